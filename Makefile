@@ -1,0 +1,44 @@
+# Two environments, each made when it is missing and left alone when it is up to date:
+#   .venv      what serves (no torch unless EXTRAS asks for it)
+#   .venv-dev  what trains, tests and checks
+PYTHON ?= python3.11
+PORT ?= 8000
+EXTRAS ?=
+
+comma := ,
+stamp := .venv/installed$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
+pip_install := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: serve test test-slow check format clean
+
+serve: $(stamp)
+	.venv/bin/noisevote serve --port $(PORT)
+
+test: .venv-dev/installed
+	.venv-dev/bin/python -m pytest -m "not slow"
+
+test-slow: .venv-dev/installed
+	.venv-dev/bin/python -m pytest -m slow
+
+check: .venv-dev/installed
+	.venv-dev/bin/ruff format --check .
+	.venv-dev/bin/ruff check .
+	.venv-dev/bin/mypy
+	.venv-dev/bin/lint-imports
+
+format: .venv-dev/installed
+	.venv-dev/bin/ruff format .
+	.venv-dev/bin/ruff check --fix .
+
+clean:
+	rm -rf .venv .venv-dev build *.egg-info
+
+$(stamp): pyproject.toml constraints.txt
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	.venv/bin/python $(pip_install) --editable ".$(if $(EXTRAS),[$(EXTRAS)])"
+	touch $@
+
+.venv-dev/installed: pyproject.toml constraints.txt
+	test -x .venv-dev/bin/python || $(PYTHON) -m venv .venv-dev
+	.venv-dev/bin/python $(pip_install) --editable ".[dev]"
+	touch $@

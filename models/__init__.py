@@ -1,0 +1,1 @@
+"""Shared core: networks, noise, votes, runtimes and the checkpoints that are served."""

@@ -1,0 +1,156 @@
+"""The card of a checkpoint: all that serving needs to know of it, and where it comes from."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.noise import NoiseKind
+
+CARD_VERSION = 1
+
+
+class CardPart(BaseModel):
+    """Base of the card and its parts: immutable, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputSpec(CardPart):
+    """What the network takes.
+
+    Attributes:
+        shape: of one input, without the batch axis.
+        range: smallest and largest allowed value.
+        preprocessing: how a picture becomes an input, a name in ``models.pictures``.
+    """
+
+    shape: tuple[int, ...]
+    range: tuple[float, float]
+    preprocessing: str
+
+
+class PointSpec(CardPart):
+    """One noise point.
+
+    Attributes:
+        name: the layer before it.
+        shape: of its noise tensor for one vote.
+        macs: multiply-accumulates of the layer, per vote.
+        latency: of the analog layer, in units of one layer evaluation.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    macs: int
+    latency: float = 1.0
+
+
+class NoiseSpec(CardPart):
+    """The noise that the network was trained for.
+
+    Attributes:
+        kind: multiplicative or additive.
+        sigma_train: standard deviation in training; 0 for a network trained without noise.
+    """
+
+    kind: NoiseKind
+    sigma_train: float = Field(ge=0, allow_inf_nan=False)
+
+
+class Accuracy(CardPart):
+    """A measured accuracy.
+
+    Attributes:
+        kind: noise kind of the measurement.
+        sigma: standard deviation at every noise point.
+        votes: votes per image.
+        correct: images whose mode was the label.
+        images: images in all.
+        accuracy: share of correct images, 0 to 1.
+        interval: Clopper-Pearson interval of it, at 95 %.
+    """
+
+    kind: NoiseKind
+    sigma: float
+    votes: int
+    correct: int
+    images: int
+    accuracy: float
+    interval: tuple[float, float]
+
+
+class Evaluation(CardPart):
+    """Accuracies and how they were measured.
+
+    Attributes:
+        split: ``test`` or ``validation``.
+        seed: of the votes' noise.
+        noise_scheme: the scheme that drew it.
+        command: that measured them.
+        accuracies: one entry for each sigma and number of votes.
+    """
+
+    split: str
+    seed: int
+    noise_scheme: str
+    command: str
+    accuracies: tuple[Accuracy, ...]
+
+
+class Training(CardPart):
+    """How the weights were made.
+
+    Attributes:
+        recipe: everything that decided the run.
+        command: that made them.
+        data_digests: SHA-256 of the decompressed content of each data file.
+        data_is_official: whether these are the official contents.
+        data_licence: under which the data may be used.
+        torch_version: that trained them.
+    """
+
+    recipe: dict[str, Any]
+    command: str
+    data_digests: dict[str, str]
+    data_is_official: bool
+    data_licence: str
+    torch_version: str
+
+
+class Card(CardPart):
+    """Everything about a checkpoint but its weights.
+
+    Attributes:
+        card_version: of this format.
+        name: of the checkpoint, the same as its folder's.
+        network: architecture.
+        input: what it takes.
+        labels: name of each class, in the order of the outputs.
+        noise: what it was trained for.
+        noise_points: in graph order.
+        tile: rows of a forward pass that serve well.
+        graphs: file name of the graph for each kind of noise.
+        weights: file name of the weights, which all graphs share.
+        digests: SHA-256 of each file.
+        training: where the weights come from.
+        evaluations: measured accuracies.
+    """
+
+    card_version: Literal[1]
+    name: str
+    network: str
+    input: InputSpec
+    labels: tuple[str, ...]
+    noise: NoiseSpec
+    noise_points: tuple[PointSpec, ...]
+    tile: int = Field(default=8, ge=1)
+    graphs: dict[NoiseKind, str]
+    weights: str
+    digests: dict[str, str]
+    training: Training
+    evaluations: tuple[Evaluation, ...] = ()
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one vote."""
+        return sum(point.macs for point in self.noise_points)

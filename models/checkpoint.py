@@ -1,0 +1,157 @@
+"""Checkpoints on disk: one folder each, with a card, a graph for each kind of noise, and weights.
+
+The graphs hold no weights: their initialisers point into ``weights.safetensors``, so no weight is
+stored twice. Nothing is unpickled.
+"""
+
+import hashlib
+import threading
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from models.card import Card
+from models.errors import CheckpointError, UnknownCheckpointError
+from models.noise import NOISE_SCHEME, NoiseKind
+from models.runtime import OnnxRuntime
+
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "weights.safetensors"
+SHIPPED = Path(__file__).parent / "checkpoints"
+
+
+class Checkpoint:
+    """One folder; its files are verified and its runtimes loaded when they are first needed.
+
+    Args:
+        folder: holds ``card.json`` and the files that it names.
+
+    Raises:
+        CheckpointError: the card is missing, damaged or of another version.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.card = read_card(folder)
+        self._runtimes: dict[NoiseKind, OnnxRuntime] = {}
+        self._loading = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """Name of the checkpoint and its folder."""
+        return self.card.name
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Names all that decides the votes of a seed: noise scheme, weights and graphs.
+
+        The same request and seed give the same votes as long as the fingerprint is the same, on
+        the same CPU type and library build.
+        """
+        digest = hashlib.sha256()
+        for file, sha256 in sorted(self.card.digests.items()):
+            digest.update(f"{file}:{sha256}\n".encode())
+        return f"{NOISE_SCHEME}:{digest.hexdigest()[:16]}"
+
+    def runtime(self, kind: NoiseKind) -> OnnxRuntime:
+        """Return the runtime for one kind of noise, loading it at the first call.
+
+        Raises:
+            CheckpointError: a file does not have the digest that the card promises, or the
+                runtime refuses it.
+        """
+        with self._loading:
+            if kind not in self._runtimes:
+                graph = self.card.graphs.get(kind)
+                if graph is None:
+                    raise CheckpointError(f"checkpoint {self.name} has no graph for {kind} noise")
+                self.verify()
+                shapes = {point.name: point.shape for point in self.card.noise_points}
+                self._runtimes[kind] = OnnxRuntime(self.folder / graph, kind, shapes)
+            return self._runtimes[kind]
+
+    def verify(self) -> None:
+        """Compare the digest of every file with the card's.
+
+        Raises:
+            CheckpointError: a file is missing or is not the one that the card describes.
+        """
+        for file in (*self.card.graphs.values(), self.card.weights):
+            path = self.folder / file
+            promised = self.card.digests.get(file)
+            if not path.is_file():
+                raise CheckpointError(f"checkpoint {self.name} lacks its file {file}")
+            found = sha256_of(path)
+            if found != promised:
+                raise CheckpointError(
+                    f"{file} of checkpoint {self.name} has the SHA-256 {found}; its card promises "
+                    f"{promised}. Restore the file, or export the checkpoint again"
+                )
+
+
+class CheckpointStore:
+    """The checkpoints in one directory, by name.
+
+    A folder whose card cannot be read is left out, with the reason in :attr:`refused`; the others
+    serve.
+
+    Args:
+        directory: holds one folder a checkpoint.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._checkpoints: dict[str, Checkpoint] = {}
+        self.refused: dict[str, str] = {}
+        folders = sorted(directory.iterdir()) if directory.is_dir() else []
+        for folder in folders:
+            if not folder.is_dir() or folder.name.startswith((".", "_")):
+                continue
+            try:
+                self._checkpoints[folder.name] = Checkpoint(folder)
+            except CheckpointError as error:
+                self.refused[folder.name] = str(error)
+
+    def names(self) -> list[str]:
+        """Return the names of all checkpoints, sorted."""
+        return list(self._checkpoints)
+
+    def find(self, name: str) -> Checkpoint:
+        """Return the checkpoint of that name.
+
+        Raises:
+            CheckpointError: its card was refused.
+            UnknownCheckpointError: there is none.
+        """
+        if name in self._checkpoints:
+            return self._checkpoints[name]
+        if name in self.refused:
+            raise CheckpointError(self.refused[name])
+        known = ", ".join(self._checkpoints) or "none"
+        raise UnknownCheckpointError(f"there is no checkpoint {name!r}; there are: {known}")
+
+
+def read_card(folder: Path) -> Card:
+    """Read and validate the card in ``folder``.
+
+    Raises:
+        CheckpointError: it is missing, damaged, of another version, or of another folder.
+    """
+    path = folder / CARD_FILE
+    try:
+        card = Card.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CheckpointError(f"{path} is not a valid card: {where}: {first['msg']}") from error
+    if card.name != folder.name:
+        raise CheckpointError(f"{path} is the card of {card.name!r}, not of {folder.name!r}")
+    return card
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

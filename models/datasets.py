@@ -1,0 +1,233 @@
+"""The data sets, read from their official files.
+
+Files are looked for in a data directory and downloaded when absent. What is read is the
+decompressed content, and its SHA-256 must be in the table of known contents: compressed wrappers
+differ between mirrors, contents do not.
+"""
+
+import gzip
+import hashlib
+import os
+import struct
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import DataError
+
+DATA_DIR_VARIABLE = "NOISEVOTE_DATA_DIR"
+
+MAX_FILE_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Labelled inputs.
+
+    Attributes:
+        inputs: pictures as stored ``[n, channels, height, width]``, uint8.
+        labels: class of each ``[n]``, int64.
+    """
+
+    inputs: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def first(self, count: int) -> "Examples":
+        """Return the first ``count`` examples, or all if there are fewer."""
+        return Examples(self.inputs[:count], self.labels[:count])
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFile:
+    """One official file: its name and the SHA-256 of its decompressed content."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Train and test examples, and what they were read from.
+
+    Attributes:
+        name: name in :data:`DATASETS`.
+        train: the official training examples, in the official order.
+        test: the official test examples, in the official order.
+        digests: SHA-256 of the decompressed content of each file.
+        is_official: whether all digests are those of the official files.
+        licence: under which the data may be used.
+    """
+
+    name: str
+    train: Examples
+    test: Examples
+    digests: dict[str, str]
+    is_official: bool
+    licence: str
+
+
+MNIST_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+MNIST_LICENCE = "MNIST (Y. LeCun, C. Cortes, C. J. C. Burges), CC BY-SA 3.0"
+MNIST_TRAIN_IMAGES = DatasetFile(
+    "train-images-idx3-ubyte", "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"
+)
+MNIST_TRAIN_LABELS = DatasetFile(
+    "train-labels-idx1-ubyte", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"
+)
+MNIST_TEST_IMAGES = DatasetFile(
+    "t10k-images-idx3-ubyte", "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"
+)
+MNIST_TEST_LABELS = DatasetFile(
+    "t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
+)
+
+
+def data_dir(given: Path | None = None) -> Path:
+    """Return the data directory: the given one, ``$NOISEVOTE_DATA_DIR``, or a cache folder."""
+    if given is not None:
+        return given
+    if set_by_user := os.environ.get(DATA_DIR_VARIABLE):
+        return Path(set_by_user)
+    return Path.home() / ".cache" / "noisevote" / "data"
+
+
+def load_dataset(name: str, directory: Path, allow_unknown: bool = False) -> Dataset:
+    """Load a data set from ``directory``, downloading what is absent.
+
+    Args:
+        name: one of :data:`DATASETS`.
+        directory: folder that holds the files, plain or gzipped, or a subfolder of the set's name.
+        allow_unknown: accept contents whose digest is not the official one.
+
+    Raises:
+        DataError: the name is unknown, or a file is missing and cannot be downloaded, is corrupt,
+            or has an unknown digest.
+    """
+    if name not in DATASETS:
+        raise DataError(f"there is no data set {name!r}; known are: {', '.join(DATASETS)}")
+    return DATASETS[name](directory, allow_unknown)
+
+
+def load_mnist(directory: Path, allow_unknown: bool = False) -> Dataset:
+    """Load MNIST: 60,000 and 10,000 pictures ``[1, 28, 28]`` of the digits 0 to 9."""
+    files = (MNIST_TRAIN_IMAGES, MNIST_TRAIN_LABELS, MNIST_TEST_IMAGES, MNIST_TEST_LABELS)
+    folder = directory / "mnist" if (directory / "mnist").is_dir() else directory
+    contents = {}
+    digests = {}
+    for file in files:
+        content = read_or_download(folder, file, MNIST_MIRRORS)
+        digests[file.name] = check_digest(folder, file, content, allow_unknown)
+        contents[file.name] = parse_idx(content, folder / file.name)
+    train = mnist_examples(contents, MNIST_TRAIN_IMAGES, MNIST_TRAIN_LABELS)
+    test = mnist_examples(contents, MNIST_TEST_IMAGES, MNIST_TEST_LABELS)
+    is_official = all(digests[file.name] == file.sha256 for file in files)
+    return Dataset("mnist", train, test, digests, is_official, MNIST_LICENCE)
+
+
+DATASETS: dict[str, Callable[[Path, bool], Dataset]] = {"mnist": load_mnist}
+
+
+def mnist_examples(
+    contents: dict[str, NDArray[np.uint8]], images: DatasetFile, labels: DatasetFile
+) -> Examples:
+    """Pair the pictures of one IDX file with the labels of another."""
+    pictures, classes = contents[images.name], contents[labels.name]
+    if pictures.ndim != 3 or classes.ndim != 1 or len(pictures) != len(classes):
+        raise DataError(
+            f"{images.name} has the shape {list(pictures.shape)} and {labels.name} "
+            f"{list(classes.shape)}; expected [n, height, width] and [n]"
+        )
+    return Examples(pictures[:, np.newaxis], classes.astype(np.int64))
+
+
+def read_or_download(folder: Path, file: DatasetFile, mirrors: tuple[str, ...]) -> bytes:
+    """Return a file's decompressed content from ``folder``, or from the first mirror that has it.
+
+    Raises:
+        DataError: the file is neither there nor to be had, or its compression is damaged.
+    """
+    for path, is_gzipped in ((folder / file.name, False), (folder / f"{file.name}.gz", True)):
+        if path.is_file():
+            content = path.read_bytes()
+            return decompress(content, path) if is_gzipped else content
+    return download(folder, file, mirrors)
+
+
+def decompress(content: bytes, path: Path) -> bytes:
+    """Return the gunzipped content of ``path``."""
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} is not a complete gzip file ({error}); delete it to have it downloaded again"
+        ) from error
+
+
+def download(folder: Path, file: DatasetFile, mirrors: tuple[str, ...]) -> bytes:
+    """Fetch ``file`` from the first mirror whose copy has the known digest; keep it gzipped."""
+    failures = []
+    for mirror in mirrors:
+        url = f"{mirror}{file.name}.gz"
+        try:
+            with urllib.request.urlopen(url, timeout=30) as response:
+                packed = response.read(MAX_FILE_BYTES)
+            content = decompress(packed, Path(url))
+        except (urllib.error.URLError, OSError, DataError) as error:
+            failures.append(f"{url}: {error}")
+            continue
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != file.sha256:
+            failures.append(f"{url}: SHA-256 of the content is {digest}")
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{file.name}.gz").write_bytes(packed)
+        return content
+    raise DataError(
+        f"{file.name} is neither in {folder} (plain or .gz) nor to be downloaded "
+        f"({'; '.join(failures)}). Put a file whose decompressed SHA-256 is {file.sha256} there, "
+        f"or name its folder with --data-dir or {DATA_DIR_VARIABLE}"
+    )
+
+
+def check_digest(folder: Path, file: DatasetFile, content: bytes, allow_unknown: bool) -> str:
+    """Return the SHA-256 of ``content``; an unknown one must be allowed."""
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != file.sha256 and not allow_unknown:
+        raise DataError(
+            f"{folder / file.name} is corrupt or another copy: its decompressed SHA-256 is "
+            f"{digest}, the official one is {file.sha256}. Delete it to have it downloaded again, "
+            "or pass --allow-unknown-data to use it as it is"
+        )
+    return digest
+
+
+def parse_idx(content: bytes, path: Path) -> NDArray[np.uint8]:
+    """Parse an IDX file of unsigned bytes.
+
+    Source: Y. LeCun, "The IDX file format", http://yann.lecun.com/exdb/mnist/.
+
+    Raises:
+        DataError: it is not such a file, or its length does not fit its header.
+    """
+    dimensions = content[3] if content[:3] == b"\x00\x00\x08" and len(content) > 3 else 0
+    start = 4 + 4 * dimensions
+    if dimensions == 0 or len(content) < start:
+        raise DataError(f"{path} is not an IDX file of unsigned bytes")
+    shape = struct.unpack(f">{dimensions}I", content[4:start])
+    if len(content) - start != int(np.prod(shape, dtype=np.int64)):
+        raise DataError(
+            f"{path} holds {len(content) - start} values, its header promises {list(shape)}"
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

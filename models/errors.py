@@ -1,0 +1,61 @@
+"""Every error that noisevote raises on purpose, in one tree.
+
+Each message says what was got, what is allowed and what to do. HTTP status codes are assigned in
+``service/errors.py``, exit codes in the command lines; nothing here knows of either.
+
+::
+
+    NoisevoteError
+    ├── InputError                what a caller sent cannot be used
+    │   ├── PictureError          ... because the picture cannot be read as a drawing
+    │   └── LimitError            ... because it asks for more than a limit allows
+    ├── UnknownCheckpointError    no checkpoint of that name
+    ├── CheckpointError           a checkpoint's files are missing, corrupt or of another version
+    ├── DataError                 a data set's files are missing, corrupt or unknown
+    ├── TrainingError             a training run cannot start or go on
+    └── ExportError               a network cannot be turned into a checkpoint that serves
+"""
+
+
+class NoisevoteError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class InputError(NoisevoteError):
+    """What a caller sent cannot be used.
+
+    Attributes:
+        field: name of the offending field, dotted, or None if no single field is at fault.
+    """
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class PictureError(InputError):
+    """The picture cannot be read as a drawing."""
+
+
+class LimitError(InputError):
+    """The request asks for more than a limit allows."""
+
+
+class UnknownCheckpointError(NoisevoteError):
+    """No checkpoint of that name exists."""
+
+
+class CheckpointError(NoisevoteError):
+    """A checkpoint's files are missing, corrupt or of an unknown version."""
+
+
+class DataError(NoisevoteError):
+    """A data set's files are missing, corrupt or unknown."""
+
+
+class TrainingError(NoisevoteError):
+    """A training run cannot start or go on."""
+
+
+class ExportError(NoisevoteError):
+    """A network cannot be turned into a checkpoint that serves."""

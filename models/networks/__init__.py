@@ -1,0 +1,1 @@
+"""The networks in torch, with the points where analog noise meets a signal."""

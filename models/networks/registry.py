@@ -1,0 +1,50 @@
+"""The networks by name: how to build each, and what its inputs and outputs mean."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from models.errors import TrainingError
+from models.networks.mnist_cnn import MnistCnn
+from models.noise import NoiseKind
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """One row of the registry.
+
+    Attributes:
+        build: makes the untrained network for one kind of noise; further keywords are options of
+            the recipe, such as widths.
+        dataset: the data set it learns.
+        input_shape: shape of one input, without the batch axis.
+        input_range: smallest and largest value of an input.
+        preprocessing: how a picture becomes an input, one of ``models.pictures.PREPROCESSINGS``.
+        labels: name of each class, in the order of the outputs.
+    """
+
+    build: Callable[..., nn.Module]
+    dataset: str
+    input_shape: tuple[int, ...]
+    input_range: tuple[float, float]
+    preprocessing: str
+    labels: tuple[str, ...]
+
+
+NETWORKS: dict[str, Network] = {
+    "mnist_cnn": Network(
+        MnistCnn, "mnist", (1, 28, 28), (0.0, 1.0), "mnist_digit", tuple("0123456789")
+    ),
+}
+
+
+def build_network(name: str, kind: NoiseKind, options: dict[str, int]) -> nn.Module:
+    """Build an untrained network.
+
+    Raises:
+        TrainingError: there is no network of that name.
+    """
+    if name not in NETWORKS:
+        raise TrainingError(f"there is no network {name!r}; known are: {', '.join(NETWORKS)}")
+    return NETWORKS[name].build(kind=kind, **options)

@@ -1,0 +1,142 @@
+"""Runtimes: rows of votes in, outputs out.
+
+A row is one vote: one image, the noise of one key. Rows of different images, sigmas, requests and
+seeds share a forward pass, and what comes out of a row does not depend on its neighbours.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from models.errors import CheckpointError
+from models.noise import NoiseKind, VoteKey, fill_noise
+
+IMAGES = "images"
+IMAGE_OF_ROW = "image_of_row"
+OUTPUTS = "outputs"
+NOISE_PREFIX = "noise."
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The votes that one forward pass computes.
+
+    Attributes:
+        images: inputs, each once ``[images, *input_shape]``, float32.
+        image_of_row: index into ``images`` of each row ``[rows]``, int64.
+        sigma: standard deviation of the noise of each row and noise point ``[rows, points]``.
+        keys: key of each row's noise.
+    """
+
+    images: NDArray[np.float32]
+    image_of_row: NDArray[np.int64]
+    sigma: NDArray[np.float64]
+    keys: Sequence[VoteKey]
+
+
+class Runtime(Protocol):
+    """Executes one checkpoint with one kind of noise."""
+
+    @property
+    def kind(self) -> NoiseKind:
+        """The kind of noise that the runtime applies."""
+
+    def outputs(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the outputs of each row ``[rows, classes]``; safe to call from several threads."""
+
+
+class OnnxRuntime:
+    """Runs an exported graph in ONNX Runtime, one thread a call.
+
+    One thread makes the outputs bitwise independent of the batch they are computed in, and lets
+    several calls run side by side without fighting for cores.
+
+    Args:
+        graph: path of the graph; its weights lie beside it.
+        kind: the kind of noise that the graph takes.
+        shapes: shape of each noise point by name, in graph order.
+
+    Raises:
+        CheckpointError: the graph cannot be loaded, or its inputs are not the expected ones.
+    """
+
+    def __init__(self, graph: Path, kind: NoiseKind, shapes: dict[str, tuple[int, ...]]) -> None:
+        self._kind = kind
+        self._shapes = shapes
+        self._buffers = threading.local()
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(graph), session_options(), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime has no common base of its errors
+            raise CheckpointError(f"{graph} cannot be loaded: {error}") from error
+        expected = [IMAGES, IMAGE_OF_ROW, *(NOISE_PREFIX + name for name in shapes)]
+        found = [entry.name for entry in self._session.get_inputs()]
+        if found != expected:
+            raise CheckpointError(f"{graph} has the inputs {found}; its card promises {expected}")
+
+    @property
+    def kind(self) -> NoiseKind:
+        """The kind of noise that the runtime applies."""
+        return self._kind
+
+    def outputs(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the outputs of each row ``[rows, classes]``."""
+        noise = self._noise_tensors(len(rows.keys))
+        fill_noise(self._kind, rows.sigma, rows.keys, noise)
+        return self.outputs_for(rows.images, rows.image_of_row, noise)
+
+    def outputs_for(
+        self,
+        images: NDArray[np.float32],
+        image_of_row: NDArray[np.int64],
+        noise: Sequence[NDArray[np.float32]],
+    ) -> NDArray[np.float32]:
+        """Return the outputs for finished noise tensors, one a noise point, in graph order."""
+        feed = {IMAGES: images, IMAGE_OF_ROW: image_of_row}
+        feed |= {
+            NOISE_PREFIX + name: tensor for name, tensor in zip(self._shapes, noise, strict=True)
+        }
+        outputs: NDArray[np.float32] = self._session.run([OUTPUTS], feed)[0]
+        return outputs
+
+    def _noise_tensors(self, rows: int) -> list[NDArray[np.float32]]:
+        """Return this thread's tensors ``[rows, *shape]``, one a noise point, to be filled.
+
+        They are kept from call to call: fresh pages would cost more than the noise.
+        """
+        kept: NDArray[np.float32] | None = getattr(self._buffers, "flat", None)
+        needed = rows * sum(prod(shape) for shape in self._shapes.values())
+        if kept is None or kept.size < needed:
+            kept = np.empty(needed, np.float32)
+            self._buffers.flat = kept
+        tensors = []
+        start = 0
+        for shape in self._shapes.values():
+            end = start + rows * prod(shape)
+            tensors.append(kept[start:end].reshape(rows, *shape))
+            start = end
+        return tensors
+
+
+def session_options() -> onnxruntime.SessionOptions:
+    """Return options for one thread a call and no memory kept between calls.
+
+    The arena is off: with row counts that vary it only grows (microsoft/onnxruntime#11627).
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    return options

@@ -1,0 +1,51 @@
+"""What vote counts say about the noise: how sure the mode is to be the network's most likely class.
+
+None of these numbers speaks about the truth of the label: a network that is always wrong in the
+same way has a narrow interval and a small p-value.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtr, betaincinv
+
+
+def clopper_pearson(successes: int, trials: int, alpha: float) -> tuple[float, float]:
+    """Return the exact two-sided interval of a share, at confidence ``1 - alpha``.
+
+    Source: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934), 404-413.
+
+    Args:
+        successes: 0 to ``trials``.
+        trials: at least 1.
+        alpha: chance that the interval misses the share, 0 to 1, shared by both sides.
+    """
+    failures = trials - successes
+    lower = 0.0 if successes == 0 else betaincinv(successes, failures + 1, alpha / 2)
+    upper = 1.0 if failures == 0 else betaincinv(successes + 1, failures, 1 - alpha / 2)
+    return float(lower), float(upper)
+
+
+def share_of_mode(vote_counts: NDArray[np.int64], alpha: float) -> tuple[float, float]:
+    """Return an interval for the chance that one vote falls on the mode.
+
+    The mode was picked among K classes after the votes were seen; ``alpha / K`` makes up for it
+    (Bonferroni), so the interval holds for whichever class came out on top.
+
+    Args:
+        vote_counts: votes of each class ``[classes]``, at least one vote.
+        alpha: chance that the interval misses.
+    """
+    return clopper_pearson(int(vote_counts.max()), int(vote_counts.sum()), alpha / len(vote_counts))
+
+
+def top_two_p_value(vote_counts: NDArray[np.int64]) -> float:
+    """Return the two-sided binomial p-value of "the two leading classes are equally likely".
+
+    Source: J. Cohen, E. Rosenfeld and J. Z. Kolter, arXiv 1902.02918, PREDICT; the test is K. Hung
+    and W. Fithian, arXiv 1606.03031.
+
+    Args:
+        vote_counts: votes of each class ``[classes]``, at least one vote.
+    """
+    second, first = (int(count) for count in np.partition(vote_counts, -2)[-2:])
+    return min(1.0, 2.0 * float(bdtr(second, first + second, 0.5)))

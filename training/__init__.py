@@ -1,0 +1,1 @@
+"""Offline work: hardening recipes, training, evaluation and export."""
