@@ -2,20 +2,11 @@
 
 Two steps, kept apart: a file becomes an upright picture (:func:`decode_picture`), and a picture
 becomes an input (:data:`PREPROCESSINGS`, by the name on a checkpoint's card). Files come from
-strangers: whatever the bytes, the outcome is a picture or a :class:`PictureError`.
-
-:func:`mnist_digit` repeats how MNIST was made: "size normalized to fit in a 20x20 pixel box while
-preserving their aspect ratio [...] grey levels as a result of the anti-aliasing technique [...]
-centered in a 28x28 image by computing the center of mass of the pixels, and translating the image
-so as to position this point at the center of the 28x28 field". In the files that centre is pixel
-(14, 14), counted from 0, to half a pixel.
-
-Source: Y. LeCun, C. Cortes, C. J. C. Burges, The MNIST database of handwritten digits,
-yann.lecun.com/exdb/mnist.
+strangers: whatever the bytes, the outcome is an array or a :class:`PictureError`.
 """
 
 import base64
-import binascii
+import contextlib
 import io
 import math
 import threading
@@ -24,47 +15,33 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops
+from PIL import Image, UnidentifiedImageError
 
-from models.errors import PictureError
+from models.digits import mnist_digit
+from models.errors import CheckpointError, PictureError
 
 ALLOWED_FORMATS = ("PNG", "JPEG")
 
+DATA_PREFIXES = ("data:image/png;base64", "data:image/jpeg;base64")
+
 MAX_PIXELS = 4096 * 4096
-"""Most pixels of a picture: 4096 x 4096, or a 12-megapixel photo."""
+"""Most pixels of a picture; a photo of 12 megapixels passes."""
 
 MIN_SIDE = 8
-"""Fewest pixels of a side."""
+"""Least width and height of a picture in pixels."""
 
 MAX_SCANS = 100
-"""Most scans of a progressive JPEG. Encoders write about 10; each costs a pass over all pixels."""
+"""Most scans of a JPEG: encoders write about 10, and each costs a pass over all pixels."""
 
-WORK_SIDE = 1024
-"""Side in pixels to which larger pictures are shrunk before anything is measured in them."""
+DRAFT_SIDE = 1024
+"""Side in pixels that a JPEG keeps at least when it is shrunk while it is decoded."""
 
-FIELD_SIDE = 28
-BOX_SIDE = 20
-CENTRE = 14.0
-"""The field of an MNIST picture, the box its digit fills and the pixel of its centre of mass."""
+# Up to Python 3.13 warning filters are restored for the whole process, so two threads must not do
+# it at once. The lock also keeps no more than one picture of full size in memory.
+DECODING = threading.Lock()
 
-OVERSAMPLING = 12
-"""Work pixels per pixel of the field, while the pen's width is adjusted."""
-
-MIN_STROKE = 2.0
-"""Thinnest pen in pixels of the field; thinner ones are widened. The median of MNIST is 2.4."""
-
-MIN_CONTRAST = 16
-"""Least difference of ink and ground, of 255 grey levels, that counts as a drawing."""
-
-FAINT = 0.1
-"""Share of the full ink below which a pixel counts as ground: JPEG ringing, uneven paper."""
-
-# Python 3.11 restores warning filters process-wide, so two threads must not do it at once. The
-# lock also keeps no more than one full-size picture in memory.
-_DECODING = threading.Lock()
-
-_ORIENTATION_TAG = 0x0112
-_UPRIGHT = {
+ORIENTATION_TAG = 0x0112
+UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -73,4 +50,131 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What sets a picture of each EXIF orientation upright."""
+"""What sets a picture of an EXIF orientation upright."""
+
+
+def decode_base64(text: str) -> bytes:
+    """Return the file that ``text`` holds.
+
+    Args:
+        text: standard base64 without line breaks, plain or as the data URL that a browser's
+            canvas makes (one of ``DATA_PREFIXES``, a comma, base64).
+
+    Raises:
+        PictureError: if it is anything else.
+    """
+    prefix, comma, digits = text.partition(",")
+    if comma and prefix.lower() not in DATA_PREFIXES:
+        raise refusal(
+            f"the image starts with {prefix[:40]!r}; send base64, or a data URL that starts with "
+            + " or ".join(DATA_PREFIXES)
+        )
+    try:
+        return base64.b64decode(digits if comma else text, validate=True)
+    except ValueError as error:
+        raise refusal(
+            "the image is not base64; send standard base64 (A-Z, a-z, 0-9, +, /, padded with =) "
+            "without spaces or line breaks"
+        ) from error
+
+
+def decode_picture(data: bytes) -> Image.Image:
+    """Decode a PNG or JPEG file; of an animated one, the first frame.
+
+    A JPEG much larger than ``DRAFT_SIDE`` is decoded at a half, a quarter or an eighth of its size.
+
+    Args:
+        data: the file.
+
+    Returns:
+        The picture, upright, of mode ``L``, ``RGB`` or ``RGBA``; 16-bit levels are cut to 8 bits.
+
+    Raises:
+        PictureError: if the file is of another format, corrupt, cut short, too large or too small.
+    """
+    if data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > MAX_SCANS:
+        raise refusal(f"the image has more scans than the {MAX_SCANS} allowed; save it anew")
+    with DECODING, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            picture = Image.open(io.BytesIO(data), formats=ALLOWED_FORMATS)
+            check_size(*picture.size)
+            picture.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
+            picture.load()
+            return upright(eight_bits(picture), picture)
+        except PictureError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise refusal(f"the image has too many pixels; allowed are {MAX_PIXELS:,}") from error
+        except UnidentifiedImageError as error:
+            raise refusal("the image is not a readable file; send a whole PNG or JPEG") from error
+        # Pillow lets through whatever its parsers stumble over: OSError, SyntaxError, ValueError,
+        # struct.error, zlib.error, KeyError and others.
+        except Exception as error:
+            raise refusal(
+                f"the image is corrupt or cut short ({error}); send a whole PNG or JPEG"
+            ) from error
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise a :class:`PictureError` if a picture's size in pixels is not allowed."""
+    if width * height > MAX_PIXELS:
+        raise refusal(
+            f"the image is {width} x {height} pixels; allowed are {MAX_PIXELS:,} in all, "
+            f"{math.isqrt(MAX_PIXELS)} x {math.isqrt(MAX_PIXELS)} for instance"
+        )
+    if min(width, height) < MIN_SIDE:
+        raise refusal(
+            f"the image is {width} x {height} pixels; each side must have {MIN_SIDE} or more"
+        )
+
+
+def eight_bits(picture: Image.Image) -> Image.Image:
+    """Return a picture of any mode of PNG and JPEG as ``L``, ``RGB`` or ``RGBA``."""
+    if picture.mode.startswith("I"):
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.has_transparency_data:
+        return picture.convert("RGBA")
+    return picture.convert("L" if picture.mode in {"1", "L"} else "RGB")
+
+
+def upright(picture: Image.Image, file: Image.Image) -> Image.Image:
+    """Turn or mirror ``picture`` as the EXIF orientation of its ``file`` says."""
+    orientation = 1
+    # Broken metadata make Pillow raise anything, but the picture is whole.
+    with contextlib.suppress(Exception):
+        orientation = file.getexif().get(ORIENTATION_TAG, 1)
+    turn = UPRIGHT.get(orientation)
+    return picture if turn is None else picture.transpose(turn)
+
+
+PREPROCESSINGS: dict[str, Callable[[Image.Image], NDArray[np.float32]]] = {
+    "mnist_digit": mnist_digit,
+}
+"""What turns a decoded picture into an input, by the name on a checkpoint's card."""
+
+
+def preprocess(name: str, data: bytes) -> NDArray[np.float32]:
+    """Turn a PNG or JPEG file into an input.
+
+    Args:
+        name: of a preprocessing in :data:`PREPROCESSINGS`.
+        data: the file.
+
+    Returns:
+        The input in the shape and range of that preprocessing.
+
+    Raises:
+        PictureError: if the file cannot be read as a drawing.
+        CheckpointError: if there is no preprocessing of that name; names come from cards.
+    """
+    if name not in PREPROCESSINGS:
+        raise CheckpointError(
+            f"unknown preprocessing {name!r}; known are {', '.join(sorted(PREPROCESSINGS))}"
+        )
+    return PREPROCESSINGS[name](decode_picture(data))
+
+
+def refusal(message: str) -> PictureError:
+    """Return the error that blames the field ``image``."""
+    return PictureError(message, field="image")

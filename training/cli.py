@@ -3,7 +3,6 @@
 Exit codes: 0 done; 1 it could not be done, the last line says why; 2 wrong usage; 130 interrupted.
 """
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -24,6 +23,7 @@ from rich.table import Table
 
 from models.card import Accuracy, Evaluation, Training
 from models.checkpoint import SHIPPED, CheckpointStore
+from models.cores import allowed_cores
 from models.datasets import Dataset, data_dir, load_dataset
 from models.errors import ExportError, NoisevoteError
 from models.networks.registry import build_network
@@ -253,9 +253,6 @@ def evaluation_progress() -> Progress:
     )
 
 
-def allowed_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main() -> None:

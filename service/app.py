@@ -1,0 +1,67 @@
+"""The composition root: settings become an app."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from models.checkpoint import CheckpointStore
+from models.errors import NoisevoteError
+from service.backend import VotingBackend
+from service.errors import install_error_handlers
+from service.predictor import Predictor
+from service.request_id import RequestIdMiddleware
+from service.routes import checkpoints, health, predict
+from service.settings import Settings
+
+log = logging.getLogger("noisevote")
+
+DESCRIPTION = """
+Neural networks served as if they ran on noisy analog hardware: every answer is the mode of N
+independent noisy forward passes ("votes"), with their counts and honest statistics.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the app; checkpoints are read and warmed up when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        backend = VotingBackend(settings.slots)
+        predictor = Predictor(settings, CheckpointStore(settings.checkpoints), backend)
+        app.state.predictor = predictor
+        app.state.not_ready = "warming up"
+        warming = asyncio.create_task(warm_up(app, predictor))
+        try:
+            yield
+        finally:
+            warming.cancel()
+            with suppress(asyncio.CancelledError):
+                await warming
+            backend.close()
+
+    app = FastAPI(
+        title="noisevote",
+        description=DESCRIPTION,
+        version=version("noisevote"),
+        lifespan=lifespan,
+    )
+    app.add_middleware(RequestIdMiddleware)
+    install_error_handlers(app)
+    for routes in (predict, checkpoints, health):
+        app.include_router(routes.router)
+    return app
+
+
+async def warm_up(app: FastAPI, predictor: Predictor) -> None:
+    """Make the default checkpoint ready; a failure keeps the app alive but not ready."""
+    try:
+        await predictor.backend.warm_up(predictor.default())
+    except NoisevoteError as error:
+        log.exception("not ready")
+        app.state.not_ready = str(error)
+    else:
+        app.state.not_ready = None

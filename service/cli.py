@@ -1,0 +1,166 @@
+"""The command ``noisevote``: serve, predict and list checkpoints.
+
+Exit codes: 0 done; 1 it could not be done, the last line says why; 2 wrong usage; 130 interrupted.
+"""
+
+import asyncio
+import base64
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from models.checkpoint import CheckpointStore
+from models.errors import InputError, NoisevoteError
+from models.noise import NoiseKind
+from models.stopping import StopRule
+from service.app import create_app
+from service.backend import VotingBackend
+from service.errors import input_error_from
+from service.predictor import Predictor
+from service.schemas import PredictRequest, PredictResponse
+from service.settings import Settings
+
+app = typer.Typer(
+    help="Neural networks as if they ran on noisy analog hardware.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+errors = Console(stderr=True)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+) -> None:
+    """Start the HTTP service; every setting is a NOISEVOTE_ environment variable."""
+    uvicorn.run(create_app(settings()), host=host, port=port)
+
+
+@app.command()
+def predict(
+    files: Annotated[list[Path], typer.Argument(help="Pictures, PNG or JPEG.")],
+    checkpoint: Annotated[str | None, typer.Option(help="Default: the service's.")] = None,
+    noise: Annotated[NoiseKind | None, typer.Option()] = None,
+    sigma: Annotated[float | None, typer.Option(help="Default: the checkpoint's.")] = None,
+    snr_db: Annotated[float | None, typer.Option(help="Instead of sigma.")] = None,
+    votes: Annotated[int, typer.Option()] = 20,
+    stop: Annotated[StopRule, typer.Option()] = StopRule.FULL,
+    alpha: Annotated[float, typer.Option()] = 0.05,
+    seed: Annotated[int | None, typer.Option()] = None,
+    json: Annotated[bool, typer.Option("--json", help="One reply a line, as over HTTP.")] = False,
+) -> None:
+    """Vote on pictures without a server; the same answers as POST /predict."""
+    options = {
+        "checkpoint": checkpoint,
+        "noise": noise,
+        "sigma": sigma,
+        "snr_db": snr_db,
+        "votes": votes,
+        "stop": stop,
+        "alpha": alpha,
+        "seed": seed,
+    }
+    requests = [request_for(file, options) for file in files]
+    for file, reply in zip(files, asyncio.run(predict_all(requests)), strict=True):
+        if json:
+            typer.echo(reply.model_dump_json())
+        else:
+            show(file, reply)
+
+
+@app.command()
+def checkpoints() -> None:
+    """List the checkpoints and their measured accuracy."""
+    chosen = settings()
+    store = CheckpointStore(chosen.checkpoints)
+    table = Table("checkpoint", "network", "noise", "sigma_train", "accuracy at sigma_train")
+    for name in store.names():
+        card = store.find(name).card
+        at_training = [
+            f"{100 * entry.accuracy:.1f} % with {entry.votes}"
+            for evaluation in card.evaluations
+            for entry in evaluation.accuracies
+            if entry.sigma == card.noise.sigma_train and entry.votes in {1, 20}
+        ]
+        table.add_row(
+            name, card.network, card.noise.kind, f"{card.noise.sigma_train:g}", ", ".join(at_training)
+        )
+    Console().print(table)
+    for name, reason in store.refused.items():
+        errors.print(f"[yellow]refused:[/] {name}: {reason}", highlight=False, soft_wrap=True)
+
+
+def settings() -> Settings:
+    """Read the settings; a wrong one is an error of one line."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InputError(f"settings: {input_error_from(error)}") from None
+
+
+def request_for(file: Path, options: dict[str, object]) -> PredictRequest:
+    """Build the request that a picture would be sent with."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}") from error
+    try:
+        return PredictRequest.model_validate(
+            {"image": base64.b64encode(content).decode(), **options}
+        )
+    except ValidationError as error:
+        raise input_error_from(error) from None
+
+
+async def predict_all(requests: list[PredictRequest]) -> list[PredictResponse]:
+    """Answer requests one after another."""
+    chosen = settings()
+    backend = VotingBackend(chosen.slots)
+    predictor = Predictor(chosen, CheckpointStore(chosen.checkpoints), backend)
+    try:
+        return [await predictor.predict(request) for request in requests]
+    finally:
+        backend.close()
+
+
+def show(file: Path, reply: PredictResponse) -> None:
+    """Print a reply for people: the mode, its votes as bars, what they mean."""
+    console = Console(highlight=False)
+    for prediction in reply.predictions:
+        console.print(
+            f"[bold]{file}: {prediction.label}[/]  {prediction.votes_cast} votes on "
+            f"{reply.checkpoint}, {reply.noise.kind} noise, sigma {reply.noise.sigma}, "
+            f"seed {reply.seed}"
+        )
+        for label, count in enumerate(prediction.vote_counts):
+            if count:
+                console.print(f"  {label:>3} {count:>5} " + "█" * round(40 * count / prediction.votes_cast))
+        if prediction.interval is not None:
+            low, high = prediction.interval
+            verdict = "undecided between the top two" if prediction.abstain else "decided"
+            console.print(
+                f"  agreement {prediction.agreement:.2f}, one vote falls on the mode with chance "
+                f"{low:.2f} to {high:.2f}; {verdict} (p = {prediction.p_value:.2g})"
+            )
+
+
+def main() -> None:
+    """Run the command line; errors raised on purpose become one line and exit code 1."""
+    try:
+        app()
+    except NoisevoteError as error:
+        errors.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Predictions: a request is checked against its checkpoint, voted on, and answered."""
+
+import secrets
+import time
+
+import numpy as np
+
+from models.card import Card
+from models.checkpoint import Checkpoint, CheckpointStore
+from models.errors import InputError, LimitError
+from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
+from models.voting import VoteRequest, VoteResult
+from service.backend import Answer, VotingBackend
+from service.inputs import asked_sigma, effective_sigma, inputs_of, kind_of
+from service.schemas import NoiseBody, PredictRequest, PredictResponse, Prediction, Timing
+from service.settings import Settings
+
+GIGA = 10**9
+
+
+class Predictor:
+    """Answers requests; the same for the HTTP route and the command line.
+
+    Args:
+        settings: limits and defaults.
+        store: the checkpoints.
+        backend: computes the votes.
+    """
+
+    def __init__(self, settings: Settings, store: CheckpointStore, backend: VotingBackend) -> None:
+        self.settings = settings
+        self.store = store
+        self.backend = backend
+
+    async def predict(self, request: PredictRequest) -> PredictResponse:
+        """Vote on the inputs of a request.
+
+        Raises:
+            NoisevoteError: the request cannot be answered; see ``models.errors``.
+        """
+        began = time.perf_counter()
+        checkpoint = self.store.find(request.checkpoint or self.settings.default_checkpoint)
+        card = checkpoint.card
+        self._check_limits(request, card)
+        seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
+        kind = kind_of(request, card)
+        sigma = asked_sigma(request, card)
+        vote_request = VoteRequest(
+            inputs=await self.backend.run(lambda: inputs_of(request, card)),
+            kind=kind,
+            sigma=effective_sigma(sigma, request.repeats, card),
+            votes=request.votes,
+            stop=request.stop,
+            seed=seed,
+            alpha=request.alpha,
+        )
+        answer = await self.backend.vote(checkpoint, vote_request)
+        return PredictResponse(
+            checkpoint=checkpoint.name,
+            noise=noise_body(kind, sigma, request.repeats),
+            seed=seed,
+            fingerprint=checkpoint.fingerprint,
+            predictions=[prediction_of(result, card) for result in answer.results],
+            timing_ms=timing_of(answer, time.perf_counter() - began),
+        )
+
+    def default(self) -> Checkpoint:
+        """Return the checkpoint that answers requests that name none."""
+        return self.store.find(self.settings.default_checkpoint)
+
+    def _check_limits(self, request: PredictRequest, card: Card) -> None:
+        """Refuse what the settings do not allow, before anything is computed."""
+        settings = self.settings
+        inputs = len(request.inputs) if request.inputs is not None else 1
+        if inputs > settings.max_inputs:
+            raise LimitError(
+                f"inputs holds {inputs} inputs; allowed are {settings.max_inputs} a request",
+                "inputs",
+            )
+        if request.votes > settings.max_votes:
+            raise LimitError(
+                f"votes is {request.votes}; allowed are 1 to {settings.max_votes}", "votes"
+            )
+        gmacs = inputs * request.votes * card.macs / GIGA
+        if gmacs > settings.max_request_gmacs:
+            votes = int(settings.max_request_gmacs * GIGA / card.macs)
+            raise LimitError(
+                f"{inputs} inputs with {request.votes} votes each are too many for one request; "
+                f"checkpoint {card.name} allows {votes} votes in all",
+                "votes",
+            )
+        if request.seed is not None and not settings.allow_client_seed:
+            raise InputError("this service draws all seeds itself; leave out seed", "seed")
+
+
+def noise_body(
+    kind: NoiseKind, sigma: float | dict[str, float], repeats: dict[str, int] | None
+) -> NoiseBody:
+    """Return the noise of a reply."""
+    has_snr = isinstance(sigma, float | int) and sigma > 0 and kind is NoiseKind.MULTIPLICATIVE
+    return NoiseBody(
+        kind=kind,
+        sigma=sigma,
+        snr_db=round(snr_db_from_sigma(float(sigma)), 4) if has_snr else None,  # type: ignore[arg-type]
+        repeats=repeats,
+    )
+
+
+def prediction_of(result: VoteResult, card: Card) -> Prediction:
+    """Return a result as it stands in a reply."""
+    return Prediction(
+        mode=result.mode,
+        label=card.labels[result.mode],
+        vote_counts=list(result.vote_counts),
+        votes_cast=result.votes_cast,
+        stopped_by=result.stopped_by,
+        agreement=result.agreement,
+        interval=result.interval,
+        p_value=result.p_value,
+        abstain=result.abstain,
+    )
+
+
+def timing_of(answer: Answer, total_s: float) -> Timing:
+    """Return seconds as the milliseconds of a reply."""
+    queue, compute, total = np.round(
+        np.array([answer.queue_s, answer.compute_s, total_s]) * 1000, 3
+    ).tolist()
+    return Timing(queue=queue, compute=compute, total=total)

@@ -1,0 +1,41 @@
+"""``GET /checkpoints`` and ``GET /checkpoints/{name}``."""
+
+from fastapi import APIRouter
+
+from models.card import Card
+from service.dependencies import PredictorDep
+from service.errors import ErrorBody
+from service.schemas import CheckpointList, CheckpointSummary
+
+router = APIRouter(tags=["checkpoints"])
+
+
+@router.get("/checkpoints")
+async def list_checkpoints(predictor: PredictorDep) -> CheckpointList:
+    """List the checkpoints that serve, and those that were refused with the reason."""
+    store = predictor.store
+    cards = [store.find(name).card for name in store.names()]
+    return CheckpointList(
+        checkpoints=[
+            CheckpointSummary(
+                name=card.name,
+                network=card.network,
+                noise=card.noise.kind,
+                sigma_train=card.noise.sigma_train,
+                input_shape=card.input.shape,
+                labels=card.labels,
+                is_default=card.name == predictor.settings.default_checkpoint,
+            )
+            for card in cards
+        ],
+        refused=store.refused,
+    )
+
+
+@router.get(
+    "/checkpoints/{name}",
+    responses={404: {"model": ErrorBody, "description": "No such checkpoint."}},
+)
+async def show_checkpoint(name: str, predictor: PredictorDep) -> Card:
+    """Return a checkpoint's card: input, noise points, training and measured accuracies."""
+    return predictor.store.find(name).card

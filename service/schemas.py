@@ -1,0 +1,232 @@
+"""The bodies of requests and replies, their limits and examples."""
+
+import math
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from models.noise import MAX_SEED, NoiseKind
+from models.stopping import StopRule
+
+MAX_SIGMA = 1000.0
+MIN_SNR_DB = -60.0
+MAX_SNR_DB = 300.0
+MAX_REPEATS = 1_000_000
+
+EXAMPLE_REQUEST: dict[str, Any] = {
+    "image": "iVBORw0KGgoAAAANSUhEUgAAABwAAAAc...",
+    "sigma": 1.0,
+    "votes": 20,
+    "seed": 7,
+}
+
+Sigma = Annotated[float, Field(ge=0, le=MAX_SIGMA, allow_inf_nan=False)]
+
+
+class PredictRequest(BaseModel):
+    """What is to be voted on, under which noise, and how.
+
+    Exactly one of ``inputs``, ``image`` and ``strokes`` is given.
+    """
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, json_schema_extra={"examples": [EXAMPLE_REQUEST]}
+    )
+
+    checkpoint: str | None = Field(
+        default=None, max_length=200, description="Default: the service's default checkpoint."
+    )
+    inputs: list[Any] | None = Field(
+        default=None,
+        min_length=1,
+        description="Batch of arrays in the checkpoint's input shape and range; leading axes of "
+        "length 1 of an input may be left out.",
+    )
+    image: str | None = Field(
+        default=None,
+        min_length=1,
+        description="One picture, base64 PNG or JPEG of any size, prepared as the card says.",
+    )
+    strokes: list[Any] | None = Field(
+        default=None, description="One drawing as pen strokes, for networks that read strokes."
+    )
+    noise: NoiseKind | None = Field(
+        default=None, description="Default: the checkpoint's; another kind needs a sigma."
+    )
+    sigma: Sigma | dict[str, Sigma] | None = Field(
+        default=None,
+        description="Standard deviation of the noise: one number, or a map from noise point to "
+        "number, where points left out get no noise. Default: the checkpoint's sigma_train.",
+    )
+    snr_db: float | None = Field(
+        default=None,
+        ge=MIN_SNR_DB,
+        le=MAX_SNR_DB,
+        allow_inf_nan=False,
+        description="Instead of sigma: signal-to-noise power ratio in dB, multiplicative only.",
+    )
+    repeats: dict[str, Annotated[int, Field(ge=1, le=MAX_REPEATS)]] | None = Field(
+        default=None,
+        description="Reads of a noise point that are averaged in the analog domain: r reads "
+        "divide its sigma by the square root of r.",
+    )
+    votes: int = Field(default=20, ge=1, description="Noisy forward passes per input, N.")
+    stop: StopRule = Field(
+        default=StopRule.FULL,
+        description="full: cast all votes. exact: stop once the remaining votes cannot change "
+        "the mode.",
+    )
+    alpha: float = Field(
+        default=0.05, gt=0, lt=1, description="Level of the interval and of the abstain test."
+    )
+    seed: int | None = Field(
+        default=None, ge=0, le=MAX_SEED, description="Of the noise; drawn and echoed if absent."
+    )
+
+    @field_validator("sigma", mode="before")
+    @classmethod
+    def sigma_is_number_or_map(cls, value: object) -> object:
+        """Complain in one sentence instead of once for each way to write a sigma."""
+        given = list(value.values()) if isinstance(value, dict) else [value]
+        for number in given:
+            is_number = isinstance(number, int | float) and not isinstance(number, bool)
+            if value is not None and not (is_number and 0 <= number <= MAX_SIGMA):
+                raise ValueError(
+                    f"got {shortened(number)}; allowed is a number from 0 to {MAX_SIGMA:g}, or a "
+                    "map from noise point to such numbers"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def has_one_input_and_one_strength(self) -> "PredictRequest":
+        """Refuse several or no inputs, and sigma together with snr_db."""
+        given = [name for name in ("inputs", "image", "strokes") if getattr(self, name) is not None]
+        if len(given) != 1:
+            got = " and ".join(given) or "none of them"
+            raise ValueError(f"exactly one of inputs, image and strokes is needed; got {got}")
+        if self.sigma is not None and self.snr_db is not None:
+            raise ValueError("sigma and snr_db say the same thing; give one of them")
+        return self
+
+
+class NoiseBody(BaseModel):
+    """The noise that the votes met.
+
+    Attributes:
+        kind: multiplicative or additive.
+        sigma: of one read: one number, or a map if it differs between noise points.
+        snr_db: signal-to-noise power ratio of one number of multiplicative noise above 0.
+        repeats: averaged reads, as asked.
+    """
+
+    kind: NoiseKind
+    sigma: float | dict[str, float]
+    snr_db: float | None
+    repeats: dict[str, int] | None = None
+
+
+class Prediction(BaseModel):
+    """The answer for one input.
+
+    The statistics speak of the noise: how sure the mode is to be the class that the noisy network
+    votes for most often. They say nothing about whether that class is right.
+
+    Attributes:
+        mode: class with the most votes; of several, the lowest index.
+        label: its name.
+        vote_counts: votes of each class.
+        votes_cast: votes that count.
+        stopped_by: full, or the rule that ended the voting before N.
+        agreement: share of the mode among the votes cast.
+        interval: for the chance that one vote falls on the mode; null after an early stop.
+        p_value: of "the top two classes are equally likely"; null after an early stop.
+        abstain: whether p_value is above alpha; null after an early stop.
+    """
+
+    mode: int
+    label: str
+    vote_counts: list[int]
+    votes_cast: int
+    stopped_by: StopRule
+    agreement: float
+    interval: tuple[float, float] | None
+    p_value: float | None
+    abstain: bool | None
+
+
+class Timing(BaseModel):
+    """Milliseconds: waiting for a free slot, voting, and everything together."""
+
+    queue: float
+    compute: float
+    total: float
+
+
+class PredictResponse(BaseModel):
+    """The answers, and what they can be asked for again with.
+
+    Attributes:
+        checkpoint: that voted.
+        noise: that the votes met.
+        seed: of the noise, drawn or given.
+        fingerprint: of noise scheme, weights and graphs; the same body and seed give the same
+            counts while it is the same, on the same CPU type and library build.
+        predictions: one an input.
+        timing_ms: how long it took.
+    """
+
+    checkpoint: str
+    noise: NoiseBody
+    seed: int
+    fingerprint: str
+    predictions: list[Prediction]
+    timing_ms: Timing
+
+
+class CheckpointSummary(BaseModel):
+    """One checkpoint in the list."""
+
+    name: str
+    network: str
+    noise: NoiseKind
+    sigma_train: float
+    input_shape: tuple[int, ...]
+    labels: tuple[str, ...]
+    is_default: bool
+
+
+class CheckpointList(BaseModel):
+    """The checkpoints that serve, and why others do not."""
+
+    checkpoints: list[CheckpointSummary]
+    refused: dict[str, str]
+
+
+class Health(BaseModel):
+    """Whether the service lives or is ready."""
+
+    status: str
+
+
+def shortened(value: object, length: int = 80) -> str:
+    """Return a value as text for an error message, cut to a length."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    text = repr(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
+    return text if len(text) <= length else text[:length] + "..."
+
+
+def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of a model without ``$ref``, to stand anywhere in an OpenAPI file."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def inline(part: Any) -> Any:
+        if isinstance(part, dict):
+            if "$ref" in part:
+                return inline(definitions[part["$ref"].rsplit("/", 1)[1]])
+            return {key: inline(value) for key, value in part.items()}
+        return [inline(value) for value in part] if isinstance(part, list) else part
+
+    result: dict[str, Any] = inline(schema)
+    return result

@@ -1,0 +1,37 @@
+"""Every setting of the service, its unit and its default."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.checkpoint import SHIPPED
+from models.cores import allowed_cores
+
+
+class Settings(BaseSettings):
+    """Read from the environment: ``NOISEVOTE_`` and the name in capitals.
+
+    Attributes:
+        checkpoints: folder of the checkpoints, one folder each.
+        default_checkpoint: answers requests that name none.
+        slots: forward passes computed side by side, one thread each; as a rule the cores allowed.
+        max_votes: votes per input.
+        max_inputs: inputs per request.
+        max_body_bytes: size of a request's body.
+        max_request_gmacs: votes of a request by cost: inputs x votes x multiply-accumulates of
+            one vote, in units of 10^9; 400 are about 20,000 votes of ``mnist_cnn``.
+        allow_client_seed: whether requests may set their seed. A fixed seed freezes the noise,
+            which helps an attacker.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="NOISEVOTE_", frozen=True)
+
+    checkpoints: Path = SHIPPED
+    default_checkpoint: str = "mnist_cnn-mult-1.0"
+    slots: int = Field(default_factory=allowed_cores, ge=1)
+    max_votes: int = Field(default=1000, ge=1)
+    max_inputs: int = Field(default=64, ge=1)
+    max_body_bytes: int = Field(default=8 * 2**20, ge=1)
+    max_request_gmacs: float = Field(default=400, gt=0)
+    allow_client_seed: bool = True
