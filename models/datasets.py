@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import DataError
+from models.stroke_archive import SPLITS, read_stroke_archive
 
 DATA_DIR_VARIABLE = "NOISEVOTE_DATA_DIR"
 
@@ -31,11 +32,12 @@ class Examples:
     """Labelled inputs.
 
     Attributes:
-        inputs: pictures as stored ``[n, channels, height, width]``, uint8.
+        inputs: pictures as stored ``[n, channels, height, width]``, uint8, or sequences as the
+            networks take them ``[n, T, features]``, float32.
         labels: class of each ``[n]``, int64.
     """
 
-    inputs: NDArray[np.uint8]
+    inputs: NDArray[np.uint8] | NDArray[np.float32]
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -93,6 +95,13 @@ MNIST_TEST_LABELS = DatasetFile(
     "t10k-labels-idx1-ubyte", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"
 )
 
+STROKES_ARCHIVE = DatasetFile(
+    "sequences.tar.gz", "f981fbeab1c5cfd9ce225ac58695175655be53d7d262404c6fd99c0fa5fc1f74"
+)
+STROKES_COPY = "recomputed copy"
+STROKES_SOURCE = "https://github.com/edwin-de-jong/mnist-digits-stroke-sequence-data"
+STROKES_LICENCE = "MNIST digits stroke sequence data (E. D. de Jong, 2016), CC BY-SA"
+
 
 def data_dir(given: Path | None = None) -> Path:
     """Return the data directory: the given one, ``$NOISEVOTE_DATA_DIR``, or a cache folder."""
@@ -136,7 +145,44 @@ def load_mnist(directory: Path, allow_unknown: bool = False) -> Dataset:
     return Dataset("mnist", train, test, digests, is_official, MNIST_LICENCE)
 
 
-DATASETS: dict[str, Callable[[Path, bool], Dataset]] = {"mnist": load_mnist}
+def load_mnist_strokes(directory: Path, allow_unknown: bool = False) -> Dataset:
+    """Load E. D. de Jong's pen strokes: 60,000 and 10,000 sequences ``[T, 2]`` of digits.
+
+    No digest of his archive is known to this project, only that of a copy.
+    """
+    name = STROKES_ARCHIVE.name
+    candidates = [directory / "strokes" / name, directory / name]
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None:
+        raise DataError(
+            f"{name} is neither in {directory} nor in its folder strokes; download it from "
+            f"{STROKES_SOURCE} (other contents than the known copy need --allow-unknown-data), "
+            f"or name its folder with --data-dir or {DATA_DIR_VARIABLE}"
+        )
+    archive = read_stroke_archive(path)
+    is_known = archive.sha256 == STROKES_ARCHIVE.sha256
+    if not is_known and not allow_unknown:
+        raise DataError(
+            f"{path} is not the known copy: the SHA-256 of its contents is {archive.sha256}, that "
+            f"of the copy {STROKES_ARCHIVE.sha256}. Pass --allow-unknown-data to use it as it is"
+        )
+    examples = {
+        split: Examples(archive.sequences[split], archive.labels[split]) for split in SPLITS
+    }
+    return Dataset(
+        "mnist_strokes",
+        examples["train"],
+        examples["test"],
+        digests={f"{name} ({STROKES_COPY if is_known else 'unknown'})": archive.sha256},
+        is_official=False,
+        licence=STROKES_LICENCE,
+    )
+
+
+DATASETS: dict[str, Callable[[Path, bool], Dataset]] = {
+    "mnist": load_mnist,
+    "mnist_strokes": load_mnist_strokes,
+}
 
 
 def mnist_examples(

@@ -33,7 +33,11 @@ MIN_SIDE = 8
 MAX_SCANS = 100
 """Most scans of a JPEG: encoders write about 10, and each costs a pass over all pixels."""
 
-DRAFT_SIDE = 1024
+MAX_READS = 200_000
+"""Most pieces a file is read in: Pillow reads chunk by chunk and junk byte by byte. A PNG of
+``MAX_PIXELS`` that cannot be compressed, in chunks of 8 KiB, takes 25,000."""
+
+DRAFT_SIDE = 512
 """Side in pixels that a JPEG keeps at least when it is shrunk while it is decoded."""
 
 # Up to Python 3.13 warning filters are restored for the whole process, so two threads must not do
@@ -51,6 +55,19 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 """What sets a picture of an EXIF orientation upright."""
+
+
+class RationedFile(io.BytesIO):
+    """A file in memory that can be read ``MAX_READS`` times."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return up to ``size`` bytes; raise a :class:`PictureError` when the ration is used up."""
+        self.reads += 1
+        if self.reads > MAX_READS:
+            raise refusal("the image is split into too many pieces; save it anew")
+        return super().read(size)
 
 
 def decode_base64(text: str) -> bytes:
@@ -97,7 +114,7 @@ def decode_picture(data: bytes) -> Image.Image:
     with DECODING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            picture = Image.open(io.BytesIO(data), formats=ALLOWED_FORMATS)
+            picture = Image.open(RationedFile(data), formats=ALLOWED_FORMATS)
             check_size(*picture.size)
             picture.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
             picture.load()

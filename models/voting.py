@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.errors import InputError
 from models.noise import NoiseKind, VoteKey
 from models.runtime import Rows, Runtime
 from models.statistics import share_of_mode, top_two_p_value
@@ -154,7 +155,15 @@ class Poll:
         Args:
             rows: as :meth:`wave` gave them.
             outputs: of each row ``[rows, classes]``.
+
+        Raises:
+            InputError: the noise is so strong that the outputs overflow.
         """
+        if not np.isfinite(outputs).all():
+            raise InputError(
+                "the outputs overflow single precision under this noise; use a smaller sigma",
+                "sigma",
+            )
         positions = np.array([key.position for key in rows.keys])
         classes = outputs.argmax(axis=1)
         for position in np.unique(positions).tolist():

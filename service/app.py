@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from models.checkpoint import CheckpointStore
 from models.errors import NoisevoteError
 from service.backend import VotingBackend
-from service.errors import install_error_handlers
+from service.errors import install_error_handlers, table_of_codes
 from service.predictor import Predictor
 from service.request_id import RequestIdMiddleware
 from service.routes import checkpoints, health, predict
@@ -19,9 +19,13 @@ from service.settings import Settings
 
 log = logging.getLogger("noisevote")
 
-DESCRIPTION = """
+DESCRIPTION = f"""
 Neural networks served as if they ran on noisy analog hardware: every answer is the mode of N
 independent noisy forward passes ("votes"), with their counts and honest statistics.
+
+Every error has the body `{{"error": {{"code", "message", "field"?, "request_id"}}}}`:
+
+{table_of_codes()}
 """
 
 
@@ -34,13 +38,13 @@ def create_app(settings: Settings) -> FastAPI:
         predictor = Predictor(settings, CheckpointStore(settings.checkpoints), backend)
         app.state.predictor = predictor
         app.state.not_ready = "warming up"
-        warming = asyncio.create_task(warm_up(app, predictor))
+        app.state.warming_up = asyncio.create_task(warm_up(app, predictor))
         try:
             yield
         finally:
-            warming.cancel()
+            app.state.warming_up.cancel()
             with suppress(asyncio.CancelledError):
-                await warming
+                await app.state.warming_up
             backend.close()
 
     app = FastAPI(
@@ -48,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         version=version("noisevote"),
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect would be built from whatever Host the client sent
     )
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)
@@ -63,5 +68,8 @@ async def warm_up(app: FastAPI, predictor: Predictor) -> None:
     except NoisevoteError as error:
         log.exception("not ready")
         app.state.not_ready = str(error)
+    except Exception:
+        log.exception("not ready")
+        app.state.not_ready = "the warm-up failed unexpectedly; it has been logged"
     else:
         app.state.not_ready = None

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -71,7 +72,7 @@ class VotingBackend:
             return runtime.outputs(rows)
 
         while wave := poll.wave(checkpoint.card.tile, TILES_PER_SLOT * self._slots):
-            tiles = [self.run(lambda rows=rows: outputs_of(rows)) for rows in wave]
+            tiles = [self.run(partial(outputs_of, rows)) for rows in wave]
             for rows, outputs in zip(wave, await asyncio.gather(*tiles), strict=True):
                 poll.record(rows, outputs)
         finished = time.perf_counter()

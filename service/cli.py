@@ -6,6 +6,8 @@ Exit codes: 0 done; 1 it could not be done, the last line says why; 2 wrong usag
 import asyncio
 import base64
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +15,17 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from models.checkpoint import CheckpointStore
-from models.errors import InputError, NoisevoteError
+from models.errors import InputError, NoisevoteError, PictureError
 from models.noise import NoiseKind
 from models.stopping import StopRule
 from service.app import create_app
 from service.backend import VotingBackend
 from service.errors import input_error_from
+from service.parsing import validated
 from service.predictor import Predictor
 from service.schemas import PredictRequest, PredictResponse
 from service.settings import Settings
@@ -32,6 +36,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 errors = Console(stderr=True)
+
+PIPED_WIDTH = 200
+"""Columns of a table that no terminal shows, so that a name stays on one line."""
 
 
 @app.command()
@@ -44,7 +51,7 @@ def serve(
 
 
 @app.command()
-def predict(
+def predict(  # noqa: PLR0913, PLR0917 - the options of the request
     files: Annotated[list[Path], typer.Argument(help="Pictures, PNG or JPEG.")],
     checkpoint: Annotated[str | None, typer.Option(help="Default: the service's.")] = None,
     noise: Annotated[NoiseKind | None, typer.Option()] = None,
@@ -57,6 +64,8 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="One reply a line, as over HTTP.")] = False,
 ) -> None:
     """Vote on pictures without a server; the same answers as POST /predict."""
+    chosen = settings()
+    store = CheckpointStore(chosen.checkpoints)
     options = {
         "checkpoint": checkpoint,
         "noise": noise,
@@ -67,12 +76,13 @@ def predict(
         "alpha": alpha,
         "seed": seed,
     }
-    requests = [request_for(file, options) for file in files]
-    for file, reply in zip(files, asyncio.run(predict_all(requests)), strict=True):
+    predictor = Predictor(chosen, store, VotingBackend(chosen.slots))
+    requests = [(file, request_for(file, options)) for file in files]
+    for file, reply in asyncio.run(predict_all(predictor, requests)):
         if json:
             typer.echo(reply.model_dump_json())
         else:
-            show(file, reply)
+            show(file, reply, store.find(reply.checkpoint).card.labels)
 
 
 @app.command()
@@ -90,11 +100,18 @@ def checkpoints() -> None:
             if entry.sigma == card.noise.sigma_train and entry.votes in {1, 20}
         ]
         table.add_row(
-            name, card.network, card.noise.kind, f"{card.noise.sigma_train:g}", ", ".join(at_training)
+            name,
+            card.network,
+            card.noise.kind,
+            f"{card.noise.sigma_train:g}",
+            ", ".join(at_training),
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    console.print(table)
     for name, reason in store.refused.items():
-        errors.print(f"[yellow]refused:[/] {name}: {reason}", highlight=False, soft_wrap=True)
+        complain("refused", "yellow", f"{name}: {reason}")
 
 
 def settings() -> Settings:
@@ -102,46 +119,63 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise InputError(f"settings: {input_error_from(error)}") from None
+        wrong = input_error_from(error)
+        name = f"NOISEVOTE_{(wrong.field or '').upper()}"
+        raise InputError(f"the setting {name} is wrong: {wrong}", name) from None
 
 
-def request_for(file: Path, options: dict[str, object]) -> PredictRequest:
+def request_for(file: Path, options: Mapping[str, object]) -> PredictRequest:
     """Build the request that a picture would be sent with."""
     try:
         content = file.read_bytes()
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
-    try:
-        return PredictRequest.model_validate(
-            {"image": base64.b64encode(content).decode(), **options}
-        )
-    except ValidationError as error:
-        raise input_error_from(error) from None
+    with blaming(file):
+        return validated({"image": base64.b64encode(content).decode(), **options})
 
 
-async def predict_all(requests: list[PredictRequest]) -> list[PredictResponse]:
-    """Answer requests one after another."""
-    chosen = settings()
-    backend = VotingBackend(chosen.slots)
-    predictor = Predictor(chosen, CheckpointStore(chosen.checkpoints), backend)
+@contextmanager
+def blaming(file: Path) -> Iterator[None]:
+    """Say which file it was when the picture is at fault."""
     try:
-        return [await predictor.predict(request) for request in requests]
+        yield
+    except InputError as error:
+        if error.field != "image":
+            raise
+        raise PictureError(f"{file}: {error}", error.field) from error
+
+
+async def predict_all(
+    predictor: Predictor, requests: Sequence[tuple[Path, PredictRequest]]
+) -> list[tuple[Path, PredictResponse]]:
+    """Answer requests one after another, then close the predictor's backend.
+
+    Raises:
+        PictureError: one of the files cannot be read as a drawing; the message says which.
+    """
+    replies = []
+    try:
+        for file, request in requests:
+            with blaming(file):
+                replies.append((file, await predictor.predict(request)))
     finally:
-        backend.close()
+        predictor.backend.close()
+    return replies
 
 
-def show(file: Path, reply: PredictResponse) -> None:
+def show(file: Path, reply: PredictResponse, labels: Sequence[str]) -> None:
     """Print a reply for people: the mode, its votes as bars, what they mean."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     for prediction in reply.predictions:
         console.print(
-            f"[bold]{file}: {prediction.label}[/]  {prediction.votes_cast} votes on "
+            f"[bold]{escape(str(file))}: {prediction.label}[/]  {prediction.votes_cast} votes on "
             f"{reply.checkpoint}, {reply.noise.kind} noise, sigma {reply.noise.sigma}, "
             f"seed {reply.seed}"
         )
-        for label, count in enumerate(prediction.vote_counts):
+        for label, count in zip(labels, prediction.vote_counts, strict=True):
             if count:
-                console.print(f"  {label:>3} {count:>5} " + "█" * round(40 * count / prediction.votes_cast))
+                bar = "█" * round(40 * count / prediction.votes_cast)
+                console.print(f"  {label:>3} {count:>5} {bar}")
         if prediction.interval is not None:
             low, high = prediction.interval
             verdict = "undecided between the top two" if prediction.abstain else "decided"
@@ -151,12 +185,17 @@ def show(file: Path, reply: PredictResponse) -> None:
             )
 
 
+def complain(word: str, colour: str, text: str) -> None:
+    """Print one line to stderr; ``text`` may hold brackets and is not read as markup."""
+    errors.print(f"[{colour}]{word}:[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line; errors raised on purpose become one line and exit code 1."""
     try:
         app()
     except NoisevoteError as error:
-        errors.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        complain("error", "red", str(error))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

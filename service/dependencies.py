@@ -1,16 +1,21 @@
 """What routes ask for: the predictor, and a body that is read within its limits."""
 
-from typing import Annotated
+import asyncio
+from collections.abc import Coroutine
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
-from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
 
-from service.errors import BodyTooLargeError, input_error_from
+from service.errors import BodyTooLargeError
+from service.parsing import parse
 from service.predictor import Predictor
 from service.schemas import PredictRequest
 
 PARSED_ON_A_SLOT_BYTES = 64 * 1024
 """Larger bodies are parsed on a slot, so that the event loop stays free."""
+
+Result = TypeVar("Result")
 
 
 def predictor_of(request: Request) -> Predictor:
@@ -27,6 +32,7 @@ async def predict_request_of(request: Request, predictor: PredictorDep) -> Predi
 
     Raises:
         BodyTooLargeError: it is longer than the limit; no more than that is kept.
+        ClientDisconnect: the client left before the end of the body.
         NotJsonError: it is not JSON, or nested too deeply.
         InputError: a field is unknown or out of range.
     """
@@ -39,26 +45,44 @@ async def predict_request_of(request: Request, predictor: PredictorDep) -> Predi
 PredictRequestDep = Annotated[PredictRequest, Depends(predict_request_of)]
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """Return the request's body, reading no more than ``limit`` bytes of it."""
+async def read_body(request: Request, limit: int) -> bytearray:
+    """Return the request's body, reading no further than the part that exceeds ``limit`` bytes."""
+    too_large = BodyTooLargeError(f"the body is longer than the allowed {limit} bytes")
     promised = request.headers.get("content-length", "")
-    parts = []
-    size = int(promised) if promised.isdecimal() and int(promised) > limit else 0
-    if size <= limit:
-        size = 0
-        async for part in request.stream():
-            size += len(part)
-            if size > limit:
-                break
-            parts.append(part)
-    if size > limit:
-        raise BodyTooLargeError(f"the body is longer than the allowed {limit} bytes")
-    return b"".join(parts)
+    if promised.isdecimal() and int(promised[:20]) > limit:
+        raise too_large
+    body = bytearray()
+    async for part in request.stream():
+        if len(body) + len(part) > limit:
+            raise too_large
+        body += part
+    return body
 
 
-def parse(body: bytes) -> PredictRequest:
-    """Validate a body."""
+async def unless_client_leaves(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Return the result of ``work``; it is cancelled as soon as nobody waits for it any more.
+
+    Args:
+        request: whose body has been read.
+        work: what its client waits for.
+
+    Raises:
+        ClientDisconnect: the client left before the result was there.
+    """
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(client_leaves(request))
     try:
-        return PredictRequest.model_validate_json(body)
-    except ValidationError as error:
-        raise input_error_from(error) from None
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def client_leaves(request: Request) -> None:
+    """Return once the client has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -12,7 +12,7 @@ from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
 from models.voting import VoteRequest, VoteResult
 from service.backend import Answer, VotingBackend
 from service.inputs import asked_sigma, effective_sigma, inputs_of, kind_of
-from service.schemas import NoiseBody, PredictRequest, PredictResponse, Prediction, Timing
+from service.schemas import NoiseBody, Prediction, PredictRequest, PredictResponse, Timing
 from service.settings import Settings
 
 GIGA = 10**9
@@ -39,7 +39,8 @@ class Predictor:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
         began = time.perf_counter()
-        checkpoint = self.store.find(request.checkpoint or self.settings.default_checkpoint)
+        asked = request.checkpoint
+        checkpoint = self.default() if asked is None else self.store.find(asked)
         card = checkpoint.card
         self._check_limits(request, card)
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
@@ -97,13 +98,10 @@ def noise_body(
     kind: NoiseKind, sigma: float | dict[str, float], repeats: dict[str, int] | None
 ) -> NoiseBody:
     """Return the noise of a reply."""
-    has_snr = isinstance(sigma, float | int) and sigma > 0 and kind is NoiseKind.MULTIPLICATIVE
-    return NoiseBody(
-        kind=kind,
-        sigma=sigma,
-        snr_db=round(snr_db_from_sigma(float(sigma)), 4) if has_snr else None,  # type: ignore[arg-type]
-        repeats=repeats,
-    )
+    snr_db = None
+    if isinstance(sigma, float) and sigma > 0 and kind is NoiseKind.MULTIPLICATIVE:
+        snr_db = round(snr_db_from_sigma(sigma), 4)
+    return NoiseBody(kind=kind, sigma=sigma, snr_db=snr_db, repeats=repeats)
 
 
 def prediction_of(result: VoteResult, card: Card) -> Prediction:

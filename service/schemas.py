@@ -1,6 +1,6 @@
 """The bodies of requests and replies, their limits and examples."""
 
-import math
+import json
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -14,7 +14,8 @@ MAX_SNR_DB = 300.0
 MAX_REPEATS = 1_000_000
 
 EXAMPLE_REQUEST: dict[str, Any] = {
-    "image": "iVBORw0KGgoAAAANSUhEUgAAABwAAAAc...",
+    "image": "iVBORw0KGgoAAAANSUhEUgAAABwAAAAcAQAAAABaduI5AAAATUlEQVR42j3OsRHCQBAEwb4tDDwpBEIhPMJ9P"
+    "BkqnQye92Zq1thqvoHwlK5Trp/ySH+koHsbYRc9a1yvP3mLcwZ99Ihj7YoYS7MItR7cflcU2DFYTwwAAAAASUVORK5CYII=",
     "sigma": 1.0,
     "votes": 20,
     "seed": 7,
@@ -51,7 +52,9 @@ class PredictRequest(BaseModel):
         default=None, description="One drawing as pen strokes, for networks that read strokes."
     )
     noise: NoiseKind | None = Field(
-        default=None, description="Default: the checkpoint's; another kind needs a sigma."
+        default=None,
+        strict=False,
+        description="Default: the checkpoint's; another kind needs a sigma.",
     )
     sigma: Sigma | dict[str, Sigma] | None = Field(
         default=None,
@@ -73,6 +76,7 @@ class PredictRequest(BaseModel):
     votes: int = Field(default=20, ge=1, description="Noisy forward passes per input, N.")
     stop: StopRule = Field(
         default=StopRule.FULL,
+        strict=False,
         description="full: cast all votes. exact: stop once the remaining votes cannot change "
         "the mode.",
     )
@@ -87,13 +91,31 @@ class PredictRequest(BaseModel):
     @classmethod
     def sigma_is_number_or_map(cls, value: object) -> object:
         """Complain in one sentence instead of once for each way to write a sigma."""
-        given = list(value.values()) if isinstance(value, dict) else [value]
-        for number in given:
+        if value is None:
+            return None
+        given: dict[Any, Any] = value if isinstance(value, dict) else {None: value}
+        for point, number in given.items():
             is_number = isinstance(number, int | float) and not isinstance(number, bool)
-            if value is not None and not (is_number and 0 <= number <= MAX_SIGMA):
+            if not (is_number and 0 <= number <= MAX_SIGMA):
+                where = "" if point is None else f" for {shortened(point)}"
                 raise ValueError(
-                    f"got {shortened(number)}; allowed is a number from 0 to {MAX_SIGMA:g}, or a "
-                    "map from noise point to such numbers"
+                    f"got {shortened(number)}{where}; allowed is a number from 0 to "
+                    f"{MAX_SIGMA:g}, or a map from noise point to such numbers"
+                )
+        return value
+
+    @field_validator("repeats", mode="before")
+    @classmethod
+    def repeats_is_map(cls, value: object) -> object:
+        """Complain in one sentence about the first fault instead of once for each."""
+        wanted = f"a map from noise point to a whole number from 1 to {MAX_REPEATS}"
+        if value is not None and not isinstance(value, dict):
+            raise ValueError(f"got {shortened(value)}; allowed is {wanted}")
+        for point, reads in (value or {}).items():
+            is_whole = isinstance(reads, int) and not isinstance(reads, bool)
+            if not (is_whole and 1 <= reads <= MAX_REPEATS):
+                raise ValueError(
+                    f"got {shortened(reads)} for {shortened(point)}; allowed is {wanted}"
                 )
         return value
 
@@ -138,9 +160,10 @@ class Prediction(BaseModel):
         votes_cast: votes that count.
         stopped_by: full, or the rule that ended the voting before N.
         agreement: share of the mode among the votes cast.
-        interval: for the chance that one vote falls on the mode; null after an early stop.
-        p_value: of "the top two classes are equally likely"; null after an early stop.
-        abstain: whether p_value is above alpha; null after an early stop.
+        interval: for the chance that one vote falls on the mode; null unless ``full`` was asked
+            for, as the fixed-N statistics do not hold for other stop rules.
+        p_value: of "the top two classes are equally likely"; null like the interval.
+        abstain: whether p_value is above alpha; null like the interval.
     """
 
     mode: int
@@ -209,10 +232,12 @@ class Health(BaseModel):
 
 
 def shortened(value: object, length: int = 80) -> str:
-    """Return a value as text for an error message, cut to a length."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    text = repr(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
+    """Return a value as JSON for an error message, cut to a length."""
+    if isinstance(value, list | dict):
+        return "an array" if isinstance(value, list) else "an object"
+    if isinstance(value, str):
+        value = value[: length + 1]  # before it is escaped: it may be megabytes long
+    text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= length else text[:length] + "..."
 
 

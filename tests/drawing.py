@@ -3,6 +3,8 @@
 import io
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 Point = tuple[float, float]
@@ -31,6 +33,10 @@ DIGITS: tuple[tuple[tuple[Point, ...], ...], ...] = (
 """Strokes of the digits 0 to 9: points in a unit square, x to the right and y down."""
 
 STEPS = 12
+
+SAME_DIGIT = 0.25
+"""Upper bound for two pictures of one drawing. Strokes widened by half differ by 0.3, digits of
+different kinds by 0.55 or more."""
 
 
 def draw_digit(
@@ -93,3 +99,8 @@ def jpeg_bytes(picture: Image.Image, quality: int = 75) -> bytes:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=quality)
     return file.getvalue()
+
+
+def difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Return the absolute difference of two fields as a share of the ink."""
+    return float(np.abs(one - other).sum() / other.sum())

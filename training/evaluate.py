@@ -118,10 +118,14 @@ def votes_on(
     return np.concatenate(votes)
 
 
-def as_inputs(checkpoint: Checkpoint, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Scale stored pictures 0..255 to the network's input range."""
+def as_inputs(
+    checkpoint: Checkpoint, stored: NDArray[np.uint8] | NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Scale pictures stored as 0..255 to the network's input range; sequences are stored in it."""
+    if stored.dtype == np.float32:
+        return stored.astype(np.float32, copy=False)
     low, high = checkpoint.card.input.range
-    return pictures.astype(np.float32) / np.float32(255) * np.float32(high - low) + np.float32(low)
+    return stored.astype(np.float32) / np.float32(255) * np.float32(high - low) + np.float32(low)
 
 
 def accuracies(

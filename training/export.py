@@ -93,6 +93,7 @@ def export_checkpoint(
             PointSpec(name=point.name, shape=point.shape, macs=point.macs, latency=point.latency)
             for point in noise_points(network)
         ),
+        tile=spec.tile,
         graphs=graphs,
         weights=WEIGHTS_FILE,
         digests={file: sha256_of(folder / file) for file in (*graphs.values(), WEIGHTS_FILE)},

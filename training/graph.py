@@ -4,7 +4,8 @@ The graph that comes out takes
 
 * ``images`` ``[images, *input_shape]``, each image once,
 * ``image_of_row`` ``[rows]``: which image each vote is cast on,
-* ``noise.<point>`` ``[rows, *shape]`` for each noise point: the finished factor or summand,
+* ``noise.<point>`` ``[rows, *shape]`` for each noise point: the finished factor or summand; a
+  point that is passed several times takes it step by step,
 
 and gives ``outputs`` ``[rows, classes]``. What does not depend on noise runs once per image; what
 does runs once per row. The border between the two is crossed by a ``Gather``.
@@ -42,15 +43,20 @@ def with_noise_inputs(
     result = ModelProto()
     result.CopyFrom(model)
     graph = result.graph
-    marks = [node for node in graph.node if is_mark(node)]
-    names = [point_of(node) for node in marks]
-    if names != list(shapes):
-        raise ExportError(f"the graph marks the noise points {names}, expected {list(shapes)}")
-    for node, name in zip(marks, names, strict=True):
-        node.op_type, node.domain = OPERATION[kind], ""
-        node.input.append(NOISE_PREFIX + name)
-        del node.attribute[:]
-    repeat_by_row(graph, {NOISE_PREFIX + name for name in names})
+    check_marks(graph, shapes)
+    nodes = []
+    for node in graph.node:
+        if is_mark(node):
+            noise = NOISE_PREFIX + point_of(node)
+            if (step := step_of(node)) is not None:
+                nodes.append(noise_at_step(graph, noise, step))
+                noise = nodes[-1].output[0]
+            node.op_type, node.domain = OPERATION[kind], ""
+            node.input.append(noise)
+            del node.attribute[:]
+        nodes.append(node)
+    replace_nodes(graph, nodes)
+    repeat_by_row(graph, {NOISE_PREFIX + name for name in shapes})
     graph.input.append(helper.make_tensor_value_info(IMAGE_OF_ROW, TensorProto.INT64, ["rows"]))
     graph.input.extend(
         helper.make_tensor_value_info(NOISE_PREFIX + name, TensorProto.FLOAT, ["rows", *shape])
@@ -63,6 +69,26 @@ def with_noise_inputs(
     result.opset_import.extend(versions)
     onnx.checker.check_model(result)
     return result
+
+
+def check_marks(graph: GraphProto, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Refuse marks that are not those of ``shapes``, each point once or once at each step."""
+    found: dict[str, list[int | None]] = {}
+    for node in filter(is_mark, graph.node):
+        found.setdefault(point_of(node), []).append(step_of(node))
+    if list(found) != list(shapes):
+        raise ExportError(f"the graph marks the noise points {list(found)}, not {list(shapes)}")
+    for name, steps in found.items():
+        if steps != [None] and steps != list(range(shapes[name][0])):
+            raise ExportError(f"the graph marks {name!r} at the steps {steps}, not at each in turn")
+
+
+def noise_at_step(graph: GraphProto, noise: str, step: int) -> NodeProto:
+    """Return a node that takes one step ``[rows, ...]`` of a noise input ``[rows, steps, ...]``."""
+    index = f"step.{step}"
+    if all(tensor.name != index for tensor in graph.initializer):
+        graph.initializer.append(helper.make_tensor(index, TensorProto.INT64, [], [step]))
+    return helper.make_node("Gather", [noise, index], [f"{noise}.{step}"], axis=1)
 
 
 def mark_by_rule(model: ModelProto) -> tuple[ModelProto, dict[str, tuple[int, ...]]]:
@@ -111,9 +137,7 @@ def mark_by_rule(model: ModelProto) -> tuple[ModelProto, dict[str, tuple[int, ..
     return result, shapes
 
 
-def end_of_layer(
-    node: NodeProto, users: dict[str, list[NodeProto]], constants: set[str]
-) -> str:
+def end_of_layer(node: NodeProto, users: dict[str, list[NodeProto]], constants: set[str]) -> str:
     """Return the output of a layer: of its product, its bias, or the batch norm that follows."""
     end = node.output[0]
     while len(followers := users.get(end, [])) == 1:
@@ -180,7 +204,12 @@ def is_mark(node: NodeProto) -> bool:
 
 def point_of(node: NodeProto) -> str:
     """Return the name of the noise point that a node marks."""
-    return next(entry.s.decode() for entry in node.attribute if entry.name == "point")
+    return str(next(entry.s.decode() for entry in node.attribute if entry.name == "point"))
+
+
+def step_of(node: NodeProto) -> int | None:
+    """Return the step at which a node marks its noise point; None if it is passed once."""
+    return next((entry.i for entry in node.attribute if entry.name == "step"), None)
 
 
 def replace_nodes(graph: GraphProto, nodes: list[NodeProto]) -> None:
@@ -188,5 +217,3 @@ def replace_nodes(graph: GraphProto, nodes: list[NodeProto]) -> None:
     copies = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)
-
-

@@ -135,6 +135,8 @@ def train_epoch(
         value = loss(progress.network, images, labels, generator)
         progress.optimizer.zero_grad()
         value.backward()
+        if recipe.schedule.clip_norm is not None:
+            nn.utils.clip_grad_norm_(progress.network.parameters(), recipe.schedule.clip_norm)
         progress.optimizer.step()
         progress.scheduler.step()
         progress.step += 1
@@ -209,8 +211,13 @@ def batches(
 def batch(
     examples: Examples, chosen: NDArray[np.intp], device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Return the chosen examples as inputs in 0..1 ``[batch, ...]`` and labels ``[batch]``."""
-    images = torch.from_numpy(examples.inputs[chosen]).to(device).float().div_(255)
+    """Return the chosen examples as inputs ``[batch, ...]`` and labels ``[batch]``.
+
+    Pictures are scaled to 0..1; sequences stay as they are.
+    """
+    images = torch.from_numpy(examples.inputs[chosen]).to(device)
+    if images.dtype == torch.uint8:
+        images = images.float().div_(255)
     if images.dim() == 4:
         images = images.contiguous(memory_format=torch.channels_last)
     return images, torch.from_numpy(examples.labels[chosen]).to(device)

@@ -42,6 +42,7 @@ class Schedule:
         learning_rate: the peak.
         weight_decay: decoupled, as in AdamW.
         warm_up: share of the steps in which the learning rate rises.
+        clip_norm: largest norm of a step's gradient, longer ones are shortened to it; None: any.
     """
 
     epochs: int
@@ -49,6 +50,7 @@ class Schedule:
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
     warm_up: float = 0.2
+    clip_norm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,21 @@ RECIPES: dict[str, Recipe] = {
             network="mnist_cnn",
             dataset="mnist",
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=30, learning_rate=1e-2),
+            schedule=Schedule(epochs=24, learning_rate=1e-2),
+        ),
+        Recipe(
+            "stroke_lstm-clean",
+            network="stroke_lstm",
+            dataset="mnist_strokes",
+            hardening=Hardening(),
+            schedule=Schedule(epochs=15, learning_rate=5e-3, clip_norm=1.0),
+        ),
+        Recipe(
+            "stroke_lstm-mult-1.0",
+            network="stroke_lstm",
+            dataset="mnist_strokes",
+            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
+            schedule=Schedule(epochs=24, learning_rate=5e-3, clip_norm=1.0),
         ),
     )
 }

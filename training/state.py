@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from models.errors import TrainingError
-from training.recipes import Recipe
+from training.recipes import Recipe, recipe_from_dict
 
 STATE_FILE = "state.pt"
 
@@ -81,7 +81,8 @@ def restore_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
     if not (folder / STATE_FILE).is_file():
         return
     state = read_state(folder)
-    if state["recipe"] != recipe.as_dict():
+    # Compared as recipes, so that states older than a field of the recipe go on with its default.
+    if recipe_from_dict(state["recipe"]) != recipe:
         raise TrainingError(
             f"{folder / STATE_FILE} is the state of another recipe ({state['recipe']}); "
             "name another folder with --run, or delete it to start anew"

@@ -19,8 +19,13 @@ from models.noise import NoiseKind
 MARK = "noisevote::NoisePoint"
 """The operator that stands for a noise point in an exported graph, before the graph pass."""
 
-NoiseSource = Callable[["NoisePoint", Tensor], Tensor]
-"""Takes a noise point and its signal ``[batch, *shape]``, returns the noisy signal."""
+NoiseSource = Callable[["NoisePoint", Tensor, int | None], Tensor]
+"""Takes a noise point, its signal and the step, returns the noisy signal.
+
+The signal is ``[batch, *shape]``. At a point that is passed several times, ``shape`` begins with
+the number of steps, the signal is ``[batch, *shape[1:]]``, and the step counts from 0; elsewhere
+the step is None.
+"""
 
 
 class NoisePoint(nn.Module):
@@ -28,7 +33,8 @@ class NoisePoint(nn.Module):
 
     Attributes:
         name: the layer before it, unique within the network.
-        shape: shape of the signal of one image, without the batch axis.
+        shape: shape of the signal of one image, without the batch axis; at a point that is passed
+            several times, the number of steps and then the shape at one step.
         macs: multiply-accumulates of the matrix-vector products that lead to it, per image.
         latency: how long the analog layer takes, in units of one layer evaluation.
     """
@@ -41,9 +47,14 @@ class NoisePoint(nn.Module):
         self.latency = latency
         self.source: NoiseSource | None = None
 
-    def forward(self, signal: Tensor) -> Tensor:
-        """Pass ``signal`` ``[batch, *shape]`` through the installed source, if there is one."""
-        return signal if self.source is None else self.source(self, signal)
+    def forward(self, signal: Tensor, step: int | None = None) -> Tensor:
+        """Pass ``signal`` through the installed source, if there is one.
+
+        Args:
+            signal: ``[batch, *shape]``, or ``[batch, *shape[1:]]`` at one of several steps.
+            step: which of the steps this is, from 0; None at a point that is passed once.
+        """
+        return signal if self.source is None else self.source(self, signal, step)
 
 
 def noise_points(network: nn.Module) -> list[NoisePoint]:
@@ -68,12 +79,13 @@ def noise_from(network: nn.Module, source: NoiseSource | None) -> Iterator[None]
             point.source = old
 
 
-def marking(point: NoisePoint, signal: Tensor) -> Tensor:
+def marking(point: NoisePoint, signal: Tensor, step: int | None) -> Tensor:
     """Be the source that marks the points in a graph that is being exported."""
+    step_attribute = {} if step is None else {"step": step}
     marked: Tensor = torch.onnx.ops.symbolic(
         MARK,
         [signal],
-        {"point": point.name},
+        {"point": point.name, **step_attribute},
         dtype=signal.dtype,
         shape=signal.shape,
         version=1,
@@ -89,8 +101,8 @@ def given_noise(kind: NoiseKind, noise: Mapping[str, Tensor]) -> NoiseSource:
         noise: for each noise point its tensor ``[batch, *shape]``, as the runtime makes it.
     """
 
-    def apply(point: NoisePoint, signal: Tensor) -> Tensor:
-        tensor = noise[point.name]
+    def apply(point: NoisePoint, signal: Tensor, step: int | None) -> Tensor:
+        tensor = noise[point.name] if step is None else noise[point.name][:, step]
         return signal * tensor if kind is NoiseKind.MULTIPLICATIVE else signal + tensor
 
     return apply
@@ -110,7 +122,7 @@ def fresh_noise(
         generator: where the draws come from, on the device of the signal.
     """
 
-    def apply(point: NoisePoint, signal: Tensor) -> Tensor:
+    def apply(point: NoisePoint, signal: Tensor, step: int | None) -> Tensor:  # noqa: ARG001
         at_point = sigma.get(point.name, 0.0) if isinstance(sigma, Mapping) else sigma
         if isinstance(at_point, float) and at_point == 0.0:
             return signal

@@ -7,7 +7,9 @@ from torch import nn
 
 from models.errors import TrainingError
 from models.networks.mnist_cnn import MnistCnn
+from models.networks.stroke_lstm import StrokeLstm
 from models.noise import NoiseKind
+from models.strokes import FEATURES, GRID, STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class Network:
         input_range: smallest and largest value of an input.
         preprocessing: how a picture becomes an input, one of ``models.pictures.PREPROCESSINGS``.
         labels: name of each class, in the order of the outputs.
+        tile: rows of a forward pass that serve well.
     """
 
     build: Callable[..., nn.Module]
@@ -30,11 +33,20 @@ class Network:
     input_range: tuple[float, float]
     preprocessing: str
     labels: tuple[str, ...]
+    tile: int = 8
 
 
 NETWORKS: dict[str, Network] = {
     "mnist_cnn": Network(
         MnistCnn, "mnist", (1, 28, 28), (0.0, 1.0), "mnist_digit", tuple("0123456789")
+    ),
+    "stroke_lstm": Network(
+        StrokeLstm,
+        "mnist_strokes",
+        (STEPS, FEATURES),
+        (-float(GRID), float(GRID)),
+        "mnist_strokes",
+        tuple("0123456789"),
     ),
 }
 

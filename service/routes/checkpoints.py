@@ -3,14 +3,15 @@
 from fastapi import APIRouter
 
 from models.card import Card
+from models.errors import CheckpointError, UnknownCheckpointError
 from service.dependencies import PredictorDep
-from service.errors import ErrorBody
+from service.errors import responses_for
 from service.schemas import CheckpointList, CheckpointSummary
 
 router = APIRouter(tags=["checkpoints"])
 
 
-@router.get("/checkpoints")
+@router.get("/checkpoints", responses=responses_for())
 async def list_checkpoints(predictor: PredictorDep) -> CheckpointList:
     """List the checkpoints that serve, and those that were refused with the reason."""
     store = predictor.store
@@ -34,7 +35,7 @@ async def list_checkpoints(predictor: PredictorDep) -> CheckpointList:
 
 @router.get(
     "/checkpoints/{name}",
-    responses={404: {"model": ErrorBody, "description": "No such checkpoint."}},
+    responses=responses_for(UnknownCheckpointError, CheckpointError),
 )
 async def show_checkpoint(name: str, predictor: PredictorDep) -> Card:
     """Return a checkpoint's card: input, noise points, training and measured accuracies."""

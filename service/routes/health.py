@@ -2,22 +2,21 @@
 
 from fastapi import APIRouter, Request
 
-from service.errors import ErrorBody, NotReadyError
+from service.errors import NotReadyError, responses_for
 from service.schemas import Health
 
 router = APIRouter(prefix="/health", tags=["health"])
 
 
-@router.get("/live")
+@router.head("/live", include_in_schema=False)
+@router.get("/live", responses=responses_for())
 async def live() -> Health:
     """Answer as long as the event loop turns."""
     return Health(status="live")
 
 
-@router.get(
-    "/ready",
-    responses={503: {"model": ErrorBody, "description": "Still warming up, or failed to."}},
-)
+@router.head("/ready", include_in_schema=False)
+@router.get("/ready", responses=responses_for(NotReadyError))
 async def ready(request: Request) -> Health:
     """Answer 200 once the default checkpoint has passed its warm-up and self-test."""
     reason: str | None = request.app.state.not_ready

@@ -1,20 +1,29 @@
 """``POST /predict``."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from service.dependencies import PredictorDep, PredictRequestDep
-from service.errors import ErrorBody
+from models.errors import (
+    CheckpointError,
+    InputError,
+    LimitError,
+    PictureError,
+    UnknownCheckpointError,
+)
+from service.dependencies import PredictorDep, PredictRequestDep, unless_client_leaves
+from service.errors import BodyTooLargeError, NotJsonError, responses_for
 from service.schemas import PredictRequest, PredictResponse, inlined_schema
 
 router = APIRouter(tags=["predictions"])
 
-REFUSALS: dict[int | str, dict[str, object]] = {
-    400: {"model": ErrorBody, "description": "The body is not JSON."},
-    404: {"model": ErrorBody, "description": "No such checkpoint."},
-    413: {"model": ErrorBody, "description": "The body is too large."},
-    422: {"model": ErrorBody, "description": "A field is wrong; the message says what is allowed."},
-    503: {"model": ErrorBody, "description": "The checkpoint's files are damaged."},
-}
+REFUSALS = responses_for(
+    NotJsonError,
+    UnknownCheckpointError,
+    BodyTooLargeError,
+    InputError,
+    PictureError,
+    LimitError,
+    CheckpointError,
+)
 
 
 @router.post(
@@ -27,6 +36,8 @@ REFUSALS: dict[int | str, dict[str, object]] = {
         }
     },
 )
-async def predict(request: PredictRequestDep, predictor: PredictorDep) -> PredictResponse:
+async def predict(
+    asked: PredictRequestDep, predictor: PredictorDep, request: Request
+) -> PredictResponse:
     """Cast noisy votes on the inputs and answer with their mode, counts and statistics."""
-    return await predictor.predict(request)
+    return await unless_client_leaves(request, predictor.predict(asked))

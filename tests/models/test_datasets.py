@@ -1,0 +1,107 @@
+"""Reading the official files: what is missing, damaged or unknown is named with its remedy."""
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import datasets
+from models.datasets import MNIST_TRAIN_IMAGES, data_dir, load_dataset, parse_idx
+from models.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Four small files in MNIST's format, and a mirror that is a folder of this machine."""
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    monkeypatch.setattr(datasets, "MNIST_MIRRORS", (mirror.as_uri() + "/",))
+    here = tmp_path / "data"
+    here.mkdir()
+    for prefix in ("train", "t10k"):
+        images = struct.pack(">BBBB3I", 0, 0, 8, 3, 2, 28, 28) + bytes(2 * 28 * 28)
+        labels = struct.pack(">BBBB1I", 0, 0, 8, 1, 2) + bytes([3, 4])
+        (here / f"{prefix}-images-idx3-ubyte").write_bytes(images)
+        (here / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+    return here
+
+
+def test_plain_and_gzipped_files_are_read(folder: Path) -> None:
+    dataset = load_dataset("mnist", folder, allow_unknown=True)
+    assert dataset.train.inputs.shape == (2, 1, 28, 28)
+    assert dataset.test.labels.tolist() == [3, 4]
+    assert not dataset.is_official
+
+
+def test_content_with_an_unknown_digest_is_named_with_both_digests(folder: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        load_dataset("mnist", folder)
+    for part in (MNIST_TRAIN_IMAGES.name, MNIST_TRAIN_IMAGES.sha256, "--allow-unknown-data"):
+        assert part in str(caught.value)
+
+
+def test_file_that_is_nowhere_is_named_with_digest_and_remedy(folder: Path) -> None:
+    (folder / MNIST_TRAIN_IMAGES.name).unlink()
+    with pytest.raises(DataError) as caught:
+        load_dataset("mnist", folder, allow_unknown=True)
+    for part in (MNIST_TRAIN_IMAGES.name, MNIST_TRAIN_IMAGES.sha256, "--data-dir"):
+        assert part in str(caught.value)
+
+
+def test_mirror_with_other_content_is_passed_over(folder: Path) -> None:
+    (folder / MNIST_TRAIN_IMAGES.name).unlink()
+    packed = gzip.compress(b"something else")
+    (folder.parent / "mirror" / f"{MNIST_TRAIN_IMAGES.name}.gz").write_bytes(packed)
+    with pytest.raises(DataError, match="SHA-256 of the content is"):
+        load_dataset("mnist", folder, allow_unknown=True)
+    assert not (folder / f"{MNIST_TRAIN_IMAGES.name}.gz").exists()
+
+
+def test_absent_file_is_downloaded_and_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = (folder / MNIST_TRAIN_IMAGES.name).read_bytes()
+    (folder / MNIST_TRAIN_IMAGES.name).unlink()
+    (folder.parent / "mirror" / f"{MNIST_TRAIN_IMAGES.name}.gz").write_bytes(gzip.compress(content))
+    known = datasets.DatasetFile(MNIST_TRAIN_IMAGES.name, datasets.hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(datasets, "MNIST_TRAIN_IMAGES", known)
+    assert len(load_dataset("mnist", folder, allow_unknown=True).train) == 2
+    assert (folder / f"{MNIST_TRAIN_IMAGES.name}.gz").is_file()
+
+
+@pytest.mark.parametrize("kept", [0, 10, 40])
+def test_cut_gzip_file_is_named(folder: Path, kept: int) -> None:
+    path = folder / "train-labels-idx1-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(DataError, match=r"train-labels-idx1-ubyte"):
+        load_dataset("mnist", folder, allow_unknown=True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0\0\x08", b"\0\0\x0d\x01" + bytes(8), b"\0\0\x08\x01" + struct.pack(">I", 9) + b"123"],
+    ids=["empty", "no header", "another type", "too short"],
+)
+def test_file_that_is_no_idx_file_is_refused(content: bytes) -> None:
+    with pytest.raises(DataError, match="file"):
+        parse_idx(content, Path("file"))
+
+
+def test_idx_file_gives_its_array() -> None:
+    content = b"\0\0\x08\x02" + struct.pack(">II", 2, 3) + bytes(range(6))
+    assert np.array_equal(parse_idx(content, Path("file")), [[0, 1, 2], [3, 4, 5]])
+
+
+def test_unknown_data_set_is_answered_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="mnist"):
+        load_dataset("fashion", tmp_path)
+
+
+def test_data_directory_is_the_given_one_then_the_environments_then_a_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(datasets.DATA_DIR_VARIABLE, str(tmp_path))
+    assert data_dir(Path("given")) == Path("given")
+    assert data_dir() == tmp_path
+    monkeypatch.delenv(datasets.DATA_DIR_VARIABLE)
+    assert data_dir().parts[-3:] == (".cache", "noisevote", "data")

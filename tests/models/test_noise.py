@@ -1,0 +1,168 @@
+"""The keyed noise scheme: its law, its independence, and that it never changes unnoticed."""
+
+import hashlib
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from models.noise import (
+    MAX_KEY_INDEX,
+    MAX_SEED,
+    NoiseKind,
+    VoteKey,
+    fill_noise,
+    noise_indices,
+    noise_table,
+    sigma_from_snr_db,
+    snr_db_from_sigma,
+    standard_normal_table,
+)
+
+# Chance that a statistical test here fails although the scheme is right; the seeds are fixed, so
+# a test that passes once always passes.
+ERROR_PROBABILITY = 1e-4
+
+seeds = st.integers(0, MAX_SEED)
+indices = st.integers(0, MAX_KEY_INDEX)
+keys = st.builds(VoteKey, seeds, indices, indices)
+sigmas = st.floats(1e-3, 10)
+
+
+def standard_normals(key: VoteKey, count: int) -> NDArray[np.float64]:
+    return standard_normal_table()[noise_indices(key, count)]
+
+
+def filled(kind: NoiseKind, sigma: list[list[float]], keys: list[VoteKey]) -> list[NDArray[np.float32]]:
+    noise = [np.empty((len(keys), 3, 5), np.float32), np.empty((len(keys), 7), np.float32)]
+    fill_noise(kind, np.array(sigma), keys, noise)
+    return noise
+
+
+def test_scheme_is_the_one_that_its_id_names() -> None:
+    # Golden values: whoever changes the table or the stream must give the scheme a new id.
+    table = noise_table(NoiseKind.ADDITIVE, 1.0)
+    assert hashlib.sha256(table.tobytes()).hexdigest() == (
+        "723a394acd0887a9b6e3a2d6ca094566b7e4c7c55793126d96034382c0a5657b"
+    )
+    assert noise_indices(VoteKey(0, 0, 0), 5).tolist() == [25394, 47466, 40543, 37269, 40737]
+    assert noise_indices(VoteKey(MAX_SEED, 63, 999), 5).tolist() == [26759, 5743, 22389, 44756, 42330]
+
+
+def test_table_has_mean_zero_variance_one_and_normal_tails() -> None:
+    table = standard_normal_table()
+    assert table.mean() == pytest.approx(0, abs=1e-15)
+    assert table.var() == pytest.approx(1, abs=1e-12)
+    assert (table**4).mean() == pytest.approx(3, abs=1e-3)
+    for z in (1.0, 2.0, 3.0, 4.0):
+        assert (table > z).mean() == pytest.approx(stats.norm.sf(z), abs=1 / 65_536)
+
+
+def test_table_is_strictly_rising_and_antisymmetric() -> None:
+    table = standard_normal_table()
+    assert (np.diff(table) > 0).all()
+    assert np.array_equal(table, -table[::-1])
+
+
+def test_stream_of_a_vote_is_standard_normal() -> None:
+    draws = standard_normals(VoteKey(1, 0, 0), 1_000_000)
+    assert stats.kstest(draws, "norm").pvalue > ERROR_PROBABILITY
+    assert stats.ttest_1samp(draws, 0).pvalue > ERROR_PROBABILITY
+    spread = (len(draws) - 1) * draws.var(ddof=1)
+    p_value = 2 * min(stats.chi2.cdf(spread, len(draws) - 1), stats.chi2.sf(spread, len(draws) - 1))
+    assert p_value > ERROR_PROBABILITY
+
+
+@pytest.mark.parametrize(
+    "other",
+    [VoteKey(2, 0, 0), VoteKey(1, 1, 0), VoteKey(1, 0, 1), VoteKey(1 + 2**32, 0, 0)],
+    ids=["seed", "position", "vote", "high bits of seed"],
+)
+def test_streams_that_differ_in_one_part_of_the_key_are_uncorrelated(other: VoteKey) -> None:
+    one, two = standard_normals(VoteKey(1, 0, 0), 200_000), standard_normals(other, 200_000)
+    assert stats.pearsonr(one, two).pvalue > ERROR_PROBABILITY
+    assert stats.pearsonr(np.abs(one), np.abs(two)).pvalue > ERROR_PROBABILITY
+
+
+@pytest.mark.parametrize("lag", [1, 2, 3, 4, 8, 256])
+def test_elements_of_a_stream_are_uncorrelated(lag: int) -> None:
+    draws = standard_normals(VoteKey(3, 1, 4), 200_000)
+    assert stats.pearsonr(draws[:-lag], draws[lag:]).pvalue > ERROR_PROBABILITY
+
+
+def test_first_elements_of_many_votes_are_standard_normal() -> None:
+    # A weak seeding shows in the first words of neighbouring keys.
+    draws = [standard_normals(VoteKey(5, position, vote), 1)[0]
+             for position in range(20) for vote in range(500)]
+    assert stats.kstest(draws, "norm").pvalue > ERROR_PROBABILITY
+
+
+@given(keys, keys)
+def test_different_keys_never_share_a_stream(one: VoteKey, two: VoteKey) -> None:
+    same = np.array_equal(noise_indices(one, 32), noise_indices(two, 32))
+    assert same == (one == two)
+
+
+def test_key_parts_do_not_run_into_one_another() -> None:
+    # A seed above 32 bits must not look like a smaller seed at another position.
+    one, two = VoteKey((5 << 32) + 3, 7, 0), VoteKey(3, 5, 7)
+    assert not np.array_equal(noise_indices(one, 32), noise_indices(two, 32))
+
+
+@given(seeds, indices, indices, st.integers(1, 50), st.integers(1, 50))
+def test_a_shorter_stream_is_a_prefix_of_a_longer_one(
+    seed: int, position: int, vote: int, short: int, more: int
+) -> None:
+    key = VoteKey(seed, position, vote)
+    longer = noise_indices(key, short + more)
+    assert np.array_equal(noise_indices(key, short), longer[:short])
+
+
+def test_row_of_a_batch_has_the_noise_of_its_key_alone() -> None:
+    row_keys = [VoteKey(1, 0, 0), VoteKey(1, 0, 1), VoteKey(9, 4, 0)]
+    sigma = [[1.0, 0.5], [0.2, 0.0], [3.0, 1.0]]
+    together = filled(NoiseKind.MULTIPLICATIVE, sigma, row_keys)
+    for row, key in enumerate(row_keys):
+        alone = filled(NoiseKind.MULTIPLICATIVE, [sigma[row]], [key])
+        for point in range(2):
+            assert np.array_equal(together[point][row], alone[point][0])
+
+
+def test_noise_of_a_point_does_not_depend_on_the_sigma_of_an_earlier_one() -> None:
+    key = [VoteKey(1, 0, 0)]
+    quiet = filled(NoiseKind.ADDITIVE, [[0.0, 1.0]], key)
+    loud = filled(NoiseKind.ADDITIVE, [[2.0, 1.0]], key)
+    assert np.array_equal(quiet[1], loud[1])
+    assert not quiet[0].any()
+
+
+@given(sigmas, seeds)
+def test_factors_and_summands_are_made_of_the_same_normals(sigma: float, seed: int) -> None:
+    key = [VoteKey(seed, 0, 0)]
+    factors = filled(NoiseKind.MULTIPLICATIVE, [[sigma, sigma]], key)
+    summands = filled(NoiseKind.ADDITIVE, [[sigma, sigma]], key)
+    for factor, summand in zip(factors, summands, strict=True):
+        np.testing.assert_allclose(factor - 1, summand, atol=1e-6 * max(1, 5 * sigma))
+
+
+def test_zero_sigma_gives_factors_of_exactly_one() -> None:
+    for tensor in filled(NoiseKind.MULTIPLICATIVE, [[0.0, 0.0]], [VoteKey(1, 2, 3)]):
+        assert (tensor == 1).all()
+
+
+@given(sigmas)
+def test_snr_and_sigma_turn_into_one_another(sigma: float) -> None:
+    assert sigma_from_snr_db(snr_db_from_sigma(sigma)) == pytest.approx(sigma)
+
+
+@pytest.mark.parametrize(("sigma", "snr_db"), [(1.0, 0.0), (0.4, 7.9588), (0.2, 13.9794), (0.1, 20.0)])
+def test_snr_is_the_power_ratio_in_decibels(sigma: float, snr_db: float) -> None:
+    assert snr_db_from_sigma(sigma) == pytest.approx(snr_db, abs=1e-4)
+
+
+def test_no_noise_is_an_infinite_snr() -> None:
+    assert snr_db_from_sigma(0) == math.inf

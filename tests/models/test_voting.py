@@ -1,0 +1,151 @@
+"""Votes: what is cast, what is counted, and that early stops are prefixes of full runs."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from models.errors import InputError
+from models.noise import NoiseKind
+from models.runtime import Rows
+from models.stopping import StopRule
+from models.voting import Ballot, Poll, VoteRequest, vote
+
+CLASSES = 4
+
+
+class KeyedRuntime:
+    """A runtime without a network: the vote of a row is a function of its key and image."""
+
+    kind = NoiseKind.MULTIPLICATIVE
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def outputs(self, rows: Rows) -> NDArray[np.float32]:
+        self.rows += len(rows.keys)
+        outputs = [
+            np.random.default_rng(key).normal(size=CLASSES) * rows.sigma[row].sum()
+            + rows.images[rows.image_of_row[row]]
+            for row, key in enumerate(rows.keys)
+        ]
+        return np.array(outputs, np.float32)
+
+
+def request_for(
+    inputs: int = 3,
+    votes: int = 20,
+    stop: StopRule = StopRule.FULL,
+    seed: int = 7,
+    sigma: float = 1.0,
+) -> VoteRequest:
+    images = np.eye(CLASSES, dtype=np.float32)[np.arange(inputs) % CLASSES]
+    return VoteRequest(images, NoiseKind.MULTIPLICATIVE, np.full(2, sigma), votes, stop, seed, 0.05)
+
+
+requests = st.builds(
+    request_for,
+    inputs=st.integers(1, 5),
+    votes=st.integers(1, 30),
+    seed=st.integers(0, 1000),
+    sigma=st.sampled_from([0.0, 0.2, 1.0]),
+)
+
+
+def stopping(request: VoteRequest, stop: StopRule) -> VoteRequest:
+    return VoteRequest(
+        request.inputs, request.kind, request.sigma, request.votes, stop, request.seed, request.alpha
+    )
+
+
+@given(requests)
+def test_vote_counts_sum_to_the_votes_cast(request: VoteRequest) -> None:
+    for result in vote(KeyedRuntime(), request, CLASSES, tile=8):
+        assert sum(result.vote_counts) == result.votes_cast == request.votes
+        assert result.vote_counts[result.mode] == max(result.vote_counts)
+        assert result.agreement == max(result.vote_counts) / request.votes
+
+
+@given(requests)
+def test_exact_is_a_prefix_of_full_and_has_its_mode(request: VoteRequest) -> None:
+    full = vote(KeyedRuntime(), request, CLASSES, tile=8)
+    exact = vote(KeyedRuntime(), stopping(request, StopRule.EXACT), CLASSES, tile=8)
+    for position, (early, late) in enumerate(zip(exact, full, strict=True)):
+        assert early.mode == late.mode
+        prefix = votes_of(request, position)[: early.votes_cast]
+        assert np.array_equal(np.bincount(prefix, minlength=CLASSES), early.vote_counts)
+
+
+def votes_of(request: VoteRequest, position: int) -> list[int]:
+    """Every vote of one input, cast one by one."""
+    votes = []
+    poll = Poll(request, CLASSES)
+    while wave := poll.wave(tile=1, limit=1):
+        outputs = KeyedRuntime().outputs(wave[0])
+        if wave[0].keys[0].position == position:
+            votes.append(int(outputs.argmax()))
+        poll.record(wave[0], outputs)
+    return votes if request.sigma.any() else votes * request.votes
+
+
+@given(requests, st.integers(1, 9), st.sampled_from(list(StopRule)))
+def test_results_do_not_depend_on_the_tile(request: VoteRequest, tile: int, stop: StopRule) -> None:
+    asked = stopping(request, stop)
+    one = vote(KeyedRuntime(), asked, CLASSES, tile)
+    other = vote(KeyedRuntime(), asked, CLASSES, tile=64)
+    assert one == other
+
+
+@given(requests, st.sampled_from(list(StopRule)))
+def test_no_vote_is_computed_after_the_answer_is_decided(request: VoteRequest, stop: StopRule) -> None:
+    runtime = KeyedRuntime()
+    results = vote(runtime, stopping(request, stop), CLASSES, tile=1)
+    is_noisy = request.sigma.any()
+    assert runtime.rows == sum(result.votes_cast if is_noisy else 1 for result in results)
+
+
+def test_without_noise_one_pass_stands_for_all_votes() -> None:
+    runtime = KeyedRuntime()
+    results = vote(runtime, request_for(inputs=2, votes=20, sigma=0.0), CLASSES, tile=8)
+    assert runtime.rows == 2
+    assert [result.vote_counts[result.mode] for result in results] == [20, 20]
+
+
+def test_votes_after_the_decision_are_discarded() -> None:
+    ballot = Ballot(CLASSES, votes=5, stop=StopRule.EXACT)
+    ballot.cast(np.array([0, 0, 0, 3, 3]))
+    assert ballot.vote_counts.tolist() == [3, 0, 0, 0]
+    assert ballot.result(0.05).stopped_by is StopRule.EXACT
+
+
+def test_early_stop_gives_no_fixed_size_statistics() -> None:
+    (result,) = vote(KeyedRuntime(), request_for(1, 20, StopRule.EXACT, sigma=0.01), CLASSES, 8)
+    assert result.votes_cast < 20
+    assert (result.interval, result.p_value, result.abstain) == (None, None, None)
+
+
+def test_unanimous_votes_are_decided_and_a_tie_abstains() -> None:
+    ballot = Ballot(CLASSES, votes=20, stop=StopRule.FULL)
+    ballot.cast(np.zeros(20, np.int64))
+    unanimous = ballot.result(0.05)
+    assert unanimous.abstain is False
+    assert unanimous.p_value == pytest.approx(2 * 0.5**20)
+    tied = Ballot(CLASSES, votes=20, stop=StopRule.FULL)
+    tied.cast(np.arange(20) % 2)
+    assert tied.result(0.05).abstain is True
+    assert tied.result(0.05).mode == 0
+
+
+def test_outputs_that_overflow_are_refused_instead_of_counted() -> None:
+    poll = Poll(request_for(inputs=1, votes=1), CLASSES)
+    (rows,) = poll.wave(tile=8, limit=1)
+    with pytest.raises(InputError, match="smaller sigma"):
+        poll.record(rows, np.full((1, CLASSES), np.nan, np.float32))
+
+
+def test_images_of_a_tile_are_passed_once() -> None:
+    poll = Poll(request_for(inputs=2, votes=4), CLASSES)
+    (rows,) = poll.wave(tile=8, limit=1)
+    assert len(rows.images) == 2
+    assert rows.image_of_row.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]

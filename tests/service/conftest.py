@@ -1,0 +1,31 @@
+"""One running app for all tests that do not change it."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from service.settings import Settings
+from tests.service.support import serving
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+async def served(anyio_backend: str) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:  # noqa: ARG001
+    async with serving(Settings(slots=2)) as app_and_client:
+        yield app_and_client
+
+
+@pytest.fixture(scope="session")
+def app(served: tuple[FastAPI, httpx.AsyncClient]) -> FastAPI:
+    return served[0]
+
+
+@pytest.fixture(scope="session")
+def client(served: tuple[FastAPI, httpx.AsyncClient]) -> httpx.AsyncClient:
+    return served[1]

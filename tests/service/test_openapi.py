@@ -1,0 +1,168 @@
+"""What the service says about itself: the OpenAPI file, its table of errors, the README."""
+
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+import models.errors
+import service.errors
+from models.errors import NoisevoteError
+from service.errors import ROUTER_STATUS, STATUS, status_and_code
+from service.schemas import EXAMPLE_REQUEST, PredictRequest
+from service.settings import Settings
+from tests.service.support import Json
+
+README = Path(__file__).parents[2] / "README.md"
+METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+
+CODES = {code for _, code in STATUS.values()} | set(ROUTER_STATUS.values())
+
+
+@pytest.fixture(scope="module")
+def document(app: FastAPI) -> Json:
+    content: Json = json.loads(json.dumps(app.openapi()))
+    return content
+
+
+def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        for value in part.values():
+            yield from references(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from references(value)
+
+
+def resolved(document: Json, reference: str) -> Any:
+    root, *path = reference.split("/")
+    assert root == "#"
+    part: Any = document
+    for name in path:
+        part = part[name.replace("~1", "/").replace("~0", "~")]
+    return part
+
+
+@pytest.mark.anyio
+async def test_the_document_is_served(client: httpx.AsyncClient, document: Json) -> None:
+    assert (await client.get("/openapi.json")).json() == document
+
+
+def test_the_document_has_the_structure_of_openapi_3_1(document: Json) -> None:
+    assert document["openapi"].startswith("3.1.")
+    assert document["info"]["title"] == "noisevote"
+    assert document["info"]["version"]
+    ids = []
+    for path, method, operation in operations(document):
+        assert path.startswith("/")
+        assert method in METHODS
+        assert operation["summary"]
+        ids.append(operation["operationId"])
+        declared = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
+        assert declared == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+        for status, response in operation["responses"].items():
+            assert status == "default" or 200 <= int(status) < 600
+            assert response["description"]
+            assert "schema" in response["content"]["application/json"]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_reference_in_the_document_leads_somewhere(document: Json) -> None:
+    found = set(references(document))
+    assert found
+    for reference in found:
+        assert isinstance(resolved(document, reference), dict), reference
+
+
+def test_every_route_is_in_the_document(document: Json) -> None:
+    assert {(path, method) for path, method, _ in operations(document)} == {
+        ("/predict", "post"),
+        ("/checkpoints", "get"),
+        ("/checkpoints/{name}", "get"),
+        ("/health/live", "get"),
+        ("/health/ready", "get"),
+    }
+
+
+def test_the_body_of_a_prediction_is_described_field_by_field(document: Json) -> None:
+    body = document["paths"]["/predict"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    assert body["required"] is True
+    assert schema["examples"] == [EXAMPLE_REQUEST]
+    assert schema["additionalProperties"] is False
+    assert set(schema["properties"]) == set(PredictRequest.model_fields)
+    assert all(field["description"] for field in schema["properties"].values())
+
+
+def test_every_error_reply_has_the_one_shape(document: Json) -> None:
+    for path, _, operation in operations(document):
+        assert "default" in operation["responses"], path
+        for status, response in operation["responses"].items():
+            if not status.startswith("2"):
+                schema = response["content"]["application/json"]["schema"]
+                assert schema == {"$ref": "#/components/schemas/ErrorBody"}, (path, status)
+
+
+def test_every_error_code_is_in_the_document(document: Json) -> None:
+    for code in CODES:
+        assert f"`{code}`" in document["info"]["description"], code
+
+
+def test_every_reply_names_the_codes_that_it_can_have(document: Json) -> None:
+    responses = document["paths"]["/predict"]["post"]["responses"]
+    for status, code in STATUS.values():
+        if code not in {"internal", "not_ready"}:
+            assert f"`{code}`: " in responses[str(status)]["description"]
+    ready = document["paths"]["/health/ready"]["get"]["responses"]
+    assert "`not_ready`: " in ready["503"]["description"]
+
+
+def error_classes() -> list[type[NoisevoteError]]:
+    found = [
+        value
+        for module in (models.errors, service.errors)
+        for _, value in inspect.getmembers(module, inspect.isclass)
+        if issubclass(value, NoisevoteError)
+    ]
+    return sorted(set(found), key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", error_classes())
+def test_every_class_of_errors_has_a_row_in_the_table_of_status_codes(
+    kind: type[NoisevoteError],
+) -> None:
+    assert kind in STATUS
+    assert status_and_code(kind) == STATUS[kind]
+    status, code = STATUS[kind]
+    assert 400 <= status < 600
+    assert (status == 500) == (code == "internal")
+
+
+def test_a_class_without_a_row_takes_that_of_its_nearest_base() -> None:
+    class WorsePictureError(models.errors.PictureError):
+        pass
+
+    assert status_and_code(WorsePictureError) == (422, "invalid_picture")
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_every_setting_stands_in_the_readme(field: str) -> None:
+    assert f"NOISEVOTE_{field.upper()}" in README.read_text()
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_error_code_stands_in_the_readme(code: str) -> None:
+    assert code in README.read_text()

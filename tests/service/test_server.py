@@ -1,0 +1,115 @@
+"""The service as its users run it: a process of its own, spoken to over a socket."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from tests.service.support import array, counts_of, noise_image, picture
+
+BODY = {"inputs": [noise_image(1), array(8)], "votes": 40, "seed": 12}
+
+
+class Server(NamedTuple):
+    """A running server and a client of it."""
+
+    process: subprocess.Popen[str]
+    client: httpx.Client
+
+
+@contextmanager
+def started() -> Iterator[Server]:
+    """Start the service on a free port; kill it at the end if it still runs."""
+    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            lines = []
+            for line in process.stderr:
+                lines.append(line)
+                if address := re.search(r"running on (http://\S+)", line):
+                    break
+            else:
+                pytest.fail("the server did not start:\n" + "".join(lines))
+            with httpx.Client(base_url=address[1], timeout=60) as client:
+                yield Server(process, client)
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def stopped(server: Server, by: signal.Signals) -> tuple[int, str]:
+    """Send a signal and return exit code and the rest of stderr."""
+    server.process.send_signal(by)
+    _, log = server.process.communicate(timeout=60)
+    return server.process.returncode, log
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with started() as running:
+        yield running
+
+
+def test_a_picture_is_answered_over_a_socket(server: Server) -> None:
+    response = server.client.post("/predict", json={"image": picture(7), "sigma": 0})
+    assert response.status_code == 200
+    assert response.json()["predictions"][0]["label"] == "7"
+
+
+def test_bad_requests_are_answered_over_a_socket(server: Server) -> None:
+    assert server.client.post("/predict", content=b"{").status_code == 400
+    assert server.client.post("/predict", content=bytes(2**23 + 1)).status_code == 413
+    assert server.client.get("/health/live").json() == {"status": "live"}
+
+
+def test_a_restarted_server_casts_the_same_votes_and_stops_cleanly(server: Server) -> None:
+    first = server.client.post("/predict", json=BODY).json()
+    with started() as other:
+        second = other.client.post("/predict", json=BODY).json()
+        code, log = stopped(other, signal.SIGTERM)
+    assert counts_of(second) == counts_of(first)
+    assert second["fingerprint"] == first["fingerprint"]
+    assert code == -signal.SIGTERM  # uvicorn shuts down, then raises the signal again
+    assert "Application shutdown complete." in log
+    assert "Traceback" not in log
+
+
+def test_ctrl_c_stops_the_server_cleanly(server: Server) -> None:
+    code, log = stopped(server, signal.SIGINT)
+    assert code == 0
+    assert "Application shutdown complete." in log
+    assert "Traceback" not in log
+
+
+WITHOUT_TORCH = """
+import asyncio, sys
+import httpx
+from service.app import create_app
+from service.settings import Settings
+
+async def main():
+    app = create_app(Settings(slots=1))
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            body = {"inputs": [[[0.5] * 28] * 28], "votes": 3}
+            response = await client.post("/predict", json=body)
+            assert response.status_code == 200, response.text
+
+asyncio.run(main())
+print(*sorted({"torch", "onnx", "models.networks", "matplotlib"} & set(sys.modules)))
+"""
+
+
+def test_what_serves_predictions_never_imports_torch() -> None:
+    script = [sys.executable, "-W", "error", "-c", WITHOUT_TORCH]
+    loaded = subprocess.run(script, capture_output=True, text=True, check=False, timeout=120)
+    assert loaded.stderr == ""
+    assert loaded.stdout == "\n"

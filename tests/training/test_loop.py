@@ -1,0 +1,151 @@
+"""The training loop: it learns, it resumes exactly, its batch-norm statistics fit the noise."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from models.datasets import Dataset
+from models.errors import TrainingError
+from models.networks.noise_points import fresh_noise, noise_from
+from training import loop
+from training.loop import accuracy, batch, fit, split
+from training.recipes import Recipe
+from training.state import STATE_FILE, read_state
+
+quiet = Console(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def trained(recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    fit(recipe, dataset.train, folder, quiet)
+    return folder
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = read_state(folder)["network"]
+    return state
+
+
+def test_training_lowers_the_loss_and_beats_chance_under_noise(trained: Path) -> None:
+    history = read_state(trained)["history"]
+    assert [row["epoch"] for row in history] == [1, 2]
+    assert history[1]["loss"] < history[0]["loss"]
+    assert history[1]["noisy_accuracy"] > 0.5
+
+
+def test_same_recipe_gives_the_same_weights(
+    trained: Path, recipe: Recipe, dataset: Dataset, tmp_path: Path
+) -> None:
+    fit(recipe, dataset.train, tmp_path, quiet)
+    again = weights(tmp_path)
+    assert all(torch.equal(tensor, again[name]) for name, tensor in weights(trained).items())
+
+
+class PowerCut(Exception):  # noqa: N818
+    """Stands for whatever ends a run: a signal, a power cut."""
+
+
+@pytest.mark.parametrize("steps_before", [3, 7], ids=["within an epoch", "in the second epoch"])
+def test_interrupted_run_goes_on_to_the_same_weights(
+    trained: Path,
+    recipe: Recipe,
+    dataset: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps_before: int,
+) -> None:
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    original = loop.step_loss
+    done = 0
+
+    def interrupting(hardening: loop.Hardening) -> loop.StepLoss:
+        step = original(hardening)
+
+        def loss(
+            network: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator
+        ) -> Tensor:
+            nonlocal done
+            if done == steps_before:
+                raise PowerCut
+            done += 1
+            return step(network, images, labels, generator)
+
+        return loss
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "step_loss", interrupting)
+        with pytest.raises(PowerCut):
+            fit(recipe, dataset.train, tmp_path, quiet)
+    assert read_state(tmp_path)["step"] == steps_before
+    fit(recipe, dataset.train, tmp_path, quiet)
+    resumed = weights(tmp_path)
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in weights(trained).items())
+
+
+def test_state_of_another_recipe_is_refused(trained: Path, recipe: Recipe, dataset: Dataset) -> None:
+    with pytest.raises(TrainingError, match="state of another recipe"):
+        fit(replace(recipe, seed=2), dataset.train, trained, quiet)
+
+
+def test_damaged_state_is_refused(tmp_path: Path) -> None:
+    (tmp_path / STATE_FILE).write_bytes(b"not a state")
+    with pytest.raises(TrainingError, match="is damaged"):
+        read_state(tmp_path)
+
+
+def test_finished_run_is_left_as_it_is(trained: Path, recipe: Recipe, dataset: Dataset) -> None:
+    before = (trained / STATE_FILE).read_bytes()
+    fit(recipe, dataset.train, trained, quiet)
+    assert (trained / STATE_FILE).read_bytes() == before
+
+
+def test_validation_images_are_never_trained_on(recipe: Recipe, dataset: Dataset) -> None:
+    train, validation = split(dataset.train, recipe)
+    assert len(train) + len(validation) == len(dataset.train)
+    assert len(validation) == recipe.validation_images
+    seen = {picture.tobytes() for picture in train.inputs}
+    assert not any(picture.tobytes() in seen for picture in validation.inputs)
+
+
+def test_evaluation_at_the_training_sigma_agrees_with_training_mode(
+    recipe: Recipe, dataset: Dataset, trained: Path
+) -> None:
+    # Batch norm in training mode uses the statistics of the noisy batch; in evaluation mode the
+    # estimated ones. At the training sigma both must give like outputs, or the noise would be
+    # another one in service than in training.
+    network = fit(recipe, dataset.train, trained, quiet)
+    train, _ = split(dataset.train, recipe)
+    images, _ = batch(train, np.arange(len(train)), torch.device("cpu"))
+
+    def outputs(mode: Callable[[], nn.Module]) -> Tensor:
+        mode()
+        noise = fresh_noise(
+            recipe.hardening.kind, recipe.hardening.sigma_train, torch.Generator().manual_seed(3)
+        )
+        with torch.no_grad(), noise_from(network, noise):
+            result: Tensor = network(images)
+        return result
+
+    in_evaluation = outputs(network.eval)
+    in_training = outputs(network.train)
+    correlation = np.corrcoef(in_evaluation.flatten(), in_training.flatten())[0, 1]
+    assert correlation > 0.99
+    assert in_evaluation.std() == pytest.approx(float(in_training.std()), rel=0.1)
+
+
+def test_noisy_accuracy_of_a_hardened_network_falls_with_sigma(
+    recipe: Recipe, dataset: Dataset, trained: Path
+) -> None:
+    network = fit(recipe, dataset.train, trained, quiet)
+    generator = torch.Generator().manual_seed(1)
+    quiet_noise, loud = (fresh_noise(recipe.hardening.kind, s, generator) for s in (0.2, 3.0))
+    assert accuracy(network, dataset.test, "cpu", quiet_noise) > accuracy(
+        network, dataset.test, "cpu", loud
+    )
