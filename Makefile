@@ -18,7 +18,7 @@ test: .venv-dev/installed
 	.venv-dev/bin/python -m pytest -m "not slow"
 
 test-slow: .venv-dev/installed
-	.venv-dev/bin/python -m pytest -m slow
+	.venv-dev/bin/python -m pytest -m slow -s
 
 check: .venv-dev/installed
 	.venv-dev/bin/ruff format --check .

@@ -9,12 +9,13 @@ import threading
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 
 from models.card import Card
 from models.errors import CheckpointError, UnknownCheckpointError
-from models.noise import NOISE_SCHEME, NoiseKind
-from models.runtime import OnnxRuntime
+from models.noise import NOISE_SCHEME, NoiseKind, VoteKey
+from models.runtime import OnnxRuntime, Rows, Runtime
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -22,7 +23,7 @@ SHIPPED = Path(__file__).parent / "checkpoints"
 
 
 class Checkpoint:
-    """One folder; its files are verified and its runtimes loaded when they are first needed.
+    """One folder; its files are verified and its runtimes loaded when first needed.
 
     Args:
         folder: holds ``card.json`` and the files that it names.
@@ -35,6 +36,7 @@ class Checkpoint:
         self.folder = folder
         self.card = read_card(folder)
         self._runtimes: dict[NoiseKind, OnnxRuntime] = {}
+        self._refused: dict[NoiseKind, CheckpointError] = {}
         self._loading = threading.Lock()
 
     @property
@@ -55,21 +57,34 @@ class Checkpoint:
         return f"{NOISE_SCHEME}:{digest.hexdigest()[:16]}"
 
     def runtime(self, kind: NoiseKind) -> OnnxRuntime:
-        """Return the runtime for one kind of noise, loading it at the first call.
+        """Return the runtime for one kind of noise, loaded and checked at the first call.
 
         Raises:
-            CheckpointError: a file does not have the digest that the card promises, or the
-                runtime refuses it.
+            CheckpointError: a file does not have the digest that the card promises, the runtime
+                refuses the graph, or its votes depend on the batch they are computed in. A
+                checkpoint that was refused once stays refused.
         """
         with self._loading:
+            if kind in self._refused:
+                raise CheckpointError(str(self._refused[kind]))
             if kind not in self._runtimes:
-                graph = self.card.graphs.get(kind)
-                if graph is None:
-                    raise CheckpointError(f"checkpoint {self.name} has no graph for {kind} noise")
-                self.verify()
-                shapes = {point.name: point.shape for point in self.card.noise_points}
-                self._runtimes[kind] = OnnxRuntime(self.folder / graph, kind, shapes)
+                try:
+                    self._runtimes[kind] = self._load(kind)
+                except CheckpointError as error:
+                    self._refused[kind] = error
+                    raise
             return self._runtimes[kind]
+
+    def _load(self, kind: NoiseKind) -> OnnxRuntime:
+        """Verify the files, load the graph, and check that a seed will give the same votes."""
+        graph = self.card.graphs.get(kind)
+        if graph is None:
+            raise CheckpointError(f"checkpoint {self.name} has no graph for {kind} noise")
+        self.verify()
+        shapes = {point.name: point.shape for point in self.card.noise_points}
+        runtime = OnnxRuntime(self.folder / graph, kind, shapes)
+        check_batch_invariance(runtime, self.card)
+        return runtime
 
     def verify(self) -> None:
         """Compare the digest of every file with the card's.
@@ -131,23 +146,49 @@ class CheckpointStore:
         raise UnknownCheckpointError(f"there is no checkpoint {name!r}; there are: {known}")
 
 
+def check_batch_invariance(runtime: Runtime, card: Card) -> None:
+    """Compare the outputs of a tile of votes with those of the same votes cast one by one.
+
+    It also warms the runtime up.
+
+    Raises:
+        CheckpointError: they differ in any bit, so a seed would not give the same counts again.
+    """
+    low, high = card.input.range
+    generator = np.random.default_rng(0)
+    images = generator.uniform(low, high, (card.tile, *card.input.shape)).astype(np.float32)
+    sigma = np.full((1, len(card.noise_points)), card.noise.sigma_train or 0.5)
+    keys = [VoteKey(0, row, row) for row in range(card.tile)]
+    together = runtime.outputs(
+        Rows(images, np.arange(card.tile), sigma.repeat(card.tile, axis=0), keys)
+    )
+    for row, key in enumerate(keys):
+        alone = runtime.outputs(Rows(images[[row]], np.zeros(1, np.int64), sigma, [key]))
+        if not np.array_equal(alone[0], together[row]):
+            raise CheckpointError(
+                f"checkpoint {card.name} gives other outputs in a batch of {card.tile} than alone "
+                "on this machine; its votes cannot be replayed"
+            )
+
+
 def read_card(folder: Path) -> Card:
     """Read and validate the card in ``folder``.
 
     Raises:
         CheckpointError: it is missing, damaged, of another version, or of another folder.
     """
-    path = folder / CARD_FILE
+    # Messages reach clients of the service: they name the checkpoint, not the server's folders.
+    shown = f"{folder.name}/{CARD_FILE}"
     try:
-        card = Card.model_validate_json(path.read_bytes())
+        card = Card.model_validate_json((folder / CARD_FILE).read_bytes())
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+        raise CheckpointError(f"{shown} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise CheckpointError(f"{path} is not a valid card: {where}: {first['msg']}") from error
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise CheckpointError(f"{shown} is not a valid card: {where}{first['msg']}") from error
     if card.name != folder.name:
-        raise CheckpointError(f"{path} is the card of {card.name!r}, not of {folder.name!r}")
+        raise CheckpointError(f"{shown} is the card of {card.name!r}, not of {folder.name!r}")
     return card
 
 

@@ -71,16 +71,17 @@ class OnnxRuntime:
         self._kind = kind
         self._shapes = shapes
         self._buffers = threading.local()
+        shown = f"{graph.parent.name}/{graph.name}"
         try:
             self._session = onnxruntime.InferenceSession(
                 str(graph), session_options(), providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # noqa: BLE001 - ONNX Runtime has no common base of its errors
-            raise CheckpointError(f"{graph} cannot be loaded: {error}") from error
+        except Exception as error:
+            raise CheckpointError(f"{shown} cannot be loaded: {type(error).__name__}") from error
         expected = [IMAGES, IMAGE_OF_ROW, *(NOISE_PREFIX + name for name in shapes)]
         found = [entry.name for entry in self._session.get_inputs()]
         if found != expected:
-            raise CheckpointError(f"{graph} has the inputs {found}; its card promises {expected}")
+            raise CheckpointError(f"{shown} has the inputs {found}; its card promises {expected}")
 
     @property
     def kind(self) -> NoiseKind:

@@ -14,7 +14,7 @@ and in 44 % (four epochs) with positions / 28.
 were: a skeleton one pixel wide, its points in the order of a nearest-neighbour tour.
 
 Sources: Qin & Vucinic, arXiv 1811.10649, section 3 (T is lost from the public copies; 48 covers
-nine of ten drawings). E. D. de Jong, "MNIST digits stroke sequence data" (2016) and its
+five of six drawings). E. D. de Jong, "MNIST digits stroke sequence data" (2016) and its
 published code: start and order of the tour. T. Y. Zhang and C. Y. Suen, "A fast parallel algorithm
 for thinning digital patterns", CACM 27(3), 1984.
 """
@@ -28,6 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InputError
+
+PREPROCESSING = "mnist_strokes"
+"""Names :func:`sequence_from_strokes` on the cards of networks that read such sequences."""
 
 STEPS = 48
 """T, the number of pen points that the network reads."""
@@ -172,7 +175,7 @@ def thinned(picture: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Thin lines to a width of one pixel by the algorithm of Zhang and Suen ``[28, 28]``."""
     result = picture
     is_second, unchanged = False, 0
-    while unchanged < 2:  # noqa: PLR2004 - the two halves of an iteration
+    while unchanged < 2:
         removed = removable(result, is_second)
         unchanged = 0 if removed.any() else unchanged + 1
         result = result & ~removed
@@ -189,12 +192,10 @@ def removable(picture: NDArray[np.bool_], is_second: bool) -> NDArray[np.bool_]:
     neighbours = ring.sum(axis=0)
     rises = (~ring & np.roll(ring, -1, axis=0)).sum(axis=0)
     north, east, south, west = ring[::2]
-    if is_second:
-        is_kept = (north & west) & (east | south)
-    else:
-        is_kept = (east & south) & (north | west)
+    first_half, second_half = east & south & (north | west), north & west & (east | south)
+    is_kept = second_half if is_second else first_half
     removed: NDArray[np.bool_] = (
-        picture & (neighbours >= 2) & (neighbours <= 6) & (rises == 1) & ~is_kept  # noqa: PLR2004
+        picture & (neighbours >= 2) & (neighbours <= 6) & (rises == 1) & ~is_kept
     )
     return removed
 
@@ -213,7 +214,7 @@ def tour(pixels: NDArray[np.intp]) -> NDArray[np.intp]:
     """
     apart = np.abs(pixels[:, np.newaxis] - pixels)
     cost = (apart**3).sum(axis=2).astype(np.float64)
-    start = first_pixel(pixels, is_end=(apart.max(axis=2) <= 1).sum(axis=1) <= 2)  # noqa: PLR2004
+    start = first_pixel(pixels, is_end=(apart.max(axis=2) <= 1).sum(axis=1) <= 2)
     # Costs are whole numbers, so anything below 1 decides between equals only.
     ties = tie_breaks()[:, pixels[:, 1], pixels[:, 0]]
     every = np.arange(TOURS)

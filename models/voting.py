@@ -183,7 +183,9 @@ class Poll:
 
     def _rows(self, votes: list[tuple[int, int]]) -> Rows:
         """Return the rows of the given (position, vote) pairs, each image once."""
-        positions, image_of_row = np.unique([position for position, _ in votes], return_inverse=True)
+        positions, image_of_row = np.unique(
+            [position for position, _ in votes], return_inverse=True
+        )
         request = self._request
         return Rows(
             images=request.inputs[positions],

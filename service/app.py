@@ -64,7 +64,9 @@ def create_app(settings: Settings) -> FastAPI:
 async def warm_up(app: FastAPI, predictor: Predictor) -> None:
     """Make the default checkpoint ready; a failure keeps the app alive but not ready."""
     try:
-        await predictor.backend.warm_up(predictor.default())
+        checkpoint = predictor.default()
+        kind = checkpoint.card.noise.kind
+        await predictor.backend.run(lambda: checkpoint.runtime(kind))
     except NoisevoteError as error:
         log.exception("not ready")
         app.state.not_ready = str(error)

@@ -16,15 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
-from models.errors import CheckpointError
-from models.noise import VoteKey
-from models.runtime import OnnxRuntime, Rows
+from models.runtime import Rows
 from models.voting import Poll, VoteRequest, VoteResult
 
 TILES_PER_SLOT = 4
 """Tiles of one request in flight per slot: enough to keep every slot busy between waves."""
-
-SELF_TEST_SEED = 0
 
 Result = TypeVar("Result")
 
@@ -82,46 +78,6 @@ class VotingBackend:
         """Do blocking work on a slot; cancelling drops it if it has not started."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
-    async def warm_up(self, checkpoint: Checkpoint) -> None:
-        """Load a checkpoint and check that a vote does not depend on the batch it is cast in.
-
-        Raises:
-            CheckpointError: it cannot be loaded, or it fails the check.
-        """
-        await self.run(lambda: check_batch_invariance(checkpoint))
-
     def close(self) -> None:
         """Drop what has not started and wait for what has."""
         self._pool.shutdown(cancel_futures=True)
-
-
-def check_batch_invariance(checkpoint: Checkpoint) -> None:
-    """Compare the outputs of a tile of votes with those of the same votes cast one by one.
-
-    Raises:
-        CheckpointError: they differ in any bit, so a seed would not give the same counts again.
-    """
-    card = checkpoint.card
-    kind = card.noise.kind
-    runtime = checkpoint.runtime(kind)
-    low, high = card.input.range
-    generator = np.random.default_rng(SELF_TEST_SEED)
-    images = generator.uniform(low, high, (card.tile, *card.input.shape)).astype(np.float32)
-    sigma = np.full((card.tile, len(card.noise_points)), card.noise.sigma_train or 0.5)
-    keys = [VoteKey(SELF_TEST_SEED, row, row) for row in range(card.tile)]
-    together = runtime.outputs(Rows(images, np.arange(card.tile), sigma, keys))
-    for row in range(card.tile):
-        alone = outputs_of_row(runtime, Rows(images, np.arange(card.tile), sigma, keys), row)
-        if not np.array_equal(alone, together[row]):
-            raise CheckpointError(
-                f"checkpoint {checkpoint.name} gives other outputs in a batch of {card.tile} than "
-                "alone on this machine; its votes cannot be replayed"
-            )
-
-
-def outputs_of_row(runtime: OnnxRuntime, rows: Rows, row: int) -> NDArray[np.float32]:
-    """Return the outputs of one row, computed in a pass of its own ``[classes]``."""
-    image = rows.images[rows.image_of_row[row]]
-    alone = Rows(image[np.newaxis], np.zeros(1, np.int64), rows.sigma[[row]], [rows.keys[row]])
-    outputs: NDArray[np.float32] = runtime.outputs(alone)[0]
-    return outputs

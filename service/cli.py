@@ -51,7 +51,7 @@ def serve(
 
 
 @app.command()
-def predict(  # noqa: PLR0913, PLR0917 - the options of the request
+def predict(
     files: Annotated[list[Path], typer.Argument(help="Pictures, PNG or JPEG.")],
     checkpoint: Annotated[str | None, typer.Option(help="Default: the service's.")] = None,
     noise: Annotated[NoiseKind | None, typer.Option()] = None,

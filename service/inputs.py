@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from models import strokes
 from models.card import Card
 from models.errors import InputError
 from models.noise import NoiseKind, sigma_from_snr_db
@@ -19,12 +20,21 @@ def inputs_of(request: PredictRequest, card: Card) -> NDArray[np.float32]:
     Raises:
         InputError: they do not fit the checkpoint; the message says where and what would.
     """
+    reads_strokes = card.input.preprocessing == strokes.PREPROCESSING
     if request.image is not None:
+        if reads_strokes:
+            raise InputError(
+                f"checkpoint {card.name} reads strokes, not pictures; send strokes or inputs",
+                "image",
+            )
         return preprocess(card.input.preprocessing, decode_base64(request.image))[np.newaxis]
     if request.strokes is not None:
-        raise InputError(
-            f"checkpoint {card.name} reads pictures, not strokes; send image or inputs", "strokes"
-        )
+        if not reads_strokes:
+            raise InputError(
+                f"checkpoint {card.name} reads pictures, not strokes; send image or inputs",
+                "strokes",
+            )
+        return strokes.sequence_from_strokes(request.strokes)[np.newaxis]
     return arrays_of(request.inputs or [], card)
 
 

@@ -38,7 +38,7 @@ from training.evaluate import (
 )
 from training.export import check_parity, export_checkpoint, load_network, write_card
 from training.loop import fit, split
-from training.recipes import RECIPES, Loss, find_recipe, recipe_from_dict, vary
+from training.recipes import RECIPES, Loss, find_recipe, recipe_from_dict, train_command, vary
 from training.state import read_state
 
 app = typer.Typer(
@@ -120,7 +120,7 @@ def export(
     checkpoint_name = name or recipe.name
     training = Training(
         recipe=recipe.as_dict(),
-        command=f"noisevote-train train {recipe.name}",
+        command=train_command(recipe),
         data_digests=dataset.digests,
         data_is_official=dataset.is_official,
         data_licence=dataset.licence,
@@ -192,6 +192,7 @@ def evaluate_command(
     about = {
         "command": command,
         "checkpoint": f"{name}, {checkpoint.fingerprint}",
+        "trained by": checkpoint.card.training.command,
         "split": f"{split_name}, {len(examples)} images, seed {seed}",
         **machine(),
     }
@@ -251,8 +252,6 @@ def evaluation_progress() -> Progress:
         TimeRemainingColumn(),
         console=console,
     )
-
-
 
 
 def main() -> None:

@@ -178,9 +178,7 @@ def read_results(path: Path) -> list[Accuracy]:
                 correct=int(row["correct"]),
                 images=int(row["images"]),
                 accuracy=int(row["correct"]) / int(row["images"]),
-                interval=clopper_pearson(
-                    int(row["correct"]), int(row["images"]), CONFIDENCE_ALPHA
-                ),
+                interval=clopper_pearson(int(row["correct"]), int(row["images"]), CONFIDENCE_ALPHA),
             )
             for row in csv.DictReader(lines)
         ]

@@ -105,36 +105,36 @@ def mark_by_rule(model: ModelProto) -> tuple[ModelProto, dict[str, tuple[int, ..
     """
     result = shape_inference.infer_shapes(model, strict_mode=True)
     graph = result.graph
+    ends = ends_of_layers(graph)
+    if not ends:
+        raise ExportError(f"the graph has no {', '.join(sorted(PRODUCTS))} to put noise after")
+    known = {info.name: info for info in [*graph.value_info, *graph.output]}
+    shapes = {point: fixed_shape(known.get(end), end) for end, point in ends.items()}
+    nodes: list[NodeProto] = []
+    for node in graph.node:
+        nodes.append(node)
+        for end in ends.keys() & set(node.output):
+            quiet = f"{end}.quiet"
+            node.output[list(node.output).index(end)] = quiet
+            mark = helper.make_node(MARK_TYPE, [quiet], [end], domain=MARK_DOMAIN, point=ends[end])
+            nodes.append(mark)
+    replace_nodes(graph, nodes)
+    result.opset_import.append(helper.make_opsetid(MARK_DOMAIN, 1))
+    return result, shapes
+
+
+def ends_of_layers(graph: GraphProto) -> dict[str, str]:
+    """Return the output of each layer, and the layer's name, in graph order."""
     constants = constant_names(graph)
     users: dict[str, list[NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
             users.setdefault(name, []).append(node)
-    known = {info.name: info for info in [*graph.value_info, *graph.output]}
-    shapes: dict[str, tuple[int, ...]] = {}
-    nodes: list[NodeProto] = []
-    ends: dict[str, str] = {}
-    for node in graph.node:
-        if node.op_type in PRODUCTS and not constants.issuperset(node.input):
-            point = node.name or node.output[0]
-            end = end_of_layer(node, users, constants)
-            ends[end] = point
-            shapes[point] = fixed_shape(known.get(end), end)
-    if not shapes:
-        raise ExportError(f"the graph has no {', '.join(sorted(PRODUCTS))} to put noise after")
-    for node in graph.node:
-        nodes.append(node)
-        for index, name in enumerate(node.output):
-            if name in ends:
-                node.output[index] = name + ".quiet"
-                nodes.append(
-                    helper.make_node(
-                        MARK_TYPE, [name + ".quiet"], [name], domain=MARK_DOMAIN, point=ends[name]
-                    )
-                )
-    replace_nodes(graph, nodes)
-    result.opset_import.append(helper.make_opsetid(MARK_DOMAIN, 1))
-    return result, shapes
+    return {
+        end_of_layer(node, users, constants): node.name or node.output[0]
+        for node in graph.node
+        if node.op_type in PRODUCTS and not constants.issuperset(node.input)
+    }
 
 
 def end_of_layer(node: NodeProto, users: dict[str, list[NodeProto]], constants: set[str]) -> str:
@@ -146,30 +146,28 @@ def end_of_layer(node: NodeProto, users: dict[str, list[NodeProto]], constants: 
         if not is_bias and follower.op_type != "BatchNormalization":
             break
         end = follower.output[0]
-    return end
+    return str(end)
 
 
 def repeat_by_row(graph: GraphProto, noise_inputs: Iterable[str]) -> None:
     """Insert a ``Gather`` wherever a value of each image meets a node that runs per row."""
     fixed = constant_names(graph)
     of_rows = set(noise_inputs)
-    gathered: dict[str, str] = {}
+    gathered: set[str] = set()
     nodes: list[NodeProto] = []
     for node in graph.node:
         if of_rows.intersection(node.input):
-            for index, name in enumerate(node.input):
-                if not name or name in of_rows or name in fixed:
-                    continue
-                if name not in gathered:
-                    gathered[name] = f"{name}.by_row"
-                    nodes.append(
-                        helper.make_node("Gather", [name, IMAGE_OF_ROW], [gathered[name]], axis=0)
-                    )
-                node.input[index] = gathered[name]
+            of_images = {name for name in node.input if name} - of_rows - fixed
+            nodes += [
+                helper.make_node("Gather", [name, IMAGE_OF_ROW], [by_row(name)], axis=0)
+                for name in sorted(of_images - gathered)
+            ]
+            gathered |= of_images
+            inputs = [by_row(name) if name in of_images else name for name in node.input]
+            del node.input[:]
+            node.input.extend(inputs)
             of_rows.update(node.output)
-        elif fixed.issuperset(name for name in node.input if name):
-            fixed.update(node.output)
-        elif node.op_type in {"Shape", "Size"}:
+        elif node.op_type in {"Shape", "Size"} and not fixed.issuperset(node.input):
             raise ExportError(
                 f"{node.op_type} of {node.input[0]!r} fixes the number of images in the graph; "
                 "write the network with reshape(-1, ...) so that rows can be repeated"
@@ -178,6 +176,11 @@ def repeat_by_row(graph: GraphProto, noise_inputs: Iterable[str]) -> None:
     if OUTPUTS not in of_rows:
         raise ExportError("no noise point lies on the way to the outputs")
     replace_nodes(graph, nodes)
+
+
+def by_row(name: str) -> str:
+    """Return the name of a value of each image once it is repeated by row."""
+    return f"{name}.by_row"
 
 
 def constant_names(graph: GraphProto) -> set[str]:

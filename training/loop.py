@@ -16,10 +16,12 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress as ProgressBar,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as ProgressBar,
 )
 from torch import Tensor, nn
 from torch.optim import AdamW
@@ -64,7 +66,9 @@ def fit(
     total = steps_per_epoch * recipe.schedule.epochs
     if progress.step < total:
         with progress_bar(console) as bar:
-            task = bar.add_task(recipe.name, total=total, completed=progress.step, speed="", loss="")
+            task = bar.add_task(
+                recipe.name, total=total, completed=progress.step, speed="", loss=""
+            )
             while progress.step < total:
                 row = train_epoch(recipe, train, folder, progress, loss, bar, task)
                 row |= validate(progress.network, validation, recipe.hardening, recipe.seed, device)
@@ -134,7 +138,7 @@ def train_epoch(
         generator.manual_seed(recipe.seed * 2**32 + progress.step)
         value = loss(progress.network, images, labels, generator)
         progress.optimizer.zero_grad()
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         if recipe.schedule.clip_norm is not None:
             nn.utils.clip_grad_norm_(progress.network.parameters(), recipe.schedule.clip_norm)
         progress.optimizer.step()
@@ -179,9 +183,7 @@ def accuracy(
     return right / len(examples)
 
 
-def estimate_batch_norm(
-    network: nn.Module, train: Examples, recipe: Recipe, device: str
-) -> None:
+def estimate_batch_norm(network: nn.Module, train: Examples, recipe: Recipe, device: str) -> None:
     """Estimate the batch-norm statistics anew, at the training sigma and the final weights.
 
     The running averages of the training lag behind the weights and give the last batches too much
@@ -200,9 +202,7 @@ def estimate_batch_norm(
         )
 
 
-def batches(
-    examples: Examples, size: int, device: torch.device
-) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(examples: Examples, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield all examples in order, ``size`` at a time, as inputs and labels."""
     for first in range(0, len(examples), size):
         yield batch(examples, np.arange(first, min(first + size, len(examples))), device)

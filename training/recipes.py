@@ -144,12 +144,8 @@ def vary(
     Raises:
         TrainingError: a value is out of range.
     """
-    hardening = replace(
-        recipe.hardening, **without_none(sigma_train=sigma_train, loss=loss)
-    )
-    schedule = replace(
-        recipe.schedule, **without_none(epochs=epochs, learning_rate=learning_rate)
-    )
+    hardening = replace(recipe.hardening, **without_none(sigma_train=sigma_train, loss=loss))
+    schedule = replace(recipe.schedule, **without_none(epochs=epochs, learning_rate=learning_rate))
     if not 0 <= hardening.sigma_train < float("inf"):
         raise TrainingError(f"sigma_train is {hardening.sigma_train}; it must be 0 or positive")
     if schedule.epochs < 1 or schedule.learning_rate <= 0:
@@ -160,6 +156,36 @@ def vary(
     return replace(
         recipe, hardening=hardening, schedule=schedule, **without_none(name=name, seed=seed)
     )
+
+
+def train_command(recipe: Recipe) -> str:
+    """Return the command that trains ``recipe``, a registered one or a variation of it.
+
+    Raises:
+        TrainingError: no registered recipe can be varied into it.
+    """
+    for base in sorted(RECIPES.values(), key=lambda base: base.name != recipe.name):
+        options, unchanged = options_of(recipe), options_of(base)
+        if vary(base, **options) == recipe:
+            changed = [
+                f"--{key.replace('_', '-')} {value}"
+                for key, value in options.items()
+                if value != unchanged[key]
+            ]
+            return " ".join(["noisevote-train train", base.name, *changed])
+    raise TrainingError(f"no registered recipe varies into {recipe.name!r}")
+
+
+def options_of(recipe: Recipe) -> dict[str, Any]:
+    """Return the values of a recipe that :func:`vary` can replace."""
+    return {
+        "name": recipe.name,
+        "seed": recipe.seed,
+        "sigma_train": recipe.hardening.sigma_train,
+        "loss": recipe.hardening.loss,
+        "epochs": recipe.schedule.epochs,
+        "learning_rate": recipe.schedule.learning_rate,
+    }
 
 
 def without_none(**values: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ order of the images and the noise of a step are functions of the recipe's seed a
 
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -67,7 +68,7 @@ def read_state(folder: Path) -> dict[str, Any]:
         raise TrainingError(f"{path} does not exist; train the recipe first")
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
         raise TrainingError(f"{path} is damaged ({error}); delete it to start anew") from error
     return state
 

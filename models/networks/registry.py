@@ -9,7 +9,7 @@ from models.errors import TrainingError
 from models.networks.mnist_cnn import MnistCnn
 from models.networks.stroke_lstm import StrokeLstm
 from models.noise import NoiseKind
-from models.strokes import FEATURES, GRID, STEPS
+from models.strokes import FEATURES, GRID, PREPROCESSING, STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Network:
         dataset: the data set it learns.
         input_shape: shape of one input, without the batch axis.
         input_range: smallest and largest value of an input.
-        preprocessing: how a picture becomes an input, one of ``models.pictures.PREPROCESSINGS``.
+        preprocessing: how a request's picture becomes an input, one of
+            ``models.pictures.PREPROCESSINGS``, or its drawing, ``models.strokes.PREPROCESSING``.
         labels: name of each class, in the order of the outputs.
         tile: rows of a forward pass that serve well.
     """
@@ -45,8 +46,9 @@ NETWORKS: dict[str, Network] = {
         "mnist_strokes",
         (STEPS, FEATURES),
         (-float(GRID), float(GRID)),
-        "mnist_strokes",
+        PREPROCESSING,
         tuple("0123456789"),
+        tile=10,
     ),
 }
 

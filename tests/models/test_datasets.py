@@ -1,6 +1,7 @@
 """Reading the official files: what is missing, damaged or unknown is named with its remedy."""
 
 import gzip
+import hashlib
 import struct
 from pathlib import Path
 
@@ -63,13 +64,13 @@ def test_absent_file_is_downloaded_and_kept(folder: Path, monkeypatch: pytest.Mo
     content = (folder / MNIST_TRAIN_IMAGES.name).read_bytes()
     (folder / MNIST_TRAIN_IMAGES.name).unlink()
     (folder.parent / "mirror" / f"{MNIST_TRAIN_IMAGES.name}.gz").write_bytes(gzip.compress(content))
-    known = datasets.DatasetFile(MNIST_TRAIN_IMAGES.name, datasets.hashlib.sha256(content).hexdigest())
+    known = datasets.DatasetFile(MNIST_TRAIN_IMAGES.name, hashlib.sha256(content).hexdigest())
     monkeypatch.setattr(datasets, "MNIST_TRAIN_IMAGES", known)
     assert len(load_dataset("mnist", folder, allow_unknown=True).train) == 2
     assert (folder / f"{MNIST_TRAIN_IMAGES.name}.gz").is_file()
 
 
-@pytest.mark.parametrize("kept", [0, 10, 40])
+@pytest.mark.parametrize("kept", [0, 10, 25])
 def test_cut_gzip_file_is_named(folder: Path, kept: int) -> None:
     path = folder / "train-labels-idx1-ubyte.gz"
     path.write_bytes(path.read_bytes()[:kept])

@@ -37,7 +37,9 @@ def standard_normals(key: VoteKey, count: int) -> NDArray[np.float64]:
     return standard_normal_table()[noise_indices(key, count)]
 
 
-def filled(kind: NoiseKind, sigma: list[list[float]], keys: list[VoteKey]) -> list[NDArray[np.float32]]:
+def filled(
+    kind: NoiseKind, sigma: list[list[float]], keys: list[VoteKey]
+) -> list[NDArray[np.float32]]:
     noise = [np.empty((len(keys), 3, 5), np.float32), np.empty((len(keys), 7), np.float32)]
     fill_noise(kind, np.array(sigma), keys, noise)
     return noise
@@ -50,7 +52,13 @@ def test_scheme_is_the_one_that_its_id_names() -> None:
         "723a394acd0887a9b6e3a2d6ca094566b7e4c7c55793126d96034382c0a5657b"
     )
     assert noise_indices(VoteKey(0, 0, 0), 5).tolist() == [25394, 47466, 40543, 37269, 40737]
-    assert noise_indices(VoteKey(MAX_SEED, 63, 999), 5).tolist() == [26759, 5743, 22389, 44756, 42330]
+    assert noise_indices(VoteKey(MAX_SEED, 63, 999), 5).tolist() == [
+        26759,
+        5743,
+        22389,
+        44756,
+        42330,
+    ]
 
 
 def test_table_has_mean_zero_variance_one_and_normal_tails() -> None:
@@ -96,8 +104,11 @@ def test_elements_of_a_stream_are_uncorrelated(lag: int) -> None:
 
 def test_first_elements_of_many_votes_are_standard_normal() -> None:
     # A weak seeding shows in the first words of neighbouring keys.
-    draws = [standard_normals(VoteKey(5, position, vote), 1)[0]
-             for position in range(20) for vote in range(500)]
+    draws = [
+        standard_normals(VoteKey(5, position, vote), 1)[0]
+        for position in range(20)
+        for vote in range(500)
+    ]
     assert stats.kstest(draws, "norm").pvalue > ERROR_PROBABILITY
 
 
@@ -159,7 +170,9 @@ def test_snr_and_sigma_turn_into_one_another(sigma: float) -> None:
     assert sigma_from_snr_db(snr_db_from_sigma(sigma)) == pytest.approx(sigma)
 
 
-@pytest.mark.parametrize(("sigma", "snr_db"), [(1.0, 0.0), (0.4, 7.9588), (0.2, 13.9794), (0.1, 20.0)])
+@pytest.mark.parametrize(
+    ("sigma", "snr_db"), [(1.0, 0.0), (0.4, 7.9588), (0.2, 13.9794), (0.1, 20.0)]
+)
 def test_snr_is_the_power_ratio_in_decibels(sigma: float, snr_db: float) -> None:
     assert snr_db_from_sigma(sigma) == pytest.approx(snr_db, abs=1e-4)
 

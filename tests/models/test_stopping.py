@@ -34,12 +34,15 @@ def test_exact_stops_just_when_no_outcome_can_change_the_mode(
     case: tuple[NDArray[np.int64], int],
 ) -> None:
     counts, votes = case
-    assert is_decided(StopRule.EXACT, counts, votes) == (len(modes_still_possible(counts, votes)) == 1)
+    assert is_decided(StopRule.EXACT, counts, votes) == (
+        len(modes_still_possible(counts, votes)) == 1
+    )
 
 
 @given(running_counts())
-
-def test_exact_names_the_fewest_votes_that_could_decide(case: tuple[NDArray[np.int64], int]) -> None:
+def test_exact_names_the_fewest_votes_that_could_decide(
+    case: tuple[NDArray[np.int64], int],
+) -> None:
     counts, votes = case
     remaining = votes - int(counts.sum())
     fewest = next(

@@ -55,7 +55,13 @@ requests = st.builds(
 
 def stopping(request: VoteRequest, stop: StopRule) -> VoteRequest:
     return VoteRequest(
-        request.inputs, request.kind, request.sigma, request.votes, stop, request.seed, request.alpha
+        request.inputs,
+        request.kind,
+        request.sigma,
+        request.votes,
+        stop,
+        request.seed,
+        request.alpha,
     )
 
 
@@ -98,7 +104,9 @@ def test_results_do_not_depend_on_the_tile(request: VoteRequest, tile: int, stop
 
 
 @given(requests, st.sampled_from(list(StopRule)))
-def test_no_vote_is_computed_after_the_answer_is_decided(request: VoteRequest, stop: StopRule) -> None:
+def test_no_vote_is_computed_after_the_answer_is_decided(
+    request: VoteRequest, stop: StopRule
+) -> None:
     runtime = KeyedRuntime()
     results = vote(runtime, stopping(request, stop), CLASSES, tile=1)
     is_noisy = request.sigma.any()

@@ -16,7 +16,9 @@ from training.graph import mark_by_rule, with_noise_inputs
 Array = NDArray[np.float32]
 
 
-def model_of(nodes: Sequence[onnx.NodeProto], weights: dict[str, Array], classes: int) -> ModelProto:
+def model_of(
+    nodes: Sequence[onnx.NodeProto], weights: dict[str, Array], classes: int
+) -> ModelProto:
     """A classifier ``[images, 3] -> [images, classes]``."""
     graph = helper.make_graph(
         nodes,
@@ -25,9 +27,7 @@ def model_of(nodes: Sequence[onnx.NodeProto], weights: dict[str, Array], classes
         [helper.make_tensor_value_info("outputs", TensorProto.FLOAT, ["images", classes])],
         [numpy_helper.from_array(array, name) for name, array in weights.items()],
     )
-    return helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10
-    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
 def weights(*shape: int) -> Array:

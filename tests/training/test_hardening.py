@@ -27,7 +27,7 @@ def test_without_noise_the_loss_is_the_cross_entropy(
         hardening = Hardening(sigma_train=0.0, loss=loss, output_draws=3)
         value = step_loss(hardening)(network, images, labels, torch.Generator())
         expected = functional.cross_entropy(network(images), labels)
-        assert float(value) == pytest.approx(float(expected), rel=1e-5)
+        assert value.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_marginal_loss_is_the_log_of_the_mean_probability() -> None:
@@ -44,7 +44,9 @@ def test_marginal_loss_of_the_best_outputs_is_the_limit_of_one_vote() -> None:
     ideal[..., 4] = 1e4
     noisy = ideal * (1 + torch.randn(ideal.shape, generator=generator))
     limit = 0.5 * (1 + math.erf(1 / math.sqrt(2)))
-    assert float(marginal_loss(noisy, torch.tensor([4]))) == pytest.approx(-math.log(limit), rel=0.01)
+    assert float(marginal_loss(noisy, torch.tensor([4]))) == pytest.approx(
+        -math.log(limit), rel=0.01
+    )
 
 
 @pytest.mark.parametrize("kind", list(NoiseKind))

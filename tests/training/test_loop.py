@@ -14,8 +14,9 @@ from models.datasets import Dataset
 from models.errors import TrainingError
 from models.networks.noise_points import fresh_noise, noise_from
 from training import loop
+from training.hardening import StepLoss, step_loss
 from training.loop import accuracy, batch, fit, split
-from training.recipes import Recipe
+from training.recipes import Hardening, Recipe
 from training.state import STATE_FILE, read_state
 
 quiet = Console(quiet=True)
@@ -62,11 +63,10 @@ def test_interrupted_run_goes_on_to_the_same_weights(
     steps_before: int,
 ) -> None:
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
-    original = loop.step_loss
     done = 0
 
-    def interrupting(hardening: loop.Hardening) -> loop.StepLoss:
-        step = original(hardening)
+    def interrupting(hardening: Hardening) -> StepLoss:
+        step = step_loss(hardening)
 
         def loss(
             network: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator
@@ -89,7 +89,9 @@ def test_interrupted_run_goes_on_to_the_same_weights(
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in weights(trained).items())
 
 
-def test_state_of_another_recipe_is_refused(trained: Path, recipe: Recipe, dataset: Dataset) -> None:
+def test_state_of_another_recipe_is_refused(
+    trained: Path, recipe: Recipe, dataset: Dataset
+) -> None:
     with pytest.raises(TrainingError, match="state of another recipe"):
         fit(replace(recipe, seed=2), dataset.train, trained, quiet)
 

@@ -1,0 +1,70 @@
+"""The shipped checkpoints on the official test images; needs the data, runs with `make test-slow`."""
+
+import json
+
+import numpy as np
+import pytest
+from rich.progress import Progress
+
+from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from models.cores import allowed_cores
+from models.datasets import Examples, data_dir, load_dataset
+from models.noise import NoiseKind
+from models.stopping import mode_of
+from service.settings import Settings
+from tests.service.support import ask, serving
+from training.evaluate import EvaluationPlan, as_inputs, cast_votes
+from training.export import check_parity, load_network
+
+pytestmark = pytest.mark.slow
+
+NAMES = ["mnist_cnn-clean", "mnist_cnn-mult-1.0"]
+IMAGES = 1000
+VOTES = 20
+
+
+@pytest.fixture(scope="module")
+def images() -> Examples:
+    return load_dataset("mnist", data_dir()).test.first(IMAGES)
+
+
+@pytest.fixture(params=NAMES)
+def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
+    return CheckpointStore(SHIPPED).find(request.param)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.anyio
+async def test_a_thousand_images_get_the_evaluated_answers_over_http(
+    checkpoint: Checkpoint, images: Examples
+) -> None:
+    plan = EvaluationPlan(NoiseKind.MULTIPLICATIVE, (1.0,), VOTES, 0, allowed_cores())
+    with Progress(disable=True) as progress:
+        task = progress.add_task("votes")
+        votes = cast_votes(checkpoint, images, plan, 1.0, progress, task)
+    right = 0
+    async with serving(Settings()) as (_, client):
+        for index, image in enumerate(as_inputs(checkpoint, images.inputs)):
+            body = {"inputs": [image.tolist()], "sigma": 1.0, "votes": VOTES, "seed": index}
+            reply = await ask(client, checkpoint=checkpoint.name, **json.loads(json.dumps(body)))
+            (prediction,) = reply["predictions"]
+            evaluated = np.bincount(votes[index], minlength=10)
+            assert prediction["vote_counts"] == evaluated.tolist()
+            assert prediction["mode"] == mode_of(evaluated)
+            right += int(prediction["mode"] == images.labels[index])
+    print(f"{checkpoint.name}: {right} of {IMAGES} right over HTTP")  # noqa: T201
+
+
+@pytest.mark.parametrize("kind", list(NoiseKind))
+def test_torch_and_onnx_agree_on_a_thousand_images(
+    checkpoint: Checkpoint, images: Examples, kind: NoiseKind
+) -> None:
+    network = load_network(checkpoint.folder, checkpoint.card)
+    inputs = as_inputs(checkpoint, images.inputs)
+    parity = check_parity(network, checkpoint.runtime(kind), checkpoint.card, inputs, 1.0)
+    print(f"{checkpoint.name}, {kind}: {parity}")  # noqa: T201
+    assert parity.holds
