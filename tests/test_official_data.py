@@ -1,4 +1,4 @@
-"""The shipped checkpoints on the official test images; needs the data, runs with `make test-slow`."""
+"""The shipped checkpoints on the official test images; slow, needs the data: `make test-slow`."""
 
 import json
 

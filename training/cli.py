@@ -25,7 +25,7 @@ from models.card import Accuracy, Evaluation, Training
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.cores import allowed_cores
 from models.datasets import Dataset, data_dir, load_dataset
-from models.errors import ExportError, NoisevoteError
+from models.errors import ExportError, NoisevoteError, TrainingError
 from models.networks.registry import build_network
 from models.noise import NOISE_SCHEME, NoiseKind
 from training.evaluate import (
@@ -81,6 +81,7 @@ def train(
     loss: Annotated[Loss | None, typer.Option()] = None,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     learning_rate: Annotated[float | None, typer.Option()] = None,
+    validation_images: Annotated[int | None, typer.Option(min=1)] = None,
     data: DataDir = None,
     allow_unknown_data: AllowUnknown = False,
     threads: Threads = None,
@@ -95,6 +96,7 @@ def train(
         loss=loss,
         epochs=epochs,
         learning_rate=learning_rate,
+        validation_images=validation_images,
     )
     torch.set_num_threads(threads or allowed_cores())
     dataset = load_dataset(chosen.dataset, data_dir(data), allow_unknown_data)
@@ -114,6 +116,11 @@ def export(
     """Export a run as a checkpoint, and check that ONNX Runtime gives torch's outputs."""
     state = read_state(run)
     recipe = recipe_from_dict(state["recipe"])
+    if not state["is_finished"]:
+        raise TrainingError(
+            f"{run} has done {len(state['history'])} of {recipe.schedule.epochs} epochs; go on "
+            f"with: {train_command(recipe)} --run {run}"
+        )
     dataset = load_dataset(recipe.dataset, data_dir(data), allow_unknown_data)
     network = build_network(recipe.network, recipe.hardening.kind, recipe.options)
     network.load_state_dict(state["network"])

@@ -29,6 +29,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import update_bn
 
 from models.datasets import Examples
+from models.errors import TrainingError
 from models.networks.noise_points import NoiseSource, fresh_noise, noise_from
 from models.networks.registry import build_network
 from training.hardening import StepLoss, step_loss
@@ -56,28 +57,44 @@ def fit(
         The network in evaluation mode, its batch-norm statistics estimated at the training sigma.
 
     Raises:
-        TrainingError: ``folder`` holds the state of another recipe.
+        TrainingError: ``folder`` holds the state of another recipe, or there are too few examples.
     """
     train, validation = split(examples, recipe)
     steps_per_epoch = len(train) // recipe.schedule.batch_size
+    if steps_per_epoch == 0:
+        raise TrainingError(
+            f"{len(examples)} examples less {recipe.validation_images} for validation make no "
+            f"batch of {recipe.schedule.batch_size}"
+        )
     progress = start(recipe, steps_per_epoch, device)
     restore_state(folder, recipe, progress)
-    loss = step_loss(recipe.hardening)
-    total = steps_per_epoch * recipe.schedule.epochs
-    if progress.step < total:
+    if not progress.is_finished:
         with progress_bar(console) as bar:
-            task = bar.add_task(
-                recipe.name, total=total, completed=progress.step, speed="", loss=""
-            )
-            while progress.step < total:
-                row = train_epoch(recipe, train, folder, progress, loss, bar, task)
-                row |= validate(progress.network, validation, recipe.hardening, recipe.seed, device)
-                progress.history.append(row)
-                save_state(folder, recipe, progress)
-                console.print("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
-        estimate_batch_norm(progress.network, train, recipe, device)
+            train_epochs(recipe, train, validation, folder, progress, bar)
+        estimate_batch_norm(progress.network, train, recipe)
+        progress.is_finished = True
         save_state(folder, recipe, progress)
     return progress.network.eval()
+
+
+def train_epochs(
+    recipe: Recipe,
+    train: Examples,
+    validation: Examples,
+    folder: Path,
+    progress: Progress,
+    bar: ProgressBar,
+) -> None:
+    """Do the epochs that are left, each followed by a look at the validation examples."""
+    loss = step_loss(recipe.hardening)
+    total = len(train) // recipe.schedule.batch_size * recipe.schedule.epochs
+    task = bar.add_task(recipe.name, total=total, completed=progress.step, speed="", loss="")
+    while progress.step < total:
+        row = train_epoch(recipe, train, folder, progress, loss, bar, task)
+        row |= validate(progress.network, validation, recipe.hardening, recipe.seed)
+        progress.history.append(row)
+        save_state(folder, recipe, progress)
+        bar.console.print("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
 
 
 def split(examples: Examples, recipe: Recipe) -> tuple[Examples, Examples]:
@@ -127,7 +144,7 @@ def train_epoch(
     steps_per_epoch = len(train) // batch_size
     epoch, first = divmod(progress.step, steps_per_epoch)
     order = np.random.default_rng((recipe.seed, epoch)).permutation(len(train))
-    device = next(progress.network.parameters()).device
+    device = device_of(progress.network)
     generator = torch.Generator(device)
     progress.network.train()
     began = saved = time.monotonic()
@@ -157,38 +174,34 @@ def train_epoch(
 
 
 def validate(
-    network: nn.Module, validation: Examples, hardening: Hardening, seed: int, device: str
+    network: nn.Module, validation: Examples, hardening: Hardening, seed: int
 ) -> dict[str, float]:
     """Return the clean accuracy and the accuracy of one vote at the training sigma."""
-    generator = torch.Generator(device).manual_seed(seed)
+    generator = torch.Generator(device_of(network)).manual_seed(seed)
     noise = fresh_noise(hardening.kind, hardening.sigma_train, generator)
     return {
-        "clean_accuracy": accuracy(network, validation, device),
-        "noisy_accuracy": accuracy(network, validation, device, noise),
+        "clean_accuracy": accuracy(network, validation),
+        "noisy_accuracy": accuracy(network, validation, noise),
     }
 
 
-def accuracy(
-    network: nn.Module,
-    examples: Examples,
-    device: str,
-    source: NoiseSource | None = None,
-) -> float:
+def accuracy(network: nn.Module, examples: Examples, source: NoiseSource | None = None) -> float:
     """Return the share of ``examples`` that one pass in evaluation mode gets right."""
     network.eval()
     right = 0
     with torch.inference_mode(), noise_from(network, source):
-        for images, labels in batches(examples, EVALUATION_BATCH, torch.device(device)):
+        for images, labels in batches(examples, EVALUATION_BATCH, device_of(network)):
             right += int((network(images).argmax(1) == labels).sum())
     return right / len(examples)
 
 
-def estimate_batch_norm(network: nn.Module, train: Examples, recipe: Recipe, device: str) -> None:
+def estimate_batch_norm(network: nn.Module, train: Examples, recipe: Recipe) -> None:
     """Estimate the batch-norm statistics anew, at the training sigma and the final weights.
 
     The running averages of the training lag behind the weights and give the last batches too much
     weight; here many batches count alike.
     """
+    device = device_of(network)
     generator = torch.Generator(device).manual_seed(recipe.seed)
     hardening = recipe.hardening
     chosen = np.random.default_rng(recipe.seed).permutation(len(train))
@@ -197,9 +210,14 @@ def estimate_batch_norm(network: nn.Module, train: Examples, recipe: Recipe, dev
     source = fresh_noise(hardening.kind, hardening.sigma_train, generator)
     with torch.no_grad(), noise_from(network, source):
         update_bn(
-            (images for images, _ in batches(subset, EVALUATION_BATCH, torch.device(device))),
+            (images for images, _ in batches(subset, EVALUATION_BATCH, device)),
             network,
         )
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Return where a network's weights are."""
+    return next(network.parameters()).device
 
 
 def batches(examples: Examples, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

@@ -114,6 +114,14 @@ RECIPES: dict[str, Recipe] = {
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
             schedule=Schedule(epochs=24, learning_rate=5e-3, clip_norm=1.0),
         ),
+        Recipe(
+            "stroke_lstm-256-mult-1.0",
+            network="stroke_lstm",
+            dataset="mnist_strokes",
+            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
+            schedule=Schedule(epochs=20, learning_rate=3e-3, clip_norm=1.0),
+            options={"units": 256},
+        ),
     )
 }
 
@@ -129,7 +137,7 @@ def find_recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def vary(
+def vary(  # noqa: PLR0913 - an argument is a value that may be replaced
     recipe: Recipe,
     *,
     name: str | None = None,
@@ -138,6 +146,7 @@ def vary(
     loss: Loss | None = None,
     epochs: int | None = None,
     learning_rate: float | None = None,
+    validation_images: int | None = None,
 ) -> Recipe:
     """Return ``recipe`` with some of its values replaced; None keeps a value.
 
@@ -154,7 +163,10 @@ def vary(
             "both must be positive"
         )
     return replace(
-        recipe, hardening=hardening, schedule=schedule, **without_none(name=name, seed=seed)
+        recipe,
+        hardening=hardening,
+        schedule=schedule,
+        **without_none(name=name, seed=seed, validation_images=validation_images),
     )
 
 
@@ -185,6 +197,7 @@ def options_of(recipe: Recipe) -> dict[str, Any]:
         "loss": recipe.hardening.loss,
         "epochs": recipe.schedule.epochs,
         "learning_rate": recipe.schedule.learning_rate,
+        "validation_images": recipe.validation_images,
     }
 
 

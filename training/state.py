@@ -30,6 +30,7 @@ class Progress:
         scheduler: sets the learning rate of each step.
         step: steps done so far.
         history: one row an epoch: epoch, loss, validation accuracies, images per second.
+        is_finished: whether all steps are done and the batch-norm statistics are estimated.
     """
 
     network: nn.Module
@@ -37,6 +38,7 @@ class Progress:
     scheduler: LRScheduler
     step: int
     history: list[dict[str, float]]
+    is_finished: bool = False
 
 
 def save_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
@@ -51,6 +53,7 @@ def save_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
             "scheduler": progress.scheduler.state_dict(),
             "step": progress.step,
             "history": progress.history,
+            "is_finished": progress.is_finished,
         },
         partial,
     )
@@ -93,3 +96,4 @@ def restore_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
     progress.scheduler.load_state_dict(state["scheduler"])
     progress.step = state["step"]
     progress.history = state["history"]
+    progress.is_finished = state["is_finished"]

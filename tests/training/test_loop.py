@@ -148,6 +148,4 @@ def test_noisy_accuracy_of_a_hardened_network_falls_with_sigma(
     network = fit(recipe, dataset.train, trained, quiet)
     generator = torch.Generator().manual_seed(1)
     quiet_noise, loud = (fresh_noise(recipe.hardening.kind, s, generator) for s in (0.2, 3.0))
-    assert accuracy(network, dataset.test, "cpu", quiet_noise) > accuracy(
-        network, dataset.test, "cpu", loud
-    )
+    assert accuracy(network, dataset.test, quiet_noise) > accuracy(network, dataset.test, loud)

@@ -1,0 +1,79 @@
+"""The command line of training, from data files to a checkpoint that is evaluated."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from models.card import Card
+from models.checkpoint import CARD_FILE
+from training import cli
+from training.recipes import find_recipe, train_command, vary
+
+SMALL = ["--epochs", "1", "--validation-images", "64", "--threads", "1"]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run the command as a shell does and return its exit code."""
+    monkeypatch.setattr("sys.argv", ["noisevote-train", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    code = caught.value.code
+    assert isinstance(code, int)
+    return code
+
+
+def test_data_files_become_a_checkpoint_that_is_evaluated(
+    monkeypatch: pytest.MonkeyPatch, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = ["--data-dir", str(data), "--allow-unknown-data"]
+    to = ["--checkpoints", str(tmp_path / "checkpoints")]
+    recipe, folder = "mnist_cnn-mult-1.0", str(tmp_path / "run")
+    assert run(monkeypatch, "train", recipe, "--run", folder, *SMALL, *place) == 0
+    assert run(monkeypatch, "export", folder, "--name", "small", *to, *place) == 0
+    csv = tmp_path / "results.csv"
+    arguments = ["small", "--sigma", "0", "--sigma", "1", "--votes", "3", "--images", "10"]
+    output = ["--output", str(csv), "--card"]
+    assert run(monkeypatch, "evaluate", *arguments, *output, *to, *place) == 0
+    assert "3 votes" in capsys.readouterr().out
+    card = Card.model_validate_json((tmp_path / "checkpoints" / "small" / CARD_FILE).read_bytes())
+    assert card.training.command == (
+        "noisevote-train train mnist_cnn-mult-1.0 --epochs 1 --validation-images 64"
+    )
+    (evaluation,) = card.evaluations
+    assert str(tmp_path) not in json.dumps(card.model_dump(mode="json")) + csv.read_text()
+    assert [(a.sigma, a.votes, a.images) for a in evaluation.accuracies] == [
+        (sigma, votes, 10) for sigma in (0.0, 1.0) for votes in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "nothing"], "there is no recipe 'nothing'"),
+        (["train", "mnist_cnn-clean", "--sigma-train", "-1"], "sigma_train is -1"),
+        (["export", "nowhere"], "nowhere/state.pt does not exist"),
+        (["evaluate", "nobody"], "there is no checkpoint 'nobody'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    assert run(monkeypatch, *arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_wrong_usage_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "train") == 2
+
+
+def test_command_on_a_card_gives_its_recipe_again() -> None:
+    base = find_recipe("mnist_cnn-mult-1.0")
+    assert train_command(base) == "noisevote-train train mnist_cnn-mult-1.0"
+    varied = vary(base, sigma_train=0.8, epochs=4)
+    assert train_command(varied).endswith("mnist_cnn-mult-1.0 --sigma-train 0.8 --epochs 4")
