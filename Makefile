@@ -1,7 +1,7 @@
 # Two environments, each made when it is missing and left alone when it is up to date:
 #   .venv      what serves (no torch unless EXTRAS asks for it)
 #   .venv-dev  what trains, tests and checks
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 EXTRAS ?=
 
