@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from models import strokes
 from models.card import Card
+from models.cost import Hardware
 from models.errors import InputError
 from models.noise import NoiseKind, sigma_from_snr_db
 from models.pictures import decode_base64, preprocess
@@ -89,6 +90,33 @@ def effective_sigma(
     of_read = [sigma[name] if isinstance(sigma, Mapping) else sigma for name in names]
     reads = [(repeats or {}).get(name, 1) for name in names]
     return np.array(of_read, np.float64) / np.sqrt(np.array(reads, np.float64))
+
+
+def hardware_of(request: PredictRequest, card: Card) -> Hardware | None:
+    """Return the hardware that the request names, by noise point.
+
+    Raises:
+        InputError: a map does not name exactly the noise points of the checkpoint.
+    """
+    if request.hardware is None:
+        return None
+    return Hardware(
+        latency=of_every_point(request.hardware.latency, card, "hardware.latency"),
+        energy=of_every_point(request.hardware.energy, card, "hardware.energy"),
+    )
+
+
+def of_every_point(
+    given: float | Mapping[str, float], card: Card, field: str
+) -> Mapping[str, float]:
+    """Return one number for each noise point."""
+    names = [point.name for point in card.noise_points]
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(names, given)
+    check_points(given, card, field)
+    if missing := [name for name in names if name not in given]:
+        raise InputError(f"{field} lacks {', '.join(missing)}; give all or one number", field)
+    return given
 
 
 def check_points(given: Mapping[str, object], card: Card, field: str) -> None:

@@ -7,12 +7,13 @@ import numpy as np
 
 from models.card import Card
 from models.checkpoint import Checkpoint, CheckpointStore
+from models.cost import Hardware, cost_of
 from models.errors import InputError, LimitError
 from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
 from models.voting import VoteRequest, VoteResult
 from service.backend import Answer, VotingBackend
-from service.inputs import asked_sigma, effective_sigma, inputs_of, kind_of
-from service.schemas import NoiseBody, Prediction, PredictRequest, PredictResponse, Timing
+from service.inputs import asked_sigma, effective_sigma, hardware_of, inputs_of, kind_of
+from service.schemas import CostBody, NoiseBody, Prediction, PredictRequest, PredictResponse, Timing
 from service.settings import Settings
 
 GIGA = 10**9
@@ -46,6 +47,7 @@ class Predictor:
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
         kind = kind_of(request, card)
         sigma = asked_sigma(request, card)
+        hardware = hardware_of(request, card)
         vote_request = VoteRequest(
             inputs=await self.backend.run(lambda: inputs_of(request, card)),
             kind=kind,
@@ -61,7 +63,12 @@ class Predictor:
             noise=noise_body(kind, sigma, request.repeats),
             seed=seed,
             fingerprint=checkpoint.fingerprint,
-            predictions=[prediction_of(result, card) for result in answer.results],
+            predictions=[
+                prediction_of(
+                    result, card, cost_body(result, card, hardware, sigma, request.repeats)
+                )
+                for result in answer.results
+            ],
             timing_ms=timing_of(answer, time.perf_counter() - began),
         )
 
@@ -104,7 +111,29 @@ def noise_body(
     return NoiseBody(kind=kind, sigma=sigma, snr_db=snr_db, repeats=repeats)
 
 
-def prediction_of(result: VoteResult, card: Card) -> Prediction:
+def cost_body(
+    result: VoteResult,
+    card: Card,
+    hardware: Hardware | None,
+    sigma: float | dict[str, float],
+    repeats: dict[str, int] | None,
+) -> CostBody | None:
+    """Return what the votes of a result cost, if the request names its hardware."""
+    if hardware is None:
+        return None
+    cost = cost_of(result.votes_cast, card.noise_points, hardware, repeats or {})
+    return CostBody(
+        sequential_latency=cost.sequential_latency,
+        pipelined_latency=cost.pipelined_latency,
+        parallel_latency=cost.parallel_latency,
+        energy=cost.energy,
+        equal_energy_sigma={name: cost.equal_energy_sigma(of) for name, of in sigma.items()}
+        if isinstance(sigma, dict)
+        else cost.equal_energy_sigma(sigma),
+    )
+
+
+def prediction_of(result: VoteResult, card: Card, cost: CostBody | None) -> Prediction:
     """Return a result as it stands in a reply."""
     return Prediction(
         mode=result.mode,
@@ -116,6 +145,7 @@ def prediction_of(result: VoteResult, card: Card) -> Prediction:
         interval=result.interval,
         p_value=result.p_value,
         abstain=result.abstain,
+        cost=cost,
     )
 
 

@@ -24,6 +24,21 @@ EXAMPLE_REQUEST: dict[str, Any] = {
 Sigma = Annotated[float, Field(ge=0, le=MAX_SIGMA, allow_inf_nan=False)]
 
 
+Positive = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
+
+
+class HardwareRequest(BaseModel):
+    """What one evaluation of a layer takes on the analog hardware, in units of the caller.
+
+    One number holds for every layer; a map names all noise points.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    latency: Positive | dict[str, Positive] = Field(default=1.0, description="Time.")
+    energy: Positive | dict[str, Positive] = Field(default=1.0, description="Energy.")
+
+
 class PredictRequest(BaseModel):
     """What is to be voted on, under which noise, and how.
 
@@ -72,6 +87,9 @@ class PredictRequest(BaseModel):
         default=None,
         description="Reads of a noise point that are averaged in the analog domain: r reads "
         "divide its sigma by the square root of r.",
+    )
+    hardware: HardwareRequest | None = Field(
+        default=None, description="If given, predictions say what their votes cost on it."
     )
     votes: int = Field(default=20, ge=1, description="Noisy forward passes per input, N.")
     stop: StopRule = Field(
@@ -147,6 +165,25 @@ class NoiseBody(BaseModel):
     repeats: dict[str, int] | None = None
 
 
+class CostBody(BaseModel):
+    """What the votes cost on the hardware of the request, in its units.
+
+    Attributes:
+        sequential_latency: votes one after another on one chip.
+        pipelined_latency: a vote enters a layer as soon as the one before has left it.
+        parallel_latency: all votes at once, on as many chips.
+        energy: of all votes.
+        equal_energy_sigma: of one pass that spends the same energy on less noise, if noise power
+            falls as one over energy: one number, or a map like the request's sigma.
+    """
+
+    sequential_latency: float
+    pipelined_latency: float
+    parallel_latency: float
+    energy: float
+    equal_energy_sigma: float | dict[str, float]
+
+
 class Prediction(BaseModel):
     """The answer for one input.
 
@@ -164,6 +201,7 @@ class Prediction(BaseModel):
             for, as the fixed-N statistics do not hold for other stop rules.
         p_value: of "the top two classes are equally likely"; null like the interval.
         abstain: whether p_value is above alpha; null like the interval.
+        cost: of the votes cast; null unless the request names its hardware.
     """
 
     mode: int
@@ -175,6 +213,7 @@ class Prediction(BaseModel):
     interval: tuple[float, float] | None
     p_value: float | None
     abstain: bool | None
+    cost: CostBody | None = None
 
 
 class Timing(BaseModel):

@@ -236,6 +236,7 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "sigma": st.floats(0, 3) | st.dictionaries(st.sampled_from(POINTS), st.floats(0, 3)),
     "snr_db": st.floats(-70, 310),
     "repeats": st.dictionaries(st.sampled_from(POINTS), st.integers(0, 10**6)),
+    "hardware": st.dictionaries(st.sampled_from(["latency", "energy"]), st.floats(-1)),
     "votes": st.integers(1, 5),
     "stop": st.sampled_from([*StopRule]),
     "alpha": st.floats(0, 1),
@@ -252,7 +253,7 @@ MOSTLY_RIGHT = st.fixed_dictionaries(
     {"inputs": st.sampled_from([[array()], [[array(3)], array(4)]])},
     optional={
         name: PLAUSIBLE[name]
-        for name in ("noise", "sigma", "repeats", "votes", "stop", "alpha", "seed")
+        for name in ("noise", "sigma", "repeats", "hardware", "votes", "stop", "alpha", "seed")
     },
 )
 
