@@ -29,6 +29,7 @@ class VoteRequest:
         stop: when to stop before N.
         seed: of all noise, 0 to 2^53 - 1.
         alpha: level of the interval and of the test.
+        delta: for ``bounded``, the chance of another mode than that of all N votes.
     """
 
     inputs: NDArray[np.float32]
@@ -37,7 +38,8 @@ class VoteRequest:
     votes: int
     stop: StopRule
     seed: int
-    alpha: float
+    alpha: float = 0.05
+    delta: float = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,15 @@ class Ballot:
         classes: number of classes.
         votes: N, all votes that were asked for.
         stop: the stop rule.
+        delta: see :class:`VoteRequest`.
     """
 
-    def __init__(self, classes: int, votes: int, stop: StopRule) -> None:
+    def __init__(self, classes: int, votes: int, stop: StopRule, delta: float = 0.001) -> None:
         self.vote_counts = np.zeros(classes, np.int64)
         self.votes_cast = 0
         self._votes = votes
         self._stop = stop
+        self._delta = delta
 
     @property
     def wanted(self) -> int:
@@ -87,7 +91,7 @@ class Ballot:
 
         None of them can turn out to be cast after the decision.
         """
-        return fewest_to_decide(self._stop, self.vote_counts, self._votes)
+        return fewest_to_decide(self._stop, self.vote_counts, self._votes, self._delta)
 
     def cast(self, classes: NDArray[np.int64]) -> None:
         """Count votes in vote order; those after the decision are discarded."""
@@ -125,7 +129,8 @@ class Poll:
     def __init__(self, request: VoteRequest, classes: int) -> None:
         self._request = request
         self._ballots = [
-            Ballot(classes, request.votes, request.stop) for _ in range(len(request.inputs))
+            Ballot(classes, request.votes, request.stop, request.delta)
+            for _ in range(len(request.inputs))
         ]
 
     @property

@@ -27,7 +27,8 @@ from service.backend import VotingBackend
 from service.errors import input_error_from
 from service.parsing import validated
 from service.predictor import Predictor
-from service.schemas import PredictRequest, PredictResponse
+from service.replies import PredictResponse
+from service.schemas import PredictRequest
 from service.settings import Settings
 
 app = typer.Typer(
@@ -60,6 +61,7 @@ def predict(
     votes: Annotated[int, typer.Option()] = 20,
     stop: Annotated[StopRule, typer.Option()] = StopRule.FULL,
     alpha: Annotated[float, typer.Option()] = 0.05,
+    delta: Annotated[float, typer.Option()] = 0.001,
     seed: Annotated[int | None, typer.Option()] = None,
     json: Annotated[bool, typer.Option("--json", help="One reply a line, as over HTTP.")] = False,
 ) -> None:
@@ -74,6 +76,7 @@ def predict(
         "votes": votes,
         "stop": stop,
         "alpha": alpha,
+        "delta": delta,
         "seed": seed,
     }
     predictor = Predictor(chosen, store, VotingBackend(chosen.slots))

@@ -13,7 +13,8 @@ from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
 from models.voting import VoteRequest, VoteResult
 from service.backend import Answer, VotingBackend
 from service.inputs import asked_sigma, effective_sigma, hardware_of, inputs_of, kind_of
-from service.schemas import CostBody, NoiseBody, Prediction, PredictRequest, PredictResponse, Timing
+from service.replies import CostBody, NoiseBody, Prediction, PredictResponse, Timing
+from service.schemas import PredictRequest
 from service.settings import Settings
 
 GIGA = 10**9
@@ -56,6 +57,7 @@ class Predictor:
             stop=request.stop,
             seed=seed,
             alpha=request.alpha,
+            delta=request.delta,
         )
         answer = await self.backend.vote(checkpoint, vote_request)
         return PredictResponse(

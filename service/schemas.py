@@ -1,4 +1,4 @@
-"""The bodies of requests and replies, their limits and examples."""
+"""The bodies of requests, their limits and examples; replies are in ``service/replies.py``."""
 
 import json
 from typing import Annotated, Any
@@ -96,7 +96,10 @@ class PredictRequest(BaseModel):
         default=StopRule.FULL,
         strict=False,
         description="full: cast all votes. exact: stop once the remaining votes cannot change "
-        "the mode.",
+        "the mode. bounded: stop once they change it with a chance of at most delta.",
+    )
+    delta: float = Field(
+        default=0.001, gt=0, lt=1, description="Chance of another mode than N votes have."
     )
     alpha: float = Field(
         default=0.05, gt=0, lt=1, description="Level of the interval and of the abstain test."
@@ -147,127 +150,6 @@ class PredictRequest(BaseModel):
         if self.sigma is not None and self.snr_db is not None:
             raise ValueError("sigma and snr_db say the same thing; give one of them")
         return self
-
-
-class NoiseBody(BaseModel):
-    """The noise that the votes met.
-
-    Attributes:
-        kind: multiplicative or additive.
-        sigma: of one read: one number, or a map if it differs between noise points.
-        snr_db: signal-to-noise power ratio of one number of multiplicative noise above 0.
-        repeats: averaged reads, as asked.
-    """
-
-    kind: NoiseKind
-    sigma: float | dict[str, float]
-    snr_db: float | None
-    repeats: dict[str, int] | None = None
-
-
-class CostBody(BaseModel):
-    """What the votes cost on the hardware of the request, in its units.
-
-    Attributes:
-        sequential_latency: votes one after another on one chip.
-        pipelined_latency: a vote enters a layer as soon as the one before has left it.
-        parallel_latency: all votes at once, on as many chips.
-        energy: of all votes.
-        equal_energy_sigma: of one pass that spends the same energy on less noise, if noise power
-            falls as one over energy: one number, or a map like the request's sigma.
-    """
-
-    sequential_latency: float
-    pipelined_latency: float
-    parallel_latency: float
-    energy: float
-    equal_energy_sigma: float | dict[str, float]
-
-
-class Prediction(BaseModel):
-    """The answer for one input.
-
-    The statistics speak of the noise: how sure the mode is to be the class that the noisy network
-    votes for most often. They say nothing about whether that class is right.
-
-    Attributes:
-        mode: class with the most votes; of several, the lowest index.
-        label: its name.
-        vote_counts: votes of each class.
-        votes_cast: votes that count.
-        stopped_by: full, or the rule that ended the voting before N.
-        agreement: share of the mode among the votes cast.
-        interval: for the chance that one vote falls on the mode; null unless ``full`` was asked
-            for, as the fixed-N statistics do not hold for other stop rules.
-        p_value: of "the top two classes are equally likely"; null like the interval.
-        abstain: whether p_value is above alpha; null like the interval.
-        cost: of the votes cast; null unless the request names its hardware.
-    """
-
-    mode: int
-    label: str
-    vote_counts: list[int]
-    votes_cast: int
-    stopped_by: StopRule
-    agreement: float
-    interval: tuple[float, float] | None
-    p_value: float | None
-    abstain: bool | None
-    cost: CostBody | None = None
-
-
-class Timing(BaseModel):
-    """Milliseconds: waiting for a free slot, voting, and everything together."""
-
-    queue: float
-    compute: float
-    total: float
-
-
-class PredictResponse(BaseModel):
-    """The answers, and what they can be asked for again with.
-
-    Attributes:
-        checkpoint: that voted.
-        noise: that the votes met.
-        seed: of the noise, drawn or given.
-        fingerprint: of noise scheme, weights and graphs; the same body and seed give the same
-            counts while it is the same, on the same CPU type and library build.
-        predictions: one an input.
-        timing_ms: how long it took.
-    """
-
-    checkpoint: str
-    noise: NoiseBody
-    seed: int
-    fingerprint: str
-    predictions: list[Prediction]
-    timing_ms: Timing
-
-
-class CheckpointSummary(BaseModel):
-    """One checkpoint in the list."""
-
-    name: str
-    network: str
-    noise: NoiseKind
-    sigma_train: float
-    input_shape: tuple[int, ...]
-    labels: tuple[str, ...]
-    is_default: bool
-
-
-class CheckpointList(BaseModel):
-    """The checkpoints that serve, and why others do not."""
-
-    checkpoints: list[CheckpointSummary]
-    refused: dict[str, str]
-
-
-class Health(BaseModel):
-    """Whether the service lives or is ready."""
-
-    status: str
 
 
 def shortened(value: object, length: int = 80) -> str:

@@ -6,7 +6,7 @@ from models.card import Card
 from models.errors import CheckpointError, UnknownCheckpointError
 from service.dependencies import PredictorDep
 from service.errors import responses_for
-from service.schemas import CheckpointList, CheckpointSummary
+from service.replies import CheckpointList, CheckpointSummary
 
 router = APIRouter(tags=["checkpoints"])
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 
 from service.errors import NotReadyError, responses_for
-from service.schemas import Health
+from service.replies import Health
 
 router = APIRouter(prefix="/health", tags=["health"])
 

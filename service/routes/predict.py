@@ -11,7 +11,8 @@ from models.errors import (
 )
 from service.dependencies import PredictorDep, PredictRequestDep, unless_client_leaves
 from service.errors import BodyTooLargeError, NotJsonError, responses_for
-from service.schemas import PredictRequest, PredictResponse, inlined_schema
+from service.replies import PredictResponse
+from service.schemas import PredictRequest, inlined_schema
 
 router = APIRouter(tags=["predictions"])
 

@@ -1,13 +1,21 @@
 """Stop rules against brute force over everything that the remaining votes could bring."""
 
 import itertools
+from functools import cache
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.stopping import StopRule, fewest_to_decide, is_decided, mode_of
+from models.stopping import (
+    StopRule,
+    bounded_boundary,
+    fewest_to_decide,
+    is_decided,
+    mode_of,
+)
 
 CLASSES = 3
 
@@ -73,3 +81,67 @@ def test_unanimous_exact_vote_of_twenty_stops_after_half_of_them() -> None:
 
 def test_tie_goes_to_the_lowest_index() -> None:
     assert mode_of(np.array([1, 4, 4])) == 1
+
+
+def test_bounded_stops_at_eight_unanimous_votes_of_twenty() -> None:
+    unanimous = [np.array([0, 0, t]) for t in range(21)]
+    decided = [is_decided(StopRule.BOUNDED, counts, 20, 0.001) for counts in unanimous]
+    assert decided.index(True) == 8
+
+
+def chance_to_reach(boundary: NDArray[np.int64], of_class: int, votes: int) -> float:
+    """Chance that a class with ``of_class`` of all votes ever has the boundary's count."""
+
+    @cache
+    def chance(cast: int, count: int) -> float:
+        if cast and count >= boundary[cast]:
+            return 1.0
+        if cast == votes:
+            return 0.0
+        falls_on_it = (of_class - count) / (votes - cast)
+        reach = falls_on_it * chance(cast + 1, count + 1) if falls_on_it > 0 else 0.0
+        return reach + ((1 - falls_on_it) * chance(cast + 1, count) if falls_on_it < 1 else 0.0)
+
+    return chance(0, 0)
+
+
+@pytest.mark.parametrize("delta", [0.2, 0.05, 0.01, 0.001])
+@pytest.mark.parametrize("votes", [1, 2, 5, 20, 21, 50])
+def test_bounded_keeps_its_guarantee_for_every_way_the_votes_can_fall(
+    votes: int, delta: float
+) -> None:
+    # The chance to stop at a wrong mode is at most the sum, over all classes but the mode, of the
+    # chance that the class reaches the boundary. Its largest value over all ways to deal the
+    # votes to any number of classes is found by dynamic programming over the votes dealt.
+    boundary = bounded_boundary(votes, delta)
+    single = [chance_to_reach(boundary, n, votes) for n in range(votes // 2 + 1)]
+    for of_mode in range(1, votes + 1):
+        rest = votes - of_mode
+        worst = [0.0] * (rest + 1)
+        for dealt in range(1, rest + 1):
+            largest = min(dealt, of_mode, votes // 2)
+            worst[dealt] = max(
+                (single[n] + worst[dealt - n] for n in range(1, largest + 1)), default=0.0
+            )
+        assert worst[rest] <= delta * (1 + 1e-9)
+
+
+@given(running_counts(), st.sampled_from([0.3, 0.05, 0.001]))
+def test_bounded_never_stops_later_than_exact(
+    case: tuple[NDArray[np.int64], int], delta: float
+) -> None:
+    counts, votes = case
+    exact = fewest_to_decide(StopRule.EXACT, counts, votes)
+    assert fewest_to_decide(StopRule.BOUNDED, counts, votes, delta) <= exact
+
+
+@given(running_counts(), st.sampled_from([0.3, 0.05]))
+def test_bounded_names_the_fewest_votes_that_could_decide(
+    case: tuple[NDArray[np.int64], int], delta: float
+) -> None:
+    counts, votes = case
+    fewest = fewest_to_decide(StopRule.BOUNDED, counts, votes, delta)
+    for more in range(fewest):
+        for cast in itertools.product(range(more + 1), repeat=CLASSES):
+            if sum(cast) == more:
+                assert not is_decided(StopRule.BOUNDED, counts + np.array(cast), votes, delta)

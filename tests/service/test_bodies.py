@@ -16,7 +16,8 @@ from models.noise import NoiseKind
 from models.stopping import StopRule
 from service.errors import ErrorBody
 from service.parsing import MAX_BRACKETS
-from service.schemas import PredictRequest, PredictResponse
+from service.replies import PredictResponse
+from service.schemas import PredictRequest
 from tests.service.support import MIB, POINTS, array, error_in, picture, refused
 
 pytestmark = pytest.mark.anyio
@@ -240,6 +241,7 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "votes": st.integers(1, 5),
     "stop": st.sampled_from([*StopRule]),
     "alpha": st.floats(0, 1),
+    "delta": st.floats(0, 1),
     "seed": st.integers(0, 2**53),
 }
 BODIES = st.fixed_dictionaries(

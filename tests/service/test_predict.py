@@ -55,6 +55,7 @@ async def test_a_reply_has_every_field_and_nothing_else(client: httpx.AsyncClien
         "interval": prediction["interval"],
         "p_value": prediction["p_value"],
         "abstain": False,
+        "cost": None,
     }
     assert len(prediction["vote_counts"]) == 10
     assert sum(prediction["vote_counts"]) == 20
