@@ -101,6 +101,15 @@ RECIPES: dict[str, Recipe] = {
             schedule=Schedule(epochs=24, learning_rate=1e-2),
         ),
         Recipe(
+            "mnist_cnn-add-1.0",
+            network="mnist_cnn",
+            dataset="mnist",
+            hardening=Hardening(
+                NoiseKind.ADDITIVE, sigma_train=1.0, loss="marginal", output_draws=16
+            ),
+            schedule=Schedule(epochs=16, learning_rate=1e-2),
+        ),
+        Recipe(
             "stroke_lstm-clean",
             network="stroke_lstm",
             dataset="mnist_strokes",
