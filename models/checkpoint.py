@@ -46,12 +46,16 @@ class Checkpoint:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Names all that decides the votes of a seed: noise scheme, weights and graphs.
+        """Names all that decides the votes of a request and seed.
 
-        The same request and seed give the same votes as long as the fingerprint is the same, on
-        the same CPU type and library build.
+        That is the noise scheme, weights and graphs, the preprocessing, and the card's defaults.
+        The same request gives the same votes as long as the fingerprint is the same, on the same
+        CPU type and library build.
         """
+        card = self.card
         digest = hashlib.sha256()
+        for part in (card.input, card.noise, *card.noise_points):
+            digest.update(part.model_dump_json().encode())
         for file, sha256 in sorted(self.card.digests.items()):
             digest.update(f"{file}:{sha256}\n".encode())
         return f"{NOISE_SCHEME}:{digest.hexdigest()[:16]}"
@@ -64,6 +68,8 @@ class Checkpoint:
                 refuses the graph, or its votes depend on the batch they are computed in. A
                 checkpoint that was refused once stays refused.
         """
+        if (loaded := self._runtimes.get(kind)) is not None:
+            return loaded
         with self._loading:
             if kind in self._refused:
                 raise CheckpointError(str(self._refused[kind]))
@@ -101,7 +107,7 @@ class Checkpoint:
             if found != promised:
                 raise CheckpointError(
                     f"{file} of checkpoint {self.name} has the SHA-256 {found}; its card promises "
-                    f"{promised}. Restore the file, or export the checkpoint again"
+                    f"{promised}. Restore the file, or export the checkpoint again, and restart"
                 )
 
 

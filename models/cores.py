@@ -1,6 +1,5 @@
 """How many cores this process may use: the affinity mask and the container's quota."""
 
-import math
 import os
 from pathlib import Path
 
@@ -22,7 +21,7 @@ def allowed_cores(quota_file: Path = CGROUP_QUOTA) -> int:
         cores = os.cpu_count() or 1
     try:
         quota, period = quota_file.read_text().split()
-        cores = min(cores, math.ceil(int(quota) / int(period)))
+        cores = min(cores, int(quota) // int(period))
     except (OSError, ValueError):  # no cgroup v2, or no quota
         pass
     return max(1, cores)

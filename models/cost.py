@@ -57,6 +57,11 @@ class Cost:
         return sigma / math.sqrt(self.passes_of_energy)
 
 
+def energy_by_macs(points: Sequence[PointSpec]) -> dict[str, float]:
+    """Return energies of one evaluation that are proportional to its multiply-accumulates."""
+    return {point.name: point.macs / point.latency for point in points}
+
+
 def cost_of(
     votes: int, points: Sequence[PointSpec], hardware: Hardware, repeats: Mapping[str, int]
 ) -> Cost:

@@ -37,7 +37,7 @@ MAX_SEED = 2**53 - 1
 MAX_KEY_INDEX = 2**32 - 1
 """Largest input position and vote index."""
 
-STEPS = 65_536
+TABLE_SIZE = 65_536
 
 
 class NoiseKind(StrEnum):
@@ -79,14 +79,16 @@ def standard_normal_table() -> NDArray[np.float64]:
     """Return 65,536 equally likely values of a standard normal, in rising order.
 
     Each is the mean of the normal distribution over one of 65,536 slices of equal probability;
-    all are then scaled to a variance of exactly 1. The table is antisymmetric, so the mean is 0.
+    all are then scaled to a variance of 1, and rounded to single precision, which swallows what
+    mathematical libraries differ in. The table is antisymmetric, so the mean is 0.
     """
-    half = STEPS // 2
-    edges = ndtri(np.arange(half, STEPS) / STEPS)
+    half = TABLE_SIZE // 2
+    edges = ndtri(np.arange(half, TABLE_SIZE) / TABLE_SIZE)
     density = np.append(np.exp(-(edges**2) / 2) / math.sqrt(2 * math.pi), 0.0)
-    upper = STEPS * (density[:-1] - density[1:])
+    upper = TABLE_SIZE * (density[:-1] - density[1:])
     table = np.concatenate([-upper[::-1], upper])
     table /= math.sqrt(float(np.mean(table**2)))
+    table = table.astype(np.float32).astype(np.float64)
     table.flags.writeable = False
     return table
 
@@ -103,7 +105,17 @@ def noise_table(kind: NoiseKind, sigma: float) -> NDArray[np.float32]:
 
 
 def noise_indices(key: VoteKey, count: int) -> NDArray[np.intp]:
-    """Return the first ``count`` table indices of a vote's stream."""
+    """Return the first ``count`` table indices of a vote's stream.
+
+    Raises:
+        ValueError: a part of the key is out of range and would run into another.
+    """
+    if not (
+        0 <= key.seed <= MAX_SEED
+        and 0 <= key.position <= MAX_KEY_INDEX
+        and 0 <= key.vote <= MAX_KEY_INDEX
+    ):
+        raise ValueError(f"{key} is out of range")
     source = np.random.SFC64(key.seed + (key.position << 64) + (key.vote << 96))
     words = source.random_raw(-(-count // 4)).astype("<u8", copy=False)
     return words.view("<u2")[:count].astype(np.intp)

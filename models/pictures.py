@@ -166,9 +166,12 @@ def upright(picture: Image.Image, file: Image.Image) -> Image.Image:
 
 
 PREPROCESSINGS: dict[str, Callable[[Image.Image], NDArray[np.float32]]] = {
-    "mnist_digit": mnist_digit,
+    "mnist_digit-1": mnist_digit,
 }
-"""What turns a decoded picture into an input, by the name on a checkpoint's card."""
+"""What turns a decoded picture into an input, by the name on a checkpoint's card.
+
+The number in a name counts its versions: one that gives other inputs is a new one, since the name
+is part of the fingerprint."""
 
 
 def preprocess(name: str, data: bytes) -> NDArray[np.float32]:

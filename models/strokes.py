@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from models.errors import InputError
 
-PREPROCESSING = "mnist_strokes"
+PREPROCESSING = "mnist_strokes-1"
 """Names :func:`sequence_from_strokes` on the cards of networks that read such sequences."""
 
 STEPS = 48

@@ -1,11 +1,12 @@
 """Votes: which are to be cast next, what they count up to, and the answer they give.
 
-A :class:`Poll` holds one request. It hands out the rows to compute next and takes their outputs;
-who computes them, where and when, is not its business. So the same poll serves the asynchronous
-backend, the command line and the evaluation.
+A :class:`Poll` holds one request. It hands out votes and takes what each fell on; who computes
+them, where, and beside which votes of other requests, is not its business.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,12 @@ from models.noise import NoiseKind, VoteKey
 from models.runtime import Rows, Runtime
 from models.statistics import share_of_mode, top_two_p_value
 from models.stopping import StopRule, fewest_to_decide, mode_of
+
+NOWHERE = -1
+"""What a vote falls on whose outputs are not finite."""
+
+VOTES_A_TURN = 8
+"""Votes on one input that are handed out together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,11 @@ class VoteRequest:
     alpha: float = 0.05
     delta: float = 0.001
 
+    @property
+    def is_noiseless(self) -> bool:
+        """Whether all votes on an input must be the same."""
+        return not self.sigma.any()
+
 
 @dataclass(frozen=True, slots=True)
 class VoteResult:
@@ -52,10 +64,10 @@ class VoteResult:
         votes_cast: votes that count; with an early stop fewer than N.
         stopped_by: the rule that ended the voting; ``full`` when all N votes were cast.
         agreement: share of the mode among the votes cast.
-        interval: for the chance that a vote falls on the mode; None after an early stop, where
-            the fixed-N interval does not hold.
-        p_value: of "the top two classes are equally likely"; None after an early stop.
-        abstain: whether the p-value is above alpha; None after an early stop.
+        interval: for the chance that a vote falls on the mode; None unless all votes of the rule
+            ``full`` were cast, since the fixed-N interval does not hold otherwise.
+        p_value: of "the top two classes are equally likely"; None like the interval.
+        abstain: whether the p-value is above alpha; None like the interval.
     """
 
     mode: int
@@ -68,58 +80,112 @@ class VoteResult:
     abstain: bool | None
 
 
+class Statistics(NamedTuple):
+    """Interval, p-value and abstention; None where they do not hold."""
+
+    interval: tuple[float, float] | None
+    p_value: float | None
+    abstain: bool | None
+
+
+CERTAIN = Statistics((1.0, 1.0), 0.0, False)
+"""Without noise the next vote falls on the mode, too; there is nothing to estimate."""
+
+
+def statistics_of(vote_counts: NDArray[np.int64], alpha: float) -> Statistics:
+    """Return the statistics of a number of votes that was fixed in advance."""
+    p_value = top_two_p_value(vote_counts)
+    return Statistics(share_of_mode(vote_counts, alpha), p_value, p_value > alpha)
+
+
 class Ballot:
-    """The votes of one input, in vote order, until its stop rule holds.
+    """The votes of one input until its stop rule holds.
+
+    Votes are counted in vote order, whatever the order in which they come back.
 
     Args:
         classes: number of classes.
-        votes: N, all votes that were asked for.
-        stop: the stop rule.
-        delta: see :class:`VoteRequest`.
+        request: whose votes they are.
     """
 
-    def __init__(self, classes: int, votes: int, stop: StopRule, delta: float = 0.001) -> None:
+    def __init__(self, classes: int, request: VoteRequest) -> None:
         self.vote_counts = np.zeros(classes, np.int64)
         self.votes_cast = 0
-        self._votes = votes
-        self._stop = stop
-        self._delta = delta
+        self.issued = 0
+        self._request = request
+        self._waiting: dict[int, int] = {}
+        self._earliest_decision = self._fewest()
 
     @property
     def wanted(self) -> int:
-        """How many further votes to compute at once; 0 once the answer is decided.
+        """How many votes there are to compute beside those that are under way.
 
         None of them can turn out to be cast after the decision.
         """
-        return fewest_to_decide(self._stop, self.vote_counts, self._votes, self._delta)
+        return max(0, self._earliest_decision - self.issued)
 
-    def cast(self, classes: NDArray[np.int64]) -> None:
-        """Count votes in vote order; those after the decision are discarded."""
-        while len(classes) and (wanted := self.wanted):
-            counted, classes = classes[:wanted], classes[wanted:]
-            self.vote_counts += np.bincount(counted, minlength=len(self.vote_counts))
-            self.votes_cast += len(counted)
+    @property
+    def is_decided(self) -> bool:
+        """Whether the answer is there."""
+        return self.votes_cast == self._earliest_decision
 
-    def result(self, alpha: float) -> VoteResult:
+    def issue(self, count: int) -> range:
+        """Hand out the next ``count`` votes."""
+        first, self.issued = self.issued, self.issued + count
+        return range(first, self.issued)
+
+    def cast(self, vote: int, fell_on: int) -> None:
+        """Take the class that a vote fell on; votes after the decision are discarded.
+
+        Raises:
+            InputError: the vote counts, and its outputs were not finite.
+        """
+        self._waiting[vote] = fell_on
+        while self.votes_cast in self._waiting and not self.is_decided:
+            self._count(self._waiting.pop(self.votes_cast), 1)
+
+    def cast_all(self, fell_on: int) -> None:
+        """Let one vote without noise stand for all: they would all fall on the same class."""
+        while not self.is_decided:
+            self._count(fell_on, self._earliest_decision - self.votes_cast)
+
+    def result(self) -> VoteResult:
         """Return the answer at the present counts; at least one vote must have been cast."""
-        counts = self.vote_counts
+        counts, request = self.vote_counts, self._request
         mode = mode_of(counts)
-        is_full = self.votes_cast == self._votes
-        p_value = top_two_p_value(counts) if self._stop is StopRule.FULL else None
+        is_full = self.votes_cast == request.votes
+        statistics = Statistics(None, None, None)
+        if request.stop is StopRule.FULL and is_full:
+            statistics = CERTAIN if request.is_noiseless else statistics_of(counts, request.alpha)
         return VoteResult(
             mode=mode,
             vote_counts=tuple(counts.tolist()),
             votes_cast=self.votes_cast,
-            stopped_by=StopRule.FULL if is_full else self._stop,
+            stopped_by=StopRule.FULL if is_full else request.stop,
             agreement=float(counts[mode]) / self.votes_cast,
-            interval=None if p_value is None else share_of_mode(counts, alpha),
-            p_value=p_value,
-            abstain=None if p_value is None else p_value > alpha,
+            interval=statistics.interval,
+            p_value=statistics.p_value,
+            abstain=statistics.abstain,
         )
+
+    def _fewest(self) -> int:
+        request = self._request
+        return fewest_to_decide(request.stop, self.vote_counts, request.votes, request.delta)
+
+    def _count(self, fell_on: int, votes: int) -> None:
+        if fell_on == NOWHERE:
+            raise InputError(
+                "the outputs overflow single precision under this noise; use a smaller sigma",
+                "sigma",
+            )
+        self.vote_counts[fell_on] += votes
+        self.votes_cast += votes
+        if self.votes_cast == self._earliest_decision:
+            self._earliest_decision += self._fewest()
 
 
 class Poll:
-    """One request on its way: hands out rows, counts their votes.
+    """One request on its way: hands out votes, counts what they fell on.
 
     Args:
         request: inputs and votes.
@@ -127,83 +193,78 @@ class Poll:
     """
 
     def __init__(self, request: VoteRequest, classes: int) -> None:
-        self._request = request
-        self._ballots = [
-            Ballot(classes, request.votes, request.stop, request.delta)
-            for _ in range(len(request.inputs))
-        ]
+        self.request = request
+        self._ballots = [Ballot(classes, request) for _ in range(len(request.inputs))]
 
-    @property
-    def is_decided(self) -> bool:
-        """Whether every input has its answer."""
-        return all(ballot.wanted == 0 for ballot in self._ballots)
+    def take(self, limit: int) -> list[VoteKey]:
+        """Return up to ``limit`` votes to compute next; none while all wanted are under way.
 
-    def wave(self, tile: int, limit: int) -> list[Rows]:
-        """Return the rows to compute next, in tiles; empty once all inputs are decided.
-
-        Args:
-            tile: rows of a forward pass.
-            limit: at most so many tiles.
+        The inputs take turns, so that none of them waits for the others to be decided; the votes
+        of one turn on one input stand together, so that they share what is computed per image.
         """
-        wanted = []
-        for position, ballot in enumerate(self._ballots):
-            count = min(ballot.wanted, 1) if self._is_noiseless else ballot.wanted
-            wanted += [(position, ballot.votes_cast + vote) for vote in range(count)]
-            if len(wanted) >= tile * limit:
+        taken: list[VoteKey] = []
+        while len(taken) < limit:
+            before = len(taken)
+            for position, ballot in enumerate(self._ballots):
+                count = min(ballot.wanted, VOTES_A_TURN, limit - len(taken))
+                if self.request.is_noiseless:
+                    count = min(count, 1 - ballot.issued)
+                keys = (VoteKey(self.request.seed, position, v) for v in ballot.issue(count))
+                taken.extend(keys)
+            if len(taken) == before:
                 break
-        starts = range(0, min(len(wanted), tile * limit), tile)
-        return [self._rows(wanted[start : start + tile]) for start in starts]
+        return taken
 
-    def record(self, rows: Rows, outputs: NDArray[np.float32]) -> None:
-        """Count the votes of a tile; the tiles of a wave are recorded in their order.
+    def cast(self, key: VoteKey, fell_on: int) -> None:
+        """Take the class that a vote fell on, in any order.
 
         Args:
-            rows: as :meth:`wave` gave them.
-            outputs: of each row ``[rows, classes]``.
+            key: as :meth:`take` gave it.
+            fell_on: its class, or :data:`NOWHERE` if its outputs were not finite.
 
         Raises:
-            InputError: the noise is so strong that the outputs overflow.
+            InputError: a vote that counts has outputs that are not finite.
         """
-        if not np.isfinite(outputs).all():
-            raise InputError(
-                "the outputs overflow single precision under this noise; use a smaller sigma",
-                "sigma",
-            )
-        positions = np.array([key.position for key in rows.keys])
-        classes = outputs.argmax(axis=1)
-        for position in np.unique(positions).tolist():
-            votes = classes[positions == position]
-            if self._is_noiseless:
-                # All votes are equal without noise: one pass stands for them.
-                votes = votes.repeat(self._request.votes)
-            self._ballots[position].cast(votes)
+        ballot = self._ballots[key.position]
+        if self.request.is_noiseless:
+            ballot.cast_all(fell_on)
+        else:
+            ballot.cast(key.vote, fell_on)
 
     def results(self) -> list[VoteResult]:
-        """Return the answer for each input; all must be decided."""
-        return [ballot.result(self._request.alpha) for ballot in self._ballots]
+        """Return the answer for each input; each must have a vote."""
+        return [ballot.result() for ballot in self._ballots]
 
-    @property
-    def _is_noiseless(self) -> bool:
-        return not self._request.sigma.any()
 
-    def _rows(self, votes: list[tuple[int, int]]) -> Rows:
-        """Return the rows of the given (position, vote) pairs, each image once."""
-        positions, image_of_row = np.unique(
-            [position for position, _ in votes], return_inverse=True
-        )
-        request = self._request
-        return Rows(
-            images=request.inputs[positions],
-            image_of_row=image_of_row.astype(np.int64),
-            sigma=np.broadcast_to(request.sigma, (len(votes), len(request.sigma))),
-            keys=[VoteKey(request.seed, position, vote) for position, vote in votes],
-        )
+def rows_of(request: VoteRequest, keys: Sequence[VoteKey]) -> Rows:
+    """Return the rows of some votes of a request, each image once."""
+    positions = [key.position for key in keys]
+    images, image_of_row = np.unique(positions, return_inverse=True)
+    return Rows(
+        images=request.inputs[images],
+        image_of_row=image_of_row.astype(np.int64),
+        sigma=np.broadcast_to(request.sigma, (len(keys), len(request.sigma))),
+        keys=keys,
+    )
+
+
+def votes_of(outputs: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the class of the largest output of each row ``[rows]``; of several, the lowest.
+
+    A row whose outputs are not all finite falls on :data:`NOWHERE`.
+
+    Args:
+        outputs: ``[rows, classes]``.
+    """
+    is_finite = np.isfinite(outputs).all(axis=1)
+    return np.where(is_finite, outputs.argmax(axis=1), NOWHERE)
 
 
 def vote(runtime: Runtime, request: VoteRequest, classes: int, tile: int) -> list[VoteResult]:
     """Cast all votes of a request one tile after another and return the answers."""
     poll = Poll(request, classes)
-    while wave := poll.wave(tile, limit=1):
-        for rows in wave:
-            poll.record(rows, runtime.outputs(rows))
+    while keys := poll.take(tile):
+        outputs = runtime.outputs(rows_of(request, keys))
+        for key, fell_on in zip(keys, votes_of(outputs).tolist(), strict=True):
+            poll.cast(key, fell_on)
     return poll.results()

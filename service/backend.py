@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
-from models.runtime import Rows
-from models.voting import Poll, VoteRequest, VoteResult
+from models.noise import VoteKey
+from models.runtime import OnnxRuntime
+from models.stopping import StopRule, bounded_boundary
+from models.voting import Poll, VoteRequest, VoteResult, rows_of, votes_of
 
 TILES_PER_SLOT = 4
 """Tiles of one request in flight per slot: enough to keep every slot busy between waves."""
@@ -59,18 +61,20 @@ class VotingBackend:
             InputError: the outputs are not finite under this noise.
         """
         asked = time.perf_counter()
-        runtime = await self.run(lambda: checkpoint.runtime(request.kind))
+        runtime = await self.run(lambda: prepared(checkpoint, request))
         poll = Poll(request, len(checkpoint.card.labels))
         started: list[float] = []
 
-        def outputs_of(rows: Rows) -> NDArray[np.float32]:
+        def votes_on(keys: list[VoteKey]) -> NDArray[np.int64]:
             started.append(time.perf_counter())
-            return runtime.outputs(rows)
+            return votes_of(runtime.outputs(rows_of(request, keys)))
 
-        while wave := poll.wave(checkpoint.card.tile, TILES_PER_SLOT * self._slots):
-            tiles = [self.run(partial(outputs_of, rows)) for rows in wave]
-            for rows, outputs in zip(wave, await asyncio.gather(*tiles), strict=True):
-                poll.record(rows, outputs)
+        tile = checkpoint.card.tile
+        while wave := poll.take(tile * TILES_PER_SLOT * self._slots):
+            tiles = [wave[first : first + tile] for first in range(0, len(wave), tile)]
+            votes = await asyncio.gather(*(self.run(partial(votes_on, keys)) for keys in tiles))
+            for key, fell_on in zip(wave, np.concatenate(votes).tolist(), strict=True):
+                poll.cast(key, fell_on)
         finished = time.perf_counter()
         return Answer(poll.results(), started[0] - asked, finished - started[0])
 
@@ -81,3 +85,10 @@ class VotingBackend:
     def close(self) -> None:
         """Drop what has not started and wait for what has."""
         self._pool.shutdown(cancel_futures=True)
+
+
+def prepared(checkpoint: Checkpoint, request: VoteRequest) -> OnnxRuntime:
+    """Load what a request needs and is slow at first: the graph, the boundary of its stop rule."""
+    if request.stop is StopRule.BOUNDED:
+        bounded_boundary(request.votes, request.delta)
+    return checkpoint.runtime(request.kind)

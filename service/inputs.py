@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models import strokes
 from models.card import Card
-from models.cost import Hardware
+from models.cost import Hardware, energy_by_macs
 from models.errors import InputError
 from models.noise import NoiseKind, sigma_from_snr_db
 from models.pictures import decode_base64, preprocess
@@ -102,7 +102,9 @@ def hardware_of(request: PredictRequest, card: Card) -> Hardware | None:
         return None
     return Hardware(
         latency=of_every_point(request.hardware.latency, card, "hardware.latency"),
-        energy=of_every_point(request.hardware.energy, card, "hardware.energy"),
+        energy=energy_by_macs(card.noise_points)
+        if request.hardware.energy is None
+        else of_every_point(request.hardware.energy, card, "hardware.energy"),
     )
 
 

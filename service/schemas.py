@@ -36,7 +36,9 @@ class HardwareRequest(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     latency: Positive | dict[str, Positive] = Field(default=1.0, description="Time.")
-    energy: Positive | dict[str, Positive] = Field(default=1.0, description="Energy.")
+    energy: Positive | dict[str, Positive] | None = Field(
+        default=None, description="Energy; by default one unit a multiply-accumulate."
+    )
 
 
 class PredictRequest(BaseModel):

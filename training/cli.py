@@ -11,6 +11,7 @@ from typing import Annotated
 import torch
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -29,6 +30,7 @@ from models.errors import ExportError, NoisevoteError, TrainingError
 from models.networks.registry import build_network
 from models.noise import NOISE_SCHEME, NoiseKind
 from training.evaluate import (
+    MAX_SEED,
     EvaluationPlan,
     as_inputs,
     evaluate,
@@ -58,6 +60,7 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Threads; by default al
 Checkpoints = Annotated[Path, typer.Option(help="Folder of the checkpoints.")]
 
 PARITY_IMAGES = 1000
+MAX_TRAINING_SEED = 2**31 - 1  # torch's generators take 64 bits; the step takes the lower 32
 
 
 @app.command()
@@ -76,7 +79,7 @@ def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe; see `recipes`.")],
     run: Annotated[Path | None, typer.Option(help="Folder of the run's state.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of a varied recipe.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0)] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=MAX_TRAINING_SEED)] = None,
     sigma_train: Annotated[float | None, typer.Option()] = None,
     loss: Annotated[Loss | None, typer.Option()] = None,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
@@ -166,7 +169,7 @@ def evaluate_command(
     ] = None,
     kind: Annotated[NoiseKind | None, typer.Option(help="Default: the checkpoint's.")] = None,
     votes: Annotated[int, typer.Option(min=1)] = 20,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED)] = 0,
     on_test_data: Annotated[
         bool, typer.Option("--test/--validation", help="Choose on validation, report on test.")
     ] = False,
@@ -186,23 +189,26 @@ def evaluate_command(
     examples = examples.first(images or len(examples))
     split_name = "test" if on_test_data else "validation"
     grid = tuple(sigma) if sigma else (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    results = read_results(output) if output else []
-    measured = {entry.sigma for entry in results}
-    plan = EvaluationPlan(
-        kind=kind or checkpoint.card.noise.kind,
-        sigmas=tuple(value for value in grid if value not in measured),
-        votes=votes,
-        seed=seed,
-        threads=threads or allowed_cores(),
-    )
+    noise = kind or checkpoint.card.noise.kind
     command = "noisevote-train " + shlex.join(without_paths(sys.argv[1:]))
     about = {
         "command": command,
         "checkpoint": f"{name}, {checkpoint.fingerprint}",
         "trained by": checkpoint.card.training.command,
         "split": f"{split_name}, {len(examples)} images, seed {seed}",
+        "noise": f"{noise}, {NOISE_SCHEME}",
+        "votes": str(votes),
         **machine(),
     }
+    results = read_results(output, about) if output else []
+    measured = {entry.sigma for entry in results}
+    plan = EvaluationPlan(
+        kind=noise,
+        sigmas=tuple(value for value in grid if value not in measured),
+        votes=votes,
+        seed=seed,
+        threads=threads or allowed_cores(),
+    )
     with evaluation_progress() as progress:
         for entries in evaluate(checkpoint, examples, plan, progress):
             results += entries
@@ -266,7 +272,7 @@ def main() -> None:
     try:
         app()
     except NoisevoteError as error:
-        console.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        console.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         console.print("interrupted; the same command goes on where it was")

@@ -1,12 +1,13 @@
 """Evaluation: accuracy over sigma and votes, on the runtime that serves.
 
-Image number i of the split is evaluated as the request of one input with the seed ``seed + i``,
-so any single answer can be asked for again over HTTP.
+Image number i of the split is evaluated as the request of one input with the seed
+``seed * 2^20 + i``, so any single answer can be asked for again over HTTP, and evaluations with
+different seeds share no noise.
 """
 
 import csv
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +21,17 @@ from models.card import Accuracy
 from models.checkpoint import Checkpoint
 from models.datasets import Examples
 from models.errors import DataError
-from models.noise import NOISE_SCHEME, NoiseKind, VoteKey
+from models.noise import NoiseKind, VoteKey
 from models.runtime import Rows
 from models.statistics import clopper_pearson
+from models.voting import NOWHERE, votes_of
 
 REPORTED_VOTES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
 CONFIDENCE_ALPHA = 0.05
 IMAGES_PER_TASK = 50
+IMAGES_PER_SEED = 2**20
+MAX_SEED = 2**33 - 1
+SAME = ("checkpoint", "split", "noise", "votes")
 COLUMNS = ("kind", "sigma", "votes", "correct", "images", "accuracy", "low", "high")
 
 
@@ -38,7 +43,7 @@ class EvaluationPlan:
         kind: multiplicative or additive noise.
         sigmas: standard deviations, each at all noise points.
         votes: per image; accuracies are reported for smaller numbers, too.
-        seed: of image 0.
+        seed: of the evaluation, 0 to :data:`MAX_SEED`.
         threads: passes computed side by side.
     """
 
@@ -82,8 +87,8 @@ def cast_votes(
         inputs = as_inputs(checkpoint, examples.inputs[first : first + IMAGES_PER_TASK])
         return np.stack(
             [
-                votes_on(checkpoint, plan, sigma, image, plan.seed + first + index, count)
-                for index, image in enumerate(inputs)
+                votes_on(checkpoint, plan.kind, sigma, image, seed, count)
+                for seed, image in enumerate(inputs, request_seed(plan.seed, first))
             ]
         )
 
@@ -95,16 +100,25 @@ def cast_votes(
     return np.concatenate(votes)
 
 
+def request_seed(seed: int, image: int) -> int:
+    """Return the seed of the request that evaluates an image."""
+    return seed * IMAGES_PER_SEED + image
+
+
 def votes_on(
     checkpoint: Checkpoint,
-    plan: EvaluationPlan,
+    kind: NoiseKind,
     sigma: float,
     image: NDArray[np.float32],
     seed: int,
     count: int,
 ) -> NDArray[np.int64]:
-    """Return ``count`` votes on one image, in vote order."""
-    runtime, card = checkpoint.runtime(plan.kind), checkpoint.card
+    """Return ``count`` votes on one image, in vote order.
+
+    Raises:
+        DataError: the outputs are not finite at this sigma.
+    """
+    runtime, card = checkpoint.runtime(kind), checkpoint.card
     votes = []
     for first in range(0, count, card.tile):
         keys = [VoteKey(seed, 0, vote) for vote in range(first, min(first + card.tile, count))]
@@ -114,8 +128,11 @@ def votes_on(
             sigma=np.full((len(keys), len(card.noise_points)), sigma),
             keys=keys,
         )
-        votes.append(runtime.outputs(rows).argmax(axis=1))
-    return np.concatenate(votes)
+        votes.append(votes_of(runtime.outputs(rows)))
+    fell_on = np.concatenate(votes)
+    if (fell_on == NOWHERE).any():
+        raise DataError(f"the outputs of {checkpoint.name} overflow at sigma {sigma:g}")
+    return fell_on
 
 
 def as_inputs(
@@ -146,47 +163,59 @@ def accuracies(
         # One column per class; argmax takes the lowest index of a tie, as the mode does.
         counts = np.stack([(votes[:, :count] == c).sum(axis=1) for c in range(classes)], axis=1)
         correct = int((counts.argmax(axis=1) == labels).sum())
-        result.append(
-            Accuracy(
-                kind=kind,
-                sigma=sigma,
-                votes=count,
-                correct=correct,
-                images=len(labels),
-                accuracy=correct / len(labels),
-                interval=clopper_pearson(correct, len(labels), CONFIDENCE_ALPHA),
-            )
-        )
+        result.append(accuracy_of(kind, sigma, count, correct, len(labels)))
     return result
 
 
-def read_results(path: Path) -> list[Accuracy]:
+def read_results(path: Path, about: Mapping[str, str]) -> list[Accuracy]:
     """Read the accuracies of an earlier, possibly interrupted evaluation; none if absent.
 
+    Args:
+        path: a file that :func:`write_results` made.
+        about: what is being evaluated now; :data:`SAME` of it must be the same in the file.
+
     Raises:
-        DataError: the file is not one that :func:`write_results` made.
+        DataError: it is not such a file, or of another evaluation.
     """
     if not path.is_file():
         return []
-    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    lines = path.read_text().splitlines()
+    written = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
+    for key in SAME:
+        if written.get(key) != about[key]:
+            raise DataError(
+                f"{path} holds results of another evaluation ({key}: {written.get(key)}, now "
+                f"{about[key]}); name another file, or delete it"
+            )
     try:
         return [
-            Accuracy(
-                kind=NoiseKind(row["kind"]),
-                sigma=float(row["sigma"]),
-                votes=int(row["votes"]),
-                correct=int(row["correct"]),
-                images=int(row["images"]),
-                accuracy=int(row["correct"]) / int(row["images"]),
-                interval=clopper_pearson(int(row["correct"]), int(row["images"]), CONFIDENCE_ALPHA),
+            accuracy_of(
+                NoiseKind(row["kind"]),
+                float(row["sigma"]),
+                int(row["votes"]),
+                int(row["correct"]),
+                int(row["images"]),
             )
-            for row in csv.DictReader(lines)
+            for row in csv.DictReader(line for line in lines if not line.startswith("#"))
         ]
-    except (KeyError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise DataError(f"{path} is not a results file: {error!r}; delete it") from error
 
 
-def write_results(path: Path, results: Sequence[Accuracy], about: dict[str, str]) -> None:
+def accuracy_of(kind: NoiseKind, sigma: float, votes: int, correct: int, images: int) -> Accuracy:
+    """Return an accuracy with its interval."""
+    return Accuracy(
+        kind=kind,
+        sigma=sigma,
+        votes=votes,
+        correct=correct,
+        images=images,
+        accuracy=correct / images,
+        interval=clopper_pearson(correct, images, CONFIDENCE_ALPHA),
+    )
+
+
+def write_results(path: Path, results: Sequence[Accuracy], about: Mapping[str, str]) -> None:
     """Write accuracies as CSV, with what made them in comment lines on top."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
@@ -212,7 +241,6 @@ def write_results(path: Path, results: Sequence[Accuracy], about: dict[str, str]
 def machine() -> dict[str, str]:
     """Name what decides votes beside seed and fingerprint: CPU type and library builds."""
     return {
-        "noise scheme": NOISE_SCHEME,
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "libraries": f"onnxruntime {onnxruntime.__version__}, numpy {np.__version__}",
     }

@@ -1,7 +1,8 @@
 """Recipes: everything that decides what a training run gives, as data.
 
 A recipe names the network, the data, the hardening, the schedule and the seed. Two runs of one
-recipe on one machine give the same weights. The recipe of a checkpoint stands in its card.
+recipe on one machine, with the same number of threads, give the same weights. The recipe of a
+checkpoint stands in its card.
 """
 
 import json

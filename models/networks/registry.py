@@ -39,7 +39,7 @@ class Network:
 
 NETWORKS: dict[str, Network] = {
     "mnist_cnn": Network(
-        MnistCnn, "mnist", (1, 28, 28), (0.0, 1.0), "mnist_digit", tuple("0123456789")
+        MnistCnn, "mnist", (1, 28, 28), (0.0, 1.0), "mnist_digit-1", tuple("0123456789")
     ),
     "stroke_lstm": Network(
         StrokeLstm,

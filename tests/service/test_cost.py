@@ -7,6 +7,7 @@ from tests.service.support import POINTS, array, ask, refused
 
 pytestmark = pytest.mark.anyio
 
+MACS = 9 * 28**2 * (32 + 32 * 32) + 9 * 14**2 * (32 * 64 + 64 * 64) + 64 * 7 * 7 * 256 + 2560
 EACH = dict.fromkeys(POINTS, 1.0)
 
 
@@ -25,7 +26,17 @@ async def test_early_stop_costs_only_the_votes_that_were_cast(client: httpx.Asyn
     reply = await ask(client, inputs=[array()], votes=20, stop="exact", sigma=0.1, hardware={})
     (prediction,) = reply["predictions"]
     assert prediction["votes_cast"] < 20
-    assert prediction["cost"]["energy"] == 6 * prediction["votes_cast"]
+    assert prediction["cost"]["energy"] == MACS * prediction["votes_cast"]
+
+
+async def test_reading_the_last_layer_again_costs_next_to_nothing(
+    client: httpx.AsyncClient,
+) -> None:
+    body = {"inputs": [array()], "votes": 1, "hardware": {}}
+    once, again = [await ask(client, **body, **more) for more in ({}, {"repeats": {"fc2": 20}})]
+    energies = [reply["predictions"][0]["cost"]["energy"] for reply in (once, again)]
+    assert energies[0] == MACS
+    assert energies[1] / energies[0] < 1.01
 
 
 async def test_repeats_cost_their_layer_alone(client: httpx.AsyncClient) -> None:

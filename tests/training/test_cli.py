@@ -34,7 +34,13 @@ def test_data_files_become_a_checkpoint_that_is_evaluated(
     csv = tmp_path / "results.csv"
     arguments = ["small", "--sigma", "0", "--sigma", "1", "--votes", "3", "--images", "10"]
     output = ["--output", str(csv), "--card"]
+    half = ["small", "--sigma", "0", *arguments[5:]]
+    assert run(monkeypatch, "evaluate", *half, *output[:2], *to, *place) == 0
+    first = csv.read_text().splitlines()
     assert run(monkeypatch, "evaluate", *arguments, *output, *to, *place) == 0
+    assert [line for line in first if line[0] != "#"] == [
+        line for line in csv.read_text().splitlines() if line[0] != "#"
+    ][: len(first) - len([line for line in first if line[0] == "#"])]
     assert "3 votes" in capsys.readouterr().out
     card = Card.model_validate_json((tmp_path / "checkpoints" / "small" / CARD_FILE).read_bytes())
     assert card.training.command == (

@@ -21,6 +21,7 @@ from training.evaluate import (
     cast_votes,
     evaluate,
     read_results,
+    request_seed,
     write_results,
 )
 
@@ -51,27 +52,40 @@ def test_votes_are_those_of_the_request_with_the_images_seed(dataset: Dataset) -
     runtime = checkpoint.runtime(plan.kind)
     for index, image in enumerate(as_inputs(checkpoint, examples.inputs)):
         request = VoteRequest(
-            image[np.newaxis], plan.kind, np.full(6, 0.7), 11, StopRule.FULL, 100 + index, 0.05
+            image[np.newaxis], plan.kind, np.full(6, 0.7), 11, StopRule.FULL, 100 * 2**20 + index
         )
         (result,) = vote(runtime, request, classes=10, tile=8)
         assert np.bincount(votes[index], minlength=10).tolist() == list(result.vote_counts)
 
 
-def test_interrupted_evaluation_goes_on_with_the_sigmas_that_are_left(
-    dataset: Dataset, tmp_path: Path
-) -> None:
+ABOUT = {"checkpoint": "c", "split": "test, 4 images, seed 0", "noise": "additive", "votes": "3"}
+
+
+def test_written_results_are_read_back(dataset: Dataset, tmp_path: Path) -> None:
     checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
     plan = EvaluationPlan(NoiseKind.MULTIPLICATIVE, (0.0, 1.0), votes=3, seed=0, threads=1)
-    path = tmp_path / "results.csv"
     with Progress(disable=True) as progress:
         first = next(evaluate(checkpoint, dataset.test.first(4), plan, progress))
-    write_results(path, first, {"command": "noisevote-train evaluate"})
-    assert read_results(path) == first
-    assert {entry.sigma for entry in read_results(path)} == {0.0}
+    write_results(tmp_path / "results.csv", first, ABOUT)
+    assert read_results(tmp_path / "results.csv", ABOUT) == first
+    assert {entry.sigma for entry in first} == {0.0}
+
+
+@pytest.mark.parametrize("key", list(ABOUT))
+def test_results_of_another_evaluation_are_refused(tmp_path: Path, key: str) -> None:
+    write_results(tmp_path / "results.csv", [], ABOUT | {key: "other"})
+    with pytest.raises(DataError, match=f"another evaluation \\({key}"):
+        read_results(tmp_path / "results.csv", ABOUT)
 
 
 def test_file_that_holds_no_results_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
-    path.write_text("kind,sigma\nadditive,loud\n")
+    write_results(path, [], ABOUT)
+    path.write_text(path.read_text() + "additive,loud\n")
     with pytest.raises(DataError, match="is not a results file"):
-        read_results(path)
+        read_results(path, ABOUT)
+
+
+def test_evaluations_with_different_seeds_share_no_noise() -> None:
+    seeds = [{request_seed(seed, image) for image in range(70_000)} for seed in range(3)]
+    assert len(set.union(*seeds)) == 3 * 70_000

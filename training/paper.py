@@ -1,0 +1,73 @@
+"""The numbers of the papers, to stand beside ours.
+
+Source: Qin & Vucinic, arXiv 1811.10649, Tables 2, 3, 5 to 9. Accuracies in per cent. The "best"
+rows are envelopes: each column takes the training sigma that does best there (the papers' "by"
+rows), so a single checkpoint is measured against several.
+"""
+
+from dataclasses import dataclass
+
+from models.noise import NoiseKind
+
+SIGMAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperResult:
+    """One network's accuracies over :data:`SIGMAS`.
+
+    Attributes:
+        network: name in the registry of networks.
+        kind: of the noise.
+        untrained: one vote, trained without noise.
+        one_vote: one vote, best training sigma for each sigma.
+        by: that training sigma.
+        voted: 20 votes, best training sigma for each sigma; empty where the paper has none.
+        voted_by: that training sigma.
+    """
+
+    network: str
+    kind: NoiseKind
+    untrained: tuple[float, ...]
+    one_vote: tuple[float, ...]
+    by: tuple[float, ...]
+    voted: tuple[float, ...] = ()
+    voted_by: tuple[float, ...] = ()
+
+
+PAPER_RESULTS = (
+    PaperResult(
+        "mnist_cnn",
+        NoiseKind.MULTIPLICATIVE,
+        untrained=(99.5, 99.3, 93.5, 65.7, 38.8, 21.1),
+        one_vote=(99.6, 99.5, 99.3, 94.6, 86.1, 77.7),
+        by=(0.2, 0.5, 0.5, 0.7, 1.0, 1.0),
+        voted=(99.6, 99.6, 99.6, 99.6, 99.6, 99.5),
+        voted_by=(0.2, 0.5, 0.5, 0.5, 0.8, 0.9),
+    ),
+    PaperResult(
+        "mnist_cnn",
+        NoiseKind.ADDITIVE,
+        untrained=(99.5, 99.3, 95.8, 80.5, 58.8, 38.7),
+        one_vote=(99.6, 99.5, 99.4, 99.2, 99.0, 98.4),
+        by=(0.4, 0.4, 0.4, 0.6, 0.9, 1.0),
+    ),
+    PaperResult(
+        "stroke_lstm",
+        NoiseKind.MULTIPLICATIVE,
+        untrained=(94.8, 88.0, 49.8, 23.6, 17.0, 15.5),
+        one_vote=(95.6, 95.7, 94.3, 87.3, 77.0, 66.9),
+        by=(0.3, 0.3, 0.4, 0.6, 0.8, 1.0),
+        voted=(95.6, 96.1, 95.9, 94.6, 92.7, 89.6),
+        voted_by=(0.3, 0.3, 0.4, 0.6, 0.7, 0.8),
+    ),
+    PaperResult(
+        "densenet40",
+        NoiseKind.MULTIPLICATIVE,
+        untrained=(92.5, 91.9, 88.5, 78.7, 60.4, 29.9),
+        one_vote=(92.8, 92.4, 91.5, 85.6, 75.7, 66.9),
+        by=(0.1, 0.2, 0.4, 0.6, 0.8, 1.0),
+        voted=(92.8, 92.7, 92.7, 92.8, 91.3, 89.1),
+        voted_by=(0.1, 0.1, 0.2, 0.3, 0.6, 0.8),
+    ),
+)
