@@ -48,6 +48,16 @@ class Examples:
         return Examples(self.inputs[:count], self.labels[:count])
 
 
+def as_inputs(stored: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return stored inputs as networks take them, in training and in service.
+
+    Pictures are stored as 0..255 and taken as 0..1; sequences are stored as they are taken.
+    """
+    if stored.dtype == np.uint8:
+        return stored.astype(np.float32) / np.float32(255)
+    return stored.astype(np.float32, copy=False)
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetFile:
     """One official file: its name and the SHA-256 of its decompressed content."""

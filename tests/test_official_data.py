@@ -1,19 +1,17 @@
 """The shipped checkpoints on the official test images; slow, needs the data: `make test-slow`."""
 
-import json
-
 import numpy as np
 import pytest
 from rich.progress import Progress
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.cores import allowed_cores
-from models.datasets import Examples, data_dir, load_dataset
+from models.datasets import Examples, as_inputs, data_dir, load_dataset
 from models.noise import NoiseKind
 from models.stopping import mode_of
 from service.settings import Settings
 from tests.service.support import ask, serving
-from training.evaluate import EvaluationPlan, as_inputs, cast_votes
+from training.evaluate import EvaluationPlan, cast_votes, request_seed
 from training.export import check_parity, load_network
 
 pytestmark = pytest.mark.slow
@@ -48,9 +46,14 @@ async def test_a_thousand_images_get_the_evaluated_answers_over_http(
         votes = cast_votes(checkpoint, images, plan, 1.0, progress, task)
     right = 0
     async with serving(Settings()) as (_, client):
-        for index, image in enumerate(as_inputs(checkpoint, images.inputs)):
-            body = {"inputs": [image.tolist()], "sigma": 1.0, "votes": VOTES, "seed": index}
-            reply = await ask(client, checkpoint=checkpoint.name, **json.loads(json.dumps(body)))
+        for index, image in enumerate(as_inputs(images.inputs)):
+            body = {
+                "inputs": [image.tolist()],
+                "sigma": 1.0,
+                "votes": VOTES,
+                "seed": request_seed(0, index),
+            }
+            reply = await ask(client, checkpoint=checkpoint.name, **body)
             (prediction,) = reply["predictions"]
             evaluated = np.bincount(votes[index], minlength=10)
             assert prediction["vote_counts"] == evaluated.tolist()
@@ -64,7 +67,7 @@ def test_torch_and_onnx_agree_on_a_thousand_images(
     checkpoint: Checkpoint, images: Examples, kind: NoiseKind
 ) -> None:
     network = load_network(checkpoint.folder, checkpoint.card)
-    inputs = as_inputs(checkpoint, images.inputs)
+    inputs = as_inputs(images.inputs)
     parity = check_parity(network, checkpoint.runtime(kind), checkpoint.card, inputs, 1.0)
     print(f"{checkpoint.name}, {kind}: {parity}")  # noqa: T201
     assert parity.holds

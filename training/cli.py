@@ -25,22 +25,16 @@ from rich.table import Table
 from models.card import Accuracy, Evaluation, Training
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.cores import allowed_cores
-from models.datasets import Dataset, data_dir, load_dataset
+from models.datasets import Dataset, as_inputs, data_dir, load_dataset
 from models.errors import ExportError, NoisevoteError, TrainingError
 from models.networks.registry import build_network
 from models.noise import NOISE_SCHEME, NoiseKind
-from training.evaluate import (
-    MAX_SEED,
-    EvaluationPlan,
-    as_inputs,
-    evaluate,
-    machine,
-    read_results,
-    write_results,
-)
+from training.evaluate import MAX_SEED, EvaluationPlan, evaluate
 from training.export import check_parity, export_checkpoint, load_network, write_card
 from training.loop import fit, split
 from training.recipes import RECIPES, Loss, find_recipe, recipe_from_dict, train_command, vary
+from training.report import write_report
+from training.results_file import machine, results_so_far, write_results
 from training.state import read_state
 
 app = typer.Typer(
@@ -148,7 +142,7 @@ def report_parity(checkpoints: Path, name: str, dataset: Dataset, kind: NoiseKin
     checkpoint = CheckpointStore(checkpoints).find(name)
     recipe = recipe_from_dict(checkpoint.card.training.recipe)
     _, validation = split(dataset.train, recipe)
-    images = as_inputs(checkpoint, validation.inputs[:PARITY_IMAGES])
+    images = as_inputs(validation.inputs[:PARITY_IMAGES])
     network = load_network(checkpoint.folder, checkpoint.card)
     sigma = checkpoint.card.noise.sigma_train or 0.5
     parity = check_parity(network, checkpoint.runtime(kind), checkpoint.card, images, sigma)
@@ -200,7 +194,7 @@ def evaluate_command(
         "votes": str(votes),
         **machine(),
     }
-    results = read_results(output, about) if output else []
+    results = results_so_far(output, about) if output else []
     measured = {entry.sigma for entry in results}
     plan = EvaluationPlan(
         kind=noise,
@@ -226,6 +220,12 @@ def evaluate_command(
         kept = [old for old in checkpoint.card.evaluations if old.command != command]
         new = checkpoint.card.model_copy(update={"evaluations": (*kept, entry)})
         write_card(new, checkpoint.folder)
+
+
+@app.command("report")
+def report_command() -> None:
+    """Write the results page anew from the stored results."""
+    console.print(f"wrote {write_report()}")
 
 
 def without_paths(arguments: list[str]) -> list[str]:

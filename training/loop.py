@@ -28,7 +28,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import update_bn
 
-from models.datasets import Examples
+from models.datasets import Examples, as_inputs
 from models.errors import TrainingError
 from models.networks.noise_points import NoiseSource, fresh_noise, noise_from
 from models.networks.registry import build_network
@@ -229,13 +229,8 @@ def batches(examples: Examples, size: int, device: torch.device) -> Iterator[tup
 def batch(
     examples: Examples, chosen: NDArray[np.intp], device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Return the chosen examples as inputs ``[batch, ...]`` and labels ``[batch]``.
-
-    Pictures are scaled to 0..1; sequences stay as they are.
-    """
-    images = torch.from_numpy(examples.inputs[chosen]).to(device)
-    if images.dtype == torch.uint8:
-        images = images.float().div_(255)
+    """Return the chosen examples as inputs ``[batch, ...]`` and labels ``[batch]``."""
+    images = torch.from_numpy(as_inputs(examples.inputs[chosen])).to(device)
     if images.dim() == 4:
         images = images.contiguous(memory_format=torch.channels_last)
     return images, torch.from_numpy(examples.labels[chosen]).to(device)

@@ -4,11 +4,20 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from models.checkpoint import CARD_FILE, WEIGHTS_FILE, Checkpoint, CheckpointStore
+from models.checkpoint import (
+    CARD_FILE,
+    WEIGHTS_FILE,
+    Checkpoint,
+    CheckpointStore,
+    check_batch_invariance,
+)
 from models.errors import CheckpointError, UnknownCheckpointError
 from models.noise import NOISE_SCHEME, NoiseKind
+from models.runtime import Rows
 
 
 @pytest.fixture
@@ -85,8 +94,42 @@ def test_unknown_name_is_answered_with_the_known_ones(store: CheckpointStore, na
         store.find(name)
 
 
-def test_card_points_to_graphs_that_take_exactly_its_noise_points(shipped: Checkpoint) -> None:
-    renamed = dict(shipped.card.model_dump(mode="json"))
-    renamed["noise_points"] = renamed["noise_points"][:-1]
-    for kind in NoiseKind:
-        assert shipped.runtime(kind).kind is kind
+def test_card_that_names_other_noise_points_than_its_graph_is_refused(copied: Path) -> None:
+    points = json.loads((copied / CARD_FILE).read_text())["noise_points"]
+    change_card(copied, noise_points=points[:-1])
+    with pytest.raises(CheckpointError, match=r"has the inputs .* its card promises"):
+        Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
+
+
+def test_checkpoint_that_was_refused_stays_refused(copied: Path) -> None:
+    weights = (copied / WEIGHTS_FILE).read_bytes()
+    (copied / WEIGHTS_FILE).write_bytes(b"")
+    checkpoint = Checkpoint(copied)
+    with pytest.raises(CheckpointError, match="SHA-256"):
+        checkpoint.runtime(NoiseKind.ADDITIVE)
+    (copied / WEIGHTS_FILE).write_bytes(weights)
+    with pytest.raises(CheckpointError, match="and restart"):
+        checkpoint.runtime(NoiseKind.ADDITIVE)
+
+
+def test_fingerprint_changes_with_the_cards_defaults(copied: Path) -> None:
+    before = Checkpoint(copied).fingerprint
+    card = json.loads((copied / CARD_FILE).read_text())
+    change_card(copied, noise=card["noise"] | {"sigma_train": 0.123})
+    changed = Checkpoint(copied).fingerprint
+    change_card(copied, noise=card["noise"], evaluations=[])
+    assert Checkpoint(copied).fingerprint == before != changed
+
+
+class BatchDependentRuntime:
+    """A runtime whose outputs shift with the number of rows, as with several threads a pass."""
+
+    kind = NoiseKind.MULTIPLICATIVE
+
+    def outputs(self, rows: Rows) -> NDArray[np.float32]:
+        return np.full((len(rows.keys), 10), 1 + 1e-7 * len(rows.keys), np.float32)
+
+
+def test_votes_that_depend_on_their_batch_are_refused(shipped: Checkpoint) -> None:
+    with pytest.raises(CheckpointError, match="cannot be replayed"):
+        check_batch_invariance(BatchDependentRuntime(), shipped.card)

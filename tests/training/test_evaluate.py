@@ -1,28 +1,20 @@
 """Evaluation: accuracies over votes from the votes themselves, and results that resume."""
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.progress import Progress
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from models.datasets import Dataset
-from models.errors import DataError
+from models.datasets import Dataset, as_inputs
 from models.noise import NoiseKind
 from models.stopping import StopRule, mode_of
 from models.voting import VoteRequest, vote
 from training.evaluate import (
     EvaluationPlan,
     accuracies,
-    as_inputs,
     cast_votes,
-    evaluate,
-    read_results,
     request_seed,
-    write_results,
 )
 
 votes_of_images = st.lists(
@@ -50,40 +42,12 @@ def test_votes_are_those_of_the_request_with_the_images_seed(dataset: Dataset) -
     with Progress(disable=True) as progress:
         votes = cast_votes(checkpoint, examples, plan, 0.7, progress, progress.add_task("votes"))
     runtime = checkpoint.runtime(plan.kind)
-    for index, image in enumerate(as_inputs(checkpoint, examples.inputs)):
+    for index, image in enumerate(as_inputs(examples.inputs)):
         request = VoteRequest(
             image[np.newaxis], plan.kind, np.full(6, 0.7), 11, StopRule.FULL, 100 * 2**20 + index
         )
         (result,) = vote(runtime, request, classes=10, tile=8)
         assert np.bincount(votes[index], minlength=10).tolist() == list(result.vote_counts)
-
-
-ABOUT = {"checkpoint": "c", "split": "test, 4 images, seed 0", "noise": "additive", "votes": "3"}
-
-
-def test_written_results_are_read_back(dataset: Dataset, tmp_path: Path) -> None:
-    checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
-    plan = EvaluationPlan(NoiseKind.MULTIPLICATIVE, (0.0, 1.0), votes=3, seed=0, threads=1)
-    with Progress(disable=True) as progress:
-        first = next(evaluate(checkpoint, dataset.test.first(4), plan, progress))
-    write_results(tmp_path / "results.csv", first, ABOUT)
-    assert read_results(tmp_path / "results.csv", ABOUT) == first
-    assert {entry.sigma for entry in first} == {0.0}
-
-
-@pytest.mark.parametrize("key", list(ABOUT))
-def test_results_of_another_evaluation_are_refused(tmp_path: Path, key: str) -> None:
-    write_results(tmp_path / "results.csv", [], ABOUT | {key: "other"})
-    with pytest.raises(DataError, match=f"another evaluation \\({key}"):
-        read_results(tmp_path / "results.csv", ABOUT)
-
-
-def test_file_that_holds_no_results_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "results.csv"
-    write_results(path, [], ABOUT)
-    path.write_text(path.read_text() + "additive,loud\n")
-    with pytest.raises(DataError, match="is not a results file"):
-        read_results(path, ABOUT)
 
 
 def test_evaluations_with_different_seeds_share_no_noise() -> None:

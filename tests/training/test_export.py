@@ -9,9 +9,8 @@ from rich.console import Console
 
 from models.card import Training
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.datasets import Dataset
+from models.datasets import Dataset, as_inputs
 from models.noise import NoiseKind
-from training.evaluate import as_inputs
 from training.export import check_parity, export_checkpoint, load_network
 from training.loop import fit
 from training.recipes import Recipe
@@ -38,7 +37,7 @@ def test_torch_and_onnx_give_the_same_votes_on_the_same_noise(
     exported: Checkpoint, dataset: Dataset, kind: NoiseKind
 ) -> None:
     network = load_network(exported.folder, exported.card)
-    images = as_inputs(exported, dataset.test.inputs)
+    images = as_inputs(dataset.test.inputs)
     parity = check_parity(network, exported.runtime(kind), exported.card, images, 0.5)
     assert parity.holds, parity
 
@@ -48,13 +47,13 @@ def test_parity_check_sees_a_network_with_other_weights(
 ) -> None:
     network = load_network(exported.folder, exported.card)
     next(network.parameters()).data.mul_(1.01)
-    images = as_inputs(exported, dataset.test.inputs)
+    images = as_inputs(dataset.test.inputs)
     runtime = exported.runtime(NoiseKind.MULTIPLICATIVE)
     assert not check_parity(network, runtime, exported.card, images, 0.5).holds
 
 
 @pytest.mark.parametrize("name", [path.name for path in sorted(SHIPPED.iterdir()) if path.is_dir()])
-def test_shipped_checkpoint_gives_torchs_votes(name: str) -> None:
+def test_shipped_checkpoint_gives_torchs_outputs(name: str) -> None:
     checkpoint = CheckpointStore(SHIPPED).find(name)
     card = checkpoint.card
     network = load_network(checkpoint.folder, card)

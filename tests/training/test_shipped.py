@@ -1,0 +1,38 @@
+"""What the shipped cards say is what the project does."""
+
+import pytest
+
+from models.card import Card
+from models.checkpoint import SHIPPED, CheckpointStore
+from models.networks.registry import NETWORKS
+from training.recipes import find_recipe, recipe_from_dict, train_command
+
+STORE = CheckpointStore(SHIPPED)
+
+
+@pytest.fixture(params=STORE.names())
+def card(request: pytest.FixtureRequest) -> Card:
+    return STORE.find(request.param).card
+
+
+def test_no_shipped_checkpoint_is_refused() -> None:
+    assert STORE.refused == {}
+    assert STORE.names()
+
+
+def test_command_on_the_card_trains_the_recipe_on_the_card(card: Card) -> None:
+    recipe = recipe_from_dict(card.training.recipe)
+    assert train_command(recipe) == card.training.command
+    assert recipe == find_recipe(card.name)
+
+
+def test_card_holds_accuracies_on_the_test_data(card: Card) -> None:
+    measured = [evaluation for evaluation in card.evaluations if evaluation.split == "test"]
+    sigmas = {entry.sigma for evaluation in measured for entry in evaluation.accuracies}
+    assert {0.0, card.noise.sigma_train} <= sigmas
+
+
+def test_networks_that_read_pictures_take_them_as_they_are_scaled() -> None:
+    for network in NETWORKS.values():
+        if len(network.input_shape) == 3:
+            assert network.input_range == (0.0, 1.0)
