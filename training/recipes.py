@@ -108,7 +108,7 @@ RECIPES: dict[str, Recipe] = {
             hardening=Hardening(
                 NoiseKind.ADDITIVE, sigma_train=1.0, loss="marginal", output_draws=16
             ),
-            schedule=Schedule(epochs=16, learning_rate=1e-2),
+            schedule=Schedule(epochs=12, learning_rate=1e-2),
         ),
         Recipe(
             "stroke_lstm-clean",
