@@ -27,8 +27,8 @@ copies, and far fewer epochs, with another optimiser and loss (see each recipe).
 columns are envelopes: **each of their rows takes another training sigma** (in parentheses), while
 ours are **one checkpoint** for all rows.
 
-*Limit* is the best that one vote can do against the last layer's noise alone, times our noiseless
-accuracy. *Equal energy* is one pass at sigma / sqrt({VOTES}) on the same checkpoint: what {VOTES}
+*Limit* is the best that one vote can do against the last layer's noise alone, times the accuracy
+of the network trained and read without noise. *Equal energy* is one pass at sigma / sqrt({VOTES}) on the same checkpoint: what {VOTES}
 votes at sigma cost in energy if noise power falls as one over energy.
 """
 
@@ -69,21 +69,22 @@ def sigma_table(
     paper: PaperResult, clean: Results | None, hardened: Results, quiet: Results | None
 ) -> str:
     """Return accuracies over sigma: the paper's, ours, the limit."""
-    clean_accuracy = find(hardened, 0.0, 1)
+    quiet_best = find(clean, 0.0, 1)
     rows = []
     for index, sigma in enumerate(SIGMAS):
-        best = f"{paper.one_vote[index]} ({paper.by[index]})"
+        one_vote = f"{paper.one_vote[index]} ({paper.by[index]})"
         voted = f"{paper.voted[index]} ({paper.voted_by[index]})" if paper.voted else "-"
         limit = "-"
-        if paper.kind is NoiseKind.MULTIPLICATIVE and clean_accuracy is not None:
-            limit = f"{100 * one_vote_limit(sigma) * clean_accuracy.accuracy:.1f}"
+        if paper.kind is NoiseKind.MULTIPLICATIVE:
+            best = 1.0 if quiet_best is None else quiet_best.accuracy
+            limit = f"{100 * one_vote_limit(sigma) * best:.1f}"
         rows.append(
             [
                 f"{sigma:g}",
                 f"{snr_db_from_sigma(sigma):.1f}" if sigma else "inf",
                 str(paper.untrained[index]),
                 shown(find(clean, sigma, 1)),
-                best,
+                one_vote,
                 shown(find(hardened, sigma, 1)),
                 limit,
                 voted,
@@ -107,7 +108,7 @@ def votes_table(results: Results) -> str:
     votes = sorted({entry.votes for entry in results.accuracies})
     sigmas = sorted({entry.sigma for entry in results.accuracies})
     rows = [[f"{s:g}", *(shown(find(results, s, count)) for count in votes)] for s in sigmas]
-    return table(["sigma", *(f"{count} votes" for count in votes)], rows)
+    return table(["sigma", *(f"{count} vote{'s' if count > 1 else ''}" for count in votes)], rows)
 
 
 def selection_section(folder: Path) -> list[str]:

@@ -36,7 +36,7 @@ def test_page_sets_paper_ours_and_limit_side_by_side_with_their_command(tmp_path
     (row,) = [line for line in page.splitlines() if line.startswith("| 1 | 0.0 |")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[2:6] == ["21.1", "-", "77.7 (1.0)", "80.00 [70.82, 87.33]"]
-    assert cells[6:9] == ["75.7", "99.5 (0.9)", "99.00 [94.55, 99.97]"]
+    assert cells[6:9] == ["84.1", "99.5 (0.9)", "99.00 [94.55, 99.97]"]
     assert f"`{ABOUT['command']}`" in page
 
 
