@@ -28,8 +28,9 @@ columns are envelopes: **each of their rows takes another training sigma** (in p
 ours are **one checkpoint** for all rows.
 
 *Limit* is the best that one vote can do against the last layer's noise alone, times the accuracy
-of the network trained and read without noise. *Equal energy* is one pass at sigma / sqrt({VOTES}) on the same checkpoint: what {VOTES}
-votes at sigma cost in energy if noise power falls as one over energy.
+of the network trained and read without noise. *Equal energy* is one pass at sigma / sqrt({VOTES})
+on the same checkpoint: what {VOTES} votes at sigma cost in energy if noise power falls as one over
+energy.
 """
 
 
