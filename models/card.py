@@ -96,6 +96,15 @@ class Evaluation(CardPart):
     command: str
     accuracies: tuple[Accuracy, ...]
 
+    def is_replaced_by(self, other: "Evaluation") -> bool:
+        """Return whether ``other`` measured again what this one measured."""
+        return self.accuracies == () or (
+            (self.split, self.seed, self.noise_scheme, self.accuracies[0].kind)
+            == (other.split, other.seed, other.noise_scheme, other.accuracies[0].kind)
+            and {(a.sigma, a.votes) for a in self.accuracies}
+            <= {(a.sigma, a.votes) for a in other.accuracies}
+        )
+
 
 class Training(CardPart):
     """How the weights were made.

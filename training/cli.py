@@ -217,7 +217,7 @@ def evaluate_command(
             command=command,
             accuracies=tuple(results),
         )
-        kept = [old for old in checkpoint.card.evaluations if old.command != command]
+        kept = [old for old in checkpoint.card.evaluations if not old.is_replaced_by(entry)]
         new = checkpoint.card.model_copy(update={"evaluations": (*kept, entry)})
         write_card(new, checkpoint.folder)
 

@@ -1,0 +1,29 @@
+"""Evaluations on a card: a newer one takes the place of the older that it covers."""
+
+from models.card import Accuracy, Evaluation
+from models.noise import NoiseKind
+
+
+def evaluation_of(
+    sigmas: list[float], split: str = "test", kind: NoiseKind = NoiseKind.ADDITIVE
+) -> Evaluation:
+    accuracies = tuple(
+        Accuracy(
+            kind=kind, sigma=sigma, votes=1, correct=9, images=10, accuracy=0.9, interval=(0.5, 1.0)
+        )
+        for sigma in sigmas
+    )
+    return Evaluation(
+        split=split, seed=0, noise_scheme="scheme", command="c", accuracies=accuracies
+    )
+
+
+def test_evaluation_is_replaced_by_one_that_covers_it() -> None:
+    assert evaluation_of([0.0, 1.0]).is_replaced_by(evaluation_of([0.0, 0.5, 1.0]))
+
+
+def test_evaluation_stays_beside_one_of_other_sigmas_split_or_noise() -> None:
+    first = evaluation_of([0.0, 1.0])
+    assert not first.is_replaced_by(evaluation_of([0.0, 0.5]))
+    assert not first.is_replaced_by(evaluation_of([0.0, 1.0], split="validation"))
+    assert not first.is_replaced_by(evaluation_of([0.0, 1.0], kind=NoiseKind.MULTIPLICATIVE))
