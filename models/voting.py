@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.errors import InputError
 from models.noise import NoiseKind, VoteKey
-from models.runtime import Rows, Runtime
+from models.runtime import Rows
 from models.statistics import share_of_mode, top_two_p_value
 from models.stopping import StopRule, fewest_to_decide, mode_of
 
@@ -258,13 +258,3 @@ def votes_of(outputs: NDArray[np.float32]) -> NDArray[np.int64]:
     """
     is_finite = np.isfinite(outputs).all(axis=1)
     return np.where(is_finite, outputs.argmax(axis=1), NOWHERE)
-
-
-def vote(runtime: Runtime, request: VoteRequest, classes: int, tile: int) -> list[VoteResult]:
-    """Cast all votes of a request one tile after another and return the answers."""
-    poll = Poll(request, classes)
-    while keys := poll.take(tile):
-        outputs = runtime.outputs(rows_of(request, keys))
-        for key, fell_on in zip(keys, votes_of(outputs).tolist(), strict=True):
-            poll.cast(key, fell_on)
-    return poll.results()

@@ -9,7 +9,8 @@ from models.checkpoint import SHIPPED, CheckpointStore
 from models.datasets import Dataset, as_inputs
 from models.noise import NoiseKind
 from models.stopping import StopRule, mode_of
-from models.voting import VoteRequest, vote
+from models.voting import VoteRequest
+from tests.models.casting import vote
 from training.evaluate import (
     EvaluationPlan,
     accuracies,
