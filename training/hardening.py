@@ -49,7 +49,7 @@ def noisy_outputs(
     sigma, kind = hardening.sigma_train, hardening.kind
     inner = {point.name: sigma for point in noise_points(network)[:-1]}
     with noise_from(network, fresh_noise(kind, inner, generator)):
-        outputs: Tensor = network(images)
+        outputs: Tensor = network(images).float()
     outputs = outputs.expand(hardening.output_draws, *outputs.shape)
     if sigma == 0:
         return outputs

@@ -33,7 +33,7 @@ from models.errors import TrainingError
 from models.networks.noise_points import NoiseSource, fresh_noise, noise_from
 from models.networks.registry import build_network
 from training.hardening import StepLoss, step_loss
-from training.recipes import Hardening, Recipe
+from training.recipes import Hardening, Recipe, Schedule
 from training.state import Progress, restore_state, save_state
 
 SAVE_SECONDS = 60.0
@@ -153,7 +153,8 @@ def train_epoch(
         chosen = order[step * batch_size : (step + 1) * batch_size]
         images, labels = batch(train, chosen, device)
         generator.manual_seed(recipe.seed * 2**32 + progress.step)
-        value = loss(progress.network, images, labels, generator)
+        with mixed_precision(recipe.schedule, device):
+            value = loss(progress.network, images, labels, generator)
         progress.optimizer.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         if recipe.schedule.clip_norm is not None:
@@ -171,6 +172,12 @@ def train_epoch(
             save_state(folder, recipe, progress)
             saved = time.monotonic()
     return {"epoch": epoch + 1, "loss": total_loss / done, "images_per_s": speed}
+
+
+def mixed_precision(schedule: Schedule, device: torch.device) -> torch.autocast:
+    """Return the block in which a step computes its loss."""
+    is_mixed = schedule.precision == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=is_mixed)
 
 
 def validate(

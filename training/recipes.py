@@ -13,6 +13,7 @@ from models.errors import TrainingError
 from models.noise import NoiseKind
 
 Loss = Literal["cross_entropy", "marginal"]
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Schedule:
         weight_decay: decoupled, as in AdamW.
         warm_up: share of the steps in which the learning rate rises.
         clip_norm: largest norm of a step's gradient, longer ones are shortened to it; None: any.
+        precision: of the products and signals; weights and their updates are always float32.
     """
 
     epochs: int
@@ -52,6 +54,7 @@ class Schedule:
     weight_decay: float = 1e-4
     warm_up: float = 0.2
     clip_norm: float | None = None
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +105,20 @@ RECIPES: dict[str, Recipe] = {
             schedule=Schedule(epochs=24, learning_rate=1e-2),
         ),
         Recipe(
-            "mnist_cnn-add-1.0",
+            "mnist_cnn-mult-grid",
+            network="mnist_cnn",
+            dataset="mnist",
+            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
+            schedule=Schedule(epochs=6, learning_rate=1e-2, precision="bfloat16"),
+        ),
+        Recipe(
+            "mnist_cnn-add-grid",
             network="mnist_cnn",
             dataset="mnist",
             hardening=Hardening(
                 NoiseKind.ADDITIVE, sigma_train=1.0, loss="marginal", output_draws=16
             ),
-            schedule=Schedule(epochs=12, learning_rate=1e-2),
+            schedule=Schedule(epochs=6, learning_rate=1e-2, precision="bfloat16"),
         ),
         Recipe(
             "stroke_lstm-clean",
@@ -123,6 +133,13 @@ RECIPES: dict[str, Recipe] = {
             dataset="mnist_strokes",
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
             schedule=Schedule(epochs=24, learning_rate=5e-3, clip_norm=1.0),
+        ),
+        Recipe(
+            "stroke_lstm-mult-grid",
+            network="stroke_lstm",
+            dataset="mnist_strokes",
+            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
+            schedule=Schedule(epochs=10, learning_rate=5e-3, clip_norm=1.0),
         ),
         Recipe(
             "stroke_lstm-256-mult-1.0",

@@ -10,11 +10,15 @@ Source: Qin & Vucinic, arXiv 1811.10649, section 2: ``act(Wx + b + n)``, ``act((
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.noise import NoiseKind
+from models.noise import TABLE_SIZE, NoiseKind, noise_table
 
 MARK = "noisevote::NoisePoint"
 """The operator that stands for a noise point in an exported graph, before the graph pass."""
@@ -124,27 +128,61 @@ def fresh_noise(
 
     def apply(point: NoisePoint, signal: Tensor, step: int | None) -> Tensor:  # noqa: ARG001
         at_point = sigma.get(point.name, 0.0) if isinstance(sigma, Mapping) else sigma
-        if isinstance(at_point, float) and at_point == 0.0:
-            return signal
-        noise = standard_normal_like(signal, generator)
         if isinstance(at_point, Tensor):
-            noise *= at_point.view(-1, *(1,) * (signal.dim() - 1))
-        else:
-            noise *= at_point
-        return signal * noise.add_(1.0) if kind is NoiseKind.MULTIPLICATIVE else signal + noise
+            noise = table_draws_like(signal, NoiseKind.ADDITIVE, 1.0, generator)
+            noise *= at_point.to(noise.dtype).view(-1, *(1,) * (signal.dim() - 1))
+            return signal + noise if kind is NoiseKind.ADDITIVE else signal * noise.add_(1.0)
+        if at_point == 0.0:
+            return signal
+        noise = table_draws_like(signal, kind, at_point, generator)
+        return signal + noise if kind is NoiseKind.ADDITIVE else signal * noise
 
     return apply
 
 
-def standard_normal_like(signal: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw standard normals in the shape and memory layout of ``signal``.
+def table_draws_like(
+    signal: Tensor, kind: NoiseKind, sigma: float, generator: torch.Generator
+) -> Tensor:
+    """Draw finished factors or summands in the shape, type and memory layout of ``signal``.
 
-    One flat draw viewed in the layout of the signal: ``randn_like`` on a channels-last tensor
-    falls to a scalar path that is seven times slower on CPU.
+    On CPU by looking up 16-bit random words in the table that serves (``models.noise``): drawing
+    them is 2 to 3 times faster than ``normal_``, and training is bound by it. Elsewhere by
+    ``normal_`` on the flat memory.
     """
     noise = torch.empty_like(signal)
-    flat = noise
-    if noise.dim() == 4 and noise.is_contiguous(memory_format=torch.channels_last):
-        flat = noise.permute(0, 2, 3, 1)
-    flat.normal_(generator=generator)
+    flat = noise.permute(0, 2, 3, 1) if is_channels_last(noise) else noise
+    if signal.device.type != "cpu":
+        flat.normal_(mean_of(kind), sigma, generator=generator)
+        return noise
+    table = typed_noise_table(kind, sigma, signal.dtype)
+    seed = int(torch.randint(2**63 - 1, (1,), generator=generator))
+    bits = flat.view(torch.int16) if signal.dtype is torch.bfloat16 else flat
+    gather(table, np.random.SFC64(seed), bits.reshape(-1).numpy())
     return noise
+
+
+def gather(table: NDArray[Any], source: np.random.SFC64, values: NDArray[Any]) -> None:
+    """Fill ``values`` with entries of ``table`` picked by 16-bit words of ``source``."""
+    words = source.random_raw(-(-values.size // 4)).view(np.uint16)[: values.size]
+    # In pieces, so that the indices, widened inside NumPy, stay in the cache. They are below
+    # 65,536 by construction; "wrap" only spares a bounds check.
+    for first in range(0, values.size, TABLE_SIZE):
+        piece = slice(first, first + TABLE_SIZE)
+        np.take(table, words[piece], out=values[piece], mode="wrap")
+
+
+@lru_cache(maxsize=64)
+def typed_noise_table(kind: NoiseKind, sigma: float, dtype: torch.dtype) -> NDArray[Any]:
+    """Return the noise table in a torch type; bfloat16, which NumPy lacks, as its 16 bits."""
+    table = torch.from_numpy(noise_table(kind, sigma).copy()).to(dtype)
+    return table.view(torch.int16).numpy() if dtype is torch.bfloat16 else table.numpy()
+
+
+def is_channels_last(tensor: Tensor) -> bool:
+    """Return whether the channels of a batch of maps lie together in memory."""
+    return tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+
+
+def mean_of(kind: NoiseKind) -> float:
+    """Return what the noise is without noise: the factor 1 or the summand 0."""
+    return 1.0 if kind is NoiseKind.MULTIPLICATIVE else 0.0
