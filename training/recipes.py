@@ -12,7 +12,7 @@ from typing import Any, Literal
 from models.errors import TrainingError
 from models.noise import NoiseKind
 
-Loss = Literal["cross_entropy", "marginal"]
+Loss = Literal["cross_entropy", "marginal", "vote"]
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -24,7 +24,9 @@ class Hardening:
         kind: multiplicative or additive.
         sigma_train: standard deviation of the noise in training; 0 trains without noise.
         loss: ``cross_entropy`` of the noisy outputs, or ``marginal``: the negative logarithm of
-            the probability of the right class, averaged over draws of the last layer's noise.
+            the probability of the right class, averaged over draws of the last layer's noise, or
+            ``vote``: minus the logarithm of the exact chance of a right vote (``vote_loss``);
+            without noise it is cross-entropy.
         output_draws: draws of the last layer's noise per image and step.
     """
 
