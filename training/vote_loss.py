@@ -80,4 +80,5 @@ def stratified_normals(batch: int, device: torch.device, generator: torch.Genera
     """Return one standard normal in each of 64 equally likely strata ``[strata, batch]``."""
     within = torch.rand((STRATA, batch), generator=generator, device=device)
     uniform = (torch.arange(STRATA, device=device).unsqueeze(1) + within) / STRATA
-    return torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6))
+    points: Tensor = torch.special.ndtri(uniform.clamp(1e-6, 1 - 1e-6))
+    return points
