@@ -31,7 +31,7 @@ def step_loss(hardening: Hardening) -> StepLoss:
     ) -> Tensor:
         if hardening.loss == "vote" and hardening.sigma_train > 0:
             outputs = inner_outputs(network, images, hardening, generator)
-            return vote_loss(outputs, labels, hardening.kind, hardening.sigma_train, generator)
+            return vote_loss(outputs, labels, hardening, hardening.sigma_train, generator)
         outputs = noisy_outputs(network, images, hardening, generator)
         if hardening.loss == "marginal":
             return marginal_loss(outputs, labels)

@@ -25,14 +25,16 @@ class Hardening:
         sigma_train: standard deviation of the noise in training; 0 trains without noise.
         loss: ``cross_entropy`` of the noisy outputs, or ``marginal``: the negative logarithm of
             the probability of the right class, averaged over draws of the last layer's noise, or
-            ``vote``: minus the logarithm of the exact chance of a right vote (``vote_loss``);
-            without noise it is cross-entropy.
+            ``vote``: the exact chance of a right vote (``training.vote_loss``); without noise it
+            is cross-entropy.
+        loss_power: q of the loss ``vote``, 0 for the logarithm, 1 for the share of wrong votes.
         output_draws: draws of the last layer's noise per image and step.
     """
 
     kind: NoiseKind = NoiseKind.MULTIPLICATIVE
     sigma_train: float = 0.0
     loss: Loss = "cross_entropy"
+    loss_power: float = 0.0
     output_draws: int = 1
 
 

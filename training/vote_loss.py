@@ -11,8 +11,7 @@ noise ``Phi((o_c (1 + sigma z) - o_j) / (sigma |o_j|))``, with additive noise
 equally likely strata with one random point in each.
 
 Draws of all outputs ("marginal") estimate the same chance, but once the outputs are large only the
-few draws with a near tie have a gradient. Here every image has one, and the softmax is gone: the
-loss is minus the logarithm of what a vote is worth.
+few draws with a near tie have a gradient. Here every image has one, and the softmax is gone.
 """
 
 import math
@@ -22,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.noise import NoiseKind
+from training.recipes import Hardening
 
 STRATA = 64
 SMALLEST_SPREAD = 0.01
@@ -32,20 +32,27 @@ multiplicative noise an output of 0 has none, and the chance would be a step wit
 def vote_loss(
     outputs: Tensor,
     labels: Tensor,
-    kind: NoiseKind,
+    hardening: Hardening,
     sigma: float | Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """Return minus the mean logarithm of the chance that a vote falls on the label.
+    """Return the mean of ``-log P``, or of ``(1 - P^q) / q``, over the images.
+
+    With ``q = 1`` the loss is the share of wrong votes itself. Where noise has spoiled an image
+    beyond hope, it lets go; the logarithm would spend its strength there. (Generalised
+    cross-entropy: Zhang and Sabuncu, arXiv 1805.07836, equation 6.)
 
     Args:
         outputs: ``[batch, classes]``, before the last layer's noise.
         labels: ``[batch]``.
-        kind: multiplicative or additive.
+        hardening: kind of the noise, and ``q`` as ``loss_power``.
         sigma: of the last layer's noise, positive; one number or one per image ``[batch]``.
         generator: of the points inside the strata, on the device of the outputs.
     """
-    return -log_vote_probability(outputs, labels, kind, sigma, generator).mean()
+    log_chance = log_vote_probability(outputs, labels, hardening.kind, sigma, generator)
+    power = hardening.loss_power
+    loss = -log_chance if power == 0 else -torch.expm1(power * log_chance) / power
+    return loss.mean()
 
 
 def log_vote_probability(

@@ -5,6 +5,7 @@ import torch
 
 from models.noise import NoiseKind
 from training.limit import one_vote_limit
+from training.recipes import Hardening
 from training.vote_loss import log_vote_probability, vote_loss
 
 DRAWS = 100_000
@@ -46,7 +47,7 @@ def test_best_pattern_reaches_the_limit_of_one_vote(sigma: float) -> None:
 def test_loss_falls_when_the_right_output_rises_and_has_a_gradient_far_from_a_tie() -> None:
     outputs = torch.tensor([[30.0, *[-2.0] * 9]], requires_grad=True)
     generator = torch.Generator().manual_seed(1)
-    loss = vote_loss(outputs, torch.tensor([0]), NoiseKind.MULTIPLICATIVE, 1.0, generator)
+    loss = vote_loss(outputs, torch.tensor([0]), Hardening(loss="vote"), 1.0, generator)
     (gradient,) = torch.autograd.grad(loss, outputs)
     assert float(gradient[0, 0]) < 0
     assert float(gradient[0, 1].abs()) > 0
@@ -64,3 +65,20 @@ def test_each_image_may_have_its_own_sigma() -> None:
             outputs, labels, NoiseKind.ADDITIVE, float(sigma[row]), generator
         )
         assert torch.allclose(together[row], alone[row])
+
+
+def test_power_one_is_the_share_of_wrong_votes_and_power_near_zero_the_logarithm() -> None:
+    outputs, labels = (
+        torch.randn((8, 10), generator=torch.Generator().manual_seed(2)),
+        torch.arange(8),
+    )
+
+    def loss(power: float) -> float:
+        hardening = Hardening(loss="vote", loss_power=power)
+        return float(vote_loss(outputs, labels, hardening, 1.0, torch.Generator().manual_seed(1)))
+
+    log_chance = log_vote_probability(
+        outputs, labels, NoiseKind.MULTIPLICATIVE, 1.0, torch.Generator().manual_seed(1)
+    )
+    assert loss(1.0) == pytest.approx(float((1 - log_chance.exp()).mean()), rel=1e-5)
+    assert loss(1e-3) == pytest.approx(loss(0.0), rel=1e-2)
