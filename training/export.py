@@ -26,7 +26,7 @@ from training.graph import with_noise_inputs
 from training.recipes import Recipe
 
 PARITY_TOLERANCE = 1e-4
-EMBEDDED_BYTES = 1024
+EMBEDDED_BYTES = 4096
 HEADER_LENGTH_BYTES = 8
 
 

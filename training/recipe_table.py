@@ -66,6 +66,33 @@ RECIPES: dict[str, Recipe] = {
             schedule=Schedule(epochs=20, learning_rate=3e-3, clip_norm=1.0),
             options={"units": 256},
         ),
+        Recipe(
+            "densenet40-clean",
+            network="densenet40",
+            dataset="cifar10",
+            hardening=Hardening(),
+            schedule=Schedule(
+                epochs=6, batch_size=64, learning_rate=5e-3, weight_decay=1e-2, precision="bfloat16"
+            ),
+        ),
+        Recipe(
+            "densenet40-mult-1.0",
+            network="densenet40",
+            dataset="cifar10",
+            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
+            schedule=Schedule(
+                epochs=6, batch_size=64, learning_rate=5e-3, weight_decay=1e-2, precision="bfloat16"
+            ),
+        ),
+        Recipe(
+            "densenet100-clean",
+            network="densenet100",
+            dataset="cifar10",
+            hardening=Hardening(),
+            schedule=Schedule(
+                epochs=6, batch_size=64, learning_rate=5e-3, weight_decay=1e-2, precision="bfloat16"
+            ),
+        ),
     )
 }
 

@@ -93,7 +93,11 @@ def test_values_not_named_stay_as_they_are() -> None:
         ("schedule.epochs", "many", "schedule.epochs is 'many': .* valid integer"),
         ("schedule.epoch", 3, "schedule.epoch: Unexpected keyword"),
         ("shedule.epochs", 3, "shedule: Unexpected keyword"),
-        ("hardening.loss", "hinge", "hardening.loss is 'hinge': .* 'cross_entropy', 'marginal' or 'vote'"),
+        (
+            "hardening.loss",
+            "hinge",
+            "hardening.loss is 'hinge': .* 'cross_entropy', 'marginal' or 'vote'",
+        ),
         ("hardening.sigma_train", -1, "hardening.sigma_train is -1: .* greater than or equal to 0"),
         ("hardening.sigma_train", float("inf"), "hardening.sigma_train is inf: .* finite"),
         ("schedule.learning_rate", 0, "schedule.learning_rate is 0: .* greater than 0"),
