@@ -25,7 +25,7 @@ def test_without_noise_the_loss_is_the_cross_entropy(
     network = MnistCnn(fc_units=16).eval()
     for loss in ("cross_entropy", "marginal"):
         hardening = Hardening(sigma_train=0.0, loss=loss, output_draws=3)
-        value = step_loss(hardening)(network, images, labels, torch.Generator())
+        value = step_loss(hardening)(network, images, labels, torch.Generator(), 0.5)
         expected = functional.cross_entropy(network(images), labels)
         assert value.item() == pytest.approx(expected.item(), rel=1e-5)
 
@@ -58,7 +58,7 @@ def test_draws_share_the_inner_noise_and_differ_in_the_last_layers(
     network = MnistCnn(kind, fc_units=16).eval()
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
-        outputs = noisy_outputs(network, images, hardening, generator)
+        outputs = noisy_outputs(network, images, hardening, 0.3, generator)
     assert outputs.shape == (2000, 8, 10)
     spread = outputs.std(0)
     if kind is NoiseKind.MULTIPLICATIVE:
