@@ -176,15 +176,15 @@ def train_epochs(run: Run, bar: ProgressBar) -> None:
     task = bar.add_task(
         run.recipe.name, total=run.steps, completed=progress.step, speed="", loss=""
     )
-    while progress.step < run.steps and not run.is_over:
+    while progress.step < run.steps:
         row = train_epoch(run, bar, task)
-        if row is None:
-            run.save()
-            return
-        row |= validate(run)
-        progress.history.append(row)
+        if row is not None:
+            row |= validate(run)
+            progress.history.append(row)
+            bar.console.print("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
         run.save()
-        bar.console.print("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+        if run.is_over:
+            return
 
 
 def train_epoch(run: Run, bar: ProgressBar, task: TaskID) -> dict[str, float] | None:
