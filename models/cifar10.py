@@ -181,7 +181,7 @@ def copy_of(contents: dict[str, bytes], where: Path, allow_unknown: bool) -> str
         for name, content in contents.items()
     }
     for copy, known in ((OFFICIAL, OFFICIAL_MD5), (JPEG_COPY, JPEG_COPY_MD5)):
-        known = {**known, EXACT_TEST_FILE: EXACT_TEST_MD5}  # noqa: PLW2901
+        known = {**known, EXACT_TEST_FILE: EXACT_TEST_MD5}
         wrong = [name for name, digest in found.items() if known[name] != digest]
         if not wrong:
             return copy

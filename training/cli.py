@@ -28,11 +28,12 @@ from models.cores import allowed_cores
 from models.datasets import Dataset, as_inputs, data_dir, load_dataset
 from models.errors import ExportError, NoisevoteError, TrainingError
 from models.networks.registry import build_network
+from models.networks.trained import load_network
 from models.noise import NOISE_SCHEME, NoiseKind
 from training.cli_options import AllowUnknown, Checkpoints, DataDir, Threads, console
 from training.cli_train import recipes, train
 from training.evaluate import MAX_SEED, EvaluationPlan, evaluate
-from training.export import check_parity, export_checkpoint, load_network, write_card
+from training.export import check_parity, export_checkpoint, write_card
 from training.loop import split
 from training.recipes import recipe_from_dict
 from training.report import write_report
@@ -79,6 +80,7 @@ def export(
         data_is_official=dataset.is_official,
         data_licence=dataset.licence,
         torch_version=torch.__version__,
+        sources=state.get("sources", {}),
     )
     folder = checkpoints / checkpoint_name
     export_checkpoint(network, recipe, checkpoint_name, training, folder)
@@ -94,7 +96,7 @@ def report_parity(checkpoints: Path, name: str, dataset: Dataset, kind: NoiseKin
     _, validation = split(dataset.train, recipe)
     images = as_inputs(validation.inputs[:PARITY_IMAGES])
     network = load_network(checkpoint.folder, checkpoint.card)
-    sigma = checkpoint.card.noise.sigma_train or 0.5
+    sigma = checkpoint.card.noise.largest_sigma or 0.5
     parity = check_parity(network, checkpoint.runtime(kind), checkpoint.card, images, sigma)
     text = (
         f"{kind}: {parity.same_votes} of {parity.images} votes equal, outputs within "

@@ -6,22 +6,26 @@ from typing import Annotated
 import torch
 import typer
 
+from models.checkpoint import SHIPPED
 from models.cores import allowed_cores
 from models.datasets import data_dir, load_dataset
-from training.cli_options import AllowUnknown, DataDir, Threads, console
+from models.noise import sigma_text
+from training.cli_options import AllowUnknown, Checkpoints, DataDir, Threads, console
 from training.loop import fit
 from training.recipe_table import RECIPES, find_recipe
 from training.recipes import Loss
+from training.sources import Sources
 from training.variation import settings_from, vary
 
 
 def recipes() -> None:
     """List the recipes."""
     for recipe in RECIPES.values():
-        hardening = recipe.hardening
+        hardening, epochs = recipe.hardening, recipe.schedule.epochs
+        sigma = sigma_text(hardening.sigma_train)
         typer.echo(
             f"{recipe.name}: {recipe.network} on {recipe.dataset}, {hardening.kind} noise of sigma "
-            f"{hardening.sigma_train:g}, {hardening.loss}, {recipe.schedule.epochs} epochs"
+            f"{sigma}, {hardening.loss}, {epochs} epochs"
         )
 
 
@@ -47,6 +51,11 @@ def train(
     allow_unknown_data: AllowUnknown = False,
     threads: Threads = None,
     device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
+    minutes: Annotated[
+        float, typer.Option(min=0, help="Stop after so long; the same command goes on.")
+    ] = float("inf"),
+    checkpoints: Checkpoints = SHIPPED,
+    runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
 ) -> None:
     """Train a recipe; run it again after an interruption and it goes on where it was."""
     short = {
@@ -62,6 +71,17 @@ def train(
     chosen = vary(find_recipe(recipe), given | settings_from(settings or ()))
     torch.set_num_threads(threads or allowed_cores())
     dataset = load_dataset(chosen.dataset, data_dir(data), allow_unknown_data)
-    folder = run or Path("runs") / chosen.name
-    fit(chosen, dataset.train, folder, console, device)
-    console.print(f"trained; export it with: noisevote-train export {folder}")
+    folder = run or runs / chosen.name
+    progress = fit(
+        chosen,
+        dataset.train,
+        folder,
+        console,
+        device,
+        minutes=minutes,
+        sources=Sources(checkpoints, runs),
+    )
+    if progress.is_finished:
+        console.print(f"trained; export it with: noisevote-train export {folder}")
+    else:
+        console.print(f"stopped after step {progress.step}; the same command goes on from there")

@@ -3,6 +3,9 @@
 A recipe names the network, the data, the hardening, the schedule and the seed. Two runs of one
 recipe on one machine, with the same number of threads, give the same weights. The recipe of a
 checkpoint stands in its card.
+
+A field that is new has a default that means what was done before it was there, so that older cards
+and states still say the same.
 """
 
 import json
@@ -16,6 +19,8 @@ from models.errors import TrainingError
 from models.noise import NoiseKind
 
 Loss = Literal["cross_entropy", "marginal", "vote"]
+Optimizer = Literal["adamw", "sgd"]
+Curve = Literal["one_cycle", "cosine"]
 Precision = Literal["float32", "bfloat16"]
 
 MAX_TRAINING_SEED = 2**31 - 1
@@ -40,34 +45,47 @@ class Hardening(Part):
 
     Attributes:
         kind: multiplicative or additive.
-        sigma_train: standard deviation of the noise in training; 0 trains without noise.
+        sigma_train: standard deviation of the noise in training, one number or one per noise point
+            by name (points left out get no noise); 0 trains without noise.
         loss: ``cross_entropy`` of the noisy outputs, or ``marginal``: the negative logarithm of
-            the probability of the right class, averaged over draws of the last layer's noise, or
-            ``vote``: the exact chance of a right vote (``training.vote_loss``); without noise it
-            is cross-entropy.
+            the probability of the right class, averaged over the draws of the noise, or ``vote``:
+            the exact chance of a right vote (``training.vote_loss``); where the last layer has no
+            noise it is cross-entropy.
         loss_power: q of the loss ``vote``, 0 for the logarithm, 1 for the share of wrong votes.
-        output_draws: draws of the last layer's noise per image and step.
+        output_draws: draws of the last layer's noise per image and pass.
+        pass_draws: noisy passes per image and step, each with its own noise at every point.
+        ramp: share of the steps in which sigma rises linearly from 0 to ``sigma_train``, called
+            incremental in the code of Wang et al., arXiv 2501.14531.
     """
 
     kind: NoiseKind = NoiseKind.MULTIPLICATIVE
-    sigma_train: NotNegative = 0.0
+    sigma_train: NotNegative | dict[str, NotNegative] = 0.0
     loss: Loss = "cross_entropy"
     loss_power: Share = 0.0
     output_draws: Natural = 1
+    pass_draws: Natural = 1
+    ramp: Share = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule(Part):
-    """AdamW with one-cycle learning rate (L. N. Smith and N. Topin, arXiv 1708.07120).
+    """How the weights are learned.
 
     Attributes:
         epochs: passes over the training images.
         batch_size: images a step.
         learning_rate: the peak.
-        weight_decay: decoupled, as in AdamW.
-        warm_up: share of the steps in which the learning rate rises.
+        weight_decay: decoupled in AdamW, a part of the gradient in SGD.
+        warm_up: share of the steps in which the learning rate of ``one_cycle`` rises.
         clip_norm: largest norm of a step's gradient, longer ones are shortened to it; None: any.
         precision: of the products and signals; weights and their updates are always float32.
+        optimizer: ``adamw``, or ``sgd`` with Nesterov momentum.
+        momentum: of ``sgd``.
+        curve: of the learning rate: ``one_cycle`` (L. N. Smith and N. Topin, arXiv 1708.07120) or
+            ``cosine``, which falls from the peak to 0 (I. Loshchilov and F. Hutter, arXiv
+            1608.03983).
+        averaging: decay a step of the exponential moving average of the weights, which is what
+            the run then gives; 0 gives the last weights.
     """
 
     epochs: Natural
@@ -77,6 +95,30 @@ class Schedule(Part):
     warm_up: Share = 0.2
     clip_norm: Positive | None = None
     precision: Precision = "float32"
+    optimizer: Optimizer = "adamw"
+    momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    curve: Curve = "one_cycle"
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Teacher(Part):
+    """A trained network whose noiseless outputs the run learns from, beside the labels.
+
+    The loss is ``(1 - weight) loss + weight T^2 KL(teacher / T, student / T)``, the divergence
+    averaged over the draws of the student's noise.
+
+    Source: C. Zhou et al., Noisy Machines, arXiv 2001.04974; G. Hinton et al., arXiv 1503.02531.
+
+    Attributes:
+        weights: name of a checkpoint, or ``run:`` and the name of a run.
+        temperature: T.
+        weight: of the teacher's part of the loss.
+    """
+
+    weights: str
+    temperature: Positive = 4.0
+    weight: Share = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +134,10 @@ class Recipe(Part):
         seed: of the weights, the order of the images and the noise.
         validation_images: how many training images are held back to choose by, never trained on.
         options: keywords of the network, such as widths.
+        warm_start: where the first weights come from: name of a checkpoint, or ``run:`` and the
+            name of a run; None: random.
+        teacher: whom the run learns from beside the labels.
+        max_shift: each picture is shifted by up to so many pixels along both axes, anew each time.
     """
 
     name: str
@@ -102,6 +148,9 @@ class Recipe(Part):
     seed: Annotated[int, Field(ge=0, le=MAX_TRAINING_SEED)] = 1
     validation_images: Natural = 5000
     options: dict[str, int] = field(default_factory=dict)
+    warm_start: str | None = None
+    teacher: Teacher | None = None
+    max_shift: Annotated[int, Field(ge=0)] = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as plain data, for cards and state files."""

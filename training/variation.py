@@ -78,7 +78,9 @@ def train_command(recipe: Recipe) -> str:
         ((base, dict(changes(base.as_dict(), wanted))) for base in RECIPES.values()),
         key=lambda pair: (pair[0].name != recipe.name, len(pair[1])),
     )
-    short = [path for path in SHORT_OPTIONS if path in settings]
+    short = [
+        path for path in SHORT_OPTIONS if path in settings and not isinstance(settings[path], dict)
+    ]
     options = [f"--{SHORT_OPTIONS[path]} {shlex.quote(str(settings[path]))}" for path in short]
     options += [
         f"--set {shlex.quote(f'{path}={as_text(value)}')}"

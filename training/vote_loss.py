@@ -43,13 +43,18 @@ def vote_loss(
     cross-entropy: Zhang and Sabuncu, arXiv 1805.07836, equation 6.)
 
     Args:
-        outputs: ``[batch, classes]``, before the last layer's noise.
+        outputs: ``[passes, batch, classes]``, before the last layer's noise; the chance is that
+            over the passes.
         labels: ``[batch]``.
         hardening: kind of the noise, and ``q`` as ``loss_power``.
         sigma: of the last layer's noise, positive; one number or one per image ``[batch]``.
         generator: of the points inside the strata, on the device of the outputs.
     """
-    log_chance = log_vote_probability(outputs, labels, hardening.kind, sigma, generator)
+    log_chances = [
+        log_vote_probability(of_pass, labels, hardening.kind, sigma, generator)
+        for of_pass in outputs
+    ]
+    log_chance = torch.logsumexp(torch.stack(log_chances), dim=0) - math.log(len(log_chances))
     power = hardening.loss_power
     loss = -log_chance if power == 0 else -torch.expm1(power * log_chance) / power
     return loss.mean()

@@ -96,7 +96,7 @@ class DenseBlock(nn.Module):
         kind: of the noise.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917
+    def __init__(
         self,
         name: str,
         inputs: int,

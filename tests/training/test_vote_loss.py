@@ -47,7 +47,9 @@ def test_best_pattern_reaches_the_limit_of_one_vote(sigma: float) -> None:
 def test_loss_falls_when_the_right_output_rises_and_has_a_gradient_far_from_a_tie() -> None:
     outputs = torch.tensor([[30.0, *[-2.0] * 9]], requires_grad=True)
     generator = torch.Generator().manual_seed(1)
-    loss = vote_loss(outputs, torch.tensor([0]), Hardening(loss="vote"), 1.0, generator)
+    loss = vote_loss(
+        outputs.unsqueeze(0), torch.tensor([0]), Hardening(loss="vote"), 1.0, generator
+    )
     (gradient,) = torch.autograd.grad(loss, outputs)
     assert float(gradient[0, 0]) < 0
     assert float(gradient[0, 1].abs()) > 0
@@ -75,7 +77,11 @@ def test_power_one_is_the_share_of_wrong_votes_and_power_near_zero_the_logarithm
 
     def loss(power: float) -> float:
         hardening = Hardening(loss="vote", loss_power=power)
-        return float(vote_loss(outputs, labels, hardening, 1.0, torch.Generator().manual_seed(1)))
+        return float(
+            vote_loss(
+                outputs.unsqueeze(0), labels, hardening, 1.0, torch.Generator().manual_seed(1)
+            )
+        )
 
     log_chance = log_vote_probability(
         outputs, labels, NoiseKind.MULTIPLICATIVE, 1.0, torch.Generator().manual_seed(1)
