@@ -29,77 +29,27 @@ from models.datasets import Dataset, as_inputs, data_dir, load_dataset
 from models.errors import ExportError, NoisevoteError, TrainingError
 from models.networks.registry import build_network
 from models.noise import NOISE_SCHEME, NoiseKind
+from training.cli_options import AllowUnknown, Checkpoints, DataDir, Threads, console
+from training.cli_train import recipes, train
 from training.evaluate import MAX_SEED, EvaluationPlan, evaluate
 from training.export import check_parity, export_checkpoint, load_network, write_card
-from training.loop import fit, split
-from training.recipes import RECIPES, Loss, find_recipe, recipe_from_dict, train_command, vary
+from training.loop import split
+from training.recipes import recipe_from_dict
 from training.report import write_report
 from training.results_file import machine, results_so_far, write_results
 from training.state import read_state
+from training.variation import train_command
 
 app = typer.Typer(
     help="Train, evaluate and export noise-hardened networks.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-console = Console(stderr=True)
-
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Folder of the data sets; NOISEVOTE_DATA_DIR.")
-]
-AllowUnknown = Annotated[
-    bool, typer.Option("--allow-unknown-data", help="Accept files that are not the official ones.")
-]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads; by default all allowed cores.")]
-Checkpoints = Annotated[Path, typer.Option(help="Folder of the checkpoints.")]
-
 PARITY_IMAGES = 1000
-MAX_TRAINING_SEED = 2**31 - 1  # torch's generators take 64 bits; the step takes the lower 32
 
 
-@app.command()
-def recipes() -> None:
-    """List the recipes."""
-    for recipe in RECIPES.values():
-        hardening = recipe.hardening
-        typer.echo(
-            f"{recipe.name}: {recipe.network} on {recipe.dataset}, {hardening.kind} noise of sigma "
-            f"{hardening.sigma_train:g}, {hardening.loss}, {recipe.schedule.epochs} epochs"
-        )
-
-
-@app.command()
-def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe; see `recipes`.")],
-    run: Annotated[Path | None, typer.Option(help="Folder of the run's state.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of a varied recipe.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, max=MAX_TRAINING_SEED)] = None,
-    sigma_train: Annotated[float | None, typer.Option()] = None,
-    loss: Annotated[Loss | None, typer.Option()] = None,
-    epochs: Annotated[int | None, typer.Option(min=1)] = None,
-    learning_rate: Annotated[float | None, typer.Option()] = None,
-    validation_images: Annotated[int | None, typer.Option(min=1)] = None,
-    data: DataDir = None,
-    allow_unknown_data: AllowUnknown = False,
-    threads: Threads = None,
-    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
-) -> None:
-    """Train a recipe; run it again after an interruption and it goes on where it was."""
-    chosen = vary(
-        find_recipe(recipe),
-        name=name,
-        seed=seed,
-        sigma_train=sigma_train,
-        loss=loss,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        validation_images=validation_images,
-    )
-    torch.set_num_threads(threads or allowed_cores())
-    dataset = load_dataset(chosen.dataset, data_dir(data), allow_unknown_data)
-    folder = run or Path("runs") / chosen.name
-    fit(chosen, dataset.train, folder, console, device)
-    console.print(f"trained; export it with: noisevote-train export {folder}")
+app.command()(recipes)
+app.command()(train)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from torch.nn import functional
 from models.networks.noise_points import fresh_noise, noise_from, noise_points
 from models.noise import NoiseKind
 from training.recipes import Hardening
+from training.vote_loss import vote_loss
 
 StepLoss = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
 """Takes network, images ``[batch, ...]``, labels ``[batch]`` and generator; returns the loss."""
@@ -28,6 +29,9 @@ def step_loss(hardening: Hardening) -> StepLoss:
     def loss(
         network: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator
     ) -> Tensor:
+        if hardening.loss == "vote" and hardening.sigma_train > 0:
+            outputs = inner_outputs(network, images, hardening, generator)
+            return vote_loss(outputs, labels, hardening, hardening.sigma_train, generator)
         outputs = noisy_outputs(network, images, hardening, generator)
         if hardening.loss == "marginal":
             return marginal_loss(outputs, labels)
@@ -47,14 +51,22 @@ def noisy_outputs(
     All other noise points are drawn once per image.
     """
     sigma, kind = hardening.sigma_train, hardening.kind
-    inner = {point.name: sigma for point in noise_points(network)[:-1]}
-    with noise_from(network, fresh_noise(kind, inner, generator)):
-        outputs: Tensor = network(images).float()
+    outputs = inner_outputs(network, images, hardening, generator)
     outputs = outputs.expand(hardening.output_draws, *outputs.shape)
     if sigma == 0:
         return outputs
     noise = sigma * torch.randn(outputs.shape, generator=generator, device=outputs.device)
     return outputs * (1 + noise) if kind is NoiseKind.MULTIPLICATIVE else outputs + noise
+
+
+def inner_outputs(
+    network: nn.Module, images: Tensor, hardening: Hardening, generator: torch.Generator
+) -> Tensor:
+    """Return outputs ``[batch, classes]`` with noise at every point but the last."""
+    inner = {point.name: hardening.sigma_train for point in noise_points(network)[:-1]}
+    with noise_from(network, fresh_noise(hardening.kind, inner, generator)):
+        outputs: Tensor = network(images).float()
+    return outputs
 
 
 def marginal_loss(outputs: Tensor, labels: Tensor) -> Tensor:
