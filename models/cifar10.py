@@ -40,7 +40,7 @@ CLASSES = (
 SHAPE = (3, 32, 32)
 RECORD_BYTES = 1 + 3 * 32 * 32
 
-OFFICIAL = "official"
+OFFICIAL = "official files"
 JPEG_COPY = "JPEG copy"
 UNKNOWN = "unknown"
 
@@ -184,16 +184,17 @@ def copy_of(contents: dict[str, bytes], where: Path, allow_unknown: bool) -> str
         name: hashlib.md5(content, usedforsecurity=False).hexdigest()
         for name, content in contents.items()
     }
-    for copy, known in KNOWN_MD5.items():
-        if found.items() <= known.items():
-            return copy
+    closest = max(KNOWN_MD5, key=lambda copy: len(found.items() & KNOWN_MD5[copy].items()))
+    wrong = [name for name, md5 in found.items() if md5 != KNOWN_MD5[closest][name]]
+    if not wrong:
+        return closest
     if allow_unknown:
         return UNKNOWN
-    name = next(name for name, md5 in found.items() if md5 != KNOWN_MD5[OFFICIAL][name])
+    name = wrong[0]
     raise DataError(
-        f"{where / name} is corrupt or another copy: its MD5 is {found[name]}, the official one is "
-        f"{KNOWN_MD5[OFFICIAL][name]}. Delete {where} to have the archive downloaded, or pass "
-        "--allow-unknown-data to use it as it is"
+        f"{where / name} is corrupt or of another copy: its MD5 is {found[name]}, that of the "
+        f"{closest} {KNOWN_MD5[closest][name]}. Delete {where} to have the archive downloaded, or "
+        "pass --allow-unknown-data to use it as it is"
     )
 
 
