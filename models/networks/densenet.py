@@ -74,7 +74,7 @@ class NoisyConv(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Map ``[batch, inputs, side, side]`` to ``[batch, outputs, side, side]``."""
-        noisy: Tensor = self.noise(self.power(self.conv(torch.relu(self.norm(maps)))))
+        noisy: Tensor = self.noise(self.power(self.conv(torch.relu_(self.norm(maps)))))
         return noisy
 
 
@@ -178,6 +178,6 @@ class DenseNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map ``images`` ``[batch, 3, 32, 32]`` to outputs ``[batch, 10]``."""
         maps = self.noise(self.power(self.conv((images - self.mean) / self.spread)))
-        maps = torch.relu(self.norm(self.blocks(maps)))
+        maps = torch.relu_(self.norm(self.blocks(maps)))
         outputs: Tensor = self.output_noise(self.fc(maps.mean(dim=(2, 3))))
         return outputs
