@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from rich.progress import Progress
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.cores import allowed_cores
@@ -11,8 +10,9 @@ from models.noise import NoiseKind
 from models.stopping import mode_of
 from service.settings import Settings
 from tests.service.support import ask, serving
-from training.evaluate import EvaluationPlan, cast_votes, request_seed
+from training.evaluate import Caster, numbered, request_seed
 from training.export import check_parity, load_network
+from training.noise_setting import NoiseSetting
 
 pytestmark = pytest.mark.slow
 
@@ -40,10 +40,8 @@ def anyio_backend() -> str:
 async def test_a_thousand_images_get_the_evaluated_answers_over_http(
     checkpoint: Checkpoint, images: Examples
 ) -> None:
-    plan = EvaluationPlan(NoiseKind.MULTIPLICATIVE, (1.0,), VOTES, 0, allowed_cores())
-    with Progress(disable=True) as progress:
-        task = progress.add_task("votes")
-        votes = cast_votes(checkpoint, images, plan, 1.0, progress, task)
+    noise = NoiseSetting(NoiseKind.MULTIPLICATIVE, 1.0)
+    votes = Caster(checkpoint, 0, allowed_cores()).cast(numbered(images), noise, VOTES)
     right = 0
     async with serving(Settings()) as (_, client):
         for index, image in enumerate(as_inputs(images.inputs)):
@@ -55,7 +53,7 @@ async def test_a_thousand_images_get_the_evaluated_answers_over_http(
             }
             reply = await ask(client, checkpoint=checkpoint.name, **body)
             (prediction,) = reply["predictions"]
-            evaluated = np.bincount(votes[index], minlength=10)
+            evaluated = np.bincount(votes.fell_on[index], minlength=10)
             assert prediction["vote_counts"] == evaluated.tolist()
             assert prediction["mode"] == mode_of(evaluated)
             right += int(prediction["mode"] == images.labels[index])

@@ -1,0 +1,1 @@
+"""The commands of ``noisevote-train`` that measure and report."""
