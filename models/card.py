@@ -1,12 +1,14 @@
 """The card of a checkpoint: all that serving needs to know of it, and where it comes from."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.noise import NoiseKind
 
 CARD_VERSION = 1
+
+SigmaTrain = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class CardPart(BaseModel):
@@ -50,11 +52,18 @@ class NoiseSpec(CardPart):
 
     Attributes:
         kind: multiplicative or additive.
-        sigma_train: standard deviation in training; 0 for a network trained without noise.
+        sigma_train: standard deviation in training, one number or one per noise point by name
+            (points left out got no noise); 0 for a network trained without noise.
     """
 
     kind: NoiseKind
-    sigma_train: float = Field(ge=0, allow_inf_nan=False)
+    sigma_train: SigmaTrain | dict[str, SigmaTrain]
+
+    @property
+    def largest_sigma(self) -> float:
+        """The largest standard deviation of any noise point in training."""
+        sigma = self.sigma_train
+        return max(sigma.values(), default=0.0) if isinstance(sigma, dict) else sigma
 
 
 class Accuracy(CardPart):
@@ -122,6 +131,8 @@ class Training(CardPart):
         data_is_official: whether these are the official contents.
         data_licence: under which the data may be used.
         torch_version: that trained them.
+        sources: SHA-256 of the weights that the run started from or learned from, by name of the
+            checkpoint or run.
     """
 
     recipe: dict[str, Any]
@@ -130,6 +141,7 @@ class Training(CardPart):
     data_is_official: bool
     data_licence: str
     torch_version: str
+    sources: dict[str, str] = {}
 
 
 class Card(CardPart):
@@ -164,6 +176,18 @@ class Card(CardPart):
     digests: dict[str, str]
     training: Training
     evaluations: tuple[Evaluation, ...] = ()
+
+    @model_validator(mode="after")
+    def sigma_train_names_noise_points(self) -> Self:
+        """Refuse a ``sigma_train`` for a noise point that the network does not have."""
+        if isinstance(self.noise.sigma_train, dict):
+            names = [point.name for point in self.noise_points]
+            if unknown := [name for name in self.noise.sigma_train if name not in names]:
+                raise ValueError(
+                    f"sigma_train names {', '.join(unknown)}; the noise points are "
+                    f"{', '.join(names)}"
+                )
+        return self
 
     @property
     def macs(self) -> int:

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from models.checkpoint import CheckpointStore
 from models.errors import InputError, NoisevoteError, PictureError
-from models.noise import NoiseKind
+from models.noise import NoiseKind, sigma_text
 from models.stopping import StopRule
 from service.app import create_app
 from service.backend import VotingBackend
@@ -108,7 +108,7 @@ def checkpoints() -> None:
             name,
             card.network,
             card.noise.kind,
-            f"{card.noise.sigma_train:g}",
+            sigma_text(card.noise.sigma_train),
             ", ".join(at_training),
         )
     console = Console()

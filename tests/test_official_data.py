@@ -6,12 +6,14 @@ import pytest
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.cores import allowed_cores
 from models.datasets import Examples, as_inputs, data_dir, load_dataset
+from models.networks.trained import load_network
 from models.noise import NoiseKind
 from models.stopping import mode_of
 from service.settings import Settings
 from tests.service.support import ask, serving
 from training.evaluate import Caster, numbered, request_seed
-from training.export import check_parity, load_network
+from training.export import check_parity
+
 from training.noise_setting import NoiseSetting
 
 pytestmark = pytest.mark.slow

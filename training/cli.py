@@ -13,75 +13,34 @@ from rich.markup import escape
 
 from models.card import Training
 from models.checkpoint import SHIPPED, CheckpointStore
-from models.cores import allowed_cores
 from models.datasets import Dataset, as_inputs, data_dir, load_dataset
 from models.errors import ExportError, NoisevoteError, TrainingError
 from models.networks.registry import build_network
+from models.networks.trained import load_network
 from models.noise import NoiseKind
-from training.commands.evaluation import evaluate
-from training.commands.experiment import experiments
-from training.commands.options import AllowUnknown, Checkpoints, DataDir, Threads, console
-from training.export import check_parity, export_checkpoint, load_network
-from training.loop import fit, split
-from training.recipes import RECIPES, Loss, find_recipe, recipe_from_dict, train_command, vary
+from training.cli_evaluate import evaluate
+from training.cli_experiment import experiments
+from training.cli_options import AllowUnknown, Checkpoints, DataDir, console
+from training.cli_train import recipes, train
+from training.export import check_parity, export_checkpoint
+from training.loop import split
+from training.recipes import recipe_from_dict
 from training.report.page import write_report
 from training.state import read_state
+from training.variation import train_command
 
 app = typer.Typer(
     help="Train, evaluate and export noise-hardened networks.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+PARITY_IMAGES = 1000
+
+
+app.command()(recipes)
+app.command()(train)
 app.command()(evaluate)
 app.add_typer(experiments, name="experiment")
-
-PARITY_IMAGES = 1000
-MAX_TRAINING_SEED = 2**31 - 1  # torch's generators take 64 bits; the step takes the lower 32
-
-
-@app.command()
-def recipes() -> None:
-    """List the recipes."""
-    for recipe in RECIPES.values():
-        hardening = recipe.hardening
-        typer.echo(
-            f"{recipe.name}: {recipe.network} on {recipe.dataset}, {hardening.kind} noise of sigma "
-            f"{hardening.sigma_train:g}, {hardening.loss}, {recipe.schedule.epochs} epochs"
-        )
-
-
-@app.command()
-def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe; see `recipes`.")],
-    run: Annotated[Path | None, typer.Option(help="Folder of the run's state.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of a varied recipe.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, max=MAX_TRAINING_SEED)] = None,
-    sigma_train: Annotated[float | None, typer.Option()] = None,
-    loss: Annotated[Loss | None, typer.Option()] = None,
-    epochs: Annotated[int | None, typer.Option(min=1)] = None,
-    learning_rate: Annotated[float | None, typer.Option()] = None,
-    validation_images: Annotated[int | None, typer.Option(min=1)] = None,
-    data: DataDir = None,
-    allow_unknown_data: AllowUnknown = False,
-    threads: Threads = None,
-    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
-) -> None:
-    """Train a recipe; run it again after an interruption and it goes on where it was."""
-    chosen = vary(
-        find_recipe(recipe),
-        name=name,
-        seed=seed,
-        sigma_train=sigma_train,
-        loss=loss,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        validation_images=validation_images,
-    )
-    torch.set_num_threads(threads or allowed_cores())
-    dataset = load_dataset(chosen.dataset, data_dir(data), allow_unknown_data)
-    folder = run or Path("runs") / chosen.name
-    fit(chosen, dataset.train, folder, console, device)
-    console.print(f"trained; export it with: noisevote-train export {folder}")
 
 
 @app.command()
@@ -111,6 +70,7 @@ def export(
         data_is_official=dataset.is_official,
         data_licence=dataset.licence,
         torch_version=torch.__version__,
+        sources=state.get("sources", {}),
     )
     folder = checkpoints / checkpoint_name
     export_checkpoint(network, recipe, checkpoint_name, training, folder)
@@ -126,7 +86,7 @@ def report_parity(checkpoints: Path, name: str, dataset: Dataset, kind: NoiseKin
     _, validation = split(dataset.train, recipe)
     images = as_inputs(validation.inputs[:PARITY_IMAGES])
     network = load_network(checkpoint.folder, checkpoint.card)
-    sigma = checkpoint.card.noise.sigma_train or 0.5
+    sigma = checkpoint.card.noise.largest_sigma or 0.5
     parity = check_parity(network, checkpoint.runtime(kind), checkpoint.card, images, sigma)
     text = (
         f"{kind}: {parity.same_votes} of {parity.images} votes equal, outputs within "

@@ -21,6 +21,7 @@ from training.export import export_checkpoint
 from training.loop import fit, split
 from training.recipes import Recipe, recipe_from_dict
 from training.results_file import ResultsFile, machine
+from training.sources import Sources
 
 TEST_SEED = 0
 VALIDATION_SEED = 1
@@ -85,7 +86,13 @@ class Bench:
         if not (checkpoints / recipe.name / "card.json").is_file():
             torch.set_num_threads(self.threads)
             dataset = self.dataset(recipe.dataset)
-            network = fit(recipe, dataset.train, self.runs / recipe.name, self.console)
+            progress = fit(
+                recipe,
+                dataset.train,
+                self.runs / recipe.name,
+                self.console,
+                sources=Sources(checkpoints, self.runs),
+            )
             training = Training(
                 recipe=recipe.as_dict(),
                 command=command,
@@ -93,8 +100,11 @@ class Bench:
                 data_is_official=dataset.is_official,
                 data_licence=dataset.licence,
                 torch_version=torch.__version__,
+                sources=progress.sources,
             )
-            export_checkpoint(network, recipe, recipe.name, training, checkpoints / recipe.name)
+            export_checkpoint(
+                progress.network, recipe, recipe.name, training, checkpoints / recipe.name
+            )
         return CheckpointStore(checkpoints).find(recipe.name)
 
     def checkpoint(self, name: str) -> Checkpoint:

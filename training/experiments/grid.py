@@ -14,8 +14,10 @@ from models.checkpoint import Checkpoint
 from training.evaluate import REPORTED_VOTES, Caster, NumberedExamples
 from training.experiments.bench import SEEDS, Bench
 from training.noise_setting import NoiseSetting
-from training.recipes import Recipe, find_recipe, train_command, vary
+from training.recipe_table import find_recipe
+from training.recipes import Recipe
 from training.results_file import SHARE_COLUMNS, ResultsFile, share
+from training.variation import train_command, vary
 
 COLUMNS = ("split", "sigma", "votes", *SHARE_COLUMNS)
 FOLDER = "grid"
@@ -72,7 +74,8 @@ def run_grid(bench: Bench, base: str, plan: GridPlan) -> None:
 
 def grid_recipe(base: Recipe, sigma_train: float) -> Recipe:
     """Return the recipe of one network of a grid."""
-    return vary(base, sigma_train=sigma_train, name=f"{base.name}-{shown(sigma_train)}")
+    name = f"{base.name}-{shown(sigma_train)}"
+    return vary(base, {"hardening.sigma_train": sigma_train, "name": name})
 
 
 def shown(sigma_train: float) -> str:

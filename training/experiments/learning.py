@@ -12,14 +12,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.datasets import Examples
 from models.networks.noise_points import fresh_noise, noise_from
-from models.networks.registry import build_network
+from training.batches import Batches
 from training.experiments.bench import Bench
 from training.hardening import step_loss
-from training.loop import batch, batches, split
-from training.recipes import Recipe, find_recipe
+from training.loop import split
+from training.recipe_table import find_recipe
+from training.recipes import Recipe
 from training.results_file import SHARE_COLUMNS, share
+from training.start import untrained
 
 COLUMNS = ("sigma_train", "step", "loss", *SHARE_COLUMNS)
 FOLDER = "learning"
@@ -53,7 +54,9 @@ def run_learning(bench: Bench, base: str, plan: LearningPlan) -> None:
     The loss is plain cross-entropy of one noisy draw, as in the paper, whatever the recipe says.
     """
     recipe = bench.recipe(find_recipe(base))
-    train, validation = split(bench.dataset(recipe.dataset).train, recipe)
+    train, validation = (
+        Batches.on("cpu", part) for part in split(bench.dataset(recipe.dataset).train, recipe)
+    )
     file = bench.file(
         f"{FOLDER}/{base}.csv",
         None,
@@ -73,12 +76,10 @@ def run_learning(bench: Bench, base: str, plan: LearningPlan) -> None:
 
 
 def learn(
-    recipe: Recipe, train: Examples, validation: Examples, plan: LearningPlan
+    recipe: Recipe, train: Batches, validation: Batches, plan: LearningPlan
 ) -> list[dict[str, object]]:
     """Train for some mini-batches; return one row for each look at the validation images."""
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.seed)
-        network = build_network(recipe.network, recipe.hardening.kind, recipe.options)
+    network = untrained(recipe)
     optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate)
     loss = step_loss(recipe.hardening)
     generator = torch.Generator().manual_seed(recipe.seed)
@@ -86,10 +87,10 @@ def learn(
     rows = [{"step": 0, **look(network, recipe, validation, plan)}]
     for step in range(1, plan.steps + 1):
         network.train()
-        chosen = order.integers(0, len(train), plan.batch_size)
-        images, labels = batch(train, chosen, torch.device("cpu"))
+        chosen = torch.from_numpy(order.integers(0, len(train), plan.batch_size))
+        images, labels = train.batch(chosen)
         optimizer.zero_grad()
-        loss(network, images, labels, generator).backward()  # type: ignore[no-untyped-call]
+        loss(network, images, labels, generator, 1.0).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if step % plan.every == 0:
             rows.append({"step": step, **look(network, recipe, validation, plan)})
@@ -97,7 +98,7 @@ def learn(
 
 
 def look(
-    network: nn.Module, recipe: Recipe, validation: Examples, plan: LearningPlan
+    network: nn.Module, recipe: Recipe, validation: Batches, plan: LearningPlan
 ) -> dict[str, object]:
     """Return loss and accuracy of one noisy pass over the first validation images."""
     network.eval()
@@ -106,7 +107,7 @@ def look(
     examples = validation.first(plan.images)
     total, right = 0.0, 0
     with torch.inference_mode(), noise_from(network, source):
-        for images, labels in batches(examples, EVALUATION_BATCH, torch.device("cpu")):
+        for images, labels in examples.in_order(EVALUATION_BATCH):
             outputs = network(images)
             total += float(functional.cross_entropy(outputs, labels, reduction="sum"))
             right += int((outputs.argmax(1) == labels).sum())

@@ -17,13 +17,14 @@ from models.checkpoint import Checkpoint
 from models.datasets import as_inputs
 from models.errors import UnknownCheckpointError
 from models.networks.noise_points import NoisePoint, noise_from
+from models.networks.trained import load_network
 from models.noise import NoiseKind
 from training.evaluate import NumberedExamples
 from training.experiments.bench import SEEDS, Bench
-from training.export import load_network
 from training.noise_setting import NoiseSetting, Sigma
-from training.recipes import find_recipe, train_command
+from training.recipe_table import find_recipe
 from training.results_file import SHARE_COLUMNS, share
+from training.variation import train_command
 
 COLUMNS = ("view", "sigma", *SHARE_COLUMNS)
 RMS_COLUMNS = ("point", "rms")

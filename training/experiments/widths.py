@@ -4,12 +4,14 @@ The widths of the paper's networks are lost and ours are a choice; this shows ho
 may be width. Short runs, so the rows compare with each other and with nothing else.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from training.experiments.bench import SEEDS, Bench
 from training.noise_setting import NoiseSetting
-from training.recipes import Recipe, find_recipe
+from training.recipe_table import find_recipe
+from training.recipes import Recipe
 from training.results_file import SHARE_COLUMNS, share
+from training.variation import train_command, vary
 
 COLUMNS = ("units", "macs", "epochs", "sigma", "votes", *SHARE_COLUMNS)
 FOLDER = "widths"
@@ -56,17 +58,17 @@ def run_widths(bench: Bench, base: str, plan: WidthPlan) -> None:
 
 def wider(recipe: Recipe, option: str, units: int, epochs: int) -> Recipe:
     """Return the recipe at another width."""
-    return replace(
-        recipe,
-        name=f"{recipe.name}-{option}-{units}",
-        options={**recipe.options, option: units},
-        schedule=replace(recipe.schedule, epochs=epochs),
-    )
+    settings = {
+        "name": f"{recipe.name}-{option}-{units}",
+        f"options.{option}": units,
+        "schedule.epochs": epochs,
+    }
+    return vary(recipe, settings)
 
 
 def measure(bench: Bench, recipe: Recipe, units: int, plan: WidthPlan) -> list[dict[str, object]]:
     """Train and measure one width."""
-    checkpoint = bench.trained(recipe, bench.command)
+    checkpoint = bench.trained(recipe, train_command(recipe))
     images, _ = bench.images(checkpoint, "test").spread(plan.images)
     kind, sigma_train = recipe.hardening.kind, recipe.hardening.sigma_train
     rows: list[dict[str, object]] = []

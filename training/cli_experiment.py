@@ -9,7 +9,7 @@ import typer
 
 from models.cores import allowed_cores
 from models.datasets import data_dir, load_dataset
-from training.commands.options import (
+from training.cli_options import (
     AllowUnknown,
     DataDir,
     Threads,

@@ -1,4 +1,4 @@
-"""Options that several commands take, and what they print alike."""
+"""What the commands of ``noisevote-train`` have in common: options and the console."""
 
 import shlex
 import sys

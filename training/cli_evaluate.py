@@ -13,7 +13,7 @@ from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.cores import allowed_cores
 from models.datasets import data_dir, load_dataset
 from models.noise import NOISE_SCHEME, NoiseKind
-from training.commands.options import (
+from training.cli_options import (
     AllowUnknown,
     Checkpoints,
     DataDir,

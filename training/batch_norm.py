@@ -1,0 +1,40 @@
+"""Batch-norm statistics for service, estimated under the noise of the training."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
+
+from models.networks.noise_points import fresh_noise, noise_from
+from training.batches import Batches
+from training.noise_level import sigma_of_step
+from training.recipes import Recipe
+
+STATISTICS_BATCHES = 100
+STATISTICS_BATCH = 500
+
+
+def estimate_batch_norm(network: nn.Module, train: Batches, recipe: Recipe) -> None:
+    """Estimate the batch-norm statistics anew, at the training sigma and the final weights.
+
+    The running averages of the training lag behind the weights and give the last batches too much
+    weight; here many batches count alike.
+    """
+    generator = torch.Generator(train.inputs.device).manual_seed(recipe.seed)
+    with torch.no_grad():
+        update_bn(noisy_batches(network, train, recipe, generator), network)
+
+
+def noisy_batches(
+    network: nn.Module, train: Batches, recipe: Recipe, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Yield inputs ``[batch, ...]``, and make the network noisy while each is passed."""
+    chosen = torch.from_numpy(np.random.default_rng(recipe.seed).permutation(len(train)))
+    chosen = chosen[: STATISTICS_BATCHES * STATISTICS_BATCH].to(train.inputs.device)
+    for part in torch.split(chosen, STATISTICS_BATCH):
+        images, _ = train.batch(part)
+        sigma = sigma_of_step(recipe.hardening, share=1.0)
+        with noise_from(network, fresh_noise(recipe.hardening.kind, sigma, generator)):
+            yield images

@@ -1,1 +1,0 @@
-"""The commands of ``noisevote-train`` that measure and report."""

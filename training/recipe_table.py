@@ -1,0 +1,108 @@
+"""The registered recipes, by name."""
+
+from models.errors import TrainingError
+from models.noise import NoiseKind
+from training.recipes import Hardening, Recipe, Schedule
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "mnist_cnn-clean",
+            network="mnist_cnn",
+            dataset="mnist",
+            hardening=Hardening(),
+            schedule=Schedule(epochs=10),
+        ),
+        Recipe(
+            "mnist_cnn-mult-1.0",
+            network="mnist_cnn",
+            dataset="mnist",
+            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
+            schedule=Schedule(epochs=24, learning_rate=1e-2),
+        ),
+        Recipe(
+            "mnist_cnn-mult-grid",
+            network="mnist_cnn",
+            dataset="mnist",
+            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
+            schedule=Schedule(epochs=6, learning_rate=1e-2, precision="bfloat16"),
+        ),
+        Recipe(
+            "mnist_cnn-add-grid",
+            network="mnist_cnn",
+            dataset="mnist",
+            hardening=Hardening(
+                NoiseKind.ADDITIVE, sigma_train=1.0, loss="marginal", output_draws=16
+            ),
+            schedule=Schedule(epochs=6, learning_rate=1e-2, precision="bfloat16"),
+        ),
+        Recipe(
+            "stroke_lstm-clean",
+            network="stroke_lstm",
+            dataset="mnist_strokes",
+            hardening=Hardening(),
+            schedule=Schedule(epochs=15, learning_rate=5e-3, clip_norm=1.0),
+        ),
+        Recipe(
+            "stroke_lstm-mult-1.0",
+            network="stroke_lstm",
+            dataset="mnist_strokes",
+            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
+            schedule=Schedule(epochs=24, learning_rate=5e-3, clip_norm=1.0),
+        ),
+        Recipe(
+            "stroke_lstm-mult-grid",
+            network="stroke_lstm",
+            dataset="mnist_strokes",
+            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
+            schedule=Schedule(epochs=10, learning_rate=5e-3, clip_norm=1.0),
+        ),
+        Recipe(
+            "stroke_lstm-256-mult-1.0",
+            network="stroke_lstm",
+            dataset="mnist_strokes",
+            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
+            schedule=Schedule(epochs=20, learning_rate=3e-3, clip_norm=1.0),
+            options={"units": 256},
+        ),
+        Recipe(
+            "densenet40-clean",
+            network="densenet40",
+            dataset="cifar10",
+            hardening=Hardening(),
+            schedule=Schedule(
+                epochs=6, batch_size=64, learning_rate=5e-3, weight_decay=1e-2, precision="bfloat16"
+            ),
+        ),
+        Recipe(
+            "densenet40-mult-1.0",
+            network="densenet40",
+            dataset="cifar10",
+            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
+            schedule=Schedule(
+                epochs=6, batch_size=64, learning_rate=5e-3, weight_decay=1e-2, precision="bfloat16"
+            ),
+        ),
+        Recipe(
+            "densenet100-clean",
+            network="densenet100",
+            dataset="cifar10",
+            hardening=Hardening(),
+            schedule=Schedule(
+                epochs=6, batch_size=64, learning_rate=5e-3, weight_decay=1e-2, precision="bfloat16"
+            ),
+        ),
+    )
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """Return the recipe of that name.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    if name not in RECIPES:
+        raise TrainingError(f"there is no recipe {name!r}; known are: {', '.join(RECIPES)}")
+    return RECIPES[name]
