@@ -15,11 +15,19 @@ RECIPES: dict[str, Recipe] = {
             schedule=Schedule(epochs=10),
         ),
         Recipe(
-            "mnist_cnn-mult-1.0",
+            "mnist_cnn-mult-1.0-marginal",
             network="mnist_cnn",
             dataset="mnist",
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
             schedule=Schedule(epochs=24, learning_rate=1e-2),
+        ),
+        Recipe(
+            "mnist_cnn-mult-1.0-vote",
+            network="mnist_cnn",
+            dataset="mnist",
+            hardening=Hardening(sigma_train=1.0, loss="vote", loss_power=1.0),
+            schedule=Schedule(epochs=10, learning_rate=5e-3, precision="bfloat16"),
+            warm_start="run:mnist_cnn-mult-1.0-marginal",
         ),
         Recipe(
             "mnist_cnn-mult-grid",
