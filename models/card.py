@@ -71,7 +71,8 @@ class Accuracy(CardPart):
 
     Attributes:
         kind: noise kind of the measurement.
-        sigma: standard deviation at every noise point.
+        sigma: standard deviation at every noise point, or by noise point.
+        repeats: reads averaged, by noise point; 1 where none are given.
         votes: votes per image.
         correct: images whose mode was the label.
         images: images in all.
@@ -80,12 +81,18 @@ class Accuracy(CardPart):
     """
 
     kind: NoiseKind
-    sigma: float
+    sigma: float | dict[str, float]
+    repeats: dict[str, int] = Field(default_factory=dict)
     votes: int
     correct: int
     images: int
     accuracy: float
     interval: tuple[float, float]
+
+    @property
+    def measured(self) -> str:
+        """What was measured: sigma, repeats and votes."""
+        return f"{self.sigma} {self.repeats} {self.votes}"
 
 
 class Evaluation(CardPart):
@@ -110,8 +117,7 @@ class Evaluation(CardPart):
         return self.accuracies == () or (
             (self.split, self.seed, self.noise_scheme, self.accuracies[0].kind)
             == (other.split, other.seed, other.noise_scheme, other.accuracies[0].kind)
-            and {(a.sigma, a.votes) for a in self.accuracies}
-            <= {(a.sigma, a.votes) for a in other.accuracies}
+            and {a.measured for a in self.accuracies} <= {a.measured for a in other.accuracies}
         )
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from models.noise import NoiseKind
 from training.limit import one_vote_limit
-from training.report import PAGE, RESULTS, report
-from training.results_file import accuracy_of, write_results
+from training.noise_setting import NoiseSetting
+from training.report.page import PAGE, RESULTS, report
+from training.results_file import ACCURACY_COLUMNS, ResultsFile, accuracy_of, accuracy_row
 
 ABOUT = {
     "command": "noisevote-train evaluate mnist_cnn-mult-1.0 --test",
@@ -28,10 +29,11 @@ def test_committed_page_is_what_the_stored_results_give() -> None:
 
 def test_page_sets_paper_ours_and_limit_side_by_side_with_their_command(tmp_path: Path) -> None:
     accuracies = [
-        accuracy_of(NoiseKind.MULTIPLICATIVE, sigma, votes, correct, 100)
+        accuracy_of(NoiseSetting(NoiseKind.MULTIPLICATIVE, sigma), votes, correct, 100)
         for sigma, votes, correct in ((0.0, 1, 90), (1.0, 1, 80), (1.0, 20, 99))
     ]
-    write_results(tmp_path / "evaluations" / "mnist_cnn-mult-1.0.csv", accuracies, ABOUT)
+    file = tmp_path / "evaluations" / "mnist_cnn-mult-1.0.csv"
+    ResultsFile(file, ABOUT, ACCURACY_COLUMNS).add(accuracy_row(entry) for entry in accuracies)
     page = report(tmp_path)
     (row,) = [line for line in page.splitlines() if line.startswith("| 1 | 0.0 |")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]

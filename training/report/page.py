@@ -13,7 +13,7 @@ from training.limit import one_vote_limit
 from training.paper import PAPER_RESULTS, SIGMAS, PaperResult
 from training.results_file import Results, read_results
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 PAGE = "README.md"
 VOTES = 20
 SHORT = {NoiseKind.MULTIPLICATIVE: "mult", NoiseKind.ADDITIVE: "add"}
@@ -107,7 +107,7 @@ def sigma_table(
 def votes_table(results: Results) -> str:
     """Return accuracies over sigma and votes."""
     votes = sorted({entry.votes for entry in results.accuracies})
-    sigmas = sorted({entry.sigma for entry in results.accuracies})
+    sigmas = sorted({e.sigma for e in results.accuracies if isinstance(e.sigma, float)})
     rows = [[f"{s:g}", *(shown(find(results, s, count)) for count in votes)] for s in sigmas]
     return table(["sigma", *(f"{count} vote{'s' if count > 1 else ''}" for count in votes)], rows)
 
