@@ -32,8 +32,8 @@ def noisy_batches(
 ) -> Iterator[Tensor]:
     """Yield inputs ``[batch, ...]``, and make the network noisy while each is passed."""
     chosen = torch.from_numpy(np.random.default_rng(recipe.seed).permutation(len(train)))
-    chosen = chosen[: STATISTICS_BATCHES * STATISTICS_BATCH].to(train.inputs.device)
-    for part in torch.split(chosen, STATISTICS_BATCH):
+    size = train.no_more_than(STATISTICS_BATCH)
+    for part in torch.split(chosen[: STATISTICS_BATCHES * size].to(train.inputs.device), size):
         images, _ = train.batch(part)
         sigma = sigma_of_step(recipe.hardening, share=1.0)
         with noise_from(network, fresh_noise(recipe.hardening.kind, sigma, generator)):
