@@ -79,8 +79,10 @@ def test_accuracy_is_that_of_freshly_drawn_library_normals() -> None:
     # test of the images that only one of them gets right. It fails by chance once in 1,000 seeds.
     examples = load_dataset("mnist", data_dir()).test
     checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
-    noise = NoiseSetting(NoiseKind.MULTIPLICATIVE, 1.0)
-    keyed = Caster(checkpoint, 0, allowed_cores()).cast(numbered(examples), noise, 1).fell_on[:, 0]
+    setting = NoiseSetting(NoiseKind.MULTIPLICATIVE, 1.0)
+    keyed = (
+        Caster(checkpoint, 0, allowed_cores()).cast(numbered(examples), setting, 1).fell_on[:, 0]
+    )
     runtime = checkpoint.runtime(NoiseKind.MULTIPLICATIVE)
     generator = np.random.default_rng(1)
     drawn = []
