@@ -5,9 +5,10 @@ decision can be tested. ``service/backend.py`` runs it.
 
 The unit is the vote. A tile is filled with votes of all requests for the same checkpoint and kind
 of noise. Requests take turns of equal cost (deficit round robin, M. Shreedhar and G. Varghese,
-SIGCOMM 1995), in the order in which their turns began. A turn is long enough for an ordinary
-request, so these are served in the order of their arrival, and one of a thousand votes holds up
-nobody for longer than a turn. A request leaves the moment it is decided, cancelled or expired.
+SIGCOMM 1995; a tile may overdraw the credit of a turn, and the next turns pay it back). A turn is
+long enough for an ordinary request, so these are served in the order of their arrival, and one of
+a thousand votes holds up nobody for longer than a turn. A request leaves the moment it is decided,
+cancelled or expired.
 """
 
 from collections import OrderedDict
@@ -32,6 +33,9 @@ SMALLEST_SHARE = 1 / 1000
 
 LOW_EVERY = 16
 """While normal requests wait, one tile in so many goes to those of low priority."""
+
+ROUNDING = 1e-9
+"""Of the queue, by which sums of many costs may be off."""
 
 PAST = 0.9
 """Weight of the past in the running averages of the speed."""
@@ -87,7 +91,7 @@ class VoteBatcher:
         queue = self._queues[ticket.priority]
         ticket.share = self._share_of(ticket)
         excess = queue.load + ticket.share - self._limit
-        if excess > 0 and queue.requests > 0:
+        if excess > ROUNDING * self._limit and queue.requests > 0:
             seconds = self.seconds_for(excess)
             raise OverloadedError(
                 f"too many votes are waiting; there should be room in {seconds:.1f} s", seconds
@@ -120,9 +124,11 @@ class VoteBatcher:
             idle: slots that wait for work, this one included; they share what there is.
         """
         while (queue := self._next_queue()) is not None:
-            lane = min(queue.ready, key=lambda lane: next(iter(queue.ready[lane])).turn)
-            if parts := self._fill(queue, lane, now, idle):
-                return Tile(parts)
+            first = min((next(iter(tickets)) for tickets in queue.ready.values()), key=turn_of)
+            if first.credit <= 0:
+                self._begin_turn(first)
+            elif parts := self._fill(queue, first.lane, now, idle):
+                return Tile(list(parts.items()))
         return None
 
     def finish(self, tile: Tile, fell_on: Sequence[int], seconds: float) -> list[Ticket]:
@@ -172,23 +178,22 @@ class VoteBatcher:
         self._passed_over = 0
         return low
 
-    def _fill(
-        self, queue: Queue, lane: Lane, now: float, idle: int
-    ) -> list[tuple[Ticket, list[VoteKey]]]:
+    def _fill(self, queue: Queue, lane: Lane, now: float, idle: int) -> dict[Ticket, list[VoteKey]]:
         """Take votes of a lane's requests for one tile, in the order of their turns."""
         room = rows_in_time(queue.ready[lane], lane, now, idle)
         end = now + room * lane.seconds
-        parts: list[tuple[Ticket, list[VoteKey]]] = []
+        parts: dict[Ticket, list[VoteKey]] = {}
         while room and (tickets := queue.ready.get(lane)):
             ticket = next(iter(tickets))
             self._take_out(queue, ticket)
             if now >= ticket.deadline or (end > ticket.deadline and ticket.poll.has_votes):
                 continue  # too late: it stays out, and its deadline ends it
-            keys = ticket.poll.take(min(room, ticket.turn_left))
-            ticket.turn_left -= len(keys)
+            keys = ticket.poll.take(room) if ticket.credit > 0 else []
+            ticket.credit -= len(keys) * lane.gmacs
             room -= len(keys)
-            ticket.started = now if ticket.started is None else ticket.started
-            parts.append((ticket, keys))
+            if keys:
+                ticket.started = now if ticket.started is None else ticket.started
+                parts.setdefault(ticket, []).extend(keys)
             if ticket.poll.wanted(1):
                 self._put_in(ticket)
         return parts
@@ -213,7 +218,7 @@ class VoteBatcher:
 
     def _put_in(self, ticket: Ticket) -> None:
         """Let a request that wants votes go on with its turn, or begin a new one."""
-        if ticket.turn_left == 0:
+        if ticket.credit <= 0:
             self._begin_turn(ticket)
             return
         tickets = self._queues[ticket.priority].ready.setdefault(ticket.lane, OrderedDict())
@@ -221,11 +226,12 @@ class VoteBatcher:
         tickets.move_to_end(ticket, last=False)
 
     def _begin_turn(self, ticket: Ticket) -> None:
-        """Put a request behind all others."""
-        lane = ticket.lane
+        """Put a request behind all others, with the credit of another turn."""
         ticket.turn = next(self._turns)
-        ticket.turn_left = max(lane.tile, round(TURN_GMACS / lane.gmacs))
-        self._queues[ticket.priority].ready.setdefault(lane, OrderedDict())[ticket] = None
+        ticket.credit += TURN_GMACS
+        tickets = self._queues[ticket.priority].ready.setdefault(ticket.lane, OrderedDict())
+        tickets[ticket] = None
+        tickets.move_to_end(ticket)
 
     def _take_out(self, queue: Queue, ticket: Ticket) -> None:
         """Take a request off those that want votes, if it is one of them."""
@@ -240,6 +246,11 @@ class VoteBatcher:
         lane.seconds = average(lane.seconds, per_vote)
         if per_vote:
             self._gmacs_per_s = average(self._gmacs_per_s, lane.gmacs / per_vote)
+
+
+def turn_of(ticket: Ticket) -> int:
+    """Return the number of a request's turn."""
+    return ticket.turn
 
 
 def average(past: float, now: float) -> float:

@@ -46,7 +46,7 @@ class Ticket:
         error: why it cannot be answered; None as a rule.
         share: the part of the queue that it takes up, in 10^9 multiply-accumulates.
         turn: number of its turn; the lowest of all is served first.
-        turn_left: votes left in its turn.
+        credit: what it may still spend before others have a turn, in 10^9 multiply-accumulates.
         is_waiting: whether it is in the queue: admitted, and has not left.
     """
 
@@ -59,7 +59,7 @@ class Ticket:
     error: Exception | None = None
     share: float = 0.0
     turn: int = 0
-    turn_left: int = 0
+    credit: float = 0.0
     is_waiting: bool = False
 
 
