@@ -30,12 +30,29 @@ RECIPES: dict[str, Recipe] = {
             schedule=Schedule(epochs=24, learning_rate=1e-2),
         ),
         Recipe(
-            "mnist_cnn-mult-1.0-vote",
+            "mnist_cnn-mult-1.0",
             network="mnist_cnn",
             dataset="mnist",
             hardening=Hardening(sigma_train=1.0, loss="vote", loss_power=1.0),
             schedule=Schedule(epochs=10, learning_rate=5e-3, precision="bfloat16"),
             warm_start="run:mnist_cnn-mult-1.0-marginal",
+        ),
+        Recipe(
+            "mnist_cnn-mult-0.6",
+            network="mnist_cnn",
+            dataset="mnist",
+            hardening=Hardening(sigma_train=0.6, loss="vote", loss_power=1.0),
+            schedule=Schedule(epochs=8, learning_rate=5e-3, precision="bfloat16"),
+            warm_start="run:mnist_cnn-mult-grid-0.6",
+        ),
+        Recipe(
+            "mnist_cnn-add-1.0",
+            network="mnist_cnn",
+            dataset="mnist",
+            hardening=Hardening(
+                NoiseKind.ADDITIVE, sigma_train=1.0, loss="marginal", output_draws=16
+            ),
+            schedule=Schedule(epochs=10, learning_rate=1e-2, precision="bfloat16"),
         ),
         Recipe(
             "mnist_cnn-mult-grid",
@@ -92,11 +109,19 @@ RECIPES: dict[str, Recipe] = {
             schedule=Schedule(epochs=15, learning_rate=5e-3, clip_norm=1.0),
         ),
         Recipe(
-            "stroke_lstm-mult-1.0",
+            "stroke_lstm-mult-1.0-marginal",
             network="stroke_lstm",
             dataset="mnist_strokes",
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
             schedule=Schedule(epochs=24, learning_rate=5e-3, clip_norm=1.0),
+        ),
+        Recipe(
+            "stroke_lstm-mult-1.0",
+            network="stroke_lstm",
+            dataset="mnist_strokes",
+            hardening=Hardening(sigma_train=1.0, loss="vote", loss_power=1.0),
+            schedule=Schedule(epochs=10, learning_rate=3e-3, clip_norm=1.0),
+            warm_start="run:stroke_lstm-mult-1.0-marginal",
         ),
         Recipe(
             "stroke_lstm-mult-grid",
