@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from models.datasets import Examples
 from models.errors import TrainingError
-from models.networks.noise_points import NoiseSource, fresh_noise, noise_from
+from training.adversary import with_adversarial_part
 from training.augmentation import shifted
 from training.batch_norm import estimate_batch_norm
 from training.batches import Batches
@@ -35,10 +35,10 @@ from training.recipes import Recipe
 from training.sources import Sources
 from training.start import start
 from training.state import Progress, save_state
+from training.validation import validate
 
 SAVE_SECONDS = 60.0
 SHOW_SECONDS = 0.2
-EVALUATION_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,9 @@ def train_epochs(run: Run, bar: ProgressBar) -> None:
     while progress.step < run.steps:
         row = train_epoch(run, bar, task)
         if row is not None:
-            row |= validate(run)
+            average = progress.average
+            network = progress.network if average is None else average.module
+            row |= validate(network, run.validation, run.recipe)
             progress.history.append(row)
             bar.console.print("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
         run.save()
@@ -226,11 +228,13 @@ def take_step(run: Run, chosen: Tensor) -> Tensor:
     recipe, progress = run.recipe, run.progress
     generator = torch.Generator(run.device).manual_seed(recipe.seed * 2**32 + progress.step)
     images, labels = run.train.batch(chosen)
+    share = progress.step / run.steps
     if recipe.max_shift:
         images = shifted(images, recipe.max_shift, generator)
     is_mixed = recipe.schedule.precision == "bfloat16"
     with torch.autocast(run.device.type, torch.bfloat16, enabled=is_mixed):
-        loss = run.loss(progress.network, images, labels, generator, progress.step / run.steps)
+        images = with_adversarial_part(progress.network, (images, labels), recipe, share, generator)
+        loss = run.loss(progress.network, images, labels, generator, share)
     progress.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     if recipe.schedule.clip_norm is not None:
@@ -241,31 +245,6 @@ def take_step(run: Run, chosen: Tensor) -> Tensor:
         progress.average.update_parameters(progress.network)
     progress.step += 1
     return loss.detach()
-
-
-def validate(run: Run) -> dict[str, float]:
-    """Return the clean accuracy and the accuracy of one vote at the training sigma.
-
-    With averaging they are those of the averaged weights.
-    """
-    average, hardening = run.progress.average, run.recipe.hardening
-    network = run.progress.network if average is None else average.module
-    generator = torch.Generator(run.device).manual_seed(run.recipe.seed)
-    noise = fresh_noise(hardening.kind, hardening.sigma_train, generator)
-    return {
-        "clean_accuracy": accuracy(network, run.validation),
-        "noisy_accuracy": accuracy(network, run.validation, noise),
-    }
-
-
-def accuracy(network: nn.Module, examples: Batches, source: NoiseSource | None = None) -> float:
-    """Return the share of ``examples`` that one pass in evaluation mode gets right."""
-    network.eval()
-    right = 0
-    with torch.inference_mode(), noise_from(network, source):
-        for images, labels in examples.in_order(EVALUATION_BATCH):
-            right += int((network(images).argmax(1) == labels).sum())
-    return right / len(examples)
 
 
 def finish(run: Run) -> None:

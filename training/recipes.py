@@ -122,6 +122,25 @@ class Teacher(Part):
 
 
 @dataclass(frozen=True, slots=True)
+class Adversary(Part):
+    """Adversarial training: a part of each batch is moved to where the loss is high.
+
+    Attributes:
+        epsilon: radius of the L-infinity ball around an image, in units of the inputs.
+        step_size: length of a step along each axis, in units of the inputs.
+        steps: from a random start in the ball.
+        share: of each batch that is adversarial; the rest stays as it is.
+        ramp: share of the run's steps in which epsilon and the step size rise linearly from 0.
+    """
+
+    epsilon: Positive
+    step_size: Positive
+    steps: Natural = 1
+    share: Share = 0.5
+    ramp: Share = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe(Part):
     """One training run.
 
@@ -137,6 +156,7 @@ class Recipe(Part):
         warm_start: where the first weights come from: name of a checkpoint, or ``run:`` and the
             name of a run; None: random.
         teacher: whom the run learns from beside the labels.
+        adversary: who attacks the network while it learns.
         max_shift: each picture is shifted by up to so many pixels along both axes, anew each time.
     """
 
@@ -150,6 +170,7 @@ class Recipe(Part):
     options: dict[str, int] = field(default_factory=dict)
     warm_start: str | None = None
     teacher: Teacher | None = None
+    adversary: Adversary | None = None
     max_shift: Annotated[int, Field(ge=0)] = 0
 
     def as_dict(self) -> dict[str, Any]:

@@ -153,6 +153,8 @@ class DenseNet(nn.Module):
                 f"multiple of {BLOCKS}, of {2 * BLOCKS} with bottlenecks, and the growth positive"
             )
         maps = 2 * growth if bottleneck else 16
+        self.mean: Tensor
+        self.spread: Tensor
         self.register_buffer("mean", torch.tensor(MEAN).view(-1, 1, 1), persistent=False)
         self.register_buffer("spread", torch.tensor(SPREAD).view(-1, 1, 1), persistent=False)
         self.conv = nn.Conv2d(COLOURS, maps, 3, padding=1, bias=False)

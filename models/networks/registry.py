@@ -9,6 +9,7 @@ from torch import nn
 from models.cifar10 import CLASSES, SHAPE
 from models.errors import TrainingError
 from models.networks.densenet import DenseNet
+from models.networks.madry_cnn import MadryCnn
 from models.networks.mnist_cnn import MnistCnn
 from models.networks.stroke_lstm import StrokeLstm
 from models.noise import NoiseKind
@@ -51,6 +52,9 @@ NETWORKS: dict[str, Network] = {
         (0.0, 1.0),
         "cifar_picture-1",
         CLASSES,
+    ),
+    "madry_cnn": Network(
+        MadryCnn, "mnist", (1, 28, 28), (0.0, 1.0), "mnist_digit-1", tuple("0123456789")
     ),
     "mnist_cnn": Network(
         MnistCnn, "mnist", (1, 28, 28), (0.0, 1.0), "mnist_digit-1", tuple("0123456789")

@@ -86,7 +86,7 @@ def test_known_copy_is_read_without_a_flag_and_named_on_the_card(
     declare_known(folder, JPEG_COPY, monkeypatch)
     dataset = load_dataset("cifar10", folder)
     assert not dataset.is_official
-    assert list(dataset.digests)[0] == "data_batch_1.bin (JPEG copy)"
+    assert next(iter(dataset.digests)) == "data_batch_1.bin (JPEG copy)"
     content = (folder / FOLDER / "test_batch.bin").read_bytes()
     assert dataset.digests["test_batch.bin (JPEG copy)"] == hashlib.sha256(content).hexdigest()
 

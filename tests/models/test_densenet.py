@@ -1,6 +1,7 @@
 """The DenseNets: their sizes, where their noise sits, and what it reaches."""
 
 from math import prod
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from models.networks.registry import build_network
 from models.noise import NoiseKind
 from tests.photographs import lived_in, photographs
 
-SMALL = {"depth": 10, "growth": 4}
+SMALL: dict[str, Any] = {"depth": 10, "growth": 4}
 
 
 @pytest.fixture(scope="module")

@@ -203,7 +203,7 @@ def test_state_of_a_version_before_these_features_goes_on(
     state = read_state(tmp_path / "older")
     for key in ("average", "sources"):
         del state[key]
-    for key in ("warm_start", "teacher", "max_shift"):
+    for key in ("warm_start", "teacher", "adversary", "max_shift"):
         del state["recipe"][key]
     for key in ("ramp", "pass_draws"):
         del state["recipe"]["hardening"][key]

@@ -15,9 +15,10 @@ from models.errors import TrainingError
 from models.networks.noise_points import fresh_noise, noise_from
 from training import loop
 from training.batches import Batches
-from training.loop import Run, accuracy, fit, split, take_step
+from training.loop import Run, fit, split, take_step
 from training.recipes import Recipe
 from training.state import STATE_FILE, read_state
+from training.validation import accuracy
 
 quiet = Console(quiet=True)
 
