@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.card import PointSpec
-from training.experiments.energy import paired
 from training.experiments.energy_search import (
     LADDER,
     Budget,
@@ -23,6 +22,7 @@ from training.experiments.energy_search import (
     predicted_worth,
 )
 from training.experiments.midpoints import Sensitivity
+from training.experiments.pairs import paired
 
 POINTS = [PointSpec(name=name, shape=(1,), macs=1) for name in ("costly", "cheap", "idle")]
 ENERGY = {"costly": 100.0, "cheap": 1.0, "idle": 50.0}

@@ -9,9 +9,6 @@ images (``energy_search``) and confirmed on test images, on other noise.
 import math
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from models.checkpoint import Checkpoint
 from models.cost import energy_by_macs
 from models.errors import DataError
@@ -29,6 +26,7 @@ from training.experiments.energy_search import (
 )
 from training.experiments.midpoints import FOLDER as MIDPOINTS
 from training.experiments.midpoints import Floor, Sensitivity
+from training.experiments.pairs import paired
 from training.noise_setting import NoiseSetting, parse_repeats, shown_map
 from training.results_file import SHARE_COLUMNS, read_table, share
 
@@ -40,7 +38,6 @@ ANSWER_COLUMNS = (
 )  # fmt: skip
 FOLDER = "energy"
 TOLERANCE = 0.003
-Z_95 = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,29 +272,3 @@ def sensitivities_of(bench: Bench, checkpoint: Checkpoint) -> dict[str, Sensitiv
 def unique(entries: list[Repeats]) -> list[Repeats]:
     """Return repeats without doubles, in order."""
     return list({shown_map(dict(sorted(entry.items()))): entry for entry in entries}.values())
-
-
-def paired(is_right: NDArray[np.bool_], is_reference_right: NDArray[np.bool_]) -> dict[str, object]:
-    """Return the difference of two accuracies on the same images, with its 95 % interval.
-
-    Source: A. Agresti and Y. Min, Statistics in Medicine 24 (2005), 729-740 (half a pair added to
-    each cell).
-
-    Args:
-        is_right: for each image ``[images]``.
-        is_reference_right: for each image, of the reference.
-    """
-    images = len(is_right)
-    gained = int((is_right & ~is_reference_right).sum())
-    lost = int((is_reference_right & ~is_right).sum())
-    centre = (gained - lost) / (images + 2)
-    variance = (gained + lost + 1) - (gained - lost) ** 2 / (images + 2)
-    half = Z_95 * math.sqrt(variance) / (images + 2)
-    return {
-        "reference_correct": int(is_reference_right.sum()),
-        "only_this_right": gained,
-        "only_reference_right": lost,
-        "difference": (gained - lost) / images,
-        "difference_low": centre - half,
-        "difference_high": centre + half,
-    }

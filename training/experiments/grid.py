@@ -21,6 +21,7 @@ from training.variation import train_command, vary
 
 COLUMNS = ("split", "sigma", "votes", *SHARE_COLUMNS)
 FOLDER = "grid"
+SIGMAS_TRAIN = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class GridPlan:
         voted_images: of the test split; half as many of the validation split.
     """
 
-    sigma_train: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    sigma_train: tuple[float, ...] = SIGMAS_TRAIN
     sigmas: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     votes: int = 20
     voted_images: int = 2000
