@@ -81,25 +81,20 @@ class TorchSurrogate:
         return self._mean(losses)
 
     def predictions(self, samples: Samples, turn: int) -> NDArray[np.int64]:
-        """Return the class of the largest output, summed over draws, of each sample ``[n]``."""
-        outputs = []
+        """Return the mode of the draws' classes of each sample ``[n]``; of several, the lowest."""
+        votes = []
         with torch.inference_mode():
             for rows, inputs, _, keys in self._batches(samples, turn):
-                outputs.append(self._outputs(inputs, keys).cpu().numpy()[:rows])
-        return np.asarray(self._mean(outputs).argmax(axis=1))
+                votes.append(self._outputs(inputs, keys).argmax(dim=1).cpu().numpy()[:rows])
+        of_sample = np.concatenate(votes).reshape(len(samples), self.passes)
+        return np.array([np.bincount(classes).argmax() for classes in of_sample], np.int64)
 
     def _batches(
         self, samples: Samples, turn: int
     ) -> Iterator[tuple[int, Tensor, Tensor, list[VoteKey]]]:
         """Yield rows that count, inputs, labels and noise keys of passes of :data:`ROWS` rows."""
-        draws = self.passes
-        seed = 0 if self._noise is None else self._noise.seed
-        of_row = np.arange(len(samples)).repeat(draws)
-        keys = [
-            VoteKey(seed, index, turn * draws + draw)
-            for index in samples.indices.tolist()
-            for draw in range(draws)
-        ]
+        of_row = np.arange(len(samples)).repeat(self.passes)
+        keys = [key for index in samples.indices.tolist() for key in self._keys(index, turn)]
         for first in range(0, len(of_row), ROWS):
             chosen = of_row[first : first + ROWS]
             rows = len(chosen)
@@ -111,6 +106,16 @@ class TorchSurrogate:
                 torch.from_numpy(samples.labels[filled]).to(self._device),
                 batch_keys + batch_keys[-1:] * (ROWS - rows),
             )
+
+    def _keys(self, index: int, turn: int) -> list[VoteKey]:
+        """Return the keys of the draws that one sample meets in one turn."""
+        noise = self._noise
+        if noise is None:
+            return [VoteKey(0, 0, 0)]
+        if noise.is_frozen:
+            return [VoteKey(noise.seed, 0, draw) for draw in range(noise.draws)]
+        first = turn * noise.draws
+        return [VoteKey(noise.seed, index, first + draw) for draw in range(noise.draws)]
 
     def _outputs(self, inputs: Tensor, keys: list[VoteKey]) -> Tensor:
         """Return the outputs ``[rows, classes]``, in single precision."""
