@@ -9,6 +9,9 @@ images (``energy_search``) and confirmed on test images, on other noise.
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.checkpoint import Checkpoint
 from models.cost import energy_by_macs
 from models.errors import DataError
@@ -37,7 +40,8 @@ ANSWER_COLUMNS = (
     "difference", "difference_low", "difference_high",
 )  # fmt: skip
 FOLDER = "energy"
-TOLERANCE = 0.003
+TOLERANCES = (0.003, 0.01, 0.03)
+"""How far below the reference votes an answer may be on validation images, as a share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,33 +203,38 @@ class EnergyExperiment:
             self.add(curve, "test", confirmed)
 
     def answer(self) -> None:
-        """Confirm the cheapest way to come close to the reference votes on all test images."""
-        if self.answers.rows:
+        """Confirm the cheapest ways to come close to the reference votes on all test images."""
+        left = [t for t in TOLERANCES if not self.answers.having(tolerance=t)]
+        if not left:
             return
         reference = max(self.points("votes", "validation"), key=lambda point: point.votes)
-        needed = reference.correct - TOLERANCE * len(self.images("validation"))
-        found = cheapest(self.points("both", "validation"), needed)
-        if found is None:  # the reference itself is among the points, so this cannot be
-            raise DataError(f"{self.curves.path} lacks the votes of {self.checkpoint.name}")
         images = self.bench.images(self.checkpoint, "test")
-        with self.bench.caster(self.checkpoint, "test", 2 * len(images)) as caster:
-            ours = caster.cast(images, self.noise(found.repeats), found.votes)
-            theirs = caster.cast(images, self.noise({}), reference.votes)
-        is_right = ours.is_correct(found.votes)
-        is_reference_right = theirs.is_correct(reference.votes)
-        self.answers.add(
-            [
-                {
-                    "tolerance": TOLERANCE,
-                    "votes": found.votes,
-                    "repeats": shown_map(found.repeats),
-                    "energy": found.energy,
-                    **share(int(is_right.sum()), len(images)),
-                    "reference_votes": reference.votes,
-                    **paired(is_right, is_reference_right),
-                }
-            ]
-        )
+        is_reference_right = self.is_right(reference, images)
+        for tolerance in left:
+            needed = reference.correct - tolerance * len(self.images("validation"))
+            found = cheapest(self.points("both", "validation"), needed)
+            if found is None:  # the reference itself is among the points, so this cannot be
+                raise DataError(f"{self.curves.path} lacks the votes of {self.checkpoint.name}")
+            is_right = self.is_right(found, images)
+            self.answers.add(
+                [
+                    {
+                        "tolerance": tolerance,
+                        "votes": found.votes,
+                        "repeats": shown_map(found.repeats),
+                        "energy": found.energy,
+                        **share(int(is_right.sum()), len(images)),
+                        "reference_votes": reference.votes,
+                        **paired(is_right, is_reference_right),
+                    }
+                ]
+            )
+
+    def is_right(self, point: OperatingPoint, images: NumberedExamples) -> NDArray[np.bool_]:
+        """Return whether votes and repeats are right on each test image."""
+        with self.bench.caster(self.checkpoint, "test", len(images)) as caster:
+            votes = caster.cast(images, self.noise(point.repeats), point.votes)
+        return votes.is_correct(point.votes)
 
     def points(self, curve: str, split: str) -> list[OperatingPoint]:
         """Return the stored points of a curve."""
