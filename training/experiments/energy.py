@@ -32,6 +32,7 @@ from training.experiments.midpoints import Floor, Sensitivity
 from training.experiments.pairs import paired
 from training.noise_setting import NoiseSetting, parse_repeats, shown_map
 from training.results_file import SHARE_COLUMNS, read_table, share
+from training.splits import Split
 
 CURVE_COLUMNS = ("curve", "split", "votes", "repeats", "energy", *SHARE_COLUMNS)
 ANSWER_COLUMNS = (
@@ -85,7 +86,7 @@ class EnergyExperiment:
             "noise": f"{self.kind}, sigma {plan.sigma:g}",
             "energy": given,
             "splits": f"at most {plan.images} images spread over each; "
-            + "; ".join(f"{name}: seed {seed}" for name, seed in SEEDS.items()),
+            + "; ".join(f"{name}: seed {SEEDS[name]}" for name in (Split.TEST, Split.VALIDATION)),
         }
         name = f"{FOLDER}/{checkpoint.name}"
         self.curves = bench.file(f"{name}.csv", checkpoint, CURVE_COLUMNS, **about)
@@ -93,7 +94,7 @@ class EnergyExperiment:
 
     def run(self) -> None:
         """Measure the four curves and confirm the answer, as far as they are missing."""
-        for split in SEEDS:
+        for split in (Split.VALIDATION, Split.TEST):
             self.votes_curve(split)
         self.quieter_curve()
         self.search()
@@ -105,7 +106,7 @@ class EnergyExperiment:
         """Numbers of votes that are looked at."""
         return sorted({*(t for t in REPORTED_VOTES if t < self.plan.votes), self.plan.votes})
 
-    def images(self, split: str) -> NumberedExamples:
+    def images(self, split: Split) -> NumberedExamples:
         """Return the images of a split that the curves are measured on."""
         return self.bench.images(self.checkpoint, split).spread(self.plan.images)[0]
 
@@ -113,7 +114,9 @@ class EnergyExperiment:
         """Return the noise of a pass; ``quieter`` is the energy that every read spends."""
         return NoiseSetting(self.kind, self.plan.sigma / math.sqrt(quieter), repeats)
 
-    def row(self, curve: str, split: str, point: OperatingPoint, images: int) -> dict[str, object]:
+    def row(
+        self, curve: str, split: Split, point: OperatingPoint, images: int
+    ) -> dict[str, object]:
         """Return one row of the file of curves."""
         return {
             "curve": curve,
@@ -125,7 +128,7 @@ class EnergyExperiment:
         }
 
     def cast(
-        self, split: str, repeats: Repeats, counts: list[int], label: str
+        self, split: Split, repeats: Repeats, counts: list[int], label: str
     ) -> list[OperatingPoint]:
         """Measure repeats with several numbers of votes."""
         images = self.images(split)
@@ -137,7 +140,7 @@ class EnergyExperiment:
             for t in counts
         ]
 
-    def votes_curve(self, split: str) -> None:
+    def votes_curve(self, split: Split) -> None:
         """Measure votes without repeats."""
         if not self.curves.having(curve="votes", split=split):
             points = self.cast(split, {}, self.counts, "votes")
@@ -147,22 +150,24 @@ class EnergyExperiment:
         """Measure one pass at lower sigma."""
         if self.curves.having(curve="quieter"):
             return
-        images = self.images("test")
-        with self.bench.caster(self.checkpoint, "test", len(images) * len(self.counts)) as caster:
+        images = self.images(Split.TEST)
+        with self.bench.caster(
+            self.checkpoint, Split.TEST, len(images) * len(self.counts)
+        ) as caster:
             points = [
                 OperatingPoint(
                     1, {}, float(energy), caster.cast(images, self.noise({}, energy), 1).correct(1)
                 )
                 for energy in self.counts
             ]
-        self.add("quieter", "test", points)
+        self.add("quieter", Split.TEST, points)
 
     def search(self) -> None:
         """Find repeats on validation images, and measure them with several votes."""
-        if self.curves.having(curve="both", split="validation"):
+        if self.curves.having(curve="both", split=Split.VALIDATION):
             return
-        images = self.images("validation")
-        with self.bench.caster(self.checkpoint, "validation", 0) as caster:
+        images = self.images(Split.VALIDATION)
+        with self.bench.caster(self.checkpoint, Split.VALIDATION, 0) as caster:
             path = greedy_path(
                 self.budget,
                 lambda repeats: caster.cast(images, self.noise(repeats), 1).is_correct(1),
@@ -177,10 +182,10 @@ class EnergyExperiment:
         for repeats in unique([*(c.repeats for c in path), *predicted]):
             affordable = self.budget.cap / self.budget.passes(repeats)
             counts = [t for t in self.counts if t <= affordable]
-            both += self.cast("validation", repeats, counts, "votes and repeats")
-        self.curves.drop(curve="repeats", split="validation")
-        self.add("repeats", "validation", greedy)
-        self.add("both", "validation", both)
+            both += self.cast(Split.VALIDATION, repeats, counts, "votes and repeats")
+        self.curves.drop(curve="repeats", split=Split.VALIDATION)
+        self.add("repeats", Split.VALIDATION, greedy)
+        self.add("both", Split.VALIDATION, both)
 
     @property
     def sigmas(self) -> dict[str, float]:
@@ -190,29 +195,29 @@ class EnergyExperiment:
     def confirm_curves(self) -> None:
         """Measure the greedy path and the best of votes and repeats on test images."""
         chosen = {
-            "repeats": self.points("repeats", "validation"),
-            "both": pareto(self.points("both", "validation")),
+            "repeats": self.points("repeats", Split.VALIDATION),
+            "both": pareto(self.points("both", Split.VALIDATION)),
         }
         for curve, points in chosen.items():
-            if self.curves.having(curve=curve, split="test"):
+            if self.curves.having(curve=curve, split=Split.TEST):
                 continue
             confirmed = []
             for repeats in unique([point.repeats for point in points]):
                 counts = sorted({p.votes for p in points if p.repeats == repeats})
-                confirmed += self.cast("test", repeats, counts, f"confirm {curve}")
-            self.add(curve, "test", confirmed)
+                confirmed += self.cast(Split.TEST, repeats, counts, f"confirm {curve}")
+            self.add(curve, Split.TEST, confirmed)
 
     def answer(self) -> None:
         """Confirm the cheapest ways to come close to the reference votes on all test images."""
         left = [t for t in TOLERANCES if not self.answers.having(tolerance=t)]
         if not left:
             return
-        reference = max(self.points("votes", "validation"), key=lambda point: point.votes)
-        images = self.bench.images(self.checkpoint, "test")
+        reference = max(self.points("votes", Split.VALIDATION), key=lambda point: point.votes)
+        images = self.bench.images(self.checkpoint, Split.TEST)
         is_reference_right = self.is_right(reference, images)
         for tolerance in left:
-            needed = reference.correct - tolerance * len(self.images("validation"))
-            found = cheapest(self.points("both", "validation"), needed)
+            needed = reference.correct - tolerance * len(self.images(Split.VALIDATION))
+            found = cheapest(self.points("both", Split.VALIDATION), needed)
             if found is None:  # the reference itself is among the points, so this cannot be
                 raise DataError(f"{self.curves.path} lacks the votes of {self.checkpoint.name}")
             is_right = self.is_right(found, images)
@@ -232,11 +237,11 @@ class EnergyExperiment:
 
     def is_right(self, point: OperatingPoint, images: NumberedExamples) -> NDArray[np.bool_]:
         """Return whether votes and repeats are right on each test image."""
-        with self.bench.caster(self.checkpoint, "test", len(images)) as caster:
+        with self.bench.caster(self.checkpoint, Split.TEST, len(images)) as caster:
             votes = caster.cast(images, self.noise(point.repeats), point.votes)
         return votes.is_correct(point.votes)
 
-    def points(self, curve: str, split: str) -> list[OperatingPoint]:
+    def points(self, curve: str, split: Split) -> list[OperatingPoint]:
         """Return the stored points of a curve."""
         return [
             OperatingPoint(
@@ -248,7 +253,7 @@ class EnergyExperiment:
             for row in self.curves.having(curve=curve, split=split)
         ]
 
-    def add(self, curve: str, split: str, points: list[OperatingPoint]) -> None:
+    def add(self, curve: str, split: Split, points: list[OperatingPoint]) -> None:
         """Store the points of a curve."""
         images = len(self.images(split))
         self.curves.add(self.row(curve, split, point, images) for point in points)
