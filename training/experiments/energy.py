@@ -41,6 +41,12 @@ ANSWER_COLUMNS = (
     "difference", "difference_low", "difference_high",
 )  # fmt: skip
 FOLDER = "energy"
+MOST_PASSES = 4.0
+"""Energy of one vote with repeats at most, in passes without."""
+
+MOST_REPEATED_VOTES = 7
+"""Votes that repeats are combined with at most."""
+
 TOLERANCES = (0.003, 0.01, 0.03)
 """How far below the reference votes an answer may be on validation images, as a share."""
 
@@ -52,7 +58,7 @@ class EnergyPlan:
     Attributes:
         sigma: of one read, at all noise points.
         energy: of one evaluation of each layer; by its multiply-accumulates if empty.
-        votes: the reference, and the energy that may be spent at most.
+        votes: the reference.
         images: of each split, spread over it; the answer is confirmed on all test images.
     """
 
@@ -79,7 +85,7 @@ class EnergyExperiment:
         self.kind = checkpoint.card.noise.kind
         points = checkpoint.card.noise_points
         energy = {**energy_by_macs(points), **plan.energy}
-        self.budget = Budget(points, energy, float(plan.votes))
+        self.budget = Budget(points, energy, MOST_PASSES)
         self.sensitivities = sensitivities_of(bench, checkpoint)
         given = shown_map(plan.energy) or "proportional to multiply-accumulates"
         about = {
@@ -178,11 +184,11 @@ class EnergyExperiment:
             for c in path
         ]
         predicted = predicted_path(self.budget, self.sensitivities, self.sigmas)
-        both = []
+        both = self.points("votes", Split.VALIDATION)
+        counts = [t for t in self.counts if t <= MOST_REPEATED_VOTES]
         for repeats in unique([*(c.repeats for c in path), *predicted]):
-            affordable = self.budget.cap / self.budget.passes(repeats)
-            counts = [t for t in self.counts if t <= affordable]
-            both += self.cast(Split.VALIDATION, repeats, counts, "votes and repeats")
+            if repeats:
+                both += self.cast(Split.VALIDATION, repeats, counts, "votes and repeats")
         self.curves.drop(curve="repeats", split=Split.VALIDATION)
         self.add("repeats", Split.VALIDATION, greedy)
         self.add("both", Split.VALIDATION, both)
