@@ -71,7 +71,8 @@ class Accuracy(CardPart):
 
     Attributes:
         kind: noise kind of the measurement.
-        sigma: standard deviation at every noise point.
+        sigma: standard deviation at every noise point, or by noise point.
+        repeats: reads averaged, by noise point; 1 where none are given.
         votes: votes per image.
         correct: images whose mode was the label.
         images: images in all.
@@ -80,12 +81,18 @@ class Accuracy(CardPart):
     """
 
     kind: NoiseKind
-    sigma: float
+    sigma: float | dict[str, float]
+    repeats: dict[str, int] = Field(default_factory=dict)
     votes: int
     correct: int
     images: int
     accuracy: float
     interval: tuple[float, float]
+
+    @property
+    def measured(self) -> str:
+        """What was measured: sigma, repeats and votes."""
+        return f"{self.sigma} {self.repeats} {self.votes}"
 
 
 class Evaluation(CardPart):
@@ -110,9 +117,40 @@ class Evaluation(CardPart):
         return self.accuracies == () or (
             (self.split, self.seed, self.noise_scheme, self.accuracies[0].kind)
             == (other.split, other.seed, other.noise_scheme, other.accuracies[0].kind)
-            and {(a.sigma, a.votes) for a in self.accuracies}
-            <= {(a.sigma, a.votes) for a in other.accuracies}
+            and {a.measured for a in self.accuracies} <= {a.measured for a in other.accuracies}
         )
+
+
+class Threshold(CardPart):
+    """The margin at which ``calibrated`` stops, and what it was chosen on.
+
+    Attributes:
+        kind: of the noise.
+        sigma: standard deviation at every noise point.
+        votes: N.
+        delta: largest chance of another mode than that of all N votes.
+        confidence: that the chance is no larger, over the choice of the validation inputs.
+        margin: votes by which the mode must lead.
+        changed: validation inputs whose mode it changed.
+        inputs: validation inputs in all, each with N votes.
+        mean_votes: cast on them on average.
+        seed: of the votes' noise.
+        noise_scheme: that drew it.
+        command: that chose it.
+    """
+
+    kind: NoiseKind
+    sigma: float
+    votes: int
+    delta: float
+    confidence: float
+    margin: int
+    changed: int
+    inputs: int
+    mean_votes: float
+    seed: int
+    noise_scheme: str
+    command: str
 
 
 class Training(CardPart):
@@ -155,6 +193,7 @@ class Card(CardPart):
         digests: SHA-256 of each file.
         training: where the weights come from.
         evaluations: measured accuracies.
+        thresholds: margins for the stop rule ``calibrated``.
     """
 
     card_version: Literal[1]
@@ -170,6 +209,7 @@ class Card(CardPart):
     digests: dict[str, str]
     training: Training
     evaluations: tuple[Evaluation, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
 
     @model_validator(mode="after")
     def sigma_train_names_noise_points(self) -> Self:

@@ -29,7 +29,9 @@ from models.errors import DataError
 FOLDER = "cifar-10-batches-bin"
 ARCHIVE = "cifar-10-binary.tar.gz"
 MIRRORS = ("https://www.cs.toronto.edu/~kriz/",)
+TRAIN_FILES = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 TEST_FILE = "test_batch.bin"
+FILES = (*TRAIN_FILES, TEST_FILE)
 EXACT_TEST_FILE = "test_lossless_1000.bin"
 
 CLASSES = (
@@ -38,30 +40,32 @@ CLASSES = (
 SHAPE = (3, 32, 32)
 RECORD_BYTES = 1 + 3 * 32 * 32
 
-OFFICIAL = "official"
+OFFICIAL = "official files"
 JPEG_COPY = "JPEG copy"
 UNKNOWN = "unknown"
 
-OFFICIAL_MD5 = {
-    "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
-    "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
-    "data_batch_3.bin": "942cd6a4bcdd0dd3c604fbe906cb4421",
-    "data_batch_4.bin": "ae636b3ba5c66a11e91e8cb52e771fcb",
-    "data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
-    TEST_FILE: "803d5f7f4d78ea53de84dbe85f74fb6d",
+KNOWN_MD5 = {
+    OFFICIAL: {
+        "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
+        "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
+        "data_batch_3.bin": "942cd6a4bcdd0dd3c604fbe906cb4421",
+        "data_batch_4.bin": "ae636b3ba5c66a11e91e8cb52e771fcb",
+        "data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
+        TEST_FILE: "803d5f7f4d78ea53de84dbe85f74fb6d",
+        EXACT_TEST_FILE: "371f65da31ad652f5e24b3699a3e6515",
+    },
+    JPEG_COPY: {
+        "data_batch_1.bin": "5a5142663b2c457eb7edf61944cf14cd",
+        "data_batch_2.bin": "a03813b579934887e19fffa24f57e096",
+        "data_batch_3.bin": "9338b8beb58f9f053aa7e7f6d2ca26a1",
+        "data_batch_4.bin": "5d6a4b059305fb3437429da7d5355351",
+        "data_batch_5.bin": "b543e7acd6f6cab339de5ace5ae323ae",
+        TEST_FILE: "e550e8d8d18f948fe2eac3edebf8eb9a",
+        EXACT_TEST_FILE: "371f65da31ad652f5e24b3699a3e6515",
+    },
 }
-"""MD5 of the official files, in the order of the pictures; the archive's is
-c32a1d4ab5d03f1284b67883e8d87530."""
-
-JPEG_COPY_MD5 = {
-    "data_batch_1.bin": "5a5142663b2c457eb7edf61944cf14cd",
-    "data_batch_2.bin": "a03813b579934887e19fffa24f57e096",
-    "data_batch_3.bin": "9338b8beb58f9f053aa7e7f6d2ca26a1",
-    "data_batch_4.bin": "5d6a4b059305fb3437429da7d5355351",
-    "data_batch_5.bin": "b543e7acd6f6cab339de5ace5ae323ae",
-    TEST_FILE: "e550e8d8d18f948fe2eac3edebf8eb9a",
-}
-EXACT_TEST_MD5 = "371f65da31ad652f5e24b3699a3e6515"
+"""MD5 of the files of each known copy. The official archive's is
+c32a1d4ab5d03f1284b67883e8d87530; it does not hold :data:`EXACT_TEST_FILE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def read_cifar10(directory: Path, allow_unknown: bool = False) -> Cifar10:
     copy = copy_of(contents, where, allow_unknown)
     exact = contents.pop(EXACT_TEST_FILE, None)
     parts = {name: parse_records(content, where / name) for name, content in contents.items()}
-    train = [parts[name] for name in OFFICIAL_MD5 if name != TEST_FILE]
+    train = [parts[name] for name in TRAIN_FILES]
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     return Cifar10(
         train=LabelledPictures(
@@ -151,10 +155,10 @@ def find_contents(directory: Path) -> tuple[dict[str, bytes], Path]:
 
 def read_folder(folder: Path) -> dict[str, bytes]:
     """Read the six files of an unpacked archive, and the exact test pictures if they are there."""
-    absent = [name for name in OFFICIAL_MD5 if not (folder / name).is_file()]
+    absent = [name for name in FILES if not (folder / name).is_file()]
     if absent:
         raise DataError(f"{folder} lacks {', '.join(absent)}; unpack {ARCHIVE} again")
-    names = [*OFFICIAL_MD5, EXACT_TEST_FILE]
+    names = [*FILES, EXACT_TEST_FILE]
     return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
 
 
@@ -163,7 +167,7 @@ def read_archive(packed: bytes, path: Path) -> dict[str, bytes]:
     contents = {}
     try:
         with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
-            for name in OFFICIAL_MD5:
+            for name in FILES:
                 file = archive.extractfile(f"{FOLDER}/{name}")
                 contents[name] = b"" if file is None else file.read()
     except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error) as error:
@@ -180,19 +184,18 @@ def copy_of(contents: dict[str, bytes], where: Path, allow_unknown: bool) -> str
         name: hashlib.md5(content, usedforsecurity=False).hexdigest()
         for name, content in contents.items()
     }
-    for copy, known in ((OFFICIAL, OFFICIAL_MD5), (JPEG_COPY, JPEG_COPY_MD5)):
-        known = {**known, EXACT_TEST_FILE: EXACT_TEST_MD5}
-        wrong = [name for name, digest in found.items() if known[name] != digest]
-        if not wrong:
-            return copy
-    if not allow_unknown:
-        name = wrong[0]
-        raise DataError(
-            f"{where / name} is corrupt or of another copy: its MD5 is {found[name]}, the official "
-            f"one is {OFFICIAL_MD5.get(name, EXACT_TEST_MD5)}. Delete {where} to have it "
-            "downloaded again, or pass --allow-unknown-data to use it as it is"
-        )
-    return UNKNOWN
+    closest = max(KNOWN_MD5, key=lambda copy: len(found.items() & KNOWN_MD5[copy].items()))
+    wrong = [name for name, md5 in found.items() if md5 != KNOWN_MD5[closest][name]]
+    if not wrong:
+        return closest
+    if allow_unknown:
+        return UNKNOWN
+    name = wrong[0]
+    raise DataError(
+        f"{where / name} is corrupt or of another copy: its MD5 is {found[name]}, that of the "
+        f"{closest} {KNOWN_MD5[closest][name]}. Delete {where} to have the archive downloaded, or "
+        "pass --allow-unknown-data to use it as it is"
+    )
 
 
 def parse_records(content: bytes, path: Path) -> LabelledPictures:

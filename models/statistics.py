@@ -4,9 +4,32 @@ None of these numbers speaks about the truth of the label: a network that is alw
 same way has a narrow interval and a small p-value.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, betaincinv
+
+
+class Statistics(NamedTuple):
+    """Interval, p-value and abstention; None where they do not hold."""
+
+    interval: tuple[float, float] | None
+    p_value: float | None
+    abstain: bool | None
+
+
+UNKNOWN = Statistics(None, None, None)
+"""Of votes that were stopped early: their number depends on how they fell."""
+
+CERTAIN = Statistics((1.0, 1.0), 0.0, False)
+"""Without noise the next vote falls on the mode, too; there is nothing to estimate."""
+
+
+def fixed_votes_statistics(vote_counts: NDArray[np.int64], alpha: float) -> Statistics:
+    """Return the statistics of a number of votes that was fixed in advance."""
+    p_value = top_two_p_value(vote_counts)
+    return Statistics(share_of_mode(vote_counts, alpha), p_value, p_value > alpha)
 
 
 def clopper_pearson(successes: int, trials: int, alpha: float) -> tuple[float, float]:
@@ -49,3 +72,32 @@ def top_two_p_value(vote_counts: NDArray[np.int64]) -> float:
     """
     second, first = (int(count) for count in np.partition(vote_counts, -2)[-2:])
     return min(1.0, 2.0 * float(bdtr(second, first + second, 0.5)))
+
+
+def mcnemar_p_value(first_only: int, second_only: int) -> float:
+    """Return the two-sided p-value of "both are right equally often", from paired outcomes.
+
+    Only the pairs that differ carry information; under the hypothesis each falls to either side
+    with a chance of one half (the exact test).
+
+    Source: Q. McNemar, Psychometrika 12 (1947), 153-157.
+
+    Args:
+        first_only: pairs in which only the first is right.
+        second_only: pairs in which only the second is right.
+    """
+    differing = first_only + second_only
+    return min(1.0, 2.0 * float(bdtr(min(first_only, second_only), differing, 0.5)))
+
+
+def sign_test_p_value(for_it: int, against_it: int) -> float:
+    """Return the one-sided p-value of "more pairs speak for it than against it" by chance alone.
+
+    It is the chance of at least ``for_it`` of the pairs that differ, if each falls to either side
+    with a chance of one half.
+
+    Args:
+        for_it: pairs that speak for the claim.
+        against_it: pairs that speak against it.
+    """
+    return float(bdtr(against_it, for_it + against_it, 0.5))

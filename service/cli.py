@@ -100,7 +100,9 @@ def checkpoints() -> None:
             f"{100 * entry.accuracy:.1f} % with {entry.votes}"
             for evaluation in card.evaluations
             for entry in evaluation.accuracies
-            if entry.sigma == card.noise.sigma_train and entry.votes in {1, 20}
+            if entry.sigma == card.noise.sigma_train
+            and entry.votes in {1, 20}
+            and not entry.repeats
         ]
         table.add_row(
             name,

@@ -36,8 +36,8 @@ def noisy_batches(
     # Of its own, since the statistics of the other are in the making.
     as_trained = copy.deepcopy(network) if recipe.adversary else network
     chosen = torch.from_numpy(np.random.default_rng(recipe.seed).permutation(len(train)))
-    chosen = chosen[: STATISTICS_BATCHES * STATISTICS_BATCH].to(train.inputs.device)
-    for part in torch.split(chosen, STATISTICS_BATCH):
+    size = train.no_more_than(STATISTICS_BATCH)
+    for part in torch.split(chosen[: STATISTICS_BATCHES * size].to(train.inputs.device), size):
         images = with_adversarial_part(as_trained, train.batch(part), recipe, 1.0, generator)
         sigma = sigma_of_batch(recipe.hardening, 1.0, len(images), generator)
         with noise_from(network, fresh_noise(recipe.hardening.kind, sigma, generator)):

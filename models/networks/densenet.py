@@ -74,7 +74,7 @@ class NoisyConv(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Map ``[batch, inputs, side, side]`` to ``[batch, outputs, side, side]``."""
-        noisy: Tensor = self.noise(self.power(self.conv(torch.relu(self.norm(maps)))))
+        noisy: Tensor = self.noise(self.power(self.conv(torch.relu_(self.norm(maps)))))
         return noisy
 
 
@@ -153,6 +153,8 @@ class DenseNet(nn.Module):
                 f"multiple of {BLOCKS}, of {2 * BLOCKS} with bottlenecks, and the growth positive"
             )
         maps = 2 * growth if bottleneck else 16
+        self.mean: Tensor
+        self.spread: Tensor
         self.register_buffer("mean", torch.tensor(MEAN).view(-1, 1, 1), persistent=False)
         self.register_buffer("spread", torch.tensor(SPREAD).view(-1, 1, 1), persistent=False)
         self.conv = nn.Conv2d(COLOURS, maps, 3, padding=1, bias=False)
@@ -178,6 +180,6 @@ class DenseNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map ``images`` ``[batch, 3, 32, 32]`` to outputs ``[batch, 10]``."""
         maps = self.noise(self.power(self.conv((images - self.mean) / self.spread)))
-        maps = torch.relu(self.norm(self.blocks(maps)))
+        maps = torch.relu_(self.norm(self.blocks(maps)))
         outputs: Tensor = self.output_noise(self.fc(maps.mean(dim=(2, 3))))
         return outputs
