@@ -4,7 +4,7 @@ A :class:`Poll` holds one request. It hands out votes and takes what each fell o
 them, where, and beside which votes of other requests, is not its business.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +19,9 @@ from models.stopping import StopRule, fewest_to_decide, mode_of
 
 NOWHERE = -1
 """What a vote falls on whose outputs are not finite."""
+
+Observer = Callable[[int, int, int], None]
+"""Is told of votes as they are counted, in vote order: position of the input, class, how many."""
 
 VOTES_A_TURN = 8
 """Votes on one input that are handed out together."""
@@ -106,13 +109,23 @@ class Ballot:
     Args:
         classes: number of classes.
         request: whose votes they are.
+        position: of the input in the request.
+        observer: is told of every vote that counts.
     """
 
-    def __init__(self, classes: int, request: VoteRequest) -> None:
+    def __init__(
+        self,
+        classes: int,
+        request: VoteRequest,
+        position: int = 0,
+        observer: Observer | None = None,
+    ) -> None:
         self.vote_counts = np.zeros(classes, np.int64)
         self.votes_cast = 0
         self.issued = 0
         self._request = request
+        self._position = position
+        self._observer = observer
         self._waiting: dict[int, int] = {}
         self._earliest_decision = self._fewest()
 
@@ -180,6 +193,8 @@ class Ballot:
             )
         self.vote_counts[fell_on] += votes
         self.votes_cast += votes
+        if self._observer is not None:
+            self._observer(self._position, fell_on, votes)
         if self.votes_cast == self._earliest_decision:
             self._earliest_decision += self._fewest()
 
@@ -190,11 +205,16 @@ class Poll:
     Args:
         request: inputs and votes.
         classes: number of classes of the network.
+        observer: is told of every vote that counts.
     """
 
-    def __init__(self, request: VoteRequest, classes: int) -> None:
+    def __init__(
+        self, request: VoteRequest, classes: int, observer: Observer | None = None
+    ) -> None:
         self.request = request
-        self._ballots = [Ballot(classes, request) for _ in range(len(request.inputs))]
+        self._ballots = [
+            Ballot(classes, request, position, observer) for position in range(len(request.inputs))
+        ]
 
     def take(self, limit: int) -> list[VoteKey]:
         """Return up to ``limit`` votes to compute next; none while all wanted are under way.

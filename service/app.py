@@ -14,8 +14,9 @@ from service.backend import VotingBackend
 from service.errors import install_error_handlers, table_of_codes
 from service.predictor import Predictor
 from service.request_id import RequestIdMiddleware
-from service.routes import checkpoints, health, predict
+from service.routes import checkpoints, health, predict, stream
 from service.settings import Settings
+from service.shutdown import told_to_stop
 
 log = logging.getLogger("noisevote")
 
@@ -38,9 +39,11 @@ def create_app(settings: Settings) -> FastAPI:
         predictor = Predictor(settings, CheckpointStore(settings.checkpoints), backend)
         app.state.predictor = predictor
         app.state.not_ready = "warming up"
+        app.state.closing = asyncio.Event()
         app.state.warming_up = asyncio.create_task(warm_up(app, predictor))
         try:
-            yield
+            with told_to_stop(app.state.closing):
+                yield
         finally:
             app.state.warming_up.cancel()
             with suppress(asyncio.CancelledError):
@@ -56,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)
-    for routes in (predict, checkpoints, health):
+    for routes in (predict, stream, checkpoints, health):
         app.include_router(routes.router)
     return app
 

@@ -19,7 +19,7 @@ from models.checkpoint import Checkpoint
 from models.noise import VoteKey
 from models.runtime import OnnxRuntime
 from models.stopping import StopRule, bounded_boundary
-from models.voting import Poll, VoteRequest, VoteResult, rows_of, votes_of
+from models.voting import Observer, Poll, VoteRequest, VoteResult, rows_of, votes_of
 
 TILES_PER_SLOT = 4
 """Tiles of one request in flight per slot: enough to keep every slot busy between waves."""
@@ -53,8 +53,10 @@ class VotingBackend:
         self._slots = slots
         self._pool = ThreadPoolExecutor(slots, thread_name_prefix="votes")
 
-    async def vote(self, checkpoint: Checkpoint, request: VoteRequest) -> Answer:
-        """Cast the votes of a request.
+    async def vote(
+        self, checkpoint: Checkpoint, request: VoteRequest, observer: Observer | None = None
+    ) -> Answer:
+        """Cast the votes of a request; the observer is told of each that counts.
 
         Raises:
             CheckpointError: the checkpoint's files are not those of its card.
@@ -62,7 +64,7 @@ class VotingBackend:
         """
         asked = time.perf_counter()
         runtime = await self.run(lambda: prepared(checkpoint, request))
-        poll = Poll(request, len(checkpoint.card.labels))
+        poll = Poll(request, len(checkpoint.card.labels), observer)
         started: list[float] = []
 
         def votes_on(keys: list[VoteKey]) -> NDArray[np.int64]:

@@ -36,6 +36,10 @@ class BodyTooLargeError(NoisevoteError):
     """The body is larger than the limit."""
 
 
+class DrainingError(NoisevoteError):
+    """The service is shutting down."""
+
+
 class NotReadyError(NoisevoteError):
     """The service has not warmed up, or failed to."""
 
@@ -49,6 +53,7 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     InputError: (422, "invalid_input"),
     CheckpointError: (503, "checkpoint_refused"),
     NotReadyError: (503, "not_ready"),
+    DrainingError: (503, "draining"),
     DataError: (500, "internal"),
     TrainingError: (500, "internal"),
     ExportError: (500, "internal"),

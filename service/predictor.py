@@ -10,7 +10,7 @@ from models.checkpoint import Checkpoint, CheckpointStore
 from models.cost import Hardware, cost_of
 from models.errors import InputError, LimitError
 from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
-from models.voting import VoteRequest, VoteResult
+from models.voting import Observer, VoteRequest, VoteResult
 from service.backend import Answer, VotingBackend
 from service.inputs import asked_sigma, effective_sigma, hardware_of, inputs_of, kind_of
 from service.replies import CostBody, NoiseBody, Prediction, PredictResponse, Timing
@@ -34,15 +34,20 @@ class Predictor:
         self.store = store
         self.backend = backend
 
-    async def predict(self, request: PredictRequest) -> PredictResponse:
+    async def predict(
+        self, request: PredictRequest, observer: Observer | None = None
+    ) -> PredictResponse:
         """Vote on the inputs of a request.
+
+        Args:
+            request: what is asked.
+            observer: is told of every vote that counts, on the event loop.
 
         Raises:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
         began = time.perf_counter()
-        asked = request.checkpoint
-        checkpoint = self.default() if asked is None else self.store.find(asked)
+        checkpoint = self.checkpoint_for(request)
         card = checkpoint.card
         self._check_limits(request, card)
         seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
@@ -59,7 +64,7 @@ class Predictor:
             alpha=request.alpha,
             delta=request.delta,
         )
-        answer = await self.backend.vote(checkpoint, vote_request)
+        answer = await self.backend.vote(checkpoint, vote_request, observer)
         return PredictResponse(
             checkpoint=checkpoint.name,
             noise=noise_body(kind, sigma, request.repeats),
@@ -73,6 +78,11 @@ class Predictor:
             ],
             timing_ms=timing_of(answer, time.perf_counter() - began),
         )
+
+    def checkpoint_for(self, request: PredictRequest) -> Checkpoint:
+        """Return the checkpoint that a request names, or the default."""
+        asked = request.checkpoint
+        return self.default() if asked is None else self.store.find(asked)
 
     def default(self) -> Checkpoint:
         """Return the checkpoint that answers requests that name none."""
