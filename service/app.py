@@ -39,7 +39,6 @@ def create_app(settings: Settings) -> FastAPI:
         predictor = Predictor(settings, CheckpointStore(settings.checkpoints), backend)
         app.state.predictor = predictor
         app.state.not_ready = "warming up"
-        app.state.closing = asyncio.Event()
         app.state.warming_up = asyncio.create_task(warm_up(app, predictor))
         try:
             with told_to_stop(app.state.closing):
@@ -57,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,  # a redirect would be built from whatever Host the client sent
     )
+    app.state.closing = asyncio.Event()
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)
     for routes in (predict, stream, checkpoints, health):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
 
-from service.errors import BodyTooLargeError
+from service.errors import BodyTooLargeError, DrainingError
 from service.parsing import parse
 from service.predictor import Predictor
 from service.schemas import PredictRequest
@@ -31,11 +31,14 @@ async def predict_request_of(request: Request, predictor: PredictorDep) -> Predi
     """Read and validate the body of a prediction.
 
     Raises:
+        DrainingError: the process has been told to stop.
         BodyTooLargeError: it is longer than the limit; no more than that is kept.
         ClientDisconnect: the client left before the end of the body.
         NotJsonError: it is not JSON, or nested too deeply.
         InputError: a field is unknown or out of range.
     """
+    if request.app.state.closing.is_set():
+        raise DrainingError("the service is shutting down; send the request again")
     body = await read_body(request, predictor.settings.max_body_bytes)
     if len(body) <= PARSED_ON_A_SLOT_BYTES:
         return parse(body)

@@ -10,7 +10,7 @@ from models.errors import (
     UnknownCheckpointError,
 )
 from service.dependencies import PredictorDep, PredictRequestDep, unless_client_leaves
-from service.errors import BodyTooLargeError, NotJsonError, responses_for
+from service.errors import BodyTooLargeError, DrainingError, NotJsonError, responses_for
 from service.replies import PredictResponse
 from service.schemas import PredictRequest, inlined_schema
 
@@ -24,6 +24,7 @@ REFUSALS = responses_for(
     PictureError,
     LimitError,
     CheckpointError,
+    DrainingError,
 )
 
 

@@ -3,16 +3,9 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from models.errors import (
-    CheckpointError,
-    InputError,
-    LimitError,
-    PictureError,
-    UnknownCheckpointError,
-)
 from service.dependencies import PredictorDep, PredictRequestDep
-from service.errors import BodyTooLargeError, DrainingError, NotJsonError, responses_for
 from service.events import EventStream, VotesEvent
+from service.routes.predict import REFUSALS
 from service.schemas import PredictRequest, inlined_schema
 from service.streaming import VoteStream
 
@@ -40,16 +33,7 @@ event have a status of their own, as with `/predict`.
             "description": "Server-sent events; `votes` events hold this.",
             "content": {"text/event-stream": {"schema": inlined_schema(VotesEvent)}},
         },
-        **responses_for(
-            NotJsonError,
-            UnknownCheckpointError,
-            BodyTooLargeError,
-            InputError,
-            PictureError,
-            LimitError,
-            CheckpointError,
-            DrainingError,
-        ),
+        **REFUSALS,
     },
     openapi_extra={
         "requestBody": {

@@ -171,7 +171,6 @@ async def test_an_error_after_the_first_vote_is_the_last_event(error: Exception,
     transport = httpx.ASGITransport(app)
     with one_slot() as backend:
         app.state.predictor = Predictor(Settings(slots=1), FailingStore(error), backend)
-        app.state.closing = asyncio.Event()
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             response = await client.post("/predict/stream", json={**LONG, "inputs": [array()]})
     *votes, (name, data) = events_in(response.text)
@@ -205,7 +204,6 @@ async def test_a_stream_ends_when_its_client_leaves() -> None:
 
     with one_slot() as backend:
         app.state.predictor = Predictor(Settings(slots=1), store, backend)
-        app.state.closing = asyncio.Event()
         await app(scope("/predict/stream"), receive, send)
         passes = await passes_at_rest(backend, runtime)
         assert 1 <= passes < 20 * 1000 / store.counting.card.tile
@@ -232,15 +230,15 @@ def scope(path: str) -> Json:
     }
 
 
-async def test_a_stream_that_begins_while_the_service_shuts_down_is_refused() -> None:
+async def test_new_work_is_refused_while_the_service_shuts_down() -> None:
     app = create_app(Settings(slots=1))
     transport = httpx.ASGITransport(app)
     backend = VotingBackend(1)
     app.state.predictor = Predictor(Settings(slots=1), CountingStore(), backend)
-    app.state.closing = asyncio.Event()
     app.state.closing.set()
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-        error_in(await client.post("/predict/stream", json=LONG), 503, "draining")
+        for path in ("/predict", "/predict/stream"):
+            error_in(await client.post(path, json=LONG), 503, "draining")
     backend.close()
 
 
