@@ -14,7 +14,7 @@ from service.backend import VotingBackend
 from service.errors import install_error_handlers, table_of_codes
 from service.predictor import Predictor
 from service.request_id import RequestIdMiddleware
-from service.routes import checkpoints, health, predict, stream
+from service.routes import checkpoints, health, page, predict, stream
 from service.settings import Settings
 from service.shutdown import told_to_stop
 
@@ -54,12 +54,14 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         version=version("noisevote"),
         lifespan=lifespan,
+        docs_url=None,  # service/routes/page.py serves it without outside requests
+        redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from whatever Host the client sent
     )
     app.state.closing = asyncio.Event()
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)
-    for routes in (predict, stream, checkpoints, health):
+    for routes in (predict, stream, checkpoints, health, page):
         app.include_router(routes.router)
     return app
 
