@@ -106,6 +106,38 @@ class Evaluation(CardPart):
         )
 
 
+class Threshold(CardPart):
+    """The margin at which ``calibrated`` stops, and what it was chosen on.
+
+    Attributes:
+        kind: of the noise.
+        sigma: standard deviation at every noise point.
+        votes: N.
+        delta: largest chance of another mode than that of all N votes.
+        confidence: that the chance is no larger, over the choice of the validation inputs.
+        margin: votes by which the mode must lead.
+        changed: validation inputs whose mode it changed.
+        inputs: validation inputs in all, each with N votes.
+        mean_votes: cast on them on average.
+        seed: of the votes' noise.
+        noise_scheme: that drew it.
+        command: that chose it.
+    """
+
+    kind: NoiseKind
+    sigma: float
+    votes: int
+    delta: float
+    confidence: float
+    margin: int
+    changed: int
+    inputs: int
+    mean_votes: float
+    seed: int
+    noise_scheme: str
+    command: str
+
+
 class Training(CardPart):
     """How the weights were made.
 
@@ -143,6 +175,7 @@ class Card(CardPart):
         digests: SHA-256 of each file.
         training: where the weights come from.
         evaluations: measured accuracies.
+        thresholds: margins for the stop rule ``calibrated``.
     """
 
     card_version: Literal[1]
@@ -158,6 +191,7 @@ class Card(CardPart):
     digests: dict[str, str]
     training: Training
     evaluations: tuple[Evaluation, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
 
     @property
     def macs(self) -> int:

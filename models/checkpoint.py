@@ -60,6 +60,10 @@ class Checkpoint:
             digest.update(f"{file}:{sha256}\n".encode())
         return f"{NOISE_SCHEME}:{digest.hexdigest()[:16]}"
 
+    def loaded(self, kind: NoiseKind) -> OnnxRuntime | None:
+        """Return the runtime for one kind of noise if it is loaded; never waits."""
+        return self._runtimes.get(kind)
+
     def runtime(self, kind: NoiseKind) -> OnnxRuntime:
         """Return the runtime for one kind of noise, loaded and checked at the first call.
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from models.checkpoint import CheckpointStore
 from models.errors import NoisevoteError
 from service.backend import VotingBackend
+from service.bodies import HeldBytes
 from service.errors import install_error_handlers, table_of_codes
 from service.predictor import Predictor
 from service.request_id import RequestIdMiddleware
@@ -35,7 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        backend = VotingBackend(settings.slots)
+        backend = VotingBackend(settings.slots, settings.max_queue_gmacs)
         predictor = Predictor(settings, CheckpointStore(settings.checkpoints), backend)
         app.state.predictor = predictor
         app.state.not_ready = "warming up"
@@ -58,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from whatever Host the client sent
     )
+    app.state.held_bytes = HeldBytes(settings.max_held_bytes)
     app.state.closing = asyncio.Event()
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)

@@ -1,6 +1,7 @@
 """From errors to HTTP: the only table of status codes, and the one shape of every error body."""
 
 import logging
+import math
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -15,10 +16,12 @@ from starlette.requests import ClientDisconnect
 from models.errors import (
     CheckpointError,
     DataError,
+    DeadlineError,
     ExportError,
     InputError,
     LimitError,
     NoisevoteError,
+    OverloadedError,
     PictureError,
     TrainingError,
     UnknownCheckpointError,
@@ -51,9 +54,11 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     PictureError: (422, "invalid_picture"),
     LimitError: (422, "limit_exceeded"),
     InputError: (422, "invalid_input"),
+    OverloadedError: (429, "overloaded"),
     CheckpointError: (503, "checkpoint_refused"),
     NotReadyError: (503, "not_ready"),
     DrainingError: (503, "draining"),
+    DeadlineError: (504, "deadline"),
     DataError: (500, "internal"),
     TrainingError: (500, "internal"),
     ExportError: (500, "internal"),
@@ -152,7 +157,10 @@ async def on_noisevote_error(request: Request, error: Exception) -> JSONResponse
     status, code = status_and_code(type(error)) if isinstance(error, NoisevoteError) else (500, "")
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return await on_unexpected(request, error)
-    return error_response(request, status, code, str(error), getattr(error, "field", None))
+    response = error_response(request, status, code, str(error), getattr(error, "field", None))
+    if isinstance(error, OverloadedError):
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    return response
 
 
 async def on_validation_error(request: Request, error: Exception) -> JSONResponse:

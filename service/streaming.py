@@ -18,8 +18,7 @@ from models.running import running
 from service.dependencies import client_leaves
 from service.errors import DrainingError, on_client_left, on_noisevote_error, on_unexpected
 from service.events import KEEP_ALIVE, EventStream, VotesEvent, event
-from service.predictor import Predictor
-from service.schemas import PredictRequest
+from service.predictor import Predictor, Prepared
 
 KEEP_ALIVE_S = 10.0
 """Seconds without an event after which a comment is sent."""
@@ -30,29 +29,34 @@ class VoteStream:
 
     Args:
         predictor: answers it.
-        asked: the request.
+        prepared: the request.
         request: whose client waits.
         closing: set when the process is told to stop.
     """
 
     def __init__(
-        self, predictor: Predictor, asked: PredictRequest, request: Request, closing: asyncio.Event
+        self, predictor: Predictor, prepared: Prepared, request: Request, closing: asyncio.Event
     ) -> None:
-        self._asked = asked
+        self._votes_asked = prepared.votes
         self._request = request
-        self._card = predictor.checkpoint_for(asked).card
-        self._predicting = asyncio.create_task(predictor.predict(asked, self._observe))
+        self._labels = prepared.checkpoint.card.labels
+        loop = asyncio.get_running_loop()
+
+        def observe(position: int, fell_on: int, votes: int) -> None:
+            # Votes are counted on the threads of the slots; the event loop keeps their order.
+            loop.call_soon_threadsafe(self._observe, position, fell_on, votes)
+
+        self._predicting = asyncio.create_task(predictor.answer(prepared, observe))
         self._leaving = asyncio.create_task(client_leaves(request))
         self._closing = asyncio.create_task(closing.wait())
         self._counted = asyncio.Event()
         self._fresh: dict[int, list[int]] = defaultdict(list)
-        classes = len(self._card.labels)
         self._vote_counts: dict[int, NDArray[np.int64]] = defaultdict(
-            lambda: np.zeros(classes, np.int64)
+            lambda: np.zeros(len(self._labels), np.int64)
         )
 
     def _observe(self, position: int, fell_on: int, votes: int) -> None:
-        """Take votes of the input at ``position`` that were counted; called on the event loop."""
+        """Take votes of the input at ``position`` that were counted."""
         self._fresh[position].extend([fell_on] * votes)
         self._counted.set()
 
@@ -124,8 +128,8 @@ class VoteStream:
             state = running(
                 self._vote_counts[position],
                 np.array(fell_on, np.int64),
-                self._asked.votes,
-                self._asked.alpha,
+                self._votes_asked.votes,
+                self._votes_asked.alpha,
             )
             self._vote_counts[position] = counts = state.vote_counts[-1]
             mode = int(state.modes[-1])
@@ -135,7 +139,7 @@ class VoteStream:
                 vote_counts=counts.tolist(),
                 votes_cast=int(counts.sum()),
                 mode=mode,
-                label=self._card.labels[mode],
+                label=self._labels[mode],
                 agreement=float(counts[mode] / counts.sum()),
                 intervals=list(zip(state.lower.tolist(), state.upper.tolist(), strict=True)),
                 is_decided=state.is_decided.tolist(),

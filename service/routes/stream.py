@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from service.dependencies import PredictorDep, PredictRequestDep
+from service.dependencies import PredictorDep, PreparedDep
 from service.events import EventStream, VotesEvent
 from service.routes.predict import REFUSALS
 from service.schemas import PredictRequest, inlined_schema
@@ -43,7 +43,7 @@ event have a status of their own, as with `/predict`.
     },
 )
 async def stream_predict(
-    asked: PredictRequestDep, predictor: PredictorDep, request: Request
+    prepared: PreparedDep, predictor: PredictorDep, request: Request
 ) -> EventStream:
     """Cast noisy votes and send them as they are counted; the last event is the answer."""
-    return await VoteStream(predictor, asked, request, request.app.state.closing).begun()
+    return await VoteStream(predictor, prepared, request, request.app.state.closing).begun()
