@@ -41,6 +41,10 @@ class BodyTooLargeError(NoisevoteError):
     """The body is larger than the limit."""
 
 
+class DrainingError(NoisevoteError):
+    """The service is shutting down."""
+
+
 class NotReadyError(NoisevoteError):
     """The service has not warmed up, or failed to."""
 
@@ -56,6 +60,7 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     MissingExtraError: (501, "missing_extra"),
     CheckpointError: (503, "checkpoint_refused"),
     NotReadyError: (503, "not_ready"),
+    DrainingError: (503, "draining"),
     DeadlineError: (504, "deadline"),
     DataError: (500, "internal"),
     TrainingError: (500, "internal"),
