@@ -41,13 +41,13 @@ class Network:
     tile: int = 8
 
 
-def densenet(**sizes: int) -> Network:
-    """Return the row of a DenseNet.
+def densenet(depth: int, bottleneck: bool = False) -> Network:
+    """Return the row of a DenseNet of that depth.
 
     Its tile is the smallest of those that take the least time a vote (1 to 20 rows measured): it
     keeps the maps in the caches and the memory low.
     """
-    build = partial(DenseNet, **sizes)
+    build = partial(DenseNet, depth=depth, bottleneck=bottleneck)
     return Network(build, "cifar10", SHAPE, (0.0, 1.0), "cifar_picture-1", CLASSES, tile=4)
 
 
