@@ -6,13 +6,9 @@ from models.errors import TrainingError
 from models.noise import NoiseKind
 from training.recipes import Adversary, Hardening, Recipe, Schedule
 
-FGSM = Adversary(epsilon=0.3, step_size=0.375)
-"""One step of 1.25 epsilon from a random start, for pictures in 0..1 (arXiv 2001.03994)."""
-
-DENSENET_SCHEDULE = Schedule(
-    epochs=6, batch_size=64, learning_rate=5e-3, weight_decay=1e-2, precision="bfloat16"
-)
-"""For hours of one CPU core; a GPU has time for 100 epochs."""
+PGD = Adversary(epsilon=0.3, step_size=0.15, steps=4, ramp=0.3)
+"""For digits in 0..1. A single step of 1.25 epsilon (arXiv 2001.03994) costs a third, but
+`mnist_cnn` soon learns to deceive it: it stands that step and falls to ten small ones."""
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
@@ -85,7 +81,7 @@ RECIPES: dict[str, Recipe] = {
             dataset="mnist",
             hardening=Hardening(),
             schedule=Schedule(epochs=10, learning_rate=5e-3),
-            adversary=FGSM,
+            adversary=PGD,
         ),
         Recipe(
             "mnist_cnn-adv-mult-0.4",
@@ -93,7 +89,7 @@ RECIPES: dict[str, Recipe] = {
             dataset="mnist",
             hardening=Hardening(sigma_train=0.4, loss="marginal", output_draws=16),
             schedule=Schedule(epochs=10, learning_rate=5e-3),
-            adversary=FGSM,
+            adversary=PGD,
         ),
         Recipe(
             "madry_cnn-adv",
@@ -101,7 +97,7 @@ RECIPES: dict[str, Recipe] = {
             dataset="mnist",
             hardening=Hardening(),
             schedule=Schedule(epochs=8, learning_rate=1e-3),
-            adversary=FGSM,
+            adversary=PGD,
         ),
         Recipe(
             "stroke_lstm-clean",

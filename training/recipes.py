@@ -19,6 +19,7 @@ from models.errors import TrainingError
 from models.noise import NoiseKind
 
 Loss = Literal["cross_entropy", "marginal", "vote"]
+Distribution = Literal["normal", "half_normal"]
 Optimizer = Literal["adamw", "sgd"]
 Curve = Literal["one_cycle", "cosine"]
 Precision = Literal["float32", "bfloat16"]
@@ -40,6 +41,25 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Variance(Part):
+    """Variance-aware noisy training: each image of each step meets a sigma of its own.
+
+    Source: X. Wang et al., arXiv 2503.16183, and their code, which differ in the distribution.
+
+    Attributes:
+        alpha: the centre of the distribution, as a share of ``sigma_train``.
+        theta: its spread.
+        distribution: ``normal``: N(alpha sigma_train, theta^2), below 0 cut off to 0, as the paper
+            has it; ``half_normal``: alpha sigma_train + theta |z| with z standard normal, as the
+            code has it.
+    """
+
+    alpha: NotNegative
+    theta: NotNegative
+    distribution: Distribution = "normal"
+
+
+@dataclass(frozen=True, slots=True)
 class Hardening(Part):
     """How the noise enters the training.
 
@@ -56,6 +76,7 @@ class Hardening(Part):
         pass_draws: noisy passes per image and step, each with its own noise at every point.
         ramp: share of the steps in which sigma rises linearly from 0 to ``sigma_train``, called
             incremental in the code of Wang et al., arXiv 2501.14531.
+        variance: how sigma varies from image to image once the ramp is over; None: not at all.
     """
 
     kind: NoiseKind = NoiseKind.MULTIPLICATIVE
@@ -65,6 +86,7 @@ class Hardening(Part):
     output_draws: Natural = 1
     pass_draws: Natural = 1
     ramp: Share = 0.0
+    variance: Variance | None = None
 
 
 @dataclass(frozen=True, slots=True)

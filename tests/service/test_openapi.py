@@ -76,7 +76,9 @@ def test_the_document_has_the_structure_of_openapi_3_1(document: Json) -> None:
         for status, response in operation["responses"].items():
             assert status == "default" or 200 <= int(status) < 600
             assert response["description"]
-            assert "schema" in response["content"]["application/json"]
+            (media_type,) = response["content"]
+            assert media_type in {"application/json", "text/event-stream"}
+            assert "schema" in response["content"][media_type]
     assert len(ids) == len(set(ids))
 
 
@@ -90,6 +92,7 @@ def test_every_reference_in_the_document_leads_somewhere(document: Json) -> None
 def test_every_route_is_in_the_document(document: Json) -> None:
     assert {(path, method) for path, method, _ in operations(document)} == {
         ("/predict", "post"),
+        ("/predict/stream", "post"),
         ("/checkpoints", "get"),
         ("/checkpoints/{name}", "get"),
         ("/health/live", "get"),
@@ -124,7 +127,7 @@ def test_every_error_code_is_in_the_document(document: Json) -> None:
 def test_every_reply_names_the_codes_that_it_can_have(document: Json) -> None:
     responses = document["paths"]["/predict"]["post"]["responses"]
     for status, code in STATUS.values():
-        if code not in {"internal", "not_ready"}:
+        if code not in {"internal", "not_ready", "missing_extra"}:
             assert f"`{code}`: " in responses[str(status)]["description"]
     ready = document["paths"]["/health/ready"]["get"]["responses"]
     assert "`not_ready`: " in ready["503"]["description"]

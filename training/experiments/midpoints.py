@@ -23,6 +23,7 @@ from models.checkpoint import Checkpoint
 from training.experiments.bench import SEEDS, Bench, classes_of
 from training.noise_setting import NoiseSetting
 from training.results_file import SHARE_COLUMNS, share
+from training.splits import Split
 
 SWEEP_COLUMNS = ("point", "sigma", *SHARE_COLUMNS)
 FIT_COLUMNS = (
@@ -55,7 +56,7 @@ class MidpointPlan:
 
     sigmas: tuple[float, ...] = tuple(np.geomspace(0.1, 100, 19).round(4).tolist())
     images: int = 1000
-    split: str = "validation"
+    split: Split = Split.VALIDATION
     resamples: int = 200
 
 
