@@ -1,5 +1,7 @@
 """The registered recipes, by name."""
 
+from dataclasses import replace
+
 from models.errors import TrainingError
 from models.noise import NoiseKind
 from training.recipes import Adversary, Hardening, Recipe, Schedule
@@ -152,8 +154,9 @@ RECIPES: dict[str, Recipe] = {
             network="densenet40",
             dataset="cifar10",
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=DENSENET_SCHEDULE,
+            schedule=replace(DENSENET_SCHEDULE, learning_rate=3e-3),
             validation_images=2000,
+            warm_start="run:densenet40-clean",
         ),
         Recipe(
             "densenet100-clean",
@@ -168,8 +171,9 @@ RECIPES: dict[str, Recipe] = {
             network="densenet100",
             dataset="cifar10",
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=DENSENET_SCHEDULE,
+            schedule=replace(DENSENET_SCHEDULE, learning_rate=3e-3),
             validation_images=2000,
+            warm_start="run:densenet100-clean",
         ),
     )
 }
