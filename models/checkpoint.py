@@ -167,7 +167,7 @@ def check_batch_invariance(runtime: Runtime, card: Card) -> None:
     low, high = card.input.range
     generator = np.random.default_rng(0)
     images = generator.uniform(low, high, (card.tile, *card.input.shape)).astype(np.float32)
-    sigma = np.full((1, len(card.noise_points)), card.noise.sigma_train or 0.5)
+    sigma = np.full((1, len(card.noise_points)), card.noise.largest_sigma or 0.5)
     keys = [VoteKey(0, row, row) for row in range(card.tile)]
     together = runtime.outputs(
         Rows(images, np.arange(card.tile), sigma.repeat(card.tile, axis=0), keys)

@@ -15,7 +15,9 @@ Each message says what was got, what is allowed and what to do. HTTP status code
     ├── CheckpointError           a checkpoint's files are missing, corrupt or of another version
     ├── DataError                 a data set's files are missing, corrupt or unknown
     ├── TrainingError             a training run cannot start or go on
-    └── ExportError               a network cannot be turned into a checkpoint that serves
+    ├── ExportError               a network cannot be turned into a checkpoint that serves
+    ├── CancelledError            an assessment was told to stop
+    └── MissingExtraError         an optional part of the installation is missing
 """
 
 
@@ -77,3 +79,11 @@ class TrainingError(NoisevoteError):
 
 class ExportError(NoisevoteError):
     """A network cannot be turned into a checkpoint that serves."""
+
+
+class CancelledError(NoisevoteError):
+    """An assessment was told to stop."""
+
+
+class MissingExtraError(NoisevoteError):
+    """An optional part of the installation is missing."""

@@ -19,7 +19,7 @@ Source: Qin & Vucinic, arXiv 1811.10649, section 2 (noise models, signal-to-nois
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -66,6 +66,13 @@ class VoteKey(NamedTuple):
     seed: int
     position: int
     vote: int
+
+
+def sigma_text(sigma: float | Mapping[str, float]) -> str:
+    """Return a sigma as people read it: a number, or one for each noise point."""
+    if isinstance(sigma, Mapping):
+        return ", ".join(f"{point} {value:g}" for point, value in sigma.items())
+    return f"{sigma:g}"
 
 
 def snr_db_from_sigma(sigma: float) -> float:

@@ -72,3 +72,32 @@ def top_two_p_value(vote_counts: NDArray[np.int64]) -> float:
     """
     second, first = (int(count) for count in np.partition(vote_counts, -2)[-2:])
     return min(1.0, 2.0 * float(bdtr(second, first + second, 0.5)))
+
+
+def mcnemar_p_value(first_only: int, second_only: int) -> float:
+    """Return the two-sided p-value of "both are right equally often", from paired outcomes.
+
+    Only the pairs that differ carry information; under the hypothesis each falls to either side
+    with a chance of one half (the exact test).
+
+    Source: Q. McNemar, Psychometrika 12 (1947), 153-157.
+
+    Args:
+        first_only: pairs in which only the first is right.
+        second_only: pairs in which only the second is right.
+    """
+    differing = first_only + second_only
+    return min(1.0, 2.0 * float(bdtr(min(first_only, second_only), differing, 0.5)))
+
+
+def sign_test_p_value(for_it: int, against_it: int) -> float:
+    """Return the one-sided p-value of "more pairs speak for it than against it" by chance alone.
+
+    It is the chance of at least ``for_it`` of the pairs that differ, if each falls to either side
+    with a chance of one half.
+
+    Args:
+        for_it: pairs that speak for the claim.
+        against_it: pairs that speak against it.
+    """
+    return float(bdtr(against_it, for_it + against_it, 0.5))

@@ -44,6 +44,19 @@ class Answer:
     compute_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy the backend is.
+
+    Attributes:
+        requests: waiting or under way.
+        idle: slots without work.
+    """
+
+    requests: int
+    idle: int
+
+
 class VotingBackend:
     """Computes votes on a fixed number of slots, one thread each.
 
@@ -111,6 +124,12 @@ class VotingBackend:
         if ticket.started is None or not poll.has_votes:
             raise DeadlineError("the time was up before every input had a vote")
         return Answer(poll.results(), ticket.started - asked, finished - ticket.started)
+
+    @property
+    def load(self) -> Load:
+        """How busy it is now."""
+        with self._changed:
+            return Load(self._batcher.requests, self._idle)
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Do blocking work that is no vote; cancelling drops it if it has not started."""

@@ -125,7 +125,7 @@ class CheckpointSummary(BaseModel):
     name: str
     network: str
     noise: NoiseKind
-    sigma_train: float
+    sigma_train: float | dict[str, float]
     input_shape: tuple[int, ...]
     labels: tuple[str, ...]
     is_default: bool

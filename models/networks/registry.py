@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from torch import nn
 
+from models.cifar10 import CLASSES, SHAPE
 from models.errors import TrainingError
+from models.networks.densenet import DenseNet
+from models.networks.madry_cnn import MadryCnn
 from models.networks.mnist_cnn import MnistCnn
 from models.networks.stroke_lstm import StrokeLstm
 from models.noise import NoiseKind
@@ -38,6 +42,20 @@ class Network:
 
 
 NETWORKS: dict[str, Network] = {
+    "densenet40": Network(
+        partial(DenseNet, depth=40), "cifar10", SHAPE, (0.0, 1.0), "cifar_picture-1", CLASSES
+    ),
+    "densenet100": Network(
+        partial(DenseNet, depth=100, bottleneck=True),
+        "cifar10",
+        SHAPE,
+        (0.0, 1.0),
+        "cifar_picture-1",
+        CLASSES,
+    ),
+    "madry_cnn": Network(
+        MadryCnn, "mnist", (1, 28, 28), (0.0, 1.0), "mnist_digit-1", tuple("0123456789")
+    ),
     "mnist_cnn": Network(
         MnistCnn, "mnist", (1, 28, 28), (0.0, 1.0), "mnist_digit-1", tuple("0123456789")
     ),

@@ -21,8 +21,8 @@ from service.app import create_app
 from service.backend import VotingBackend
 from service.predictor import Predictor
 from service.settings import Settings
+from tests.service.gated import GatedStore, at_rest, one_slot
 from tests.service.support import CHECKPOINT, Json, array, ask, error_in, noise_image, picture
-from tests.service.test_health import CountingStore, one_slot, passes_at_rest
 from tests.service.test_server import started
 
 pytestmark = pytest.mark.anyio
@@ -184,8 +184,9 @@ async def test_an_error_after_the_first_vote_is_the_last_event(error: Exception,
 
 async def test_a_stream_ends_when_its_client_leaves() -> None:
     app = create_app(Settings(slots=1))
-    store = CountingStore()
-    runtime = store.counting.counting
+    store = GatedStore()
+    runtime = store.gated.gated
+    runtime.gate.set()
     left = asyncio.Event()
     sent: list[Json] = []
 
@@ -205,9 +206,9 @@ async def test_a_stream_ends_when_its_client_leaves() -> None:
     with one_slot() as backend:
         app.state.predictor = Predictor(Settings(slots=1), store, backend)
         await app(scope("/predict/stream"), receive, send)
-        passes = await passes_at_rest(backend, runtime)
-        assert 1 <= passes < 20 * 1000 / store.counting.card.tile
-        assert await passes_at_rest(backend, runtime) == passes
+        passes = await at_rest(backend, runtime)
+        assert 1 <= passes < 20 * 1000 / store.gated.card.tile
+        assert await at_rest(backend, runtime) == passes
     assert sent[0]["status"] == 200
     assert b"event: result" not in b"".join(part.get("body", b"") for part in sent)
     assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
@@ -234,7 +235,7 @@ async def test_new_work_is_refused_while_the_service_shuts_down() -> None:
     app = create_app(Settings(slots=1))
     transport = httpx.ASGITransport(app)
     backend = VotingBackend(1)
-    app.state.predictor = Predictor(Settings(slots=1), CountingStore(), backend)
+    app.state.predictor = Predictor(Settings(slots=1), GatedStore(), backend)
     app.state.closing.set()
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         for path in ("/predict", "/predict/stream"):

@@ -1,0 +1,27 @@
+"""The trained networks: a checkpoint's weights in torch again."""
+
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import nn
+
+from models.card import Card
+from models.errors import CheckpointError
+from models.networks.registry import build_network
+
+
+def load_network(folder: Path, card: Card) -> nn.Module:
+    """Build a checkpoint's network in torch, in evaluation mode.
+
+    Raises:
+        CheckpointError: the weights are not those of the network on the card.
+    """
+    network = build_network(card.network, card.noise.kind, card.training.recipe["options"])
+    state = {name: tensor.float() for name, tensor in load_file(folder / card.weights).items()}
+    missing, unexpected = network.load_state_dict(state, strict=False)
+    lacking = [key for key in missing if not key.endswith("num_batches_tracked")]
+    if lacking or unexpected:
+        raise CheckpointError(
+            f"the weights of checkpoint {card.name} lack {lacking} and have unknown {unexpected}"
+        )
+    return network.eval()

@@ -1,0 +1,97 @@
+"""From trials to counted shares, scores and paired comparisons."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.robustness.report import Paired, Score, Share
+from models.robustness.run import Run
+from models.robustness.trials import Trial
+from models.statistics import clopper_pearson, mcnemar_p_value, sign_test_p_value
+
+CLAIM_P = 0.01
+"""A difference is claimed only below this p-value."""
+
+
+def share_of(holds: NDArray[np.bool_], alpha: float) -> Share:
+    """Return the share of samples for which something holds."""
+    count, of = int(holds.sum()), len(holds)
+    if of == 0:
+        return Share(count=0, of=0, share=0.0, interval=(0.0, 1.0))
+    return Share(count=count, of=of, share=count / of, interval=clopper_pearson(count, of, alpha))
+
+
+def stably_right(run: Run, noisy: bool) -> NDArray[np.bool_]:
+    """Return which samples are answered right by most replies without any attack ``[n]``.
+
+    Without noise all replies agree, and stably right is right.
+
+    Raises:
+        KeyError: the samples have not been asked yet.
+    """
+    clean = run.trial("clean/noisy" if noisy else "clean/noiseless")
+    return 1 - clean.flip_shares >= run.plan.stable_share
+
+
+def score_of(run: Run, trial: Trial, noisy: bool) -> Score:
+    """Return how the target did on the examples of one attack.
+
+    Args:
+        run: the assessment.
+        trial: of the attack, on the first samples.
+        noisy: whether the target was noisy.
+    """
+    alpha = run.plan.alpha
+    count = len(trial.labels)
+    stable = stably_right(run, noisy)[:count]
+    centres = run.samples.inputs[:count]
+    flips = trial.flip_shares[stable]
+    return Score(
+        robust_accuracy=share_of(trial.is_right[0], alpha),
+        mean_robust_accuracy=float(trial.is_right.mean()),
+        attack_success_rate=share_of(trial.is_fooled[stable], alpha),
+        one_check_success_rate=share_of(trial.believed[stable], alpha),
+        flip_probability=float(flips.mean()) if len(flips) else 0.0,
+        largest_perturbation=float(run.ball.distances(trial.examples, centres).max()),
+        in_ball=run.ball.holds(trial.examples, centres),
+        attack=trial.attack_bill,
+        verification=trial.verification_bill,
+        queries=float(np.median(trial.queries)),
+    )
+
+
+def paired_of(noisy: NDArray[np.bool_], noiseless: NDArray[np.bool_]) -> Paired:
+    """Compare the noisy with the noiseless target, sample by sample.
+
+    Args:
+        noisy: whether one fresh reply was right ``[n]``.
+        noiseless: the same without noise ``[n]``.
+    """
+    noisy_only = int((noisy & ~noiseless).sum())
+    noiseless_only = int((noiseless & ~noisy).sum())
+    return Paired(
+        noisy_only=noisy_only,
+        noiseless_only=noiseless_only,
+        samples=len(noisy),
+        gain=(noisy_only - noiseless_only) / max(1, len(noisy)),
+        p_value=mcnemar_p_value(noisy_only, noiseless_only),
+    )
+
+
+def paired_trials(noisy: Trial | None, noiseless: Trial | None) -> Paired | None:
+    """Compare two trials by their first reply, if both are there."""
+    if noisy is None or noiseless is None:
+        return None
+    return paired_of(noisy.is_right[0], noiseless.is_right[0])
+
+
+def is_clearly_more_often_right(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
+    """Return whether the first is right on more samples than the second, beyond chance."""
+    first_only = int((first & ~second).sum())
+    second_only = int((second & ~first).sum())
+    return sign_test_p_value(first_only, second_only) < CLAIM_P
+
+
+def as_percent(share: Share) -> str:
+    """Return a share in per cent with its interval."""
+    low, high = (100 * end for end in share.interval)
+    return f"{100 * share.share:.1f} % [{low:.1f}, {high:.1f}]"

@@ -1,0 +1,153 @@
+"""Surrogates in torch; the only module of this package that needs it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.checkpoint import Checkpoint
+from models.errors import InputError
+from models.networks.noise_points import given_noise, noise_from, noise_points
+from models.networks.trained import load_network
+from models.noise import VoteKey, fill_noise
+from models.robustness.samples import Samples
+from models.robustness.transfer import SurrogateNoise
+
+ROWS = 32
+"""Rows of every pass. A short batch is filled up, since the last bits of a gradient depend on the
+number of rows beside it; at a fixed number they do not (tested), so results do not depend on which
+samples are attacked together."""
+
+
+class TorchSurrogate:
+    """A network in evaluation mode, with cross-entropy as its loss.
+
+    Args:
+        network: that is differentiated with respect to its inputs.
+        noise: if given, losses and gradients are means over noisy passes.
+        device: torch device.
+
+    Raises:
+        InputError: noise is asked for and the network has no noise points.
+    """
+
+    def __init__(
+        self, network: nn.Module, noise: SurrogateNoise | None = None, device: str = "cpu"
+    ) -> None:
+        if noise is not None and not noise_points(network):
+            raise InputError("the surrogate has no noise points; attack it without noise")
+        self._network = network.eval().to(device).requires_grad_(False)
+        self._noise = noise
+        self._device = torch.device(device)
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many samples it takes well in one call."""
+        return ROWS if self._noise is None else max(1, ROWS // self._noise.draws)
+
+    @property
+    def passes(self) -> int:
+        """Forward passes behind one loss of one sample."""
+        return 1 if self._noise is None else self._noise.draws
+
+    def with_noise(self, noise: SurrogateNoise) -> "TorchSurrogate":
+        """Return the same network behind noise."""
+        return TorchSurrogate(self._network, noise, str(self._device))
+
+    def gradients(
+        self, samples: Samples, turn: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the loss of each sample ``[n]`` and its gradient ``[n, *shape]``."""
+        losses, gradients = [], []
+        for rows, inputs, labels, keys in self._batches(samples, turn):
+            inputs.requires_grad_(True)
+            loss = functional.cross_entropy(self._outputs(inputs, keys), labels, reduction="none")
+            (gradient,) = torch.autograd.grad(loss.sum(), inputs)
+            losses.append(loss.detach().cpu().numpy()[:rows])
+            gradients.append(gradient.cpu().numpy()[:rows])
+        return self._mean(losses), self._mean(gradients)
+
+    def losses(self, samples: Samples, turn: int) -> NDArray[np.float32]:
+        """Return the loss of each sample ``[n]``."""
+        losses = []
+        with torch.inference_mode():
+            for rows, inputs, labels, keys in self._batches(samples, turn):
+                outputs = self._outputs(inputs, keys)
+                loss = functional.cross_entropy(outputs, labels, reduction="none")
+                losses.append(loss.cpu().numpy()[:rows])
+        return self._mean(losses)
+
+    def predictions(self, samples: Samples, turn: int) -> NDArray[np.int64]:
+        """Return the mode of the draws' classes of each sample ``[n]``; of several, the lowest."""
+        votes = []
+        with torch.inference_mode():
+            for rows, inputs, _, keys in self._batches(samples, turn):
+                votes.append(self._outputs(inputs, keys).argmax(dim=1).cpu().numpy()[:rows])
+        of_sample = np.concatenate(votes).reshape(len(samples), self.passes)
+        return np.array([np.bincount(classes).argmax() for classes in of_sample], np.int64)
+
+    def _batches(
+        self, samples: Samples, turn: int
+    ) -> Iterator[tuple[int, Tensor, Tensor, list[VoteKey]]]:
+        """Yield rows that count, inputs, labels and noise keys of passes of :data:`ROWS` rows."""
+        of_row = np.arange(len(samples)).repeat(self.passes)
+        keys = [key for index in samples.indices.tolist() for key in self._keys(index, turn)]
+        for first in range(0, len(of_row), ROWS):
+            chosen = of_row[first : first + ROWS]
+            rows = len(chosen)
+            filled = np.pad(chosen, (0, ROWS - rows), mode="edge")
+            batch_keys = keys[first : first + rows]
+            yield (
+                rows,
+                torch.from_numpy(samples.inputs[filled]).to(self._device),
+                torch.from_numpy(samples.labels[filled]).to(self._device),
+                batch_keys + batch_keys[-1:] * (ROWS - rows),
+            )
+
+    def _keys(self, index: int, turn: int) -> list[VoteKey]:
+        """Return the keys of the draws that one sample meets in one turn."""
+        noise = self._noise
+        if noise is None:
+            return [VoteKey(0, 0, 0)]
+        if noise.is_frozen:
+            return [VoteKey(noise.seed, 0, draw) for draw in range(noise.draws)]
+        first = turn * noise.draws
+        return [VoteKey(noise.seed, index, first + draw) for draw in range(noise.draws)]
+
+    def _outputs(self, inputs: Tensor, keys: list[VoteKey]) -> Tensor:
+        """Return the outputs ``[rows, classes]``, in single precision."""
+        noise = self._noise
+        if noise is None:
+            outputs: Tensor = self._network(inputs)
+            return outputs.float()
+        points = noise_points(self._network)
+        tensors = [np.empty((len(keys), *point.shape), np.float32) for point in points]
+        fill_noise(noise.kind, np.full((len(keys), len(points)), noise.sigma), keys, tensors)
+        named = {
+            point.name: torch.from_numpy(tensor).to(self._device)
+            for point, tensor in zip(points, tensors, strict=True)
+        }
+        with noise_from(self._network, given_noise(noise.kind, named)):
+            outputs = self._network(inputs)
+        return outputs.float()
+
+    def _mean(self, parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the mean over the draws of each sample."""
+        rows = np.concatenate(parts)
+        if self.passes == 1:
+            return rows
+        mean: NDArray[np.float32] = rows.reshape(-1, self.passes, *rows.shape[1:]).mean(axis=1)
+        return mean
+
+
+def surrogate_from(checkpoint: Checkpoint, device: str = "cpu") -> TorchSurrogate:
+    """Return a checkpoint's network as a surrogate.
+
+    Raises:
+        CheckpointError: its weights are damaged, or its network is unknown to torch.
+    """
+    checkpoint.verify()
+    return TorchSurrogate(load_network(checkpoint.folder, checkpoint.card), device=device)

@@ -1,0 +1,182 @@
+"""The target as an outsider has it: inputs in, vote counts out, every query billed."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from models.checkpoint import Checkpoint
+from models.noise import MAX_SEED, NoiseKind, VoteKey
+from models.robustness.samples import Purpose, generator_for
+from models.robustness.watch import Watch
+from models.runtime import Rows
+from models.stopping import StopRule
+from models.voting import Poll, VoteRequest, rows_of, votes_of
+
+INPUTS_AT_ONCE = 32
+"""Inputs of one call of the target; between calls the watch is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under which noise a target is asked, and for how many votes.
+
+    Attributes:
+        sigma: standard deviation at every noise point; 0 asks the noiseless network.
+        votes: N of each reply.
+        seed: freezes the noise: every input meets the same draws; None draws fresh noise.
+    """
+
+    sigma: float
+    votes: int
+    seed: int | None = None
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the same question may get another reply."""
+        return self.sigma > 0 and self.seed is None
+
+    @property
+    def name(self) -> str:
+        """``noiseless`` or ``noisy``."""
+        return "noisy" if self.sigma > 0 else "noiseless"
+
+
+class Target(Protocol):
+    """A network behind an interface that answers with votes."""
+
+    def vote_counts(
+        self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
+    ) -> NDArray[np.int64]:
+        """Return the votes of each class ``[n, classes]`` on inputs ``[n, *shape]``.
+
+        Noise is fresh for every call and input unless the conditions freeze it. The sum of a row
+        is the number of votes cast.
+        """
+
+
+class Bill(BaseModel):
+    """What was asked of a target.
+
+    Attributes:
+        queries: inputs sent; one sent twice counts twice.
+        votes: cast on them.
+    """
+
+    queries: int = 0
+    votes: int = 0
+
+    def __add__(self, other: "Bill") -> "Bill":
+        """Return the sum of two bills."""
+        return Bill(queries=self.queries + other.queries, votes=self.votes + other.votes)
+
+
+class Oracle:
+    """A target under fixed conditions; what an attack holds in its hands.
+
+    Args:
+        target: that is asked.
+        conditions: of every query.
+        watch: asked between calls of the target.
+    """
+
+    def __init__(self, target: Target, conditions: Conditions, watch: Watch) -> None:
+        self.conditions = conditions
+        self.bill = Bill()
+        self._target = target
+        self._watch = watch
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the same question may get another reply."""
+        return self.conditions.is_random
+
+    def vote_counts(
+        self, inputs: NDArray[np.float32], stop: StopRule = StopRule.FULL
+    ) -> NDArray[np.int64]:
+        """Return the votes of each class ``[n, classes]``."""
+        parts = []
+        for first in range(0, len(inputs), INPUTS_AT_ONCE):
+            part = inputs[first : first + INPUTS_AT_ONCE]
+            counts = self._target.vote_counts(part, self.conditions, stop)
+            votes = int(counts.sum())
+            self.bill += Bill(queries=len(part), votes=votes)
+            self._watch.advance(votes if self.conditions.sigma > 0 else len(part))
+            parts.append(counts)
+        return np.concatenate(parts)
+
+    def modes(self, inputs: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the mode of the votes on each input ``[n]``, casting no vote that cannot count."""
+        return np.asarray(self.vote_counts(inputs, StopRule.EXACT).argmax(axis=1))
+
+    def margins(
+        self, inputs: NDArray[np.float32], labels: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return how far the label leads ``[n]``: 1 if it has all votes, -1 if a rival has.
+
+        It is the share of votes on the label, less that of the strongest other class.
+        """
+        return vote_margins(self.vote_counts(inputs), labels)
+
+
+def vote_margins(counts: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the lead of the labels in votes ``[n, classes]`` as shares ``[n]``.
+
+    A tie goes to the lowest class, as the mode does: a label that loses it leads by less than 0.
+    """
+    rows = np.arange(len(counts))
+    rivals = counts.copy()
+    rivals[rows, labels] = -1
+    strongest = rivals.argmax(axis=1)
+    lead = (counts[rows, labels] - rivals[rows, strongest]).astype(np.float64)
+    lead -= 0.5 * ((lead == 0) & (strongest < labels))
+    return np.asarray(lead / counts.sum(axis=1))
+
+
+class CheckpointTarget:
+    """A checkpoint asked in this process, with the noise that the service would draw.
+
+    Args:
+        checkpoint: that votes.
+        kind: of the noise.
+        seed: decides the fresh seeds of its queries; the caller cannot.
+        key: tells targets of one seed apart.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, kind: NoiseKind, seed: int, *key: int) -> None:
+        self._checkpoint = checkpoint
+        self._kind = kind
+        self._generator = generator_for(seed, Purpose.TARGET, *key)
+
+    def vote_counts(
+        self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
+    ) -> NDArray[np.int64]:
+        """Return the votes of each class ``[n, classes]``."""
+        seed = conditions.seed
+        if seed is None:
+            seed = int(self._generator.integers(MAX_SEED + 1))
+        card = self._checkpoint.card
+        request = VoteRequest(
+            inputs=inputs,
+            kind=self._kind,
+            sigma=np.full(len(card.noise_points), conditions.sigma),
+            votes=conditions.votes,
+            stop=stop,
+            seed=seed,
+        )
+        poll = Poll(request, len(card.labels))
+        runtime = self._checkpoint.runtime(self._kind)
+        while keys := poll.take(card.tile):
+            rows = rows_of([(request, keys)])
+            outputs = runtime.outputs(rows if conditions.seed is None else with_one_position(rows))
+            for key, fell_on in zip(keys, votes_of(outputs).tolist(), strict=True):
+                poll.cast(key, fell_on)
+        return np.array([result.vote_counts for result in poll.results()])
+
+
+def with_one_position(rows: Rows) -> Rows:
+    """Return rows whose noise is that of inputs sent alone, each at position 0 of its request."""
+    keys = [VoteKey(key.seed, 0, key.vote) for key in rows.keys]
+    return Rows(rows.images, rows.image_of_row, rows.sigma, keys)

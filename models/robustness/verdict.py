@@ -1,0 +1,126 @@
+"""The verdict in words: does the noise really help?"""
+
+from models.robustness.report import AttackRow, Report, Verdict, WorstCase
+from models.robustness.scores import CLAIM_P, as_percent
+from models.statistics import mcnemar_p_value
+
+
+def verdict_of(report: Report) -> Verdict:
+    """Judge a complete report.
+
+    A gain counts only against the worst of all black-box attacks, adaptive ones included, sample
+    by sample, and at a p-value below 0.01.
+    """
+    worst = report.worst_case
+    failed = [check for check in report.checks if check.passed is False]
+    if worst is None or report.clean is None:
+        return Verdict(answer="no verdict", sentences=("The assessment is not complete.",))
+    if failed:
+        return Verdict(
+            answer="no verdict",
+            sentences=(
+                "No verdict: a sanity check failed, so the figures may not mean what they seem to.",
+                *(f"Failed: {check.question} {check.detail}." for check in failed),
+            ),
+        )
+    unaware = rows_with_gain(report)
+    answer, first = judgement(worst, unaware)
+    sentences = [first, against_all(worst), power(worst), clean_cost(report)]
+    sentences += [luck(report), skipped(report)]
+    return Verdict.model_validate(
+        {"answer": answer, "sentences": tuple(text for text in sentences if text)}
+    )
+
+
+def judgement(worst: WorstCase, unaware: list[AttackRow]) -> tuple[str, str]:
+    """Return the answer and the sentence that says it."""
+    paired = worst.paired
+    if paired.p_value < CLAIM_P and paired.gain > 0:
+        return "helps", "The noise helps against these attacks."
+    if paired.p_value < CLAIM_P:
+        return "harms", "The noise harms: the target falls more often with it than without."
+    if unaware:
+        names = ", ".join(row.attack for row in unaware)
+        return "helps against the unaware", (
+            f"The noise helps against attacks that do not reckon with it ({names}), but not beyond "
+            "chance against the worst attack on each sample."
+        )
+    return "no evidence", "There is no evidence that the noise helps."
+
+
+def rows_with_gain(report: Report) -> list[AttackRow]:
+    """Return the plain attacks against which the noise clearly helps.
+
+    With several attacks one may show a gain by chance; the level is shared among them.
+    """
+    plain = [
+        row
+        for row in report.attacks
+        if not row.is_adaptive and row.family in {"transfer", "query"} and row.paired is not None
+    ]
+    return [
+        row
+        for row in plain
+        if row.paired is not None
+        and row.paired.gain > 0
+        and row.paired.p_value < CLAIM_P / len(plain)
+    ]
+
+
+def against_all(worst: WorstCase) -> str:
+    """Return the figures behind the judgement."""
+    paired = worst.paired
+    return (
+        f"Under the worst of all black-box attacks on each sample, robust accuracy is "
+        f"{as_percent(worst.noiseless)} without and {as_percent(worst.noisy)} with noise: "
+        f"right only with noise {paired.noisy_only}, only without {paired.noiseless_only} "
+        f"(exact McNemar test, p = {paired.p_value:.2g})."
+    )
+
+
+def power(worst: WorstCase) -> str:
+    """Return which gain the number of samples could show at all."""
+    samples = worst.paired.samples
+    needed = next(count for count in range(1, 100) if mcnemar_p_value(count, 0) < CLAIM_P)
+    return (
+        f"With {samples} samples no gain below {100 * needed / samples:.1f} points can reach "
+        f"p < {CLAIM_P:g}."
+    )
+
+
+def clean_cost(report: Report) -> str:
+    """Return what the noise costs without any attack."""
+    clean = report.clean
+    if clean is None:
+        return ""
+    paired = clean.paired
+    change = "rises" if paired.gain > 0 else "falls"
+    if paired.gain == 0:
+        change = "does not change"
+    said = f" by {100 * abs(paired.gain):.1f} points" if paired.gain else ""
+    return (
+        f"Without attack, accuracy {change}{said} with noise and votes, from "
+        f"{as_percent(clean.noiseless)} to {as_percent(clean.voted)} (p = {paired.p_value:.2g})."
+    )
+
+
+def luck(report: Report) -> str:
+    """Return how far an attack's own count of successes would have been off."""
+    seen = [
+        (row.attack, score.one_check_success_rate.count, score.attack_success_rate.count)
+        for row in report.attacks
+        if row.family == "query"
+        for score in (row.noisy,)
+        if score is not None
+    ]
+    off = [(attack, once, truly) for attack, once, truly in seen if once != truly]
+    if not off:
+        return ""
+    listed = ", ".join(f"{attack} {once} seen, {truly} verified" for attack, once, truly in off)
+    return f"Successes are those that fresh noise confirms; the attacks saw others ({listed})."
+
+
+def skipped(report: Report) -> str:
+    """Return which checks could not be run."""
+    names = [check.name for check in report.checks if check.passed is None]
+    return f"Not checked: {', '.join(names)}." if names else ""
