@@ -15,9 +15,10 @@ from service.bodies import HeldBytes
 from service.errors import install_error_handlers, table_of_codes
 from service.predictor import Predictor
 from service.request_id import RequestIdMiddleware
-from service.routes import checkpoints, health, page, predict, stream
+from service.routes import checkpoints, health, page, predict, stream, v2
 from service.settings import Settings
 from service.shutdown import told_to_stop
+from service.v2_statistics import V2Statistics
 
 log = logging.getLogger("noisevote")
 
@@ -61,9 +62,10 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.held_bytes = HeldBytes(settings.max_held_bytes)
     app.state.closing = asyncio.Event()
+    app.state.v2_statistics = V2Statistics()
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)
-    for routes in (predict, stream, checkpoints, health, page):
+    for routes in (predict, stream, checkpoints, health, v2, page):
         app.include_router(routes.router)
     return app
 

@@ -97,6 +97,16 @@ def test_every_route_is_in_the_document(document: Json) -> None:
         ("/checkpoints/{name}", "get"),
         ("/health/live", "get"),
         ("/health/ready", "get"),
+        ("/v2", "get"),
+        ("/v2/health/live", "get"),
+        ("/v2/health/ready", "get"),
+        ("/v2/models/stats", "get"),
+        ("/v2/models/{name}", "get"),
+        ("/v2/models/{name}/config", "get"),
+        ("/v2/models/{name}/infer", "post"),
+        ("/v2/models/{name}/ready", "get"),
+        ("/v2/models/{name}/stats", "get"),
+        ("/v2/repository/index", "post"),
     }
 
 
@@ -116,7 +126,8 @@ def test_every_error_reply_has_the_one_shape(document: Json) -> None:
         for status, response in operation["responses"].items():
             if not status.startswith("2"):
                 schema = response["content"]["application/json"]["schema"]
-                assert schema == {"$ref": "#/components/schemas/ErrorBody"}, (path, status)
+                shape = "ErrorText" if path.startswith("/v2") else "ErrorBody"
+                assert schema == {"$ref": f"#/components/schemas/{shape}"}, (path, status)
 
 
 def test_every_error_code_is_in_the_document(document: Json) -> None:
