@@ -120,19 +120,19 @@ RECIPES: dict[str, Recipe] = {
             schedule=Schedule(epochs=15, learning_rate=5e-3, clip_norm=1.0),
         ),
         Recipe(
-            "stroke_lstm-mult-1.0-marginal",
+            "stroke_lstm-mult-1.0",
             network="stroke_lstm",
             dataset="mnist_strokes",
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
             schedule=Schedule(epochs=24, learning_rate=5e-3, clip_norm=1.0),
         ),
         Recipe(
-            "stroke_lstm-mult-1.0",
+            "stroke_lstm-mult-1.0-vote",
             network="stroke_lstm",
             dataset="mnist_strokes",
             hardening=Hardening(sigma_train=1.0, loss="vote", loss_power=1.0),
             schedule=Schedule(epochs=10, learning_rate=3e-3, clip_norm=1.0),
-            warm_start="run:stroke_lstm-mult-1.0-marginal",
+            warm_start="run:stroke_lstm-mult-1.0",
         ),
         Recipe(
             "stroke_lstm-mult-grid",
