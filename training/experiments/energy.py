@@ -22,16 +22,17 @@ from training.experiments.energy_search import (
     OperatingPoint,
     Repeats,
     cheapest,
+    check_energy,
     greedy_path,
     pareto,
     predicted_path,
     predicted_worth,
+    unique,
 )
-from training.experiments.midpoints import FOLDER as MIDPOINTS
-from training.experiments.midpoints import Floor, Sensitivity
+from training.experiments.midpoints import sensitivities_of
 from training.experiments.pairs import paired
 from training.noise_setting import NoiseSetting, parse_repeats, shown_map
-from training.results_file import SHARE_COLUMNS, read_table, share
+from training.results_file import SHARE_COLUMNS, share
 from training.splits import Split
 
 CURVE_COLUMNS = ("curve", "split", "votes", "repeats", "energy", *SHARE_COLUMNS)
@@ -78,14 +79,15 @@ class EnergyExperiment:
 
     Raises:
         DataError: the checkpoint's midpoints are not measured yet.
+        InputError: the plan's energy is not that of each noise point.
     """
 
     def __init__(self, bench: Bench, checkpoint: Checkpoint, plan: EnergyPlan) -> None:
         self.bench, self.checkpoint, self.plan = bench, checkpoint, plan
         self.kind = checkpoint.card.noise.kind
         points = checkpoint.card.noise_points
-        energy = {**energy_by_macs(points), **plan.energy}
-        self.budget = Budget(points, energy, MOST_PASSES)
+        check_energy(plan.energy, [point.name for point in points])
+        self.budget = Budget(points, plan.energy or energy_by_macs(points), MOST_PASSES)
         self.sensitivities = sensitivities_of(bench, checkpoint)
         given = shown_map(plan.energy) or "proportional to multiply-accumulates"
         about = {
@@ -174,9 +176,15 @@ class EnergyExperiment:
             return
         images = self.images(Split.VALIDATION)
         with self.bench.caster(self.checkpoint, Split.VALIDATION, 0) as caster:
+
+            def measure(repeats: Repeats) -> NDArray[np.bool_]:
+                is_right = caster.cast(images, self.noise(repeats), 1).is_correct(1)
+                self.bench.console.print(f"{is_right.sum()} right: {shown_map(repeats)}")
+                return is_right
+
             path = greedy_path(
                 self.budget,
-                lambda repeats: caster.cast(images, self.noise(repeats), 1).is_correct(1),
+                measure,
                 lambda repeats: predicted_worth(self.sensitivities, self.sigmas, repeats),
             )
         greedy = [
@@ -263,32 +271,3 @@ class EnergyExperiment:
         """Store the points of a curve."""
         images = len(self.images(split))
         self.curves.add(self.row(curve, split, point, images) for point in points)
-
-
-def sensitivities_of(bench: Bench, checkpoint: Checkpoint) -> dict[str, Sensitivity]:
-    """Return the measured sensitivity of each noise point.
-
-    Raises:
-        DataError: they are not measured, or on other weights.
-    """
-    path = bench.results / MIDPOINTS / f"{checkpoint.name}.csv"
-    command = f"noisevote-train experiment midpoints {checkpoint.name}"
-    if not path.is_file():
-        raise DataError(f"{path} is missing; measure the midpoints first: {command}")
-    table = read_table(path)
-    if table.about.get("checkpoint") != f"{checkpoint.name}, {checkpoint.fingerprint}":
-        raise DataError(f"{path} is of other weights; delete it and run: {command}")
-    found = {
-        row["point"]: Sensitivity(*(float(row[key]) for key in ("s50", "k", "floor", "clean")))
-        for row in table.rows
-        if row["floor_is"] == Floor.FREE
-    }
-    missing = [point.name for point in checkpoint.card.noise_points if point.name not in found]
-    if missing:
-        raise DataError(f"{path} lacks {', '.join(missing)}; go on with: {command}")
-    return found
-
-
-def unique(entries: list[Repeats]) -> list[Repeats]:
-    """Return repeats without doubles, in order."""
-    return list({shown_map(dict(sorted(entry.items()))): entry for entry in entries}.values())
