@@ -17,6 +17,7 @@ from models.datasets import Dataset, as_inputs, data_dir, load_dataset
 from models.errors import ExportError, NoisevoteError, TrainingError
 from models.networks.trained import load_network
 from models.noise import NoiseKind
+from training.cli_calibrate import calibrate_checkpoint
 from training.cli_evaluate import evaluate
 from training.cli_experiment import experiments
 from training.cli_options import AllowUnknown, Checkpoints, DataDir, console
@@ -40,6 +41,7 @@ PARITY_IMAGES = 1000
 app.command()(recipes)
 app.command()(train)
 app.command()(evaluate)
+app.command("calibrate")(calibrate_checkpoint)
 app.add_typer(experiments, name="experiment")
 
 

@@ -83,6 +83,7 @@ def grid(
     sigma: Sigmas = None,
     votes: VoteCount = None,
     voted_images: Images = None,
+    images: Images = None,
 ) -> None:
     """Accuracy over sigma and sigma_train (Tables 2, 3, 5 to 9; Figures 2, 6 to 10)."""
     small = GridPlan(sigma_train=(0.0, 1.0), sigmas=(0.0, 1.0), votes=3)
@@ -94,6 +95,7 @@ def grid(
         sigmas=tuple_of(sigma),
         votes=votes,
         voted_images=voted_images,
+        images=images,
     )
     run_grid(context.obj, recipe, plan)
 
@@ -149,10 +151,12 @@ def votes(
 
 
 @experiments.command()
-def midpoints(context: typer.Context, checkpoints: Names, images: Images = None) -> None:
+def midpoints(
+    context: typer.Context, checkpoints: Names, sigma: Sigmas = None, images: Images = None
+) -> None:
     """Midpoint noise level of each noise point."""
     small = MidpointPlan(sigmas=(0.3, 1.0, 3.0, 10.0), resamples=5)
-    plan = planned(context.obj, MidpointPlan(), small, images=images)
+    plan = planned(context.obj, MidpointPlan(), small, sigmas=tuple_of(sigma), images=images)
     for name in checkpoints:
         run_midpoints(context.obj, context.obj.checkpoint(name), plan)
 

@@ -1,5 +1,7 @@
 """The registered recipes, by name."""
 
+from dataclasses import replace
+
 from models.errors import TrainingError
 from models.networks.quantisers import Quantisation
 from models.noise import NoiseKind
@@ -57,13 +59,21 @@ RECIPES: dict[str, Recipe] = {
             warm_start="run:mnist_cnn-mult-grid-0.6",
         ),
         Recipe(
-            "mnist_cnn-add-1.0",
+            "mnist_cnn-add-1.0-marginal",
             network="mnist_cnn",
             dataset="mnist",
             hardening=Hardening(
                 NoiseKind.ADDITIVE, sigma_train=1.0, loss="marginal", output_draws=16
             ),
             schedule=Schedule(epochs=10, learning_rate=1e-2, precision="bfloat16"),
+        ),
+        Recipe(
+            "mnist_cnn-add-1.0",
+            network="mnist_cnn",
+            dataset="mnist",
+            hardening=Hardening(NoiseKind.ADDITIVE, sigma_train=1.0, loss="vote", loss_power=1.0),
+            schedule=Schedule(epochs=8, learning_rate=5e-3, precision="bfloat16"),
+            warm_start="run:mnist_cnn-add-1.0-marginal",
         ),
         Recipe(
             "mnist_cnn-mult-grid",
@@ -146,19 +156,19 @@ RECIPES: dict[str, Recipe] = {
             schedule=Schedule(epochs=15, learning_rate=5e-3, clip_norm=1.0),
         ),
         Recipe(
-            "stroke_lstm-mult-1.0-marginal",
+            "stroke_lstm-mult-1.0",
             network="stroke_lstm",
             dataset="mnist_strokes",
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
             schedule=Schedule(epochs=24, learning_rate=5e-3, clip_norm=1.0),
         ),
         Recipe(
-            "stroke_lstm-mult-1.0",
+            "stroke_lstm-mult-1.0-vote",
             network="stroke_lstm",
             dataset="mnist_strokes",
             hardening=Hardening(sigma_train=1.0, loss="vote", loss_power=1.0),
             schedule=Schedule(epochs=10, learning_rate=3e-3, clip_norm=1.0),
-            warm_start="run:stroke_lstm-mult-1.0-marginal",
+            warm_start="run:stroke_lstm-mult-1.0",
         ),
         Recipe(
             "stroke_lstm-mult-grid",
@@ -188,8 +198,9 @@ RECIPES: dict[str, Recipe] = {
             network="densenet40",
             dataset="cifar10",
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=DENSENET_SCHEDULE,
+            schedule=replace(DENSENET_SCHEDULE, learning_rate=3e-3),
             validation_images=2000,
+            warm_start="run:densenet40-clean",
         ),
         Recipe(
             "densenet100-clean",
@@ -204,8 +215,9 @@ RECIPES: dict[str, Recipe] = {
             network="densenet100",
             dataset="cifar10",
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=DENSENET_SCHEDULE,
+            schedule=replace(DENSENET_SCHEDULE, learning_rate=3e-3),
             validation_images=2000,
+            warm_start="run:densenet100-clean",
         ),
     )
 }

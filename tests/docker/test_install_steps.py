@@ -62,6 +62,8 @@ def test_steps_of_the_service_image_make_a_service_that_answers(tmp_path: Path) 
         service = f"http://127.0.0.1:{port}"
         reply = client.post(f"{service}/predict", json={"image": picture(7), "sigma": 0})
         assert reply.json()["predictions"][0]["label"] == "7"
+        for part in ("/", "/static/page.js", "/docs", "/docs/swagger-ui-bundle.js"):
+            assert client.get(f"{service}{part}").status_code == 200, part
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
     assert contents(image.root) == before, "the file system of the container is read-only"
