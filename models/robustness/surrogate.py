@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from models.checkpoint import Checkpoint
 from models.errors import InputError
@@ -23,7 +22,7 @@ samples are attacked together."""
 
 
 class TorchSurrogate:
-    """A network in evaluation mode, with cross-entropy as its loss.
+    """A network in evaluation mode, with :func:`log_odds_against` as its loss.
 
     Args:
         network: that is differentiated with respect to its inputs.
@@ -64,7 +63,7 @@ class TorchSurrogate:
         losses, gradients = [], []
         for rows, inputs, labels, keys in self._batches(samples, turn):
             inputs.requires_grad_(True)
-            loss = functional.cross_entropy(self._outputs(inputs, keys), labels, reduction="none")
+            loss = log_odds_against(self._outputs(inputs, keys), labels)
             (gradient,) = torch.autograd.grad(loss.sum(), inputs)
             losses.append(loss.detach().cpu().numpy()[:rows])
             gradients.append(gradient.cpu().numpy()[:rows])
@@ -75,8 +74,7 @@ class TorchSurrogate:
         losses = []
         with torch.inference_mode():
             for rows, inputs, labels, keys in self._batches(samples, turn):
-                outputs = self._outputs(inputs, keys)
-                loss = functional.cross_entropy(outputs, labels, reduction="none")
+                loss = log_odds_against(self._outputs(inputs, keys), labels)
                 losses.append(loss.cpu().numpy()[:rows])
         return self._mean(losses)
 
@@ -141,6 +139,22 @@ class TorchSurrogate:
             return rows
         mean: NDArray[np.float32] = rows.reshape(-1, self.passes, *rows.shape[1:]).mean(axis=1)
         return mean
+
+
+def log_odds_against(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return the logarithm of the odds against the label ``[rows]``.
+
+    The cross-entropy is ``log(1 + e^x)`` of it: both rise together, so they rank examples alike and
+    their gradients have one direction. But where the network is sure, the cross-entropy and its
+    gradient vanish in single precision and an attack stands still.
+
+    Args:
+        outputs: ``[rows, classes]``, before the softmax.
+        labels: ``[rows]``.
+    """
+    of_label = outputs.gather(1, labels.unsqueeze(1)).squeeze(1)
+    others = outputs.scatter(1, labels.unsqueeze(1), -torch.inf)
+    return others.logsumexp(1) - of_label
 
 
 def surrogate_from(checkpoint: Checkpoint, device: str = "cpu") -> TorchSurrogate:

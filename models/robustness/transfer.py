@@ -42,7 +42,10 @@ class SurrogateNoise:
 
 
 class Surrogate(Protocol):
-    """A network that the attacker can differentiate."""
+    """A network that the attacker can differentiate.
+
+    Its loss ranks examples as the cross-entropy does.
+    """
 
     def gradients(
         self, samples: Samples, turn: int
