@@ -263,7 +263,7 @@ def test_who_wants_no_motion_sees_the_votes_as_soon_as_they_are_there(visit: Vis
     visit.wait_for_answers()
     seen = visit.page.evaluate("window.seen")
     numbers = {found[1] for text, *_ in seen if (found := re.match(r"(\d+) of", text))}
-    assert numbers <= {"0", "20"}
+    assert len(numbers) < 10, "as many steps as forward passes, not as votes"
 
 
 def test_a_refusal_and_a_service_that_is_gone_are_shown(browser: Browser) -> None:
