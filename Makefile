@@ -25,6 +25,8 @@ check: .venv-dev/installed
 	.venv-dev/bin/ruff check .
 	.venv-dev/bin/mypy
 	.venv-dev/bin/lint-imports
+	.venv-dev/bin/hadolint docker/Dockerfile
+	.venv-dev/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 format: .venv-dev/installed
 	.venv-dev/bin/ruff format .

@@ -1,12 +1,14 @@
 """The card of a checkpoint: all that serving needs to know of it, and where it comes from."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.noise import NoiseKind
 
 CARD_VERSION = 1
+
+SigmaTrain = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class CardPart(BaseModel):
@@ -50,11 +52,18 @@ class NoiseSpec(CardPart):
 
     Attributes:
         kind: multiplicative or additive.
-        sigma_train: standard deviation in training; 0 for a network trained without noise.
+        sigma_train: standard deviation in training, one number or one per noise point by name
+            (points left out got no noise); 0 for a network trained without noise.
     """
 
     kind: NoiseKind
-    sigma_train: float = Field(ge=0, allow_inf_nan=False)
+    sigma_train: SigmaTrain | dict[str, SigmaTrain]
+
+    @property
+    def largest_sigma(self) -> float:
+        """The largest standard deviation of any noise point in training."""
+        sigma = self.sigma_train
+        return max(sigma.values(), default=0.0) if isinstance(sigma, dict) else sigma
 
 
 class Accuracy(CardPart):
@@ -62,7 +71,8 @@ class Accuracy(CardPart):
 
     Attributes:
         kind: noise kind of the measurement.
-        sigma: standard deviation at every noise point.
+        sigma: standard deviation at every noise point, or by noise point.
+        repeats: reads averaged, by noise point; 1 where none are given.
         votes: votes per image.
         correct: images whose mode was the label.
         images: images in all.
@@ -71,12 +81,18 @@ class Accuracy(CardPart):
     """
 
     kind: NoiseKind
-    sigma: float
+    sigma: float | dict[str, float]
+    repeats: dict[str, int] = Field(default_factory=dict)
     votes: int
     correct: int
     images: int
     accuracy: float
     interval: tuple[float, float]
+
+    @property
+    def measured(self) -> str:
+        """What was measured: sigma, repeats and votes."""
+        return f"{self.sigma} {self.repeats} {self.votes}"
 
 
 class Evaluation(CardPart):
@@ -101,9 +117,40 @@ class Evaluation(CardPart):
         return self.accuracies == () or (
             (self.split, self.seed, self.noise_scheme, self.accuracies[0].kind)
             == (other.split, other.seed, other.noise_scheme, other.accuracies[0].kind)
-            and {(a.sigma, a.votes) for a in self.accuracies}
-            <= {(a.sigma, a.votes) for a in other.accuracies}
+            and {a.measured for a in self.accuracies} <= {a.measured for a in other.accuracies}
         )
+
+
+class Threshold(CardPart):
+    """The margin at which ``calibrated`` stops, and what it was chosen on.
+
+    Attributes:
+        kind: of the noise.
+        sigma: standard deviation at every noise point.
+        votes: N.
+        delta: largest chance of another mode than that of all N votes.
+        confidence: that the chance is no larger, over the choice of the validation inputs.
+        margin: votes by which the mode must lead.
+        changed: validation inputs whose mode it changed.
+        inputs: validation inputs in all, each with N votes.
+        mean_votes: cast on them on average.
+        seed: of the votes' noise.
+        noise_scheme: that drew it.
+        command: that chose it.
+    """
+
+    kind: NoiseKind
+    sigma: float
+    votes: int
+    delta: float
+    confidence: float
+    margin: int
+    changed: int
+    inputs: int
+    mean_votes: float
+    seed: int
+    noise_scheme: str
+    command: str
 
 
 class Training(CardPart):
@@ -116,6 +163,8 @@ class Training(CardPart):
         data_is_official: whether these are the official contents.
         data_licence: under which the data may be used.
         torch_version: that trained them.
+        sources: SHA-256 of the weights that the run started from or learned from, by name of the
+            checkpoint or run.
     """
 
     recipe: dict[str, Any]
@@ -124,6 +173,7 @@ class Training(CardPart):
     data_is_official: bool
     data_licence: str
     torch_version: str
+    sources: dict[str, str] = {}
 
 
 class Card(CardPart):
@@ -143,6 +193,7 @@ class Card(CardPart):
         digests: SHA-256 of each file.
         training: where the weights come from.
         evaluations: measured accuracies.
+        thresholds: margins for the stop rule ``calibrated``.
     """
 
     card_version: Literal[1]
@@ -158,6 +209,19 @@ class Card(CardPart):
     digests: dict[str, str]
     training: Training
     evaluations: tuple[Evaluation, ...] = ()
+    thresholds: tuple[Threshold, ...] = ()
+
+    @model_validator(mode="after")
+    def sigma_train_names_noise_points(self) -> Self:
+        """Refuse a ``sigma_train`` for a noise point that the network does not have."""
+        if isinstance(self.noise.sigma_train, dict):
+            names = [point.name for point in self.noise_points]
+            if unknown := [name for name in self.noise.sigma_train if name not in names]:
+                raise ValueError(
+                    f"sigma_train names {', '.join(unknown)}; the noise points are "
+                    f"{', '.join(names)}"
+                )
+        return self
 
     @property
     def macs(self) -> int:

@@ -60,6 +60,10 @@ class Checkpoint:
             digest.update(f"{file}:{sha256}\n".encode())
         return f"{NOISE_SCHEME}:{digest.hexdigest()[:16]}"
 
+    def loaded(self, kind: NoiseKind) -> OnnxRuntime | None:
+        """Return the runtime for one kind of noise if it is loaded; never waits."""
+        return self._runtimes.get(kind)
+
     def runtime(self, kind: NoiseKind) -> OnnxRuntime:
         """Return the runtime for one kind of noise, loaded and checked at the first call.
 
@@ -163,7 +167,7 @@ def check_batch_invariance(runtime: Runtime, card: Card) -> None:
     low, high = card.input.range
     generator = np.random.default_rng(0)
     images = generator.uniform(low, high, (card.tile, *card.input.shape)).astype(np.float32)
-    sigma = np.full((1, len(card.noise_points)), card.noise.sigma_train or 0.5)
+    sigma = np.full((1, len(card.noise_points)), card.noise.largest_sigma or 0.5)
     keys = [VoteKey(0, row, row) for row in range(card.tile)]
     together = runtime.outputs(
         Rows(images, np.arange(card.tile), sigma.repeat(card.tile, axis=0), keys)

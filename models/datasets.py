@@ -5,13 +5,8 @@ decompressed content, and its SHA-256 must be in the table of known contents: co
 differ between mirrors, contents do not.
 """
 
-import gzip
-import hashlib
 import os
 import struct
-import urllib.error
-import urllib.request
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.cifar10 import OFFICIAL, LabelledPictures, read_cifar10
+from models.data_files import DATA_DIR_VARIABLE, DatasetFile, check_digest, read_or_download
 from models.errors import DataError
 from models.stroke_archive import SPLITS, read_stroke_archive
-
-DATA_DIR_VARIABLE = "NOISEVOTE_DATA_DIR"
-
-MAX_FILE_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +52,18 @@ def as_inputs(stored: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.flo
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetFile:
-    """One official file: its name and the SHA-256 of its decompressed content."""
-
-    name: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class Dataset:
     """Train and test examples, and what they were read from.
 
     Attributes:
         name: name in :data:`DATASETS`.
         train: the official training examples, in the official order.
-        test: the official test examples, in the official order.
+        test: the official test examples, in the official order unless the copy has another.
         digests: SHA-256 of the decompressed content of each file.
         is_official: whether all digests are those of the official files.
         licence: under which the data may be used.
+        exact_test: where ``test`` is a lossy copy, those official test examples that are at hand
+            with exact pixels; else None.
     """
 
     name: str
@@ -85,6 +72,7 @@ class Dataset:
     digests: dict[str, str]
     is_official: bool
     licence: str
+    exact_test: Examples | None = None
 
 
 MNIST_MIRRORS = (
@@ -111,6 +99,10 @@ STROKES_ARCHIVE = DatasetFile(
 STROKES_COPY = "recomputed copy"
 STROKES_SOURCE = "https://github.com/edwin-de-jong/mnist-digits-stroke-sequence-data"
 STROKES_LICENCE = "MNIST digits stroke sequence data (E. D. de Jong, 2016), CC BY-SA"
+
+CIFAR10_LICENCE = (
+    "CIFAR-10 (A. Krizhevsky, 2009), no licence stated; its page asks to cite the technical report"
+)
 
 
 def data_dir(given: Path | None = None) -> Path:
@@ -189,7 +181,28 @@ def load_mnist_strokes(directory: Path, allow_unknown: bool = False) -> Dataset:
     )
 
 
+def load_cifar10(directory: Path, allow_unknown: bool = False) -> Dataset:
+    """Load CIFAR-10: 50,000 and 10,000 pictures ``[3, 32, 32]`` of ten classes."""
+    read = read_cifar10(directory, allow_unknown)
+    is_official = read.copy == OFFICIAL
+    note = "" if is_official else f" ({read.copy})"
+
+    def examples(part: LabelledPictures) -> Examples:
+        return Examples(part.pictures, part.labels)
+
+    return Dataset(
+        "cifar10",
+        examples(read.train),
+        examples(read.test),
+        digests={f"{name}{note}": digest for name, digest in read.digests.items()},
+        is_official=is_official,
+        licence=CIFAR10_LICENCE,
+        exact_test=None if read.exact_test is None else examples(read.exact_test),
+    )
+
+
 DATASETS: dict[str, Callable[[Path, bool], Dataset]] = {
+    "cifar10": load_cifar10,
     "mnist": load_mnist,
     "mnist_strokes": load_mnist_strokes,
 }
@@ -206,67 +219,6 @@ def mnist_examples(
             f"{list(classes.shape)}; expected [n, height, width] and [n]"
         )
     return Examples(pictures[:, np.newaxis], classes.astype(np.int64))
-
-
-def read_or_download(folder: Path, file: DatasetFile, mirrors: tuple[str, ...]) -> bytes:
-    """Return a file's decompressed content from ``folder``, or from the first mirror that has it.
-
-    Raises:
-        DataError: the file is neither there nor to be had, or its compression is damaged.
-    """
-    for path, is_gzipped in ((folder / file.name, False), (folder / f"{file.name}.gz", True)):
-        if path.is_file():
-            content = path.read_bytes()
-            return decompress(content, path) if is_gzipped else content
-    return download(folder, file, mirrors)
-
-
-def decompress(content: bytes, path: Path) -> bytes:
-    """Return the gunzipped content of ``path``."""
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path} is not a complete gzip file ({error}); delete it to have it downloaded again"
-        ) from error
-
-
-def download(folder: Path, file: DatasetFile, mirrors: tuple[str, ...]) -> bytes:
-    """Fetch ``file`` from the first mirror whose copy has the known digest; keep it gzipped."""
-    failures = []
-    for mirror in mirrors:
-        url = f"{mirror}{file.name}.gz"
-        try:
-            with urllib.request.urlopen(url, timeout=30) as response:
-                packed = response.read(MAX_FILE_BYTES)
-            content = decompress(packed, Path(url))
-        except (urllib.error.URLError, OSError, DataError) as error:
-            failures.append(f"{url}: {error}")
-            continue
-        digest = hashlib.sha256(content).hexdigest()
-        if digest != file.sha256:
-            failures.append(f"{url}: SHA-256 of the content is {digest}")
-            continue
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{file.name}.gz").write_bytes(packed)
-        return content
-    raise DataError(
-        f"{file.name} is neither in {folder} (plain or .gz) nor to be downloaded "
-        f"({'; '.join(failures)}). Put a file whose decompressed SHA-256 is {file.sha256} there, "
-        f"or name its folder with --data-dir or {DATA_DIR_VARIABLE}"
-    )
-
-
-def check_digest(folder: Path, file: DatasetFile, content: bytes, allow_unknown: bool) -> str:
-    """Return the SHA-256 of ``content``; an unknown one must be allowed."""
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != file.sha256 and not allow_unknown:
-        raise DataError(
-            f"{folder / file.name} is corrupt or another copy: its decompressed SHA-256 is "
-            f"{digest}, the official one is {file.sha256}. Delete it to have it downloaded again, "
-            "or pass --allow-unknown-data to use it as it is"
-        )
-    return digest
 
 
 def parse_idx(content: bytes, path: Path) -> NDArray[np.uint8]:

@@ -9,6 +9,8 @@ Each message says what was got, what is allowed and what to do. HTTP status code
     ├── InputError                what a caller sent cannot be used
     │   ├── PictureError          ... because the picture cannot be read as a drawing
     │   └── LimitError            ... because it asks for more than a limit allows
+    ├── OverloadedError           there is no room for what a caller sent; later there will be
+    ├── DeadlineError             the time was up before there was an answer
     ├── UnknownCheckpointError    no checkpoint of that name
     ├── CheckpointError           a checkpoint's files are missing, corrupt or of another version
     ├── DataError                 a data set's files are missing, corrupt or unknown
@@ -41,6 +43,22 @@ class PictureError(InputError):
 
 class LimitError(InputError):
     """The request asks for more than a limit allows."""
+
+
+class OverloadedError(NoisevoteError):
+    """There is no room for the request now; later there will be.
+
+    Attributes:
+        retry_after_s: seconds after which there should be room.
+    """
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineError(NoisevoteError):
+    """The time was up before every input had a vote."""
 
 
 class UnknownCheckpointError(NoisevoteError):

@@ -19,7 +19,7 @@ Source: Qin & Vucinic, arXiv 1811.10649, section 2 (noise models, signal-to-nois
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -27,6 +27,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
+
+from models.native import Fill, compiled_fill
 
 NOISE_SCHEME = "sfc64-icdf16-1"
 """Names the scheme above; part of every fingerprint."""
@@ -37,7 +39,12 @@ MAX_SEED = 2**53 - 1
 MAX_KEY_INDEX = 2**32 - 1
 """Largest input position and vote index."""
 
+KEY_LIMITS = np.array([MAX_SEED, MAX_KEY_INDEX, MAX_KEY_INDEX], np.int64)
+
 TABLE_SIZE = 65_536
+
+PIECE = 32_768
+"""Values that NumPy looks up at a time."""
 
 
 class NoiseKind(StrEnum):
@@ -59,6 +66,13 @@ class VoteKey(NamedTuple):
     seed: int
     position: int
     vote: int
+
+
+def sigma_text(sigma: float | Mapping[str, float]) -> str:
+    """Return a sigma as people read it: a number, or one for each noise point."""
+    if isinstance(sigma, Mapping):
+        return ", ".join(f"{point} {value:g}" for point, value in sigma.items())
+    return f"{sigma:g}"
 
 
 def snr_db_from_sigma(sigma: float) -> float:
@@ -93,9 +107,12 @@ def standard_normal_table() -> NDArray[np.float64]:
     return table
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def noise_table(kind: NoiseKind, sigma: float) -> NDArray[np.float32]:
-    """Return the 65,536 finished factors ``1 + sigma z`` or summands ``sigma z``."""
+    """Return the 65,536 finished factors ``1 + sigma z`` or summands ``sigma z``.
+
+    256 KiB each; enough are kept for a request that sets every noise point of a deep network.
+    """
     noise = sigma * standard_normal_table()
     if kind is NoiseKind.MULTIPLICATIVE:
         noise += 1.0
@@ -104,21 +121,23 @@ def noise_table(kind: NoiseKind, sigma: float) -> NDArray[np.float32]:
     return table
 
 
-def noise_indices(key: VoteKey, count: int) -> NDArray[np.intp]:
+def noise_indices(key: VoteKey, count: int) -> NDArray[np.uint16]:
     """Return the first ``count`` table indices of a vote's stream.
 
     Raises:
         ValueError: a part of the key is out of range and would run into another.
     """
-    if not (
-        0 <= key.seed <= MAX_SEED
-        and 0 <= key.position <= MAX_KEY_INDEX
-        and 0 <= key.vote <= MAX_KEY_INDEX
-    ):
-        raise ValueError(f"{key} is out of range")
+    check_keys(np.array([key], np.int64))
     source = np.random.SFC64(key.seed + (key.position << 64) + (key.vote << 96))
     words = source.random_raw(-(-count // 4)).astype("<u8", copy=False)
-    return words.view("<u2")[:count].astype(np.intp)
+    return words.view("<u2")[:count].astype(np.uint16, copy=False)
+
+
+def check_keys(keys: NDArray[np.int64]) -> None:
+    """Refuse keys ``[rows, 3]`` a part of which would run into another."""
+    outside = ((keys < 0) | (keys > KEY_LIMITS)).any(axis=1)
+    if outside.any():
+        raise ValueError(f"{VoteKey(*keys[outside][0].tolist())} is out of range")
 
 
 def fill_noise(
@@ -136,14 +155,41 @@ def fill_noise(
         noise: for each noise point, in graph order, the C-contiguous tensor ``[rows, ...]`` to
             fill. Points of sigma 0 use up their normals as well, so that the noise of a later
             point does not depend on the sigma of an earlier one.
+
+    Raises:
+        ValueError: a key is out of range, or a tensor is not C-contiguous.
     """
+    numbers = np.array(keys, np.int64)
+    check_keys(numbers)
+    if not all(tensor.flags.c_contiguous for tensor in noise):
+        raise ValueError("noise tensors must be C-contiguous")
+    sigmas, table_of = np.unique(sigma, return_inverse=True)
+    tables = [noise_table(kind, value) for value in sigmas.tolist()]
+    FILL(numbers.astype(np.uint64), tables, table_of.reshape(sigma.shape), noise)
+
+
+def fill_in_numpy(
+    keys: NDArray[np.uint64],
+    tables: Sequence[NDArray[np.float32]],
+    table_of: NDArray[np.intp],
+    noise: Sequence[NDArray[np.float32]],
+) -> None:
+    """Fill the tensors without compiled code; see :data:`models.native.Fill`."""
     flat = [tensor.reshape(tensor.shape[0], -1) for tensor in noise]
     ends = np.cumsum([tensor.shape[1] for tensor in flat]).tolist()
-    for row, key in enumerate(keys):
-        indices = noise_indices(key, ends[-1])
+    for row, key in enumerate(keys.tolist()):
+        indices = noise_indices(VoteKey(*key), ends[-1])
         start = 0
         for point, end in enumerate(ends):
-            table = noise_table(kind, float(sigma[row, point]))
-            # Indices are below 65,536 by construction; "wrap" only spares NumPy a bounds check.
-            np.take(table, indices[start:end], out=flat[point][row], mode="wrap")
+            table = tables[table_of[row, point]]
+            # Widened inside NumPy, in pieces, so that they stay in the cache. Indices are below
+            # 65,536 by construction; "wrap" only spares a bounds check.
+            for first in range(start, end, PIECE):
+                last = min(first + PIECE, end)
+                values = flat[point][row, first - start : last - start]
+                np.take(table, indices[first:last], out=values, mode="wrap")
             start = end
+
+
+FILL: Fill = compiled_fill() or fill_in_numpy
+"""What fills the tensors here; both ways give the same values."""

@@ -19,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from models.digits import mnist_digit
 from models.errors import CheckpointError, PictureError
+from models.photos import cifar_picture
 
 ALLOWED_FORMATS = ("PNG", "JPEG")
 
@@ -166,6 +167,7 @@ def upright(picture: Image.Image, file: Image.Image) -> Image.Image:
 
 
 PREPROCESSINGS: dict[str, Callable[[Image.Image], NDArray[np.float32]]] = {
+    "cifar_picture-1": cifar_picture,
     "mnist_digit-1": mnist_digit,
 }
 """What turns a decoded picture into an input, by the name on a checkpoint's card.

@@ -4,9 +4,32 @@ None of these numbers speaks about the truth of the label: a network that is alw
 same way has a narrow interval and a small p-value.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, betaincinv
+
+
+class Statistics(NamedTuple):
+    """Interval, p-value and abstention; None where they do not hold."""
+
+    interval: tuple[float, float] | None
+    p_value: float | None
+    abstain: bool | None
+
+
+UNKNOWN = Statistics(None, None, None)
+"""Of votes that were stopped early: their number depends on how they fell."""
+
+CERTAIN = Statistics((1.0, 1.0), 0.0, False)
+"""Without noise the next vote falls on the mode, too; there is nothing to estimate."""
+
+
+def fixed_votes_statistics(vote_counts: NDArray[np.int64], alpha: float) -> Statistics:
+    """Return the statistics of a number of votes that was fixed in advance."""
+    p_value = top_two_p_value(vote_counts)
+    return Statistics(share_of_mode(vote_counts, alpha), p_value, p_value > alpha)
 
 
 def clopper_pearson(successes: int, trials: int, alpha: float) -> tuple[float, float]:

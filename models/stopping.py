@@ -16,12 +16,25 @@ class StopRule(StrEnum):
 
     ``full`` casts all votes. ``exact`` stops as soon as no outcome of the remaining votes can
     change the mode. ``bounded`` stops earlier: its mode differs from that of all N votes with a
-    chance of at most delta, whatever the input.
+    chance of at most delta, whatever the input. ``calibrated`` stops earlier still, as soon as
+    the mode leads by a margin that was chosen on validation inputs: its mode differs with a
+    chance of at most delta on inputs like those.
     """
 
     FULL = "full"
     EXACT = "exact"
     BOUNDED = "bounded"
+    CALIBRATED = "calibrated"
+
+
+class StopReason(StrEnum):
+    """Why voting ended: all votes were cast, a rule held, or the time was up."""
+
+    FULL = "full"
+    EXACT = "exact"
+    BOUNDED = "bounded"
+    CALIBRATED = "calibrated"
+    DEADLINE = "deadline"
 
 
 def mode_of(vote_counts: NDArray[np.int64]) -> int:
@@ -30,31 +43,42 @@ def mode_of(vote_counts: NDArray[np.int64]) -> int:
 
 
 def is_decided(
-    rule: StopRule, vote_counts: NDArray[np.int64], votes: int, delta: float = 0.0
+    rule: StopRule,
+    vote_counts: NDArray[np.int64],
+    votes: int,
+    delta: float = 0.0,
+    margin: int | None = None,
 ) -> bool:
-    """Return whether voting may stop at these counts.
+    """Return whether voting may stop at these counts; see :func:`fewest_to_decide`."""
+    return fewest_to_decide(rule, vote_counts, votes, delta, margin) == 0
+
+
+def fewest_to_decide(
+    rule: StopRule,
+    vote_counts: NDArray[np.int64],
+    votes: int,
+    delta: float = 0.0,
+    margin: int | None = None,
+) -> int:
+    """Return the fewest further votes after which the rule could hold; 0 if it holds.
+
+    As many can be computed at once without computing one too many.
 
     Args:
         rule: the stop rule.
         vote_counts: votes of each class so far ``[classes]``.
         votes: N, all votes that were asked for.
         delta: for ``bounded``, the chance of another mode than that of all N votes.
-    """
-    return fewest_to_decide(rule, vote_counts, votes, delta) == 0
-
-
-def fewest_to_decide(
-    rule: StopRule, vote_counts: NDArray[np.int64], votes: int, delta: float = 0.0
-) -> int:
-    """Return the fewest further votes after which the rule could hold; 0 if it holds.
-
-    As many can be computed at once without computing one too many.
+        margin: for ``calibrated``, votes by which the mode must lead.
     """
     if rule is StopRule.FULL:
         return votes - int(vote_counts.sum())
     fewest = fewest_to_fix_mode(vote_counts, votes)
     if rule is StopRule.EXACT:
         return fewest
+    if rule is StopRule.CALIBRATED:
+        second, first = np.partition(vote_counts, -2)[-2:].tolist()
+        return fewest if margin is None else min(fewest, max(0, margin - (first - second)))
     cast = int(vote_counts.sum())
     further = np.arange(fewest)
     reached = vote_counts.max() + further >= bounded_boundary(votes, delta)[cast : cast + fewest]

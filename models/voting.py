@@ -4,9 +4,9 @@ A :class:`Poll` holds one request. It hands out votes and takes what each fell o
 them, where, and beside which votes of other requests, is not its business.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,15 @@ from numpy.typing import NDArray
 from models.errors import InputError
 from models.noise import NoiseKind, VoteKey
 from models.runtime import Rows
-from models.statistics import share_of_mode, top_two_p_value
-from models.stopping import StopRule, fewest_to_decide, mode_of
+from models.statistics import CERTAIN, UNKNOWN, fixed_votes_statistics
+from models.stopping import StopReason, StopRule, fewest_to_decide, mode_of
 
 NOWHERE = -1
 """What a vote falls on whose outputs are not finite."""
+
+Observer = Callable[[int, int, int], None]
+"""Is told of votes as they are counted, in vote order: position of the input, class, how many.
+Called by whoever casts the votes, on any thread, maybe under a lock: it must return at once."""
 
 VOTES_A_TURN = 8
 """Votes on one input that are handed out together."""
@@ -37,6 +41,9 @@ class VoteRequest:
         seed: of all noise, 0 to 2^53 - 1.
         alpha: level of the interval and of the test.
         delta: for ``bounded``, the chance of another mode than that of all N votes.
+        margin: for ``calibrated``, votes by which the mode must lead.
+        turn: votes on one input that are handed out together; 1 keeps the inputs level, so that
+            all have votes when the time is up.
     """
 
     inputs: NDArray[np.float32]
@@ -47,6 +54,8 @@ class VoteRequest:
     seed: int
     alpha: float = 0.05
     delta: float = 0.001
+    margin: int | None = None
+    turn: int = VOTES_A_TURN
 
     @property
     def is_noiseless(self) -> bool:
@@ -62,7 +71,8 @@ class VoteResult:
         mode: class with the most votes; of several, the lowest index.
         vote_counts: votes of each class ``[classes]``, summing to ``votes_cast``.
         votes_cast: votes that count; with an early stop fewer than N.
-        stopped_by: the rule that ended the voting; ``full`` when all N votes were cast.
+        stopped_by: the rule that ended the voting; ``full`` when all N votes were cast,
+            ``deadline`` when the time was up before any rule held.
         agreement: share of the mode among the votes cast.
         interval: for the chance that a vote falls on the mode; None unless all votes of the rule
             ``full`` were cast, since the fixed-N interval does not hold otherwise.
@@ -73,29 +83,11 @@ class VoteResult:
     mode: int
     vote_counts: tuple[int, ...]
     votes_cast: int
-    stopped_by: StopRule
+    stopped_by: StopReason
     agreement: float
     interval: tuple[float, float] | None
     p_value: float | None
     abstain: bool | None
-
-
-class Statistics(NamedTuple):
-    """Interval, p-value and abstention; None where they do not hold."""
-
-    interval: tuple[float, float] | None
-    p_value: float | None
-    abstain: bool | None
-
-
-CERTAIN = Statistics((1.0, 1.0), 0.0, False)
-"""Without noise the next vote falls on the mode, too; there is nothing to estimate."""
-
-
-def statistics_of(vote_counts: NDArray[np.int64], alpha: float) -> Statistics:
-    """Return the statistics of a number of votes that was fixed in advance."""
-    p_value = top_two_p_value(vote_counts)
-    return Statistics(share_of_mode(vote_counts, alpha), p_value, p_value > alpha)
 
 
 class Ballot:
@@ -106,13 +98,24 @@ class Ballot:
     Args:
         classes: number of classes.
         request: whose votes they are.
+        position: of the input in the request.
+        observer: is told of every vote that counts.
     """
 
-    def __init__(self, classes: int, request: VoteRequest) -> None:
+    def __init__(
+        self,
+        classes: int,
+        request: VoteRequest,
+        position: int = 0,
+        observer: Observer | None = None,
+    ) -> None:
         self.vote_counts = np.zeros(classes, np.int64)
         self.votes_cast = 0
         self.issued = 0
         self._request = request
+        self._position = position
+        self._observer = observer
+        self._is_noiseless = request.is_noiseless
         self._waiting: dict[int, int] = {}
         self._earliest_decision = self._fewest()
 
@@ -122,7 +125,15 @@ class Ballot:
 
         None of them can turn out to be cast after the decision.
         """
-        return max(0, self._earliest_decision - self.issued)
+        wanted = 1 if self._is_noiseless else self._earliest_decision
+        return max(0, wanted - self.issued)
+
+    @property
+    def left(self) -> int:
+        """The most votes that may still have to come back."""
+        if self.is_decided:
+            return 0
+        return 1 if self._is_noiseless else self._request.votes - self.votes_cast
 
     @property
     def is_decided(self) -> bool:
@@ -137,40 +148,50 @@ class Ballot:
     def cast(self, vote: int, fell_on: int) -> None:
         """Take the class that a vote fell on; votes after the decision are discarded.
 
+        Without noise one vote stands for all: they would all fall on the same class.
+
         Raises:
             InputError: the vote counts, and its outputs were not finite.
         """
+        if self._is_noiseless:
+            while not self.is_decided:
+                self._count(fell_on, self._earliest_decision - self.votes_cast)
+            return
         self._waiting[vote] = fell_on
         while self.votes_cast in self._waiting and not self.is_decided:
             self._count(self._waiting.pop(self.votes_cast), 1)
-
-    def cast_all(self, fell_on: int) -> None:
-        """Let one vote without noise stand for all: they would all fall on the same class."""
-        while not self.is_decided:
-            self._count(fell_on, self._earliest_decision - self.votes_cast)
 
     def result(self) -> VoteResult:
         """Return the answer at the present counts; at least one vote must have been cast."""
         counts, request = self.vote_counts, self._request
         mode = mode_of(counts)
         is_full = self.votes_cast == request.votes
-        statistics = Statistics(None, None, None)
+        statistics = UNKNOWN
         if request.stop is StopRule.FULL and is_full:
-            statistics = CERTAIN if request.is_noiseless else statistics_of(counts, request.alpha)
+            statistics = (
+                CERTAIN if self._is_noiseless else fixed_votes_statistics(counts, request.alpha)
+            )
         return VoteResult(
             mode=mode,
             vote_counts=tuple(counts.tolist()),
             votes_cast=self.votes_cast,
-            stopped_by=StopRule.FULL if is_full else request.stop,
+            stopped_by=self._reason(is_full),
             agreement=float(counts[mode]) / self.votes_cast,
             interval=statistics.interval,
             p_value=statistics.p_value,
             abstain=statistics.abstain,
         )
 
+    def _reason(self, is_full: bool) -> StopReason:
+        if is_full:
+            return StopReason.FULL
+        return StopReason(self._request.stop) if self.is_decided else StopReason.DEADLINE
+
     def _fewest(self) -> int:
         request = self._request
-        return fewest_to_decide(request.stop, self.vote_counts, request.votes, request.delta)
+        return fewest_to_decide(
+            request.stop, self.vote_counts, request.votes, request.delta, request.margin
+        )
 
     def _count(self, fell_on: int, votes: int) -> None:
         if fell_on == NOWHERE:
@@ -180,6 +201,8 @@ class Ballot:
             )
         self.vote_counts[fell_on] += votes
         self.votes_cast += votes
+        if self._observer is not None:
+            self._observer(self._position, fell_on, votes)
         if self.votes_cast == self._earliest_decision:
             self._earliest_decision += self._fewest()
 
@@ -190,11 +213,40 @@ class Poll:
     Args:
         request: inputs and votes.
         classes: number of classes of the network.
+        observer: is told of every vote that counts.
+
+    Attributes:
+        votes_left: the most votes that may still have to come back; 0 once all inputs are decided.
     """
 
-    def __init__(self, request: VoteRequest, classes: int) -> None:
+    def __init__(
+        self, request: VoteRequest, classes: int, observer: Observer | None = None
+    ) -> None:
         self.request = request
-        self._ballots = [Ballot(classes, request) for _ in range(len(request.inputs))]
+        self._ballots = [
+            Ballot(classes, request, position, observer) for position in range(len(request.inputs))
+        ]
+        self._turns = deque(range(len(self._ballots)))  # positions that want votes
+        self.votes_left = sum(ballot.left for ballot in self._ballots)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether every input has its answer."""
+        return self.votes_left == 0
+
+    @property
+    def has_votes(self) -> bool:
+        """Whether every input has at least one vote."""
+        return all(ballot.votes_cast > 0 for ballot in self._ballots)
+
+    def wanted(self, enough: int) -> int:
+        """Return how many votes there are to compute now, or ``enough`` if there are more."""
+        found = 0
+        for position in self._turns:
+            found += self._ballots[position].wanted
+            if found >= enough:
+                return enough
+        return found
 
     def take(self, limit: int) -> list[VoteKey]:
         """Return up to ``limit`` votes to compute next; none while all wanted are under way.
@@ -203,16 +255,14 @@ class Poll:
         of one turn on one input stand together, so that they share what is computed per image.
         """
         taken: list[VoteKey] = []
-        while len(taken) < limit:
-            before = len(taken)
-            for position, ballot in enumerate(self._ballots):
-                count = min(ballot.wanted, VOTES_A_TURN, limit - len(taken))
-                if self.request.is_noiseless:
-                    count = min(count, 1 - ballot.issued)
-                keys = (VoteKey(self.request.seed, position, v) for v in ballot.issue(count))
-                taken.extend(keys)
-            if len(taken) == before:
-                break
+        while self._turns and len(taken) < limit:
+            position = self._turns.popleft()
+            ballot = self._ballots[position]
+            count = min(ballot.wanted, self.request.turn, limit - len(taken))
+            seed = self.request.seed
+            taken.extend(VoteKey(seed, position, vote) for vote in ballot.issue(count))
+            if ballot.wanted:
+                self._turns.append(position)
         return taken
 
     def cast(self, key: VoteKey, fell_on: int) -> None:
@@ -226,25 +276,38 @@ class Poll:
             InputError: a vote that counts has outputs that are not finite.
         """
         ballot = self._ballots[key.position]
-        if self.request.is_noiseless:
-            ballot.cast_all(fell_on)
-        else:
-            ballot.cast(key.vote, fell_on)
+        before, wanted = ballot.left, ballot.wanted
+        ballot.cast(key.vote, fell_on)
+        self.votes_left += ballot.left - before
+        if ballot.wanted and not wanted:
+            self._turns.append(key.position)
 
     def results(self) -> list[VoteResult]:
         """Return the answer for each input; each must have a vote."""
         return [ballot.result() for ballot in self._ballots]
 
 
-def rows_of(request: VoteRequest, keys: Sequence[VoteKey]) -> Rows:
-    """Return the rows of some votes of a request, each image once."""
-    positions = [key.position for key in keys]
-    images, image_of_row = np.unique(positions, return_inverse=True)
+def rows_of(parts: Sequence[tuple[VoteRequest, Sequence[VoteKey]]]) -> Rows:
+    """Return the rows of some votes of some requests, each image once.
+
+    Args:
+        parts: requests for the same runtime, and the votes of each.
+    """
+    images: list[NDArray[np.float32]] = []
+    image_of_row: list[int] = []
+    for request, keys in parts:
+        index_of: dict[int, int] = {}
+        for key in keys:
+            if key.position not in index_of:
+                index_of[key.position] = len(images)
+                images.append(request.inputs[key.position])
+            image_of_row.append(index_of[key.position])
+    sigma = np.stack([request.sigma for request, _ in parts])
     return Rows(
-        images=request.inputs[images],
-        image_of_row=image_of_row.astype(np.int64),
-        sigma=np.broadcast_to(request.sigma, (len(keys), len(request.sigma))),
-        keys=keys,
+        images=np.stack(images),
+        image_of_row=np.array(image_of_row, np.int64),
+        sigma=np.repeat(sigma, [len(keys) for _, keys in parts], axis=0),
+        keys=[key for _, keys in parts for key in keys],
     )
 
 

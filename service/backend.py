@@ -1,28 +1,30 @@
-"""The asynchronous backend: votes are computed off the event loop, one tile a thread.
+"""The asynchronous backend: votes are computed off the event loop, one tile a slot.
 
-The event loop only hands out tiles and counts votes. A request can be cancelled between waves of
-tiles; what has not started by then never runs.
+Each slot is a thread that takes the next tile from the batcher, computes it and counts its votes,
+without a detour through the event loop, which only hears of requests that are answered. Blocking
+work that is no vote (large bodies, pictures, loading) has threads of its own, so that it does not
+queue behind tiles.
 """
 
 import asyncio
+import math
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from weakref import WeakKeyDictionary
 
 from models.checkpoint import Checkpoint
-from models.noise import VoteKey
+from models.errors import DeadlineError
 from models.runtime import OnnxRuntime
-from models.stopping import StopRule, bounded_boundary
-from models.voting import Poll, VoteRequest, VoteResult, rows_of, votes_of
+from models.voting import Observer, Poll, VoteRequest, VoteResult, rows_of, votes_of
+from service.batcher import GIGA, VoteBatcher
+from service.tickets import Lane, Priority, Ticket, Tile
 
-TILES_PER_SLOT = 4
-"""Tiles of one request in flight per slot: enough to keep every slot busy between waves."""
+QUEUE_GMACS_A_SLOT = 80.0
+PREPARING_THREADS = 2
 
 Result = TypeVar("Result")
 
@@ -42,53 +44,171 @@ class Answer:
     compute_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy the backend is.
+
+    Attributes:
+        requests: waiting or under way.
+        idle: slots without work.
+    """
+
+    requests: int
+    idle: int
+
+
 class VotingBackend:
     """Computes votes on a fixed number of slots, one thread each.
 
     Args:
         slots: tiles computed side by side.
+        queue_gmacs_a_slot: votes that may wait, by cost, in 10^9 multiply-accumulates a slot.
     """
 
-    def __init__(self, slots: int) -> None:
-        self._slots = slots
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="votes")
+    def __init__(self, slots: int, queue_gmacs_a_slot: float = QUEUE_GMACS_A_SLOT) -> None:
+        self._batcher = VoteBatcher(slots, slots * queue_gmacs_a_slot)
+        self._lanes: WeakKeyDictionary[OnnxRuntime, Lane] = WeakKeyDictionary()
+        self._waiting: dict[Ticket, asyncio.Future[None]] = {}
+        self._changed = threading.Condition()  # guards all of the above and below
+        self._idle = 0
+        self._is_closed = False
+        self._preparing = ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix="preparing")
+        self._slots = [
+            threading.Thread(target=self._compute, name=f"votes-{slot}", daemon=True)
+            for slot in range(slots)
+        ]
+        for thread in self._slots:
+            thread.start()
 
-    async def vote(self, checkpoint: Checkpoint, request: VoteRequest) -> Answer:
-        """Cast the votes of a request.
+    async def vote(
+        self,
+        checkpoint: Checkpoint,
+        request: VoteRequest,
+        deadline: float = math.inf,
+        priority: Priority = Priority.NORMAL,
+        observer: Observer | None = None,
+    ) -> Answer:
+        """Cast the votes of a request; cancelling it casts no further ones.
+
+        Args:
+            checkpoint: that votes.
+            request: inputs and votes.
+            deadline: time by ``time.monotonic`` at which the votes cast so far are the answer.
+            priority: whose votes come first.
+            observer: is told of every vote that counts, on the thread of a slot.
 
         Raises:
             CheckpointError: the checkpoint's files are not those of its card.
             InputError: the outputs are not finite under this noise.
+            OverloadedError: too many votes are waiting.
+            DeadlineError: the time was up before every input had a vote.
         """
-        asked = time.perf_counter()
-        runtime = await self.run(lambda: prepared(checkpoint, request))
-        poll = Poll(request, len(checkpoint.card.labels))
-        started: list[float] = []
+        asked = time.monotonic()
+        runtime = checkpoint.loaded(request.kind)
+        if runtime is None:
+            runtime = await self.run(lambda: checkpoint.runtime(request.kind))
+        poll = Poll(request, len(checkpoint.card.labels), observer)
+        ticket = Ticket(poll, runtime, self._lane(checkpoint, runtime), priority, deadline)
+        try:
+            async with asyncio.timeout_at(loop_time(deadline)):
+                await self._admit(ticket)
+        except TimeoutError:
+            pass  # what was cast is the answer
+        finally:
+            with self._changed:
+                self._batcher.remove(ticket)
+                self._waiting.pop(ticket, None)
+        finished = time.monotonic()
+        if ticket.error is not None:
+            raise ticket.error
+        if ticket.started is None or not poll.has_votes:
+            raise DeadlineError("the time was up before every input had a vote")
+        return Answer(poll.results(), ticket.started - asked, finished - ticket.started)
 
-        def votes_on(keys: list[VoteKey]) -> NDArray[np.int64]:
-            started.append(time.perf_counter())
-            return votes_of(runtime.outputs(rows_of(request, keys)))
-
-        tile = checkpoint.card.tile
-        while wave := poll.take(tile * TILES_PER_SLOT * self._slots):
-            tiles = [wave[first : first + tile] for first in range(0, len(wave), tile)]
-            votes = await asyncio.gather(*(self.run(partial(votes_on, keys)) for keys in tiles))
-            for key, fell_on in zip(wave, np.concatenate(votes).tolist(), strict=True):
-                poll.cast(key, fell_on)
-        finished = time.perf_counter()
-        return Answer(poll.results(), started[0] - asked, finished - started[0])
+    @property
+    def load(self) -> Load:
+        """How busy it is now."""
+        with self._changed:
+            return Load(self._batcher.requests, self._idle)
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Do blocking work on a slot; cancelling drops it if it has not started."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        """Do blocking work that is no vote; cancelling drops it if it has not started."""
+        return await asyncio.get_running_loop().run_in_executor(self._preparing, work)
 
     def close(self) -> None:
         """Drop what has not started and wait for what has."""
-        self._pool.shutdown(cancel_futures=True)
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+            abandoned = list(self._waiting.values())
+        for thread in self._slots:
+            thread.join()
+        self._preparing.shutdown(cancel_futures=True)
+        for future in abandoned:
+            if not future.get_loop().is_closed():
+                future.get_loop().call_soon_threadsafe(future.cancel)
+
+    def _lane(self, checkpoint: Checkpoint, runtime: OnnxRuntime) -> Lane:
+        card = checkpoint.card
+        with self._changed:
+            return self._lanes.setdefault(runtime, Lane(card.tile, card.macs / GIGA))
+
+    def _admit(self, ticket: Ticket) -> asyncio.Future[None]:
+        """Put a request into the queue; the result is there when it has left."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with self._changed:
+            self._batcher.admit(ticket)
+            self._waiting[ticket] = future
+            self._changed.notify()
+        return future
+
+    def _compute(self) -> None:
+        """Be a slot: compute one tile after the other."""
+        while (tile := self._next_tile()) is not None:
+            began = time.monotonic()
+            try:
+                rows = rows_of([(ticket.poll.request, keys) for ticket, keys in tile.parts])
+                fell_on = votes_of(tile.runtime.outputs(rows)).tolist()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the requests must hear of it
+                with self._changed:
+                    self._settle(self._batcher.fail(tile, error))
+            else:
+                with self._changed:
+                    seconds = time.monotonic() - began
+                    self._settle(self._batcher.finish(tile, fell_on, seconds))
+
+    def _next_tile(self) -> Tile | None:
+        """Wait for a tile; None once the backend is closed."""
+        with self._changed:
+            self._idle += 1
+            try:
+                while not self._is_closed:
+                    tile = self._batcher.next_tile(time.monotonic(), self._idle)
+                    if tile is not None:
+                        if self._batcher.is_ready and self._idle > 1:
+                            self._changed.notify()  # there is work for another slot
+                        return tile
+                    self._changed.wait()
+            finally:
+                self._idle -= 1
+        return None
+
+    def _settle(self, left: Iterable[Ticket]) -> None:
+        """Tell the event loop that requests have left."""
+        for ticket in left:
+            future = self._waiting.pop(ticket, None)
+            if future is not None and not future.get_loop().is_closed():
+                future.get_loop().call_soon_threadsafe(wake, future)
 
 
-def prepared(checkpoint: Checkpoint, request: VoteRequest) -> OnnxRuntime:
-    """Load what a request needs and is slow at first: the graph, the boundary of its stop rule."""
-    if request.stop is StopRule.BOUNDED:
-        bounded_boundary(request.votes, request.delta)
-    return checkpoint.runtime(request.kind)
+def wake(future: asyncio.Future[None]) -> None:
+    """Give a future its result unless nobody waits for it any more."""
+    if not future.done():
+        future.set_result(None)
+
+
+def loop_time(deadline: float) -> float | None:
+    """Return a time by ``time.monotonic`` on the clock of the running event loop."""
+    if deadline == math.inf:
+        return None
+    return asyncio.get_running_loop().time() + deadline - time.monotonic()

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from models.checkpoint import CheckpointStore
 from models.errors import InputError, NoisevoteError, PictureError
-from models.noise import NoiseKind
+from models.noise import NoiseKind, sigma_text
 from models.stopping import StopRule
 from service.app import create_app
 from service.backend import VotingBackend
@@ -100,13 +100,15 @@ def checkpoints() -> None:
             f"{100 * entry.accuracy:.1f} % with {entry.votes}"
             for evaluation in card.evaluations
             for entry in evaluation.accuracies
-            if entry.sigma == card.noise.sigma_train and entry.votes in {1, 20}
+            if entry.sigma == card.noise.sigma_train
+            and entry.votes in {1, 20}
+            and not entry.repeats
         ]
         table.add_row(
             name,
             card.network,
             card.noise.kind,
-            f"{card.noise.sigma_train:g}",
+            sigma_text(card.noise.sigma_train),
             ", ".join(at_training),
         )
     console = Console()

@@ -1,19 +1,21 @@
-"""What routes ask for: the predictor, and a body that is read within its limits."""
+"""What routes ask for: the predictor, and a body that is read and prepared within its limits."""
 
 import asyncio
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
 
-from service.errors import BodyTooLargeError
+from service.bodies import HeldBytes, read_body
+from service.errors import DrainingError
 from service.parsing import parse
-from service.predictor import Predictor
+from service.predictor import Predictor, Prepared
 from service.schemas import PredictRequest
 
-PARSED_ON_A_SLOT_BYTES = 64 * 1024
-"""Larger bodies are parsed on a slot, so that the event loop stays free."""
+PREPARED_AT_ONCE_BYTES = 64 * 1024
+"""Larger bodies are parsed on a thread of their own, so that the event loop stays free."""
 
 Result = TypeVar("Result")
 
@@ -27,36 +29,47 @@ def predictor_of(request: Request) -> Predictor:
 PredictorDep = Annotated[Predictor, Depends(predictor_of)]
 
 
-async def predict_request_of(request: Request, predictor: PredictorDep) -> PredictRequest:
-    """Read and validate the body of a prediction.
+async def prepared_from(
+    request: Request, predictor: Predictor, read: Callable[[bytearray], PredictRequest]
+) -> Prepared:
+    """Read, validate and prepare the body of a prediction.
+
+    From the first byte to the finished arrays it counts among the bytes held, so that the memory
+    for bodies and what they are parsed into stays bounded whatever arrives.
+
+    Args:
+        request: whose body nobody has read.
+        predictor: prepares it.
+        read: makes a request of a body.
 
     Raises:
+        DrainingError: the process has been told to stop.
         BodyTooLargeError: it is longer than the limit; no more than that is kept.
+        OverloadedError: too many bodies are held.
         ClientDisconnect: the client left before the end of the body.
         NotJsonError: it is not JSON, or nested too deeply.
-        InputError: a field is unknown or out of range.
+        NoisevoteError: the request cannot be answered; see ``models.errors``.
     """
-    body = await read_body(request, predictor.settings.max_body_bytes)
-    if len(body) <= PARSED_ON_A_SLOT_BYTES:
-        return parse(body)
-    return await predictor.backend.run(lambda: parse(body))
+    if request.app.state.closing.is_set():
+        raise DrainingError("the service is shutting down; send the request again")
+    began = time.monotonic()
+    held: HeldBytes = request.app.state.held_bytes
+    with held.room() as room:
+        body = await read_body(request, predictor.settings.max_body_bytes, room)
+        if len(body) > PREPARED_AT_ONCE_BYTES:
+            return await predictor.backend.run(lambda: predictor.prepare(read(body), began))
+        asked = read(body)
+        if predictor.is_quick(asked):
+            return predictor.prepare(asked, began)
+        return await predictor.backend.run(lambda: predictor.prepare(asked, began))
 
 
-PredictRequestDep = Annotated[PredictRequest, Depends(predict_request_of)]
+async def prepared_of(request: Request, predictor: PredictorDep) -> Prepared:
+    """Prepare the body of ``/predict``; see :func:`prepared_from`."""
+    return await prepared_from(request, predictor, parse)
 
 
-async def read_body(request: Request, limit: int) -> bytearray:
-    """Return the request's body, reading no further than the part that exceeds ``limit`` bytes."""
-    too_large = BodyTooLargeError(f"the body is longer than the allowed {limit} bytes")
-    promised = request.headers.get("content-length", "")
-    if promised.isdecimal() and int(promised[:20]) > limit:
-        raise too_large
-    body = bytearray()
-    async for part in request.stream():
-        if len(body) + len(part) > limit:
-            raise too_large
-        body += part
-    return body
+PreparedDep = Annotated[Prepared, Depends(prepared_of)]
 
 
 async def unless_client_leaves(request: Request, work: Coroutine[Any, Any, Result]) -> Result:

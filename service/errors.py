@@ -1,6 +1,7 @@
 """From errors to HTTP: the only table of status codes, and the one shape of every error body."""
 
 import logging
+import math
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -13,12 +14,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from models.errors import (
+    CancelledError,
     CheckpointError,
     DataError,
+    DeadlineError,
     ExportError,
     InputError,
     LimitError,
+    MissingExtraError,
     NoisevoteError,
+    OverloadedError,
     PictureError,
     TrainingError,
     UnknownCheckpointError,
@@ -36,6 +41,10 @@ class BodyTooLargeError(NoisevoteError):
     """The body is larger than the limit."""
 
 
+class DrainingError(NoisevoteError):
+    """The service is shutting down."""
+
+
 class NotReadyError(NoisevoteError):
     """The service has not warmed up, or failed to."""
 
@@ -47,11 +56,16 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     PictureError: (422, "invalid_picture"),
     LimitError: (422, "limit_exceeded"),
     InputError: (422, "invalid_input"),
+    OverloadedError: (429, "overloaded"),
+    MissingExtraError: (501, "missing_extra"),
     CheckpointError: (503, "checkpoint_refused"),
     NotReadyError: (503, "not_ready"),
+    DrainingError: (503, "draining"),
+    DeadlineError: (504, "deadline"),
     DataError: (500, "internal"),
     TrainingError: (500, "internal"),
     ExportError: (500, "internal"),
+    CancelledError: (500, "internal"),
     NoisevoteError: (500, "internal"),
 }
 """Status and code of each error; of an error's classes the nearest one counts."""
@@ -147,7 +161,10 @@ async def on_noisevote_error(request: Request, error: Exception) -> JSONResponse
     status, code = status_and_code(type(error)) if isinstance(error, NoisevoteError) else (500, "")
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         return await on_unexpected(request, error)
-    return error_response(request, status, code, str(error), getattr(error, "field", None))
+    response = error_response(request, status, code, str(error), getattr(error, "field", None))
+    if isinstance(error, OverloadedError):
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    return response
 
 
 async def on_validation_error(request: Request, error: Exception) -> JSONResponse:

@@ -67,12 +67,12 @@ def asked_sigma(request: PredictRequest, card: Card) -> float | dict[str, float]
     """
     if request.snr_db is not None:
         return sigma_from_snr_db(request.snr_db)
-    if request.sigma is None:
-        return card.noise.sigma_train
     if isinstance(request.sigma, dict):
         check_points(request.sigma, card, "sigma")
-        return {point.name: request.sigma.get(point.name, 0.0) for point in card.noise_points}
-    return request.sigma
+    sigma = card.noise.sigma_train if request.sigma is None else request.sigma
+    if isinstance(sigma, dict):
+        return {point.name: sigma.get(point.name, 0.0) for point in card.noise_points}
+    return sigma
 
 
 def effective_sigma(

@@ -1,7 +1,9 @@
 """Predictions: a request is checked against its checkpoint, voted on, and answered."""
 
+import math
 import secrets
 import time
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,14 +12,60 @@ from models.checkpoint import Checkpoint, CheckpointStore
 from models.cost import Hardware, cost_of
 from models.errors import InputError, LimitError
 from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
-from models.voting import VoteRequest, VoteResult
+from models.stopping import StopRule, bounded_boundary
+from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
 from service.backend import Answer, VotingBackend
+from service.guarantees import guarantee_of, threshold_for
 from service.inputs import asked_sigma, effective_sigma, hardware_of, inputs_of, kind_of
-from service.replies import CostBody, NoiseBody, Prediction, PredictResponse, Timing
+from service.replies import (
+    CostBody,
+    GuaranteeBody,
+    NoiseBody,
+    Prediction,
+    PredictResponse,
+    Timing,
+)
 from service.schemas import PredictRequest
 from service.settings import Settings
+from service.tickets import Priority
 
 GIGA = 10**9
+
+QUICK_VOTES = 64
+"""The boundary of ``bounded`` for more votes than this takes milliseconds, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request that has been checked and turned into arrays; what it came in is gone.
+
+    Attributes:
+        began: when it arrived, by ``time.monotonic``.
+        deadline: when the votes cast so far are the answer, on the same clock.
+        priority: whose votes come first.
+        checkpoint: that votes.
+        votes: inputs, noise and votes.
+        sigma: of one read, as asked or by default.
+        repeats: averaged reads, as asked.
+        hardware: whose cost is asked for.
+        guarantee: of the stop rule.
+    """
+
+    began: float
+    deadline: float
+    priority: Priority
+    checkpoint: Checkpoint
+    votes: VoteRequest
+    sigma: float | dict[str, float]
+    repeats: dict[str, int] | None
+    hardware: Hardware | None
+    guarantee: GuaranteeBody | None
+
+    @property
+    def fingerprint(self) -> str:
+        """Names all that decides the votes of this request and seed."""
+        margin = "" if self.votes.margin is None else f":margin-{self.votes.margin}"
+        return self.checkpoint.fingerprint + margin
 
 
 class Predictor:
@@ -40,38 +88,84 @@ class Predictor:
         Raises:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
-        began = time.perf_counter()
+        began = time.monotonic()
+        return await self.answer(await self.backend.run(lambda: self.prepare(request, began)))
+
+    def is_quick(self, request: PredictRequest) -> bool:
+        """Return whether :meth:`prepare` takes well under a millisecond for a small request."""
+        is_slow_rule = request.stop is StopRule.BOUNDED and request.votes > QUICK_VOTES
+        return request.image is None and not is_slow_rule
+
+    def prepare(self, request: PredictRequest, began: float) -> Prepared:
+        """Check a request and turn it into arrays.
+
+        Args:
+            request: as it was validated.
+            began: when it arrived, by ``time.monotonic``.
+
+        Raises:
+            NoisevoteError: the request cannot be answered; see ``models.errors``.
+        """
         asked = request.checkpoint
         checkpoint = self.default() if asked is None else self.store.find(asked)
         card = checkpoint.card
         self._check_limits(request, card)
-        seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
         kind = kind_of(request, card)
         sigma = asked_sigma(request, card)
+        effective = effective_sigma(sigma, request.repeats, card)
+        threshold = threshold_for(request, card, kind, effective)
         hardware = hardware_of(request, card)
-        vote_request = VoteRequest(
-            inputs=await self.backend.run(lambda: inputs_of(request, card)),
-            kind=kind,
-            sigma=effective_sigma(sigma, request.repeats, card),
-            votes=request.votes,
-            stop=request.stop,
-            seed=seed,
-            alpha=request.alpha,
-            delta=request.delta,
+        if request.stop is StopRule.BOUNDED:
+            bounded_boundary(request.votes, request.delta)
+        limit_ms = math.inf if request.deadline_ms is None else request.deadline_ms
+        return Prepared(
+            began=began,
+            deadline=began + limit_ms / 1000,
+            priority=request.priority,
+            checkpoint=checkpoint,
+            votes=VoteRequest(
+                inputs=inputs_of(request, card),
+                kind=kind,
+                sigma=effective,
+                votes=request.votes,
+                stop=request.stop,
+                seed=secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed,
+                alpha=request.alpha,
+                delta=request.delta,
+                margin=None if threshold is None else threshold.margin,
+                turn=VOTES_A_TURN if request.deadline_ms is None else 1,
+            ),
+            sigma=sigma,
+            repeats=request.repeats,
+            hardware=hardware,
+            guarantee=guarantee_of(request, threshold),
         )
-        answer = await self.backend.vote(checkpoint, vote_request)
+
+    async def answer(self, prepared: Prepared, observer: Observer | None = None) -> PredictResponse:
+        """Vote on the inputs of a prepared request.
+
+        Args:
+            prepared: by :meth:`prepare`.
+            observer: is told of every vote that counts, on the thread of a slot.
+
+        Raises:
+            NoisevoteError: the request cannot be answered; see ``models.errors``.
+        """
+        checkpoint, votes = prepared.checkpoint, prepared.votes
+        answer = await self.backend.vote(
+            checkpoint, votes, prepared.deadline, prepared.priority, observer
+        )
         return PredictResponse(
             checkpoint=checkpoint.name,
-            noise=noise_body(kind, sigma, request.repeats),
-            seed=seed,
-            fingerprint=checkpoint.fingerprint,
+            noise=noise_body(votes.kind, prepared.sigma, prepared.repeats),
+            seed=votes.seed,
+            fingerprint=prepared.fingerprint,
+            guarantee=prepared.guarantee,
             predictions=[
-                prediction_of(
-                    result, card, cost_body(result, card, hardware, sigma, request.repeats)
-                )
+                prediction_of(result, checkpoint.card, cost_body(result, prepared))
                 for result in answer.results
             ],
-            timing_ms=timing_of(answer, time.perf_counter() - began),
+            timing_ms=timing_of(answer, time.monotonic() - prepared.began),
         )
 
     def default(self) -> Checkpoint:
@@ -113,17 +207,12 @@ def noise_body(
     return NoiseBody(kind=kind, sigma=sigma, snr_db=snr_db, repeats=repeats)
 
 
-def cost_body(
-    result: VoteResult,
-    card: Card,
-    hardware: Hardware | None,
-    sigma: float | dict[str, float],
-    repeats: dict[str, int] | None,
-) -> CostBody | None:
+def cost_body(result: VoteResult, prepared: Prepared) -> CostBody | None:
     """Return what the votes of a result cost, if the request names its hardware."""
-    if hardware is None:
+    if prepared.hardware is None:
         return None
-    cost = cost_of(result.votes_cast, card.noise_points, hardware, repeats or {})
+    points, sigma = prepared.checkpoint.card.noise_points, prepared.sigma
+    cost = cost_of(result.votes_cast, points, prepared.hardware, prepared.repeats or {})
     return CostBody(
         sequential_latency=cost.sequential_latency,
         pipelined_latency=cost.pipelined_latency,

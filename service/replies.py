@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from models.noise import NoiseKind
-from models.stopping import StopRule
+from models.stopping import StopReason
 
 
 class NoiseBody(BaseModel):
@@ -52,7 +52,7 @@ class Prediction(BaseModel):
         label: its name.
         vote_counts: votes of each class.
         votes_cast: votes that count.
-        stopped_by: full, or the rule that ended the voting before N.
+        stopped_by: full, the rule that ended the voting before N, or deadline.
         agreement: share of the mode among the votes cast.
         interval: for the chance that one vote falls on the mode; null unless ``full`` was asked
             for, as the fixed-N statistics do not hold for other stop rules.
@@ -65,12 +65,26 @@ class Prediction(BaseModel):
     label: str
     vote_counts: list[int]
     votes_cast: int
-    stopped_by: StopRule
+    stopped_by: StopReason
     agreement: float
     interval: tuple[float, float] | None
     p_value: float | None
     abstain: bool | None
     cost: CostBody | None = None
+
+
+class GuaranteeBody(BaseModel):
+    """What holds for predictions that the stop rule ended before all N votes were cast.
+
+    Attributes:
+        delta: the mode differs from that of all N votes with a chance of at most this.
+        condition: for which inputs that holds.
+        margin: votes by which the mode must have led; null for rules without one.
+    """
+
+    delta: float
+    condition: str
+    margin: int | None = None
 
 
 class Timing(BaseModel):
@@ -88,8 +102,10 @@ class PredictResponse(BaseModel):
         checkpoint: that voted.
         noise: that the votes met.
         seed: of the noise, drawn or given.
-        fingerprint: of noise scheme, weights and graphs; the same body and seed give the same
-            counts while it is the same, on the same CPU type and library build.
+        fingerprint: of noise scheme, weights, graphs and margin; the same body and seed give the
+            same counts while it is the same, on the same CPU type and library build, unless a
+            deadline ends the voting.
+        guarantee: of the stop rule; null for full.
         predictions: one an input.
         timing_ms: how long it took.
     """
@@ -98,6 +114,7 @@ class PredictResponse(BaseModel):
     noise: NoiseBody
     seed: int
     fingerprint: str
+    guarantee: GuaranteeBody | None
     predictions: list[Prediction]
     timing_ms: Timing
 
@@ -108,7 +125,7 @@ class CheckpointSummary(BaseModel):
     name: str
     network: str
     noise: NoiseKind
-    sigma_train: float
+    sigma_train: float | dict[str, float]
     input_shape: tuple[int, ...]
     labels: tuple[str, ...]
     is_default: bool

@@ -7,11 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from models.noise import MAX_SEED, NoiseKind
 from models.stopping import StopRule
+from service.tickets import Priority
 
 MAX_SIGMA = 1000.0
 MIN_SNR_DB = -60.0
 MAX_SNR_DB = 300.0
 MAX_REPEATS = 1_000_000
+MAX_DEADLINE_MS = 3_600_000.0
 
 EXAMPLE_REQUEST: dict[str, Any] = {
     "image": "iVBORw0KGgoAAAANSUhEUgAAABwAAAAcAQAAAABaduI5AAAATUlEQVR42j3OsRHCQBAEwb4tDDwpBEIhPMJ9P"
@@ -98,7 +100,9 @@ class PredictRequest(BaseModel):
         default=StopRule.FULL,
         strict=False,
         description="full: cast all votes. exact: stop once the remaining votes cannot change "
-        "the mode. bounded: stop once they change it with a chance of at most delta.",
+        "the mode. bounded: stop once they change it with a chance of at most delta, whatever "
+        "the input. calibrated: sooner, with that chance on inputs like the validation images of "
+        "the checkpoint; its card says for which noise and votes.",
     )
     delta: float = Field(
         default=0.001, gt=0, lt=1, description="Chance of another mode than N votes have."
@@ -108,6 +112,19 @@ class PredictRequest(BaseModel):
     )
     seed: int | None = Field(
         default=None, ge=0, le=MAX_SEED, description="Of the noise; drawn and echoed if absent."
+    )
+    deadline_ms: float | None = Field(
+        default=None,
+        gt=0,
+        le=MAX_DEADLINE_MS,
+        allow_inf_nan=False,
+        description="Time after the arrival of the request at which the votes cast so far are "
+        "the answer. If an input has none by then, the reply is an error.",
+    )
+    priority: Priority = Field(
+        default=Priority.NORMAL,
+        strict=False,
+        description="low: give way to normal requests; for assessments and other bulk work.",
     )
 
     @field_validator("sigma", mode="before")

@@ -3,103 +3,46 @@
 Exit codes: 0 done; 1 it could not be done, the last line says why; 2 wrong usage; 130 interrupted.
 """
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 
-from models.card import Accuracy, Evaluation, Training
+from models.card import Training
 from models.checkpoint import SHIPPED, CheckpointStore
-from models.cores import allowed_cores
 from models.datasets import Dataset, as_inputs, data_dir, load_dataset
 from models.errors import ExportError, NoisevoteError, TrainingError
 from models.networks.registry import build_network
-from models.noise import NOISE_SCHEME, NoiseKind
-from training.evaluate import MAX_SEED, EvaluationPlan, evaluate
-from training.export import check_parity, export_checkpoint, load_network, write_card
-from training.loop import fit, split
-from training.recipes import RECIPES, Loss, find_recipe, recipe_from_dict, train_command, vary
-from training.report import write_report
-from training.results_file import machine, results_so_far, write_results
+from models.networks.trained import load_network
+from models.noise import NoiseKind
+from training.cli_calibrate import calibrate_checkpoint
+from training.cli_evaluate import evaluate
+from training.cli_experiment import experiments
+from training.cli_options import AllowUnknown, Checkpoints, DataDir, console
+from training.cli_train import recipes, train
+from training.export import check_parity, export_checkpoint
+from training.loop import split
+from training.recipes import recipe_from_dict
+from training.report.page import write_report
 from training.state import read_state
+from training.variation import train_command
 
 app = typer.Typer(
     help="Train, evaluate and export noise-hardened networks.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-console = Console(stderr=True)
-
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Folder of the data sets; NOISEVOTE_DATA_DIR.")
-]
-AllowUnknown = Annotated[
-    bool, typer.Option("--allow-unknown-data", help="Accept files that are not the official ones.")
-]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads; by default all allowed cores.")]
-Checkpoints = Annotated[Path, typer.Option(help="Folder of the checkpoints.")]
-
 PARITY_IMAGES = 1000
-MAX_TRAINING_SEED = 2**31 - 1  # torch's generators take 64 bits; the step takes the lower 32
 
 
-@app.command()
-def recipes() -> None:
-    """List the recipes."""
-    for recipe in RECIPES.values():
-        hardening = recipe.hardening
-        typer.echo(
-            f"{recipe.name}: {recipe.network} on {recipe.dataset}, {hardening.kind} noise of sigma "
-            f"{hardening.sigma_train:g}, {hardening.loss}, {recipe.schedule.epochs} epochs"
-        )
-
-
-@app.command()
-def train(
-    recipe: Annotated[str, typer.Argument(help="Name of a recipe; see `recipes`.")],
-    run: Annotated[Path | None, typer.Option(help="Folder of the run's state.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of a varied recipe.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, max=MAX_TRAINING_SEED)] = None,
-    sigma_train: Annotated[float | None, typer.Option()] = None,
-    loss: Annotated[Loss | None, typer.Option()] = None,
-    epochs: Annotated[int | None, typer.Option(min=1)] = None,
-    learning_rate: Annotated[float | None, typer.Option()] = None,
-    validation_images: Annotated[int | None, typer.Option(min=1)] = None,
-    data: DataDir = None,
-    allow_unknown_data: AllowUnknown = False,
-    threads: Threads = None,
-    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
-) -> None:
-    """Train a recipe; run it again after an interruption and it goes on where it was."""
-    chosen = vary(
-        find_recipe(recipe),
-        name=name,
-        seed=seed,
-        sigma_train=sigma_train,
-        loss=loss,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        validation_images=validation_images,
-    )
-    torch.set_num_threads(threads or allowed_cores())
-    dataset = load_dataset(chosen.dataset, data_dir(data), allow_unknown_data)
-    folder = run or Path("runs") / chosen.name
-    fit(chosen, dataset.train, folder, console, device)
-    console.print(f"trained; export it with: noisevote-train export {folder}")
+app.command()(recipes)
+app.command()(train)
+app.command()(evaluate)
+app.command("calibrate")(calibrate_checkpoint)
+app.add_typer(experiments, name="experiment")
 
 
 @app.command()
@@ -129,6 +72,7 @@ def export(
         data_is_official=dataset.is_official,
         data_licence=dataset.licence,
         torch_version=torch.__version__,
+        sources=state.get("sources", {}),
     )
     folder = checkpoints / checkpoint_name
     export_checkpoint(network, recipe, checkpoint_name, training, folder)
@@ -144,7 +88,7 @@ def report_parity(checkpoints: Path, name: str, dataset: Dataset, kind: NoiseKin
     _, validation = split(dataset.train, recipe)
     images = as_inputs(validation.inputs[:PARITY_IMAGES])
     network = load_network(checkpoint.folder, checkpoint.card)
-    sigma = checkpoint.card.noise.sigma_train or 0.5
+    sigma = checkpoint.card.noise.largest_sigma or 0.5
     parity = check_parity(network, checkpoint.runtime(kind), checkpoint.card, images, sigma)
     text = (
         f"{kind}: {parity.same_votes} of {parity.images} votes equal, outputs within "
@@ -155,116 +99,10 @@ def report_parity(checkpoints: Path, name: str, dataset: Dataset, kind: NoiseKin
     console.print(text)
 
 
-@app.command("evaluate")
-def evaluate_command(
-    name: Annotated[str, typer.Argument(help="Name of a checkpoint.")],
-    sigma: Annotated[
-        list[float] | None, typer.Option(help="Repeat for several; default 0 to 1 by 0.2.")
-    ] = None,
-    kind: Annotated[NoiseKind | None, typer.Option(help="Default: the checkpoint's.")] = None,
-    votes: Annotated[int, typer.Option(min=1)] = 20,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED)] = 0,
-    on_test_data: Annotated[
-        bool, typer.Option("--test/--validation", help="Choose on validation, report on test.")
-    ] = False,
-    images: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
-    output: Annotated[Path | None, typer.Option(help="CSV; goes on where it was.")] = None,
-    card: Annotated[bool, typer.Option(help="Write the accuracies to the card.")] = False,
-    checkpoints: Checkpoints = SHIPPED,
-    data: DataDir = None,
-    allow_unknown_data: AllowUnknown = False,
-    threads: Threads = None,
-) -> None:
-    """Measure the accuracy over sigma and votes."""
-    checkpoint = CheckpointStore(checkpoints).find(name)
-    recipe = recipe_from_dict(checkpoint.card.training.recipe)
-    dataset = load_dataset(recipe.dataset, data_dir(data), allow_unknown_data)
-    examples = dataset.test if on_test_data else split(dataset.train, recipe)[1]
-    examples = examples.first(images or len(examples))
-    split_name = "test" if on_test_data else "validation"
-    grid = tuple(sigma) if sigma else (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-    noise = kind or checkpoint.card.noise.kind
-    command = "noisevote-train " + shlex.join(without_paths(sys.argv[1:]))
-    about = {
-        "command": command,
-        "checkpoint": f"{name}, {checkpoint.fingerprint}",
-        "trained by": checkpoint.card.training.command,
-        "split": f"{split_name}, {len(examples)} images, seed {seed}",
-        "noise": f"{noise}, {NOISE_SCHEME}",
-        "votes": str(votes),
-        **machine(),
-    }
-    results = results_so_far(output, about) if output else []
-    measured = {entry.sigma for entry in results}
-    plan = EvaluationPlan(
-        kind=noise,
-        sigmas=tuple(value for value in grid if value not in measured),
-        votes=votes,
-        seed=seed,
-        threads=threads or allowed_cores(),
-    )
-    with evaluation_progress() as progress:
-        for entries in evaluate(checkpoint, examples, plan, progress):
-            results += entries
-            if output:
-                write_results(output, results, about)
-    show(results)
-    if card:
-        entry = Evaluation(
-            split=split_name,
-            seed=seed,
-            noise_scheme=NOISE_SCHEME,
-            command=command,
-            accuracies=tuple(results),
-        )
-        kept = [old for old in checkpoint.card.evaluations if not old.is_replaced_by(entry)]
-        new = checkpoint.card.model_copy(update={"evaluations": (*kept, entry)})
-        write_card(new, checkpoint.folder)
-
-
 @app.command("report")
 def report_command() -> None:
     """Write the results page anew from the stored results."""
     console.print(f"wrote {write_report()}")
-
-
-def without_paths(arguments: list[str]) -> list[str]:
-    """Leave out the options that only say where files lie on this machine."""
-    left = []
-    skip = False
-    for argument in arguments:
-        if skip:
-            skip = False
-        elif argument in {"--data-dir", "--output", "--checkpoints", "--threads"}:
-            skip = True
-        else:
-            left.append(argument)
-    return left
-
-
-def show(results: list[Accuracy]) -> None:
-    """Print accuracies as a table, one row a sigma."""
-    columns = sorted({entry.votes for entry in results})
-    table = Table("sigma", *(f"{votes} votes" for votes in columns))
-    for sigma in sorted({entry.sigma for entry in results}):
-        cells = {entry.votes: entry for entry in results if entry.sigma == sigma}
-        table.add_row(
-            f"{sigma:g}",
-            *(f"{100 * cells[v].accuracy:.2f}" if v in cells else "" for v in columns),
-        )
-    Console().print(table)
-
-
-def evaluation_progress() -> Progress:
-    """Return a bar that counts images."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
 
 
 def main() -> None:

@@ -12,21 +12,21 @@ import torch
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 from onnxscript import optimizer
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.card import CARD_VERSION, Card, InputSpec, NoiseSpec, PointSpec, Training
 from models.checkpoint import CARD_FILE, WEIGHTS_FILE, sha256_of
 from models.errors import ExportError
 from models.networks.noise_points import given_noise, marking, noise_from, noise_points
-from models.networks.registry import NETWORKS, build_network
+from models.networks.registry import NETWORKS
 from models.noise import NoiseKind, VoteKey, fill_noise
 from models.runtime import IMAGES, OUTPUTS, OnnxRuntime
 from training.graph import with_noise_inputs
 from training.recipes import Recipe
 
 PARITY_TOLERANCE = 1e-4
-EMBEDDED_BYTES = 1024
+EMBEDDED_BYTES = 4096
 HEADER_LENGTH_BYTES = 8
 
 
@@ -107,18 +107,6 @@ def write_card(card: Card, folder: Path) -> None:
     """Write the card of a checkpoint, in a form that people read."""
     text = json.dumps(card.model_dump(mode="json"), indent=1)
     (folder / CARD_FILE).write_text(text + "\n")
-
-
-def load_network(folder: Path, card: Card) -> nn.Module:
-    """Build a checkpoint's network in torch, in evaluation mode."""
-    recipe = card.training.recipe
-    network = build_network(card.network, card.noise.kind, recipe["options"])
-    state = {name: tensor.float() for name, tensor in load_file(folder / card.weights).items()}
-    missing, unexpected = network.load_state_dict(state, strict=False)
-    lacking = [key for key in missing if not key.endswith("num_batches_tracked")]
-    if lacking or unexpected:
-        raise ExportError(f"{folder} lacks the weights {lacking} and has unknown {unexpected}")
-    return network.eval()
 
 
 def round_weights(network: nn.Module) -> None:

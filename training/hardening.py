@@ -2,59 +2,123 @@
 
 With noise on the last layer a single vote cannot be sure. Cross-entropy answers by keeping the
 outputs small: it fears the rare draw in which the right class loses badly. The marginal loss,
-``-log E[p(right class)]`` over the last layer's noise, is the logarithm of the chance of a right
-vote (smoothed by the softmax), so its optimum is the best a vote can do: the right output large,
-the others zero. The last layer has ten outputs, so many draws of its noise cost next to nothing.
+``-log E[p(right class)]`` over the noise, is the logarithm of the chance of a right vote (smoothed
+by the softmax), so its optimum is the best a vote can do: the right output large, the others zero.
+The last layer has ten outputs, so many draws of its noise cost next to nothing.
 """
 
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.networks.noise_points import fresh_noise, noise_from, noise_points
+from models.networks.noise_points import Sigma, fresh_noise, noise_from, noise_points, sigma_at
 from models.noise import NoiseKind
-from training.recipes import Hardening
+from training.noise_level import sigma_of_batch
+from training.recipes import Hardening, Teacher
+from training.vote_loss import vote_loss
 
-StepLoss = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
-"""Takes network, images ``[batch, ...]``, labels ``[batch]`` and generator; returns the loss."""
+StepLoss = Callable[[nn.Module, Tensor, Tensor, torch.Generator, float], Tensor]
+"""Returns the loss of a step.
+
+Takes the network, images ``[batch, ...]``, labels ``[batch]``, the generator of the noise, and the
+share of the run's steps that are done, 0 to 1.
+"""
 
 
-def step_loss(hardening: Hardening) -> StepLoss:
-    """Return the loss that a recipe's hardening minimises."""
+def step_loss(
+    hardening: Hardening, teacher: Teacher | None = None, teaching: nn.Module | None = None
+) -> StepLoss:
+    """Return the loss that a recipe minimises.
+
+    Args:
+        hardening: how the noise enters.
+        teacher: how much is learned from the teacher.
+        teaching: the teacher's network, in evaluation mode.
+    """
 
     def loss(
-        network: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator
+        network: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        generator: torch.Generator,
+        share: float,
     ) -> Tensor:
-        outputs = noisy_outputs(network, images, hardening, generator)
-        if hardening.loss == "marginal":
-            return marginal_loss(outputs, labels)
-        draws, batch, classes = outputs.shape
-        return functional.cross_entropy(
-            outputs.reshape(draws * batch, classes), labels.repeat(draws)
-        )
+        sigma = sigma_of_batch(hardening, share, len(images), generator)
+        outputs = inner_outputs(network, images, hardening, sigma, generator)
+        at_last = sigma_at(sigma, noise_points(network)[-1].name)
+        if hardening.loss == "vote" and not is_zero(at_last):
+            of_labels = vote_loss(outputs, labels, hardening, at_last, generator)
+        else:
+            outputs = with_output_noise(outputs, hardening, at_last, generator)
+            of_labels = label_loss(outputs, labels, hardening)
+        if teacher is None or teaching is None:
+            return of_labels
+        with torch.no_grad():
+            targets = teaching(images).float()
+        of_teacher = distillation_loss(outputs, targets, teacher.temperature)
+        return (1 - teacher.weight) * of_labels + teacher.weight * of_teacher
 
     return loss
 
 
-def noisy_outputs(
-    network: nn.Module, images: Tensor, hardening: Hardening, generator: torch.Generator
+def inner_outputs(
+    network: nn.Module,
+    images: Tensor,
+    hardening: Hardening,
+    sigma: Sigma,
+    generator: torch.Generator,
 ) -> Tensor:
-    """Return outputs ``[output_draws, batch, classes]`` that differ in the last layer's noise.
+    """Return outputs ``[pass_draws, batch, classes]`` with noise at every point but the last."""
+    passes = hardening.pass_draws
+    inner = [point.name for point in noise_points(network)[:-1]]
+    levels = {name: repeated(sigma_at(sigma, name), passes) for name in inner}
+    with noise_from(network, fresh_noise(hardening.kind, levels, generator)):
+        outputs: Tensor = network(repeated(images, passes)).float()
+    return outputs.view(passes, len(images), -1)
 
-    All other noise points are drawn once per image.
+
+def with_output_noise(
+    outputs: Tensor, hardening: Hardening, sigma: float | Tensor, generator: torch.Generator
+) -> Tensor:
+    """Return outputs ``[pass_draws * output_draws, batch, classes]``: the last layer's noise added.
+
+    Args:
+        outputs: ``[pass_draws, batch, classes]``.
+        hardening: kind of the noise and number of its draws.
+        sigma: of the last layer's noise, one number or one per image ``[batch]``.
+        generator: of the noise.
     """
-    sigma, kind = hardening.sigma_train, hardening.kind
-    inner = {point.name: sigma for point in noise_points(network)[:-1]}
-    with noise_from(network, fresh_noise(kind, inner, generator)):
-        outputs: Tensor = network(images).float()
-    outputs = outputs.expand(hardening.output_draws, *outputs.shape)
-    if sigma == 0:
+    outputs = outputs.unsqueeze(1).expand(-1, hardening.output_draws, -1, -1).flatten(0, 1)
+    if is_zero(sigma):
         return outputs
-    noise = sigma * torch.randn(outputs.shape, generator=generator, device=outputs.device)
-    return outputs * (1 + noise) if kind is NoiseKind.MULTIPLICATIVE else outputs + noise
+    noise = torch.randn(outputs.shape, generator=generator, device=outputs.device)
+    noise *= sigma.view(-1, 1) if isinstance(sigma, Tensor) else sigma
+    is_factor = hardening.kind is NoiseKind.MULTIPLICATIVE
+    return outputs * (1 + noise) if is_factor else outputs + noise
+
+
+def is_zero(sigma: float | Tensor) -> bool:
+    """Return whether there is no noise at all; sigmas that differ by image count as noise."""
+    return not isinstance(sigma, Tensor) and sigma == 0
+
+
+Repeated = TypeVar("Repeated", Tensor, float | Tensor)
+
+
+def repeated(value: Repeated, times: int) -> Repeated:
+    """Return a tensor several times behind itself, along its first axis; a number as it is."""
+    return torch.cat([value] * times) if isinstance(value, Tensor) and times > 1 else value
+
+
+def label_loss(outputs: Tensor, labels: Tensor, hardening: Hardening) -> Tensor:
+    """Return the loss of noisy outputs ``[draws, batch, classes]`` that a recipe names."""
+    if hardening.loss == "marginal":
+        return marginal_loss(outputs, labels)
+    return functional.cross_entropy(outputs.flatten(0, 1), labels.repeat(len(outputs)))
 
 
 def marginal_loss(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -68,3 +132,17 @@ def marginal_loss(outputs: Tensor, labels: Tensor) -> Tensor:
     log_probability = functional.log_softmax(outputs, dim=-1)
     of_label = log_probability.gather(-1, labels.expand(draws, -1).unsqueeze(-1)).squeeze(-1)
     return -(torch.logsumexp(of_label, dim=0) - math.log(draws)).mean()
+
+
+def distillation_loss(outputs: Tensor, targets: Tensor, temperature: float) -> Tensor:
+    """Return ``T^2 KL(targets / T, outputs / T)``, averaged over images and draws.
+
+    Args:
+        outputs: of the noisy student ``[draws, batch, classes]``.
+        targets: outputs of the noiseless teacher ``[batch, classes]``.
+        temperature: T.
+    """
+    wanted = functional.log_softmax(targets / temperature, dim=-1).expand_as(outputs)
+    got = functional.log_softmax(outputs / temperature, dim=-1)
+    divergence = functional.kl_div(got, wanted, reduction="none", log_target=True).sum(-1)
+    return temperature**2 * divergence.mean()

@@ -6,12 +6,11 @@ the same weights as one that was not.
 """
 
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -24,27 +23,79 @@ from rich.progress import (
     Progress as ProgressBar,
 )
 from torch import Tensor, nn
-from torch.optim import AdamW
-from torch.optim.lr_scheduler import OneCycleLR
-from torch.optim.swa_utils import update_bn
 
-from models.datasets import Examples, as_inputs
+from models.datasets import Examples
 from models.errors import TrainingError
-from models.networks.noise_points import NoiseSource, fresh_noise, noise_from
-from models.networks.registry import build_network
+from training.adversary import with_adversarial_part
+from training.augmentation import shifted
+from training.batch_norm import estimate_batch_norm
+from training.batches import Batches
 from training.hardening import StepLoss, step_loss
-from training.recipes import Hardening, Recipe, Schedule
-from training.state import Progress, restore_state, save_state
+from training.recipes import Recipe
+from training.sources import Sources
+from training.start import start
+from training.state import Progress, save_state
+from training.validation import validate
 
 SAVE_SECONDS = 60.0
-STATISTICS_BATCHES = 100
-EVALUATION_BATCH = 500
+SHOW_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run and all that its steps need.
+
+    Attributes:
+        recipe: what is trained.
+        folder: where the state is kept.
+        train: examples to learn from.
+        validation: examples to look at after each epoch.
+        progress: how far it is.
+        loss: what a step minimises.
+        device: where it learns.
+        stop_at: when to stop, on the monotonic clock.
+    """
+
+    recipe: Recipe
+    folder: Path
+    train: Batches
+    validation: Batches
+    progress: Progress
+    loss: StepLoss
+    device: torch.device
+    stop_at: float
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in the training examples."""
+        return len(self.train) // self.recipe.schedule.batch_size
+
+    @property
+    def steps(self) -> int:
+        """Steps from the first to the last."""
+        return self.steps_per_epoch * self.recipe.schedule.epochs
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is time to stop."""
+        return time.monotonic() > self.stop_at
+
+    def save(self) -> None:
+        """Write the state."""
+        save_state(self.folder, self.recipe, self.progress)
 
 
 def fit(
-    recipe: Recipe, examples: Examples, folder: Path, console: Console, device: str = "cpu"
-) -> nn.Module:
-    """Train ``recipe`` to its end, from the state in ``folder`` if there is one.
+    recipe: Recipe,
+    examples: Examples,
+    folder: Path,
+    console: Console,
+    device: str = "cpu",
+    *,
+    minutes: float = float("inf"),
+    sources: Sources | None = None,
+) -> Progress:
+    """Train ``recipe``, from the state in ``folder`` if there is one, to its end or for a time.
 
     Args:
         recipe: what to train.
@@ -52,13 +103,37 @@ def fit(
         folder: where the state is kept, written every minute.
         console: where progress is shown.
         device: torch device.
+        minutes: when they are over, the state is written and the run left as it is.
+        sources: where trained networks are found that the recipe names.
 
     Returns:
-        The network in evaluation mode, its batch-norm statistics estimated at the training sigma.
+        The run; if it is finished, its network is in evaluation mode, with batch-norm statistics
+        estimated at the training sigma.
 
     Raises:
-        TrainingError: ``folder`` holds the state of another recipe, or there are too few examples.
+        TrainingError: ``folder`` holds the state of another recipe, there are too few examples, or
+            a trained network that the recipe names does not fit or is not there.
     """
+    run = prepare(recipe, examples, folder, torch.device(device), minutes, sources or Sources())
+    if not run.progress.is_finished:
+        with progress_bar(console) as bar:
+            train_epochs(run, bar)
+        if run.progress.step == run.steps:
+            finish(run)
+    run.progress.network.eval()
+    return run.progress
+
+
+def prepare(
+    recipe: Recipe,
+    examples: Examples,
+    folder: Path,
+    device: torch.device,
+    minutes: float,
+    sources: Sources,
+) -> Run:
+    """Put the examples on the device, and the run at its first step or where its state is."""
+    stop_at = time.monotonic() + 60 * minutes
     train, validation = split(examples, recipe)
     steps_per_epoch = len(train) // recipe.schedule.batch_size
     if steps_per_epoch == 0:
@@ -66,35 +141,19 @@ def fit(
             f"{len(examples)} examples less {recipe.validation_images} for validation make no "
             f"batch of {recipe.schedule.batch_size}"
         )
-    progress = start(recipe, steps_per_epoch, device)
-    restore_state(folder, recipe, progress)
-    if not progress.is_finished:
-        with progress_bar(console) as bar:
-            train_epochs(recipe, train, validation, folder, progress, bar)
-        estimate_batch_norm(progress.network, train, recipe)
-        progress.is_finished = True
-        save_state(folder, recipe, progress)
-    return progress.network.eval()
-
-
-def train_epochs(
-    recipe: Recipe,
-    train: Examples,
-    validation: Examples,
-    folder: Path,
-    progress: Progress,
-    bar: ProgressBar,
-) -> None:
-    """Do the epochs that are left, each followed by a look at the validation examples."""
-    loss = step_loss(recipe.hardening)
-    total = len(train) // recipe.schedule.batch_size * recipe.schedule.epochs
-    task = bar.add_task(recipe.name, total=total, completed=progress.step, speed="", loss="")
-    while progress.step < total:
-        row = train_epoch(recipe, train, folder, progress, loss, bar, task)
-        row |= validate(progress.network, validation, recipe.hardening, recipe.seed)
-        progress.history.append(row)
-        save_state(folder, recipe, progress)
-        bar.console.print("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+    progress, teaching = start(
+        recipe, steps_per_epoch * recipe.schedule.epochs, folder, sources, device
+    )
+    return Run(
+        recipe,
+        folder,
+        Batches.on(device, train),
+        Batches.on(device, validation),
+        progress,
+        step_loss(recipe.hardening, recipe.teacher, teaching),
+        device,
+        stop_at,
+    )
 
 
 def split(examples: Examples, recipe: Recipe) -> tuple[Examples, Examples]:
@@ -111,136 +170,91 @@ def split(examples: Examples, recipe: Recipe) -> tuple[Examples, Examples]:
     )
 
 
-def start(recipe: Recipe, steps_per_epoch: int, device: str) -> Progress:
-    """Build the untrained network and what optimises it."""
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.seed)
-        network = build_network(recipe.network, recipe.hardening.kind, recipe.options)
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    schedule = recipe.schedule
-    optimizer = AdamW(
-        network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+def train_epochs(run: Run, bar: ProgressBar) -> None:
+    """Do the epochs that are left, each followed by a look at the validation examples."""
+    progress = run.progress
+    task = bar.add_task(
+        run.recipe.name, total=run.steps, completed=progress.step, speed="", loss=""
     )
-    scheduler = OneCycleLR(
-        optimizer,
-        schedule.learning_rate,
-        total_steps=steps_per_epoch * schedule.epochs,
-        pct_start=schedule.warm_up,
-    )
-    return Progress(network, optimizer, scheduler, 0, [])
+    while progress.step < run.steps:
+        row = train_epoch(run, bar, task)
+        if row is not None:
+            average = progress.average
+            network = progress.network if average is None else average.module
+            row |= validate(network, run.validation, run.recipe)
+            progress.history.append(row)
+            bar.console.print("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+        run.save()
+        if run.is_over:
+            return
 
 
-def train_epoch(
-    recipe: Recipe,
-    train: Examples,
-    folder: Path,
-    progress: Progress,
-    loss: StepLoss,
-    bar: ProgressBar,
-    task: TaskID,
-) -> dict[str, float]:
-    """Do the steps that are left of the current epoch; return its row of the history."""
-    batch_size = recipe.schedule.batch_size
-    steps_per_epoch = len(train) // batch_size
-    epoch, first = divmod(progress.step, steps_per_epoch)
-    order = np.random.default_rng((recipe.seed, epoch)).permutation(len(train))
-    device = device_of(progress.network)
-    generator = torch.Generator(device)
-    progress.network.train()
-    began = saved = time.monotonic()
-    total_loss = 0.0
-    for step in range(first, steps_per_epoch):
-        chosen = order[step * batch_size : (step + 1) * batch_size]
-        images, labels = batch(train, chosen, device)
-        generator.manual_seed(recipe.seed * 2**32 + progress.step)
-        with mixed_precision(recipe.schedule, device):
-            value = loss(progress.network, images, labels, generator)
-        progress.optimizer.zero_grad()
-        value.backward()  # type: ignore[no-untyped-call]
-        if recipe.schedule.clip_norm is not None:
-            nn.utils.clip_grad_norm_(progress.network.parameters(), recipe.schedule.clip_norm)
-        progress.optimizer.step()
-        progress.scheduler.step()
-        progress.step += 1
-        total_loss += value.item()
-        done = step + 1 - first
-        speed = done * batch_size / (time.monotonic() - began)
-        bar.update(
-            task, completed=progress.step, speed=f"{speed:.0f}", loss=f"{total_loss / done:.3f}"
-        )
-        if time.monotonic() - saved > SAVE_SECONDS:
-            save_state(folder, recipe, progress)
-            saved = time.monotonic()
-    return {"epoch": epoch + 1, "loss": total_loss / done, "images_per_s": speed}
+def train_epoch(run: Run, bar: ProgressBar, task: TaskID) -> dict[str, float] | None:
+    """Do the steps that are left of the current epoch.
 
-
-def mixed_precision(schedule: Schedule, device: torch.device) -> torch.autocast:
-    """Return the block in which a step computes its loss."""
-    is_mixed = schedule.precision == "bfloat16"
-    return torch.autocast(device.type, torch.bfloat16, enabled=is_mixed)
-
-
-def validate(
-    network: nn.Module, validation: Examples, hardening: Hardening, seed: int
-) -> dict[str, float]:
-    """Return the clean accuracy and the accuracy of one vote at the training sigma."""
-    generator = torch.Generator(device_of(network)).manual_seed(seed)
-    noise = fresh_noise(hardening.kind, hardening.sigma_train, generator)
-    return {
-        "clean_accuracy": accuracy(network, validation),
-        "noisy_accuracy": accuracy(network, validation, noise),
-    }
-
-
-def accuracy(network: nn.Module, examples: Examples, source: NoiseSource | None = None) -> float:
-    """Return the share of ``examples`` that one pass in evaluation mode gets right."""
-    network.eval()
-    right = 0
-    with torch.inference_mode(), noise_from(network, source):
-        for images, labels in batches(examples, EVALUATION_BATCH, device_of(network)):
-            right += int((network(images).argmax(1) == labels).sum())
-    return right / len(examples)
-
-
-def estimate_batch_norm(network: nn.Module, train: Examples, recipe: Recipe) -> None:
-    """Estimate the batch-norm statistics anew, at the training sigma and the final weights.
-
-    The running averages of the training lag behind the weights and give the last batches too much
-    weight; here many batches count alike.
+    Returns:
+        Its row of the history, or None if the time was over before its last step.
     """
-    device = device_of(network)
-    generator = torch.Generator(device).manual_seed(recipe.seed)
-    hardening = recipe.hardening
-    chosen = np.random.default_rng(recipe.seed).permutation(len(train))
-    chosen = chosen[: STATISTICS_BATCHES * EVALUATION_BATCH]
-    subset = Examples(train.inputs[chosen], train.labels[chosen])
-    source = fresh_noise(hardening.kind, hardening.sigma_train, generator)
-    with torch.no_grad(), noise_from(network, source):
-        update_bn(
-            (images for images, _ in batches(subset, EVALUATION_BATCH, device)),
-            network,
-        )
+    progress, batch_size = run.progress, run.recipe.schedule.batch_size
+    epoch, first = divmod(progress.step, run.steps_per_epoch)
+    order = np.random.default_rng((run.recipe.seed, epoch)).permutation(len(run.train))
+    places = torch.split(torch.from_numpy(order).to(run.device), batch_size)
+    total_loss = torch.zeros((), dtype=torch.float64, device=run.device)
+    began = saved = shown = time.monotonic()
+
+    def look() -> dict[str, float]:
+        # It waits for the device; so it must be rare.
+        done = step + 1 - first
+        loss, speed = float(total_loss) / done, done * batch_size / (time.monotonic() - began)
+        bar.update(task, completed=progress.step, speed=f"{speed:.0f}", loss=f"{loss:.3f}")
+        return {"epoch": epoch + 1, "loss": loss, "images_per_s": speed}
+
+    progress.network.train()
+    for step in range(first, run.steps_per_epoch):
+        if step > first and run.is_over:
+            return None
+        if time.monotonic() - saved > SAVE_SECONDS:
+            run.save()
+            saved = time.monotonic()
+        total_loss += take_step(run, places[step])
+        if time.monotonic() - shown > SHOW_SECONDS:
+            look()
+            shown = time.monotonic()
+    return look()
 
 
-def device_of(network: nn.Module) -> torch.device:
-    """Return where a network's weights are."""
-    return next(network.parameters()).device
+def take_step(run: Run, chosen: Tensor) -> Tensor:
+    """Learn from the examples at the places ``chosen`` ``[batch]``; return the loss."""
+    recipe, progress = run.recipe, run.progress
+    generator = torch.Generator(run.device).manual_seed(recipe.seed * 2**32 + progress.step)
+    images, labels = run.train.batch(chosen)
+    share = progress.step / run.steps
+    if recipe.max_shift:
+        images = shifted(images, recipe.max_shift, generator)
+    is_mixed = recipe.schedule.precision == "bfloat16"
+    with torch.autocast(run.device.type, torch.bfloat16, enabled=is_mixed):
+        images = with_adversarial_part(progress.network, (images, labels), recipe, share, generator)
+        loss = run.loss(progress.network, images, labels, generator, share)
+    progress.optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    if recipe.schedule.clip_norm is not None:
+        nn.utils.clip_grad_norm_(progress.network.parameters(), recipe.schedule.clip_norm)
+    progress.optimizer.step()
+    progress.scheduler.step()
+    if progress.average is not None:
+        progress.average.update_parameters(progress.network)
+    progress.step += 1
+    return loss.detach()
 
 
-def batches(examples: Examples, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield all examples in order, ``size`` at a time, as inputs and labels."""
-    for first in range(0, len(examples), size):
-        yield batch(examples, np.arange(first, min(first + size, len(examples))), device)
-
-
-def batch(
-    examples: Examples, chosen: NDArray[np.intp], device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Return the chosen examples as inputs ``[batch, ...]`` and labels ``[batch]``."""
-    images = torch.from_numpy(as_inputs(examples.inputs[chosen])).to(device)
-    if images.dim() == 4:
-        images = images.contiguous(memory_format=torch.channels_last)
-    return images, torch.from_numpy(examples.labels[chosen]).to(device)
+def finish(run: Run) -> None:
+    """Give the network the weights that the run gives, with batch-norm statistics to fit."""
+    if run.progress.average is not None:
+        run.progress.network.load_state_dict(run.progress.average.module.state_dict())
+        run.progress.average = None
+    estimate_batch_norm(run.progress.network, run.train, run.recipe)
+    run.progress.is_finished = True
+    run.save()
 
 
 def progress_bar(console: Console) -> ProgressBar:

@@ -3,62 +3,167 @@
 A recipe names the network, the data, the hardening, the schedule and the seed. Two runs of one
 recipe on one machine, with the same number of threads, give the same weights. The recipe of a
 checkpoint stands in its card.
+
+A field that is new has a default that means what was done before it was there, so that older cards
+and states still say the same.
 """
 
 import json
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from models.errors import TrainingError
 from models.noise import NoiseKind
 
-Loss = Literal["cross_entropy", "marginal"]
+Loss = Literal["cross_entropy", "marginal", "vote"]
+Distribution = Literal["normal", "half_normal"]
+Optimizer = Literal["adamw", "sgd"]
+Curve = Literal["one_cycle", "cosine"]
 Precision = Literal["float32", "bfloat16"]
+
+MAX_TRAINING_SEED = 2**31 - 1
+"""Torch's generators take 64 bits; the step takes the lower 32."""
+
+Natural = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Part:
+    """Base of a recipe and its parts: what is read from plain data has no unknown fields."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)
-class Hardening:
+class Variance(Part):
+    """Variance-aware noisy training: each image of each step meets a sigma of its own.
+
+    Source: X. Wang et al., arXiv 2503.16183, and their code, which differ in the distribution.
+
+    Attributes:
+        alpha: the centre of the distribution, as a share of ``sigma_train``.
+        theta: its spread.
+        distribution: ``normal``: N(alpha sigma_train, theta^2), below 0 cut off to 0, as the paper
+            has it; ``half_normal``: alpha sigma_train + theta |z| with z standard normal, as the
+            code has it.
+    """
+
+    alpha: NotNegative
+    theta: NotNegative
+    distribution: Distribution = "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class Hardening(Part):
     """How the noise enters the training.
 
     Attributes:
         kind: multiplicative or additive.
-        sigma_train: standard deviation of the noise in training; 0 trains without noise.
+        sigma_train: standard deviation of the noise in training, one number or one per noise point
+            by name (points left out get no noise); 0 trains without noise.
         loss: ``cross_entropy`` of the noisy outputs, or ``marginal``: the negative logarithm of
-            the probability of the right class, averaged over draws of the last layer's noise.
-        output_draws: draws of the last layer's noise per image and step.
+            the probability of the right class, averaged over the draws of the noise, or ``vote``:
+            the exact chance of a right vote (``training.vote_loss``); where the last layer has no
+            noise it is cross-entropy.
+        loss_power: q of the loss ``vote``, 0 for the logarithm, 1 for the share of wrong votes.
+        output_draws: draws of the last layer's noise per image and pass.
+        pass_draws: noisy passes per image and step, each with its own noise at every point.
+        ramp: share of the steps in which sigma rises linearly from 0 to ``sigma_train``, called
+            incremental in the code of Wang et al., arXiv 2501.14531.
+        variance: how sigma varies from image to image once the ramp is over; None: not at all.
     """
 
     kind: NoiseKind = NoiseKind.MULTIPLICATIVE
-    sigma_train: float = 0.0
+    sigma_train: NotNegative | dict[str, NotNegative] = 0.0
     loss: Loss = "cross_entropy"
-    output_draws: int = 1
+    loss_power: Share = 0.0
+    output_draws: Natural = 1
+    pass_draws: Natural = 1
+    ramp: Share = 0.0
+    variance: Variance | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
-    """AdamW with one-cycle learning rate (L. N. Smith and N. Topin, arXiv 1708.07120).
+class Schedule(Part):
+    """How the weights are learned.
 
     Attributes:
         epochs: passes over the training images.
         batch_size: images a step.
         learning_rate: the peak.
-        weight_decay: decoupled, as in AdamW.
-        warm_up: share of the steps in which the learning rate rises.
+        weight_decay: decoupled in AdamW, a part of the gradient in SGD.
+        warm_up: share of the steps in which the learning rate of ``one_cycle`` rises.
         clip_norm: largest norm of a step's gradient, longer ones are shortened to it; None: any.
         precision: of the products and signals; weights and their updates are always float32.
+        optimizer: ``adamw``, or ``sgd`` with Nesterov momentum.
+        momentum: of ``sgd``.
+        curve: of the learning rate: ``one_cycle`` (L. N. Smith and N. Topin, arXiv 1708.07120) or
+            ``cosine``, which falls from the peak to 0 (I. Loshchilov and F. Hutter, arXiv
+            1608.03983).
+        averaging: decay a step of the exponential moving average of the weights, which is what
+            the run then gives; 0 gives the last weights.
     """
 
-    epochs: int
-    batch_size: int = 128
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-4
-    warm_up: float = 0.2
-    clip_norm: float | None = None
+    epochs: Natural
+    batch_size: Natural = 128
+    learning_rate: Positive = 3e-3
+    weight_decay: NotNegative = 1e-4
+    warm_up: Share = 0.2
+    clip_norm: Positive | None = None
     precision: Precision = "float32"
+    optimizer: Optimizer = "adamw"
+    momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    curve: Curve = "one_cycle"
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class Teacher(Part):
+    """A trained network whose noiseless outputs the run learns from, beside the labels.
+
+    The loss is ``(1 - weight) loss + weight T^2 KL(teacher / T, student / T)``, the divergence
+    averaged over the draws of the student's noise.
+
+    Source: C. Zhou et al., Noisy Machines, arXiv 2001.04974; G. Hinton et al., arXiv 1503.02531.
+
+    Attributes:
+        weights: name of a checkpoint, or ``run:`` and the name of a run.
+        temperature: T.
+        weight: of the teacher's part of the loss.
+    """
+
+    weights: str
+    temperature: Positive = 4.0
+    weight: Share = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Adversary(Part):
+    """Adversarial training: a part of each batch is moved to where the loss is high.
+
+    Attributes:
+        epsilon: radius of the L-infinity ball around an image, in units of the inputs.
+        step_size: length of a step along each axis, in units of the inputs.
+        steps: from a random start in the ball.
+        share: of each batch that is adversarial; the rest stays as it is.
+        ramp: share of the run's steps in which epsilon and the step size rise linearly from 0.
+    """
+
+    epsilon: Positive
+    step_size: Positive
+    steps: Natural = 1
+    share: Share = 0.5
+    ramp: Share = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe(Part):
     """One training run.
 
     Attributes:
@@ -70,6 +175,11 @@ class Recipe:
         seed: of the weights, the order of the images and the noise.
         validation_images: how many training images are held back to choose by, never trained on.
         options: keywords of the network, such as widths.
+        warm_start: where the first weights come from: name of a checkpoint, or ``run:`` and the
+            name of a run; None: random.
+        teacher: whom the run learns from beside the labels.
+        adversary: who attacks the network while it learns.
+        max_shift: each picture is shifted by up to so many pixels along both axes, anew each time.
     """
 
     name: str
@@ -77,9 +187,13 @@ class Recipe:
     dataset: str
     hardening: Hardening
     schedule: Schedule
-    seed: int = 1
-    validation_images: int = 5000
+    seed: Annotated[int, Field(ge=0, le=MAX_TRAINING_SEED)] = 1
+    validation_images: Natural = 5000
     options: dict[str, int] = field(default_factory=dict)
+    warm_start: str | None = None
+    teacher: Teacher | None = None
+    adversary: Adversary | None = None
+    max_shift: Annotated[int, Field(ge=0)] = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as plain data, for cards and state files."""
@@ -87,161 +201,33 @@ class Recipe:
         return plain
 
 
-RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe(
-            "mnist_cnn-clean",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(),
-            schedule=Schedule(epochs=10),
-        ),
-        Recipe(
-            "mnist_cnn-mult-1.0",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=24, learning_rate=1e-2),
-        ),
-        Recipe(
-            "mnist_cnn-mult-grid",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=6, learning_rate=1e-2, precision="bfloat16"),
-        ),
-        Recipe(
-            "mnist_cnn-add-grid",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(
-                NoiseKind.ADDITIVE, sigma_train=1.0, loss="marginal", output_draws=16
-            ),
-            schedule=Schedule(epochs=6, learning_rate=1e-2, precision="bfloat16"),
-        ),
-        Recipe(
-            "stroke_lstm-clean",
-            network="stroke_lstm",
-            dataset="mnist_strokes",
-            hardening=Hardening(),
-            schedule=Schedule(epochs=15, learning_rate=5e-3, clip_norm=1.0),
-        ),
-        Recipe(
-            "stroke_lstm-mult-1.0",
-            network="stroke_lstm",
-            dataset="mnist_strokes",
-            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=24, learning_rate=5e-3, clip_norm=1.0),
-        ),
-        Recipe(
-            "stroke_lstm-mult-grid",
-            network="stroke_lstm",
-            dataset="mnist_strokes",
-            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=10, learning_rate=5e-3, clip_norm=1.0),
-        ),
-        Recipe(
-            "stroke_lstm-256-mult-1.0",
-            network="stroke_lstm",
-            dataset="mnist_strokes",
-            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=20, learning_rate=3e-3, clip_norm=1.0),
-            options={"units": 256},
-        ),
-    )
-}
+READER = TypeAdapter(Recipe)
 
 
-def find_recipe(name: str) -> Recipe:
-    """Return the recipe of that name.
-
-    Raises:
-        TrainingError: there is none.
-    """
-    if name not in RECIPES:
-        raise TrainingError(f"there is no recipe {name!r}; known are: {', '.join(RECIPES)}")
-    return RECIPES[name]
-
-
-def vary(  # noqa: PLR0913 - an argument is a value that may be replaced
-    recipe: Recipe,
-    *,
-    name: str | None = None,
-    seed: int | None = None,
-    sigma_train: float | None = None,
-    loss: Loss | None = None,
-    epochs: int | None = None,
-    learning_rate: float | None = None,
-    validation_images: int | None = None,
-) -> Recipe:
-    """Return ``recipe`` with some of its values replaced; None keeps a value.
-
-    Raises:
-        TrainingError: a value is out of range.
-    """
-    hardening = replace(recipe.hardening, **without_none(sigma_train=sigma_train, loss=loss))
-    schedule = replace(recipe.schedule, **without_none(epochs=epochs, learning_rate=learning_rate))
-    if not 0 <= hardening.sigma_train < float("inf"):
-        raise TrainingError(f"sigma_train is {hardening.sigma_train}; it must be 0 or positive")
-    if schedule.epochs < 1 or schedule.learning_rate <= 0:
-        raise TrainingError(
-            f"epochs is {schedule.epochs} and learning_rate {schedule.learning_rate}; "
-            "both must be positive"
-        )
-    return replace(
-        recipe,
-        hardening=hardening,
-        schedule=schedule,
-        **without_none(name=name, seed=seed, validation_images=validation_images),
-    )
-
-
-def train_command(recipe: Recipe) -> str:
-    """Return the command that trains ``recipe``, a registered one or a variation of it.
-
-    Raises:
-        TrainingError: no registered recipe can be varied into it.
-    """
-    for base in sorted(RECIPES.values(), key=lambda base: base.name != recipe.name):
-        options, unchanged = options_of(recipe), options_of(base)
-        if vary(base, **options) == recipe:
-            changed = [
-                f"--{key.replace('_', '-')} {value}"
-                for key, value in options.items()
-                if value != unchanged[key]
-            ]
-            return " ".join(["noisevote-train train", base.name, *changed])
-    raise TrainingError(f"no registered recipe varies into {recipe.name!r}")
-
-
-def options_of(recipe: Recipe) -> dict[str, Any]:
-    """Return the values of a recipe that :func:`vary` can replace."""
-    return {
-        "name": recipe.name,
-        "seed": recipe.seed,
-        "sigma_train": recipe.hardening.sigma_train,
-        "loss": recipe.hardening.loss,
-        "epochs": recipe.schedule.epochs,
-        "learning_rate": recipe.schedule.learning_rate,
-        "validation_images": recipe.validation_images,
-    }
-
-
-def without_none(**values: Any) -> dict[str, Any]:
-    """Return the values that are not None."""
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def recipe_from_dict(data: dict[str, Any]) -> Recipe:
+def recipe_from_dict(data: Mapping[str, Any]) -> Recipe:
     """Return the recipe that :meth:`Recipe.as_dict` turned into plain data.
 
     Raises:
-        TrainingError: a field is missing or unknown.
+        TrainingError: a field is missing or unknown, or its value is not allowed.
     """
     try:
-        hardening = Hardening(**{**data["hardening"], "kind": NoiseKind(data["hardening"]["kind"])})
-        schedule = Schedule(**data["schedule"])
-        return Recipe(**{**data, "hardening": hardening, "schedule": schedule})
-    except (KeyError, TypeError, ValueError) as error:
-        raise TrainingError(f"this is not a recipe of this version: {error!r}") from error
+        return READER.validate_python(data)
+    except ValidationError as error:
+        raise TrainingError(f"this is not a recipe: {what_is_wrong(error, data)}") from error
+
+
+def what_is_wrong(error: ValidationError, data: Mapping[str, Any]) -> str:
+    """Say in one line which fields of ``data`` are wrong and what is allowed."""
+    reasons: dict[str, list[str]] = {}
+    for entry in error.errors(include_url=False):
+        value: Any = data
+        path = []
+        for key in entry["loc"]:
+            # Behind the last key of the data, pydantic names the type that it tried.
+            if isinstance(value, Mapping) and (key in value or entry["type"] == "missing"):
+                value = value.get(key)
+                path.append(str(key))
+        is_about_value = entry["type"] not in {"missing", "unexpected_keyword_argument"}
+        where = ".".join(path) + (f" is {value!r}" if is_about_value else "")
+        reasons.setdefault(where, []).append(entry["msg"])
+    return "; ".join(f"{where}: {' or '.join(msgs)}" for where, msgs in reasons.items())

@@ -2,21 +2,145 @@
 
 import csv
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
 from models.card import Accuracy
-from models.errors import DataError
+from models.errors import DataError, InputError
 from models.noise import NoiseKind
 from models.statistics import clopper_pearson
+from training.noise_setting import (
+    NoiseSetting,
+    parse_repeats,
+    parse_sigma,
+    shown_map,
+    shown_sigma,
+)
 
 CONFIDENCE_ALPHA = 0.05
-SAME = ("checkpoint", "split", "noise", "votes")
-COLUMNS = ("kind", "sigma", "votes", "correct", "images", "accuracy", "low", "high")
+MAY_DIFFER = ("command", "machine", "libraries", "trained by")
+"""What may change between the interruption of an experiment and its continuation."""
+
+SHARE_COLUMNS = ("correct", "images", "accuracy", "low", "high")
+ACCURACY_COLUMNS = ("kind", "sigma", "repeats", "votes", *SHARE_COLUMNS)
+
+Row = dict[str, str]
+
+
+@dataclass(slots=True)
+class Table:
+    """Rows of text as they lie in a file.
+
+    Attributes:
+        about: what was measured, and how.
+        rows: by column.
+    """
+
+    about: dict[str, str]
+    rows: list[Row] = field(default_factory=list)
+
+
+def read_table(path: Path) -> Table:
+    """Read a file that :func:`write_table` made.
+
+    Raises:
+        DataError: it is no such file.
+    """
+    try:
+        lines = path.read_text().splitlines()
+        about = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
+        rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is not a results file: {error!r}; delete it") from error
+    if any(None in row or None in row.values() for row in rows):
+        raise DataError(f"{path} is not a results file: a row has too few or too many columns")
+    return Table(about, rows)
+
+
+def write_table(
+    path: Path, table_about: Mapping[str, str], columns: Sequence[str], rows: Iterable[Row]
+) -> None:
+    """Write rows as CSV; an interruption leaves either the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("w", newline="") as file:
+        file.writelines(f"# {key}: {value}\n" for key, value in table_about.items())
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    partial.replace(path)
+
+
+class ResultsFile:
+    """The rows of one experiment, written after each step, so that it goes on where it was.
+
+    Args:
+        path: of the file.
+        about: what is measured and how; all but :data:`MAY_DIFFER` must be the same in a file
+            that is there already.
+        columns: in the order of the file.
+
+    Raises:
+        DataError: the file holds other results, or none at all.
+    """
+
+    def __init__(self, path: Path, about: Mapping[str, str], columns: Sequence[str]) -> None:
+        self.path = path
+        self._columns = columns
+        self._about = dict(about)
+        self.rows: list[Row] = []
+        if path.is_file():
+            earlier = read_table(path)
+            check_same(path, earlier.about, about)
+            self.rows = earlier.rows
+
+    def having(self, **values: object) -> list[Row]:
+        """Return the rows that hold these values."""
+        wanted = {key: as_text(value) for key, value in values.items()}
+        return [row for row in self.rows if wanted.items() <= row.items()]
+
+    def drop(self, **values: object) -> None:
+        """Forget the rows that hold these values, left by a step that was interrupted."""
+        gone = self.having(**values)
+        self.rows = [row for row in self.rows if row not in gone]
+
+    def add(self, rows: Iterable[Mapping[str, object]]) -> None:
+        """Append rows and write the file."""
+        self.rows += [{key: as_text(value) for key, value in row.items()} for row in rows]
+        write_table(self.path, self._about, self._columns, self.rows)
+
+
+def check_same(path: Path, earlier: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Refuse to add to results that were measured in another way."""
+    for key in now:
+        if key not in MAY_DIFFER and earlier.get(key) != now[key]:
+            raise DataError(
+                f"{path} holds results of another evaluation ({key}: {earlier.get(key)}, "
+                f"now {now[key]}); name another file, or delete it"
+            )
+
+
+def as_text(value: object) -> str:
+    """Return a value as it stands in a file."""
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    return str(value)
+
+
+def share(correct: int, images: int) -> dict[str, str]:
+    """Return the columns :data:`SHARE_COLUMNS` of a share, with its exact interval at 95 %."""
+    low, high = clopper_pearson(correct, images, CONFIDENCE_ALPHA)
+    return {
+        "correct": str(correct),
+        "images": str(images),
+        "accuracy": f"{correct / images:.4f}",
+        "low": f"{low:.4f}",
+        "high": f"{high:.4f}",
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +149,7 @@ class Results:
 
     Attributes:
         about: what was evaluated, and how.
-        accuracies: one for each sigma and number of votes.
+        accuracies: one for each noise setting and number of votes.
     """
 
     about: dict[str, str]
@@ -33,56 +157,32 @@ class Results:
 
 
 def read_results(path: Path) -> Results:
-    """Read a file that :func:`write_results` made.
+    """Read a file of accuracies.
 
     Raises:
         DataError: it is no such file.
     """
+    table = read_table(path)
     try:
-        lines = path.read_text().splitlines()
-        about = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
-        accuracies = [
-            accuracy_of(
-                NoiseKind(row["kind"]),
-                float(row["sigma"]),
-                int(row["votes"]),
-                int(row["correct"]),
-                int(row["images"]),
-            )
-            for row in csv.DictReader(line for line in lines if not line.startswith("#"))
-        ]
-    except (OSError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        return Results(table.about, [accuracy_in(row) for row in table.rows])
+    except (KeyError, ValueError, ZeroDivisionError, InputError) as error:
         raise DataError(f"{path} is not a results file: {error!r}; delete it") from error
-    return Results(about, accuracies)
 
 
-def results_so_far(path: Path, about: Mapping[str, str]) -> list[Accuracy]:
-    """Return the accuracies of an interrupted evaluation; none if there is no file.
-
-    Args:
-        path: of the results.
-        about: what is being evaluated now; :data:`SAME` of it must be the same in the file.
-
-    Raises:
-        DataError: the file holds results of another evaluation, or none at all.
-    """
-    if not path.is_file():
-        return []
-    earlier = read_results(path)
-    for key in SAME:
-        if earlier.about.get(key) != about[key]:
-            raise DataError(
-                f"{path} holds results of another evaluation ({key}: {earlier.about.get(key)}, "
-                f"now {about[key]}); name another file, or delete it"
-            )
-    return earlier.accuracies
+def accuracy_in(row: Row) -> Accuracy:
+    """Return the accuracy that a row holds."""
+    noise = NoiseSetting(
+        NoiseKind(row["kind"]), parse_sigma(row["sigma"]), parse_repeats(row.get("repeats", ""))
+    )
+    return accuracy_of(noise, int(row["votes"]), int(row["correct"]), int(row["images"]))
 
 
-def accuracy_of(kind: NoiseKind, sigma: float, votes: int, correct: int, images: int) -> Accuracy:
+def accuracy_of(noise: NoiseSetting, votes: int, correct: int, images: int) -> Accuracy:
     """Return an accuracy with its interval."""
     return Accuracy(
-        kind=kind,
-        sigma=sigma,
+        kind=noise.kind,
+        sigma=noise.sigma,
+        repeats=noise.repeats,
         votes=votes,
         correct=correct,
         images=images,
@@ -91,27 +191,15 @@ def accuracy_of(kind: NoiseKind, sigma: float, votes: int, correct: int, images:
     )
 
 
-def write_results(path: Path, results: Sequence[Accuracy], about: Mapping[str, str]) -> None:
-    """Write accuracies as CSV, with what made them in comment lines on top."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        file.writelines(f"# {key}: {value}\n" for key, value in about.items())
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for entry in results:
-            low, high = entry.interval
-            writer.writerow(
-                [
-                    entry.kind,
-                    entry.sigma,
-                    entry.votes,
-                    entry.correct,
-                    entry.images,
-                    f"{entry.accuracy:.4f}",
-                    f"{low:.4f}",
-                    f"{high:.4f}",
-                ]
-            )
+def accuracy_row(entry: Accuracy) -> Row:
+    """Return an accuracy as a row of a file."""
+    return {
+        "kind": entry.kind.value,
+        "sigma": shown_sigma(entry.sigma),
+        "repeats": shown_map(entry.repeats),
+        "votes": str(entry.votes),
+        **share(entry.correct, entry.images),
+    }
 
 
 def machine() -> dict[str, str]:

@@ -4,7 +4,7 @@ The weights, the optimiser and the number of steps done are all that a run needs
 order of the images and the noise of a step are functions of the recipe's seed and the step.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.swa_utils import AveragedModel
 
 from models.errors import TrainingError
 from training.recipes import Recipe, recipe_from_dict
@@ -28,16 +29,22 @@ class Progress:
         network: the network in training.
         optimizer: its optimiser.
         scheduler: sets the learning rate of each step.
+        average: the moving average of its weights, if the recipe asks for one.
         step: steps done so far.
         history: one row an epoch: epoch, loss, validation accuracies, images per second.
-        is_finished: whether all steps are done and the batch-norm statistics are estimated.
+        sources: digest of the weights of each trained network that the run starts from or learns
+            from, by name.
+        is_finished: whether all steps are done, ``network`` has the weights that the run gives, and
+            its batch-norm statistics are estimated.
     """
 
     network: nn.Module
     optimizer: Optimizer
     scheduler: LRScheduler
-    step: int
-    history: list[dict[str, float]]
+    average: AveragedModel | None = None
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
     is_finished: bool = False
 
 
@@ -51,13 +58,20 @@ def save_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
             "network": progress.network.state_dict(),
             "optimizer": progress.optimizer.state_dict(),
             "scheduler": progress.scheduler.state_dict(),
+            "average": progress.average.state_dict() if progress.average else None,
             "step": progress.step,
             "history": progress.history,
+            "sources": progress.sources,
             "is_finished": progress.is_finished,
         },
         partial,
     )
     partial.replace(folder / STATE_FILE)
+
+
+def has_state(folder: Path) -> bool:
+    """Return whether ``folder`` holds the state of a run."""
+    return (folder / STATE_FILE).is_file()
 
 
 def read_state(folder: Path) -> dict[str, Any]:
@@ -77,13 +91,11 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def restore_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
-    """Continue from the state in ``folder``, if there is one.
+    """Continue from the state in ``folder``.
 
     Raises:
-        TrainingError: the state is of another recipe.
+        TrainingError: the state is of another recipe, or learned from another teacher.
     """
-    if not (folder / STATE_FILE).is_file():
-        return
     state = read_state(folder)
     # Compared as recipes, so that states older than a field of the recipe go on with its default.
     if recipe_from_dict(state["recipe"]) != recipe:
@@ -91,9 +103,19 @@ def restore_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
             f"{folder / STATE_FILE} is the state of another recipe ({state['recipe']}); "
             "name another folder with --run, or delete it to start anew"
         )
+    sources = state.get("sources", {})
+    for name, digest in progress.sources.items():
+        if sources.get(name) != digest:
+            raise TrainingError(
+                f"the weights of {name} are not those that the run in {folder} began with; restore "
+                f"them, or delete {folder / STATE_FILE} to start anew"
+            )
     progress.network.load_state_dict(state["network"])
     progress.optimizer.load_state_dict(state["optimizer"])
     progress.scheduler.load_state_dict(state["scheduler"])
+    if progress.average and not state["is_finished"]:
+        progress.average.load_state_dict(state["average"])
     progress.step = state["step"]
     progress.history = state["history"]
+    progress.sources = sources
     progress.is_finished = state["is_finished"]

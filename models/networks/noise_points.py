@@ -31,6 +31,13 @@ the number of steps, the signal is ``[batch, *shape[1:]]``, and the step counts 
 the step is None.
 """
 
+Sigma = float | Tensor | Mapping[str, float | Tensor]
+"""Standard deviation of the noise.
+
+One number, one per image ``[batch]``, or either of them per noise point by name; points left out
+of such a map get no noise.
+"""
+
 
 class NoisePoint(nn.Module):
     """One place of a network at which noise is added to, or multiplied with, the signal.
@@ -112,22 +119,17 @@ def given_noise(kind: NoiseKind, noise: Mapping[str, Tensor]) -> NoiseSource:
     return apply
 
 
-def fresh_noise(
-    kind: NoiseKind,
-    sigma: float | Tensor | Mapping[str, float],
-    generator: torch.Generator,
-) -> NoiseSource:
+def fresh_noise(kind: NoiseKind, sigma: Sigma, generator: torch.Generator) -> NoiseSource:
     """Return a source that draws new noise at every call.
 
     Args:
         kind: multiplicative or additive.
-        sigma: standard deviation of the noise; one number, one per image ``[batch]``, or one per
-            noise point by name (points left out get no noise).
+        sigma: standard deviation of the noise.
         generator: where the draws come from, on the device of the signal.
     """
 
     def apply(point: NoisePoint, signal: Tensor, step: int | None) -> Tensor:  # noqa: ARG001
-        at_point = sigma.get(point.name, 0.0) if isinstance(sigma, Mapping) else sigma
+        at_point = sigma_at(sigma, point.name)
         if isinstance(at_point, Tensor):
             noise = table_draws_like(signal, NoiseKind.ADDITIVE, 1.0, generator)
             noise *= at_point.to(noise.dtype).view(-1, *(1,) * (signal.dim() - 1))
@@ -138,6 +140,11 @@ def fresh_noise(
         return signal + noise if kind is NoiseKind.ADDITIVE else signal * noise
 
     return apply
+
+
+def sigma_at(sigma: Sigma, point: str) -> float | Tensor:
+    """Return the sigma of one noise point: one number, or one per image ``[batch]``."""
+    return sigma.get(point, 0.0) if isinstance(sigma, Mapping) else sigma
 
 
 def table_draws_like(

@@ -169,7 +169,7 @@ class CheckpointTarget:
         poll = Poll(request, len(card.labels))
         runtime = self._checkpoint.runtime(self._kind)
         while keys := poll.take(card.tile):
-            rows = rows_of(request, keys)
+            rows = rows_of([(request, keys)])
             outputs = runtime.outputs(rows if conditions.seed is None else with_one_position(rows))
             for key, fell_on in zip(keys, votes_of(outputs).tolist(), strict=True):
                 poll.cast(key, fell_on)

@@ -4,13 +4,15 @@ from fastapi import APIRouter, Request
 
 from models.errors import (
     CheckpointError,
+    DeadlineError,
     InputError,
     LimitError,
+    OverloadedError,
     PictureError,
     UnknownCheckpointError,
 )
-from service.dependencies import PredictorDep, PredictRequestDep, unless_client_leaves
-from service.errors import BodyTooLargeError, NotJsonError, responses_for
+from service.dependencies import PredictorDep, PreparedDep, unless_client_leaves
+from service.errors import BodyTooLargeError, DrainingError, NotJsonError, responses_for
 from service.replies import PredictResponse
 from service.schemas import PredictRequest, inlined_schema
 
@@ -23,7 +25,10 @@ REFUSALS = responses_for(
     InputError,
     PictureError,
     LimitError,
+    OverloadedError,
     CheckpointError,
+    DrainingError,
+    DeadlineError,
 )
 
 
@@ -38,7 +43,7 @@ REFUSALS = responses_for(
     },
 )
 async def predict(
-    asked: PredictRequestDep, predictor: PredictorDep, request: Request
+    prepared: PreparedDep, predictor: PredictorDep, request: Request
 ) -> PredictResponse:
     """Cast noisy votes on the inputs and answer with their mode, counts and statistics."""
-    return await unless_client_leaves(request, predictor.predict(asked))
+    return await unless_client_leaves(request, predictor.answer(prepared))

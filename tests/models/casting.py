@@ -8,7 +8,7 @@ def vote(runtime: Runtime, request: VoteRequest, classes: int, tile: int) -> lis
     """Cast all votes of a request one tile after another and return the answers."""
     poll = Poll(request, classes)
     while keys := poll.take(tile):
-        outputs = runtime.outputs(rows_of(request, keys))
+        outputs = runtime.outputs(rows_of([(request, keys)]))
         for key, fell_on in zip(keys, votes_of(outputs).tolist(), strict=True):
             poll.cast(key, fell_on)
     return poll.results()

@@ -1,6 +1,12 @@
 """Evaluations on a card: a newer one takes the place of the older that it covers."""
 
-from models.card import Accuracy, Evaluation
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from models.card import Accuracy, Card, Evaluation
+from models.checkpoint import CARD_FILE, SHIPPED
 from models.noise import NoiseKind
 
 
@@ -27,3 +33,12 @@ def test_evaluation_stays_beside_one_of_other_sigmas_split_or_noise() -> None:
     assert not first.is_replaced_by(evaluation_of([0.0, 0.5]))
     assert not first.is_replaced_by(evaluation_of([0.0, 1.0], split="validation"))
     assert not first.is_replaced_by(evaluation_of([0.0, 1.0], kind=NoiseKind.MULTIPLICATIVE))
+
+
+def test_sigma_train_by_layer_names_noise_points_of_the_network() -> None:
+    data = json.loads((SHIPPED / "mnist_cnn-mult-1.0" / CARD_FILE).read_text())
+    data["noise"]["sigma_train"] = {"conv1": 0.5, "fc2": 1.5}
+    assert Card.model_validate(data).noise.largest_sigma == 1.5
+    data["noise"]["sigma_train"] = {"conv9": 0.5}
+    with pytest.raises(ValidationError, match="names conv9; the noise points are conv1, conv2"):
+        Card.model_validate(data)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models import datasets
+from models.data_files import DATA_DIR_VARIABLE, DatasetFile
 from models.datasets import MNIST_TRAIN_IMAGES, data_dir, load_dataset, parse_idx
 from models.errors import DataError
 
@@ -64,7 +65,7 @@ def test_absent_file_is_downloaded_and_kept(folder: Path, monkeypatch: pytest.Mo
     content = (folder / MNIST_TRAIN_IMAGES.name).read_bytes()
     (folder / MNIST_TRAIN_IMAGES.name).unlink()
     (folder.parent / "mirror" / f"{MNIST_TRAIN_IMAGES.name}.gz").write_bytes(gzip.compress(content))
-    known = datasets.DatasetFile(MNIST_TRAIN_IMAGES.name, hashlib.sha256(content).hexdigest())
+    known = DatasetFile(MNIST_TRAIN_IMAGES.name, hashlib.sha256(content).hexdigest())
     monkeypatch.setattr(datasets, "MNIST_TRAIN_IMAGES", known)
     assert len(load_dataset("mnist", folder, allow_unknown=True).train) == 2
     assert (folder / f"{MNIST_TRAIN_IMAGES.name}.gz").is_file()
@@ -101,8 +102,8 @@ def test_unknown_data_set_is_answered_with_the_known_ones(tmp_path: Path) -> Non
 def test_data_directory_is_the_given_one_then_the_environments_then_a_cache(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(datasets.DATA_DIR_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(DATA_DIR_VARIABLE, str(tmp_path))
     assert data_dir(Path("given")) == Path("given")
     assert data_dir() == tmp_path
-    monkeypatch.delenv(datasets.DATA_DIR_VARIABLE)
+    monkeypatch.delenv(DATA_DIR_VARIABLE)
     assert data_dir().parts[-3:] == (".cache", "noisevote", "data")

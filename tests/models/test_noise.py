@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from models.noise import (
+    FILL,
     MAX_KEY_INDEX,
     MAX_SEED,
     NoiseKind,
     VoteKey,
+    fill_in_numpy,
     fill_noise,
     noise_indices,
     noise_table,
@@ -94,6 +96,51 @@ def test_streams_that_differ_in_one_part_of_the_key_are_uncorrelated(other: Vote
     assert stats.pearsonr(np.abs(one), np.abs(two)).pvalue > ERROR_PROBABILITY
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [VoteKey(seed, 0, 0) for seed in range(100)],
+        [VoteKey(7, position, 0) for position in range(100)],
+        [VoteKey(7, 0, vote) for vote in range(100)],
+    ],
+    ids=["seeds", "positions", "votes"],
+)
+def test_a_hundred_neighbouring_streams_are_independent_in_pairs(keys: list[VoteKey]) -> None:
+    # The largest of 4,950 correlations, each normal with a variance of 1 / n; Bonferroni.
+    count = 20_000
+    streams = np.stack([standard_normals(key, count) for key in keys])
+    matrix = np.asarray(np.corrcoef(streams))
+    correlations = np.abs(matrix[np.triu_indices(len(keys), 1)])
+    p_value = 2 * stats.norm.sf(correlations.max() * math.sqrt(count)) * len(correlations)
+    assert p_value > ERROR_PROBABILITY
+    # And as a whole: their squares add up to what independent streams give.
+    total = count * float((correlations**2).sum())
+    assert stats.chi2.sf(total, len(correlations)) > ERROR_PROBABILITY
+
+
+@pytest.mark.parametrize("power", [3, 4])
+def test_higher_moments_of_many_votes_are_those_of_a_normal(power: int) -> None:
+    draws = np.concatenate([standard_normals(VoteKey(8, 0, vote), 75_530) for vote in range(40)])
+    moment = {3: 0.0, 4: float((standard_normal_table() ** 4).mean())}[power]
+    spread = math.sqrt({3: 15.0, 4: 96.0}[power] / draws.size)
+    p_value = 2 * stats.norm.sf(abs((draws**power).mean() - moment) / spread)
+    assert p_value > ERROR_PROBABILITY
+
+
+@pytest.mark.parametrize("z", [2.0, 3.0, 4.0])
+def test_tails_of_many_votes_hold_as_many_draws_as_a_normal(z: float) -> None:
+    draws = np.concatenate([standard_normals(VoteKey(9, 0, vote), 75_530) for vote in range(40)])
+    share = float((np.abs(standard_normal_table()) > z).mean())
+    found = int((np.abs(draws) > z).sum())
+    assert stats.binomtest(found, draws.size, share).pvalue > ERROR_PROBABILITY
+
+
+def test_all_entries_of_the_table_are_picked_equally_often() -> None:
+    picked = np.concatenate([noise_indices(VoteKey(6, 0, vote), 131_072) for vote in range(20)])
+    counts = np.bincount(picked, minlength=65_536)
+    assert stats.chisquare(counts).pvalue > ERROR_PROBABILITY
+
+
 @pytest.mark.parametrize("lag", [1, 2, 3, 4, 8, 256])
 def test_elements_of_a_stream_are_uncorrelated(lag: int) -> None:
     draws = standard_normals(VoteKey(3, 1, 4), 200_000)
@@ -138,6 +185,36 @@ def test_a_shorter_stream_is_a_prefix_of_a_longer_one(
     key = VoteKey(seed, position, vote)
     longer = noise_indices(key, short + more)
     assert np.array_equal(noise_indices(key, short), longer[:short])
+
+
+@given(
+    st.lists(st.tuples(seeds, indices, indices), min_size=1, max_size=4),
+    st.lists(st.integers(1, 13), min_size=1, max_size=5),
+    st.data(),
+)
+def test_compiled_and_numpy_fill_are_the_same_to_the_bit(
+    keys: list[tuple[int, int, int]], sizes: list[int], data: st.DataObject
+) -> None:
+    # Where no compiler was found both are NumPy's; sizes run over words that end in mid-point.
+    shape = (len(keys), len(sizes))
+    tables = [noise_table(NoiseKind.MULTIPLICATIVE, sigma) for sigma in (0.0, 0.4, 1.0)]
+    table_of = np.array(
+        data.draw(st.lists(st.integers(0, 2), min_size=shape[0] * shape[1], max_size=20)),
+        np.intp,
+    )
+    table_of = table_of[: shape[0] * shape[1]].reshape(shape)
+    results = []
+    for fill in (FILL, fill_in_numpy):
+        noise = [np.full((len(keys), size), np.nan, np.float32) for size in sizes]
+        fill(np.array(keys, np.uint64), tables, table_of, noise)
+        results.append(np.concatenate(noise, axis=1))
+    assert np.array_equal(results[0], results[1])
+
+
+def test_tensors_that_are_not_contiguous_are_refused() -> None:
+    strided = np.empty((1, 4, 4), np.float32).transpose(0, 2, 1)
+    with pytest.raises(ValueError, match="C-contiguous"):
+        fill_noise(NoiseKind.ADDITIVE, np.ones((1, 1)), [VoteKey(0, 0, 0)], [strided])
 
 
 def test_row_of_a_batch_has_the_noise_of_its_key_alone() -> None:

@@ -267,5 +267,7 @@ def test_arbitrary_text_is_decoded_or_refused(text: str) -> None:
 
 def test_an_unknown_preprocessing_is_named() -> None:
     assert "mnist_digit-1" in PREPROCESSINGS
-    with pytest.raises(CheckpointError, match="unknown preprocessing 'sepia'; known are mnist"):
+    with pytest.raises(
+        CheckpointError, match="unknown preprocessing 'sepia'; known are cifar_picture-1, mnist"
+    ):
         preprocess("sepia", PNG)

@@ -5,12 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
-from models.checkpoint import Checkpoint
+from models.checkpoint import Checkpoint, CheckpointStore
 from models.noise import NoiseKind, VoteKey
 from models.runtime import Rows
+from models.voting import votes_of
 
 ROWS = 20
+
+# Chance that a statistical test here fails although all is right; seeds are fixed.
+ERROR_PROBABILITY = 1e-4
 
 
 def rows_on(checkpoint: Checkpoint, images: int = 4) -> Rows:
@@ -76,3 +81,62 @@ def test_noise_of_every_point_reaches_the_outputs(shipped: Checkpoint) -> None:
         sigma[0, point] = 1.0
         noisy = outputs(shipped, NoiseKind.ADDITIVE, replace(rows, sigma=sigma))
         assert not np.allclose(noisy, reference, rtol=1e-3, atol=1e-3)
+
+
+def vote_counts(
+    checkpoint: Checkpoint, image: NDArray[np.float32], votes: int, library_sigma: float | None
+) -> NDArray[np.int64]:
+    """Count votes on one image: by the keyed scheme, or with normals drawn by NumPy."""
+    card = checkpoint.card
+    runtime = checkpoint.runtime(NoiseKind.MULTIPLICATIVE)
+    generator = np.random.default_rng(5)
+    fell_on = []
+    for first in range(0, votes, 10):
+        of_image = np.zeros(10, np.int64)
+        if library_sigma is None:
+            keys = [VoteKey(3, 0, first + row) for row in range(10)]
+            sigma = np.ones((10, len(card.noise_points)))
+            outputs = runtime.outputs(Rows(image, of_image, sigma, keys))
+        else:
+            noise = [
+                generator.normal(1, library_sigma, (10, *point.shape)).astype(np.float32)
+                for point in card.noise_points
+            ]
+            outputs = runtime.outputs_for(image, of_image, noise)
+        fell_on.append(votes_of(outputs))
+    return np.bincount(np.concatenate(fell_on), minlength=len(card.labels))
+
+
+def chance_of_the_same_votes(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
+    """Return the p-value of "both were cast by the same distribution"."""
+    often = one + other >= 10
+    table = np.array([[*counts[often], counts[~often].sum()] for counts in (one, other)])
+    return float(stats.chi2_contingency(table[:, table.sum(axis=0) > 0]).pvalue)
+
+
+@pytest.mark.parametrize("name", ["mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0"])
+def test_votes_fall_as_with_freshly_drawn_normals_of_the_library(
+    store: CheckpointStore, name: str
+) -> None:
+    checkpoint = store.find(name)
+    image = rows_on(checkpoint, images=1).images
+    keyed, library, quieter = (
+        vote_counts(checkpoint, image, 300, sigma) for sigma in (None, 1.0, 0.3)
+    )
+    assert chance_of_the_same_votes(keyed, library) > ERROR_PROBABILITY
+    # The test has the power to tell noise that is not the right one.
+    assert chance_of_the_same_votes(keyed, quieter) < ERROR_PROBABILITY
+
+
+def test_work_is_counted(shipped: Checkpoint) -> None:
+    runtime, rows = shipped.runtime(NoiseKind.ADDITIVE), rows_on(shipped)
+    before = runtime.work
+    runtime.outputs(rows)
+    after, per_vote = runtime.work, sum(np.prod(p.shape) for p in shipped.card.noise_points)
+    assert after.passes - before.passes == 1
+    assert after.rows - before.rows == ROWS
+    assert after.images - before.images == len(rows.images)
+    assert after.normals - before.normals == ROWS * per_vote
+    assert after.bytes_fed - before.bytes_fed == (
+        rows.images.nbytes + rows.image_of_row.nbytes + 4 * ROWS * per_vote
+    )

@@ -28,7 +28,8 @@ from models.strokes import FEATURES, STEPS
 from training.export import export_marked
 from training.graph import with_noise_inputs
 from training.loop import fit
-from training.recipes import RECIPES, Hardening, Recipe, Schedule
+from training.recipe_table import RECIPES
+from training.recipes import Hardening, Recipe, Schedule
 from training.state import STATE_FILE
 
 SMALL_STEPS, UNITS = 5, 8

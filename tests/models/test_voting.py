@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.errors import InputError
 from models.noise import NoiseKind, VoteKey
 from models.runtime import Rows
-from models.stopping import StopRule
+from models.stopping import StopReason, StopRule
 from models.voting import NOWHERE, Ballot, Poll, VoteRequest, rows_of, votes_of
 from tests.models.casting import vote
 
@@ -94,7 +94,7 @@ def test_early_stop_is_a_prefix_of_full(request: VoteRequest, stop: StopRule) ->
 def votes_on(request: VoteRequest, position: int) -> list[int]:
     """Every vote on one input, cast one by one."""
     keys = [VoteKey(request.seed, position, v) for v in range(request.votes)]
-    votes: list[int] = votes_of(KeyedRuntime().outputs(rows_of(request, keys))).tolist()
+    votes: list[int] = votes_of(KeyedRuntime().outputs(rows_of([(request, keys)]))).tolist()
     return votes
 
 
@@ -133,7 +133,7 @@ def ballot_of(votes: int, stop: StopRule, fell_on: list[int]) -> Ballot:
 def test_votes_after_the_decision_are_discarded() -> None:
     ballot = ballot_of(5, StopRule.EXACT, [0, 0, 0, 3, 3])
     assert ballot.vote_counts.tolist() == [3, 0, 0, 0]
-    assert ballot.result().stopped_by is StopRule.EXACT
+    assert ballot.result().stopped_by is StopReason.EXACT
 
 
 @given(requests, st.sampled_from(list(StopRule)), st.randoms(use_true_random=False))
@@ -145,7 +145,7 @@ def test_votes_may_come_back_in_any_order(
     under_way: list[tuple[VoteKey, int]] = []
     while (keys := poll.take(random.randint(1, 12))) or under_way:
         if keys:
-            fell_on = votes_of(runtime.outputs(rows_of(asked, keys))).tolist()
+            fell_on = votes_of(runtime.outputs(rows_of([(asked, keys)]))).tolist()
             under_way += zip(keys, fell_on, strict=True)
         random.shuffle(under_way)
         for _ in range(random.randint(1, len(under_way))):
@@ -195,6 +195,6 @@ def test_vote_whose_outputs_overflow_is_refused_if_it_counts() -> None:
 
 def test_images_of_a_tile_are_passed_once() -> None:
     request = request_for(inputs=2, votes=4)
-    rows = rows_of(request, Poll(request, CLASSES).take(8))
+    rows = rows_of([(request, Poll(request, CLASSES).take(8))])
     assert len(rows.images) == 2
     assert rows.image_of_row.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]

@@ -187,12 +187,12 @@ FIELDS: dict[str, tuple[Json, str | None, str]] = {
     "unknown stop": (
         {"stop": "early"},
         "stop",
-        "stop: Input should be 'full', 'exact' or 'bounded'; got \"early\"",
+        "stop: Input should be 'full', 'exact', 'bounded' or 'calibrated'; got \"early\"",
     ),
     "stop null": (
         {"stop": None},
         "stop",
-        "stop: Input should be 'full', 'exact' or 'bounded'; got null",
+        "stop: Input should be 'full', 'exact', 'bounded' or 'calibrated'; got null",
     ),
     "alpha 0": ({"alpha": 0}, "alpha", "alpha: Input should be greater than 0; got 0"),
     "alpha 1": ({"alpha": 1}, "alpha", "alpha: Input should be less than 1; got 1"),

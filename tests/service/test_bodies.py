@@ -18,6 +18,7 @@ from service.errors import ErrorBody
 from service.parsing import MAX_BRACKETS
 from service.replies import PredictResponse
 from service.schemas import PredictRequest
+from service.tickets import Priority
 from tests.service.support import MIB, POINTS, array, error_in, picture, refused
 
 pytestmark = pytest.mark.anyio
@@ -243,6 +244,8 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "alpha": st.floats(0, 1),
     "delta": st.floats(0, 1),
     "seed": st.integers(0, 2**53),
+    "deadline_ms": st.floats(1e5, 1e7),
+    "priority": st.sampled_from([*Priority]),
 }
 BODIES = st.fixed_dictionaries(
     {},

@@ -8,13 +8,16 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from models.card import Card
 from models.checkpoint import SHIPPED
 from service.settings import Settings
 from tests.service.support import (
     CHECKPOINT,
+    POINTS,
     array,
     ask,
     copy_of_checkpoint,
+    counts_of,
     error_in,
     refused,
     serving,
@@ -48,8 +51,8 @@ async def test_every_shipped_folder_is_listed(client: httpx.AsyncClient) -> None
 async def test_a_card_is_served_as_it_stands_in_its_file(client: httpx.AsyncClient) -> None:
     reply = await client.get(f"/checkpoints/{CHECKPOINT}")
     assert reply.status_code == 200
-    card = json.loads((SHIPPED / CHECKPOINT / "card.json").read_text())
-    assert {key: reply.json()[key] for key in card} == card
+    card = Card.model_validate_json((SHIPPED / CHECKPOINT / "card.json").read_bytes())
+    assert Card.model_validate(reply.json()) == card
 
 
 async def test_the_card_of_an_unknown_checkpoint_is_not_found(client: httpx.AsyncClient) -> None:
@@ -141,3 +144,22 @@ async def test_a_damaged_default_keeps_the_service_alive_but_not_ready(
     assert (await damaged_client.get("/health/live")).status_code == 200
     error = error_in(await damaged_client.get("/health/ready"), 503, "not_ready")
     assert "has the SHA-256" in error["message"]
+
+
+async def test_a_checkpoint_hardened_layer_by_layer_runs_at_the_sigma_of_each(
+    tmp_path: Path,
+) -> None:
+    folder = copy_of_checkpoint(tmp_path, "by-layer")
+    card = json.loads((folder / "card.json").read_text())
+    by_layer = {"conv1": 0.5, "fc2": 1.5}
+    card["noise"]["sigma_train"] = by_layer
+    (folder / "card.json").write_text(json.dumps(card))
+    settings = Settings(checkpoints=tmp_path, default_checkpoint="by-layer", slots=1)
+    async with serving(settings) as (_, client):
+        [summary] = (await client.get("/checkpoints")).json()["checkpoints"]
+        assert summary["sigma_train"] == by_layer
+        by_default = await ask(client, inputs=[array()], seed=1)
+        asked = await ask(client, inputs=[array()], seed=1, sigma=by_layer)
+    assert by_default["noise"] == asked["noise"]
+    assert by_default["noise"]["sigma"] == dict.fromkeys(POINTS, 0.0) | by_layer
+    assert counts_of(by_default) == counts_of(asked)

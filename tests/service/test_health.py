@@ -2,27 +2,25 @@
 
 import asyncio
 import json
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.noise import NoiseKind
-from models.runtime import OnnxRuntime, Rows
-from models.stopping import StopRule
-from models.voting import VoteRequest
+from models.checkpoint import SHIPPED, CheckpointStore
 from service.app import create_app
-from service.backend import VotingBackend
 from service.errors import CLIENT_LEFT
 from service.predictor import Predictor
 from service.settings import Settings
+from tests.service.gated import (
+    GatedCheckpoint,
+    GatedStore,
+    at_rest,
+    one_slot,
+    votes_asked,
+)
 from tests.service.support import (
     CHECKPOINT,
     Json,
@@ -84,91 +82,28 @@ async def test_requests_without_an_id_get_different_ones(client: httpx.AsyncClie
     assert len(set(ids)) == 3
 
 
-class CountingRuntime(OnnxRuntime):
-    """Counts its forward passes."""
-
-    def __init__(self, checkpoint: Checkpoint, kind: NoiseKind) -> None:
-        card = checkpoint.card
-        shapes = {point.name: point.shape for point in card.noise_points}
-        super().__init__(checkpoint.folder / card.graphs[kind], kind, shapes)
-        self.passes = 0
-        self.begun = threading.Event()
-
-    def outputs(self, rows: Rows) -> NDArray[np.float32]:
-        self.passes += 1
-        self.begun.set()
-        return super().outputs(rows)
-
-
-class CountingCheckpoint(Checkpoint):
-    """The shipped checkpoint with a runtime that counts."""
-
-    def __init__(self) -> None:
-        super().__init__(SHIPPED / CHECKPOINT)
-        self.counting = CountingRuntime(self, NoiseKind.MULTIPLICATIVE)
-
-    def runtime(self, kind: NoiseKind) -> OnnxRuntime:
-        return self.counting if kind is NoiseKind.MULTIPLICATIVE else super().runtime(kind)
-
-
-class CountingStore(CheckpointStore):
-    """Finds the checkpoint that counts."""
-
-    def __init__(self) -> None:
-        super().__init__(SHIPPED)
-        self.counting = CountingCheckpoint()
-
-    def find(self, name: str) -> Checkpoint:
-        return self.counting if name == CHECKPOINT else super().find(name)
-
-
-@contextmanager
-def one_slot() -> Iterator[VotingBackend]:
-    backend = VotingBackend(slots=1)
-    try:
-        yield backend
-    finally:
-        backend.close()
-
-
-def votes_asked(inputs: int, votes: int) -> VoteRequest:
-    return VoteRequest(
-        inputs=np.array([[noise_image()]] * inputs, np.float32),
-        kind=NoiseKind.MULTIPLICATIVE,
-        sigma=np.ones(6),
-        votes=votes,
-        stop=StopRule.FULL,
-        seed=1,
-        alpha=0.05,
-    )
-
-
-async def passes_at_rest(backend: VotingBackend, runtime: CountingRuntime) -> int:
-    """Wait until the only slot is free and return the passes so far."""
-    await backend.run(lambda: None)
-    return runtime.passes
-
-
 async def test_a_cancelled_vote_starts_no_further_passes() -> None:
-    checkpoint = CountingCheckpoint()
-    runtime = checkpoint.counting
+    checkpoint = GatedCheckpoint()
+    runtime = checkpoint.gated
+    runtime.gate.set()
     with one_slot() as backend:
         voting = asyncio.create_task(backend.vote(checkpoint, votes_asked(20, 1000)))
         await asyncio.to_thread(runtime.begun.wait)
         voting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await voting
-        passes = await passes_at_rest(backend, runtime)
+        passes = await at_rest(backend, runtime)
         assert 1 <= passes < 20 * 1000 / checkpoint.card.tile
         # What was cancelled would still be ahead of this in the queue.
         await backend.vote(checkpoint, votes_asked(1, checkpoint.card.tile))
-        assert await passes_at_rest(backend, runtime) == passes + 1
+        assert await at_rest(backend, runtime) == passes + 1
 
 
 async def test_votes_are_not_cast_for_a_client_that_has_left() -> None:
     app = create_app(Settings(slots=1))
-    store = CountingStore()
-    runtime = store.counting.counting
+    store = GatedStore()
+    runtime = store.gated.gated
+    runtime.gate.set()
     body = json.dumps({"inputs": [noise_image()] * 20, "votes": 1000}).encode()
 
     async def messages() -> AsyncIterator[Json]:
@@ -179,9 +114,9 @@ async def test_votes_are_not_cast_for_a_client_that_has_left() -> None:
     with one_slot() as backend:
         app.state.predictor = Predictor(Settings(slots=1), store, backend)
         assert await status_sent(app, messages()) == CLIENT_LEFT
-        passes = await passes_at_rest(backend, runtime)
-        assert 1 <= passes < 20 * 1000 / store.counting.card.tile
-        assert await passes_at_rest(backend, runtime) == passes
+        passes = await at_rest(backend, runtime)
+        assert 1 <= passes < 20 * 1000 / store.gated.card.tile
+        assert await at_rest(backend, runtime) == passes
 
 
 async def test_a_client_that_leaves_during_its_body_is_no_error(

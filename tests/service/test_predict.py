@@ -33,6 +33,7 @@ async def test_a_reply_has_every_field_and_nothing_else(client: httpx.AsyncClien
         "noise",
         "seed",
         "fingerprint",
+        "guarantee",
         "predictions",
         "timing_ms",
     ]

@@ -8,7 +8,8 @@ import pytest
 from models.card import Card
 from models.checkpoint import CARD_FILE
 from training import cli
-from training.recipes import find_recipe, train_command, vary
+from training.recipe_table import find_recipe
+from training.variation import train_command, vary
 
 SMALL = ["--epochs", "1", "--validation-images", "64", "--threads", "1"]
 
@@ -57,7 +58,7 @@ def test_data_files_become_a_checkpoint_that_is_evaluated(
     ("arguments", "message"),
     [
         (["train", "nothing"], "there is no recipe 'nothing'"),
-        (["train", "mnist_cnn-clean", "--sigma-train", "-1"], "sigma_train is -1"),
+        (["train", "mnist_cnn-clean", "--sigma-train", "-1"], "hardening.sigma_train is -1"),
         (["export", "nowhere"], "nowhere/state.pt does not exist"),
         (["evaluate", "nobody"], "there is no checkpoint 'nobody'"),
     ],
@@ -81,5 +82,5 @@ def test_wrong_usage_is_exit_code_2(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_command_on_a_card_gives_its_recipe_again() -> None:
     base = find_recipe("mnist_cnn-mult-1.0")
     assert train_command(base) == "noisevote-train train mnist_cnn-mult-1.0"
-    varied = vary(base, sigma_train=0.8, epochs=4)
+    varied = vary(base, {"schedule.epochs": 4, "hardening.sigma_train": 0.8})
     assert train_command(varied).endswith("mnist_cnn-mult-1.0 --sigma-train 0.8 --epochs 4")

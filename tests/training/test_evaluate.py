@@ -1,54 +1,143 @@
-"""Evaluation: accuracies over votes from the votes themselves, and results that resume."""
+"""Evaluation: accuracies over votes from the votes themselves, whatever shares a forward pass."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.progress import Progress
+from numpy.typing import NDArray
+from scipy.special import softmax
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.datasets import Dataset, as_inputs
+from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from models.datasets import Dataset, Examples, as_inputs
+from models.errors import DataError, InputError
 from models.noise import NoiseKind
 from models.stopping import StopRule, mode_of
 from models.voting import VoteRequest
 from tests.models.casting import vote
 from training.evaluate import (
-    EvaluationPlan,
+    Caster,
+    NumberedExamples,
+    Rule,
     accuracies,
-    cast_votes,
+    numbered,
     request_seed,
+    rows_of_pass,
+    votes_from,
+)
+from training.noise_setting import NoiseSetting
+
+MULTIPLICATIVE = NoiseKind.MULTIPLICATIVE
+
+outputs_of_images = st.lists(
+    st.lists(st.lists(st.integers(-2, 2), min_size=4, max_size=4), min_size=6, max_size=6),
+    min_size=1,
+    max_size=10,
 )
 
-votes_of_images = st.lists(
-    st.lists(st.integers(0, 3), min_size=6, max_size=6), min_size=1, max_size=20
-)
 
-
-@given(votes_of_images, st.data())
-def test_accuracy_of_t_votes_is_that_of_the_mode_of_the_first_t(
-    rows: list[list[int]], data: st.DataObject
+@given(outputs_of_images, st.data())
+def test_answer_of_t_votes_is_that_of_the_first_t(
+    rows: list[list[list[int]]], data: st.DataObject
 ) -> None:
+    outputs = np.array(rows, np.float32)
     labels = data.draw(st.lists(st.integers(0, 3), min_size=len(rows), max_size=len(rows)))
-    results = accuracies(np.array(rows), np.array(labels), NoiseKind.ADDITIVE, 0.3, asked=6)
-    for entry in results:
-        modes = [mode_of(np.bincount(row[: entry.votes], minlength=4)) for row in rows]
-        assert entry.correct == sum(m == label for m, label in zip(modes, labels, strict=True))
-        assert entry.interval[0] <= entry.accuracy <= entry.interval[1]
-    assert [entry.votes for entry in results] == [1, 2, 3, 5, 6]
+    votes = votes_from(outputs, np.array(labels))
+    for count in range(1, 7):
+        first = outputs[:, :count].astype(np.float64)
+        modes = [mode_of(np.bincount(row, minlength=4)) for row in first.argmax(axis=2)]
+        assert votes.answers[Rule.MODE][:, count - 1].tolist() == modes
+        # Sums of small integers are exact, so ties of the means fall on the lowest class in both.
+        means = first.sum(axis=1).argmax(axis=1)
+        assert votes.answers[Rule.MEAN_OUTPUT][:, count - 1].tolist() == means.tolist()
+        probabilities = softmax(first, axis=2).sum(axis=1)
+        chosen = votes.answers[Rule.MEAN_PROBABILITY][:, count - 1]
+        of_chosen = np.take_along_axis(probabilities, chosen[:, np.newaxis].astype(int), axis=1)
+        assert (of_chosen[:, 0] >= probabilities.max(axis=1) - 1e-9).all()
+
+
+def test_accuracies_are_those_of_the_mode_with_exact_intervals() -> None:
+    fell_on = np.array([[0, 1, 1], [2, 2, 0], [1, 1, 1]])
+    outputs = np.eye(3, dtype=np.float32)[fell_on]
+    noise = NoiseSetting(NoiseKind.ADDITIVE, 0.3)
+    entries = accuracies(votes_from(outputs, np.array([1, 2, 0])), noise, asked=3)
+    assert [(entry.votes, entry.correct) for entry in entries] == [(1, 1), (2, 1), (3, 2)]
+    assert all(entry.interval[0] <= entry.accuracy <= entry.interval[1] for entry in entries)
 
 
 def test_votes_are_those_of_the_request_with_the_images_seed(dataset: Dataset) -> None:
     checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
-    examples = dataset.test.first(5)
-    plan = EvaluationPlan(NoiseKind.MULTIPLICATIVE, (0.7,), votes=11, seed=100, threads=2)
-    with Progress(disable=True) as progress:
-        votes = cast_votes(checkpoint, examples, plan, 0.7, progress, progress.add_task("votes"))
-    runtime = checkpoint.runtime(plan.kind)
-    for index, image in enumerate(as_inputs(examples.inputs)):
+    images = numbered(dataset.test.first(5))
+    noise = NoiseSetting(MULTIPLICATIVE, 0.7)
+    votes = Caster(checkpoint, seed=100, threads=2).cast(images, noise, 11)
+    runtime = checkpoint.runtime(noise.kind)
+    for index, image in enumerate(as_inputs(images.examples.inputs)):
         request = VoteRequest(
-            image[np.newaxis], plan.kind, np.full(6, 0.7), 11, StopRule.FULL, 100 * 2**20 + index
+            image[np.newaxis], noise.kind, np.full(6, 0.7), 11, StopRule.FULL, 100 * 2**20 + index
         )
         (result,) = vote(runtime, request, classes=10, tile=8)
-        assert np.bincount(votes[index], minlength=10).tolist() == list(result.vote_counts)
+        counts = np.bincount(votes.fell_on[index], minlength=10)
+        assert counts.tolist() == list(result.vote_counts)
+        assert votes.answers[Rule.MODE][index, -1] == result.mode
+
+
+def made_up(checkpoint: Checkpoint, count: int) -> NumberedExamples:
+    """Random inputs in a checkpoint's range."""
+    low, high = checkpoint.card.input.range
+    shape = (count, *checkpoint.card.input.shape)
+    inputs: NDArray[np.float32] = (
+        np.random.default_rng(0).uniform(low, high, shape).astype(np.float32)
+    )
+    return numbered(Examples(inputs, np.zeros(count, np.int64)))
+
+
+@pytest.mark.parametrize("name", ["mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0"])
+def test_images_that_share_a_forward_pass_change_no_output(name: str) -> None:
+    checkpoint = CheckpointStore(SHIPPED).find(name)
+    images = made_up(checkpoint, 21)
+    noise = NoiseSetting(MULTIPLICATIVE, 1.0)
+    caster = Caster(checkpoint, seed=3)
+    assert 3 * len(images) > rows_of_pass(checkpoint.card) > 3
+    together = caster.outputs(images, noise, 3)
+    for place in (0, 13, 20):
+        alone = caster.outputs(images.chosen(np.array([place])), noise, 3)
+        assert np.array_equal(alone[0], together[place])
+
+
+def test_repeats_divide_sigma_by_their_root_at_their_point_alone() -> None:
+    checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
+    card = checkpoint.card
+    repeated = NoiseSetting(MULTIPLICATIVE, 0.8, {"fc2": 16})
+    assert repeated.at(card).tolist() == [0.8] * 5 + [0.2]
+    images = made_up(checkpoint, 3)
+    quieter = {point.name: 0.8 for point in card.noise_points} | {"fc2": 0.2}
+    caster = Caster(checkpoint, seed=0)
+    assert np.array_equal(
+        caster.outputs(images, repeated, 2),
+        caster.outputs(images, NoiseSetting(MULTIPLICATIVE, quieter), 2),
+    )
+
+
+def test_points_left_out_of_a_map_get_no_noise_and_unknown_ones_are_refused() -> None:
+    card = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0").card
+    assert NoiseSetting(MULTIPLICATIVE, {"fc1": 0.5}).at(card).tolist() == [0, 0, 0, 0, 0.5, 0]
+    with pytest.raises(InputError, match="'fc3' is no noise point; there are: conv1"):
+        NoiseSetting(MULTIPLICATIVE, 1.0, {"fc3": 2}).at(card)
+
+
+def test_outputs_that_overflow_are_refused() -> None:
+    checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
+    with pytest.raises(DataError, match="overflow"):
+        Caster(checkpoint, seed=0).cast(
+            made_up(checkpoint, 1), NoiseSetting(MULTIPLICATIVE, 1e30), 1
+        )
+
+
+def test_spread_images_keep_their_numbers_and_leave_the_others() -> None:
+    images = numbered(Examples(np.zeros((10, 1, 1, 1), np.uint8), np.arange(10)))
+    some, others = images.spread(4)
+    assert some.numbers.tolist() == [0, 2, 5, 7] == some.examples.labels.tolist()
+    assert sorted([*some.numbers, *others.numbers]) == list(range(10))
+    assert len(images.spread(99)[0]) == 10
 
 
 def test_evaluations_with_different_seeds_share_no_noise() -> None:

@@ -10,8 +10,9 @@ from rich.console import Console
 from models.card import Training
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.datasets import Dataset, as_inputs
+from models.networks.trained import load_network
 from models.noise import NoiseKind
-from training.export import check_parity, export_checkpoint, load_network
+from training.export import check_parity, export_checkpoint
 from training.loop import fit
 from training.recipes import Recipe
 
@@ -26,7 +27,7 @@ def exported(
     recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
 ) -> Checkpoint:
     folder = tmp_path_factory.mktemp("export")
-    network = fit(recipe, dataset.train, folder / "run", Console(quiet=True))
+    network = fit(recipe, dataset.train, folder / "run", Console(quiet=True)).network
     training = PROVENANCE.model_copy(update={"recipe": recipe.as_dict()})
     export_checkpoint(network, recipe, "small", training, folder / "small")
     return CheckpointStore(folder).find("small")

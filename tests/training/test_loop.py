@@ -14,10 +14,11 @@ from models.datasets import Dataset
 from models.errors import TrainingError
 from models.networks.noise_points import fresh_noise, noise_from
 from training import loop
-from training.hardening import StepLoss, step_loss
-from training.loop import accuracy, batch, fit, split
-from training.recipes import Hardening, Recipe
+from training.batches import Batches
+from training.loop import Run, fit, split, take_step
+from training.recipes import Recipe
 from training.state import STATE_FILE, read_state
+from training.validation import accuracy
 
 quiet = Console(quiet=True)
 
@@ -65,22 +66,15 @@ def test_interrupted_run_goes_on_to_the_same_weights(
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
     done = 0
 
-    def interrupting(hardening: Hardening) -> StepLoss:
-        step = step_loss(hardening)
-
-        def loss(
-            network: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator
-        ) -> Tensor:
-            nonlocal done
-            if done == steps_before:
-                raise PowerCut
-            done += 1
-            return step(network, images, labels, generator)
-
-        return loss
+    def interrupting(run: Run, chosen: Tensor) -> Tensor:
+        nonlocal done
+        if done == steps_before:
+            raise PowerCut
+        done += 1
+        return take_step(run, chosen)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "step_loss", interrupting)
+        patch.setattr(loop, "take_step", interrupting)
         with pytest.raises(PowerCut):
             fit(recipe, dataset.train, tmp_path, quiet)
     assert read_state(tmp_path)["step"] == steps_before
@@ -122,9 +116,9 @@ def test_evaluation_at_the_training_sigma_agrees_with_training_mode(
     # Batch norm in training mode uses the statistics of the noisy batch; in evaluation mode the
     # estimated ones. At the training sigma both must give like outputs, or the noise would be
     # another one in service than in training.
-    network = fit(recipe, dataset.train, trained, quiet)
+    network = fit(recipe, dataset.train, trained, quiet).network
     train, _ = split(dataset.train, recipe)
-    images, _ = batch(train, np.arange(len(train)), torch.device("cpu"))
+    images, _ = Batches.on("cpu", train).batch(slice(None))
 
     def outputs(mode: Callable[[], nn.Module]) -> Tensor:
         mode()
@@ -145,7 +139,8 @@ def test_evaluation_at_the_training_sigma_agrees_with_training_mode(
 def test_noisy_accuracy_of_a_hardened_network_falls_with_sigma(
     recipe: Recipe, dataset: Dataset, trained: Path
 ) -> None:
-    network = fit(recipe, dataset.train, trained, quiet)
+    network = fit(recipe, dataset.train, trained, quiet).network
     generator = torch.Generator().manual_seed(1)
     quiet_noise, loud = (fresh_noise(recipe.hardening.kind, s, generator) for s in (0.2, 3.0))
-    assert accuracy(network, dataset.test, quiet_noise) > accuracy(network, dataset.test, loud)
+    test = Batches.on("cpu", dataset.test)
+    assert accuracy(network, test, quiet_noise) > accuracy(network, test, loud)

@@ -6,9 +6,21 @@ import numpy as np
 import pytest
 
 from models.noise import NoiseKind
+from training.experiments.grid import COLUMNS, SIGMAS_TRAIN, shown
 from training.limit import one_vote_limit
-from training.report import PAGE, RESULTS, report
-from training.results_file import accuracy_of, write_results
+from training.noise_setting import NoiseSetting
+from training.report.figures import draw_figures
+from training.report.figures.style import errors_of
+from training.report.grid_results import read_grid
+from training.report.page import FIGURES, PAGE, RESULTS, report
+from training.results_file import (
+    ACCURACY_COLUMNS,
+    ResultsFile,
+    accuracy_of,
+    accuracy_row,
+    read_table,
+    share,
+)
 
 ABOUT = {
     "command": "noisevote-train evaluate mnist_cnn-mult-1.0 --test",
@@ -20,24 +32,122 @@ ABOUT = {
     "machine": "m",
     "libraries": "l",
 }
+GRID = "mnist_cnn-mult-grid"
+
+
+def cells_of(page: str, begin: str) -> list[str]:
+    """The cells of the only row that begins so."""
+    (row,) = [line for line in page.splitlines() if line.startswith(begin)]
+    return [cell.strip() for cell in row.strip("|").split("|")]
+
+
+def write_grid(folder: Path, *more: tuple[str, int]) -> None:
+    """A grid of two networks: the one that is better in validation is worse in the test."""
+    for sigma_train, validation, test in ((0.0, 60, 70), (1.0, 80, 65)):
+        about = ABOUT | {"command": f"noisevote-train experiment grid {GRID}"}
+        file = ResultsFile(folder / "grid" / GRID / f"{shown(sigma_train)}.csv", about, COLUMNS)
+        file.add(
+            {"split": split, "sigma": sigma, "votes": votes, **share(correct, 100)}
+            for split, correct in (("validation", validation), ("test", test), *more)
+            for sigma in (0.0, 1.0, 1 / 20**0.5)
+            for votes in (1, 20)
+        )
 
 
 def test_committed_page_is_what_the_stored_results_give() -> None:
     assert (RESULTS / PAGE).read_text() == report(RESULTS)
 
 
-def test_page_sets_paper_ours_and_limit_side_by_side_with_their_command(tmp_path: Path) -> None:
+def test_every_figure_of_the_committed_page_is_there_and_small() -> None:
+    page = (RESULTS / PAGE).read_text()
+    shown_figures = {part.split(".svg")[0] for part in page.split(f"]({FIGURES}/")[1:]}
+    stored = {path.stem for path in (RESULTS / FIGURES).glob("*.svg")}
+    assert shown_figures == stored
+    for name in stored:
+        for suffix in ("svg", "png"):
+            assert (RESULTS / FIGURES / f"{name}.{suffix}").stat().st_size < 60_000
+
+
+def test_page_sets_one_checkpoint_beside_the_papers_envelope(tmp_path: Path) -> None:
     accuracies = [
-        accuracy_of(NoiseKind.MULTIPLICATIVE, sigma, votes, correct, 100)
+        accuracy_of(NoiseSetting(NoiseKind.MULTIPLICATIVE, sigma), votes, correct, 100)
         for sigma, votes, correct in ((0.0, 1, 90), (1.0, 1, 80), (1.0, 20, 99))
     ]
-    write_results(tmp_path / "evaluations" / "mnist_cnn-mult-1.0.csv", accuracies, ABOUT)
+    file = tmp_path / "evaluations" / "mnist_cnn-mult-1.0.csv"
+    ResultsFile(file, ABOUT, ACCURACY_COLUMNS).add(accuracy_row(entry) for entry in accuracies)
     page = report(tmp_path)
-    (row,) = [line for line in page.splitlines() if line.startswith("| 1 | 0.0 |")]
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    cells = cells_of(page, "| 1 | 0.0 |")
     assert cells[2:6] == ["21.1", "-", "77.7 (1.0)", "80.00 [70.82, 87.33]"]
     assert cells[6:9] == ["84.1", "99.5 (0.9)", "99.00 [94.55, 99.97]"]
     assert f"`{ABOUT['command']}`" in page
+
+
+def test_best_of_a_grid_is_chosen_on_validation_and_reported_on_test(tmp_path: Path) -> None:
+    write_grid(tmp_path)
+    page = report(tmp_path)
+    cells = cells_of(page, "| 1 | 0.0 |")
+    low, high = (100 * float(share(65, 100)[key]) for key in ("low", "high"))
+    ours = f"65.00 [{low:.2f}, {high:.2f}] (1)"
+    assert cells[4:] == [
+        "77.7 (1.0)", ours, f"{100 * one_vote_limit(1.0) * 0.65:.1f}", "99.5 (0.9)", ours, ours,
+    ]  # fmt: skip
+    assert cells[3].startswith("70.00")
+    values = " ".join(f"--sigma-train {value:g}" for value in SIGMAS_TRAIN[1:-1])
+    assert f"noisevote-train experiment grid {GRID} {values}" in page
+
+
+def test_test_images_with_exact_pixels_have_a_table_of_their_own(tmp_path: Path) -> None:
+    write_grid(tmp_path, ("exact_test", 55))
+    page = report(tmp_path)
+    assert "on official test images with exact pixels" in page
+    cells = cells_of(page, "| 1 | 77.7 (1.0) | 55.00")
+    assert cells[2].endswith("(1)")
+    assert len(cells) == 5
+
+
+def test_of_two_equals_in_validation_the_quieter_training_is_taken(tmp_path: Path) -> None:
+    write_grid(tmp_path)
+    path = tmp_path / "grid" / GRID / "1.0.csv"
+    path.write_text(path.read_text().replace(",80,100,", ",60,100,").replace("0.8000", "0.6000"))
+    grid = read_grid(tmp_path / "grid" / GRID)
+    assert grid is not None
+    best = grid.best(1.0, 20)
+    assert best is not None
+    assert best.sigma_train == 0.0
+
+
+def test_missing_results_are_open_rows_with_the_command_that_fills_them(tmp_path: Path) -> None:
+    page = report(tmp_path)
+    for command in (
+        "grid mnist_cnn-mult-grid", "grid mnist_cnn-add-grid", "grid densenet40-mult-grid",
+        "grid stroke_lstm-mult-grid", "weights mnist_cnn-mult-grid", "votes mnist_cnn-mult-1.0",
+        "energy stroke_lstm-mult-1.0", "midpoints mnist_cnn-mult-1.0", "quantisation RECIPE ...",
+    ):  # fmt: skip
+        assert f"To fill: `noisevote-train experiment {command}`" in page
+
+
+def test_figures_are_the_same_byte_for_byte(tmp_path: Path) -> None:
+    write_grid(tmp_path)
+    names = draw_figures(tmp_path, tmp_path / "one")
+    assert names == [f"grid-{GRID}"] == draw_figures(tmp_path, tmp_path / "two")
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_errors_in_figures_are_the_shares_that_are_not_right() -> None:
+    rows = [share(90, 100), share(100, 100)]
+    errors, intervals = errors_of(rows)
+    assert errors.tolist() == pytest.approx([10, 0.5])
+    low, high = (100 * (1 - float(rows[0][key])) for key in ("high", "low"))
+    assert intervals[:, 0] == pytest.approx([10 - low, high - 10])
+    assert (intervals >= 0).all()
+
+
+def test_stored_evaluations_hold_what_they_say() -> None:
+    for path in RESULTS.rglob("*.csv"):
+        about = read_table(path).about
+        assert about["command"].startswith("noisevote-train ")
+        assert not any(part.startswith("/") for part in about["command"].split())
 
 
 @pytest.mark.parametrize(

@@ -1,35 +1,80 @@
-"""Results on disk: written, read back, and never taken for those of another evaluation."""
+"""Raw results are read back, go on where they were, and are never taken for others."""
 
 from pathlib import Path
 
 import pytest
 
-from models.errors import DataError
+from models.errors import DataError, InputError
 from models.noise import NoiseKind
-from training.results_file import accuracy_of, read_results, results_so_far, write_results
+from training.noise_setting import NoiseSetting, parse_repeats, parse_sigma, shown_sigma
+from training.results_file import (
+    ACCURACY_COLUMNS,
+    ResultsFile,
+    accuracy_of,
+    accuracy_row,
+    read_results,
+    read_table,
+)
 
-ACCURACIES = [accuracy_of(NoiseKind.ADDITIVE, 0.5, votes, 90 + votes, 100) for votes in (1, 3)]
+SETTINGS = [
+    NoiseSetting(NoiseKind.ADDITIVE, 0.5),
+    NoiseSetting(NoiseKind.ADDITIVE, {"fc1": 0.25, "fc2": 1.0}, {"fc2": 20}),
+]
+ACCURACIES = [accuracy_of(noise, votes, 90 + votes, 100) for noise in SETTINGS for votes in (1, 3)]
 ABOUT = {"checkpoint": "c", "split": "test, 4 images, seed 0", "noise": "additive", "votes": "3"}
 
 
-def test_written_results_are_read_back(tmp_path: Path) -> None:
+def test_accuracies_are_read_back_as_they_were_written(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "results.csv"
+    ResultsFile(path, ABOUT, ACCURACY_COLUMNS).add(accuracy_row(entry) for entry in ACCURACIES)
+    results = read_results(path)
+    assert results.accuracies == ACCURACIES
+    assert results.about == ABOUT
+
+
+def test_rows_of_an_interrupted_experiment_are_there_when_it_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
-    assert results_so_far(path, ABOUT) == []
-    write_results(path, ACCURACIES, ABOUT)
-    assert results_so_far(path, ABOUT) == ACCURACIES
-    assert read_results(path).about == ABOUT
+    first = ResultsFile(path, ABOUT | {"command": "a"}, ("sigma", "correct"))
+    first.add([{"sigma": 0.1, "correct": 7}, {"sigma": 0.2, "correct": 8}])
+    again = ResultsFile(path, ABOUT | {"command": "b"}, ("sigma", "correct"))
+    assert again.having(sigma=0.2) == [{"sigma": "0.2", "correct": "8"}]
+    assert again.having(sigma=0.3) == []
+    again.drop(sigma=0.2)
+    again.add([{"sigma": 0.3, "correct": 9}])
+    assert [row["sigma"] for row in read_table(path).rows] == ["0.1", "0.3"]
+    assert read_table(path).about["command"] == "b"
 
 
 @pytest.mark.parametrize("key", list(ABOUT))
 def test_results_of_another_evaluation_are_refused(tmp_path: Path, key: str) -> None:
-    write_results(tmp_path / "results.csv", [], ABOUT | {key: "other"})
-    with pytest.raises(DataError, match=f"another evaluation \\({key}"):
-        results_so_far(tmp_path / "results.csv", ABOUT)
-
-
-def test_file_that_holds_no_results_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
-    write_results(path, [], ABOUT)
-    path.write_text(path.read_text() + "additive,loud\n")
+    ResultsFile(path, ABOUT | {key: "other"}, ("sigma",)).add([{"sigma": 1}])
+    with pytest.raises(DataError, match=f"another evaluation \\({key}"):
+        ResultsFile(path, ABOUT, ("sigma",))
+
+
+@pytest.mark.parametrize("line", ["additive,loud", "loud,0.5,,3,93,100,,,", "additive,x,,3,9,9,,,"])
+def test_file_that_holds_no_results_is_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "results.csv"
+    ResultsFile(path, ABOUT, ACCURACY_COLUMNS).add([])
+    path.write_text(f"{path.read_text()}{line}\n")
     with pytest.raises(DataError, match="is not a results file"):
         read_results(path)
+
+
+def test_sigma_and_repeats_are_read_as_they_are_shown() -> None:
+    for noise in SETTINGS:
+        assert parse_sigma(shown_sigma(noise.sigma)) == noise.sigma
+    assert parse_repeats("fc1=4, fc2=20") == {"fc1": 4, "fc2": 20}
+
+
+@pytest.mark.parametrize("text", ["loud", "fc1=x", "fc1=1;fc2", "-1", "fc1=-1", "nan", "inf"])
+def test_what_is_no_sigma_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="sigma"):
+        parse_sigma(text)
+
+
+@pytest.mark.parametrize("text", ["fc1", "fc1=0", "fc1=1.5"])
+def test_what_are_no_repeats_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="repeats"):
+        parse_repeats(text)

@@ -5,7 +5,9 @@ import pytest
 from models.card import Card
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.networks.registry import NETWORKS
-from training.recipes import find_recipe, recipe_from_dict, train_command
+from training.recipe_table import find_recipe
+from training.recipes import recipe_from_dict
+from training.variation import train_command
 
 STORE = CheckpointStore(SHIPPED)
 

@@ -1,0 +1,107 @@
+"""The shipped checkpoint with a gate before its forward passes, which are counted.
+
+What the gate holds back is known, so that tests of what happens meanwhile do not depend on time.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from models.noise import NoiseKind
+from models.runtime import OnnxRuntime, Rows
+from models.stopping import StopRule
+from models.voting import VoteRequest
+from service.backend import VotingBackend
+from tests.service.support import CHECKPOINT, array, noise_image
+
+
+class GatedRuntime(OnnxRuntime):
+    """Computes nothing until its gate is open.
+
+    Attributes:
+        passes: begun so far.
+        rows: of each of them.
+        begun: set by the first one.
+        gate: open it with ``set``.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, kind: NoiseKind) -> None:
+        card = checkpoint.card
+        shapes = {point.name: point.shape for point in card.noise_points}
+        super().__init__(checkpoint.folder / card.graphs[kind], kind, shapes)
+        self.rows: list[int] = []
+        self.begun = threading.Event()
+        self.gate = threading.Event()
+
+    @property
+    def passes(self) -> int:
+        return len(self.rows)
+
+    def outputs(self, rows: Rows) -> NDArray[np.float32]:
+        self.rows.append(len(rows.keys))
+        self.begun.set()
+        self.gate.wait()
+        return super().outputs(rows)
+
+
+class GatedCheckpoint(Checkpoint):
+    """Its multiplicative noise is gated; its additive noise is not."""
+
+    def __init__(self) -> None:
+        super().__init__(SHIPPED / CHECKPOINT)
+        self.gated = GatedRuntime(self, NoiseKind.MULTIPLICATIVE)
+
+    def runtime(self, kind: NoiseKind) -> OnnxRuntime:
+        return self.gated if kind is NoiseKind.MULTIPLICATIVE else super().runtime(kind)
+
+
+class GatedStore(CheckpointStore):
+    """Finds the gated checkpoint."""
+
+    def __init__(self) -> None:
+        super().__init__(SHIPPED)
+        self.gated = GatedCheckpoint()
+
+    def find(self, name: str) -> Checkpoint:
+        return self.gated if name == CHECKPOINT else super().find(name)
+
+
+@contextmanager
+def one_slot(queue_gmacs: float = 80) -> Iterator[VotingBackend]:
+    backend = VotingBackend(1, queue_gmacs)
+    try:
+        yield backend
+    finally:
+        backend.close()
+
+
+def votes_asked(
+    inputs: int,
+    votes: int,
+    stop: StopRule = StopRule.FULL,
+    seed: int = 1,
+    kind: NoiseKind = NoiseKind.MULTIPLICATIVE,
+    sigma: float = 1.0,
+) -> VoteRequest:
+    """Ask for votes: on noise without a class, or on a drawn digit if the voting may stop early."""
+    image = noise_image() if stop is StopRule.FULL else array(1)
+    return VoteRequest(
+        inputs=np.array([[image]] * inputs, np.float32),
+        kind=kind,
+        sigma=np.full(6, sigma),
+        votes=votes,
+        stop=stop,
+        seed=seed,
+        alpha=0.05,
+    )
+
+
+async def at_rest(backend: VotingBackend, runtime: GatedRuntime) -> int:
+    """Wait until the only slot has done what it was at, and return the passes so far."""
+    uncounted = CheckpointStore(SHIPPED).find("mnist_cnn-clean")
+    await backend.vote(uncounted, votes_asked(1, 1))
+    return runtime.passes

@@ -1,0 +1,142 @@
+"""The vote batcher alone: who is refused, who comes first, whose time is up."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from models.errors import OverloadedError
+from models.stopping import StopReason
+from models.voting import Poll
+from service.batcher import LARGEST_SHARE, LOW_EVERY
+from service.tickets import Priority
+from tests.models.test_voting import CLASSES, request_for
+from tests.service.queueing import (
+    VOTE_GMACS,
+    batcher_with,
+    fell_on,
+    lane_of,
+    served,
+    ticket_for,
+)
+
+
+def test_a_full_queue_refuses_and_says_when_there_will_be_room() -> None:
+    lane = lane_of()
+    limit = 100 * VOTE_GMACS
+    batcher = batcher_with(limit=limit, slots=2)
+    first = [ticket_for(lane, request_for(1, 10)) for _ in range(10)]
+    batcher.admit(first[0])
+    assert [sum(tile.values()) for tile in served(batcher)] == [8, 2]  # measures 1 ms a vote
+    for ticket in first[1:]:
+        batcher.admit(ticket)
+    batcher.admit(ticket_for(lane, request_for(1, 8)))
+    with pytest.raises(OverloadedError) as refused:
+        batcher.admit(ticket_for(lane, request_for(1, 10)))
+    # 8 votes too many, 1 ms each, on two slots.
+    assert refused.value.retry_after_s == pytest.approx(0.004)
+    assert batcher.requests == 10
+    batcher.remove(first[1])
+    batcher.admit(ticket_for(lane, request_for(1, 10)))
+
+
+def test_room_frees_as_votes_are_cast() -> None:
+    lane = lane_of(tile=10)
+    batcher = batcher_with(ticket_for(lane, request_for(1, 10)), limit=10 * VOTE_GMACS / 8)
+    for _ in range(7):
+        batcher.admit(ticket_for(lane, request_for(1, 10)))
+    with pytest.raises(OverloadedError):
+        batcher.admit(ticket_for(lane, request_for(1, 1)))
+    next(iter(served(batcher)))
+    tile = batcher.next_tile(0.0)
+    assert tile is not None
+    batcher.finish(tile, fell_on(tile), seconds=0.01)
+    batcher.admit(ticket_for(lane, request_for(1, 1)))
+
+
+def test_one_large_request_takes_up_no_more_than_its_share_of_the_queue() -> None:
+    lane = lane_of()
+    batcher = batcher_with(limit=10 * VOTE_GMACS)
+    for _ in range(round(1 / LARGEST_SHARE)):
+        batcher.admit(ticket_for(lane, request_for(1, 1000)))
+    with pytest.raises(OverloadedError):
+        batcher.admit(ticket_for(lane, request_for(1, 1000)))
+
+
+def test_very_cheap_requests_are_limited_in_number() -> None:
+    lane = lane_of(gmacs=1e-9)
+    batcher = batcher_with(limit=1.0)
+    for _ in range(1000):
+        batcher.admit(ticket_for(lane, request_for(1, 1)))
+    with pytest.raises(OverloadedError):
+        batcher.admit(ticket_for(lane, request_for(1, 1)))
+
+
+def test_each_priority_has_a_queue_of_its_own() -> None:
+    lane = lane_of()
+    batcher = batcher_with(limit=0.01)
+    for priority in Priority:
+        for _ in range(8):
+            batcher.admit(ticket_for(lane, request_for(1, 1000), priority))
+        with pytest.raises(OverloadedError, match="too many votes are waiting"):
+            batcher.admit(ticket_for(lane, request_for(1, 1000), priority))
+
+
+def test_low_priority_gets_only_now_and_then_a_tile_while_others_wait() -> None:
+    lane = lane_of(tile=8)
+    normal = ticket_for(lane, request_for(1, 8 * 4 * LOW_EVERY))
+    low = ticket_for(lane, request_for(1, 8 * 6), Priority.LOW)
+    tiles = [next(iter(tile)) for tile in served(batcher_with(low, normal))]
+    under_load = tiles[: 4 * LOW_EVERY]
+    assert under_load.count(low) == 4
+    assert tiles.count(low) == 6
+    assert tiles[-2:] == [low, low]
+
+
+def test_low_priority_never_shares_a_tile_with_normal_requests() -> None:
+    lane = lane_of(tile=8)
+    tickets = [ticket_for(lane, request_for(1, 2), priority) for priority in Priority]
+    assert [len(tile) for tile in served(batcher_with(*tickets))] == [1, 1]
+
+
+def test_a_request_whose_time_is_up_never_starts() -> None:
+    lane = lane_of()
+    late = ticket_for(lane, deadline=5.0)
+    batcher = batcher_with(late)
+    assert batcher.next_tile(now=5.0) is None
+    assert late.started is None
+    assert not batcher.is_ready
+
+
+def test_votes_that_would_come_too_late_are_not_computed() -> None:
+    lane = lane_of(tile=8)
+    lane.seconds = 0.1
+    request = replace(request_for(1, 100), turn=1)
+    ticket, other = ticket_for(lane, request, deadline=2.05), ticket_for(lane, request_for(1, 8))
+    batcher = batcher_with(ticket, other)
+    now, rows = 0.0, []
+    while (tile := batcher.next_tile(now)) is not None and ticket in dict(tile.parts):
+        rows.append(tile.rows)
+        now += 0.1 * tile.rows
+        batcher.finish(tile, fell_on(tile), seconds=0.1 * tile.rows)
+    assert rows == [8, 8, 4]
+    assert now <= ticket.deadline
+    (result,) = ticket.poll.results()
+    assert (result.votes_cast, result.stopped_by) == (20, StopReason.DEADLINE)
+
+
+def test_a_slow_past_keeps_no_request_from_its_first_votes() -> None:
+    # Otherwise one stall would look like a lack of speed for ever, as nothing measured it anew.
+    lane = lane_of(tile=8)
+    lane.seconds = 100.0
+    batcher = batcher_with(ticket_for(lane, deadline=1.0))
+    tile = batcher.next_tile(now=0.0)
+    assert tile is not None
+    assert tile.rows == 1
+
+
+def test_inputs_keep_level_under_a_deadline() -> None:
+    request = replace(request_for(inputs=5, votes=100), turn=1)
+    poll = Poll(request, CLASSES)
+    issued = Counter(key.position for _ in range(4) for key in poll.take(8))
+    assert max(issued.values()) - min(issued.values()) <= 1

@@ -1,0 +1,97 @@
+"""Guards against lost speed by counting work, not by timing: rows, passes, normals, bytes.
+
+Whoever makes the service compute, draw or copy more than the votes need fails here, on any machine.
+"""
+
+import asyncio
+
+import pytest
+
+from models.checkpoint import SHIPPED, CheckpointStore
+from models.noise import NoiseKind
+from models.runtime import Work
+from models.stopping import StopRule
+from service.backend import VotingBackend
+from tests.service.gated import GatedCheckpoint, one_slot, votes_asked
+
+pytestmark = pytest.mark.anyio
+
+NORMALS_A_VOTE = 25_088 * 2 + 12_544 * 2 + 256 + 10
+IMAGE_BYTES = 4 * 28 * 28
+INDEX_BYTES = 8
+
+
+def difference(after: Work, before: Work) -> Work:
+    return Work(
+        *(getattr(after, name) - getattr(before, name) for name in Work.__dataclass_fields__)
+    )
+
+
+async def work_of(votes: int, stop: StopRule, inputs: int = 1, sigma: float = 1.0) -> Work:
+    """Return what the backend does for one request on an idle slot."""
+    checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
+    runtime = checkpoint.runtime(NoiseKind.MULTIPLICATIVE)
+    before = runtime.work
+    with one_slot() as backend:
+        await backend.vote(checkpoint, votes_asked(inputs, votes, stop, sigma=sigma))
+    return difference(runtime.work, before)
+
+
+def fewest_bytes(work: Work) -> int:
+    """Return what a pass must be given: each image once, an index and the noise of each row."""
+    return work.images * IMAGE_BYTES + work.rows * INDEX_BYTES + 4 * work.rows * NORMALS_A_VOTE
+
+
+@pytest.mark.parametrize(
+    ("votes", "stop", "sigma", "rows"),
+    [
+        (20, StopRule.FULL, 1.0, 20),
+        (1, StopRule.FULL, 1.0, 1),
+        (20, StopRule.EXACT, 0.1, 11),  # unanimous, and the mode does not win ties
+        (20, StopRule.BOUNDED, 0.1, 8),
+        (1000, StopRule.FULL, 0.0, 1),
+    ],
+)
+async def test_no_vote_is_computed_that_does_not_count(
+    votes: int, stop: StopRule, sigma: float, rows: int
+) -> None:
+    work = await work_of(votes, stop, sigma=sigma)
+    assert work.rows == rows
+    assert work.normals == rows * NORMALS_A_VOTE
+    assert work.bytes_fed == fewest_bytes(work)
+
+
+async def test_votes_of_a_request_fill_tiles() -> None:
+    tile = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0").card.tile
+    work = await work_of(100, StopRule.FULL)
+    assert work.passes == -(-100 // tile)
+    assert work.images == work.passes
+
+
+async def test_images_of_a_batch_are_passed_once_for_all_their_votes_in_a_tile() -> None:
+    work = await work_of(8, StopRule.FULL, inputs=4)
+    assert work.rows == 32
+    assert work.images <= 4 + work.passes - 1
+    assert work.bytes_fed == fewest_bytes(work)
+
+
+async def test_single_votes_of_many_requests_share_their_passes() -> None:
+    checkpoint = GatedCheckpoint()
+    runtime, tile = checkpoint.gated, checkpoint.card.tile
+    with one_slot() as backend:
+        first = asyncio.create_task(backend.vote(checkpoint, votes_asked(1, 1)))
+        await asyncio.to_thread(runtime.begun.wait)
+        others = [
+            asyncio.create_task(backend.vote(checkpoint, votes_asked(1, 1, seed=seed)))
+            for seed in range(3 * tile)
+        ]
+        await all_admitted(backend, 1 + 3 * tile)
+        runtime.gate.set()
+        await asyncio.gather(first, *others)
+    assert runtime.rows == [1, tile, tile, tile]
+
+
+async def all_admitted(backend: VotingBackend, requests: int) -> None:
+    """Let the event loop turn until so many requests wait for votes."""
+    while backend.load.requests < requests:
+        await asyncio.sleep(0)

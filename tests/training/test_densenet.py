@@ -1,0 +1,82 @@
+"""The DenseNets from training to a checkpoint that serves, on made-up colour pictures."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from models.checkpoint import Checkpoint
+from models.cifar10 import CLASSES, FOLDER
+from models.datasets import as_inputs, load_dataset
+from models.networks.registry import NETWORKS
+from models.networks.trained import load_network
+from models.noise import NoiseKind
+from tests.photographs import SMALL, export_small_densenet, photographs, write_cifar10
+from training.batches import Batches
+from training.export import check_parity
+from training.loop import fit
+from training.recipe_table import RECIPES
+from training.recipes import Hardening, Recipe
+
+torch.set_num_threads(1)
+
+WITH_BOTTLENECKS = replace(SMALL, network="densenet100", options={"depth": 16, "growth": 4})
+ADDITIVE = replace(SMALL, hardening=Hardening(NoiseKind.ADDITIVE, 0.3))
+
+
+def parity_holds(checkpoint: Checkpoint, images: int, sigma: float) -> bool:
+    network = load_network(checkpoint.folder, checkpoint.card)
+    inputs = as_inputs(photographs(images, seed=3)[0])
+    return all(
+        check_parity(network, checkpoint.runtime(kind), checkpoint.card, inputs, sigma).holds
+        for kind in NoiseKind
+    )
+
+
+@pytest.mark.parametrize(
+    "recipe", [SMALL, WITH_BOTTLENECKS, ADDITIVE], ids=["plain", "bottlenecks", "additive"]
+)
+def test_torch_and_onnx_give_the_same_votes_on_the_same_noise(
+    recipe: Recipe, tmp_path: Path
+) -> None:
+    # Loading a runtime checks that a row's outputs do not depend on the batch, bit by bit.
+    checkpoint = export_small_densenet(tmp_path, recipe)
+    assert checkpoint.card.labels == CLASSES
+    assert parity_holds(checkpoint, images=24, sigma=0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("network", "points"), [("densenet40", 40), ("densenet100", 100)])
+def test_whole_networks_give_the_same_votes_in_torch_and_onnx(
+    network: str, points: int, tmp_path: Path
+) -> None:
+    checkpoint = export_small_densenet(tmp_path, replace(SMALL, network=network, options={}))
+    assert len(checkpoint.card.noise_points) == points
+    assert parity_holds(checkpoint, images=40, sigma=0.5)
+
+
+def test_training_on_files_of_cifar10_learns_and_goes_into_a_checkpoint(tmp_path: Path) -> None:
+    write_cifar10(tmp_path / FOLDER, count=60)
+    dataset = load_dataset("cifar10", tmp_path, allow_unknown=True)
+    progress = fit(SMALL, dataset.train, tmp_path / "run", Console(quiet=True))
+    first, *_, last = [row["loss"] for row in progress.history]
+    assert last < 0.7 * first
+    # Ten classes by chance give 0.1; the statistics of the batch norms fit the noise.
+    assert progress.history[-1]["noisy_accuracy"] > 0.5
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("densenet")])
+def test_recipes_name_networks_of_the_registry_and_their_data(name: str) -> None:
+    recipe = RECIPES[name]
+    assert NETWORKS[recipe.network].dataset == recipe.dataset
+    assert recipe.schedule.precision == "bfloat16"
+
+
+def test_large_pictures_are_passed_in_smaller_batches() -> None:
+    pictures, labels = photographs(300)
+    colour = Batches(torch.from_numpy(pictures), torch.from_numpy(labels))
+    grey = Batches(torch.zeros(600, 1, 28, 28), torch.zeros(600))
+    assert [len(labels) for _, labels in colour.in_order(500)] == [127, 127, 46]
+    assert [len(labels) for _, labels in grey.in_order(500)] == [500, 100]

@@ -1,0 +1,180 @@
+"""Every experiment, from its command to its raw results, on made-up data."""
+
+from pathlib import Path
+
+import pytest
+
+from models.checkpoint import CheckpointStore
+from models.networks.registry import NETWORKS
+from training import cli
+from training.experiments.energy import MOST_PASSES, TOLERANCES
+from training.experiments.energy_search import LADDER
+from training.experiments.made_up import TEST_IMAGES, VALIDATION_IMAGES, made_up_dataset
+from training.noise_setting import parse_repeats
+from training.results_file import Row, Table, read_table
+
+GRID = "mnist_cnn-mult-grid"
+HARDENED = f"{GRID}-1.0"
+
+
+class Smoke:
+    """Runs experiments as a shell does, in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run(self, *arguments: str) -> None:
+        places = ["--runs", str(self.folder / "runs"), "--results", str(self.folder / "results")]
+        command = ["noisevote-train", "experiment", "--smoke", "--threads", "1", *places]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", [*command, *arguments])
+            with pytest.raises(SystemExit) as caught:
+                cli.main()
+        assert caught.value.code == 0
+
+    def table(self, path: str) -> Table:
+        return read_table(self.folder / "results" / f"{path}.csv")
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Smoke:
+    """A folder in which the two networks of a small grid are trained and measured."""
+    smoke = Smoke(tmp_path_factory.mktemp("smoke"))
+    smoke.run("grid", GRID)
+    return smoke
+
+
+def shares_are_whole(rows: list[Row], images: int) -> bool:
+    """Whether every share is of all images and lies in its interval."""
+    return all(
+        int(row["images"]) == images
+        and float(row["low"]) <= float(row["accuracy"]) <= float(row["high"])
+        for row in rows
+    )
+
+
+def test_grid_trains_exports_and_measures_both_splits(smoke: Smoke) -> None:
+    store = CheckpointStore(smoke.folder / "runs" / "checkpoints")
+    assert store.names() == [f"{GRID}-0", HARDENED]
+    assert store.find(HARDENED).card.training.command == (
+        f"noisevote-train train {GRID} --name {HARDENED}"
+    )
+    table = smoke.table(f"grid/{GRID}/1.0")
+    equal_energy = f"{1 / 3**0.5:.6g}"
+    assert {(row["split"], row["sigma"], row["votes"]) for row in table.rows} == {
+        (split, sigma, votes)
+        for split in ("validation", "test")
+        for sigma, counts in (("0", "123"), ("1", "123"), (equal_energy, "1"))
+        for votes in counts
+    }
+    assert shares_are_whole([row for row in table.rows if row["split"] == "test"], TEST_IMAGES)
+    assert table.about["command"] == f"noisevote-train experiment --smoke grid {GRID}"
+    assert str(smoke.folder) not in "".join(table.about.values())
+
+
+def test_finished_experiment_is_left_as_it_is_and_an_interrupted_one_goes_on(smoke: Smoke) -> None:
+    path = smoke.folder / "results" / "grid" / GRID / "1.0.csv"
+    whole = path.read_text()
+    smoke.run("grid", GRID)
+    assert path.read_text() == whole
+    lines = whole.splitlines(keepends=True)
+    path.write_text("".join(lines[:-4]))
+    smoke.run("grid", GRID)
+    assert path.read_text() == whole
+
+
+def test_weights_are_the_mean_over_all_layers(smoke: Smoke) -> None:
+    smoke.run("weights", GRID)
+    rows = [row for row in smoke.table(f"weights/{GRID}").rows if row["sigma_train"] == "1"]
+    (whole,) = [row for row in rows if row["layer"] == "all"]
+    layers = [row for row in rows if row["layer"] != "all"]
+    assert len(layers) == 6
+    total = sum(int(row["weights"]) * float(row["mean_magnitude"]) for row in layers)
+    assert int(whole["weights"]) == sum(int(row["weights"]) for row in layers)
+    assert float(whole["mean_magnitude"]) == pytest.approx(total / int(whole["weights"]), rel=1e-4)
+
+
+def test_learning_curves_begin_before_the_first_step(smoke: Smoke) -> None:
+    smoke.run("learning", GRID)
+    rows = smoke.table(f"learning/{GRID}").rows
+    assert [(row["sigma_train"], row["step"]) for row in rows] == [
+        (sigma, step) for sigma in "01" for step in "024"
+    ]
+    assert all(float(row["loss"]) > 0 for row in rows)
+
+
+def test_distributions_count_every_pass_of_every_class(smoke: Smoke) -> None:
+    smoke.run("distributions", f"{GRID}-0", HARDENED)
+    rows = smoke.table(f"distributions/{HARDENED}").rows
+    assert len(rows) == 2 * 10
+    assert {sum(int(row[c]) for c in row if c.startswith("from_")) for row in rows} == {20}
+
+
+def test_votes_are_counted_by_mode_and_by_means(smoke: Smoke) -> None:
+    smoke.run("votes", HARDENED)
+    rows = smoke.table(f"votes/{HARDENED}").rows
+    assert shares_are_whole(rows, TEST_IMAGES)
+    firsts = {row["correct"] for row in rows if row["votes"] == "1"}
+    assert len(firsts) == 1  # of one vote, mode and means are the same class
+    assert {row["rule"] for row in rows} == {"mode", "mean_output", "mean_probability"}
+
+
+def test_midpoints_then_energy(smoke: Smoke) -> None:
+    smoke.run("midpoints", HARDENED)
+    fits = smoke.table(f"midpoints/{HARDENED}").rows
+    names = ["conv1", "conv2", "conv3", "conv4", "fc1", "fc2"]
+    assert [row["point"] for row in fits if row["floor_is"] == "chance"] == names
+    assert [row["point"] for row in fits if row["floor_is"] == "free"] == names
+    smoke.run("energy", HARDENED)
+    table = smoke.table(f"energy/{HARDENED}")
+    rows = [row for row in table.rows if row["split"] == "test"]
+    assert {row["curve"] for row in rows} == {"votes", "quieter", "repeats", "both"}
+    assert shares_are_whole(rows, TEST_IMAGES)
+    for row in table.rows:
+        repeats = parse_repeats(row["repeats"])
+        assert set(repeats) <= set(names)
+        assert set(repeats.values()) <= set(LADDER)
+        assert 1 <= float(row["energy"]) <= 3 * MOST_PASSES
+    answers = smoke.table(f"energy/{HARDENED}-answer").rows
+    assert [float(row["tolerance"]) for row in answers] == list(TOLERANCES)
+    for row in answers:
+        gained, lost = int(row["only_this_right"]), int(row["only_reference_right"])
+        assert int(row["correct"]) - int(row["reference_correct"]) == gained - lost
+
+
+def test_energy_without_midpoints_says_what_to_run(
+    smoke: Smoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(AssertionError):
+        smoke.run("energy", f"{GRID}-0")
+    assert f"noisevote-train experiment midpoints {GRID}-0" in capsys.readouterr().err
+
+
+def test_quantisation_measures_absolute_and_relative_noise(smoke: Smoke) -> None:
+    smoke.run("quantisation", HARDENED)
+    rows = smoke.table(f"quantisation/{HARDENED}").rows
+    assert [(row["view"], row["sigma"]) for row in rows] == [
+        ("absolute", "0"), ("absolute", "0.1"), ("absolute", "1"),
+        ("relative", "0.1"), ("relative", "1"),
+    ]  # fmt: skip
+    assert len(smoke.table(f"quantisation/{HARDENED}-rms").rows) == 6
+
+
+def test_widths_are_trained_at_their_width(smoke: Smoke) -> None:
+    smoke.run("widths", GRID)
+    rows = smoke.table(f"widths/{GRID}").rows
+    assert {(row["units"], row["sigma"], row["votes"]) for row in rows} == {
+        ("16", sigma, votes) for sigma in "01" for votes in "13"
+    }
+    store = CheckpointStore(smoke.folder / "runs" / "checkpoints")
+    card = store.find(f"{GRID}-fc_units-16").card
+    assert {point.name: point.shape for point in card.noise_points}["fc1"] == (16,)
+
+
+@pytest.mark.parametrize("network", list(NETWORKS))
+def test_made_up_data_have_the_networks_shape_and_range(network: str) -> None:
+    spec = NETWORKS[network]
+    dataset = made_up_dataset(spec.dataset)
+    assert dataset.test.inputs.shape == (TEST_IMAGES, *spec.input_shape)
+    assert len(dataset.train) > VALIDATION_IMAGES
+    assert set(dataset.train.labels.tolist()) == set(range(10))

@@ -1,0 +1,65 @@
+"""Examples on the device that trains, a batch at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.datasets import Examples
+
+MNIST_PIXELS = 28 * 28
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Labelled examples in the memory of a device, as stored: pictures as bytes.
+
+    Attributes:
+        inputs: ``[n, ...]``, uint8 pictures or float32 sequences.
+        labels: class of each ``[n]``.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+
+    @classmethod
+    def on(cls, device: torch.device | str, examples: Examples) -> "Batches":
+        """Copy ``examples`` to a device, once for all batches."""
+        return cls(
+            torch.tensor(examples.inputs, device=device),
+            torch.tensor(examples.labels, device=device),
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, chosen: Tensor | slice) -> tuple[Tensor, Tensor]:
+        """Return the chosen examples as inputs ``[batch, ...]`` and labels ``[batch]``.
+
+        The inputs are what ``models.datasets.as_inputs`` makes of them.
+        """
+        inputs = self.inputs[chosen]
+        if inputs.dtype is torch.uint8:
+            inputs = inputs.float() / 255
+        if inputs.dim() == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        return inputs, self.labels[chosen]
+
+    def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield all examples in order, ``size`` at a time, fewer if they are large."""
+        size = self.no_more_than(size)
+        for first in range(0, len(self), size):
+            yield self.batch(slice(first, first + size))
+
+    def no_more_than(self, pictures: int) -> int:
+        """Return how many examples hold as much as so many of MNIST's pictures, or so many.
+
+        What suits MNIST in memory and time is too much of a larger picture: DenseNets take twice
+        as long for a picture in batches that do not fit the caches.
+        """
+        return max(1, min(pictures, pictures * MNIST_PIXELS // self.inputs[0].numel()))
+
+    def first(self, count: int) -> "Batches":
+        """Return the first ``count`` examples, or all if there are fewer."""
+        return Batches(self.inputs[:count], self.labels[:count])

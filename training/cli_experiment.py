@@ -1,0 +1,221 @@
+"""The commands ``experiment ...``: each measures what one section of the results page shows."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from models.cores import allowed_cores
+from models.datasets import data_dir, load_dataset
+from training.cli_options import (
+    AllowUnknown,
+    DataDir,
+    Threads,
+    console,
+    given_command,
+    images_progress,
+)
+from training.experiments.bench import Bench
+from training.experiments.distributions import DistributionPlan, run_distributions
+from training.experiments.energy import EnergyExperiment, EnergyPlan
+from training.experiments.grid import GridPlan, run_grid
+from training.experiments.learning import LearningPlan, run_learning
+from training.experiments.midpoints import MidpointPlan, run_midpoints
+from training.experiments.quantisation import QuantisationPlan, run_quantisation
+from training.experiments.votes import VotesPlan, run_votes
+from training.experiments.weights import run_weights
+from training.experiments.widths import WidthPlan, run_widths
+from training.noise_setting import parse_map
+from training.report.page import RESULTS
+
+Plan = TypeVar("Plan", bound=Any)
+Entry = TypeVar("Entry", int, float)
+
+experiments = typer.Typer(
+    help="Run an experiment; it goes on where it was. --smoke runs it on made-up data in seconds.",
+    no_args_is_help=True,
+)
+
+GridRecipe = Annotated[
+    str, typer.Argument(help="Recipe that is varied, such as mnist_cnn-mult-grid.")
+]
+Names = Annotated[list[str], typer.Argument(help="Names of checkpoints.")]
+SigmaTrain = Annotated[list[float] | None, typer.Option(help="Default 0 to 1 by 0.2.")]
+Sigmas = Annotated[list[float] | None, typer.Option("--sigma", help="Repeat it for several.")]
+Images = Annotated[int | None, typer.Option(min=1, help="Images of the split.")]
+VoteCount = Annotated[int | None, typer.Option(min=1)]
+
+
+@experiments.callback()
+def bench(
+    context: typer.Context,
+    runs: Annotated[Path, typer.Option(help="Folder of the training runs.")] = Path("runs"),
+    results: Annotated[Path | None, typer.Option(help="Folder of the raw results.")] = None,
+    smoke: Annotated[bool, typer.Option(help="Made-up data, small networks, seconds.")] = False,
+    data: DataDir = None,
+    allow_unknown_data: AllowUnknown = False,
+    threads: Threads = None,
+) -> None:
+    """Set up what all experiments take."""
+    if smoke and results is None:
+        results = Path(tempfile.mkdtemp(prefix="noisevote-smoke-"))
+        runs = results / "runs"
+        console.print(f"made-up data; results in {results}")
+    context.obj = Bench(
+        runs=runs,
+        results=results or RESULTS,
+        load=lambda name: load_dataset(name, data_dir(data), allow_unknown_data),
+        command=given_command(),
+        console=console,
+        progress=images_progress,
+        threads=threads or allowed_cores(),
+        is_smoke=smoke,
+    )
+
+
+@experiments.command()
+def grid(
+    context: typer.Context,
+    recipe: GridRecipe,
+    sigma_train: SigmaTrain = None,
+    sigma: Sigmas = None,
+    votes: VoteCount = None,
+    voted_images: Images = None,
+    images: Images = None,
+) -> None:
+    """Accuracy over sigma and sigma_train (Tables 2, 3, 5 to 9; Figures 2, 6 to 10)."""
+    small = GridPlan(sigma_train=(0.0, 1.0), sigmas=(0.0, 1.0), votes=3)
+    plan = planned(
+        context.obj,
+        GridPlan(),
+        small,
+        sigma_train=tuple_of(sigma_train),
+        sigmas=tuple_of(sigma),
+        votes=votes,
+        voted_images=voted_images,
+        images=images,
+    )
+    run_grid(context.obj, recipe, plan)
+
+
+@experiments.command()
+def weights(context: typer.Context, recipe: GridRecipe, sigma_train: SigmaTrain = None) -> None:
+    """Mean magnitude of the weights over sigma_train (Table 4)."""
+    default = (0.0, 1.0) if context.obj.is_smoke else GridPlan().sigma_train
+    run_weights(context.obj, recipe, tuple_of(sigma_train) or default)
+
+
+@experiments.command()
+def learning(context: typer.Context, recipe: GridRecipe, sigma_train: SigmaTrain = None) -> None:
+    """Learning curves at a constant learning rate (Figure 3)."""
+    small = LearningPlan(sigma_train=(0.0, 1.0), steps=4, every=2, images=64)
+    plan = planned(context.obj, LearningPlan(), small, sigma_train=tuple_of(sigma_train))
+    run_learning(context.obj, recipe, plan)
+
+
+@experiments.command()
+def distributions(
+    context: typer.Context,
+    checkpoints: Names,
+    label: Annotated[int | None, typer.Option(min=0)] = None,
+    passes: Annotated[int | None, typer.Option(min=1)] = None,
+) -> None:
+    """Output distributions of one image (Figures 4, 5)."""
+    small = DistributionPlan(sigmas=(0.0, 1.0), passes=20)
+    plan = planned(context.obj, DistributionPlan(), small, label=label, passes=passes)
+    for name in checkpoints:
+        run_distributions(context.obj, context.obj.checkpoint(name), plan)
+
+
+@experiments.command()
+def votes(
+    context: typer.Context,
+    checkpoints: Names,
+    sigma: Sigmas = None,
+    votes: VoteCount = None,
+    images: Images = None,
+) -> None:
+    """Accuracy against the number of votes, by mode and by mean (Figure 11)."""
+    plan = planned(
+        context.obj,
+        VotesPlan(),
+        VotesPlan(sigmas=(1.0,), votes=5),
+        sigmas=tuple_of(sigma),
+        votes=votes,
+        images=images,
+    )
+    for name in checkpoints:
+        run_votes(context.obj, context.obj.checkpoint(name), plan)
+
+
+@experiments.command()
+def midpoints(
+    context: typer.Context, checkpoints: Names, sigma: Sigmas = None, images: Images = None
+) -> None:
+    """Midpoint noise level of each noise point."""
+    small = MidpointPlan(sigmas=(0.3, 1.0, 3.0, 10.0), resamples=5)
+    plan = planned(context.obj, MidpointPlan(), small, sigmas=tuple_of(sigma), images=images)
+    for name in checkpoints:
+        run_midpoints(context.obj, context.obj.checkpoint(name), plan)
+
+
+@experiments.command()
+def energy(
+    context: typer.Context,
+    checkpoints: Names,
+    sigma: Annotated[float | None, typer.Option(help="Of one read; default 1.")] = None,
+    energy: Annotated[
+        str, typer.Option(help="Of one evaluation of each layer: conv1=3,fc1=1; default MACs.")
+    ] = "",
+    images: Images = None,
+) -> None:
+    """Accuracy over energy: votes, a quieter pass, repeats, and both; needs `midpoints`."""
+    plan = planned(
+        context.obj,
+        EnergyPlan(),
+        EnergyPlan(votes=3),
+        sigma=sigma,
+        energy=parse_map(energy, float),
+        images=images,
+    )
+    for name in checkpoints:
+        EnergyExperiment(context.obj, context.obj.checkpoint(name), plan).run()
+
+
+@experiments.command()
+def quantisation(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(help="Names of checkpoints or recipes.")],
+    images: Images = None,
+) -> None:
+    """Quantisation-aware against noisy training, over absolute and relative noise."""
+    small = QuantisationPlan(sigmas=(0.1, 1.0), ratios=(0.1, 1.0))
+    plan = planned(context.obj, QuantisationPlan(), small, images=images)
+    for name in names:
+        run_quantisation(context.obj, name, plan)
+
+
+@experiments.command()
+def widths(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="Recipe that is varied.")] = "mnist_cnn-mult-grid",
+    units: Annotated[list[int] | None, typer.Option(min=1)] = None,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+) -> None:
+    """Width ablation at sigma_train 1.0."""
+    small = WidthPlan(units=(16,), epochs=1, votes=3)
+    plan = planned(context.obj, WidthPlan(), small, units=tuple_of(units), epochs=epochs)
+    run_widths(context.obj, recipe, plan)
+
+
+def planned(bench: Bench, plan: Plan, small: Plan, **given: object) -> Plan:
+    """Return the plan, or the small one of a smoke run, with the given values in place."""
+    changed = {key: value for key, value in given.items() if value is not None}
+    return replace(small if bench.is_smoke else plan, **changed)
+
+
+def tuple_of(values: list[Entry] | None) -> tuple[Entry, ...] | None:
+    """Return an option that may be repeated as a tuple; None if it was not given."""
+    return tuple(values) if values else None

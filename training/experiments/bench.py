@@ -1,0 +1,162 @@
+"""What every experiment stands on: data, networks trained and exported when missing, places."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from models.card import Training
+from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from models.datasets import Dataset
+from models.errors import UnknownCheckpointError
+from models.networks.registry import NETWORKS
+from models.noise import NOISE_SCHEME
+from training.evaluate import Caster, NumberedExamples
+from training.experiments.made_up import made_up_dataset, shrunk
+from training.export import export_checkpoint
+from training.loop import fit
+from training.recipes import Recipe, recipe_from_dict
+from training.results_file import ResultsFile, machine
+from training.sources import Sources
+from training.splits import Split, examples_of, has_split
+
+SEEDS = {Split.VALIDATION: 1, Split.TEST: 0, Split.EXACT_TEST: 2}
+"""Noise of the splits; what is chosen on one is never confirmed on the same noise."""
+
+
+@dataclass(slots=True)
+class Bench:
+    """Where an experiment runs.
+
+    Attributes:
+        runs: folder of the training runs; their checkpoints lie in its folder ``checkpoints``.
+        results: folder of the raw results.
+        load: loads a data set by name.
+        command: as typed, for the heads of the results.
+        console: where progress is shown.
+        progress: makes a bar that counts images.
+        threads: of training and evaluation.
+        is_smoke: whether networks and data are made up and small, to see that all runs.
+    """
+
+    runs: Path
+    results: Path
+    load: Callable[[str], Dataset]
+    command: str
+    console: Console
+    progress: Callable[[], Progress]
+    threads: int = 1
+    is_smoke: bool = False
+    _datasets: dict[str, Dataset] = field(default_factory=dict)
+
+    def dataset(self, name: str) -> Dataset:
+        """Return a data set, loaded once."""
+        if name not in self._datasets:
+            load = made_up_dataset if self.is_smoke else self.load
+            self._datasets[name] = load(name)
+        return self._datasets[name]
+
+    def images(self, checkpoint: Checkpoint, split: Split) -> NumberedExamples:
+        """Return the examples of a split of a checkpoint's data set.
+
+        Raises:
+            DataError: the data set has no such split.
+        """
+        recipe = recipe_from_dict(checkpoint.card.training.recipe)
+        return examples_of(self.dataset(recipe.dataset), recipe, split)
+
+    def splits(self, checkpoint: Checkpoint) -> list[Split]:
+        """Return the splits that a checkpoint's data set has."""
+        dataset = self.dataset(checkpoint.card.training.recipe["dataset"])
+        return [split for split in Split if has_split(dataset, split)]
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """Return the recipe that is trained: a small one where all is made up."""
+        return shrunk(recipe) if self.is_smoke else recipe
+
+    def trained(self, recipe: Recipe, command: str) -> Checkpoint:
+        """Return the checkpoint of a recipe, trained and exported if it is missing.
+
+        Args:
+            recipe: names run and checkpoint.
+            command: that trains it, for the card.
+
+        Raises:
+            TrainingError: the run is of another recipe.
+        """
+        recipe = self.recipe(recipe)
+        checkpoints = self.runs / "checkpoints"
+        if not (checkpoints / recipe.name / "card.json").is_file():
+            torch.set_num_threads(self.threads)
+            dataset = self.dataset(recipe.dataset)
+            progress = fit(
+                recipe,
+                dataset.train,
+                self.runs / recipe.name,
+                self.console,
+                sources=Sources(checkpoints, self.runs),
+            )
+            training = Training(
+                recipe=recipe.as_dict(),
+                command=command,
+                data_digests=dataset.digests,
+                data_is_official=dataset.is_official,
+                data_licence=dataset.licence,
+                torch_version=torch.__version__,
+                sources=progress.sources,
+            )
+            export_checkpoint(
+                progress.network, recipe, recipe.name, training, checkpoints / recipe.name
+            )
+        return CheckpointStore(checkpoints).find(recipe.name)
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        """Return a checkpoint by name: one of this folder of runs, or a shipped one.
+
+        Raises:
+            UnknownCheckpointError: it is neither.
+        """
+        own = CheckpointStore(self.runs / "checkpoints")
+        try:
+            return own.find(name)
+        except UnknownCheckpointError:
+            return CheckpointStore(SHIPPED).find(name)
+
+    @contextmanager
+    def caster(self, checkpoint: Checkpoint, split: Split, total: int) -> Iterator[Caster]:
+        """Give a caster of votes on a split, with a bar over ``total`` images."""
+        with self.progress() as bar:
+            task = bar.add_task(f"{checkpoint.name} {split}", total=total)
+            yield Caster(
+                checkpoint, SEEDS[split], self.threads, lambda done: bar.advance(task, done)
+            )
+
+    def file(
+        self, path: str, checkpoint: Checkpoint | None, columns: tuple[str, ...], **about: str
+    ) -> ResultsFile:
+        """Open a file of raw results, which may hold some already.
+
+        Args:
+            path: inside the folder of results.
+            checkpoint: what is measured, if it is one.
+            columns: of the file.
+            about: what else must be known, and be the same when an experiment goes on.
+
+        Raises:
+            DataError: the file holds other results.
+        """
+        head = {"command": self.command}
+        if checkpoint is not None:
+            head["checkpoint"] = f"{checkpoint.name}, {checkpoint.fingerprint}"
+            head["trained by"] = checkpoint.card.training.command
+        head |= {"noise scheme": NOISE_SCHEME, **about, **machine()}
+        return ResultsFile(self.results / path, head, columns)
+
+
+def classes_of(checkpoint: Checkpoint) -> int:
+    """Return the number of classes that a checkpoint tells apart."""
+    return len(NETWORKS[checkpoint.card.network].labels)

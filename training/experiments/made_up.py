@@ -1,0 +1,53 @@
+"""Made-up data and small networks: every experiment runs on them in seconds.
+
+What they measure means nothing; it shows that the whole path works, from training to the page.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.datasets import Dataset, Examples
+from models.errors import DataError
+from models.networks.registry import NETWORKS
+from training.recipes import Recipe
+
+TRAIN_IMAGES, TEST_IMAGES, VALIDATION_IMAGES = 256, 64, 64
+EPOCHS, BATCH_SIZE = 1, 32
+SMALL_OPTIONS = {"mnist_cnn": {"fc_units": 32}, "stroke_lstm": {"units": 16}}
+
+
+def made_up_dataset(name: str) -> Dataset:
+    """Return examples that are patterns, one a class, under noise.
+
+    Raises:
+        DataError: no network takes a data set of that name.
+    """
+    network = next((entry for entry in NETWORKS.values() if entry.dataset == name), None)
+    if network is None:
+        raise DataError(f"no network takes a data set {name!r}")
+    low, high = network.input_range
+    generator = np.random.default_rng(0)
+    patterns = generator.uniform(low, high, (len(network.labels), *network.input_shape))
+    is_picture = len(network.input_shape) == 3
+
+    def examples(count: int) -> Examples:
+        labels = generator.integers(0, len(patterns), count)
+        noise = generator.uniform(low, high, (count, *network.input_shape))
+        mixed = 0.7 * patterns[labels] + 0.3 * noise
+        return Examples(as_pictures(mixed) if is_picture else mixed.astype(np.float32), labels)
+
+    return Dataset(name, examples(TRAIN_IMAGES), examples(TEST_IMAGES), {}, False, "made up")
+
+
+def as_pictures(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return values of 0 to 1 as they are stored."""
+    return (255 * values).astype(np.uint8)
+
+
+def shrunk(recipe: Recipe) -> Recipe:
+    """Return a recipe with the same hardening that trains in about a second."""
+    schedule = replace(recipe.schedule, epochs=EPOCHS, batch_size=BATCH_SIZE, precision="float32")
+    options = {**SMALL_OPTIONS.get(recipe.network, {}), **recipe.options}
+    return replace(recipe, schedule=schedule, options=options, validation_images=VALIDATION_IMAGES)

@@ -1,0 +1,90 @@
+"""Width ablation: one recipe, several widths.
+
+The widths of the paper's networks are lost and ours are a choice; this shows how much of a gain
+may be width. Short runs, so the rows compare with each other and with nothing else.
+"""
+
+from dataclasses import dataclass
+
+from training.experiments.bench import SEEDS, Bench
+from training.noise_setting import NoiseSetting
+from training.recipe_table import find_recipe
+from training.recipes import Recipe
+from training.results_file import SHARE_COLUMNS, share
+from training.splits import Split
+from training.variation import train_command, vary
+
+COLUMNS = ("units", "macs", "epochs", "sigma", "votes", *SHARE_COLUMNS)
+FOLDER = "widths"
+WIDTH_OPTION = {"mnist_cnn": "fc_units", "stroke_lstm": "units"}
+
+
+@dataclass(frozen=True, slots=True)
+class WidthPlan:
+    """What is varied and measured.
+
+    Attributes:
+        units: widths of the option that :data:`WIDTH_OPTION` names.
+        epochs: of each run.
+        votes: per image.
+        images: of the test split, spread over it.
+    """
+
+    units: tuple[int, ...] = (64, 128, 256, 512)
+    epochs: int = 2
+    votes: int = 20
+    images: int = 2000
+
+
+def run_widths(bench: Bench, base: str, plan: WidthPlan) -> None:
+    """Train a recipe at several widths; measure it at 0 and at its sigma_train.
+
+    Raises:
+        TrainingError: a run is of another recipe.
+    """
+    recipe = find_recipe(base)
+    option = WIDTH_OPTION[recipe.network]
+    file = bench.file(
+        f"{FOLDER}/{base}.csv",
+        None,
+        COLUMNS,
+        recipe=f"{base} with {plan.epochs} epochs and other {option}",
+        split=f"test, {plan.images} images spread over it, seed {SEEDS[Split.TEST]}",
+        votes=str(plan.votes),
+    )
+    for units in plan.units:
+        if not file.having(units=units):
+            file.add(measure(bench, wider(recipe, option, units, plan.epochs), units, plan))
+
+
+def wider(recipe: Recipe, option: str, units: int, epochs: int) -> Recipe:
+    """Return the recipe at another width."""
+    settings = {
+        "name": f"{recipe.name}-{option}-{units}",
+        f"options.{option}": units,
+        "schedule.epochs": epochs,
+    }
+    return vary(recipe, settings)
+
+
+def measure(bench: Bench, recipe: Recipe, units: int, plan: WidthPlan) -> list[dict[str, object]]:
+    """Train and measure one width."""
+    checkpoint = bench.trained(recipe, train_command(recipe))
+    images, _ = bench.images(checkpoint, Split.TEST).spread(plan.images)
+    kind, sigma_train = recipe.hardening.kind, recipe.hardening.sigma_train
+    rows: list[dict[str, object]] = []
+    with bench.caster(checkpoint, Split.TEST, 2 * len(images)) as caster:
+        for sigma in (0.0, sigma_train):
+            votes = caster.cast(images, NoiseSetting(kind, sigma), plan.votes)
+            rows += [
+                {
+                    "units": units,
+                    "macs": checkpoint.card.macs,
+                    "epochs": plan.epochs,
+                    "sigma": sigma,
+                    "votes": count,
+                    **share(votes.correct(count), len(images)),
+                }
+                for count in (1, plan.votes)
+            ]
+    return rows

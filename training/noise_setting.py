@@ -1,0 +1,110 @@
+"""The noise of a measurement: kind, sigma of a read, and reads averaged, at each noise point."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import Card
+from models.errors import InputError
+from models.noise import NoiseKind
+
+Number = TypeVar("Number", int, float)
+
+Sigma = float | dict[str, float]
+"""Standard deviation at all noise points, or by noise point; points left out get no noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseSetting:
+    """What noise a network is measured under.
+
+    Attributes:
+        kind: multiplicative or additive.
+        sigma: standard deviation of one read.
+        repeats: reads averaged before the activation, by noise point; 1 where none are given.
+    """
+
+    kind: NoiseKind
+    sigma: Sigma
+    repeats: dict[str, int] = field(default_factory=dict)
+
+    def at(self, card: Card) -> NDArray[np.float64]:
+        """Return the sigma of each noise point after averaging its reads ``[points]``.
+
+        Averaging r independent Gaussian reads divides sigma by the square root of r, exactly.
+
+        Raises:
+            InputError: a map names a noise point that the checkpoint does not have.
+        """
+        names = [point.name for point in card.noise_points]
+        check_points(self.repeats, names)
+        if isinstance(self.sigma, dict):
+            check_points(self.sigma, names)
+            of_read = [self.sigma.get(name, 0.0) for name in names]
+        else:
+            of_read = [self.sigma] * len(names)
+        reads = [self.repeats.get(name, 1) for name in names]
+        return np.array(of_read, np.float64) / np.sqrt(np.array(reads, np.float64))
+
+
+def check_points(given: Mapping[str, object], names: Sequence[str]) -> None:
+    """Refuse names that are no noise points."""
+    for name in given:
+        if name not in names:
+            raise InputError(f"{name!r} is no noise point; there are: {', '.join(names)}")
+
+
+def parse_sigma(text: str) -> Sigma:
+    """Return the sigma that a command line or results file names: ``0.5`` or ``fc1=0.2;fc2=1``.
+
+    Raises:
+        InputError: it is no sigma.
+    """
+    try:
+        sigma = parse_map(text, float) if "=" in text else float(text)
+    except ValueError:
+        raise InputError(f"{text!r} is no sigma; write 0.5, or fc1=0.2;fc2=1") from None
+    values = sigma.values() if isinstance(sigma, dict) else [sigma]
+    if not all(0 <= value < float("inf") for value in values):
+        raise InputError(f"sigma is {text}; it must be 0 or positive")
+    return sigma
+
+
+def parse_repeats(text: str) -> dict[str, int]:
+    """Return the repeats that a command line or results file names: ``fc1=4;fc2=20``.
+
+    Raises:
+        InputError: they are no repeats.
+    """
+    try:
+        repeats = parse_map(text, int)
+    except ValueError:
+        raise InputError(f"{text!r} are no repeats; write fc1=4;fc2=20") from None
+    if any(count < 1 for count in repeats.values()):
+        raise InputError(f"repeats are {text}; each must be at least 1")
+    return repeats
+
+
+def parse_map(text: str, number: Callable[[str], Number]) -> dict[str, Number]:
+    """Return ``a=1;b=2`` (or with commas) as a map; nothing gives an empty one."""
+    entries = {}
+    for part in text.replace(",", ";").split(";"):
+        if part.strip():
+            name, separator, value = part.partition("=")
+            if not separator:
+                raise ValueError(part)
+            entries[name.strip()] = number(value)
+    return entries
+
+
+def shown_sigma(sigma: Sigma) -> str:
+    """Return a sigma as :func:`parse_sigma` reads it."""
+    return shown_map(sigma) if isinstance(sigma, dict) else f"{sigma:g}"
+
+
+def shown_map(entries: Mapping[str, float]) -> str:
+    """Return a map as :func:`parse_map` reads it."""
+    return ";".join(f"{name}={value:g}" for name, value in entries.items())

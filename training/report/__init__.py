@@ -1,0 +1,1 @@
+"""The results page and its figures, made from the raw results alone."""

@@ -1,0 +1,154 @@
+"""The sections on sensitivity, repeats and energy."""
+
+from pathlib import Path
+
+from training.report.markdown import (
+    commands,
+    figure,
+    find,
+    markdown_table,
+    names_in,
+    open_row,
+    shown_share,
+    stored,
+)
+from training.results_file import Row, Table
+
+HARDENED = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40-mult-1.0")
+
+MIDPOINT_TEXT = """## Midpoint noise level of each layer
+
+Noise at one noise point at a time, all others silent; sigma is swept and the accuracy fitted by
+acc(s) = floor + (clean - floor) / (1 + (s / s50)^k). s50 is the midpoint (after Walking Noise,
+arXiv 2212.10430; the formula is ours). With the floor at chance the fit is poor under
+multiplicative noise, which leaves half of the signs as they were: the free floor fits better, and
+the search for repeats uses it. Networks trained with noise in all layers can be better with noise
+in one than with none. 95 % intervals from a bootstrap over the images.
+"""
+
+ENERGY_TEXT = """## What accuracy costs: votes, repeats, a quieter pass
+
+Energy in passes of the network without repeats, proportional to multiply-accumulates unless said.
+Reading a layer r times and averaging before the activation makes its sigma / sqrt(r) and costs r
+times that layer's energy. "A quieter pass" is one pass at sigma / sqrt(E), which is every layer
+read E times. Repeats are searched on validation images and confirmed on test images, on other
+noise. The first table has the cheapest way that came close to many plain votes on validation
+images, confirmed on all test images and paired with those votes; the second one the curves, on a
+part of the test images.
+"""
+
+
+def midpoint_sections(results: Path) -> list[str]:
+    """Return the midpoints of each hardened checkpoint."""
+    sections = [MIDPOINT_TEXT]
+    for name in names_in(results / "midpoints", HARDENED):
+        sections.append(f"### `{name}`: midpoints\n")
+        fits = stored(results / "midpoints" / f"{name}.csv")
+        if fits is None:
+            command = f"noisevote-train experiment midpoints {name}"
+            sections.append(open_row(command, "not measured"))
+            continue
+        sections += [
+            midpoint_table(fits),
+            figure(f"midpoints-{name}", f"Accuracy over the noise of one layer, {name}"),
+            commands([fits]),
+        ]
+    return sections
+
+
+def midpoint_table(fits: Table) -> str:
+    """Return both fits of every noise point."""
+    rows = []
+    for free in (row for row in fits.rows if row["floor_is"] == "free"):
+        chance = find(fits, point=free["point"], floor_is="chance") or free
+        rows.append(
+            [
+                f"`{free['point']}`",
+                shown_fit(free, "s50"),
+                shown_fit(free, "k"),
+                f"{100 * float(free['floor']):.1f}",
+                f"{100 * float(free['rms_error']):.1f}",
+                shown_fit(chance, "s50"),
+                f"{100 * float(chance['rms_error']):.1f}",
+            ]
+        )
+    head = [
+        "noise point", "s50, free floor", "k", "floor %", "rms error of the fit, points",
+        "s50, floor at chance", "rms error, points",
+    ]  # fmt: skip
+    return markdown_table(head, rows)
+
+
+def shown_fit(row: Row, key: str) -> str:
+    """Return a fitted value with its interval."""
+    value, low, high = (float(row[name]) for name in (key, f"{key}_low", f"{key}_high"))
+    return f"{value:.3g} [{low:.3g}, {high:.3g}]"
+
+
+def energy_sections(results: Path) -> list[str]:
+    """Return what accuracy costs each hardened checkpoint."""
+    sections = [ENERGY_TEXT]
+    for name in names_in(results / "energy", HARDENED):
+        sections.append(f"### `{name}`: energy\n")
+        curves = stored(results / "energy" / f"{name}.csv")
+        answer = stored(results / "energy" / f"{name}-answer.csv")
+        command = f"noisevote-train experiment energy {name}"
+        if curves is None:
+            sections.append(open_row(command, "not measured"))
+            continue
+        sections += [
+            answer_table(answer) if answer else open_row(command, "not finished"),
+            energy_table(curves),
+            figure(f"energy-{name}", f"Accuracy over energy, {name}"),
+            commands([curves]),
+        ]
+    return sections
+
+
+def answer_table(answers: Table) -> str:
+    """Return the cheapest ways to come close to many votes, confirmed on all test images."""
+    rows = []
+    for row in answers.rows:
+        reference = 100 * int(row["reference_correct"]) / int(row["images"])
+        difference, low, high = (
+            100 * float(row[key]) for key in ("difference", "difference_low", "difference_high")
+        )
+        rows.append(
+            [
+                f"{100 * float(row['tolerance']):g}",
+                f"**{float(row['energy']):.4g}**",
+                row["votes"],
+                shown_repeats(row["repeats"]),
+                shown_share(row),
+                f"{reference:.2f} ({row['reference_votes']})",
+                f"{difference:+.2f} [{low:+.2f}, {high:+.2f}]",
+            ]
+        )
+    head = [
+        "points that validation may lose", "energy, passes", "votes", "repeats", "accuracy",
+        "plain votes (number)", "paired difference, points",
+    ]  # fmt: skip
+    return markdown_table(head, rows)
+
+
+def energy_table(curves: Table) -> str:
+    """Return votes, a quieter pass, and the best of repeats and votes, on test images."""
+    test = [row for row in curves.rows if row["split"] == "test"]
+    shown = {"votes": "votes", "quieter": "a quieter pass", "both": "repeats and votes"}
+    rows = [
+        [
+            shown[row["curve"]],
+            f"{float(row['energy']):.3g}",
+            row["votes"],
+            shown_repeats(row["repeats"]),
+            shown_share(row),
+        ]
+        for row in test
+        if row["curve"] in shown
+    ]
+    return markdown_table(["way", "energy, passes", "votes", "repeats", "accuracy"], rows)
+
+
+def shown_repeats(text: str) -> str:
+    """Return repeats for readers."""
+    return text.replace("=", " x ").replace(";", ", ") if text else "none"

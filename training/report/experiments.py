@@ -1,0 +1,196 @@
+"""The sections on the paper's other figures, Table 4, the second paper, and the width ablation."""
+
+from pathlib import Path
+
+from training.paper import PAPER_WEIGHTS
+from training.report.markdown import (
+    commands,
+    figure,
+    find,
+    main_files,
+    markdown_table,
+    names_in,
+    open_row,
+    shown_share,
+    stored,
+)
+from training.results_file import Table, read_table
+
+GRID = "mnist_cnn-mult-grid"
+DISTRIBUTED = ("mnist_cnn-clean", "mnist_cnn-mult-1.0")
+VOTED = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40-mult-1.0")
+
+WEIGHTS_TEXT = """## Magnitude of the weights (Table 4)
+
+Mean of |w| over matrices and kernels. A batch norm behind a layer makes the scale of its weights
+free, so the absolute values depend on width, initialisation and weight decay; only the trend over
+sigma_train compares with the paper.
+"""
+
+LEARNING_TEXT = """## Learning curves (Figure 3)
+
+Validation accuracy and loss of one noisy pass at sigma_train over the first mini-batches of 32, at
+a constant learning rate; the paper's learning rate and its number of mini-batches are lost.
+"""
+
+DISTRIBUTION_TEXT = """## Output distributions of one image (Figures 4 and 5)
+
+The ten probabilities after softmax of the first test image of a 6, over 1,000 noisy passes at each
+sigma. Which image of a 6 and how many passes the paper took is lost.
+"""
+
+VOTES_TEXT = """## Votes against accuracy (Figure 11)
+
+Mode of the votes, and as baselines the class with the largest mean of the outputs (before softmax)
+and of the probabilities (after softmax). The paper has the mode only. One checkpoint, trained at
+sigma 1.0, for all sigmas.
+"""
+
+QUANTISATION_TEXT = """## Quantisation-aware against noisy training (second paper)
+
+Wang et al., arXiv 2501.14531: one pass under additive noise of the same absolute sigma at every
+noise point. A network with larger signals stands more absolute noise without being more robust;
+so the second column of figures sets sigma at each noise point to the same multiple of the root
+mean square of its signal. Networks, data and epochs are ours; the paper's numbers are lost.
+"""
+
+WIDTH_TEXT = """## Width ablation
+
+One recipe at several widths, short runs: the rows compare with each other only.
+"""
+
+
+def weights_section(results: Path) -> list[str]:
+    """Return Table 4."""
+    table = stored(results / "weights" / f"{GRID}.csv")
+    if table is None:
+        command = f"noisevote-train experiment weights {GRID}"
+        return [WEIGHTS_TEXT, open_row(command, "not measured")]
+    layers = list(dict.fromkeys(row["layer"] for row in table.rows))
+    rows = []
+    for value in dict.fromkeys(row["sigma_train"] for row in table.rows):
+        cells = {row["layer"]: row for row in table.rows if row["sigma_train"] == value}
+        paper = f"{PAPER_WEIGHTS[round(10 * float(value))]:.3f}"
+        rows.append(
+            [value, paper, *(f"{float(cells[layer]['mean_magnitude']):.4f}" for layer in layers)]
+        )
+    names = [layer.removesuffix(".weight") for layer in layers]
+    head = ["sigma_train", "paper", *(f"ours, {name}" for name in names)]
+    return [WEIGHTS_TEXT, markdown_table(head, rows), commands([table])]
+
+
+def learning_section(results: Path) -> list[str]:
+    """Return Figure 3."""
+    table = stored(results / "learning" / f"{GRID}.csv")
+    if table is None:
+        command = f"noisevote-train experiment learning {GRID}"
+        return [LEARNING_TEXT, open_row(command, "not measured")]
+    name = f"learning-{GRID}"
+    return [LEARNING_TEXT, figure(name, "Accuracy and loss over mini-batches"), commands([table])]
+
+
+def distribution_section(results: Path) -> list[str]:
+    """Return Figures 4 and 5."""
+    sections, tables = [DISTRIBUTION_TEXT], []
+    for name in names_in(results / "distributions", DISTRIBUTED):
+        table = stored(results / "distributions" / f"{name}.csv")
+        if table is None:
+            command = f"noisevote-train experiment distributions {name}"
+            sections.append(open_row(command, f"`{name}` not measured"))
+            continue
+        tables.append(table)
+        sections.append(figure(f"distributions-{name}", f"Output distributions, {name}"))
+    return [*sections, commands(tables)] if tables else sections
+
+
+def votes_section(results: Path) -> list[str]:
+    """Return Figure 11."""
+    sections = [VOTES_TEXT]
+    for name in names_in(results / "votes", VOTED):
+        sections.append(f"### `{name}`: votes\n")
+        table = stored(results / "votes" / f"{name}.csv")
+        if table is None:
+            command = f"noisevote-train experiment votes {name}"
+            sections.append(open_row(command, "not measured"))
+            continue
+        sections += [
+            votes_table(table),
+            figure(f"votes-{name}", f"Accuracy over votes, {name}"),
+            commands([table]),
+        ]
+    return sections
+
+
+def votes_table(table: Table) -> str:
+    """Return the accuracy of each rule at the largest sigma."""
+    sigma = max((row["sigma"] for row in table.rows), key=float)
+    rules = list(dict.fromkeys(row["rule"] for row in table.rows))
+    rows = [
+        [votes, *(shown_share(find(table, sigma=sigma, rule=rule, votes=votes)) for rule in rules)]
+        for votes in dict.fromkeys(row["votes"] for row in table.rows)
+    ]
+    return markdown_table([f"votes at sigma {sigma}", *rules], rows)
+
+
+def quantisation_section(results: Path) -> list[str]:
+    """Return the comparison of the second paper's ways of training."""
+    folder = results / "quantisation"
+    paths = main_files(folder)
+    if not paths:
+        command = "noisevote-train experiment quantisation RECIPE ..."
+        return [QUANTISATION_TEXT, open_row(command, "no network is measured")]
+    tables = {path.stem: read_table(path) for path in paths}
+    views = (
+        ("absolute", ("0", "0.1", "0.316228", "1", "3.16228", "10")),
+        ("relative", ("0.1", "0.316228", "1", "3.16228")),
+    )
+    head = ["network"]
+    head += [f"{view} {float(value):.3g}" for view, values in views for value in values]
+    rows = [
+        [
+            f"`{name}`",
+            *(
+                shown_share(find(table, view=view, sigma=value))
+                for view, values in views
+                for value in values
+            ),
+        ]
+        for name, table in tables.items()
+    ]
+    return [
+        QUANTISATION_TEXT,
+        markdown_table(head, rows),
+        rms_table(folder, list(tables)),
+        figure("quantisation", "Accuracy over absolute and relative noise"),
+        commands(list(tables.values())),
+    ]
+
+
+def rms_table(folder: Path, names: list[str]) -> str:
+    """Return the root mean square of the signal at each noise point of each network."""
+    lines = []
+    for name in names:
+        table = read_table(folder / f"{name}-rms.csv")
+        values = ", ".join(f"{row['point']} {float(row['rms']):.3g}" for row in table.rows)
+        lines.append([f"`{name}`", values])
+    return markdown_table(["network", "root mean square of the signal at each noise point"], lines)
+
+
+def width_section(results: Path) -> list[str]:
+    """Return the width ablation."""
+    table = stored(results / "widths" / f"{GRID}.csv")
+    if table is None:
+        command = f"noisevote-train experiment widths {GRID}"
+        return [WIDTH_TEXT, open_row(command, "not measured")]
+    rows = [
+        [
+            row["units"],
+            f"{int(row['macs']) / 1e6:.1f}",
+            row["sigma"],
+            row["votes"],
+            shown_share(row),
+        ]
+        for row in table.rows
+    ]
+    head = ["units of fc1", "10^6 multiply-accumulates", "sigma", "votes", "accuracy"]
+    return [WIDTH_TEXT, markdown_table(head, rows), commands([table])]

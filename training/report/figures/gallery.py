@@ -1,0 +1,56 @@
+"""All figures that the stored results allow."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from training.paper import PAPER_RESULTS
+from training.report.figures.curves import (
+    distribution_figure,
+    energy_figure,
+    learning_figure,
+    midpoint_figure,
+    quantisation_figure,
+    votes_figure,
+)
+from training.report.figures.grid import grid_figure
+from training.report.figures.style import save, settings
+from training.report.grid_results import read_grid
+from training.report.grids import grid_name
+from training.report.markdown import main_files
+from training.results_file import read_table
+
+BY_FOLDER = {
+    "learning": learning_figure,
+    "distributions": distribution_figure,
+    "votes": votes_figure,
+    "energy": energy_figure,
+}
+
+
+def draw_figures(results: Path, folder: Path) -> list[str]:
+    """Write every figure that ``results`` allow into ``folder`` and return their names."""
+    names = []
+    with settings():
+        for name, figure in figures_of(results):
+            save(figure, folder, name)
+            names.append(name)
+    return names
+
+
+def figures_of(results: Path) -> Iterator[tuple[str, Figure]]:
+    """Yield name and figure of all that is stored."""
+    for paper in PAPER_RESULTS:
+        grid = read_grid(results / "grid" / grid_name(paper))
+        if grid is not None:
+            yield f"grid-{grid_name(paper)}", grid_figure(paper, grid)
+    for kind, draw in BY_FOLDER.items():
+        for path in main_files(results / kind):
+            yield f"{kind}-{path.stem}", draw(read_table(path))
+    for path in main_files(results / "midpoints"):
+        sweep = read_table(path.with_name(f"{path.stem}-sweep.csv"))
+        yield f"midpoints-{path.stem}", midpoint_figure(sweep, read_table(path))
+    tables = {path.stem: read_table(path) for path in main_files(results / "quantisation")}
+    if tables:
+        yield "quantisation", quantisation_figure(tables)

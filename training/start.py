@@ -1,0 +1,127 @@
+"""The start of a run: the network, its first weights, and what changes them."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from models.errors import TrainingError
+from models.networks.registry import build_network
+from training.noise_level import check_points
+from training.recipes import Recipe, Schedule
+from training.sources import Sources, weights_digest
+from training.state import Progress, has_state, restore_state
+
+
+def start(
+    recipe: Recipe, steps: int, folder: Path, sources: Sources, device: torch.device | str
+) -> tuple[Progress, nn.Module | None]:
+    """Return a run at its first step, or at the step that its state in ``folder`` has reached.
+
+    Args:
+        recipe: what to train.
+        steps: of the whole run.
+        folder: where the state is, if there is one.
+        sources: where trained networks are found.
+        device: torch device.
+
+    Returns:
+        The run, and the teacher's network if the recipe has one, in evaluation mode.
+
+    Raises:
+        TrainingError: the state is of another recipe, or a trained network that the recipe names
+            is none of this recipe's network, or is not there.
+    """
+    network = untrained(recipe)
+    resumes = has_state(folder)
+    digests = {}
+    if recipe.warm_start is not None and not resumes:
+        before = sources.network(recipe.warm_start)
+        digests[recipe.warm_start] = weights_digest(before)
+        take_weights(network, before, recipe.warm_start)
+    teaching = None
+    if recipe.teacher is not None:
+        teaching = sources.network(recipe.teacher.weights)
+        digests[recipe.teacher.weights] = weights_digest(teaching)
+        to_device(teaching, device)
+    to_device(network, device)
+    optimizer = optimizer_of(network, recipe.schedule)
+    progress = Progress(
+        network,
+        optimizer,
+        scheduler_of(optimizer, recipe.schedule, steps),
+        average_of(network, recipe.schedule),
+        sources=digests,
+    )
+    if resumes:
+        restore_state(folder, recipe, progress)
+    return progress, teaching
+
+
+def untrained(recipe: Recipe) -> nn.Module:
+    """Return the network of a recipe with random weights, which depend on its seed alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(recipe.seed)
+        network = build_network(recipe.network, recipe.hardening.kind, recipe.options)
+    check_points(recipe.hardening, network)
+    return network
+
+
+def take_weights(network: nn.Module, before: nn.Module, name: str) -> None:
+    """Copy the weights of a trained network.
+
+    Raises:
+        TrainingError: it is built otherwise.
+    """
+    state = before.state_dict()
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise TrainingError(f"{name} cannot be the warm start: {error}") from error
+
+
+def to_device(network: nn.Module, device: torch.device | str) -> None:
+    """Move a network to where it learns, its kernels in the layout that is fastest there."""
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def optimizer_of(network: nn.Module, schedule: Schedule) -> Optimizer:
+    """Return the optimiser of a run."""
+    if schedule.optimizer == "sgd":
+        return SGD(
+            network.parameters(),
+            lr=schedule.learning_rate,
+            momentum=schedule.momentum,
+            weight_decay=schedule.weight_decay,
+            nesterov=True,
+        )
+    return AdamW(
+        network.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
+    )
+
+
+def scheduler_of(optimizer: Optimizer, schedule: Schedule, steps: int) -> LRScheduler:
+    """Return what sets the learning rate of each step."""
+    if schedule.curve == "cosine":
+        return CosineAnnealingLR(optimizer, T_max=steps)
+    return OneCycleLR(
+        optimizer,
+        schedule.learning_rate,
+        total_steps=steps,
+        pct_start=schedule.warm_up,
+        cycle_momentum=schedule.optimizer == "adamw",
+    )
+
+
+def average_of(network: nn.Module, schedule: Schedule) -> AveragedModel | None:
+    """Return the moving average of the weights, if the recipe asks for one.
+
+    Batch-norm statistics are averaged alike, for a look at the validation images between epochs.
+    """
+    if schedule.averaging == 0:
+        return None
+    moving = get_ema_multi_avg_fn(schedule.averaging)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, multi_avg_fn=moving, use_buffers=True)

@@ -1,0 +1,109 @@
+"""Varying a recipe: any of its values, named by its path, may be replaced.
+
+The path of a value is its field, after the fields that hold it: ``schedule.epochs``,
+``hardening.sigma_train``, ``options.fc_units``.
+"""
+
+import json
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from models.errors import TrainingError
+from training.recipe_table import RECIPES
+from training.recipes import Recipe, recipe_from_dict
+
+SHORT_OPTIONS = {
+    "name": "name",
+    "seed": "seed",
+    "hardening.sigma_train": "sigma-train",
+    "hardening.loss": "loss",
+    "schedule.epochs": "epochs",
+    "schedule.learning_rate": "learning-rate",
+    "validation_images": "validation-images",
+}
+"""Values that have an option of their own beside ``--set``, by path."""
+
+
+def vary(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """Return ``recipe`` with the values at the paths in ``settings`` replaced.
+
+    Args:
+        recipe: what to vary.
+        settings: new values by path, as plain data; text may stand for a number.
+
+    Raises:
+        TrainingError: there is no such path, or its value is not allowed.
+    """
+    data = recipe.as_dict()
+    for path, value in settings.items():
+        *parents, last = path.split(".")
+        place: Any = data
+        for key in parents:
+            if not isinstance(place.get(key), dict):
+                place[key] = {}
+            place = place[key]
+        place[last] = value
+    return recipe_from_dict(data)
+
+
+def settings_from(texts: Iterable[str]) -> dict[str, Any]:
+    """Read settings of the form ``path=value``; a value is JSON, or text as it stands.
+
+    Raises:
+        TrainingError: one is not of this form.
+    """
+    settings: dict[str, Any] = {}
+    for text in texts:
+        path, equals, value = text.partition("=")
+        if not equals or not path:
+            raise TrainingError(
+                f"{text!r} sets nothing; write path=value, such as schedule.epochs=10"
+            )
+        try:
+            settings[path] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[path] = value
+    return settings
+
+
+def train_command(recipe: Recipe) -> str:
+    """Return the command that trains ``recipe``: a registered one, and what is varied in it.
+
+    Of the registered recipes the one of the same name is taken, else the one with the fewest
+    values to replace.
+    """
+    wanted = recipe.as_dict()
+    base, settings = min(
+        ((base, dict(changes(base.as_dict(), wanted))) for base in RECIPES.values()),
+        key=lambda pair: (pair[0].name != recipe.name, len(pair[1])),
+    )
+    short = [
+        path for path in SHORT_OPTIONS if path in settings and not isinstance(settings[path], dict)
+    ]
+    options = [f"--{SHORT_OPTIONS[path]} {shlex.quote(str(settings[path]))}" for path in short]
+    options += [
+        f"--set {shlex.quote(f'{path}={as_text(value)}')}"
+        for path, value in settings.items()
+        if path not in short
+    ]
+    return " ".join(["noisevote-train train", base.name, *options])
+
+
+def changes(
+    before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Yield path and new value of what :func:`vary` must replace to make ``after``."""
+    for key, value in after.items():
+        old = before.get(key)
+        if isinstance(value, dict) and isinstance(old, dict) and old.keys() <= value.keys():
+            yield from changes(old, value, f"{prefix}{key}.")
+        elif key not in before or value != old:
+            yield prefix + key, value
+
+
+def as_text(value: Any) -> str:
+    """Return the text that :func:`settings_from` reads as ``value``."""
+    if isinstance(value, str) and settings_from([f"value={value}"]) == {"value": value}:
+        return value
+    return json.dumps(value)
