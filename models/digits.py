@@ -10,10 +10,11 @@ yann.lecun.com/exdb/mnist.
 """
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from models.errors import PictureError
 
@@ -47,6 +48,7 @@ GRID = 48
 """Cells of a side at which blots are told apart and an uneven ground is sampled."""
 
 Levels = NDArray[np.float32]
+Number = TypeVar("Number", np.uint8, np.int32)
 
 
 def mnist_digit(picture: Image.Image) -> NDArray[np.float32]:
@@ -173,9 +175,10 @@ def without_specks(ink: Levels) -> Levels:
     mass = cells.sum(axis=(1, 3))
     blots = np.where(mass > 0, np.arange(1, mass.size + 1).reshape(mass.shape), 0).astype(np.int32)
     while True:
-        # Each cell takes the highest number around it until touching cells share one.
-        spread = np.asarray(Image.fromarray(blots).filter(ImageFilter.MaxFilter(3)))
-        spread = np.where(mass > 0, spread, 0)
+        # Each cell takes the highest number around it until touching cells share one. A number is
+        # that of a cell, which may have found a higher one: taking that saves most of the rounds.
+        spread = np.where(mass > 0, dilated(blots, 1), 0)
+        spread = np.append(0, spread)[spread]
         if np.array_equal(spread, blots):
             break
         blots = spread
@@ -207,10 +210,26 @@ def widen(ink: Levels) -> Levels:
     steps = round((MIN_STROKE * OVERSAMPLING - stroke_width(ink)) / 2)
     if steps <= 0:
         return crop(ink)
-    canvas = Image.fromarray(np.rint(255 * np.pad(ink, steps)).astype(np.uint8))
-    for _ in range(steps):
-        canvas = canvas.filter(ImageFilter.MaxFilter(3))
-    return crop(np.asarray(canvas, dtype=np.float32) / np.float32(255))
+    canvas = np.rint(255 * np.pad(ink, steps)).astype(np.uint8)
+    return crop(dilated(canvas, steps).astype(np.float32) / np.float32(255))
+
+
+def dilated(values: NDArray[Number], steps: int) -> NDArray[Number]:
+    """Return the largest value within ``steps`` pixels of each, diagonals included.
+
+    One axis after the other, and each window put together from two of at least half its width.
+    """
+    for axis in (0, 1):
+        lines = np.moveaxis(values, axis, 0)
+        # Row i holds the largest of the rows i to i + width - 1, where there are any.
+        largest = np.pad(lines, ((steps, steps), (0, 0)))
+        width = 1
+        while width < 2 * steps + 1:
+            more = min(width, 2 * steps + 1 - width)
+            largest = np.maximum(largest[:-more], largest[more:])
+            width += more
+        values = np.moveaxis(largest, 0, axis)
+    return values
 
 
 def stroke_width(ink: Levels) -> float:
@@ -234,13 +253,19 @@ def centre_of_mass(ink: Levels) -> tuple[float, float]:
 def place(ink: Levels) -> Levels:
     """Shrink ``ink`` to the box and put its centre of mass at the field's, none of it outside."""
     scale = max(ink.shape) / BOX_SIDE
-    margin = math.ceil(FIELD_SIDE * scale)
     window = FIELD_SIDE * scale
-    top, left = (
-        margin + min(max(position - CENTRE * scale, length - window), 0)
+    starts = [
+        min(max(position - CENTRE * scale, length - window), 0)
         for position, length in zip(centre_of_mass(ink), ink.shape, strict=True)
-    )
-    field = Image.fromarray(np.pad(ink, margin)).resize(
+    ]
+    # Around the ink, just enough ground for the window.
+    before = [math.ceil(-start) for start in starts]
+    behind = [
+        max(0, math.ceil(start + window) - length)
+        for start, length in zip(starts, ink.shape, strict=True)
+    ]
+    top, left = (start + margin for start, margin in zip(starts, before, strict=True))
+    field = Image.fromarray(np.pad(ink, list(zip(before, behind, strict=True)))).resize(
         (FIELD_SIDE, FIELD_SIDE),
         Image.Resampling.BOX,
         box=(left, top, left + window, top + window),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from models.card import Card
+from models.noise import sigma_text
 from service.v2_schemas import ModelMetadata, TensorMetadata
 
 VERSION = "1"
@@ -38,7 +39,7 @@ def config_of(card: Card, max_inputs: int, slots: int) -> dict[str, Any]:
     described = {
         "network": card.network,
         "noise": card.noise.kind.value,
-        "sigma_train": f"{card.noise.sigma_train:g}",
+        "sigma_train": sigma_text(card.noise.sigma_train),
         "labels": ",".join(card.labels),
     }
     return {

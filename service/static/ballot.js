@@ -151,9 +151,16 @@ export class Ballot {
   }
 }
 
+/** Return the sigma that a network was trained at; of one for each layer, the largest. */
+export function sigmaOfTraining(card) {
+  const sigma = card.noise.sigma_train;
+  return typeof sigma === "number" ? sigma : Math.max(...Object.values(sigma));
+}
+
 /** Return what a network is, in a few words. */
 function about(card) {
-  const { kind, sigma_train: sigma } = card.noise;
+  const { kind } = card.noise;
+  const sigma = sigmaOfTraining(card);
   return sigma > 0 ? `${card.name}, trained at ${kind} noise of sigma ${sigma}` : card.name;
 }
 

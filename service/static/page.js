@@ -1,6 +1,6 @@
 /** The try-it page: one drawing, three networks, and the votes that each casts on it. */
 
-import { Ballot } from "./ballot.js";
+import { Ballot, sigmaOfTraining } from "./ballot.js";
 import { showCosts } from "./cost.js";
 import { EXAMPLES } from "./examples.js";
 import { Pad } from "./pad.js";
@@ -41,11 +41,11 @@ function chosen() {
     hardened,
     plain:
       known.find(
-        (card) => card.network === hardened?.network && card.noise.sigma_train === 0,
+        (card) => card.network === hardened?.network && sigmaOfTraining(card) === 0,
       ) ?? null,
     strokes:
       readsStrokes.find(
-        (card) => card.noise.sigma_train > 0 && card.noise.kind === hardened?.noise.kind,
+        (card) => sigmaOfTraining(card) > 0 && card.noise.kind === hardened?.noise.kind,
       ) ?? null,
   };
 }
@@ -221,7 +221,8 @@ function wire() {
 
 /** Set the noise to the one that the network was hardened for. */
 function useSigmaOfTraining() {
-  const sigma = chosen().hardened?.noise.sigma_train;
+  const { hardened } = chosen();
+  const sigma = hardened ? sigmaOfTraining(hardened) : 0;
   if (sigma > 0) at("sigma").value = at("sigma-slider").value = sigma;
 }
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from models.digits import centre_of_mass, mnist_digit, stroke_width
+from models.digits import centre_of_mass, dilated, mnist_digit, stroke_width
 from models.errors import PictureError
 from models.pictures import preprocess
 from tests.drawing import SAME_DIGIT, difference, draw_digit, jpeg_bytes, png_bytes
@@ -147,3 +147,18 @@ def test_a_transparent_picture_and_blank_paper_are_refused() -> None:
         with pytest.raises(PictureError, match="nothing is drawn") as refused:
             mnist_digit(blank)
         assert refused.value.field == "image"
+
+
+@given(
+    st.integers(1, 7),
+    st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    st.integers(0, 2**32 - 1),
+)
+def test_dilation_is_that_many_rounds_of_a_maximum_filter(
+    steps: int, shape: tuple[int, int], seed: int
+) -> None:
+    values = np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
+    picture = Image.fromarray(values)
+    for _ in range(steps):
+        picture = picture.filter(ImageFilter.MaxFilter(3))
+    assert np.array_equal(dilated(values, steps), np.asarray(picture))
