@@ -92,10 +92,11 @@ def attack_command(
     other = checked_pair(attacked, store.find(surrogate))
     weak = None if undefended is None else checked_pair(attacked, store.find(undefended))
     about = about_of(attacked, other, weak, taken, source)
-    with progress_bar() as progress:
-        task = progress.add_task("", total=1.0)
-        watch = Watch(lambda step, share: progress.update(task, description=step, completed=share))
-        run = run_of(store, about, plan, taken, output, watch)
+    progress = progress_bar()
+    task = progress.add_task("", total=1.0)
+    watch = Watch(lambda step, share: progress.update(task, description=step, completed=share))
+    run = run_of(store, about, plan, taken, output, watch)
+    with progress:
         report = assess(run, about, lambda partial: write_report(partial, output))
     write_report(report, output)
     show(report, output)
