@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from models.errors import TrainingError
+from models.networks.quantisers import Quantisation
 from models.noise import NoiseKind
 
 Loss = Literal["cross_entropy", "marginal", "vote"]
@@ -178,6 +179,7 @@ class Recipe(Part):
         warm_start: where the first weights come from: name of a checkpoint, or ``run:`` and the
             name of a run; None: random.
         teacher: whom the run learns from beside the labels.
+        quantisation: of weights and activations; None: none.
         adversary: who attacks the network while it learns.
         max_shift: each picture is shifted by up to so many pixels along both axes, anew each time.
     """
@@ -192,6 +194,7 @@ class Recipe(Part):
     options: dict[str, int] = field(default_factory=dict)
     warm_start: str | None = None
     teacher: Teacher | None = None
+    quantisation: Quantisation | None = None
     adversary: Adversary | None = None
     max_shift: Annotated[int, Field(ge=0)] = 0
 
