@@ -21,7 +21,7 @@ from training.cli_calibrate import calibrate_checkpoint
 from training.cli_evaluate import evaluate
 from training.cli_experiment import experiments
 from training.cli_options import AllowUnknown, Checkpoints, DataDir, console
-from training.cli_train import recipes, train
+from training.cli_train import recipes, throughput, train
 from training.export import check_parity, export_checkpoint
 from training.loop import split
 from training.recipes import recipe_from_dict
@@ -40,6 +40,7 @@ PARITY_IMAGES = 1000
 
 app.command()(recipes)
 app.command()(train)
+app.command()(throughput)
 app.command()(evaluate)
 app.command("calibrate")(calibrate_checkpoint)
 app.add_typer(experiments, name="experiment")
