@@ -3,9 +3,11 @@
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from models.cores import allowed_cores
 from models.datasets import data_dir, load_dataset
@@ -24,6 +26,7 @@ from training.experiments.grid import GridPlan, run_grid
 from training.experiments.learning import LearningPlan, run_learning
 from training.experiments.midpoints import MidpointPlan, run_midpoints
 from training.experiments.quantisation import QuantisationPlan, run_quantisation
+from training.experiments.table11 import PAIRS, Table11Plan, lines_of, run_table11
 from training.experiments.votes import VotesPlan, run_votes
 from training.experiments.weights import run_weights
 from training.experiments.widths import WidthPlan, run_widths
@@ -45,6 +48,7 @@ Names = Annotated[list[str], typer.Argument(help="Names of checkpoints.")]
 SigmaTrain = Annotated[list[float] | None, typer.Option(help="Default 0 to 1 by 0.2.")]
 Sigmas = Annotated[list[float] | None, typer.Option("--sigma", help="Repeat it for several.")]
 Images = Annotated[int | None, typer.Option(min=1, help="Images of the split.")]
+PairName = Literal["mnist", "cifar10"]
 VoteCount = Annotated[int | None, typer.Option(min=1)]
 
 
@@ -210,6 +214,34 @@ def widths(
     small = WidthPlan(units=(16,), epochs=1, votes=3)
     plan = planned(context.obj, WidthPlan(), small, units=tuple_of(units), epochs=epochs)
     run_widths(context.obj, recipe, plan)
+
+
+@experiments.command("table11")
+def table11(
+    context: typer.Context,
+    pair: Annotated[PairName, typer.Argument(help="Whose networks and attack.")],
+    surrogate: Annotated[str | None, typer.Option(help="Recipe or checkpoint.")] = None,
+    target: Annotated[str | None, typer.Option(help="Recipe or checkpoint.")] = None,
+    sigma: Sigmas = None,
+    images: Images = None,
+    runs: Annotated[int | None, typer.Option(min=1, help="Votes at each sigma.")] = None,
+    restarts: Annotated[int | None, typer.Option(min=1)] = None,
+) -> None:
+    """Robust accuracy of a noisy target under a surrogate's examples (Table 11)."""
+    small = Table11Plan(sigmas=(0.0, 0.5), images=16, runs=3)
+    plan = planned(
+        context.obj, Table11Plan(), small, sigmas=tuple_of(sigma), images=images, runs=runs
+    )
+    given: dict[str, Any] = {"surrogate": surrogate, "target": target, "restarts": restarts}
+    if context.obj.is_smoke:
+        given = {"steps": 2, **given, "restarts": restarts or 2}
+    chosen = replace(
+        PAIRS[pair], **{key: value for key, value in given.items() if value is not None}
+    )
+    shown = Table("shown", "sigma", "accuracy, %", "interval of one run, %", "p against no noise")
+    for line in lines_of(run_table11(context.obj, chosen, plan).rows, chosen):
+        shown.add_row(*line)
+    Console().print(shown)
 
 
 def planned(bench: Bench, plan: Plan, small: Plan, **given: object) -> Plan:
