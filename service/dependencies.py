@@ -20,8 +20,8 @@ PREPARED_AT_ONCE_BYTES = 64 * 1024
 Result = TypeVar("Result")
 
 
-def predictor_of(request: Request) -> Predictor:
-    """Return the app's predictor."""
+async def predictor_of(request: Request) -> Predictor:
+    """Return the app's predictor; asynchronous, since FastAPI hands others to a thread."""
     predictor: Predictor = request.app.state.predictor
     return predictor
 

@@ -170,6 +170,7 @@ def energy(
         str, typer.Option(help="Of one evaluation of each layer: conv1=3,fc1=1; default MACs.")
     ] = "",
     images: Images = None,
+    answer_images: Images = None,
 ) -> None:
     """Accuracy over energy: votes, a quieter pass, repeats, and both; needs `midpoints`."""
     plan = planned(
@@ -179,6 +180,7 @@ def energy(
         sigma=sigma,
         energy=parse_map(energy, float),
         images=images,
+        answer_images=answer_images,
     )
     for name in checkpoints:
         EnergyExperiment(context.obj, context.obj.checkpoint(name), plan).run()

@@ -59,21 +59,13 @@ RECIPES: dict[str, Recipe] = {
             warm_start="run:mnist_cnn-mult-grid-0.6",
         ),
         Recipe(
-            "mnist_cnn-add-1.0-marginal",
+            "mnist_cnn-add-1.0",
             network="mnist_cnn",
             dataset="mnist",
             hardening=Hardening(
                 NoiseKind.ADDITIVE, sigma_train=1.0, loss="marginal", output_draws=16
             ),
             schedule=Schedule(epochs=10, learning_rate=1e-2, precision="bfloat16"),
-        ),
-        Recipe(
-            "mnist_cnn-add-1.0",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(NoiseKind.ADDITIVE, sigma_train=1.0, loss="vote", loss_power=1.0),
-            schedule=Schedule(epochs=8, learning_rate=5e-3, precision="bfloat16"),
-            warm_start="run:mnist_cnn-add-1.0-marginal",
         ),
         Recipe(
             "mnist_cnn-mult-grid",

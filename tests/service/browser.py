@@ -16,6 +16,17 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 # As root Chromium runs only without its sandbox; the rest keeps it from looking outside.
 OPTIONS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-sync"]
 
+# Records what a ballot says whenever it changes.
+WATCH = """() => {
+  window.seen = [];
+  const ballot = document.querySelector('.ballot');
+  new MutationObserver(() => window.seen.push([
+    ballot.querySelector('.verdict').textContent,
+    ballot.querySelector('.reading').textContent,
+    ballot.classList.contains('is-decided'),
+  ])).observe(ballot, {subtree: true, childList: true, characterData: true});
+}"""
+
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
@@ -83,3 +94,19 @@ class Visit:
     def text(self, selector: str, ballot: int = 0) -> str:
         """Return what a part of a ballot says."""
         return self.page.locator(".ballot").nth(ballot).locator(selector).inner_text()
+
+    def watch(self) -> None:
+        """Keep what the first ballot says from now on, in ``window.seen``."""
+        self.page.evaluate(WATCH)
+
+    def draw(self, points: list[tuple[int, int]]) -> None:
+        """Draw one stroke with the mouse, in the units of the pad."""
+        box = self.page.locator("#pad").bounding_box()
+        assert box is not None
+        scale_x, scale_y = box["width"] / 280, box["height"] / 280
+        at = [(box["x"] + x * scale_x, box["y"] + y * scale_y) for x, y in points]
+        self.page.mouse.move(*at[0])
+        self.page.mouse.down()
+        for point in at[1:]:
+            self.page.mouse.move(*point, steps=8)
+        self.page.mouse.up()

@@ -21,17 +21,6 @@ PICTURE = Path(__file__).parents[1] / "pictures" / "page.png"
 DESK = {"width": 1360, "height": 900}
 SEVEN = [(70, 50), (210, 45), (170, 120), (145, 180), (125, 245)]
 
-# Records what a ballot says whenever it changes.
-WATCH = """() => {
-  window.seen = [];
-  const ballot = document.querySelector('.ballot');
-  new MutationObserver(() => window.seen.push([
-    ballot.querySelector('.verdict').textContent,
-    ballot.querySelector('.reading').textContent,
-    ballot.classList.contains('is-decided'),
-  ])).observe(ballot, {subtree: true, childList: true, characterData: true});
-}"""
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -54,27 +43,14 @@ def visit(browser: Browser, server: Server) -> Iterator[Visit]:
         assert opened.complaints == []
 
 
-def draw_by_mouse(visit: Visit, points: list[tuple[int, int]]) -> None:
-    box = visit.page.locator("#pad").bounding_box()
-    assert box is not None
-    at = [
-        (box["x"] + x / 280 * box["width"], box["y"] + y / 280 * box["height"]) for x, y in points
-    ]
-    visit.page.mouse.move(*at[0])
-    visit.page.mouse.down()
-    for point in at[1:]:
-        visit.page.mouse.move(*point, steps=8)
-    visit.page.mouse.up()
-
-
 def test_votes_on_a_drawn_digit_arrive_one_by_one_with_their_running_interval(
     browser: Browser, server: Server
 ) -> None:
     with Visit(browser, server, viewport=DESK) as visit:
         visit.page.wait_for_selector("#checkpoint option", state="attached")
         visit.page.fill("#sigma", "0.8")
-        visit.page.evaluate(WATCH)
-        draw_by_mouse(visit, SEVEN)
+        visit.watch()
+        visit.draw(SEVEN)
         visit.wait_for_answers()
         seen = visit.page.evaluate("window.seen")
         assert visit.text(".mode") == "7"
@@ -258,12 +234,12 @@ def test_the_answer_is_said_once_to_who_listens(visit: Visit) -> None:
 
 
 def test_who_wants_no_motion_sees_the_votes_as_soon_as_they_are_there(visit: Visit) -> None:
-    visit.page.evaluate(WATCH)
+    visit.watch()
     visit.page.get_by_role("button", name="Example of a 3").click()
     visit.wait_for_answers()
     seen = visit.page.evaluate("window.seen")
     numbers = {found[1] for text, *_ in seen if (found := re.match(r"(\d+) of", text))}
-    assert numbers <= {"0", "20"}
+    assert len(numbers) < 10, "as many steps as forward passes, not as votes"
 
 
 def test_a_refusal_and_a_service_that_is_gone_are_shown(browser: Browser) -> None:

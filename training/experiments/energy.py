@@ -45,7 +45,7 @@ FOLDER = "energy"
 MOST_PASSES = 4.0
 """Energy of one vote with repeats at most, in passes without."""
 
-MOST_REPEATED_VOTES = 7
+MOST_REPEATED_VOTES = 5
 """Votes that repeats are combined with at most."""
 
 TOLERANCES = (0.003, 0.01, 0.03)
@@ -60,13 +60,15 @@ class EnergyPlan:
         sigma: of one read, at all noise points.
         energy: of one evaluation of each layer; by its multiply-accumulates if empty.
         votes: the reference.
-        images: of each split, spread over it; the answer is confirmed on all test images.
+        images: of each split, spread over it.
+        answer_images: of the test split, on which the answers are confirmed; None: all.
     """
 
     sigma: float = 1.0
     energy: dict[str, float] = field(default_factory=dict)
     votes: int = 20
     images: int = 2000
+    answer_images: int | None = None
 
 
 class EnergyExperiment:
@@ -228,6 +230,7 @@ class EnergyExperiment:
             return
         reference = max(self.points("votes", Split.VALIDATION), key=lambda point: point.votes)
         images = self.bench.images(self.checkpoint, Split.TEST)
+        images, _ = images.spread(self.plan.answer_images or len(images))
         is_reference_right = self.is_right(reference, images)
         for tolerance in left:
             needed = reference.correct - tolerance * len(self.images(Split.VALIDATION))

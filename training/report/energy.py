@@ -33,7 +33,7 @@ Reading a layer r times and averaging before the activation makes its sigma / sq
 times that layer's energy. "A quieter pass" is one pass at sigma / sqrt(E), which is every layer
 read E times. Repeats are searched on validation images and confirmed on test images, on other
 noise. The first table has the cheapest way that came close to many plain votes on validation
-images, confirmed on all test images and paired with those votes; the second one the curves, on a
+images, confirmed on test images and paired with those votes; the second one the curves, on a
 part of the test images.
 """
 
