@@ -116,12 +116,11 @@ def throughput(
         validation_images=1,
     )
     recipe = vary(recipe, settings_from(settings or ()))
+    where = device_named(device)
     torch.set_num_threads(threads)
     with Progress(console=console) as bar:
         task = bar.add_task(network, total=pairs + 1)
-        found = measure_throughput(
-            recipe, steps, pairs, device_named(device), lambda: bar.advance(task)
-        )
+        found = measure_throughput(recipe, steps, pairs, where, lambda: bar.advance(task))
     low, high = found.interval
     typer.echo(
         f"{network}, {kind} noise, {recipe.schedule.precision}, batch "
