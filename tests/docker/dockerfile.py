@@ -89,9 +89,13 @@ class Replay:
         self.directory = root
         self.home = root / "root"
         self.home.mkdir(parents=True)
-        python = Path(sys.executable).resolve().parent
+        # As in the base image, `python` has pip; the one below this environment may not.
+        python = self.home / "bin" / "python"
+        python.parent.mkdir()
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
         kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-        self.environment = kept | {"PATH": f"{python}:/usr/bin:/bin", "HOME": str(self.home)}
+        self.environment = kept | {"PATH": f"{python.parent}:/usr/bin:/bin", "HOME": str(self.home)}
 
     def inside(self, path: str) -> str:
         """Return where a path of the image lies; anything but an absolute path stays."""
