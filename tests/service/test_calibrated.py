@@ -1,4 +1,4 @@
-"""The stop rule ``calibrated`` over HTTP: its threshold, its promise, and what it does not cover."""
+"""The stop rule ``calibrated`` over HTTP: its threshold, its promise, what it does not cover."""
 
 import httpx
 import pytest
@@ -103,9 +103,7 @@ async def test_a_larger_delta_uses_the_threshold_of_the_largest_below(
 async def test_what_was_not_calibrated_is_refused_with_what_was(
     client: httpx.AsyncClient, options: Json
 ) -> None:
-    error = await refused(
-        client, 422, "invalid_input", **{"inputs": [array()], **ASKED, **options}
-    )
+    error = await refused(client, 422, "invalid_input", **{"inputs": [array()], **ASKED, **options})
     assert error["field"] == "stop"
     there_are = "none" if "checkpoint" in options else "multiplicative sigma 0.5, votes 20, delta"
     assert f"there are: {there_are}" in error["message"]
