@@ -100,7 +100,9 @@ STROKES_COPY = "recomputed copy"
 STROKES_SOURCE = "https://github.com/edwin-de-jong/mnist-digits-stroke-sequence-data"
 STROKES_LICENCE = "MNIST digits stroke sequence data (E. D. de Jong, 2016), CC BY-SA"
 
-CIFAR10_LICENCE = "CIFAR-10 (A. Krizhevsky, 2009), free for research; cite the technical report"
+CIFAR10_LICENCE = (
+    "CIFAR-10 (A. Krizhevsky, 2009), no licence stated; its page asks to cite the technical report"
+)
 
 
 def data_dir(given: Path | None = None) -> Path:

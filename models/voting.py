@@ -5,7 +5,7 @@ them, where, and beside which votes of other requests, is not its business.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,10 @@ from models.stopping import StopReason, StopRule, fewest_to_decide, mode_of
 
 NOWHERE = -1
 """What a vote falls on whose outputs are not finite."""
+
+Observer = Callable[[int, int, int], None]
+"""Is told of votes as they are counted, in vote order: position of the input, class, how many.
+Called by whoever casts the votes, on any thread, maybe under a lock: it must return at once."""
 
 VOTES_A_TURN = 8
 """Votes on one input that are handed out together."""
@@ -94,13 +98,23 @@ class Ballot:
     Args:
         classes: number of classes.
         request: whose votes they are.
+        position: of the input in the request.
+        observer: is told of every vote that counts.
     """
 
-    def __init__(self, classes: int, request: VoteRequest) -> None:
+    def __init__(
+        self,
+        classes: int,
+        request: VoteRequest,
+        position: int = 0,
+        observer: Observer | None = None,
+    ) -> None:
         self.vote_counts = np.zeros(classes, np.int64)
         self.votes_cast = 0
         self.issued = 0
         self._request = request
+        self._position = position
+        self._observer = observer
         self._is_noiseless = request.is_noiseless
         self._waiting: dict[int, int] = {}
         self._earliest_decision = self._fewest()
@@ -187,6 +201,8 @@ class Ballot:
             )
         self.vote_counts[fell_on] += votes
         self.votes_cast += votes
+        if self._observer is not None:
+            self._observer(self._position, fell_on, votes)
         if self.votes_cast == self._earliest_decision:
             self._earliest_decision += self._fewest()
 
@@ -197,14 +213,19 @@ class Poll:
     Args:
         request: inputs and votes.
         classes: number of classes of the network.
+        observer: is told of every vote that counts.
 
     Attributes:
         votes_left: the most votes that may still have to come back; 0 once all inputs are decided.
     """
 
-    def __init__(self, request: VoteRequest, classes: int) -> None:
+    def __init__(
+        self, request: VoteRequest, classes: int, observer: Observer | None = None
+    ) -> None:
         self.request = request
-        self._ballots = [Ballot(classes, request) for _ in range(len(request.inputs))]
+        self._ballots = [
+            Ballot(classes, request, position, observer) for position in range(len(request.inputs))
+        ]
         self._turns = deque(range(len(self._ballots)))  # positions that want votes
         self.votes_left = sum(ballot.left for ballot in self._ballots)
 

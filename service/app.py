@@ -15,8 +15,10 @@ from service.bodies import HeldBytes
 from service.errors import install_error_handlers, table_of_codes
 from service.predictor import Predictor
 from service.request_id import RequestIdMiddleware
-from service.routes import checkpoints, health, predict
+from service.routes import checkpoints, health, page, predict, stream, v2
 from service.settings import Settings
+from service.shutdown import told_to_stop
+from service.v2_statistics import V2Statistics
 
 log = logging.getLogger("noisevote")
 
@@ -41,7 +43,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.not_ready = "warming up"
         app.state.warming_up = asyncio.create_task(warm_up(app, predictor))
         try:
-            yield
+            with told_to_stop(app.state.closing):
+                yield
         finally:
             app.state.warming_up.cancel()
             with suppress(asyncio.CancelledError):
@@ -53,12 +56,16 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         version=version("noisevote"),
         lifespan=lifespan,
+        docs_url=None,  # service/routes/page.py serves it without outside requests
+        redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from whatever Host the client sent
     )
     app.state.held_bytes = HeldBytes(settings.max_held_bytes)
+    app.state.closing = asyncio.Event()
+    app.state.v2_statistics = V2Statistics()
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)
-    for routes in (predict, checkpoints, health):
+    for routes in (predict, stream, checkpoints, health, v2, page):
         app.include_router(routes.router)
     return app
 

@@ -37,6 +37,8 @@ def arrays_of(values: list[Any], card: Card) -> NDArray[np.float32]:
 
 def array_of(value: object, card: Card, where: str) -> NDArray[np.float64]:
     """Return one input ``[*input_shape]``."""
+    if isinstance(value, np.ndarray):
+        return checked(value.astype(np.float64), value, card, where)
     shape = card.input.shape
     found = shape_of(value)
     optional = len(list(takewhile(lambda length: length == 1, shape)))
@@ -44,14 +46,25 @@ def array_of(value: object, card: Card, where: str) -> NDArray[np.float64]:
         got = f"has the shape {list(found)}" if found else f"is {shortened(value)}"
         raise refusal(f"{where} {got}; {taken(card)}")
     check_lists(value, shape[len(shape) - len(found) :], card, where)
-    low, high = card.input.range
     try:
         array = np.array(value, np.float64).reshape(shape)
-        is_inside = bool(((array >= low) & (array <= high)).all())  # false for NaN, too
     except OverflowError:  # an integer beyond any float
-        is_inside = False
-    if not is_inside:
-        numbers = numbers_in(value, where)
+        array = np.full(shape, np.inf)
+    return checked(array, value, card, where)
+
+
+def checked(array: NDArray[np.float64], value: Any, card: Card, where: str) -> NDArray[np.float64]:
+    """Return an input whose numbers are all in the allowed range.
+
+    Args:
+        array: ``[*input_shape]``.
+        value: what it was made of, to say where a number stands that is not.
+        card: of the checkpoint.
+        where: the input stands.
+    """
+    low, high = card.input.range
+    if not ((array >= low) & (array <= high)).all():  # not for NaN, too
+        numbers = numbers_in(value.tolist() if isinstance(value, np.ndarray) else value, where)
         index, number = next((at, number) for at, number in numbers if not low <= number <= high)
         raise refusal(f"{index} is {shortened(number)}; allowed is {low:g} to {high:g}")
     return array

@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 from models.checkpoint import Checkpoint
 from models.errors import DeadlineError
 from models.runtime import OnnxRuntime
-from models.voting import Poll, VoteRequest, VoteResult, rows_of, votes_of
+from models.voting import Observer, Poll, VoteRequest, VoteResult, rows_of, votes_of
 from service.batcher import GIGA, VoteBatcher
 from service.tickets import Lane, Priority, Ticket, Tile
 
@@ -86,6 +86,7 @@ class VotingBackend:
         request: VoteRequest,
         deadline: float = math.inf,
         priority: Priority = Priority.NORMAL,
+        observer: Observer | None = None,
     ) -> Answer:
         """Cast the votes of a request; cancelling it casts no further ones.
 
@@ -94,6 +95,7 @@ class VotingBackend:
             request: inputs and votes.
             deadline: time by ``time.monotonic`` at which the votes cast so far are the answer.
             priority: whose votes come first.
+            observer: is told of every vote that counts, on the thread of a slot.
 
         Raises:
             CheckpointError: the checkpoint's files are not those of its card.
@@ -105,7 +107,7 @@ class VotingBackend:
         runtime = checkpoint.loaded(request.kind)
         if runtime is None:
             runtime = await self.run(lambda: checkpoint.runtime(request.kind))
-        poll = Poll(request, len(checkpoint.card.labels))
+        poll = Poll(request, len(checkpoint.card.labels), observer)
         ticket = Ticket(poll, runtime, self._lane(checkpoint, runtime), priority, deadline)
         try:
             async with asyncio.timeout_at(loop_time(deadline)):

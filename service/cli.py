@@ -24,6 +24,8 @@ from models.noise import NoiseKind, sigma_text
 from models.stopping import StopRule
 from service.app import create_app
 from service.backend import VotingBackend
+from service.cli_attack import attack_command
+from service.cli_evaluate import evaluate_command
 from service.errors import input_error_from
 from service.parsing import validated
 from service.predictor import Predictor
@@ -117,6 +119,10 @@ def checkpoints() -> None:
     console.print(table)
     for name, reason in store.refused.items():
         complain("refused", "yellow", f"{name}: {reason}")
+
+
+app.command("evaluate")(evaluate_command)
+app.command("attack")(attack_command)
 
 
 def settings() -> Settings:

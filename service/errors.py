@@ -14,12 +14,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from models.errors import (
+    CancelledError,
     CheckpointError,
     DataError,
     DeadlineError,
     ExportError,
     InputError,
     LimitError,
+    MissingExtraError,
     NoisevoteError,
     OverloadedError,
     PictureError,
@@ -39,6 +41,10 @@ class BodyTooLargeError(NoisevoteError):
     """The body is larger than the limit."""
 
 
+class DrainingError(NoisevoteError):
+    """The service is shutting down."""
+
+
 class NotReadyError(NoisevoteError):
     """The service has not warmed up, or failed to."""
 
@@ -51,12 +57,15 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     LimitError: (422, "limit_exceeded"),
     InputError: (422, "invalid_input"),
     OverloadedError: (429, "overloaded"),
+    MissingExtraError: (501, "missing_extra"),
     CheckpointError: (503, "checkpoint_refused"),
     NotReadyError: (503, "not_ready"),
+    DrainingError: (503, "draining"),
     DeadlineError: (504, "deadline"),
     DataError: (500, "internal"),
     TrainingError: (500, "internal"),
     ExportError: (500, "internal"),
+    CancelledError: (500, "internal"),
     NoisevoteError: (500, "internal"),
 }
 """Status and code of each error; of an error's classes the nearest one counts."""

@@ -20,6 +20,16 @@ def parse(body: bytes | bytearray) -> PredictRequest:
         NotJsonError: it is not JSON, or nested too deeply.
         InputError: a field is unknown or out of range.
     """
+    return validated(object_in(body))
+
+
+def object_in(body: bytes | bytearray) -> dict[str, Any]:
+    """Return the JSON object that a body holds.
+
+    Raises:
+        NotJsonError: it is not JSON, or nested too deeply.
+        InputError: it is no object, or holds too many arrays and objects.
+    """
     if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
         raise LimitError(f"the body holds more than the allowed {MAX_BRACKETS} arrays and objects")
     try:
@@ -28,7 +38,7 @@ def parse(body: bytes | bytearray) -> PredictRequest:
         raise NotJsonError(f"the body is not JSON: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"the body is {shortened(content)}; it must be an object")
-    return validated(content)
+    return content
 
 
 def validated(content: dict[str, Any]) -> PredictRequest:

@@ -13,7 +13,7 @@ from models.cost import Hardware, cost_of
 from models.errors import InputError, LimitError
 from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
 from models.stopping import StopRule, bounded_boundary
-from models.voting import VOTES_A_TURN, VoteRequest, VoteResult
+from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
 from service.backend import Answer, VotingBackend
 from service.guarantees import guarantee_of, threshold_for
 from service.inputs import asked_sigma, effective_sigma, hardware_of, inputs_of, kind_of
@@ -141,14 +141,20 @@ class Predictor:
             guarantee=guarantee_of(request, threshold),
         )
 
-    async def answer(self, prepared: Prepared) -> PredictResponse:
+    async def answer(self, prepared: Prepared, observer: Observer | None = None) -> PredictResponse:
         """Vote on the inputs of a prepared request.
+
+        Args:
+            prepared: by :meth:`prepare`.
+            observer: is told of every vote that counts, on the thread of a slot.
 
         Raises:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
         checkpoint, votes = prepared.checkpoint, prepared.votes
-        answer = await self.backend.vote(checkpoint, votes, prepared.deadline, prepared.priority)
+        answer = await self.backend.vote(
+            checkpoint, votes, prepared.deadline, prepared.priority, observer
+        )
         return PredictResponse(
             checkpoint=checkpoint.name,
             noise=noise_body(votes.kind, prepared.sigma, prepared.repeats),

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from models.networks.noise_points import NoiseSource, fresh_noise, noise_from
 from models.networks.registry import NETWORKS
-from training.noise_level import sigma_of_step
+from training.noise_level import sigma_of_batch
 from training.recipes import Adversary, Recipe
 
 
@@ -77,7 +77,7 @@ def with_adversarial_part(
         return images
     count = round(recipe.adversary.share * len(images))
     attack = attack_of_step(recipe.adversary, recipe.network, share)
-    sigma = sigma_of_step(recipe.hardening, share)
+    sigma = sigma_of_batch(recipe.hardening, share, count, generator)
     source = fresh_noise(recipe.hardening.kind, sigma, generator)
     attacked = adversarial(network, (images[:count], labels[:count]), attack, source, generator)
     return torch.cat([attacked, images[count:]])

@@ -11,7 +11,7 @@ from torch.optim.swa_utils import update_bn
 from models.networks.noise_points import fresh_noise, noise_from
 from training.adversary import with_adversarial_part
 from training.batches import Batches
-from training.noise_level import sigma_of_step
+from training.noise_level import sigma_of_batch
 from training.recipes import Recipe
 
 STATISTICS_BATCHES = 100
@@ -39,6 +39,6 @@ def noisy_batches(
     size = train.no_more_than(STATISTICS_BATCH)
     for part in torch.split(chosen[: STATISTICS_BATCHES * size].to(train.inputs.device), size):
         images = with_adversarial_part(as_trained, train.batch(part), recipe, 1.0, generator)
-        sigma = sigma_of_step(recipe.hardening, share=1.0)
+        sigma = sigma_of_batch(recipe.hardening, 1.0, len(images), generator)
         with noise_from(network, fresh_noise(recipe.hardening.kind, sigma, generator)):
             yield images

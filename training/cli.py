@@ -15,18 +15,18 @@ from models.card import Training
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.datasets import Dataset, as_inputs, data_dir, load_dataset
 from models.errors import ExportError, NoisevoteError, TrainingError
-from models.networks.registry import build_network
 from models.networks.trained import load_network
 from models.noise import NoiseKind
 from training.cli_calibrate import calibrate_checkpoint
 from training.cli_evaluate import evaluate
 from training.cli_experiment import experiments
 from training.cli_options import AllowUnknown, Checkpoints, DataDir, console
-from training.cli_train import recipes, train
+from training.cli_train import recipes, throughput, train
 from training.export import check_parity, export_checkpoint
 from training.loop import split
 from training.recipes import recipe_from_dict
 from training.report.page import write_report
+from training.sources import network_of
 from training.state import read_state
 from training.variation import train_command
 
@@ -40,6 +40,7 @@ PARITY_IMAGES = 1000
 
 app.command()(recipes)
 app.command()(train)
+app.command()(throughput)
 app.command()(evaluate)
 app.command("calibrate")(calibrate_checkpoint)
 app.add_typer(experiments, name="experiment")
@@ -62,7 +63,7 @@ def export(
             f"with: {train_command(recipe)} --run {run}"
         )
     dataset = load_dataset(recipe.dataset, data_dir(data), allow_unknown_data)
-    network = build_network(recipe.network, recipe.hardening.kind, recipe.options)
+    network = network_of(recipe)
     network.load_state_dict(state["network"])
     checkpoint_name = name or recipe.name
     training = Training(

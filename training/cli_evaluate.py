@@ -21,9 +21,8 @@ from training.cli_options import (
     given_command,
     images_progress,
 )
-from training.evaluate import MAX_SEED, Caster, NumberedExamples, accuracies, numbered
+from training.evaluate import MAX_SEED, Caster, NumberedExamples, accuracies
 from training.export import write_card
-from training.loop import split
 from training.noise_setting import NoiseSetting, parse_repeats, parse_sigma, shown_sigma
 from training.recipes import recipe_from_dict
 from training.results_file import (
@@ -33,6 +32,7 @@ from training.results_file import (
     accuracy_row,
     machine,
 )
+from training.splits import Split, examples_of
 
 DEFAULT_SIGMAS = ["0", "0.2", "0.4", "0.6", "0.8", "1"]
 
@@ -52,7 +52,12 @@ def evaluate(
     on_test_data: Annotated[
         bool, typer.Option("--test/--validation", help="Choose on validation, report on test.")
     ] = False,
-    images: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    on_exact_test_data: Annotated[
+        bool, typer.Option("--exact-test", help="Test images with exact pixels, of a lossy copy.")
+    ] = False,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Only so many, spread over the split.")
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="CSV; goes on where it was.")] = None,
     card: Annotated[bool, typer.Option(help="Write the accuracies to the card.")] = False,
     checkpoints: Checkpoints = SHIPPED,
@@ -64,10 +69,13 @@ def evaluate(
     checkpoint = CheckpointStore(checkpoints).find(name)
     recipe = recipe_from_dict(checkpoint.card.training.recipe)
     dataset = load_dataset(recipe.dataset, data_dir(data), allow_unknown_data)
-    examples = dataset.test if on_test_data else split(dataset.train, recipe)[1]
+    split = Split.TEST if on_test_data else Split.VALIDATION
+    split = Split.EXACT_TEST if on_exact_test_data else split
+    examples = examples_of(dataset, recipe, split)
+    chosen, others = examples.spread(images or len(examples))
     measurement = Measurement(
         checkpoint,
-        numbered(examples.first(images or len(examples))),
+        chosen,
         [
             NoiseSetting(
                 kind or checkpoint.card.noise.kind, parse_sigma(text), parse_repeats(repeats)
@@ -76,7 +84,7 @@ def evaluate(
         ],
         votes,
         seed,
-        "test" if on_test_data else "validation",
+        f"{split}, {len(chosen)} images{' spread over it' if len(others) else ''}, seed {seed}",
     )
     results = measurement.run(output, threads or allowed_cores())
     show(results)
@@ -94,7 +102,7 @@ class Measurement:
         settings: noise, one after the other.
         votes: per image; accuracies are reported for smaller numbers, too.
         seed: of the noise.
-        split: ``test`` or ``validation``.
+        split: its name, images and seed.
     """
 
     checkpoint: Checkpoint
@@ -111,7 +119,7 @@ class Measurement:
             "command": given_command(),
             "checkpoint": f"{self.checkpoint.name}, {self.checkpoint.fingerprint}",
             "trained by": self.checkpoint.card.training.command,
-            "split": f"{self.split}, {len(self.images)} images, seed {self.seed}",
+            "split": self.split,
             "noise": f"{self.settings[0].kind}, {NOISE_SCHEME}",
             "votes": str(self.votes),
             **machine(),
@@ -141,7 +149,7 @@ def add_to_card(measurement: Measurement, results: list[Accuracy]) -> None:
     """Write accuracies to the card of their checkpoint."""
     checkpoint = measurement.checkpoint
     entry = Evaluation(
-        split=measurement.split,
+        split=measurement.split.split(",")[0],
         seed=measurement.seed,
         noise_scheme=NOISE_SCHEME,
         command=given_command(),

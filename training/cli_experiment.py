@@ -3,9 +3,11 @@
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from models.cores import allowed_cores
 from models.datasets import data_dir, load_dataset
@@ -24,6 +26,7 @@ from training.experiments.grid import GridPlan, run_grid
 from training.experiments.learning import LearningPlan, run_learning
 from training.experiments.midpoints import MidpointPlan, run_midpoints
 from training.experiments.quantisation import QuantisationPlan, run_quantisation
+from training.experiments.table11 import PAIRS, Table11Plan, lines_of, run_table11
 from training.experiments.votes import VotesPlan, run_votes
 from training.experiments.weights import run_weights
 from training.experiments.widths import WidthPlan, run_widths
@@ -45,6 +48,7 @@ Names = Annotated[list[str], typer.Argument(help="Names of checkpoints.")]
 SigmaTrain = Annotated[list[float] | None, typer.Option(help="Default 0 to 1 by 0.2.")]
 Sigmas = Annotated[list[float] | None, typer.Option("--sigma", help="Repeat it for several.")]
 Images = Annotated[int | None, typer.Option(min=1, help="Images of the split.")]
+PairName = Literal["mnist", "cifar10"]
 VoteCount = Annotated[int | None, typer.Option(min=1)]
 
 
@@ -83,6 +87,7 @@ def grid(
     sigma: Sigmas = None,
     votes: VoteCount = None,
     voted_images: Images = None,
+    images: Images = None,
 ) -> None:
     """Accuracy over sigma and sigma_train (Tables 2, 3, 5 to 9; Figures 2, 6 to 10)."""
     small = GridPlan(sigma_train=(0.0, 1.0), sigmas=(0.0, 1.0), votes=3)
@@ -94,6 +99,7 @@ def grid(
         sigmas=tuple_of(sigma),
         votes=votes,
         voted_images=voted_images,
+        images=images,
     )
     run_grid(context.obj, recipe, plan)
 
@@ -149,10 +155,12 @@ def votes(
 
 
 @experiments.command()
-def midpoints(context: typer.Context, checkpoints: Names, images: Images = None) -> None:
+def midpoints(
+    context: typer.Context, checkpoints: Names, sigma: Sigmas = None, images: Images = None
+) -> None:
     """Midpoint noise level of each noise point."""
     small = MidpointPlan(sigmas=(0.3, 1.0, 3.0, 10.0), resamples=5)
-    plan = planned(context.obj, MidpointPlan(), small, images=images)
+    plan = planned(context.obj, MidpointPlan(), small, sigmas=tuple_of(sigma), images=images)
     for name in checkpoints:
         run_midpoints(context.obj, context.obj.checkpoint(name), plan)
 
@@ -166,6 +174,7 @@ def energy(
         str, typer.Option(help="Of one evaluation of each layer: conv1=3,fc1=1; default MACs.")
     ] = "",
     images: Images = None,
+    answer_images: Images = None,
 ) -> None:
     """Accuracy over energy: votes, a quieter pass, repeats, and both; needs `midpoints`."""
     plan = planned(
@@ -175,6 +184,7 @@ def energy(
         sigma=sigma,
         energy=parse_map(energy, float),
         images=images,
+        answer_images=answer_images,
     )
     for name in checkpoints:
         EnergyExperiment(context.obj, context.obj.checkpoint(name), plan).run()
@@ -204,6 +214,34 @@ def widths(
     small = WidthPlan(units=(16,), epochs=1, votes=3)
     plan = planned(context.obj, WidthPlan(), small, units=tuple_of(units), epochs=epochs)
     run_widths(context.obj, recipe, plan)
+
+
+@experiments.command("table11")
+def table11(
+    context: typer.Context,
+    pair: Annotated[PairName, typer.Argument(help="Whose networks and attack.")],
+    surrogate: Annotated[str | None, typer.Option(help="Recipe or checkpoint.")] = None,
+    target: Annotated[str | None, typer.Option(help="Recipe or checkpoint.")] = None,
+    sigma: Sigmas = None,
+    images: Images = None,
+    runs: Annotated[int | None, typer.Option(min=1, help="Votes at each sigma.")] = None,
+    restarts: Annotated[int | None, typer.Option(min=1)] = None,
+) -> None:
+    """Robust accuracy of a noisy target under a surrogate's examples (Table 11)."""
+    small = Table11Plan(sigmas=(0.0, 0.5), images=16, runs=3)
+    plan = planned(
+        context.obj, Table11Plan(), small, sigmas=tuple_of(sigma), images=images, runs=runs
+    )
+    given: dict[str, Any] = {"surrogate": surrogate, "target": target, "restarts": restarts}
+    if context.obj.is_smoke:
+        given = {"steps": 2, **given, "restarts": restarts or 2}
+    chosen = replace(
+        PAIRS[pair], **{key: value for key, value in given.items() if value is not None}
+    )
+    shown = Table("shown", "sigma", "accuracy, %", "interval of one run, %", "p against no noise")
+    for line in lines_of(run_table11(context.obj, chosen, plan).rows, chosen):
+        shown.add_row(*line)
+    Console().print(shown)
 
 
 def planned(bench: Bench, plan: Plan, small: Plan, **given: object) -> Plan:

@@ -1,21 +1,35 @@
-"""The commands ``recipes`` and ``train``."""
+"""The commands ``recipes``, ``train`` and ``throughput``."""
 
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
+from rich.progress import Progress
 
 from models.checkpoint import SHIPPED
 from models.cores import allowed_cores
 from models.datasets import data_dir, load_dataset
-from models.noise import sigma_text
+from models.errors import TrainingError
+from models.networks.registry import NETWORKS
+from models.noise import NoiseKind, sigma_text
 from training.cli_options import AllowUnknown, Checkpoints, DataDir, Threads, console
-from training.loop import fit
+from training.loop import device_named, fit
 from training.recipe_table import RECIPES, find_recipe
-from training.recipes import Loss
+from training.recipes import Hardening, Loss, Recipe, Schedule
 from training.sources import Sources
+from training.throughput import measure_throughput
 from training.variation import settings_from, vary
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Replace a value of the recipe, such as schedule.epochs=10. Repeat for several.",
+    ),
+]
+Device = Annotated[str, typer.Option(help="Torch device, such as cuda.")]
 
 
 def recipes() -> None:
@@ -32,14 +46,7 @@ def recipes() -> None:
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe; see `recipes`.")],
     run: Annotated[Path | None, typer.Option(help="Folder of the run's state.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="PATH=VALUE",
-            help="Replace a value of the recipe, such as schedule.epochs=10. Repeat for several.",
-        ),
-    ] = None,
+    settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="Name of a varied recipe.")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
     sigma_train: Annotated[float | None, typer.Option()] = None,
@@ -50,7 +57,7 @@ def train(
     data: DataDir = None,
     allow_unknown_data: AllowUnknown = False,
     threads: Threads = None,
-    device: Annotated[str, typer.Option(help="Torch device.")] = "cpu",
+    device: Device = "cpu",
     minutes: Annotated[
         float, typer.Option(min=0, help="Stop after so long; the same command goes on.")
     ] = float("inf"),
@@ -85,3 +92,39 @@ def train(
         console.print(f"trained; export it with: noisevote-train export {folder}")
     else:
         console.print(f"stopped after step {progress.step}; the same command goes on from there")
+
+
+def throughput(
+    network: Annotated[str, typer.Argument(help="Name of a network.")],
+    kind: Annotated[NoiseKind, typer.Option()] = NoiseKind.MULTIPLICATIVE,
+    settings: Settings = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of a block.")] = 5,
+    pairs: Annotated[int, typer.Option(min=2, help="Blocks with noise, and as many without.")] = 20,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    device: Device = "cpu",
+) -> None:
+    """Measure what the noise costs a training, on made-up images; --set varies the recipe."""
+    if network not in NETWORKS:
+        raise TrainingError(f"there is no network {network!r}; known are: {', '.join(NETWORKS)}")
+    hardening = Hardening(kind, sigma_train=1.0, loss="marginal", output_draws=16)
+    recipe = Recipe(
+        "throughput",
+        network,
+        NETWORKS[network].dataset,
+        hardening,
+        Schedule(epochs=10_000, precision="float32"),
+        validation_images=1,
+    )
+    recipe = vary(recipe, settings_from(settings or ()))
+    where = device_named(device)
+    torch.set_num_threads(threads)
+    with Progress(console=console) as bar:
+        task = bar.add_task(network, total=pairs + 1)
+        found = measure_throughput(recipe, steps, pairs, where, lambda: bar.advance(task))
+    low, high = found.interval
+    typer.echo(
+        f"{network}, {kind} noise, {recipe.schedule.precision}, batch "
+        f"{recipe.schedule.batch_size}, {threads} thread{'s' * (threads > 1)}: "
+        f"{found.noisy:.0f} images/s with noise, {found.noiseless:.0f} without; ratio "
+        f"{found.ratio:.3f} [{low:.3f}, {high:.3f}] from {found.pairs} pairs of {steps} steps"
+    )

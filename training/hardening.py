@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from models.networks.noise_points import Sigma, fresh_noise, noise_from, noise_points, sigma_at
 from models.noise import NoiseKind
-from training.noise_level import sigma_of_step
+from training.noise_level import sigma_of_batch
 from training.recipes import Hardening, Teacher
 from training.vote_loss import vote_loss
 
@@ -47,7 +47,7 @@ def step_loss(
         generator: torch.Generator,
         share: float,
     ) -> Tensor:
-        sigma = sigma_of_step(hardening, share)
+        sigma = sigma_of_batch(hardening, share, len(images), generator)
         outputs = inner_outputs(network, images, hardening, sigma, generator)
         at_last = sigma_at(sigma, noise_points(network)[-1].name)
         if hardening.loss == "vote" and not is_zero(at_last):

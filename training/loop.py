@@ -111,10 +111,11 @@ def fit(
         estimated at the training sigma.
 
     Raises:
-        TrainingError: ``folder`` holds the state of another recipe, there are too few examples, or
-            a trained network that the recipe names does not fit or is not there.
+        TrainingError: ``folder`` holds the state of another recipe, there are too few examples,
+            there is no such device, or a trained network that the recipe names does not fit or is
+            not there.
     """
-    run = prepare(recipe, examples, folder, torch.device(device), minutes, sources or Sources())
+    run = prepare(recipe, examples, folder, device_named(device), minutes, sources or Sources())
     if not run.progress.is_finished:
         with progress_bar(console) as bar:
             train_epochs(run, bar)
@@ -122,6 +123,20 @@ def fit(
             finish(run)
     run.progress.network.eval()
     return run.progress
+
+
+def device_named(name: str) -> torch.device:
+    """Return a torch device.
+
+    Raises:
+        TrainingError: there is none of that name here.
+    """
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).split(". ")[0]
+        raise TrainingError(f"there is no device {name!r} here: {reason}") from error
+    return torch.device(name)
 
 
 def prepare(

@@ -16,9 +16,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from models.errors import TrainingError
+from models.networks.quantisers import Quantisation
 from models.noise import NoiseKind
 
 Loss = Literal["cross_entropy", "marginal", "vote"]
+Distribution = Literal["normal", "half_normal"]
 Optimizer = Literal["adamw", "sgd"]
 Curve = Literal["one_cycle", "cosine"]
 Precision = Literal["float32", "bfloat16"]
@@ -40,6 +42,25 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Variance(Part):
+    """Variance-aware noisy training: each image of each step meets a sigma of its own.
+
+    Source: X. Wang et al., arXiv 2503.16183, and their code, which differ in the distribution.
+
+    Attributes:
+        alpha: the centre of the distribution, as a share of ``sigma_train``.
+        theta: its spread.
+        distribution: ``normal``: N(alpha sigma_train, theta^2), below 0 cut off to 0, as the paper
+            has it; ``half_normal``: alpha sigma_train + theta |z| with z standard normal, as the
+            code has it.
+    """
+
+    alpha: NotNegative
+    theta: NotNegative
+    distribution: Distribution = "normal"
+
+
+@dataclass(frozen=True, slots=True)
 class Hardening(Part):
     """How the noise enters the training.
 
@@ -56,6 +77,7 @@ class Hardening(Part):
         pass_draws: noisy passes per image and step, each with its own noise at every point.
         ramp: share of the steps in which sigma rises linearly from 0 to ``sigma_train``, called
             incremental in the code of Wang et al., arXiv 2501.14531.
+        variance: how sigma varies from image to image once the ramp is over; None: not at all.
     """
 
     kind: NoiseKind = NoiseKind.MULTIPLICATIVE
@@ -65,6 +87,7 @@ class Hardening(Part):
     output_draws: Natural = 1
     pass_draws: Natural = 1
     ramp: Share = 0.0
+    variance: Variance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +179,7 @@ class Recipe(Part):
         warm_start: where the first weights come from: name of a checkpoint, or ``run:`` and the
             name of a run; None: random.
         teacher: whom the run learns from beside the labels.
+        quantisation: of weights and activations; None: none.
         adversary: who attacks the network while it learns.
         max_shift: each picture is shifted by up to so many pixels along both axes, anew each time.
     """
@@ -170,6 +194,7 @@ class Recipe(Part):
     options: dict[str, int] = field(default_factory=dict)
     warm_start: str | None = None
     teacher: Teacher | None = None
+    quantisation: Quantisation | None = None
     adversary: Adversary | None = None
     max_shift: Annotated[int, Field(ge=0)] = 0
 

@@ -10,7 +10,7 @@ from models.checkpoint import SHIPPED, CheckpointStore
 from models.errors import TrainingError
 from models.networks.registry import build_network
 from models.networks.trained import load_network
-from training.recipes import recipe_from_dict
+from training.recipes import Recipe, recipe_from_dict
 from training.state import read_state
 
 RUN_PREFIX = "run:"
@@ -44,9 +44,18 @@ class Sources:
         if not state["is_finished"]:
             raise TrainingError(f"{name} is not finished; train it to its end first")
         recipe = recipe_from_dict(state["recipe"])
-        network = build_network(recipe.network, recipe.hardening.kind, recipe.options)
+        network = network_of(recipe)
         network.load_state_dict(state["network"])
         return network.eval()
+
+
+def network_of(recipe: Recipe) -> nn.Module:
+    """Return the untrained network of a recipe.
+
+    Raises:
+        TrainingError: there is no network of that name, or it cannot be quantised.
+    """
+    return build_network(recipe.network, recipe.hardening.kind, recipe.options, recipe.quantisation)
 
 
 def weights_digest(network: nn.Module) -> str:

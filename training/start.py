@@ -9,10 +9,10 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.errors import TrainingError
-from models.networks.registry import build_network
+from models.networks.quantisers import CEILING
 from training.noise_level import check_points
 from training.recipes import Recipe, Schedule
-from training.sources import Sources, weights_digest
+from training.sources import Sources, network_of, weights_digest
 from training.state import Progress, has_state, restore_state
 
 
@@ -65,22 +65,26 @@ def untrained(recipe: Recipe) -> nn.Module:
     """Return the network of a recipe with random weights, which depend on its seed alone."""
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
-        network = build_network(recipe.network, recipe.hardening.kind, recipe.options)
+        network = network_of(recipe)
     check_points(recipe.hardening, network)
     return network
 
 
 def take_weights(network: nn.Module, before: nn.Module, name: str) -> None:
-    """Copy the weights of a trained network.
+    """Copy the weights of a trained network; one of the two may be quantised.
 
     Raises:
         TrainingError: it is built otherwise.
     """
-    state = before.state_dict()
     try:
-        network.load_state_dict(state)
+        missing, unexpected = network.load_state_dict(before.state_dict(), strict=False)
     except RuntimeError as error:
         raise TrainingError(f"{name} cannot be the warm start: {error}") from error
+    if wrong := [key for key in (*missing, *unexpected) if not key.endswith(CEILING)]:
+        raise TrainingError(
+            f"{name} cannot be the warm start: its network is another one, which shows in "
+            f"{', '.join(wrong)}"
+        )
 
 
 def to_device(network: nn.Module, device: torch.device | str) -> None:

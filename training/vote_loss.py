@@ -24,6 +24,8 @@ from models.noise import NoiseKind
 from training.recipes import Hardening
 
 STRATA = 64
+SMALLEST_SIGMA = 0.01
+"""Least sigma of additive noise: at 0 the chance would be a step without a slope."""
 SMALLEST_SPREAD = 0.01
 """Least standard deviation of a noisy output, as a share of the largest output of the image: with
 multiplicative noise an output of 0 has none, and the chance would be a step without a slope."""
@@ -47,7 +49,7 @@ def vote_loss(
             over the passes.
         labels: ``[batch]``.
         hardening: kind of the noise, and ``q`` as ``loss_power``.
-        sigma: of the last layer's noise, positive; one number or one per image ``[batch]``.
+        sigma: of the last layer's noise; one number or one per image ``[batch]``.
         generator: of the points inside the strata, on the device of the outputs.
     """
     log_chances = [
@@ -80,6 +82,7 @@ def log_vote_probability(
         least = SMALLEST_SPREAD * outputs.detach().abs().amax(dim=1, keepdim=True)
         deviation = torch.sqrt((spread * outputs) ** 2 + least**2)
     else:
+        spread = spread.clamp_min(SMALLEST_SIGMA)
         noisy_right = right + spread.reshape(-1) * z
         deviation = spread.expand_as(outputs)
     below = torch.special.log_ndtr((noisy_right.unsqueeze(-1) - outputs) / deviation)

@@ -22,6 +22,13 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.noise_points import NoisePoint
+from models.networks.quantisers import (
+    Quantisation,
+    QuantisedConv2d,
+    QuantisedLinear,
+    activation,
+    quantise_weights,
+)
 from models.noise import NoiseKind
 
 
@@ -31,28 +38,33 @@ class MadryCnn(nn.Module):
     Args:
         kind: of the noise; the network is the same for both.
         fc_units: width of the first fully connected layer.
+        quantisation: of all weights, and of the activations after each ReLU.
     """
 
     def __init__(
         self,
         kind: NoiseKind = NoiseKind.MULTIPLICATIVE,  # noqa: ARG002 - all networks are built alike
         fc_units: int = 1024,
+        quantisation: Quantisation | None = None,
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 32, 5, padding=2)
+        self.conv1 = QuantisedConv2d(1, 32, 5, padding=2)
         self.noise1 = NoisePoint("conv1", (32, 28, 28), 32 * 25 * 28 * 28)
-        self.conv2 = nn.Conv2d(32, 64, 5, padding=2)
+        self.relu1 = activation(quantisation)
+        self.conv2 = QuantisedConv2d(32, 64, 5, padding=2)
         self.noise2 = NoisePoint("conv2", (64, 14, 14), 32 * 64 * 25 * 14 * 14)
-        self.fc1 = nn.Linear(64 * 7 * 7, fc_units)
+        self.relu2 = activation(quantisation)
+        self.fc1 = QuantisedLinear(64 * 7 * 7, fc_units)
         self.noise3 = NoisePoint("fc1", (fc_units,), 64 * 7 * 7 * fc_units)
-        self.fc2 = nn.Linear(fc_units, 10)
+        self.relu3 = activation(quantisation)
+        self.fc2 = QuantisedLinear(fc_units, 10)
         self.noise4 = NoisePoint("fc2", (10,), fc_units * 10)
+        quantise_weights(self, quantisation)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``images`` ``[batch, 1, 28, 28]`` to outputs ``[batch, 10]``."""
-        signal = torch.relu(self.noise1(self.conv1(images)))
-        signal = torch.relu(self.noise2(self.conv2(torch.max_pool2d(signal, 2))))
-        signal = torch.max_pool2d(signal, 2).reshape(-1, 64 * 7 * 7)
-        signal = torch.relu(self.noise3(self.fc1(signal)))
+        signal = torch.max_pool2d(self.relu1(self.noise1(self.conv1(images))), 2)
+        signal = torch.max_pool2d(self.relu2(self.noise2(self.conv2(signal))), 2)
+        signal = self.relu3(self.noise3(self.fc1(signal.reshape(-1, 64 * 7 * 7))))
         outputs: Tensor = self.noise4(self.fc2(signal))
         return outputs

@@ -21,22 +21,38 @@ import torch
 from torch import Tensor, nn
 
 from models.networks.noise_points import NoisePoint
+from models.networks.quantisers import (
+    Quantisation,
+    QuantisedConv2d,
+    QuantisedLinear,
+    activation,
+    quantise_weights,
+)
 from models.noise import NoiseKind
 
 
 class ConvBlock(nn.Module):
     """Convolution 3x3, batch norm, noise point, ReLU; keeps the picture's size."""
 
-    def __init__(self, name: str, channels: tuple[int, int], size: int, affine: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        channels: tuple[int, int],
+        size: int,
+        affine: bool,
+        quantisation: Quantisation | None,
+    ) -> None:
         super().__init__()
         inputs, outputs = channels
-        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        self.conv = QuantisedConv2d(inputs, outputs, 3, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(outputs, affine=affine)
         self.noise = NoisePoint(name, (outputs, size, size), inputs * outputs * 9 * size * size)
+        self.relu = activation(quantisation)
 
     def forward(self, signal: Tensor) -> Tensor:
         """Map ``[batch, inputs, size, size]`` to ``[batch, outputs, size, size]``."""
-        return torch.relu(self.noise(self.norm(self.conv(signal))))
+        activated: Tensor = self.relu(self.noise(self.norm(self.conv(signal))))
+        return activated
 
 
 class MnistCnn(nn.Module):
@@ -47,25 +63,33 @@ class MnistCnn(nn.Module):
             additive noise they have none, so that the signal keeps a power of 1 and cannot
             outgrow the noise (section 3 of the paper).
         fc_units: width of the first fully connected layer.
+        quantisation: of all weights, and of the activations after each ReLU.
     """
 
-    def __init__(self, kind: NoiseKind = NoiseKind.MULTIPLICATIVE, fc_units: int = 256) -> None:
+    def __init__(
+        self,
+        kind: NoiseKind = NoiseKind.MULTIPLICATIVE,
+        fc_units: int = 256,
+        quantisation: Quantisation | None = None,
+    ) -> None:
         super().__init__()
         affine = kind is NoiseKind.MULTIPLICATIVE
-        self.conv1 = ConvBlock("conv1", (1, 32), 28, affine)
-        self.conv2 = ConvBlock("conv2", (32, 32), 28, affine)
-        self.conv3 = ConvBlock("conv3", (32, 64), 14, affine)
-        self.conv4 = ConvBlock("conv4", (64, 64), 14, affine)
-        self.fc1 = nn.Linear(64 * 7 * 7, fc_units, bias=False)
+        self.conv1 = ConvBlock("conv1", (1, 32), 28, affine, quantisation)
+        self.conv2 = ConvBlock("conv2", (32, 32), 28, affine, quantisation)
+        self.conv3 = ConvBlock("conv3", (32, 64), 14, affine, quantisation)
+        self.conv4 = ConvBlock("conv4", (64, 64), 14, affine, quantisation)
+        self.fc1 = QuantisedLinear(64 * 7 * 7, fc_units, bias=False)
         self.norm1 = nn.BatchNorm1d(fc_units, affine=affine)
         self.noise1 = NoisePoint("fc1", (fc_units,), 64 * 7 * 7 * fc_units)
-        self.fc2 = nn.Linear(fc_units, 10)
+        self.relu1 = activation(quantisation)
+        self.fc2 = QuantisedLinear(fc_units, 10)
         self.noise2 = NoisePoint("fc2", (10,), fc_units * 10)
+        quantise_weights(self, quantisation)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``images`` ``[batch, 1, 28, 28]`` to outputs ``[batch, 10]``."""
         signal = torch.max_pool2d(self.conv2(self.conv1(images)), 2)
         signal = torch.max_pool2d(self.conv4(self.conv3(signal)), 2)
-        signal = torch.relu(self.noise1(self.norm1(self.fc1(signal.reshape(-1, 64 * 7 * 7)))))
-        outputs: Tensor = self.noise2(self.fc2(signal))
+        signal = self.noise1(self.norm1(self.fc1(signal.reshape(-1, 64 * 7 * 7))))
+        outputs: Tensor = self.noise2(self.fc2(self.relu1(signal)))
         return outputs

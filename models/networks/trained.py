@@ -7,6 +7,7 @@ from torch import nn
 
 from models.card import Card
 from models.errors import CheckpointError
+from models.networks.quantisers import Quantisation, bake_weights
 from models.networks.registry import build_network
 
 
@@ -16,7 +17,14 @@ def load_network(folder: Path, card: Card) -> nn.Module:
     Raises:
         CheckpointError: the weights are not those of the network on the card.
     """
-    network = build_network(card.network, card.noise.kind, card.training.recipe["options"])
+    recipe = card.training.recipe
+    quantisation = recipe.get("quantisation")
+    network = build_network(
+        card.network,
+        card.noise.kind,
+        recipe["options"],
+        None if quantisation is None else Quantisation(**quantisation),
+    )
     state = {name: tensor.float() for name, tensor in load_file(folder / card.weights).items()}
     missing, unexpected = network.load_state_dict(state, strict=False)
     lacking = [key for key in missing if not key.endswith("num_batches_tracked")]
@@ -24,4 +32,5 @@ def load_network(folder: Path, card: Card) -> nn.Module:
         raise CheckpointError(
             f"the weights of checkpoint {card.name} lack {lacking} and have unknown {unexpected}"
         )
+    bake_weights(network)
     return network.eval()

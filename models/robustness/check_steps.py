@@ -6,19 +6,27 @@ from functools import partial
 
 import numpy as np
 
+from models.errors import InputError
 from models.robustness.ball import Norm
 from models.robustness.plan import AttackName, Plan
-from models.robustness.query_steps import found_by_queries
-from models.robustness.run import Run, Step, Subject, verification, work_of, work_of_climb
+from models.robustness.run import Run, Step, Subject, verification, work_of_climb
 from models.robustness.samples import Samples
-from models.robustness.square import SquareAttack, square_attack
 from models.robustness.target import Conditions
-from models.robustness.transfer import TransferAttack, attack_surrogate
+from models.robustness.transfer import (
+    SurrogateNoise,
+    TransferAttack,
+    attack_surrogate,
+    attack_with_restarts,
+)
 from models.robustness.transfer_steps import found_by, submitted
 from models.robustness.trials import Found, StepResult
 
 CHECK_SAMPLES = 50
 """Samples of the checks that need attacks of their own."""
+
+FROZEN_SAMPLES = 20
+FROZEN_VOTES = 5
+"""Samples and votes of the attack on frozen noise, which climbs all votes at once."""
 
 MORE = 2
 """Times as many steps, to see whether more of them would find more."""
@@ -32,8 +40,8 @@ UNDEFENDED = "check/undefended"
 def check_steps(plan: Plan, subject: Subject, samples: int) -> Iterator[Step]:
     """Yield the steps of the checks that are possible."""
     few = min(samples, CHECK_SAMPLES)
-    if plan.has(AttackName.SQUARE) and subject.may_freeze:
-        yield from frozen_steps(plan, min(samples, plan.query_samples))
+    if plan.white_box and subject.own is not None and subject.may_freeze:
+        yield from frozen_steps(plan, min(samples, FROZEN_SAMPLES))
     climb = f"{UNBOUNDED}/climb"
     yield Step(climb, MORE * work_of_climb(plan, few), climb_unbounded)
     for conditions in (plan.noiseless, plan.noisy):
@@ -56,24 +64,25 @@ def own(run: Run) -> Found:
     return Found(run.samples.inputs)
 
 
-def frozen_steps(plan: Plan, count: int) -> Iterator[Step]:
-    """Yield the steps that attack the target with its noise fixed to one seed."""
-    frozen = Conditions(plan.sigma, plan.votes, seed=plan.seed)
-    search = f"{FROZEN}/search"
-    yield Step(
-        search,
-        work_of(frozen, count * plan.queries, 1),
-        partial(search_frozen, conditions=frozen, step=search),
-    )
-    yield verification(FROZEN, partial(found_by, step=search), frozen, 1, count)
+def frozen_steps(plan: Plan, samples: int) -> Iterator[Step]:
+    """Yield the steps that attack the target's own network on noise fixed to one seed."""
+    frozen = Conditions(plan.sigma, min(plan.votes, FROZEN_VOTES), seed=plan.seed)
+    climb = f"{FROZEN}/climb"
+    work = work_of_climb(plan, samples, frozen.votes) * plan.restarts
+    yield Step(climb, work, partial(climb_frozen, draws=frozen.votes))
+    yield verification(FROZEN, partial(found_by, step=climb), frozen, 1, samples)
 
 
-def search_frozen(run: Run, conditions: Conditions, step: str) -> StepResult:
-    """Run the Square attack on frozen noise."""
-    oracle = run.oracle(step, conditions)
-    attack = SquareAttack(run.ball, run.plan.queries, run.plan.seed)
-    found = square_attack(oracle, run.query_samples, attack)
-    return found_by_queries(found, oracle.bill).stored()
+def climb_frozen(run: Run, draws: int) -> StepResult:
+    """Climb the loss under exactly the noise that the target will meet."""
+    own = run.subject.own
+    if own is None:
+        raise InputError("the target's own network is not at hand", "white_box")
+    plan = run.plan
+    noise = SurrogateNoise(plan.kind, plan.sigma, draws, plan.seed, is_frozen=True)
+    few = run.samples.take(slice(FROZEN_SAMPLES))
+    found = attack_with_restarts(own.with_noise(noise), few, run.attack(), plan.restarts, run.watch)
+    return Found(found.examples).stored()
 
 
 def few_samples(run: Run) -> Samples:

@@ -7,22 +7,20 @@ import numpy as np
 from models.robustness.checks import checks_of
 from models.robustness.pictures import pictures_of
 from models.robustness.plan import ADAPTIVE_VOTES, AttackName, Plan
-from models.robustness.query_steps import ADAPTIVE_SQUARE, RANDOM_NOISE, budget_name
+from models.robustness.query_steps import ADAPTIVE_SQUARE, RANDOM_NOISE
 from models.robustness.report import (
     About,
     AttackRow,
     CleanAccuracy,
-    Paired,
     Report,
     Score,
-    SweepPoint,
     WorstCase,
 )
 from models.robustness.run import Run
-from models.robustness.scores import paired_of, score_of, share_of, stably_right
+from models.robustness.scores import paired_of, paired_trials, score_of, share_of, stably_right
+from models.robustness.sweeps import sweeps_of
 from models.robustness.target import Bill
 from models.robustness.transfer_steps import EOT_PGD, WHITE_BOX
-from models.robustness.trials import Trial
 from models.robustness.verdict import verdict_of
 
 PLAIN_OF = {EOT_PGD: AttackName.PGD, ADAPTIVE_SQUARE: AttackName.SQUARE}
@@ -146,17 +144,12 @@ def row_of(
             "samples": len(judged[0].labels) if judged else 0,
             "votes_per_query": votes_per_query,
             **scores,
-            "paired": compared(trials["noisy"], run.find(f"{plain}/noiseless")),
-            "worst_paired": compared(trials["worst_noisy"], run.find(f"{plain}/worst noiseless")),
+            "paired": paired_trials(trials["noisy"], run.find(f"{plain}/noiseless")),
+            "worst_paired": paired_trials(
+                trials["worst_noisy"], run.find(f"{plain}/worst noiseless")
+            ),
         }
     )
-
-
-def compared(noisy: Trial | None, noiseless: Trial | None) -> Paired | None:
-    """Compare two trials by their first reply, if both are there."""
-    if noisy is None or noiseless is None:
-        return None
-    return paired_of(noisy.is_right[0], noiseless.is_right[0])
 
 
 def worst_case(run: Run) -> WorstCase:
@@ -184,49 +177,4 @@ def worst_case(run: Run) -> WorstCase:
         noiseless=share_of(noiseless, alpha),
         noisy=share_of(noisy, alpha),
         paired=paired_of(noisy, noiseless),
-    )
-
-
-def sweeps_of(run: Run) -> dict[str, tuple[SweepPoint, ...]]:
-    """Return the points of all sweeps that are there."""
-    sweeps: dict[str, list[tuple[float, str, str]]] = {
-        "sigma": clean_and_attacked("sigma", run.plan.sigmas),
-        "votes": clean_and_attacked("votes", run.plan.vote_numbers),
-        "epsilon": [
-            (at, kind, f"sweep/epsilon {at:g}/{kind}")
-            for at in run.plan.epsilons
-            for kind in ("noiseless", "noisy")
-        ],
-        "queries": [
-            (at, f"{attack}, {condition}", budget_name(attack, condition, at))
-            for attack in (AttackName.SQUARE, ADAPTIVE_SQUARE)
-            for condition in ("noiseless", "noisy")
-            for at in run.plan.query_budgets
-        ],
-    }
-    found = {
-        name: tuple(
-            sweep_point(run, at, curve, trial)
-            for at, curve, step in points
-            if (trial := run.find(step)) is not None
-        )
-        for name, points in sweeps.items()
-    }
-    return {name: points for name, points in found.items() if points}
-
-
-def clean_and_attacked(name: str, values: Sequence[float]) -> list[tuple[float, str, str]]:
-    """Return place, curve and step of the points of a sweep over the target's noise."""
-    return [
-        (at, kind, f"sweep/{name} {at:g}/{kind}") for at in values for kind in ("attacked", "clean")
-    ]
-
-
-def sweep_point(run: Run, at: float, curve: str, trial: Trial) -> SweepPoint:
-    """Return one point of a sweep."""
-    return SweepPoint(
-        at=at,
-        curve=curve,
-        accuracy=share_of(trial.is_right[0], run.plan.alpha),
-        mean_accuracy=float(trial.is_right.mean()),
     )

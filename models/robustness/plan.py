@@ -124,8 +124,8 @@ class Plan(BaseModel):
 
     @property
     def noiseless(self) -> Conditions:
-        """The same target without noise."""
-        return Conditions(0.0, self.votes)
+        """The same target without noise, where one vote stands for all."""
+        return Conditions(0.0, 1)
 
     @property
     def query_budgets(self) -> tuple[int, ...]:

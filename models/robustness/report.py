@@ -161,12 +161,14 @@ class SweepPoint(Part):
         curve: ``attacked``, ``clean``, or the name of an attack and its target.
         accuracy: right in one fresh reply.
         mean_accuracy: over all replies.
+        paired: against the same attack on the noiseless target; None where that is meaningless.
     """
 
     at: float
     curve: str
     accuracy: Share
     mean_accuracy: float
+    paired: Paired | None = None
 
 
 class Check(Part):

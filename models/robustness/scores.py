@@ -77,6 +77,13 @@ def paired_of(noisy: NDArray[np.bool_], noiseless: NDArray[np.bool_]) -> Paired:
     )
 
 
+def paired_trials(noisy: Trial | None, noiseless: Trial | None) -> Paired | None:
+    """Compare two trials by their first reply, if both are there."""
+    if noisy is None or noiseless is None:
+        return None
+    return paired_of(noisy.is_right[0], noiseless.is_right[0])
+
+
 def is_clearly_more_often_right(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
     """Return whether the first is right on more samples than the second, beyond chance."""
     first_only = int((first & ~second).sum())

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from models.checkpoint import Checkpoint
 from models.errors import InputError
@@ -23,7 +22,7 @@ samples are attacked together."""
 
 
 class TorchSurrogate:
-    """A network in evaluation mode, with cross-entropy as its loss.
+    """A network in evaluation mode, with :func:`log_odds_against` as its loss.
 
     Args:
         network: that is differentiated with respect to its inputs.
@@ -64,7 +63,7 @@ class TorchSurrogate:
         losses, gradients = [], []
         for rows, inputs, labels, keys in self._batches(samples, turn):
             inputs.requires_grad_(True)
-            loss = functional.cross_entropy(self._outputs(inputs, keys), labels, reduction="none")
+            loss = log_odds_against(self._outputs(inputs, keys), labels)
             (gradient,) = torch.autograd.grad(loss.sum(), inputs)
             losses.append(loss.detach().cpu().numpy()[:rows])
             gradients.append(gradient.cpu().numpy()[:rows])
@@ -75,31 +74,25 @@ class TorchSurrogate:
         losses = []
         with torch.inference_mode():
             for rows, inputs, labels, keys in self._batches(samples, turn):
-                outputs = self._outputs(inputs, keys)
-                loss = functional.cross_entropy(outputs, labels, reduction="none")
+                loss = log_odds_against(self._outputs(inputs, keys), labels)
                 losses.append(loss.cpu().numpy()[:rows])
         return self._mean(losses)
 
     def predictions(self, samples: Samples, turn: int) -> NDArray[np.int64]:
-        """Return the class of the largest output, summed over draws, of each sample ``[n]``."""
-        outputs = []
+        """Return the mode of the draws' classes of each sample ``[n]``; of several, the lowest."""
+        votes = []
         with torch.inference_mode():
             for rows, inputs, _, keys in self._batches(samples, turn):
-                outputs.append(self._outputs(inputs, keys).cpu().numpy()[:rows])
-        return np.asarray(self._mean(outputs).argmax(axis=1))
+                votes.append(self._outputs(inputs, keys).argmax(dim=1).cpu().numpy()[:rows])
+        of_sample = np.concatenate(votes).reshape(len(samples), self.passes)
+        return np.array([np.bincount(classes).argmax() for classes in of_sample], np.int64)
 
     def _batches(
         self, samples: Samples, turn: int
     ) -> Iterator[tuple[int, Tensor, Tensor, list[VoteKey]]]:
         """Yield rows that count, inputs, labels and noise keys of passes of :data:`ROWS` rows."""
-        draws = self.passes
-        seed = 0 if self._noise is None else self._noise.seed
-        of_row = np.arange(len(samples)).repeat(draws)
-        keys = [
-            VoteKey(seed, index, turn * draws + draw)
-            for index in samples.indices.tolist()
-            for draw in range(draws)
-        ]
+        of_row = np.arange(len(samples)).repeat(self.passes)
+        keys = [key for index in samples.indices.tolist() for key in self._keys(index, turn)]
         for first in range(0, len(of_row), ROWS):
             chosen = of_row[first : first + ROWS]
             rows = len(chosen)
@@ -111,6 +104,16 @@ class TorchSurrogate:
                 torch.from_numpy(samples.labels[filled]).to(self._device),
                 batch_keys + batch_keys[-1:] * (ROWS - rows),
             )
+
+    def _keys(self, index: int, turn: int) -> list[VoteKey]:
+        """Return the keys of the draws that one sample meets in one turn."""
+        noise = self._noise
+        if noise is None:
+            return [VoteKey(0, 0, 0)]
+        if noise.is_frozen:
+            return [VoteKey(noise.seed, 0, draw) for draw in range(noise.draws)]
+        first = turn * noise.draws
+        return [VoteKey(noise.seed, index, first + draw) for draw in range(noise.draws)]
 
     def _outputs(self, inputs: Tensor, keys: list[VoteKey]) -> Tensor:
         """Return the outputs ``[rows, classes]``, in single precision."""
@@ -136,6 +139,22 @@ class TorchSurrogate:
             return rows
         mean: NDArray[np.float32] = rows.reshape(-1, self.passes, *rows.shape[1:]).mean(axis=1)
         return mean
+
+
+def log_odds_against(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return the logarithm of the odds against the label ``[rows]``.
+
+    The cross-entropy is ``log(1 + e^x)`` of it: both rise together, so they rank examples alike and
+    their gradients have one direction. But where the network is sure, the cross-entropy and its
+    gradient vanish in single precision and an attack stands still.
+
+    Args:
+        outputs: ``[rows, classes]``, before the softmax.
+        labels: ``[rows]``.
+    """
+    of_label = outputs.gather(1, labels.unsqueeze(1)).squeeze(1)
+    others = outputs.scatter(1, labels.unsqueeze(1), -torch.inf)
+    return others.logsumexp(1) - of_label
 
 
 def surrogate_from(checkpoint: Checkpoint, device: str = "cpu") -> TorchSurrogate:

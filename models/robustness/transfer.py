@@ -30,16 +30,22 @@ class SurrogateNoise:
         sigma: standard deviation at every noise point.
         draws: averaged for each sample and turn.
         seed: of the draws, which have nothing to do with those of the target.
+        is_frozen: whether every sample and turn meets the same draws, those of votes 0, 1, ... at
+            position 0 of a request with this seed.
     """
 
     kind: NoiseKind
     sigma: float
     draws: int
     seed: int
+    is_frozen: bool = False
 
 
 class Surrogate(Protocol):
-    """A network that the attacker can differentiate."""
+    """A network that the attacker can differentiate.
+
+    Its loss ranks examples as the cross-entropy does.
+    """
 
     def gradients(
         self, samples: Samples, turn: int

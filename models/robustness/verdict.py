@@ -73,7 +73,7 @@ def against_all(worst: WorstCase) -> str:
     return (
         f"Under the worst of all black-box attacks on each sample, robust accuracy is "
         f"{as_percent(worst.noiseless)} without and {as_percent(worst.noisy)} with noise: "
-        f"{paired.noisy_only} samples right only with noise, {paired.noiseless_only} only without "
+        f"right only with noise {paired.noisy_only}, only without {paired.noiseless_only} "
         f"(exact McNemar test, p = {paired.p_value:.2g})."
     )
 

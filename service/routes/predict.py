@@ -12,7 +12,7 @@ from models.errors import (
     UnknownCheckpointError,
 )
 from service.dependencies import PredictorDep, PreparedDep, unless_client_leaves
-from service.errors import BodyTooLargeError, NotJsonError, responses_for
+from service.errors import BodyTooLargeError, DrainingError, NotJsonError, responses_for
 from service.replies import PredictResponse
 from service.schemas import PredictRequest, inlined_schema
 
@@ -27,6 +27,7 @@ REFUSALS = responses_for(
     LimitError,
     OverloadedError,
     CheckpointError,
+    DrainingError,
     DeadlineError,
 )
 

@@ -48,12 +48,12 @@ def stages() -> dict[str, Stage]:
     return found
 
 
-def lineage(name: str) -> list[tuple[str, str]]:
+def lineage(name: str, without: str = "") -> list[tuple[str, str]]:
     """Return the steps of a stage and of the stages that it starts from, oldest first."""
     every = stages()
     stage = every[name]
-    earlier = lineage(stage.base) if stage.base in every else []
-    return earlier + stage.steps
+    is_ours = stage.base in every and stage.base != without
+    return (lineage(stage.base, without) if is_ours else []) + stage.steps
 
 
 def last(name: str, instruction: str) -> str:
@@ -76,7 +76,9 @@ class Replay:
     """Performs ENV, WORKDIR, COPY and RUN of a stage under an empty folder.
 
     Absolute paths of the image lie under ``root``; commands run as they stand, with the image's
-    variables and nothing of this process's environment but where packages come from.
+    variables and nothing of this process's environment but where packages come from. The stage
+    ``compiler`` is not performed: it would install packages of the system, and this machine has a
+    compiler or, as the image would without that stage, goes without.
 
     Args:
         root: an empty folder, the image's file system.
@@ -97,7 +99,7 @@ class Replay:
 
     def perform(self, name: str) -> None:
         """Perform the steps of a stage and of its bases."""
-        for instruction, text in lineage(name):
+        for instruction, text in lineage(name, without="compiler"):
             if instruction in {"ENV", "ARG"}:
                 new = {key: self.inside(value) for key, value in variables(text).items()}
                 self.environment |= new

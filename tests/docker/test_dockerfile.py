@@ -10,7 +10,7 @@ SERVING = ("service", "attack")
 
 def test_the_stages_are_the_images_and_what_they_are_built_in() -> None:
     built = {f"build-{image}" for image in IMAGES}
-    assert set(stages()) == {"source", "base", *built, *IMAGES}
+    assert set(stages()) == {"compiler", "source", "base", *built, *IMAGES}
     assert list(stages())[-1] == "service", "a build without a target makes the last stage"
 
 

@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from models.statistics import clopper_pearson, share_of_mode, top_two_p_value
+from models.statistics import (
+    clopper_pearson,
+    mcnemar_p_value,
+    share_of_mode,
+    sign_test_p_value,
+    top_two_p_value,
+)
 
 alphas = st.floats(1e-4, 0.5)
 
@@ -48,3 +54,25 @@ def test_interval_covers_the_share_of_the_mode_as_often_as_it_promises() -> None
         low, high = share_of_mode(counts, 0.05)
         missed += not low <= shares[counts.argmax()] <= high
     assert missed <= stats.binom.isf(1e-6, 2000, 0.05)
+
+
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_mcnemar_is_the_exact_binomial_test_of_the_pairs_that_differ(one: int, other: int) -> None:
+    expected = stats.binomtest(one, one + other).pvalue if one + other else 1.0
+    assert mcnemar_p_value(one, other) == pytest.approx(expected)
+    assert mcnemar_p_value(one, other) == mcnemar_p_value(other, one)
+
+
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_sign_test_is_the_one_sided_binomial_test(for_it: int, against_it: int) -> None:
+    trials = for_it + against_it
+    expected = stats.binomtest(for_it, trials, alternative="greater").pvalue if trials else 1.0
+    assert sign_test_p_value(for_it, against_it) == pytest.approx(expected)
+
+
+def test_mcnemar_rejects_equals_no_more_often_than_it_promises() -> None:
+    # 5,000 comparisons of two that are right equally often, 100 pairs differing. At most 1 % may
+    # come out below 0.01; the limit is passed by chance with probability below 1e-6.
+    fell = np.random.default_rng(0).binomial(100, 0.5, 5000)
+    rejected = sum(mcnemar_p_value(int(one), 100 - int(one)) < 0.01 for one in fell)
+    assert rejected <= stats.binom.isf(1e-6, 5000, 0.01)

@@ -1,4 +1,4 @@
-"""The stop rule ``calibrated`` over HTTP: its threshold, its promise, what it does not cover."""
+"""The stop rule ``calibrated`` over HTTP: threshold, promise, and what it does not cover."""
 
 import httpx
 import pytest

@@ -76,7 +76,9 @@ def test_the_document_has_the_structure_of_openapi_3_1(document: Json) -> None:
         for status, response in operation["responses"].items():
             assert status == "default" or 200 <= int(status) < 600
             assert response["description"]
-            assert "schema" in response["content"]["application/json"]
+            (media_type,) = response["content"]
+            assert media_type in {"application/json", "text/event-stream"}
+            assert "schema" in response["content"][media_type]
     assert len(ids) == len(set(ids))
 
 
@@ -90,10 +92,21 @@ def test_every_reference_in_the_document_leads_somewhere(document: Json) -> None
 def test_every_route_is_in_the_document(document: Json) -> None:
     assert {(path, method) for path, method, _ in operations(document)} == {
         ("/predict", "post"),
+        ("/predict/stream", "post"),
         ("/checkpoints", "get"),
         ("/checkpoints/{name}", "get"),
         ("/health/live", "get"),
         ("/health/ready", "get"),
+        ("/v2", "get"),
+        ("/v2/health/live", "get"),
+        ("/v2/health/ready", "get"),
+        ("/v2/models/stats", "get"),
+        ("/v2/models/{name}", "get"),
+        ("/v2/models/{name}/config", "get"),
+        ("/v2/models/{name}/infer", "post"),
+        ("/v2/models/{name}/ready", "get"),
+        ("/v2/models/{name}/stats", "get"),
+        ("/v2/repository/index", "post"),
     }
 
 
@@ -113,7 +126,8 @@ def test_every_error_reply_has_the_one_shape(document: Json) -> None:
         for status, response in operation["responses"].items():
             if not status.startswith("2"):
                 schema = response["content"]["application/json"]["schema"]
-                assert schema == {"$ref": "#/components/schemas/ErrorBody"}, (path, status)
+                shape = "ErrorText" if path.startswith("/v2") else "ErrorBody"
+                assert schema == {"$ref": f"#/components/schemas/{shape}"}, (path, status)
 
 
 def test_every_error_code_is_in_the_document(document: Json) -> None:
@@ -124,7 +138,7 @@ def test_every_error_code_is_in_the_document(document: Json) -> None:
 def test_every_reply_names_the_codes_that_it_can_have(document: Json) -> None:
     responses = document["paths"]["/predict"]["post"]["responses"]
     for status, code in STATUS.values():
-        if code not in {"internal", "not_ready"}:
+        if code not in {"internal", "not_ready", "missing_extra"}:
             assert f"`{code}`: " in responses[str(status)]["description"]
     ready = document["paths"]["/health/ready"]["get"]["responses"]
     assert "`not_ready`: " in ready["503"]["description"]

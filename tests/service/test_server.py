@@ -1,5 +1,6 @@
 """The service as its users run it: a process of its own, spoken to over a socket."""
 
+import os
 import re
 import signal
 import subprocess
@@ -24,10 +25,11 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def started() -> Iterator[Server]:
+def started(settings: dict[str, str] | None = None) -> Iterator[Server]:
     """Start the service on a free port; kill it at the end if it still runs."""
     command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    environment = os.environ | (settings or {})
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
             lines = []

@@ -29,7 +29,7 @@ def test_data_files_become_a_checkpoint_that_is_evaluated(
 ) -> None:
     place = ["--data-dir", str(data), "--allow-unknown-data"]
     to = ["--checkpoints", str(tmp_path / "checkpoints")]
-    recipe, folder = "mnist_cnn-mult-1.0", str(tmp_path / "run")
+    recipe, folder = "mnist_cnn-mult-1.0-marginal", str(tmp_path / "run")
     assert run(monkeypatch, "train", recipe, "--run", folder, *SMALL, *place) == 0
     assert run(monkeypatch, "export", folder, "--name", "small", *to, *place) == 0
     csv = tmp_path / "results.csv"
@@ -45,7 +45,7 @@ def test_data_files_become_a_checkpoint_that_is_evaluated(
     assert "3 votes" in capsys.readouterr().out
     card = Card.model_validate_json((tmp_path / "checkpoints" / "small" / CARD_FILE).read_bytes())
     assert card.training.command == (
-        "noisevote-train train mnist_cnn-mult-1.0 --epochs 1 --validation-images 64"
+        "noisevote-train train mnist_cnn-mult-1.0-marginal --epochs 1 --validation-images 64"
     )
     (evaluation,) = card.evaluations
     assert str(tmp_path) not in json.dumps(card.model_dump(mode="json")) + csv.read_text()

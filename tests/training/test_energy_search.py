@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.card import PointSpec
+from models.errors import InputError
 from training.experiments.energy_search import (
     LADDER,
     Budget,
     OperatingPoint,
     Repeats,
     cheapest,
+    check_energy,
     greedy_path,
     pareto,
     predicted_path,
@@ -104,6 +106,17 @@ def test_front_holds_what_nothing_as_cheap_beats(points: list[OperatingPoint], n
     found = cheapest(points, needed)
     enough = [point.energy for point in points if point.correct >= needed]
     assert (found.energy if found else None) == (min(enough) if enough else None)
+
+
+@pytest.mark.parametrize(
+    ("energy", "message"),
+    [({"fc9": 1.0}, "'fc9' is no noise point"), ({"fc1": 1.0}, "energy lacks fc2"),
+     ({"fc1": 1.0, "fc2": 0.0}, "each must be positive")],
+)  # fmt: skip
+def test_energy_is_that_of_every_layer_or_of_none(energy: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_energy(energy, ["fc1", "fc2"])
+    check_energy({}, ["fc1", "fc2"])
 
 
 def test_interval_of_a_paired_difference_narrows_where_images_agree() -> None:

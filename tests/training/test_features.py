@@ -31,6 +31,7 @@ FEATURES: dict[str, dict[str, Any]] = {
     "passes": {"hardening.pass_draws": 2},
     "by layer": {"hardening.sigma_train": {"conv2": 0.4, "fc2": 0.9}},
     "shift": {"max_shift": 2},
+    "variance": {"hardening.variance": {"alpha": 0.5, "theta": 0.4}, "hardening.ramp": 0.3},
     "warm start": {"warm_start": "run:before"},
     "teacher": {"teacher": {"weights": "mnist_cnn-clean", "temperature": 2, "weight": 0.3}},
 }
@@ -205,7 +206,7 @@ def test_state_of_a_version_before_these_features_goes_on(
         del state[key]
     for key in ("warm_start", "teacher", "adversary", "max_shift"):
         del state["recipe"][key]
-    for key in ("ramp", "pass_draws"):
+    for key in ("ramp", "pass_draws", "variance"):
         del state["recipe"]["hardening"][key]
     for key in ("optimizer", "momentum", "curve", "averaging"):
         del state["recipe"]["schedule"][key]

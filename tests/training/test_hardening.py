@@ -15,7 +15,6 @@ from training.hardening import (
     step_loss,
     with_output_noise,
 )
-from training.noise_level import sigma_of_step
 from training.recipes import Hardening, Teacher
 
 
@@ -112,13 +111,3 @@ def test_teachers_part_of_the_loss_has_its_weight(
     expected = 0.75 * functional.cross_entropy(outputs, labels)
     expected += 0.25 * distillation_loss(outputs[None], targets, 3.0)
     assert value.item() == pytest.approx(expected.item(), rel=1e-5)
-
-
-def test_sigma_rises_linearly_and_then_stays() -> None:
-    ramp = Hardening(sigma_train=0.8, ramp=0.25)
-    shares = (0.0, 0.0625, 0.125, 0.25, 0.5, 1.0)
-    rising = [sigma_of_step(ramp, share) for share in shares]
-    assert rising == pytest.approx([0, 0.2, 0.4, 0.8, 0.8, 0.8])
-    by_layer = Hardening(sigma_train={"conv1": 1.0, "fc2": 0.5}, ramp=0.5)
-    assert sigma_of_step(by_layer, 0.25) == {"conv1": 0.5, "fc2": 0.25}
-    assert sigma_of_step(Hardening(sigma_train=0.8), 0.0) == 0.8

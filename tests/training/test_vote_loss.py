@@ -88,3 +88,14 @@ def test_power_one_is_the_share_of_wrong_votes_and_power_near_zero_the_logarithm
     )
     assert loss(1.0) == pytest.approx(float((1 - log_chance.exp()).mean()), rel=1e-5)
     assert loss(1e-3) == pytest.approx(loss(0.0), rel=1e-2)
+
+
+@pytest.mark.parametrize("kind", list(NoiseKind))
+def test_images_without_noise_have_a_finite_loss_and_gradient(kind: NoiseKind) -> None:
+    outputs = torch.tensor([[[2.0, 2.0, -1.0], [0.0, 1.0, 0.0]]], requires_grad=True)
+    sigma = torch.tensor([0.0, 0.0])
+    generator = torch.Generator().manual_seed(1)
+    loss = vote_loss(outputs, torch.tensor([0, 1]), Hardening(kind, loss="vote"), sigma, generator)
+    (gradient,) = torch.autograd.grad(loss, outputs)
+    assert loss.isfinite()
+    assert gradient.isfinite().all()

@@ -15,18 +15,17 @@ from models.datasets import Dataset
 from models.errors import UnknownCheckpointError
 from models.networks.registry import NETWORKS
 from models.noise import NOISE_SCHEME
-from training.evaluate import Caster, NumberedExamples, numbered
+from training.evaluate import Caster, NumberedExamples
 from training.experiments.made_up import made_up_dataset, shrunk
 from training.export import export_checkpoint
-from training.loop import fit, split
+from training.loop import fit
 from training.recipes import Recipe, recipe_from_dict
 from training.results_file import ResultsFile, machine
 from training.sources import Sources
+from training.splits import Split, examples_of, has_split
 
-TEST_SEED = 0
-VALIDATION_SEED = 1
-SEEDS = {"test": TEST_SEED, "validation": VALIDATION_SEED}
-"""Noise of the two splits; what is chosen on one is never confirmed on the same noise."""
+SEEDS = {Split.VALIDATION: 1, Split.TEST: 0, Split.EXACT_TEST: 2}
+"""Noise of the splits; what is chosen on one is never confirmed on the same noise."""
 
 
 @dataclass(slots=True)
@@ -61,11 +60,19 @@ class Bench:
             self._datasets[name] = load(name)
         return self._datasets[name]
 
-    def images(self, checkpoint: Checkpoint, split_name: str) -> NumberedExamples:
-        """Return the test examples of a checkpoint's data set, or those held back to choose by."""
+    def images(self, checkpoint: Checkpoint, split: Split) -> NumberedExamples:
+        """Return the examples of a split of a checkpoint's data set.
+
+        Raises:
+            DataError: the data set has no such split.
+        """
         recipe = recipe_from_dict(checkpoint.card.training.recipe)
-        dataset = self.dataset(recipe.dataset)
-        return numbered(dataset.test if split_name == "test" else split(dataset.train, recipe)[1])
+        return examples_of(self.dataset(recipe.dataset), recipe, split)
+
+    def splits(self, checkpoint: Checkpoint) -> list[Split]:
+        """Return the splits that a checkpoint's data set has."""
+        dataset = self.dataset(checkpoint.card.training.recipe["dataset"])
+        return [split for split in Split if has_split(dataset, split)]
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """Return the recipe that is trained: a small one where all is made up."""
@@ -120,12 +127,12 @@ class Bench:
             return CheckpointStore(SHIPPED).find(name)
 
     @contextmanager
-    def caster(self, checkpoint: Checkpoint, split_name: str, total: int) -> Iterator[Caster]:
+    def caster(self, checkpoint: Checkpoint, split: Split, total: int) -> Iterator[Caster]:
         """Give a caster of votes on a split, with a bar over ``total`` images."""
         with self.progress() as bar:
-            task = bar.add_task(f"{checkpoint.name} {split_name}", total=total)
+            task = bar.add_task(f"{checkpoint.name} {split}", total=total)
             yield Caster(
-                checkpoint, SEEDS[split_name], self.threads, lambda done: bar.advance(task, done)
+                checkpoint, SEEDS[split], self.threads, lambda done: bar.advance(task, done)
             )
 
     def file(

@@ -15,6 +15,7 @@ from models.errors import InputError
 from training.evaluate import Caster, NumberedExamples
 from training.experiments.bench import Bench
 from training.noise_setting import NoiseSetting
+from training.splits import Split
 
 BINS = 20
 COLUMNS = ("sigma", "class", *(f"from_{edge / BINS:g}" for edge in range(BINS)))
@@ -42,7 +43,7 @@ def run_distributions(bench: Bench, checkpoint: Checkpoint, plan: DistributionPl
     Raises:
         InputError: no test image has the label.
     """
-    images = bench.images(checkpoint, "test")
+    images = bench.images(checkpoint, Split.TEST)
     places = np.flatnonzero(images.examples.labels == plan.label)
     if not len(places):
         raise InputError(f"no test image has the label {plan.label}", "label")
@@ -55,7 +56,7 @@ def run_distributions(bench: Bench, checkpoint: Checkpoint, plan: DistributionPl
         passes=str(plan.passes),
     )
     left = [sigma for sigma in plan.sigmas if not file.having(sigma=sigma)]
-    with bench.caster(checkpoint, "test", len(left) * plan.passes) as caster:
+    with bench.caster(checkpoint, Split.TEST, len(left) * plan.passes) as caster:
         for sigma in left:
             counts = histogram(caster, image, sigma, plan.passes)
             file.add(

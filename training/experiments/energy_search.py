@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from models.card import PointSpec
 from models.cost import Hardware, cost_of
+from models.errors import InputError
 from training.experiments.midpoints import Sensitivity
+from training.noise_setting import check_points, shown_map
 
 LADDER = (1, 2, 4, 8, 16, 32, 64)
 PRICES = tuple(np.geomspace(1e-3, 1e4, 57).tolist())
@@ -177,3 +179,21 @@ def pareto(points: Sequence[OperatingPoint]) -> list[OperatingPoint]:
 def cheapest(points: Sequence[OperatingPoint], needed: float) -> OperatingPoint | None:
     """Return the cheapest point with at least ``needed`` images right, or None."""
     return next((point for point in pareto(points) if point.correct >= needed), None)
+
+
+def check_energy(energy: Mapping[str, float], names: Sequence[str]) -> None:
+    """Refuse energies that are not those of every noise point, if there are any.
+
+    Raises:
+        InputError: a name is unknown or missing, or an energy is not positive.
+    """
+    check_points(energy, names)
+    if missing := [name for name in names if energy and name not in energy]:
+        raise InputError(f"energy lacks {', '.join(missing)}; give all noise points or none")
+    if any(not value > 0 for value in energy.values()):
+        raise InputError(f"energy is {shown_map(energy)}; each must be positive")
+
+
+def unique(entries: Sequence[Repeats]) -> list[Repeats]:
+    """Return repeats without doubles, in order."""
+    return list({shown_map(dict(sorted(entry.items()))): entry for entry in entries}.values())

@@ -17,6 +17,7 @@ from training.noise_setting import NoiseSetting
 from training.recipe_table import find_recipe
 from training.recipes import Recipe
 from training.results_file import SHARE_COLUMNS, ResultsFile, share
+from training.splits import Split
 from training.variation import train_command, vary
 
 COLUMNS = ("split", "sigma", "votes", *SHARE_COLUMNS)
@@ -32,13 +33,15 @@ class GridPlan:
         sigma_train: of the networks.
         sigmas: at which they are measured.
         votes: on each of the voted images.
-        voted_images: of the test split; half as many of the validation split.
+        voted_images: of a split, spread over it; half as many of the validation split.
+        images: with one vote, spread over each split; None: all.
     """
 
     sigma_train: tuple[float, ...] = SIGMAS_TRAIN
     sigmas: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     votes: int = 20
     voted_images: int = 2000
+    images: int | None = None
 
     @property
     def equal_energy_sigmas(self) -> tuple[float, ...]:
@@ -58,19 +61,18 @@ def run_grid(bench: Bench, base: str, plan: GridPlan) -> None:
     for sigma_train in plan.sigma_train:
         recipe = grid_recipe(find_recipe(base), sigma_train)
         checkpoint = bench.trained(recipe, train_command(recipe))
+        splits = bench.splits(checkpoint)
         file = bench.file(
             f"{FOLDER}/{base}/{shown(sigma_train)}.csv",
             checkpoint,
             COLUMNS,
             noise=str(recipe.hardening.kind),
-            splits="; ".join(f"{name}: seed {seed}" for name, seed in SEEDS.items()),
+            splits="; ".join(f"{name}: seed {SEEDS[name]}" for name in sorted(splits)),
             votes=f"{plan.votes} on {plan.voted_images} test images and half as many of validation",
+            **({} if plan.images is None else {"images": str(plan.images)}),
         )
-        for split_name, voted in (
-            ("validation", plan.voted_images // 2),
-            ("test", plan.voted_images),
-        ):
-            measure(bench, checkpoint, plan, split_name, voted, file)
+        for split in splits:
+            measure(bench, checkpoint, plan, split, file)
 
 
 def grid_recipe(base: Recipe, sigma_train: float) -> Recipe:
@@ -85,27 +87,25 @@ def shown(sigma_train: float) -> str:
 
 
 def measure(
-    bench: Bench,
-    checkpoint: Checkpoint,
-    plan: GridPlan,
-    split_name: str,
-    voted_images: int,
-    file: ResultsFile,
+    bench: Bench, checkpoint: Checkpoint, plan: GridPlan, split: Split, file: ResultsFile
 ) -> None:
     """Measure one network on one split, as far as the file lacks it."""
-    images = bench.images(checkpoint, split_name)
+    images = bench.images(checkpoint, split)
+    if plan.images is not None:
+        images, _ = images.spread(plan.images)
+    voted_images = plan.voted_images // (2 if split is Split.VALIDATION else 1)
     settings = dict.fromkeys(plan.sigmas, plan.votes)
     settings |= dict.fromkeys(plan.equal_energy_sigmas, 1)
     left = {
         sigma: votes
         for sigma, votes in settings.items()
-        if not file.having(split=split_name, sigma=sigma)
+        if not file.having(split=split, sigma=sigma)
     }
-    with bench.caster(checkpoint, split_name, len(left) * len(images)) as caster:
+    with bench.caster(checkpoint, split, len(left) * len(images)) as caster:
         for sigma, votes in left.items():
             noise = NoiseSetting(checkpoint.card.noise.kind, sigma)
             file.add(
-                {"split": split_name, "sigma": sigma, **row}
+                {"split": split, "sigma": sigma, **row}
                 for row in rows_of(caster, images, noise, votes, voted_images)
             )
 

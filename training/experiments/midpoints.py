@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from scipy.optimize import curve_fit
 
 from models.checkpoint import Checkpoint
+from models.errors import DataError
 from training.experiments.bench import SEEDS, Bench, classes_of
 from training.noise_setting import NoiseSetting
-from training.results_file import SHARE_COLUMNS, share
+from training.results_file import SHARE_COLUMNS, read_table, share
+from training.splits import Split
 
 SWEEP_COLUMNS = ("point", "sigma", *SHARE_COLUMNS)
 FIT_COLUMNS = (
@@ -55,7 +57,7 @@ class MidpointPlan:
 
     sigmas: tuple[float, ...] = tuple(np.geomspace(0.1, 100, 19).round(4).tolist())
     images: int = 1000
-    split: str = "validation"
+    split: Split = Split.VALIDATION
     resamples: int = 200
 
 
@@ -220,3 +222,27 @@ class Sweep:
         """Return the root mean square error of a fit."""
         expected = [fitted.accuracy(sigma) for sigma in self.sigmas.tolist()]
         return float(np.sqrt(np.mean((self.accuracies - expected) ** 2)))
+
+
+def sensitivities_of(bench: Bench, checkpoint: Checkpoint) -> dict[str, Sensitivity]:
+    """Return the measured sensitivity of each noise point.
+
+    Raises:
+        DataError: they are not measured, or on other weights.
+    """
+    path = bench.results / FOLDER / f"{checkpoint.name}.csv"
+    command = f"noisevote-train experiment midpoints {checkpoint.name}"
+    if not path.is_file():
+        raise DataError(f"{path} is missing; measure the midpoints first: {command}")
+    table = read_table(path)
+    if table.about.get("checkpoint") != f"{checkpoint.name}, {checkpoint.fingerprint}":
+        raise DataError(f"{path} is of other weights; delete it and run: {command}")
+    found = {
+        row["point"]: Sensitivity(*(float(row[key]) for key in ("s50", "k", "floor", "clean")))
+        for row in table.rows
+        if row["floor_is"] == Floor.FREE
+    }
+    missing = [point.name for point in checkpoint.card.noise_points if point.name not in found]
+    if missing:
+        raise DataError(f"{path} lacks {', '.join(missing)}; go on with: {command}")
+    return found

@@ -24,6 +24,7 @@ from training.experiments.bench import SEEDS, Bench
 from training.noise_setting import NoiseSetting, Sigma
 from training.recipe_table import find_recipe
 from training.results_file import SHARE_COLUMNS, share
+from training.splits import Split
 from training.variation import train_command
 
 COLUMNS = ("view", "sigma", *SHARE_COLUMNS)
@@ -58,14 +59,14 @@ def run_quantisation(bench: Bench, name: str, plan: QuantisationPlan) -> None:
         plan: what is measured.
     """
     checkpoint = find_or_train(bench, name)
-    images, _ = bench.images(checkpoint, "test").spread(plan.images)
+    images, _ = bench.images(checkpoint, Split.TEST).spread(plan.images)
     rms = signal_rms(bench, checkpoint)
     file = bench.file(
         f"{FOLDER}/{name}.csv",
         checkpoint,
         COLUMNS,
         noise=f"{NoiseKind.ADDITIVE}, one pass",
-        split=f"test, {len(images)} images spread over it, seed {SEEDS['test']}",
+        split=f"test, {len(images)} images spread over it, seed {SEEDS[Split.TEST]}",
     )
     settings: list[tuple[str, float, Sigma]] = [(ABSOLUTE, s, s) for s in (0.0, *plan.sigmas)]
     settings += [
@@ -73,7 +74,7 @@ def run_quantisation(bench: Bench, name: str, plan: QuantisationPlan) -> None:
         for ratio in plan.ratios
     ]
     left = [entry for entry in settings if not file.having(view=entry[0], sigma=entry[1])]
-    with bench.caster(checkpoint, "test", len(left) * len(images)) as caster:
+    with bench.caster(checkpoint, Split.TEST, len(left) * len(images)) as caster:
         for view, value, sigma in left:
             votes = caster.cast(images, NoiseSetting(NoiseKind.ADDITIVE, sigma), 1)
             file.add([{"view": view, "sigma": value, **share(votes.correct(1), len(images))}])
@@ -97,7 +98,7 @@ def signal_rms(bench: Bench, checkpoint: Checkpoint) -> dict[str, float]:
         split=f"validation, {RMS_IMAGES} images spread over it, without noise",
     )
     if not file.rows:
-        images, _ = bench.images(checkpoint, "validation").spread(RMS_IMAGES)
+        images, _ = bench.images(checkpoint, Split.VALIDATION).spread(RMS_IMAGES)
         measured = rms_of(checkpoint, images)
         file.add({"point": point, "rms": value} for point, value in measured.items())
     return {row["point"]: float(row["rms"]) for row in file.rows}

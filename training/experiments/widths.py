@@ -11,6 +11,7 @@ from training.noise_setting import NoiseSetting
 from training.recipe_table import find_recipe
 from training.recipes import Recipe
 from training.results_file import SHARE_COLUMNS, share
+from training.splits import Split
 from training.variation import train_command, vary
 
 COLUMNS = ("units", "macs", "epochs", "sigma", "votes", *SHARE_COLUMNS)
@@ -48,7 +49,7 @@ def run_widths(bench: Bench, base: str, plan: WidthPlan) -> None:
         None,
         COLUMNS,
         recipe=f"{base} with {plan.epochs} epochs and other {option}",
-        split=f"test, {plan.images} images spread over it, seed {SEEDS['test']}",
+        split=f"test, {plan.images} images spread over it, seed {SEEDS[Split.TEST]}",
         votes=str(plan.votes),
     )
     for units in plan.units:
@@ -69,10 +70,10 @@ def wider(recipe: Recipe, option: str, units: int, epochs: int) -> Recipe:
 def measure(bench: Bench, recipe: Recipe, units: int, plan: WidthPlan) -> list[dict[str, object]]:
     """Train and measure one width."""
     checkpoint = bench.trained(recipe, train_command(recipe))
-    images, _ = bench.images(checkpoint, "test").spread(plan.images)
+    images, _ = bench.images(checkpoint, Split.TEST).spread(plan.images)
     kind, sigma_train = recipe.hardening.kind, recipe.hardening.sigma_train
     rows: list[dict[str, object]] = []
-    with bench.caster(checkpoint, "test", 2 * len(images)) as caster:
+    with bench.caster(checkpoint, Split.TEST, 2 * len(images)) as caster:
         for sigma in (0.0, sigma_train):
             votes = caster.cast(images, NoiseSetting(kind, sigma), plan.votes)
             rows += [

@@ -7,7 +7,7 @@ from models.noise import NoiseKind, snr_db_from_sigma
 from training.limit import one_vote_limit
 from training.paper import PAPER_RESULTS, SIGMAS, PaperResult
 from training.report.grids import SHORT, VOTES
-from training.report.markdown import commands, markdown_table, shown_accuracy
+from training.report.markdown import commands, markdown_table, open_row, shown_accuracy
 from training.results_file import Results, Table, read_results
 
 TEXT = f"""## One checkpoint for all sigmas
@@ -28,16 +28,22 @@ def checkpoint_sections(results: Path) -> list[str]:
 
 
 def network_section(folder: Path, paper: PaperResult) -> list[str]:
-    """Return the tables of one network; none without a hardened checkpoint."""
+    """Return the tables of one network, or what fills them."""
     kind = SHORT[paper.kind]
-    hardened = results_of(folder / f"{paper.network}-{kind}-1.0.csv")
+    name = f"{paper.network}-{kind}-1.0"
+    title = f"### `{name}`, {paper.kind} noise\n"
+    hardened = results_of(folder / f"{name}.csv")
     if hardened is None:
-        return []
+        command = (
+            f"noisevote-train evaluate {name} --test --votes {VOTES} --card "
+            f"--output training/results/evaluations/{name}.csv"
+        )
+        return [title, open_row(command, "no such checkpoint is measured")]
     clean = results_of(folder / f"{paper.network}-clean-{kind}.csv")
-    quiet = results_of(folder / f"{paper.network}-{kind}-1.0-equal-energy.csv")
+    quiet = results_of(folder / f"{name}-equal-energy.csv")
     present = [results for results in (clean, hardened, quiet) if results is not None]
     return [
-        f"### `{paper.network}-{kind}-1.0`, {paper.kind} noise\n",
+        title,
         sigma_table(paper, clean, hardened, quiet),
         f"Accuracy against votes:\n\n{votes_table(hardened)}",
         commands([Table(results.about) for results in present]),

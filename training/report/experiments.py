@@ -160,9 +160,20 @@ def quantisation_section(results: Path) -> list[str]:
     return [
         QUANTISATION_TEXT,
         markdown_table(head, rows),
+        rms_table(folder, list(tables)),
         figure("quantisation", "Accuracy over absolute and relative noise"),
         commands(list(tables.values())),
     ]
+
+
+def rms_table(folder: Path, names: list[str]) -> str:
+    """Return the root mean square of the signal at each noise point of each network."""
+    lines = []
+    for name in names:
+        table = read_table(folder / f"{name}-rms.csv")
+        values = ", ".join(f"{row['point']} {float(row['rms']):.3g}" for row in table.rows)
+        lines.append([f"`{name}`", values])
+    return markdown_table(["network", "root mean square of the signal at each noise point"], lines)
 
 
 def width_section(results: Path) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from training.report.markdown import same_number
 from training.results_file import Row, Table, read_table
 
-TEST, VALIDATION = "test", "validation"
+VALIDATION, TEST, EXACT_TEST = "validation", "test", "exact_test"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,12 @@ class Grid:
                 return row
         return None
 
-    def best(self, sigma: float, votes: int) -> Best | None:
-        """Return the network that does best on validation images, by its share on test images.
+    def has(self, split: str) -> bool:
+        """Return whether anything is measured on a split."""
+        return any(row["split"] == split for table in self.tables.values() for row in table.rows)
+
+    def best(self, sigma: float, votes: int, split: str = TEST) -> Best | None:
+        """Return the network that does best on validation images, by its share on a test split.
 
         Of several the one with the smallest sigma_train is taken. None if a share is missing.
         """
@@ -50,7 +54,7 @@ class Grid:
         most = -1.0
         for sigma_train in self.tables:
             validation = self.share(sigma_train, VALIDATION, sigma, votes)
-            test = self.share(sigma_train, TEST, sigma, votes)
+            test = self.share(sigma_train, split, sigma, votes)
             if validation is None or test is None:
                 return None
             if float(validation["accuracy"]) > most:

@@ -5,7 +5,7 @@ from pathlib import Path
 from models.noise import NoiseKind, snr_db_from_sigma
 from training.limit import one_vote_limit
 from training.paper import PAPER_RESULTS, SIGMAS, PaperResult
-from training.report.grid_results import TEST, Best, Grid, read_grid
+from training.report.grid_results import EXACT_TEST, TEST, Best, Grid, read_grid
 from training.report.markdown import commands, figure, markdown_table, open_row, shown_share
 
 SHORT = {NoiseKind.MULTIPLICATIVE: "mult", NoiseKind.ADDITIVE: "add"}
@@ -45,6 +45,7 @@ def grid_sections(results: Path) -> list[str]:
             continue
         sections += [
             envelope_table(paper, grid),
+            *exact_table(paper, grid),
             figure(f"grid-{name}", f"Error over sigma, one curve a sigma_train, {name}"),
             commands(list(grid.tables.values())),
         ]
@@ -72,6 +73,28 @@ def envelope_table(paper: PaperResult, grid: Grid) -> str:
     return markdown_table(
         [head[place] for place in used], [[row[place] for place in used] for row in rows]
     )
+
+
+def exact_table(paper: PaperResult, grid: Grid) -> list[str]:
+    """Return the best columns on the test images with exact pixels, where data are a lossy copy."""
+    if not grid.has(EXACT_TEST):
+        return []
+    rows = [
+        [
+            f"{sigma:g}",
+            f"{paper.one_vote[index]} ({paper.by[index]})",
+            shown_best(grid.best(sigma, 1, EXACT_TEST)),
+            f"{paper.voted[index]} ({paper.voted_by[index]})" if paper.voted else "-",
+            shown_best(grid.best(sigma, VOTES, EXACT_TEST)),
+        ]
+        for index, sigma in enumerate(SIGMAS)
+    ]
+    head = [
+        "sigma", "paper best, 1 vote (by)", "ours best, 1 vote (by)",
+        f"paper best, {VOTES} votes (by)", f"ours best, {VOTES} votes (by)",
+    ]  # fmt: skip
+    text = "The same on official test images with exact pixels; the others are a lossy copy.\n"
+    return [text, markdown_table(head, rows)]
 
 
 def envelope_row(paper: PaperResult, grid: Grid, index: int, clean: Best | None) -> list[str]:

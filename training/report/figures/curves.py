@@ -86,6 +86,8 @@ def draw_distributions(axes: Axes, rows: list[Row], passes: int) -> None:
             centres, shares, label=row["class"], linewidth=1.1, color=next(styles), linestyle=line
         )
     axes.set_yscale("log")
+    axes.minorticks_off()
+    axes.set_yticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
 
 
 def votes_figure(table: Table) -> Figure:

@@ -4,6 +4,7 @@ Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which col
 can tell apart; every series has a marker and a line style as well, for print in grey.
 """
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from training.results_file import Row
 
@@ -37,7 +39,8 @@ SETTINGS: dict[Any, Any] = {
     "legend.fontsize": 8,
     "figure.constrained_layout.use": True,
 }
-PNG_DPI = 110
+PNG_DPI = 100
+PNG_COLOURS = 48
 
 
 def series_style(index: int) -> dict[str, Any]:
@@ -58,7 +61,10 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     """Write a figure as SVG and PNG, without dates and versions."""
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
-    figure.savefig(folder / f"{name}.png", dpi=PNG_DPI, metadata={"Software": None})
+    picture = BytesIO()
+    figure.savefig(picture, dpi=PNG_DPI, format="png", metadata={"Software": None})
+    few_colours = Image.open(picture).convert("RGB").quantize(PNG_COLOURS)
+    few_colours.save(folder / f"{name}.png", optimize=True)
 
 
 def settings() -> Any:

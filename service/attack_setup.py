@@ -1,0 +1,178 @@
+"""From an order to an assessment that can run: checkpoints, samples, where results are kept.
+
+Only what runs assessments needs torch; it is loaded here, when it is needed.
+"""
+
+import hashlib
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.checkpoint import Checkpoint, CheckpointStore
+from models.datasets import as_inputs, data_dir, load_dataset
+from models.errors import InputError, MissingExtraError
+from models.robustness.plan import Plan
+from models.robustness.report import About, AboutSamples, Report
+from models.robustness.report_html import html_report
+from models.robustness.run import Run, Subject
+from models.robustness.samples import Samples, samples_for
+from models.robustness.state import FolderState, write_whole
+from models.robustness.target import CheckpointTarget
+from models.robustness.transfer import Surrogate
+from models.robustness.watch import Watch
+
+REPORT_JSON = "report.json"
+REPORT_HTML = "report.html"
+STEPS = "steps"
+PROGRAMS = ("noisevote", "numpy", "onnxruntime", "torch", "adversarial-robustness-toolbox")
+
+
+def surrogate_of(checkpoint: Checkpoint) -> Surrogate:
+    """Return a checkpoint's network in torch.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+        CheckpointError: the checkpoint's weights are damaged.
+    """
+    try:
+        from models.robustness.surrogate import surrogate_from
+    except ImportError as error:
+        raise MissingExtraError(
+            'attacks need torch; install it with: pip install "noisevote[attack]"'
+        ) from error
+    return surrogate_from(checkpoint)
+
+
+def checked_pair(target: Checkpoint, other: Checkpoint) -> Checkpoint:
+    """Return ``other`` if it takes the same inputs and gives the same classes as the target.
+
+    Raises:
+        InputError: it does not.
+    """
+    ours, theirs = target.card, other.card
+    for name, wanted, found in (
+        ("shape", ours.input.shape, theirs.input.shape),
+        ("range", ours.input.range, theirs.input.range),
+        ("labels", ours.labels, theirs.labels),
+    ):
+        if wanted != found:
+            raise InputError(
+                f"checkpoint {other.name} takes another input than {target.name}: its {name} is "
+                f"{list(found)}, that of the target {list(wanted)}",
+                "surrogate",
+            )
+    return other
+
+
+def dataset_samples(
+    target: Checkpoint, dataset: str, count: int, directory: Path | None
+) -> Samples:
+    """Return the first test examples of a data set.
+
+    Raises:
+        DataError: the data set cannot be had.
+        InputError: it does not fit the target.
+    """
+    examples = load_dataset(dataset, data_dir(directory)).test.first(count)
+    return samples_for(target.card, as_inputs(examples.inputs), examples.labels)
+
+
+def file_samples(target: Checkpoint, path: Path) -> Samples:
+    """Return the samples in an ``.npz`` file with the arrays ``inputs`` and ``labels``.
+
+    Raises:
+        InputError: it is no such file, or its arrays do not fit the target.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            inputs, labels = file["inputs"], file["labels"]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise InputError(
+            f"{path} is no .npz file with the arrays inputs and labels: {error}", "samples"
+        ) from error
+    if labels.dtype.kind not in "iu" or inputs.dtype.kind not in "fiu":
+        raise InputError(f"{path}: inputs must be numbers and labels whole numbers", "samples")
+    return samples_for(target.card, inputs.astype(np.float32), labels.astype(np.int64))
+
+
+def about_of(
+    target: Checkpoint,
+    surrogate: Checkpoint,
+    undefended: Checkpoint | None,
+    samples: Samples,
+    source: str,
+) -> About:
+    """Return what the report says about itself."""
+    return About(
+        target=target.name,
+        target_fingerprint=target.fingerprint,
+        surrogate=surrogate.name,
+        surrogate_fingerprint=surrogate.fingerprint,
+        undefended=None if undefended is None else undefended.name,
+        labels=target.card.labels,
+        samples=AboutSamples(
+            source=source,
+            indices=tuple(samples.indices.tolist()),
+            digest=digest_of(samples.inputs, samples.labels),
+        ),
+        interface="in the process, by votes alone",
+        versions={"python": sys.version.split()[0]} | versions(),
+    )
+
+
+def digest_of(*arrays: NDArray[np.generic]) -> str:
+    """Return the SHA-256 of arrays, in hexadecimal."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the installed programs that decide figures."""
+    found = {}
+    for name in PROGRAMS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def run_of(
+    store: CheckpointStore, about: About, plan: Plan, samples: Samples, folder: Path, watch: Watch
+) -> Run:
+    """Return an assessment whose finished steps lie in a folder.
+
+    Raises:
+        MissingExtraError: torch is not installed.
+        DataError: the folder holds the steps of another assessment.
+    """
+    target = store.find(about.target)
+    undefended = None if about.undefended is None else store.find(about.undefended)
+    low, high = target.card.input.range
+    identity = {
+        "plan": plan.model_dump(mode="json"),
+        "about": about.model_dump(mode="json", exclude={"versions"}),
+    }
+    subject = Subject(
+        target=lambda seed: CheckpointTarget(target, plan.kind, seed),
+        surrogate=surrogate_of(checked_pair(target, store.find(about.surrogate))),
+        own=surrogate_of(target) if plan.white_box else None,
+        undefended=None
+        if undefended is None
+        else lambda seed: CheckpointTarget(undefended, plan.kind, seed),
+    )
+    state = FolderState(folder / STEPS, identity)
+    return Run(plan, subject, samples, low, high, len(target.card.labels), state, watch)
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write a report as JSON and as a page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / REPORT_JSON, report.model_dump_json(indent=1).encode())
+    write_whole(folder / REPORT_HTML, html_report(report).encode())

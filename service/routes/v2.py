@@ -1,0 +1,223 @@
+"""The Open Inference Protocol V2 under ``/v2``: what clients of Triton and KServe speak.
+
+A model is a checkpoint, in its one version. Sources: see ``service/v2_schemas.py``.
+"""
+
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from pydantic import ValidationError
+
+from models.card import Card
+from models.errors import InputError, NoisevoteError, UnknownCheckpointError
+from service.bodies import HeldBytes, read_body
+from service.dependencies import PredictorDep, prepared_from, unless_client_leaves
+from service.errors import NotReadyError, input_error_from
+from service.parsing import object_in
+from service.routes.v2_errors import REFUSALS, V2Route, on_unknown_path
+from service.schemas import PredictRequest, inlined_schema, shortened
+from service.v2_models import VERSION, config_of, metadata_of
+from service.v2_reply import reply_to
+from service.v2_request import HEADER_LENGTH, Inference, inference_of
+from service.v2_schemas import (
+    IndexEntry,
+    IndexRequest,
+    InferRequest,
+    InferResponse,
+    Live,
+    ModelMetadata,
+    ModelReady,
+    Ready,
+    ServerMetadata,
+    Statistics,
+)
+from service.v2_statistics import V2Statistics
+
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "parameters", "statistics"]
+SMALL_BODY_BYTES = 4096
+
+router = APIRouter(
+    prefix="/v2", tags=["open inference protocol"], route_class=V2Route, responses=REFUSALS
+)
+
+
+def card_of(name: str, request: Request, predictor: PredictorDep) -> Card:
+    """Return the card of the model that the path names.
+
+    Raises:
+        UnknownCheckpointError: there is no such model, or no such version of it.
+    """
+    asked = request.path_params.get("version", VERSION)
+    card = predictor.store.find(name).card
+    if asked != VERSION:
+        raise UnknownCheckpointError(
+            f"model {name} has no version {shortened(asked)}; there is: {VERSION}"
+        )
+    return card
+
+
+CardDep = Annotated[Card, Depends(card_of)]
+
+
+def statistics_of(request: Request) -> V2Statistics:
+    """Return the app's statistics."""
+    statistics: V2Statistics = request.app.state.v2_statistics
+    return statistics
+
+
+StatisticsDep = Annotated[V2Statistics, Depends(statistics_of)]
+Endpoint = Callable[..., Any]
+
+
+def of_model(method: str, call: str = "", **options: Any) -> Callable[[Endpoint], Endpoint]:
+    """Add a route of a model, with and without a version in its path."""
+
+    def add(endpoint: Endpoint) -> Endpoint:
+        for path, is_shown in (("", True), ("/versions/{version}", False)):
+            router.api_route(
+                f"/models/{{name}}{path}{call}",
+                methods=[method],
+                include_in_schema=is_shown,
+                **options,
+            )(endpoint)
+        return endpoint
+
+    return add
+
+
+@router.get("/health/live")
+async def v2_live() -> Live:
+    """Answer as long as the event loop turns."""
+    return Live(live=True)
+
+
+@router.get("/health/ready")
+async def v2_ready(request: Request) -> Ready:
+    """Answer 200 once the default checkpoint has passed its warm-up and self-test."""
+    reason: str | None = request.app.state.not_ready
+    if reason is not None:
+        raise NotReadyError(reason)
+    return Ready(ready=True)
+
+
+@router.get("/", include_in_schema=False)
+@router.get("")
+async def server_metadata() -> ServerMetadata:
+    """Say what the server is."""
+    return ServerMetadata(name="noisevote", version=version("noisevote"), extensions=EXTENSIONS)
+
+
+@router.get("/models/stats")
+async def all_statistics(predictor: PredictorDep, statistics: StatisticsDep) -> Statistics:
+    """Count what was asked over this protocol, for every model."""
+    return Statistics(model_stats=[statistics.of(name) for name in predictor.store.names()])
+
+
+@of_model("GET")
+async def model_metadata(card: CardDep) -> ModelMetadata:
+    """Say what a model takes and gives."""
+    return metadata_of(card)
+
+
+@of_model("GET", "/ready")
+async def model_ready(card: CardDep) -> ModelReady:
+    """Say whether a model can answer."""
+    return ModelReady(name=card.name, ready=True)
+
+
+@of_model("GET", "/config")
+async def model_config(card: CardDep, predictor: PredictorDep) -> dict[str, Any]:
+    """Describe a model as Triton's configuration does."""
+    return config_of(card, predictor.settings.max_inputs, predictor.settings.slots)
+
+
+@of_model("GET", "/stats")
+async def model_statistics(card: CardDep, statistics: StatisticsDep) -> Statistics:
+    """Count what was asked over this protocol, for one model."""
+    return Statistics(model_stats=[statistics.of(card.name)])
+
+
+@router.post(
+    "/repository/index",
+    openapi_extra={
+        "requestBody": {"content": {"application/json": {"schema": inlined_schema(IndexRequest)}}}
+    },
+)
+async def repository_index(predictor: PredictorDep, request: Request) -> list[IndexEntry]:
+    """List the models, and those that were refused with the reason."""
+    held: HeldBytes = request.app.state.held_bytes
+    with held.room() as room:
+        body = await read_body(request, SMALL_BODY_BYTES, room)
+    try:
+        asked = IndexRequest.model_validate(object_in(body) if body else {})
+    except ValidationError as error:
+        raise input_error_from(error) from None
+    store = predictor.store
+    index = [
+        IndexEntry(name=name, version=VERSION, state="READY", reason="") for name in store.names()
+    ]
+    if not asked.ready:
+        index += [
+            IndexEntry(name=name, version=VERSION, state="UNAVAILABLE", reason=reason)
+            for name, reason in store.refused.items()
+        ]
+    return index
+
+
+@of_model(
+    "POST",
+    "/infer",
+    response_model=InferResponse,
+    response_model_exclude_none=True,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": inlined_schema(InferRequest)}},
+        }
+    },
+)
+async def infer(
+    card: CardDep, predictor: PredictorDep, statistics: StatisticsDep, request: Request
+) -> Response:
+    """Cast noisy votes on the inputs; answer with modes, counts and numbers of votes."""
+    began = time.monotonic()
+    read: list[Inference] = []
+
+    def asked_in(body: bytearray) -> PredictRequest:
+        read.append(inference_of(body, request.headers.get(HEADER_LENGTH), card))
+        return read[0].asked
+
+    try:
+        refuse_compressed(request)
+        prepared = await prepared_from(request, predictor, asked_in)
+        input_s = time.monotonic() - began
+        answer = await unless_client_leaves(request, predictor.answer(prepared))
+    except NoisevoteError:
+        statistics.failed(card.name, time.monotonic() - began)
+        raise
+    answered = time.monotonic()
+    reply = reply_to(read[0], answer)
+    statistics.succeeded(answer, input_s, time.monotonic() - answered)
+    return reply
+
+
+def refuse_compressed(request: Request) -> None:
+    """Refuse a body that would have to be unpacked."""
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise InputError(
+            f"the body is compressed ({shortened(encoding)}); send it as it is: binary tensors are "
+            "smaller than JSON"
+        )
+
+
+router.add_api_route(
+    "/{path:path}",
+    on_unknown_path,
+    methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+    include_in_schema=False,
+)

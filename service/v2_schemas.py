@@ -1,0 +1,197 @@
+"""Bodies of the Open Inference Protocol V2 and of the extensions that are served.
+
+Sources: KServe, "Open Inference Protocol", inference_rest.md; Triton Inference Server, extensions
+statistics, model_configuration, binary_data and model_repository.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Parameters = dict[str, str | int | float | bool]
+"""Scalars by name; the protocol knows no others."""
+
+
+class Live(BaseModel):
+    """Whether the server lives."""
+
+    live: bool
+
+
+class Ready(BaseModel):
+    """Whether the server can answer."""
+
+    ready: bool
+
+
+class ServerMetadata(BaseModel):
+    """What the server is and which extensions it has."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class TensorMetadata(BaseModel):
+    """A tensor that a model takes or gives; -1 stands for any length."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+
+
+class ModelMetadata(BaseModel):
+    """What a model takes and gives."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[TensorMetadata]
+    outputs: list[TensorMetadata]
+
+
+class ModelReady(BaseModel):
+    """Whether a model can answer."""
+
+    name: str
+    ready: bool
+
+
+class InputTensor(BaseModel):
+    """A tensor of a request.
+
+    Attributes:
+        name: of the input.
+        shape: with the batch axis.
+        datatype: of its elements.
+        parameters: ``binary_data_size`` if its elements follow the JSON.
+        data: its elements in row-major order, nested or flat, unless they follow the JSON.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: Parameters = Field(default_factory=dict)
+    data: list[Any] | None = None
+
+
+class OutputAsked(BaseModel):
+    """A tensor that the reply is to hold; ``binary_data`` asks for it behind the JSON."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str
+    parameters: Parameters = Field(default_factory=dict)
+
+
+class InferRequest(BaseModel):
+    """A request for votes.
+
+    Attributes:
+        id: stands in the reply, too.
+        parameters: ``votes``, ``sigma``, ``snr_db``, ``noise``, ``stop``, ``delta``, ``alpha``,
+            ``seed``, ``deadline_ms``, ``priority``, with the meaning that they have in
+            ``/predict``; ``timeout``, a deadline in microseconds; ``binary_data_output``.
+        inputs: one tensor.
+        outputs: all if absent.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    id: str | None = None
+    parameters: Parameters = Field(default_factory=dict)
+    inputs: list[InputTensor]
+    outputs: list[OutputAsked] | None = None
+
+
+class OutputTensor(BaseModel):
+    """A tensor of a reply; its elements follow the JSON if there are no ``data``."""
+
+    name: str
+    shape: list[int]
+    datatype: Literal["INT64"]
+    parameters: Parameters | None = None
+    data: list[int] | None = None
+
+
+class InferResponse(BaseModel):
+    """Modes, counts and numbers of the votes, and what they can be asked for again with."""
+
+    model_name: str
+    model_version: str
+    id: str | None = None
+    parameters: Parameters
+    outputs: list[OutputTensor]
+
+
+class Duration(BaseModel):
+    """How often something happened and how long it took in all, in nanoseconds."""
+
+    count: int = 0
+    ns: int = 0
+
+
+class InferStatistics(BaseModel):
+    """Where the time of a model's requests went."""
+
+    success: Duration = Field(default_factory=Duration)
+    fail: Duration = Field(default_factory=Duration)
+    queue: Duration = Field(default_factory=Duration)
+    compute_input: Duration = Field(default_factory=Duration)
+    compute_infer: Duration = Field(default_factory=Duration)
+    compute_output: Duration = Field(default_factory=Duration)
+    cache_hit: Duration = Field(default_factory=Duration)
+    cache_miss: Duration = Field(default_factory=Duration)
+
+
+class ModelStatistics(BaseModel):
+    """A model's requests over this protocol since the start.
+
+    Attributes:
+        name: of the model.
+        version: of it.
+        last_inference: milliseconds since 1970; 0 before the first.
+        inference_count: inputs answered.
+        execution_count: requests answered.
+        inference_stats: their time.
+        batch_stats: empty; votes of several requests share forward passes.
+    """
+
+    name: str
+    version: str
+    last_inference: int = 0
+    inference_count: int = 0
+    execution_count: int = 0
+    inference_stats: InferStatistics = Field(default_factory=InferStatistics)
+    batch_stats: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class Statistics(BaseModel):
+    """The statistics of one or all models."""
+
+    model_stats: list[ModelStatistics]
+
+
+class IndexRequest(BaseModel):
+    """Which models to list."""
+
+    model_config = ConfigDict(strict=True)
+
+    ready: bool = False
+
+
+class IndexEntry(BaseModel):
+    """A model in the repository."""
+
+    name: str
+    version: str
+    state: Literal["READY", "UNAVAILABLE"]
+    reason: str
+
+
+class ErrorText(BaseModel):
+    """The body of every reply that is not a success."""
+
+    error: str

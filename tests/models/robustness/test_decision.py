@@ -1,0 +1,70 @@
+"""The label-only attack: ART's search, tamed."""
+
+import numpy as np
+import pytest
+
+from models.robustness.ball import Ball, Norm
+from models.robustness.decision import DecisionAttack, hop_skip_jump
+from models.robustness.target import Conditions, Oracle
+from models.robustness.watch import Watch
+from tests.models.robustness.worlds import PIXELS, LineTarget, columns, line_samples
+
+pytest.importorskip("art")
+
+SAMPLES = line_samples(6)
+LEADS = np.array(
+    [
+        scores[label] - np.delete(scores, label).max()
+        for scores, label in zip(columns(SAMPLES.inputs), SAMPLES.labels, strict=True)
+    ]
+)
+
+
+def oracle_of(sigma: float, votes: int = 1) -> Oracle:
+    return Oracle(LineTarget(1), Conditions(sigma, votes), Watch())
+
+
+@pytest.mark.parametrize(("norm", "factor"), [(Norm.LINF, 1.0), (Norm.L2, np.sqrt(2.0 * PIXELS))])
+def test_it_finds_what_is_near_the_boundary_of_a_fixed_target(norm: Norm, factor: float) -> None:
+    # Half of its lead must be taken from the label's column and given to the rival's, at each of
+    # their pixels.
+    nearest = LEADS / 2 * factor
+    ball = Ball(norm, float(1.5 * np.median(nearest)), 0.0, 1.0)
+    oracle = oracle_of(0.0)
+    found = hop_skip_jump(oracle, SAMPLES, DecisionAttack(ball, 2000), SAMPLES)
+    assert ball.holds(found.examples, SAMPLES.inputs)
+    fooled = columns(found.examples).argmax(axis=1) != SAMPLES.labels
+    assert (found.margins < 0).tolist() == fooled.tolist()
+    assert fooled[nearest < 0.9 * ball.epsilon].all()
+    assert not fooled[nearest > ball.epsilon].any()
+    assert oracle.bill.queries == found.queries.sum()
+
+
+def test_the_budget_ends_it_even_against_noise() -> None:
+    ball = Ball(Norm.LINF, 0.05, 0.0, 1.0)
+    oracle = oracle_of(sigma=0.2, votes=3)
+    found = hop_skip_jump(oracle, SAMPLES, DecisionAttack(ball, 150), SAMPLES)
+    assert found.queries.max() <= 150
+    assert oracle.bill.queries == found.queries.sum()
+    assert ball.holds(found.examples, SAMPLES.inputs)
+
+
+def test_it_is_replayable_and_leaves_the_global_generator_alone() -> None:
+    ball = Ball(Norm.LINF, 0.1, 0.0, 1.0)
+    np.random.seed(5)  # noqa: NPY002 - what must not be disturbed
+    expected = np.random.random()  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002
+    examples = [
+        hop_skip_jump(oracle_of(0.0), SAMPLES, DecisionAttack(ball, 200, seed), SAMPLES).examples
+        for seed in (0, 0, 1)
+    ]
+    assert np.random.random() == expected  # noqa: NPY002
+    assert np.array_equal(examples[0], examples[1])
+    assert not np.array_equal(examples[0], examples[2])
+
+
+def test_without_other_classes_it_starts_from_noise() -> None:
+    ball = Ball(Norm.LINF, 0.4, 0.0, 1.0)
+    same = SAMPLES.take(SAMPLES.labels == 0)
+    found = hop_skip_jump(oracle_of(0.0), same, DecisionAttack(ball, 100), same)
+    assert ball.holds(found.examples, same.inputs)

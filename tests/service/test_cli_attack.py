@@ -1,0 +1,91 @@
+"""The command ``noisevote attack``."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.robustness.report import Report
+from tests.models.robustness.worlds import drawn_samples
+from tests.service.test_cli import run_main
+
+QUICK = [
+    "--surrogate=mnist_cnn-clean", "--epsilon=0.2", "--sigma=0.5", "--votes=3", "--steps=2",
+    "--restarts=1", "--attack=pgd", "--no-adaptive", "--no-white-box", "--replies=3",
+]  # fmt: skip
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    taken = drawn_samples(2, seed=4)
+    path = tmp_path / "digits.npz"
+    np.savez(path, inputs=taken.inputs, labels=taken.labels)
+    return path
+
+
+def test_writes_a_report_and_resumes_from_its_steps(
+    samples: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "assessment"
+    arguments = ["attack", "mnist_cnn-mult-1.0", *QUICK, f"--samples={samples}"]
+    assert run_main(monkeypatch, *arguments, f"--output={folder}") == 0
+    output = capsys.readouterr().out
+    report = Report.model_validate_json((folder / "report.json").read_bytes())
+    assert report.is_complete
+    assert report.verdict is not None
+    assert output.splitlines()[: len(report.verdict.sentences)] == list(report.verdict.sentences)
+    assert report.about.samples.source == "digits.npz"
+    assert report.about.versions["noisevote"]
+    assert "<h2>Verdict</h2>" in (folder / "report.html").read_text()
+    before = {path: path.stat().st_mtime_ns for path in (folder / "steps").iterdir()}
+    assert run_main(monkeypatch, *arguments, f"--output={folder}") == 0
+    assert {path: path.stat().st_mtime_ns for path in (folder / "steps").iterdir()} == before
+    assert run_main(monkeypatch, *arguments, f"--output={folder}", "--seed=1") == 1
+    assert "holds the steps of another assessment" in capsys.readouterr().err
+
+
+FAULTS: dict[str, tuple[list[str], str]] = {
+    "unknown target": (["nosuch", *QUICK], "there is no checkpoint 'nosuch'"),
+    "other inputs": (
+        ["mnist_cnn-mult-1.0", *QUICK, "--surrogate=stroke_lstm-clean"],
+        "checkpoint stroke_lstm-clean takes another input than mnist_cnn-mult-1.0: its shape is",
+    ),
+    "negative epsilon": (["mnist_cnn-mult-1.0", *QUICK, "--epsilon=-1"], "epsilon: "),
+    "no numbers": (["mnist_cnn-mult-1.0", *QUICK, "--sigmas=a,b"], "sigmas is 'a,b'; it must be"),
+    "no samples": (["mnist_cnn-mult-1.0", *QUICK, "--samples=nosuch.npz"], "nosuch.npz is no .npz"),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_what_cannot_be_done_is_said_in_one_line(
+    case: str,
+    samples: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments, message = FAULTS[case]
+    given = ["attack", f"--samples={samples}", f"--output={tmp_path}/a", *arguments]
+    assert run_main(monkeypatch, *given) == 1
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
+def test_without_torch_it_says_what_to_install(samples: Path, tmp_path: Path) -> None:
+    without_torch = (
+        "import sys; sys.modules['torch'] = None; from service.cli import main; "
+        f"sys.argv = ['noisevote', 'attack', 'mnist_cnn-mult-1.0', *{QUICK}, "
+        f"'--samples={samples}', '--output={tmp_path / 'a'}']; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", without_torch], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        'error: attacks need torch; install it with: pip install "noisevote[attack]"\n'
+    )
+    assert done.stdout == ""

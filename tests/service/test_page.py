@@ -1,0 +1,295 @@
+"""The try-it page as people use it: in a real browser, by mouse, finger and keyboard."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, expect
+
+from models.stopping import StopRule, is_decided
+from tests.service.browser import Visit, chromium
+from tests.service.test_server import Server, started
+
+PICTURE = Path(__file__).parents[1] / "pictures" / "page.png"
+DESK = {"width": 1360, "height": 900}
+SEVEN = [(70, 50), (210, 45), (170, 120), (145, 180), (125, 245)]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with started() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Visit]:
+    with Visit(browser, server, viewport=DESK, reduced_motion="reduce") as opened:
+        opened.page.wait_for_selector("#checkpoint option", state="attached")
+        yield opened
+        assert opened.outside == []
+        assert opened.complaints == []
+
+
+def test_votes_on_a_drawn_digit_arrive_one_by_one_with_their_running_interval(
+    browser: Browser, server: Server
+) -> None:
+    with Visit(browser, server, viewport=DESK) as visit:
+        visit.page.wait_for_selector("#checkpoint option", state="attached")
+        visit.page.fill("#sigma", "0.8")
+        visit.watch()
+        visit.draw(SEVEN)
+        visit.wait_for_answers()
+        seen = visit.page.evaluate("window.seen")
+        assert visit.text(".mode") == "7"
+        assert [sum(visit.counts(ballot)) for ballot in range(3)] == [20, 20, 20]
+    numbers = [int(found[1]) for text, *_ in seen if (found := re.match(r"(\d+) of 20", text))]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) > 5, "votes are seen one by one, not all at once"
+    intervals = {reading for _, reading, _ in seen if reading}
+    assert len(intervals) > 5
+
+
+def test_the_moment_of_decision_is_the_first_vote_after_which_the_rest_cannot_matter(
+    visit: Visit,
+) -> None:
+    visit.page.get_by_role("button", name="Example of a 4").click()
+    visit.wait_for_answers()
+    for ballot in range(3):
+        tape = visit.tape(ballot)
+        tallies = [[tape[: cast + 1].count(kind) for kind in range(10)] for cast in range(20)]
+        first = next(
+            cast + 1
+            for cast, counts in enumerate(tallies)
+            if is_decided(StopRule.EXACT, np.array(counts), 20)
+        )
+        verdict = visit.text(".verdict", ballot)
+        assert f"decided at vote {first}: the {20 - first} left" in verdict or first == 20
+        marked = visit.page.locator(".ballot").nth(ballot).locator(".tape li.decided")
+        assert marked.count() == 1
+        assert (
+            marked.evaluate("item => [...item.parentElement.children].indexOf(item)") == first - 1
+        )
+
+
+def test_the_shown_command_gets_the_shown_votes(visit: Visit) -> None:
+    visit.page.get_by_role("button", name="Example of a 8").click()
+    visit.wait_for_answers()
+    for ballot, name in enumerate(("hardened", "plain", "strokes")):
+        visit.page.select_option("#call-of", name)
+        command = visit.page.inner_text("#call")
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+        (prediction,) = json.loads(done.stdout)["predictions"]
+        assert prediction["vote_counts"] == visit.counts(ballot)
+        assert f"agreement {prediction['agreement']:.2f}" in visit.text(".reading", ballot)
+        low, high = prediction["interval"]
+        assert f"interval {low:.2f} to {high:.2f}" in visit.text(".reading", ballot)
+
+
+def test_the_command_can_be_copied(visit: Visit) -> None:
+    visit.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.page.get_by_role("button", name="Example of a 1").click()
+    visit.wait_for_answers()
+    visit.page.get_by_role("button", name="Copy").click()
+    expect(visit.page.locator("#status")).to_contain_text("copied")
+    copied = visit.page.evaluate("navigator.clipboard.readText()")
+    assert copied == visit.page.text_content("#call")
+
+
+def test_settings_are_those_of_the_request(visit: Visit) -> None:
+    visit.page.fill("#sigma", "0.4")
+    assert visit.page.inner_text("#snr") == "8.0 dB"
+    visit.page.fill("#votes", "35")
+    visit.page.select_option("#stop", "bounded")
+    visit.page.fill("#seed", "11")
+    visit.page.get_by_role("button", name="Example of a 0").click()
+    visit.wait_for_answers()
+    (body,) = re.findall(r"-d '(.*)'", visit.page.inner_text("#call").replace("\n", ""))
+    asked = json.loads(body)
+    assert (asked["sigma"], asked["votes"], asked["stop"], asked["seed"]) == (
+        0.4,
+        35,
+        "bounded",
+        11,
+    )
+    assert "stopped by the rule bounded" in visit.text(".verdict")
+    assert sum(visit.counts()) < 35
+    visit.page.fill("#sigma", "0")
+    assert visit.page.inner_text("#snr") == "no noise"
+
+
+def test_the_cost_is_that_of_the_votes_on_the_given_hardware(visit: Visit) -> None:
+    visit.page.fill("#latency", "50")
+    visit.page.fill("#energy", "1")
+    visit.page.get_by_role("button", name="Example of a 5").click()
+    visit.wait_for_answers()
+    expect(visit.page.locator("#cost-body td").first).to_contain_text("s")
+    rows = visit.page.locator("#cost-body tr").all_inner_texts()
+    cells = {name: value for name, value, *_ in (row.split("\t") for row in rows)}
+    assert cells["One vote after another"] == "6 µs"  # 20 votes x 6 layers x 50 ns
+    assert cells["Pipelined, one array a layer"] == "1.25 µs"  # 6 + 19 steps
+    assert cells["All at once, a copy a vote"] == "300 ns"
+    assert cells["One pass of equal energy, sigma"] == "0.224"  # 1 / sqrt(20)
+    before = cells["Energy"]
+    visit.page.fill("#energy", "10")
+    after = visit.page.locator("#cost-body tr").nth(3).inner_text().split("\t")[1]
+    assert float(after.split()[0]) != float(before.split()[0])
+
+
+def test_a_drawing_needs_no_mouse(visit: Visit) -> None:
+    keyboard = visit.page.keyboard
+    visit.page.locator("#pad").focus()
+    for _ in range(8):
+        keyboard.press("ArrowUp")
+    keyboard.press("Space")
+    for _ in range(18):
+        keyboard.press("ArrowDown")
+    keyboard.press("Space")
+    visit.wait_for_answers()
+    assert visit.text(".mode") == "1"
+    keyboard.press("3")
+    expect(visit.page.locator(".ballot .mode").first).to_have_text("3", timeout=30_000)
+    visit.wait_for_answers()
+    keyboard.press("Delete")
+    assert visit.text(".verdict") == "Waits for a drawing."
+
+
+def test_every_control_is_reached_by_the_keyboard_in_the_order_of_the_page(visit: Visit) -> None:
+    visit.page.locator("h1").click()
+    reached = []
+    for _ in range(29):
+        visit.page.keyboard.press("Tab")
+        reached.append(
+            visit.page.evaluate("document.activeElement.id || document.activeElement.tagName")
+        )
+    assert reached[:2] == ["A", "A"]
+    wanted = [
+        "pad",
+        "undo",
+        "clear",
+        "vote",
+        "checkpoint",
+        "sigma-slider",
+        "sigma",
+        "votes",
+        "stop",
+    ]
+    wanted += ["seed", "new-seed", "latency", "energy", "call-of", "call"]
+    assert [name for name in reached if name in wanted] == wanted
+
+
+def test_a_finger_draws_and_does_not_scroll(browser: Browser, server: Server) -> None:
+    size = {"width": 400, "height": 800}
+    with Visit(browser, server, viewport=size, has_touch=True, is_mobile=True) as visit:
+        box = visit.page.locator("#pad").bounding_box()
+        assert box is not None
+        at = [(box["x"] + x, box["y"] + y) for x, y in SEVEN]
+        touch = visit.context.new_cdp_session(visit.page)
+        for index, (x, y) in enumerate(at):
+            kind = "touchMove" if index else "touchStart"
+            points = [{"x": x, "y": y}]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        visit.wait_for_answers()
+        assert visit.text(".mode") == "7"
+        assert visit.page.evaluate("scrollY") == 0
+        assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_keeps_people_out_in_either_light(
+    browser: Browser, server: Server, scheme: str
+) -> None:
+    with Visit(browser, server, color_scheme=scheme, reduced_motion="reduce") as visit:
+        visit.page.get_by_role("button", name="Example of a 2").click()
+        visit.wait_for_answers()
+        found = Axe().run(visit.page)  # WCAG 2 A and AA, contrast included
+        assert found.violations_count == 0, found.generate_report()
+        ground = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        level = sum(int(part) for part in re.findall(r"\d+", ground)[:3])
+        assert (level > 3 * 200) == (scheme == "light")
+
+
+def test_the_answer_is_said_once_to_who_listens(visit: Visit) -> None:
+    status = visit.page.locator("#status")
+    visit.page.get_by_role("button", name="Example of a 6").click()
+    visit.wait_for_answers()
+    assert re.match(
+        r"Chosen network: \d, agreement [\d.]+\. .*Trained without noise: \d, .*pen strokes",
+        status.inner_text(),
+    )
+    assert status.get_attribute("aria-live") == "polite"
+
+
+def test_who_wants_no_motion_sees_the_votes_as_soon_as_they_are_there(visit: Visit) -> None:
+    visit.watch()
+    visit.page.get_by_role("button", name="Example of a 3").click()
+    visit.wait_for_answers()
+    seen = visit.page.evaluate("window.seen")
+    numbers = {found[1] for text, *_ in seen if (found := re.match(r"(\d+) of", text))}
+    assert len(numbers) < 10, "as many steps as forward passes, not as votes"
+
+
+def test_a_refusal_and_a_service_that_is_gone_are_shown(browser: Browser) -> None:
+    with started({"NOISEVOTE_MAX_VOTES": "30"}) as server, Visit(browser, server) as visit:
+        visit.page.wait_for_selector("#checkpoint option", state="attached")
+        visit.page.fill("#votes", "40")
+        visit.page.get_by_role("button", name="Example of a 3").click()
+        problem = visit.page.get_by_role("alert")
+        expect(problem).to_have_text("No answer: votes is 40; allowed are 1 to 30.")
+        server.process.kill()
+        server.process.wait()
+        visit.page.get_by_role("button", name="New noise").click()
+        expect(problem).to_have_text("No answer: the service cannot be reached.")
+
+
+def test_a_service_that_draws_all_seeds_itself_is_asked_without(browser: Browser) -> None:
+    settings = {"NOISEVOTE_ALLOW_CLIENT_SEED": "false"}
+    with started(settings) as server, Visit(browser, server, reduced_motion="reduce") as visit:
+        visit.page.wait_for_selector("#checkpoint option", state="attached")
+        visit.page.get_by_role("button", name="Example of a 3").click()
+        visit.wait_for_answers()
+        assert sum(visit.counts()) == 20
+        assert visit.page.locator("#seed").is_disabled()
+        assert "seed" not in visit.page.inner_text("#call")
+
+
+def test_the_reference_works_without_outside_requests(browser: Browser, server: Server) -> None:
+    with Visit(browser, server, path="/docs") as visit:
+        visit.page.wait_for_selector("#operations-predictions-predict_predict_post, .opblock")
+        assert visit.page.locator(".opblock").count() >= 5
+        assert visit.outside == []
+        assert visit.complaints == []
+
+
+def test_the_picture_of_the_page_is_made_by_driving_it(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    """``NOISEVOTE_WRITE_PICTURES=1`` writes the one that is kept."""
+    size = {"width": 1280, "height": 880}
+    with Visit(browser, server, viewport=size, reduced_motion="reduce") as visit:
+        visit.page.wait_for_selector("#checkpoint option", state="attached")
+        visit.page.fill("#seed", "7")
+        visit.page.get_by_role("button", name="Example of a 1").click()
+        visit.wait_for_answers()
+        visit.page.mouse.move(1, 1)
+        visit.page.evaluate("scrollTo(0, 0)")
+        visit.page.screenshot(path=tmp_path / "page.png")
+    with Image.open(tmp_path / "page.png") as fresh:
+        if os.environ.get("NOISEVOTE_WRITE_PICTURES") == "1":
+            fresh.convert("RGB").quantize(128).save(PICTURE, optimize=True)
+        with Image.open(PICTURE) as kept:
+            assert kept.size == fresh.size
+    assert PICTURE.stat().st_size < 150_000

@@ -1,0 +1,113 @@
+"""The command ``train``: in pieces, varied, from other networks; and what it says."""
+
+from pathlib import Path
+
+import pytest
+
+from models.card import Card
+from models.checkpoint import CARD_FILE
+from tests.training.test_cli import run
+from training.recipe_table import find_recipe
+from training.recipes import recipe_from_dict
+from training.sources import Sources, weights_digest
+from training.state import read_state
+
+TINY = [
+    *("--set", "options.fc_units=8", "--set", "schedule.batch_size=16"),
+    *("--epochs", "1", "--validation-images", "336", "--threads", "1"),
+]
+
+
+def test_run_goes_on_in_pieces_and_learns_from_other_runs(
+    monkeypatch: pytest.MonkeyPatch, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = ["--data-dir", str(data), "--allow-unknown-data"]
+    train = ["train", "mnist_cnn-clean", *TINY, *place]
+    assert run(monkeypatch, *train, "--minutes", "0") == 0
+    assert "stopped after step 1; the same command goes on" in capsys.readouterr().err
+    assert run(monkeypatch, "export", "runs/mnist_cnn-clean", *place) == 1
+    assert "has done 0 of 1 epochs; go on with: noisevote-train train" in capsys.readouterr().err
+    assert run(monkeypatch, *train) == 0
+    assert "trained; export it with" in capsys.readouterr().err
+    assert read_state(Path("runs/mnist_cnn-clean"))["step"] == 3
+
+    sources = [
+        *("--set", "warm_start=run:mnist_cnn-clean"),
+        *("--set", 'teacher={"weights": "mnist_cnn-clean", "weight": 0.5}'),
+    ]
+    assert run(monkeypatch, *train, *sources, "--name", "taught") == 0
+    to = ["--checkpoints", str(tmp_path / "checkpoints")]
+    assert run(monkeypatch, "export", "runs/taught", *to, *place) == 0
+    card = Card.model_validate_json((tmp_path / "checkpoints/taught" / CARD_FILE).read_bytes())
+    assert card.training.sources == {
+        name: weights_digest(Sources().network(name))
+        for name in ("run:mnist_cnn-clean", "mnist_cnn-clean")
+    }
+    assert card.training.command == (
+        "noisevote-train train mnist_cnn-clean --name taught --epochs 1 --validation-images 336 "
+        "--set schedule.batch_size=16 --set options.fc_units=8 "
+        "--set warm_start=run:mnist_cnn-clean "
+        """--set 'teacher={"weights": "mnist_cnn-clean", "temperature": 4.0, "weight": 0.5}'"""
+    )
+    recipe = recipe_from_dict(card.training.recipe)
+    assert recipe.teacher is not None
+    assert recipe.teacher.weight == 0.5
+
+
+def test_option_of_its_own_and_setting_do_the_same(
+    monkeypatch: pytest.MonkeyPatch, data: Path, tmp_path: Path
+) -> None:
+    place = ["--data-dir", str(data), "--allow-unknown-data", "--minutes", "0"]
+    for name, given in (
+        ("option", ["--sigma-train", "0.3", "--seed", "5"]),
+        ("setting", ["--set", "hardening.sigma_train=0.3", "--set", "seed=5"]),
+    ):
+        folder = str(tmp_path / name)
+        arguments = ["train", "mnist_cnn-clean", *TINY, *given, "--run", folder, *place]
+        assert run(monkeypatch, *arguments) == 0
+    option, setting = (read_state(tmp_path / name) for name in ("option", "setting"))
+    assert option["recipe"] == setting["recipe"]
+    assert option["recipe"]["hardening"]["sigma_train"] == 0.3
+    assert find_recipe("mnist_cnn-clean").hardening.sigma_train == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "mnist_cnn-clean", "--set", "epochs=3"], "epochs: Unexpected keyword"),
+        (["train", "mnist_cnn-clean", "--set", "epochs"], "write path=value"),
+        (["train", "mnist_cnn-clean", "--epochs", "0"], "schedule.epochs is 0"),
+        (["throughput", "nothing"], "there is no network 'nothing'; known are: densenet40"),
+        (["throughput", "mnist_cnn", "--device", "nonsense"], "there is no device 'nonsense'"),
+    ],
+)
+def test_wrong_setting_is_one_line_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    assert run(monkeypatch, *arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_throughput_says_ratio_and_interval(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ["--set", "options.units=4", "--set", "schedule.batch_size=4"]
+    few = ["--steps", "1", "--pairs", "2"]
+    assert run(monkeypatch, "throughput", "stroke_lstm", *small, *few) == 0
+    line = capsys.readouterr().out
+    assert "stroke_lstm, multiplicative noise, float32, batch 4, 1 thread:" in line
+    assert "from 2 pairs of 1 steps" in line
+
+
+def test_every_recipe_is_listed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "recipes") == 0
+    listed = capsys.readouterr().out
+    assert "mnist_cnn-add-grid: mnist_cnn on mnist, additive noise of sigma 1, marginal" in listed

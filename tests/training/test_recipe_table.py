@@ -1,0 +1,38 @@
+"""Every registered recipe takes a step on made-up data of its kind."""
+
+import math
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from models.errors import TrainingError
+from models.networks.registry import NETWORKS
+from training.experiments.made_up import made_up_dataset
+from training.loop import fit
+from training.recipe_table import RECIPES, find_recipe
+from training.recipes import Recipe
+from training.variation import vary
+
+quiet = Console(quiet=True)
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_recipe_takes_a_step(recipe: Recipe, tmp_path: Path) -> None:
+    assert recipe.dataset == NETWORKS[recipe.network].dataset
+    # Without the warm start: the run or checkpoint that it names is not made up here.
+    settings = {"schedule.batch_size": 4, "validation_images": 1, "warm_start": None}
+    examples = made_up_dataset(recipe.dataset).train.first(13)
+    progress = fit(vary(recipe, settings), examples, tmp_path, quiet, minutes=0)
+    assert progress.step == 1
+    assert not progress.is_finished
+    parameters = list(progress.network.parameters())
+    assert all(parameter.isfinite().all() for parameter in parameters)
+    assert any(parameter.grad is not None and parameter.grad.any() for parameter in parameters)
+    assert math.isfinite(progress.scheduler.get_last_lr()[0])
+
+
+def test_names_are_unique_and_an_unknown_one_is_refused() -> None:
+    assert all(name == recipe.name for name, recipe in RECIPES.items())
+    with pytest.raises(TrainingError, match="there is no recipe 'nothing'; known are: mnist_cnn-"):
+        find_recipe("nothing")

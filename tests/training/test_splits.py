@@ -1,0 +1,28 @@
+"""The splits that networks are judged on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.datasets import Dataset
+from models.errors import DataError
+from training.recipes import Recipe
+from training.splits import Split, examples_of, has_split
+
+
+def test_splits_are_whole_numbered_and_disjoint(dataset: Dataset, recipe: Recipe) -> None:
+    validation = examples_of(dataset, recipe, Split.VALIDATION)
+    test = examples_of(dataset, recipe, Split.TEST)
+    assert len(validation) == recipe.validation_images
+    assert test.numbers.tolist() == list(range(len(dataset.test)))
+    assert np.array_equal(test.examples.labels, dataset.test.labels)
+
+
+def test_only_a_lossy_copy_has_exact_test_examples(dataset: Dataset, recipe: Recipe) -> None:
+    assert not has_split(dataset, Split.EXACT_TEST)
+    with pytest.raises(DataError, match="mnist is no lossy copy"):
+        examples_of(dataset, recipe, Split.EXACT_TEST)
+    lossy = replace(dataset, exact_test=dataset.test.first(3))
+    assert all(has_split(lossy, split) for split in Split)
+    assert len(examples_of(lossy, recipe, Split.EXACT_TEST)) == 3

@@ -1,0 +1,73 @@
+"""Table 11, from its command to its raw results, on made-up data."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.robustness.ball import Ball, Norm
+from tests.training.test_experiments import Smoke
+from training.experiments.table11 import PAIRS, lines_of
+from training.results_file import read_table
+
+OTHERS = ("--surrogate", "mnist_cnn-mult-grid", "--target", "mnist_cnn-mult-grid")
+NAME = "mnist_cnn-mult-grid-mnist_cnn-mult-grid"
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Smoke:
+    """A folder in which one small network was attacked with its own gradients."""
+    smoke = Smoke(tmp_path_factory.mktemp("table11"))
+    smoke.run("table11", "mnist", *OTHERS)
+    return smoke
+
+
+def test_all_that_is_shown_is_measured_at_every_sigma(smoke: Smoke) -> None:
+    rows = smoke.table(f"table11/{NAME}").rows
+    assert {(row["shown"], row["sigma"], row["answer"]) for row in rows} == {
+        (shown, sigma, answer)
+        for shown in ("submitted", "worst", "clean")
+        for sigma in ("0", "0.5")
+        for answer in ("one vote", "mode")
+    }
+    assert {row["images"] for row in rows} == {"16"}
+
+
+def test_without_noise_runs_and_mode_are_one_and_the_worst_is_no_better(smoke: Smoke) -> None:
+    table = smoke.table(f"table11/{NAME}")
+    still = [row for row in table.rows if row["sigma"] == "0"]
+    assert all(row["p_value"] == "1" for row in still)
+    assert all(row["lowest"] == row["highest"] == row["accuracy"] for row in still)
+    right = {row["shown"]: int(row["correct"]) for row in still}
+    assert right["worst"] <= right["submitted"] <= right["clean"]
+    noisy = [row for row in table.rows if row["sigma"] != "0"]
+    assert all(
+        float(r["lowest"]) <= float(r["mean_accuracy"]) <= float(r["highest"]) for r in noisy
+    )
+
+
+def test_examples_keep_to_the_ball_and_are_made_once(smoke: Smoke) -> None:
+    folder = smoke.folder / "runs" / "table11" / NAME
+    (path,) = folder.glob("*.npz")
+    with np.load(path) as file:
+        submitted, worst = file["submitted"], file["worst"]
+    assert np.abs(submitted - worst).max() <= 0.6 + 1e-6
+    assert submitted.min() >= 0
+    assert submitted.max() <= 1
+    assert Ball(Norm.LINF, 0.6, 0.0, 1.0).holds(worst, submitted)
+    before = path.stat().st_mtime_ns
+    results = smoke.folder / "results" / "table11" / f"{NAME}.csv"
+    whole = results.read_text()
+    smoke.run("table11", "mnist", *OTHERS)
+    assert results.read_text() == whole
+    results.write_text("".join(whole.splitlines(keepends=True)[:-6]))
+    smoke.run("table11", "mnist", *OTHERS)
+    assert results.read_text() == whole
+    assert path.stat().st_mtime_ns == before
+
+
+def test_papers_rows_stand_below_ours(smoke: Smoke) -> None:
+    path: Path = smoke.folder / "results" / "table11" / f"{NAME}.csv"
+    lines = list(lines_of(read_table(path).rows, PAIRS["mnist"]))
+    assert [line[2] for line in lines[-5:]] == ["97.40", "97.79", "97.90", "97.71", "97.00"]
+    assert len(lines) == 8 + 5

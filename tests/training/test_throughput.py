@@ -1,0 +1,68 @@
+"""What the noise costs: the arithmetic, and that the real steps of both runs are timed."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.errors import TrainingError
+from training.loop import device_named
+from training.recipes import Recipe
+from training.throughput import made_up, measure_throughput, summary
+from training.variation import vary
+
+
+def test_ratio_is_that_of_the_times_and_has_students_interval() -> None:
+    seconds = np.array([[2.0, 1.0], [2.0, 1.5], [4.0, 3.0]])
+    found = summary(seconds, images=60)
+    assert found.noisy == pytest.approx(180 / 8)
+    assert found.noiseless == pytest.approx(180 / 5.5)
+    assert found.ratio == pytest.approx((1 / 2 * 3 / 4 * 3 / 4) ** (1 / 3))
+    logarithms = np.log([1 / 2, 3 / 4, 3 / 4])
+    # 4.302653: Student's t at 97.5 % and 2 degrees of freedom.
+    half = 4.302653 * logarithms.std(ddof=1) / np.sqrt(3)
+    assert np.log(found.interval) == pytest.approx(
+        [logarithms.mean() - half, logarithms.mean() + half], rel=1e-6
+    )
+
+
+def test_equal_times_have_a_ratio_of_one_without_spread() -> None:
+    found = summary(np.ones((5, 2)), images=10)
+    assert found.ratio == 1
+    assert found.interval == (1, 1)
+    assert found.pairs == 5
+
+
+@pytest.mark.parametrize(
+    ("network", "options"), [("mnist_cnn", {"fc_units": 8}), ("stroke_lstm", {"units": 4})]
+)
+def test_steps_of_any_network_are_timed(
+    recipe: Recipe, network: str, options: dict[str, int]
+) -> None:
+    small = vary(
+        recipe,
+        {
+            "network": network,
+            "options": options,
+            "schedule.batch_size": 2,
+            "schedule.epochs": 10,
+            "validation_images": 1,
+        },
+    )
+    done = []
+    found = measure_throughput(small, 1, 2, torch.device("cpu"), lambda: done.append(1))
+    assert len(done) == 3
+    assert found.pairs == 2
+    assert min(found.noisy, found.noiseless, *found.interval) > 0
+
+
+def test_made_up_examples_have_the_shape_of_the_network(recipe: Recipe) -> None:
+    pictures = made_up(recipe)
+    assert pictures.inputs.shape[1:] == (1, 28, 28)
+    assert pictures.inputs.dtype == np.uint8
+    assert len(pictures) == 4 * recipe.schedule.batch_size + recipe.validation_images
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "nonsense"])
+def test_device_that_is_not_there_is_named(name: str) -> None:
+    with pytest.raises(TrainingError, match=f"there is no device '{name}' here"):
+        device_named(name)
