@@ -40,7 +40,7 @@ def without_noise(model: ModelProto) -> ModelProto:
     for node in graph.node:
         inputs = [stands_for.get(name, name) for name in node.input]
         signal = next((name for name in inputs if not name.startswith(NOISE_PREFIX)), "")
-        if node.input[0].startswith(NOISE_PREFIX) and node.op_type == "Gather":
+        if node.op_type == "Gather" and node.input[0].startswith(NOISE_PREFIX):
             continue  # the noise of one step
         if any(name.startswith(NOISE_PREFIX) for name in inputs) or IMAGE_OF_ROW in inputs:
             stands_for[node.output[0]] = signal
