@@ -9,7 +9,7 @@ comma := ,
 stamp := .venv/installed$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 pip_install := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test test-slow check format clean
+.PHONY: serve test test-slow bench bench-peers check format clean
 
 serve: $(stamp)
 	.venv/bin/noisevote serve --port $(PORT)
@@ -19,6 +19,12 @@ test: .venv-dev/installed
 
 test-slow: .venv-dev/installed
 	.venv-dev/bin/python -m pytest -m slow -s
+
+bench: .venv-dev/installed
+	.venv-dev/bin/python -m tests.load.bench
+
+bench-peers: .venv-dev/installed
+	.venv-dev/bin/python -m tests.load.bench peers
 
 check: .venv-dev/installed
 	.venv-dev/bin/ruff format --check .

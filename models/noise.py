@@ -163,7 +163,10 @@ def fill_noise(
     check_keys(numbers)
     if not all(tensor.flags.c_contiguous for tensor in noise):
         raise ValueError("noise tensors must be C-contiguous")
-    sigmas, table_of = np.unique(sigma, return_inverse=True)
+    if (sigma == sigma[0, 0]).all():  # as a rule; spares sorting
+        sigmas, table_of = sigma[0, :1], np.zeros(sigma.shape, np.intp)
+    else:
+        sigmas, table_of = np.unique(sigma, return_inverse=True)
     tables = [noise_table(kind, value) for value in sigmas.tolist()]
     FILL(numbers.astype(np.uint64), tables, table_of.reshape(sigma.shape), noise)
 

@@ -10,6 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__GNUC__)
+#define WILL_WRITE(address) __builtin_prefetch((address), 1)
+#else
+#define WILL_WRITE(address) ((void)(address))
+#endif
+
+#define AHEAD 512 /* values; without fetching lines that far ahead, writing waits for them */
+
 #define POOL 4 /* 32-bit words of the pool; a key fills it exactly */
 
 typedef struct {
@@ -81,6 +89,7 @@ void noisevote_fill(size_t rows, size_t points, const uint64_t *keys, const size
                 values[done++] = table[word & 0xffff];
             for (; size - done >= 4; done += 4) {
                 const uint64_t four = next_word(&state);
+                WILL_WRITE(values + done + AHEAD);
                 values[done] = table[four & 0xffff];
                 values[done + 1] = table[(four >> 16) & 0xffff];
                 values[done + 2] = table[(four >> 32) & 0xffff];

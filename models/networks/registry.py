@@ -64,6 +64,7 @@ NETWORKS: dict[str, Network] = {
         (0.0, 1.0),
         "mnist_digit-1",
         tuple("0123456789"),
+        tile=20,
         is_quantisable=True,
     ),
     "mnist_cnn": Network(

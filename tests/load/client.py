@@ -25,13 +25,13 @@ class Outcomes:
         statuses: how many replies had each status; 0 stands for a broken connection.
         latencies_s: of the replies of status 200, from when the request was due.
         seconds: from the first due time to the last reply.
-        bodies: of the last reply of each status.
+        replies: bodies of the replies of status 200.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
     latencies_s: list[float] = field(default_factory=list)
     seconds: float = 0.0
-    bodies: dict[int, bytes] = field(default_factory=dict)
+    replies: list[bytes] = field(default_factory=list)
 
     @property
     def answered_per_s(self) -> float:
@@ -116,9 +116,9 @@ async def open_loop(port: int, requests: Sequence[bytes], due: NDArray[np.float6
     async def send(number: int, due_s: float) -> None:
         status, body = await connections.send(requests[number % len(requests)])
         outcomes.statuses[status] += 1
-        outcomes.bodies[status] = body
         if status == 200:
             outcomes.latencies_s.append(time.perf_counter() - began - due_s)
+            outcomes.replies.append(body)
 
     sending = []
     for number, due_s in enumerate(due.tolist()):
@@ -152,9 +152,9 @@ async def closed_loop(
             status, body = await connections.send(requests[number % len(requests)])
             number += clients
             outcomes.statuses[status] += 1
-            outcomes.bodies[status] = body
             if status == 200:
                 outcomes.latencies_s.append(time.perf_counter() - sent)
+                outcomes.replies.append(body)
 
     await asyncio.gather(*(client(first) for first in range(clients)))
     outcomes.seconds = time.perf_counter() - began

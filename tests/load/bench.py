@@ -1,0 +1,111 @@
+"""The benchmarks: ``make bench``, or ``python -m tests.load.bench engine http scaling peers page``.
+
+Each writes its rows to ``tests/load/results``; ``page`` makes tables and figures of them.
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from models.checkpoint import SHIPPED, CheckpointStore
+from models.cores import allowed_cores
+from models.native import compiled_fill
+from tests.load.engine import engine_rows
+from tests.load.http_load import Lengths, Row, grid_rows, overhead_rows, overload_rows, scaling_rows
+from tests.load.inputs import some_inputs
+from tests.load.page import RESULTS, write_page
+from tests.load.peers import peer_rows
+from training.results_file import as_text, machine, write_table
+
+console = Console(stderr=True)
+
+ENGINE_SECONDS = 6.0
+ENGINE_CHECKPOINTS = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40", "densenet100")
+"""Measured if they are shipped; of a name that is a beginning, the first checkpoint."""
+
+
+def run(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(help="engine, http, scaling, peers, page; default all but peers."),
+    ] = None,
+    peer: Annotated[list[str] | None, typer.Option(help="Only these peers.")] = None,
+    seconds: Annotated[float, typer.Option(help="Scales all runs; 1 is what is reported.")] = 1.0,
+    results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
+) -> None:
+    """Measure, and write tables and figures."""
+    lengths = Lengths(*(seconds * length for length in (2.0, 3.0, 8.0, 2.0)))
+    cores = allowed_cores()
+    benchmarks: Mapping[str, Mapping[str, Callable[[], Iterable[Row]]]] = {
+        "engine": {"engine": lambda: all_engine_rows(seconds)},
+        "http": {
+            "overhead": lambda: overhead_rows(cores, lengths),
+            "grid": lambda: grid_rows(cores, lengths),
+            "overload": lambda: overload_rows(cores, lengths),
+        },
+        "scaling": {"scaling": lambda: scaling_rows(cores, lengths)},
+        "peers": {"peers": lambda: peer_rows(lengths, peer or ())},
+        "page": {},
+    }
+    for name in what or ["engine", "http", "scaling", "page"]:
+        if name not in benchmarks:
+            raise typer.BadParameter(f"{name!r} is none of {', '.join(benchmarks)}")
+        for table, measure in benchmarks[name].items():
+            measured(table, measure(), results)
+    console.print(f"wrote {write_page(results)}")
+
+
+def measured(name: str, rows: Iterable[Row], results: Path) -> None:
+    """Write the rows of a benchmark as they come."""
+    about = {
+        "command": "python -m " + shlex.join(["tests.load.bench", *without_folder(sys.argv[1:])]),
+        "inputs": some_inputs(CheckpointStore(SHIPPED).find(ENGINE_CHECKPOINTS[0]).card, 1)[1],
+        "cores": f"{allowed_cores()} of {cpu_name()}",
+        "noise filled by": "NumPy" if compiled_fill() is None else "compiled code",
+        "load before": ", ".join(f"{load:.2f}" for load in os.getloadavg()),
+        **machine(),
+    }
+    done: list[dict[str, str]] = []
+    for row in rows:
+        done.append({key: as_text(value) for key, value in row.items()})
+        console.print(
+            f"{name}: " + "  ".join(f"{key} {value}" for key, value in done[-1].items()),
+            soft_wrap=True,
+        )
+        write_table(results / f"{name}.csv", about, list(done[0]), done)
+
+
+def all_engine_rows(seconds: float) -> Iterable[Row]:
+    """Measure every network that is shipped."""
+    store = CheckpointStore(SHIPPED)
+    for beginning in ENGINE_CHECKPOINTS:
+        name = next((name for name in store.names() if name.startswith(beginning)), None)
+        if name is not None:
+            yield from engine_rows(store.find(name), seconds * ENGINE_SECONDS)
+
+
+def cpu_name() -> str:
+    """Return the name of the processor, as Linux has it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return "unknown"
+    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), "unknown")
+
+
+def without_folder(arguments: list[str]) -> list[str]:
+    """Leave out the option that only says where the results lie on this machine."""
+    if "--results" not in arguments:
+        return arguments
+    at = arguments.index("--results")
+    return arguments[:at] + arguments[at + 2 :]
+
+
+if __name__ == "__main__":
+    typer.run(run)

@@ -1,0 +1,251 @@
+"""The service under HTTP load: votes against latency, overhead, overload, processes and slots."""
+
+import asyncio
+import base64
+import io
+import json
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from models.noise import NoiseKind, VoteKey
+from models.runtime import Rows
+from service.backend import QUEUE_GMACS_A_SLOT
+from service.batcher import GIGA
+from tests.drawing import draw_digit, png_bytes
+from tests.load.client import Outcomes, closed_loop, due_times, open_loop, request_bytes
+from tests.load.inputs import some_inputs
+from tests.load.servers import Server, noisevote, running
+
+CHECKPOINT = "mnist_cnn-mult-1.0"
+SIGMA = 0.5
+CLIENTS = 16
+INPUTS = 64
+GRID_VOTES = (1, 5, 10, 20, 50)
+GRID_LOADS = (0.25, 0.5, 0.75, 0.9, 1.0)
+VOTES = 20
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Seconds of each kind of run; a smoke test of the benchmark takes shorter ones.
+
+    Attributes:
+        peak: of clients that send as fast as they can.
+        step: of each set rate.
+        overload: of twice the peak.
+        sequential: of one request after the other.
+    """
+
+    peak: float = 2.0
+    step: float = 3.0
+    overload: float = 8.0
+    sequential: float = 2.0
+
+
+def predict_requests(votes: int, stop: str = "full", count: int = INPUTS) -> list[bytes]:
+    """Return requests for votes on different images, as arrays."""
+    inputs, _ = some_inputs(CheckpointStore(SHIPPED).find(CHECKPOINT).card, count)
+    options = {"sigma": SIGMA, "votes": votes, "stop": stop}
+    return [
+        request_bytes(
+            "/predict", json.dumps({"inputs": image.round(4).tolist(), **options}).encode()
+        )
+        for image in inputs
+    ]
+
+
+def load_columns(outcomes: Outcomes, cpu_s: float) -> Row:
+    """Return what became of a load, as columns."""
+    answered = outcomes.statuses[200]
+    refused = outcomes.statuses[429] + outcomes.statuses[504]
+    return {
+        "answered_per_s": outcomes.answered_per_s,
+        "p50_ms": outcomes.percentile_ms(50),
+        "p95_ms": outcomes.percentile_ms(95),
+        "p99_ms": outcomes.percentile_ms(99),
+        "answered": answered,
+        "refused": refused,
+        "errors": outcomes.statuses.total() - answered - refused,
+        "cpu_ms_per_answer": 1000 * cpu_s / answered if answered else float("nan"),
+    }
+
+
+def measured_peak(
+    server: Server, requests: Sequence[bytes], seconds: float
+) -> tuple[Row, Outcomes]:
+    """Load a server with clients that send as fast as it answers."""
+    asyncio.run(closed_loop(server.port, requests, CLIENTS, seconds / 4))
+    cpu_s = server.cpu_s()
+    outcomes = asyncio.run(closed_loop(server.port, requests, CLIENTS, seconds))
+    return load_columns(outcomes, server.cpu_s() - cpu_s), outcomes
+
+
+def measured_rate(
+    server: Server, requests: Sequence[bytes], rate: float, seconds: float
+) -> tuple[Row, Outcomes]:
+    """Load a server at a set rate, whatever it answers."""
+    cpu_s = server.cpu_s()
+    due = due_times(rate, seconds, seed=round(1000 * rate))
+    outcomes = asyncio.run(open_loop(server.port, requests, due))
+    return load_columns(outcomes, server.cpu_s() - cpu_s), outcomes
+
+
+def votes_cast(outcomes: Outcomes) -> float:
+    """Return the mean of the votes cast over all answers."""
+    found = [int(count) for reply in outcomes.replies for count in CAST.findall(reply)]
+    return float(np.mean(found)) if found else float("nan")
+
+
+CAST = re.compile(rb'"votes_cast":(\d+)')
+
+
+def grid_rows(slots: int, lengths: Lengths) -> Iterator[Row]:
+    """Measure latency over votes and rates, up to what the service can do."""
+    asked = [(votes, "full") for votes in GRID_VOTES]
+    asked += [(VOTES, "bounded"), (VOTES, "calibrated")]
+    with running(noisevote(slots)) as server:
+        for votes, stop in asked:
+            requests = predict_requests(votes, stop)
+            columns, outcomes = measured_peak(server, requests, lengths.peak)
+            peak = outcomes.answered_per_s
+            head: Row = {"votes": votes, "stop": stop}
+            yield head | {"rate": "peak", "votes_cast": votes_cast(outcomes)} | columns
+            for load in GRID_LOADS:
+                columns, outcomes = measured_rate(server, requests, load * peak, lengths.step)
+                yield head | {"rate": load * peak, "votes_cast": votes_cast(outcomes)} | columns
+
+
+def overload_rows(slots: int, lengths: Lengths) -> Iterator[Row]:
+    """Measure what happens at twice of what the service can do."""
+    checkpoint = CheckpointStore(SHIPPED).find(CHECKPOINT)
+    queue_votes = slots * QUEUE_GMACS_A_SLOT * GIGA / checkpoint.card.macs
+    requests = predict_requests(VOTES)
+    with running(noisevote(slots)) as server:
+        columns, outcomes = measured_peak(server, requests, 2 * lengths.peak)
+        peak = outcomes.answered_per_s
+        about: Row = {"queue_limit_s": queue_votes / (peak * VOTES)}
+        yield {"load": "peak", "memory_mib": server.memory_mib(), **about, **columns}
+        for load in (0.25, 2.0, 2.0, 0.25):
+            seconds = lengths.overload if load > 1 else lengths.step
+            columns, _ = measured_rate(server, requests, load * peak, seconds)
+            yield {"load": load, "memory_mib": server.memory_mib(), **about, **columns}
+
+
+def scaling_rows(cores: int, lengths: Lengths) -> Iterator[Row]:
+    """Measure the peak over processes and slots, up to the cores that there are."""
+    for processes, slots in shapes(cores):
+        with running(noisevote(slots, processes)) as server:
+            columns, _ = measured_peak(server, predict_requests(VOTES), 2 * lengths.peak)
+            yield {
+                "processes": processes,
+                "slots": slots,
+                "memory_mib": server.memory_mib(),
+                "ready_s": server.ready_s,
+                **columns,
+            }
+
+
+def shapes(cores: int) -> list[tuple[int, int]]:
+    """Return processes and slots of each: one process with 1, 2, 4, ... slots, and many with 1."""
+    powers = [2**power for power in range(cores.bit_length()) if 2**power <= cores]
+    return [(1, slots) for slots in powers] + [(count, 1) for count in powers if count > 1]
+
+
+def overhead_rows(slots: int, lengths: Lengths) -> Iterator[Row]:
+    """Measure what a request costs beside its votes, and an idle server against the engine."""
+    checkpoint = CheckpointStore(SHIPPED).find(CHECKPOINT)
+    inputs, _ = some_inputs(checkpoint.card, 1)
+    bodies: dict[str, dict[str, object]] = {
+        "array 28 x 28": {"inputs": inputs.round(4).tolist()},
+        "PNG 28 x 28": {"image": encoded(png_of(inputs[0, 0]))},
+        "PNG 280 x 280": {"image": encoded(png_bytes(draw_digit(7)))},
+    }
+    engine = Engine(checkpoint, inputs)
+    with running(noisevote(slots)) as server:
+        for name, body in bodies.items():
+            for votes in (1, VOTES):
+                content = json.dumps({**body, "sigma": SIGMA, "votes": votes}).encode()
+                requests = [request_bytes("/predict", content)]
+                yield {
+                    "input": name,
+                    "votes": votes,
+                    **engine_against_server(engine, server, requests, votes, lengths.sequential),
+                }
+
+
+def engine_against_server(
+    engine: "Engine", server: Server, requests: Sequence[bytes], votes: int, seconds: float
+) -> Row:
+    """Let engine and server take turns; return CPU milliseconds and median latencies."""
+    walls: list[float] = []
+    engine_cpu, engine_calls, server_cpu, answers = 0.0, 0, 0.0, 0
+    latencies: list[float] = []
+    asyncio.run(closed_loop(server.port, requests, 1, seconds / 8))
+    for _ in range(4):
+        began, began_cpu = time.perf_counter(), time.thread_time()
+        while time.perf_counter() - began < seconds / 8:
+            walls.append(engine.seconds(votes))
+            engine_calls += 1
+        engine_cpu += time.thread_time() - began_cpu
+        cpu_s = server.cpu_s()
+        outcomes = asyncio.run(closed_loop(server.port, requests, 1, seconds / 4))
+        server_cpu += server.cpu_s() - cpu_s
+        latencies += outcomes.latencies_s
+        answers += outcomes.statuses[200]
+    engine_ms, server_ms = 1000 * engine_cpu / engine_calls, 1000 * server_cpu / answers
+    return {
+        "engine_cpu_ms": engine_ms,
+        "server_cpu_ms": server_ms,
+        "overhead_cpu_ms": server_ms - engine_ms,
+        "engine_p50_ms": 1000 * float(np.median(walls)),
+        "server_p50_ms": 1000 * float(np.median(latencies)),
+        "answers": answers,
+    }
+
+
+class Engine:
+    """Votes on one image on one thread, without a server."""
+
+    def __init__(self, checkpoint: Checkpoint, inputs: NDArray[np.float32]) -> None:
+        self._runtime = checkpoint.runtime(NoiseKind.MULTIPLICATIVE)
+        self._tile = checkpoint.card.tile
+        self._points = len(checkpoint.card.noise_points)
+        self._inputs = inputs
+        self._seed = 0
+
+    def seconds(self, votes: int) -> float:
+        """Cast votes and return how long it took."""
+        began = time.perf_counter()
+        self._seed += 1
+        for first in range(0, votes, self._tile):
+            count = min(self._tile, votes - first)
+            self._runtime.outputs(
+                Rows(
+                    images=self._inputs,
+                    image_of_row=np.zeros(count, np.int64),
+                    sigma=np.full((count, self._points), SIGMA),
+                    keys=[VoteKey(self._seed, 0, first + row) for row in range(count)],
+                )
+            )
+        return time.perf_counter() - began
+
+
+def png_of(field: NDArray[np.float32]) -> bytes:
+    """Return a picture of 28 x 28 pixels as a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(np.rint(255 * field).astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def encoded(content: bytes) -> str:
+    """Return a file as base64."""
+    return base64.b64encode(content).decode()

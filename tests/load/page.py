@@ -1,0 +1,226 @@
+"""The page of the benchmarks: tables and figures of what was measured."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from training.report.figures.style import new_figure, save, series_style, settings
+from training.report.markdown import markdown_table
+from training.results_file import Row, Table, read_table
+
+RESULTS = Path(__file__).parent / "results"
+PAGE = "README.md"
+FIGURES = "figures"
+
+INTRODUCTION = """# Speed
+
+Made by `python -m tests.load.bench page` from the files in this folder, which `make bench` and
+`make bench-peers` write. All latencies count from when a request was due, not from when the client
+got round to sending it, under arrivals at a set rate (Poisson) that does not wait for answers.
+Client and server share the machine.
+"""
+
+Column = tuple[str, str, str]
+"""Title, column of the file, format."""
+
+LOAD_COLUMNS: tuple[Column, ...] = (
+    ("answers/s", "answered_per_s", ".0f"),
+    ("p50 ms", "p50_ms", ".1f"),
+    ("p95 ms", "p95_ms", ".1f"),
+    ("p99 ms", "p99_ms", ".1f"),
+    ("CPU-ms an answer", "cpu_ms_per_answer", ".2f"),
+)
+
+
+def write_page(folder: Path = RESULTS) -> Path:
+    """Write tables and figures of a folder anew and return the page's path."""
+    sections = [INTRODUCTION]
+    for name, section in SECTIONS.items():
+        path = folder / f"{name}.csv"
+        if path.is_file():
+            table = read_table(path)
+            sections += [section(table), about(table)]
+    with settings():
+        draw(folder)
+    path = folder / PAGE
+    path.write_text("\n".join(sections))
+    return path
+
+
+def about(table: Table) -> str:
+    """Return what a section was measured by and on."""
+    return "; ".join(f"{key}: {value}" for key, value in table.about.items()) + "\n"
+
+
+def cells(row: Row, columns: Sequence[Column]) -> list[str]:
+    """Return the cells of a row; text and whole numbers as they are."""
+    return [
+        format(float(row[key]), shape) if shape and row[key] != "nan" else row[key]
+        for _, key, shape in columns
+    ]
+
+
+def rows_as_table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+    """Return rows as Markdown."""
+    return markdown_table([title for title, _, _ in columns], [cells(row, columns) for row in rows])
+
+
+def engine_section(table: Table) -> str:
+    """Return the engine's ratios, one column a network."""
+    names = list(dict.fromkeys(row["checkpoint"] for row in table.rows))
+    measures = list(dict.fromkeys(row["measure"] for row in table.rows))
+    found = {(row["checkpoint"], row["measure"]): row for row in table.rows}
+    rows = []
+    for measure in measures:
+        if measure.startswith("vote in a tile of"):
+            continue
+        shown = [spread(found.get((name, measure))) for name in names]
+        unit = next(row["unit"] for row in table.rows if row["measure"] == measure)
+        rows.append([measure, *shown, unit])
+    tiles = [
+        [row["checkpoint"], row["measure"], spread(row)]
+        for row in table.rows
+        if row["measure"].startswith("vote in a tile of")
+    ]
+    return (
+        "## Engine\n\nOne thread, one process, sigma 0.5, medians (quartiles) over rounds in which "
+        "all contenders take turns. The PyTorch loop is eager, in inference mode, 20 passes of "
+        "batch 1 with `torch.randn_like` at every noise point. Answers are those of 16 requests "
+        "that wait at the same time, as the batcher serves them.\n\n"
+        + markdown_table(["measure", *(f"`{name}`" for name in names), "unit"], rows)
+        + "\nTiles:\n\n"
+        + markdown_table(["checkpoint", "measure", "ratio"], tiles)
+    )
+
+
+def spread(row: Row | None) -> str:
+    """Return a median with its quartiles."""
+    if row is None:
+        return "-"
+    value, low, high = (float(row[key]) for key in ("value", "low", "high"))
+    return f"{value:.3g}" if low == high else f"{value:.3g} ({low:.3g} to {high:.3g})"
+
+
+def overhead_section(table: Table) -> str:
+    """Return what a request costs beside its votes."""
+    columns = (
+        ("input", "input", ""),
+        ("votes", "votes", ""),
+        ("server CPU-ms", "server_cpu_ms", ".2f"),
+        ("engine CPU-ms", "engine_cpu_ms", ".2f"),
+        ("overhead CPU-ms", "overhead_cpu_ms", ".2f"),
+        ("server p50 ms", "server_p50_ms", ".2f"),
+        ("engine, one thread, p50 ms", "engine_p50_ms", ".2f"),
+    )
+    return "## HTTP overhead\n\nOne request after the other.\n\n" + rows_as_table(
+        table.rows, columns
+    )
+
+
+def grid_section(table: Table) -> str:
+    """Return latency over votes and rates."""
+    columns = (
+        ("votes", "votes", ""),
+        ("stop", "stop", ""),
+        ("votes cast", "votes_cast", ".2f"),
+        ("rate", "rate", ""),
+        *LOAD_COLUMNS,
+        ("refused", "refused", ""),
+        ("errors", "errors", ""),
+    )
+    return (
+        f"## Votes against latency\n\n![latency over the rate]({FIGURES}/votes_latency.svg)\n\n"
+        + rows_as_table(table.rows, columns)
+    )
+
+
+def overload_section(table: Table) -> str:
+    """Return what happens at twice the peak."""
+    columns = (
+        ("load (peak = 1)", "load", ""),
+        *LOAD_COLUMNS,
+        ("answered", "answered", ""),
+        ("refused", "refused", ""),
+        ("errors", "errors", ""),
+        ("memory MiB", "memory_mib", ".0f"),
+    )
+    limit = float(table.rows[0]["queue_limit_s"])
+    return (
+        f"## Twice the peak\n\nOne after the other, 20 votes. The queue holds {limit:.2f} s of "
+        "votes.\n\n" + rows_as_table(table.rows, columns)
+    )
+
+
+def scaling_section(table: Table) -> str:
+    """Return the peak over processes and slots."""
+    columns = (
+        ("processes", "processes", ""),
+        ("slots of each", "slots", ""),
+        *LOAD_COLUMNS,
+        ("memory MiB", "memory_mib", ".0f"),
+        ("ready after s", "ready_s", ".1f"),
+    )
+    return "## Processes and slots\n\n20 votes, 16 clients.\n\n" + rows_as_table(
+        table.rows, columns
+    )
+
+
+def peers_section(table: Table) -> str:
+    """Return our service beside others."""
+    columns = (
+        ("server", "server", ""),
+        ("rate", "rate", ""),
+        *LOAD_COLUMNS,
+        ("errors", "errors", ""),
+        ("processes", "processes", ""),
+        ("memory MiB", "memory_mib", ".0f"),
+        ("ready after s", "ready_s", ".1f"),
+    )
+    return (
+        "## Other servers\n\nThe same graph and 20 votes, in ONNX Runtime, in the same run with "
+        "the same client. The others run two workers, draw the noise with NumPy and pass the votes "
+        f"of a request as one batch.\n\n![peers]({FIGURES}/peers.svg)\n\n"
+        + rows_as_table(table.rows, columns)
+    )
+
+
+SECTIONS: dict[str, Callable[[Table], str]] = {
+    "engine": engine_section,
+    "overhead": overhead_section,
+    "grid": grid_section,
+    "overload": overload_section,
+    "scaling": scaling_section,
+    "peers": peers_section,
+}
+
+
+def draw(folder: Path) -> None:
+    """Draw the figures that there are results for."""
+    for name, file, series in (
+        ("votes_latency", "grid", lambda row: f"{row['votes']} votes, {row['stop']}"),
+        ("peers", "peers", lambda row: row["server"]),
+    ):
+        path = folder / f"{file}.csv"
+        if path.is_file():
+            draw_latencies(read_table(path).rows, series, folder / FIGURES, name)
+
+
+def draw_latencies(
+    rows: Sequence[Row], series_of: Callable[[Row], str], folder: Path, name: str
+) -> None:
+    """Draw p50 and p99 over the rate answered, one line a series."""
+    figure = new_figure(9, 4)
+    at_rates = [row for row in rows if row["rate"] != "peak"]
+    for axes, percentile in zip(figure.subplots(1, 2), ("p50_ms", "p99_ms"), strict=True):
+        for index, series in enumerate(dict.fromkeys(map(series_of, at_rates))):
+            of_series = [row for row in at_rates if series_of(row) == series]
+            axes.plot(
+                [float(row["answered_per_s"]) for row in of_series],
+                [float(row[percentile]) for row in of_series],
+                label=series,
+                **series_style(index),
+            )
+        axes.set(
+            xscale="log", yscale="log", xlabel="answers a second", ylabel=f"{percentile[:3]} ms"
+        )
+    axes.legend()
+    save(figure, folder, name)
