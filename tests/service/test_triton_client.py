@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 import tritonclient.http as triton
@@ -24,6 +25,8 @@ PERF_ANALYZER = os.environ.get("PERF_ANALYZER") or shutil.which("perf_analyzer")
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with started() as running:
+        while running.client.get("/health/ready").status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            pass  # the self-test of the default checkpoint goes on; it ends one way or the other
         yield running
 
 
