@@ -133,7 +133,7 @@ RECIPES: dict[str, Recipe] = {
                 network="mnist_cnn",
                 dataset="mnist",
                 hardening=hardening,
-                schedule=Schedule(epochs=6, learning_rate=5e-3),
+                schedule=Schedule(epochs=3, learning_rate=5e-3),
                 quantisation=Quantisation(bits, scale, CONSTANT_SCALES[bits]),
             )
             for bits in (4, 8)
@@ -167,7 +167,7 @@ RECIPES: dict[str, Recipe] = {
             network="stroke_lstm",
             dataset="mnist_strokes",
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=10, learning_rate=5e-3, clip_norm=1.0),
+            schedule=Schedule(epochs=6, learning_rate=5e-3, clip_norm=1.0),
         ),
         Recipe(
             "stroke_lstm-256-mult-1.0",
