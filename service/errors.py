@@ -28,6 +28,7 @@ from models.errors import (
     TrainingError,
     UnknownCheckpointError,
 )
+from service.request_record import current_record
 from service.schemas import shortened
 
 log = logging.getLogger("noisevote")
@@ -189,6 +190,7 @@ async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
 
 async def on_client_left(request: Request, error: Exception) -> Response:  # noqa: ARG001
     """Say nothing to a client that is gone; it is no error of the service."""
+    current_record().code = "client_left"
     log.info("the client of request %s left", request_id_of(request))
     return Response(status_code=CLIENT_LEFT)
 
@@ -205,6 +207,7 @@ def error_response(
     request: Request, status: int, code: str, message: str, field: str | None = None
 ) -> JSONResponse:
     """Return the one shape of an error."""
+    current_record().code = code
     detail = ErrorDetail(code=code, message=message, field=field, request_id=request_id_of(request))
     return JSONResponse(ErrorBody(error=detail).model_dump(exclude_none=True), status)
 
