@@ -39,7 +39,6 @@ def fields_of(
     scope: Scope, route: str, status: int, seconds: float, record: RequestRecord
 ) -> dict[str, object]:
     """Return what the line holds by name; what a request has nothing of is left out."""
-    client = scope.get("client")
     fields: dict[str, object | None] = {
         "request_id": scope.get("state", {}).get("request_id"),
         "method": scope["method"],
@@ -47,7 +46,7 @@ def fields_of(
         "status": status,
         "code": record.code,
         "duration_ms": round(1000 * seconds, 3),
-        "client": client[0] if client else None,
+        "client": record.client,
         "key": record.key,
     }
     if record.checkpoint is not None:

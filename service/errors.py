@@ -46,18 +46,28 @@ class DrainingError(NoisevoteError):
     """The service is shutting down."""
 
 
+class UnauthorisedError(NoisevoteError):
+    """The request needs an API key, as `Authorization: Bearer KEY`."""
+
+
+class RateLimitedError(OverloadedError):
+    """More votes were asked for than the rate limit allows; `Retry-After` says when to return."""
+
+
 class NotReadyError(NoisevoteError):
     """The service has not warmed up, or failed to."""
 
 
 STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     NotJsonError: (400, "not_json"),
+    UnauthorisedError: (401, "unauthorized"),
     UnknownCheckpointError: (404, "unknown_checkpoint"),
     BodyTooLargeError: (413, "body_too_large"),
     PictureError: (422, "invalid_picture"),
     LimitError: (422, "limit_exceeded"),
     InputError: (422, "invalid_input"),
     OverloadedError: (429, "overloaded"),
+    RateLimitedError: (429, "rate_limited"),
     MissingExtraError: (501, "missing_extra"),
     CheckpointError: (503, "checkpoint_refused"),
     NotReadyError: (503, "not_ready"),
@@ -73,6 +83,9 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
 
 ROUTER_STATUS: dict[int, str] = {404: "not_found", 405: "method_not_allowed"}
 """What the router refuses: no such path, no such method on it."""
+
+CHALLENGE = 'Bearer realm="noisevote"'
+"""How a request that lacks a key is to show one (RFC 6750, section 3)."""
 
 CLIENT_LEFT = 499
 """Status of requests whose client is gone; nobody reads it but the log."""
@@ -165,6 +178,8 @@ async def on_noisevote_error(request: Request, error: Exception) -> JSONResponse
     response = error_response(request, status, code, str(error), getattr(error, "field", None))
     if isinstance(error, OverloadedError):
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, UnauthorisedError):
+        response.headers["WWW-Authenticate"] = CHALLENGE
     return response
 
 

@@ -24,7 +24,7 @@ class LogLevel(StrEnum):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, and the fields of the record."""
+    """One JSON object a line: time, level, logger, process, message, the fields of the record."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return a line."""
@@ -32,6 +32,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
+            "process": record.process,
             "message": record.getMessage(),
             **getattr(record, "fields", {}),
         }

@@ -4,17 +4,23 @@ Pure ASGI: a ``BaseHTTPMiddleware`` would hide the client's disconnect.
 """
 
 import time
+from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access_log import log_request
+from service.keys import INTERNAL
 from service.metrics import Metrics
 from service.predictor import Prepared
+from service.rate_limit import RateLimit, network_of
 from service.replies import PredictResponse
 from service.request_record import CURRENT, RequestRecord, current_record
 
 UNMATCHED = "unmatched"
 """Stands for all paths that are no route."""
+
+REFUSED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+"""Status of requests that were turned away before their first vote."""
 
 OPENAPI_PATH = "/openapi.json"
 INTERNAL_ERROR = 500
@@ -25,17 +31,28 @@ class PredictionWatch:
 
     Args:
         metrics: that count.
+        limit: of the votes that clients may ask for; None if there is none.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, limit: RateLimit | None = None) -> None:
         self._metrics = metrics
+        self._limit = limit
 
     def asked(self, prepared: Prepared) -> None:
-        """Note what is asked for."""
+        """Note what is asked for.
+
+        Raises:
+            RateLimitedError: it is more than the client may ask for now.
+        """
         record, votes = current_record(), prepared.votes
         record.checkpoint = prepared.checkpoint.name
         record.votes = votes.votes
         record.votes_requested = votes.votes * len(votes.inputs)
+        if self._limit is not None and record.key != INTERNAL:
+            # Without noise one forward pass stands for all votes.
+            charged = len(votes.inputs) if votes.is_noiseless else record.votes_requested
+            self._limit.take(client_of(record), charged)
+            record.votes_charged = charged
 
     def answered(self, prepared: Prepared, answer: PredictResponse) -> None:
         """Note what was answered."""
@@ -45,6 +62,17 @@ class PredictionWatch:
         record.stopped_by.update(one.stopped_by.value for one in answer.predictions)
         self._metrics.answered(prepared, answer)
 
+    def ended(self, record: RequestRecord, status: int) -> None:
+        """Give back votes that were charged and not cast, unless the client left or was too slow.
+
+        What those asked for may have been computed.
+        """
+        if self._limit is None or not record.votes_charged:
+            return
+        if record.is_answered or status in REFUSED:
+            uncast = max(0, record.votes_charged - record.votes_cast)
+            self._limit.give_back(client_of(record), uncast)
+
 
 class ObservingMiddleware:
     """Keeps the record of each request, and at its end counts and logs it.
@@ -52,11 +80,13 @@ class ObservingMiddleware:
     Args:
         app: what runs the requests.
         metrics: that count.
+        watch: sees the predictions.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, watch: PredictionWatch) -> None:
         self.app = app
         self._metrics = metrics
+        self._watch = watch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run a request under a fresh record."""
@@ -64,7 +94,8 @@ class ObservingMiddleware:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
-        record = RequestRecord()
+        client = scope.get("client")
+        record = RequestRecord(client=client[0] if client else None)
         status = INTERNAL_ERROR  # unless there is a reply
 
         async def send_and_note(message: Message) -> None:
@@ -84,7 +115,15 @@ class ObservingMiddleware:
             seconds = time.perf_counter() - began
             route = route_of(scope)
             self._metrics.replied(route, status, seconds, record)
+            self._watch.ended(record, status)
             log_request(scope, route, status, seconds, record)
+
+
+def client_of(record: RequestRecord) -> str:
+    """Return whom votes are charged to: a key, or an address; the two are never the same."""
+    if record.key is not None:
+        return f"key {record.key}"
+    return network_of(record.client or "")
 
 
 def route_of(scope: Scope) -> str:

@@ -14,20 +14,24 @@ class RequestRecord:
     """One request.
 
     Attributes:
+        client: address of the client.
         key: name of the API key that it came with.
         checkpoint: that votes.
         votes: asked for, per input.
         votes_requested: votes asked for, of all inputs.
+        votes_charged: of these, to whoever asked under a rate limit.
         is_answered: whether there was an answer to a prediction.
         votes_cast: votes that counted, of all inputs.
         stopped_by: how many inputs each reason ended the voting of.
         code: of the error, if there was one.
     """
 
+    client: str | None = None
     key: str | None = None
     checkpoint: str | None = None
     votes: int = 0
     votes_requested: int = 0
+    votes_charged: int = 0
     is_answered: bool = False
     votes_cast: int = 0
     stopped_by: Counter[str] = field(default_factory=Counter)
