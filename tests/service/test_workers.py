@@ -35,6 +35,7 @@ def ask_anew(url: str, method: str, path: str, key: str, **sent: object) -> http
     return httpx.request(method, url + path, headers=headers, timeout=60, **sent)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_workers_count_log_and_let_in_as_one(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text(
@@ -80,6 +81,39 @@ def halted(pid: int) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+TWO_PROCESSES = """
+import os
+from service.metrics import Metrics
+from service.request_record import RequestRecord
+
+metrics = Metrics()
+
+def count(times):
+    for _ in range(times):
+        metrics.replied("/predict", 200, 0.5, RequestRecord(key="alice", votes_cast=3))
+    metrics._queued.inc(times)
+
+child = os.fork()
+count(5 if child == 0 else 2)
+if child == 0:
+    os._exit(0)
+os.waitpid(child, 0)
+print(metrics.text().decode())
+"""
+
+
+def test_counters_of_all_processes_are_summed_and_gauges_of_living_ones(tmp_path: Path) -> None:
+    environment = {**os.environ, VARIABLE: str(tmp_path)}
+    script = [sys.executable, "-c", TWO_PROCESSES]
+    ran = subprocess.run(script, env=environment, capture_output=True, text=True, check=True)
+    samples = samples_in(ran.stdout)
+    assert value(samples, "requests_total", route="/predict", status="200") == 7
+    assert value(samples, "request_seconds_sum", route="/predict") == 3.5
+    assert value(samples, "request_seconds_bucket", route="/predict", le="0.5") == 7
+    assert value(samples, "key_votes_total", key="alice") == 21
+    assert value(samples, "queued_votes") == 2
 
 
 def test_workers_share_the_cores_and_the_token() -> None:
