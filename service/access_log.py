@@ -48,6 +48,7 @@ def fields_of(
         "duration_ms": round(1000 * seconds, 3),
         "client": record.client,
         "key": record.key,
+        "trace_id": record.trace_id,
     }
     if record.checkpoint is not None:
         fields |= {

@@ -5,22 +5,16 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import FastAPI
 
 from models.checkpoint import CheckpointStore
 from models.errors import NoisevoteError
-from service.authentication import KeyMiddleware, describe_keys
 from service.backend import VotingBackend
 from service.bodies import HeldBytes
 from service.errors import install_error_handlers, table_of_codes
-from service.keys import KeyRing
-from service.metrics import Metrics
-from service.observing import ObservingMiddleware, PredictionWatch
+from service.operations import Operations
 from service.predictor import Predictor
-from service.rate_limit import RateLimit
-from service.request_id import RequestIdMiddleware
 from service.routes import checkpoints, health, page, predict, stream, v2
 from service.routes import metrics as metrics_routes
 from service.settings import Settings
@@ -41,15 +35,13 @@ Every error has the body `{{"error": {{"code", "message", "field"?, "request_id"
 
 def create_app(settings: Settings) -> FastAPI:
     """Build the app; checkpoints are read and warmed up when it starts."""
-    metrics = Metrics()
-    watch = PredictionWatch(metrics, rate_limit_of(settings))
-    keys = KeyRing(settings.api_keys, settings.internal_token.get_secret_value())
+    operations = Operations(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        backend = VotingBackend(settings.slots, settings.max_queue_gmacs, metrics)
+        backend = VotingBackend(settings.slots, settings.max_queue_gmacs, operations.metrics)
         store = CheckpointStore(settings.checkpoints)
-        predictor = Predictor(settings, store, backend, watch)
+        predictor = Predictor(settings, store, backend, operations.watch)
         app.state.predictor = predictor
         app.state.not_ready = "warming up"
         app.state.warming_up = asyncio.create_task(warm_up(app, predictor))
@@ -61,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await app.state.warming_up
             backend.close()
+            operations.close()
 
     app = FastAPI(
         title="noisevote",
@@ -74,27 +67,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.held_bytes = HeldBytes(settings.max_held_bytes)
     app.state.closing = asyncio.Event()
     app.state.v2_statistics = V2Statistics()
-    app.state.metrics = metrics
-    app.add_middleware(KeyMiddleware, keys=keys)
-    app.add_middleware(RequestIdMiddleware)
-    app.add_middleware(ObservingMiddleware, metrics=metrics, watch=watch)  # the outermost
+    operations.surround(app)
     install_error_handlers(app)
     for routes in (predict, stream, checkpoints, health, metrics_routes, v2, page):
         app.include_router(routes.router)
-    app.openapi = lambda: document_of(app)  # type: ignore[method-assign]
     return app
-
-
-def document_of(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document."""
-    return app.openapi_schema or describe_keys(FastAPI.openapi(app))
-
-
-def rate_limit_of(settings: Settings) -> RateLimit | None:
-    """Return the rate limit that the settings ask for, if any."""
-    if settings.rate_limit_votes_per_s is None:
-        return None
-    return RateLimit(settings.rate_limit_votes_per_s, settings.rate_limit_burst_votes)
 
 
 async def warm_up(app: FastAPI, predictor: Predictor) -> None:

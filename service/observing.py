@@ -5,6 +5,7 @@ Pure ASGI: a ``BaseHTTPMiddleware`` would hide the client's disconnect.
 
 import time
 from http import HTTPStatus
+from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,17 +27,36 @@ OPENAPI_PATH = "/openapi.json"
 INTERNAL_ERROR = 500
 
 
+class Tracer(Protocol):
+    """Belongs to a system of traces."""
+
+    def trace_id(self) -> str | None:
+        """Return the id of the trace that the running request belongs to."""
+
+    def answered(self, record: RequestRecord, answer: PredictResponse) -> None:
+        """Hear of the answer to a prediction."""
+
+
 class PredictionWatch:
     """Adds predictions to the record of their request and to what is counted.
 
     Args:
         metrics: that count.
         limit: of the votes that clients may ask for; None if there is none.
+        tracer: None if nothing is traced.
     """
 
-    def __init__(self, metrics: Metrics, limit: RateLimit | None = None) -> None:
+    def __init__(
+        self, metrics: Metrics, limit: RateLimit | None = None, tracer: Tracer | None = None
+    ) -> None:
         self._metrics = metrics
         self._limit = limit
+        self._tracer = tracer
+
+    def began(self, record: RequestRecord) -> None:
+        """Note to which trace a request belongs."""
+        if self._tracer is not None:
+            record.trace_id = self._tracer.trace_id()
 
     def asked(self, prepared: Prepared) -> None:
         """Note what is asked for.
@@ -61,6 +81,8 @@ class PredictionWatch:
         record.votes_cast = sum(one.votes_cast for one in answer.predictions)
         record.stopped_by.update(one.stopped_by.value for one in answer.predictions)
         self._metrics.answered(prepared, answer)
+        if self._tracer is not None:
+            self._tracer.answered(record, answer)
 
     def ended(self, record: RequestRecord, status: int) -> None:
         """Give back votes that were charged and not cast, unless the client left or was too slow.
@@ -104,6 +126,7 @@ class ObservingMiddleware:
                 status = message["status"]
             await send(message)
 
+        self._watch.began(record)
         token = CURRENT.set(record)
         try:
             await self.app(scope, receive, send_and_note)

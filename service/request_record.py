@@ -23,6 +23,7 @@ class RequestRecord:
         is_answered: whether there was an answer to a prediction.
         votes_cast: votes that counted, of all inputs.
         stopped_by: how many inputs each reason ended the voting of.
+        trace_id: of the trace that it belongs to, if there are traces.
         code: of the error, if there was one.
     """
 
@@ -35,6 +36,7 @@ class RequestRecord:
     is_answered: bool = False
     votes_cast: int = 0
     stopped_by: Counter[str] = field(default_factory=Counter)
+    trace_id: str | None = None
     code: str | None = None
 
 
