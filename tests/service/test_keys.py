@@ -52,6 +52,7 @@ CLOSED = {
     "/v2/": "GET",
     "/v2/models/stats": "GET",
     "/v2/repository/index": "POST",
+    "/v2/repository/models/{name}/load": "POST",
     "/v2/{path:path}": "GET POST PUT PATCH DELETE",
     **{
         f"/v2/models/{{name}}{version}{call}": method
