@@ -19,7 +19,8 @@ from weakref import WeakKeyDictionary
 from models.checkpoint import Checkpoint
 from models.errors import DeadlineError
 from models.runtime import OnnxRuntime
-from models.voting import Observer, Poll, VoteRequest, VoteResult, rows_of, votes_of
+from models.tiles import rows_of, votes_of
+from models.voting import Observer, Poll, VoteRequest, VoteResult
 from service.batcher import GIGA, VoteBatcher
 from service.tickets import Lane, Priority, Ticket, Tile
 

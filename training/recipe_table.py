@@ -195,6 +195,15 @@ RECIPES: dict[str, Recipe] = {
             warm_start="run:densenet40-clean",
         ),
         Recipe(
+            "densenet40-mult-grid",
+            network="densenet40",
+            dataset="cifar10",
+            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
+            schedule=replace(DENSENET_SCHEDULE, learning_rate=3e-3),
+            validation_images=2000,
+            warm_start="run:densenet40-clean",
+        ),
+        Recipe(
             "densenet100-clean",
             network="densenet100",
             dataset="cifar10",
