@@ -12,7 +12,13 @@ from models.errors import (
     UnknownCheckpointError,
 )
 from service.dependencies import predictor_of, prepared_of, unless_client_leaves
-from service.errors import BodyTooLargeError, DrainingError, NotJsonError, responses_for
+from service.errors import (
+    BodyTooLargeError,
+    DrainingError,
+    NotJsonError,
+    RateLimitedError,
+    responses_for,
+)
 from service.replies import PredictResponse
 from service.schemas import PredictRequest, inlined_schema
 
@@ -26,6 +32,7 @@ REFUSALS = responses_for(
     PictureError,
     LimitError,
     OverloadedError,
+    RateLimitedError,
     CheckpointError,
     DrainingError,
     DeadlineError,
