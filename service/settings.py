@@ -27,7 +27,7 @@ class Settings(BaseSettings):
         max_request_gmacs: votes of a request by cost: inputs x votes x multiply-accumulates of
             one vote, in units of 10^9; 400 are about 20,000 votes of ``mnist_cnn``.
         max_queue_gmacs: votes that may wait, by cost, in 10^9 multiply-accumulates a slot, each
-            priority for itself; 80 are about 4,000 votes of ``mnist_cnn``, or two seconds. A
+            priority for itself; 16 are about 800 votes of ``mnist_cnn``, or 0.4 seconds. A
             single request counts as at most an eighth of the queue, and at least a thousandth.
         max_held_bytes: bodies that are read and prepared at the same time.
         allow_client_seed: whether requests may set their seed. A fixed seed freezes the noise,
@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     max_inputs: int = Field(default=64, ge=1)
     max_body_bytes: int = Field(default=8 * 2**20, ge=1)
     max_request_gmacs: float = Field(default=400, gt=0)
-    max_queue_gmacs: float = Field(default=80, gt=0)
+    max_queue_gmacs: float = Field(default=16, gt=0)
     max_held_bytes: int = Field(default=64 * 2**20, ge=1)
     allow_client_seed: bool = True
     checkpoint_poll_s: float = Field(default=2.0, ge=0)

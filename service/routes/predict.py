@@ -1,6 +1,10 @@
 """``POST /predict``."""
 
-from fastapi import APIRouter, Request
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 
 from models.errors import (
     CheckpointError,
@@ -11,7 +15,7 @@ from models.errors import (
     PictureError,
     UnknownCheckpointError,
 )
-from service.dependencies import PredictorDep, PreparedDep, unless_client_leaves
+from service.dependencies import predictor_of, prepared_of, unless_client_leaves
 from service.errors import (
     BodyTooLargeError,
     DrainingError,
@@ -22,7 +26,20 @@ from service.errors import (
 from service.replies import PredictResponse
 from service.schemas import PredictRequest, inlined_schema
 
-router = APIRouter(tags=["predictions"])
+
+class DirectRoute(APIRoute):
+    """Hands the request to its endpoint as it is, and sends back the response that this returns.
+
+    FastAPI would look for parameters and dependencies first, which takes longer than a vote.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the endpoint."""
+        endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return endpoint
+
+
+router = APIRouter(tags=["predictions"], route_class=DirectRoute)
 
 REFUSALS = responses_for(
     NotJsonError,
@@ -41,6 +58,7 @@ REFUSALS = responses_for(
 
 @router.post(
     "/predict",
+    response_model=PredictResponse,
     responses=REFUSALS,
     openapi_extra={
         "requestBody": {
@@ -49,8 +67,9 @@ REFUSALS = responses_for(
         }
     },
 )
-async def predict(
-    prepared: PreparedDep, predictor: PredictorDep, request: Request
-) -> PredictResponse:
+async def predict(request: Request) -> Response:
     """Cast noisy votes on the inputs and answer with their mode, counts and statistics."""
-    return await unless_client_leaves(request, predictor.answer(prepared))
+    predictor = await predictor_of(request)
+    prepared = await prepared_of(request, predictor)
+    answer = await unless_client_leaves(request, predictor.answer(prepared))
+    return Response(answer.model_dump_json(), media_type="application/json")

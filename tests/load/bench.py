@@ -17,8 +17,9 @@ from models.checkpoint import SHIPPED, CheckpointStore
 from models.cores import allowed_cores
 from models.native import compiled_fill
 from tests.load.engine import engine_rows
-from tests.load.http_load import Lengths, Row, grid_rows, overhead_rows, overload_rows, scaling_rows
+from tests.load.http_load import Lengths, Row, grid_rows, overload_rows, scaling_rows
 from tests.load.inputs import some_inputs
+from tests.load.overhead import overhead_rows
 from tests.load.page import RESULTS, write_page
 from tests.load.peers import peer_rows
 from tests.load.surroundings import surroundings_rows
