@@ -17,10 +17,9 @@ from typing import Any, Self
 
 import httpx
 
-from models.card import Card
 from service.events import VotesEvent
 from service.exchange import Exchange, Retry, broken_off, checked, events_in
-from service.replies import CheckpointList, PredictResponse
+from service.replies import CheckpointList, PredictResponse, ServedCheckpoint
 from service.schemas import PredictRequest
 
 
@@ -107,9 +106,11 @@ class Client(BaseClient):
         """Return the checkpoints that serve."""
         return CheckpointList.model_validate_json(self._send("GET", "/checkpoints").content)
 
-    def card(self, name: str) -> Card:
+    def card(self, name: str) -> ServedCheckpoint:
         """Return the card of a checkpoint."""
-        return Card.model_validate_json(self._send("GET", f"/checkpoints/{name}").content)
+        return ServedCheckpoint.model_validate_json(
+            self._send("GET", f"/checkpoints/{name}").content
+        )
 
     def _send(
         self, method: str, path: str, is_streamed: bool = False, **sent: Any
@@ -201,10 +202,10 @@ class AsyncClient(BaseClient):
         response = await self._send("GET", "/checkpoints")
         return CheckpointList.model_validate_json(response.content)
 
-    async def card(self, name: str) -> Card:
+    async def card(self, name: str) -> ServedCheckpoint:
         """Return the card of a checkpoint."""
         response = await self._send("GET", f"/checkpoints/{name}")
-        return Card.model_validate_json(response.content)
+        return ServedCheckpoint.model_validate_json(response.content)
 
     async def _send(
         self, method: str, path: str, is_streamed: bool = False, **sent: Any
