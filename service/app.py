@@ -13,9 +13,10 @@ from models.errors import NoisevoteError
 from service.backend import VotingBackend
 from service.bodies import HeldBytes
 from service.errors import install_error_handlers, table_of_codes
+from service.jobs.desk import JobDesk
 from service.predictor import Predictor
 from service.request_id import RequestIdMiddleware
-from service.routes import checkpoints, health, page, predict, stream, v2
+from service.routes import attack, checkpoints, health, page, predict, stream, v2
 from service.settings import Settings
 from service.shutdown import told_to_stop
 from service.v2_statistics import V2Statistics
@@ -40,11 +41,13 @@ def create_app(settings: Settings) -> FastAPI:
         backend = VotingBackend(settings.slots, settings.max_queue_gmacs)
         predictor = Predictor(settings, CheckpointStore(settings.checkpoints), backend)
         app.state.predictor = predictor
+        app.state.jobs = jobs = JobDesk(settings, predictor.store)
         app.state.not_ready = "warming up"
         app.state.warming_up = asyncio.create_task(warm_up(app, predictor))
         try:
             with told_to_stop(app.state.closing):
-                yield
+                async with jobs.open(app.state.closing):
+                    yield
         finally:
             app.state.warming_up.cancel()
             with suppress(asyncio.CancelledError):
@@ -65,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.v2_statistics = V2Statistics()
     app.add_middleware(RequestIdMiddleware)
     install_error_handlers(app)
-    for routes in (predict, stream, checkpoints, health, v2, page):
+    for routes in (predict, stream, checkpoints, attack, health, v2, page):
         app.include_router(routes.router)
     return app
 

@@ -20,13 +20,16 @@ from models.errors import (
     DeadlineError,
     ExportError,
     InputError,
+    JobStateError,
     LimitError,
     MissingExtraError,
     NoisevoteError,
     OverloadedError,
     PictureError,
+    StorageError,
     TrainingError,
     UnknownCheckpointError,
+    UnknownJobError,
 )
 from service.schemas import shortened
 
@@ -52,6 +55,8 @@ class NotReadyError(NoisevoteError):
 STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     NotJsonError: (400, "not_json"),
     UnknownCheckpointError: (404, "unknown_checkpoint"),
+    UnknownJobError: (404, "unknown_job"),
+    JobStateError: (409, "job_state"),
     BodyTooLargeError: (413, "body_too_large"),
     PictureError: (422, "invalid_picture"),
     LimitError: (422, "limit_exceeded"),
@@ -62,6 +67,7 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     NotReadyError: (503, "not_ready"),
     DrainingError: (503, "draining"),
     DeadlineError: (504, "deadline"),
+    StorageError: (507, "storage"),
     DataError: (500, "internal"),
     TrainingError: (500, "internal"),
     ExportError: (500, "internal"),

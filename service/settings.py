@@ -9,6 +9,14 @@ from models.checkpoint import SHIPPED
 from models.cores import allowed_cores
 
 
+def user_jobs_dir() -> Path:
+    """Return the folder of the jobs in the user's home, or here if there is no home."""
+    try:
+        return Path.home() / ".local" / "share" / "noisevote" / "jobs"
+    except RuntimeError:
+        return Path("jobs")
+
+
 class Settings(BaseSettings):
     """Read from the environment: ``NOISEVOTE_`` and the name in capitals.
 
@@ -27,6 +35,17 @@ class Settings(BaseSettings):
         max_held_bytes: bodies that are read and prepared at the same time.
         allow_client_seed: whether requests may set their seed. A fixed seed freezes the noise,
             which helps an attacker.
+        jobs_dir: folder of the assessments, on a disk of this machine; made for the first one.
+            Processes that share it share one worker.
+        data_dir: folder of the data sets whose images can be attacked.
+        max_jobs: assessments that are kept, until they are deleted.
+        max_attack_samples: of one assessment.
+        max_job_bytes: what the results of one assessment may take up, on disk and in the memory
+            of the worker.
+        attack_threads: of the worker's gradients. More than one is slower on cores that are
+            shared with requests.
+        attack_url: where the worker reaches this service; by default the address at which the
+            request for an assessment came in, without TLS.
     """
 
     model_config = SettingsConfigDict(env_prefix="NOISEVOTE_", frozen=True)
@@ -41,3 +60,10 @@ class Settings(BaseSettings):
     max_queue_gmacs: float = Field(default=80, gt=0)
     max_held_bytes: int = Field(default=64 * 2**20, ge=1)
     allow_client_seed: bool = True
+    jobs_dir: Path = Field(default_factory=user_jobs_dir)
+    data_dir: Path | None = None
+    max_jobs: int = Field(default=100, ge=1)
+    max_attack_samples: int = Field(default=10_000, ge=1)
+    max_job_bytes: int = Field(default=2 * 2**30, ge=1)
+    attack_threads: int = Field(default=1, ge=1)
+    attack_url: str | None = None
