@@ -200,10 +200,14 @@ class JobDesk:
                 return
             self._folder.make()
             presence = self._folder.server_lock()
-            if presence.acquire(waits=False):
-                self._store.make()
-                self._tidy()
-            presence.acquire(shared=True)
+            try:
+                if presence.acquire(waits=False):
+                    self._store.make()
+                    self._tidy()
+                presence.acquire(shared=True)
+            except NoisevoteError:
+                presence.release()
+                raise
             self._presence = presence
 
     def _tidy(self) -> None:

@@ -225,7 +225,7 @@ def results_bytes(plan: Plan, samples: Samples, steps: int) -> int:
 
     The Square attack keeps one more for each budget.
     """
-    example = samples.inputs[0].nbytes
+    example = int(samples.inputs[0].nbytes)
     replies = samples.labels.itemsize * max(plan.replies, plan.sweep_replies)
     a_step = len(samples) * (example + replies + 4 * samples.labels.itemsize)
     searches = 3 if plan.has(AttackName.SQUARE) else 0

@@ -29,6 +29,11 @@ def samples_of(asked: AttackRequest, target: Checkpoint, settings: Settings) -> 
         InputError: they do not fit the target, or the server does not have them.
         LimitError: there are too many.
     """
+    if asked.dataset is not None and asked.dataset not in DATASETS:
+        raise InputError(
+            f"there is no data set {shortened(asked.dataset)}; known are: {', '.join(DATASETS)}",
+            "dataset",
+        )
     count = (asked.images or DEFAULT_IMAGES) if asked.inputs is None else len(asked.inputs)
     field = "images" if asked.inputs is None else "inputs"
     if count > settings.max_attack_samples:
@@ -62,11 +67,6 @@ def known_samples(
     dataset: str, count: int, target: Checkpoint, settings: Settings
 ) -> tuple[Samples, str]:
     """Return the first test images of a data set of the server."""
-    if dataset not in DATASETS:
-        raise InputError(
-            f"there is no data set {shortened(dataset)}; known are: {', '.join(DATASETS)}",
-            "dataset",
-        )
     try:
         with without_downloads():
             samples = dataset_samples(target, dataset, count, settings.data_dir)

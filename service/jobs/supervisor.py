@@ -70,9 +70,9 @@ class Supervisor:
 
     async def _pause(self, closed: asyncio.Task[bool]) -> None:
         """Wait for news, but not for ever."""
-        news = [asyncio.create_task(self._wake.wait())]
+        news: list[asyncio.Task[object]] = [asyncio.create_task(self._wake.wait())]
         if self._process is not None:
-            news.append(asyncio.create_task(self._ended(self._process)))
+            news.append(asyncio.create_task(self._process.wait()))
         try:
             await asyncio.wait(
                 {closed, *news}, timeout=LOOKS_EVERY_S, return_when=asyncio.FIRST_COMPLETED
@@ -80,10 +80,6 @@ class Supervisor:
         finally:
             for task in news:
                 task.cancel()
-
-    async def _ended(self, process: Process) -> bool:
-        await process.wait()
-        return True
 
     def _is_needed(self) -> bool:
         """Return whether a job waits and no worker lives; a job of a dead one is interrupted."""

@@ -187,8 +187,14 @@ async def report(job_id: str, desk: DeskDep) -> Response:
 
 @router.get(
     "/{job_id}/report.html",
-    response_class=HTMLResponse,
-    responses=responses_for(UnknownJobError, JobStateError, StorageError),
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The page.",
+            "content": {"text/html": {"schema": {"type": "string"}}},
+        },
+        **responses_for(UnknownJobError, JobStateError, StorageError),
+    },
 )
 async def report_page(job_id: str, desk: DeskDep) -> Response:
     """Return the report as a page that needs nothing beside it."""
