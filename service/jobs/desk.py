@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -77,9 +78,11 @@ class JobDesk:
                 f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             )
 
-    async def token(self) -> str | None:
-        """Return the bearer token that the worker sends, or None before the first job."""
-        return await asyncio.to_thread(self._folder.token) if self._folder.is_there else None
+    def is_worker(self, token: str) -> bool:
+        """Return whether a bearer token is that of the worker."""
+        return self._folder.is_there and secrets.compare_digest(
+            token.encode(), self._folder.token().encode()
+        )
 
     async def submit(self, body: bytes | bytearray, key: str | None = None) -> JobStatus:
         """Take a job.
@@ -94,7 +97,7 @@ class JobDesk:
         check_installed()
         async with self._taking:  # one at a time, for the memory of the samples
             job_id = await asyncio.to_thread(self._take, body, key)
-        self._supervisor.wake()
+        self._wake()
         return await self.status(job_id)
 
     async def jobs(self) -> JobList:
@@ -133,7 +136,7 @@ class JobDesk:
         """
         check_installed()
         await self._with(lambda: self._store.resume(job_id))
-        self._supervisor.wake()
+        self._wake()
         return await self.status(job_id)
 
     async def delete(self, job_id: str) -> None:
@@ -164,6 +167,11 @@ class JobDesk:
         if not self._folder.is_there:
             raise UnknownJobError("there is no job of that id; there are no jobs at all")
         return await asyncio.to_thread(work)
+
+    def _wake(self) -> None:
+        if self._supervisor.url is None:
+            log.warning("a job waits: set NOISEVOTE_ATTACK_URL, this service has no address")
+        self._supervisor.wake()
 
     def _take(self, body: bytes | bytearray, key: str | None) -> str:
         digest = hashlib.sha256(body).hexdigest()

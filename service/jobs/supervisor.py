@@ -40,6 +40,7 @@ class Supervisor:
         self._ledger = JobLedger(folder.database)
         self._wake = asyncio.Event()
         self._process: Process | None = None
+        self._complaint = ""
 
     def wake(self) -> None:
         """Look for work now."""
@@ -65,8 +66,10 @@ class Supervisor:
                 await asyncio.to_thread(self._take_note, code)
             if self._process is None and await asyncio.to_thread(self._is_needed):
                 await self._start()
-        except (NoisevoteError, OSError):
-            log.exception("the worker of assessments cannot be looked after")
+        except (NoisevoteError, OSError) as error:
+            if str(error) != self._complaint:  # not every few seconds
+                log.exception("the worker of assessments cannot be looked after")
+            self._complaint = str(error)
 
     async def _pause(self, closed: asyncio.Task[bool]) -> None:
         """Wait for news, but not for ever."""

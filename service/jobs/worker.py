@@ -10,11 +10,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 
 from models.checkpoint import Checkpoint, CheckpointStore
-from models.errors import CancelledError, CheckpointError, NoisevoteError
+from models.errors import CancelledError, CheckpointError, DataError, NoisevoteError
 from models.noise import NoiseKind
 from models.robustness.assessment import assess, steps_of
 from models.robustness.report import About, Report
@@ -88,14 +87,8 @@ class Worker:
             if watch.wants_cancel:
                 return JobState.CANCELLED, None
             return JobState.INTERRUPTED, "its worker was stopped"
-        except NoisevoteError as error:
-            return JobState.FAILED, str(error)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            return JobState.FAILED, f"the results cannot be kept: {reason}"
-        except Exception:
-            log.exception("job %s failed", job.id)
-            return JobState.FAILED, "an unexpected error; it has been logged"
+        except Exception as error:  # noqa: BLE001 - logged unless it says what to do
+            return JobState.FAILED, reason_of(error, job.id)
         return JobState.DONE, None
 
     def _do(self, job: Job, client: Client, meter: Meter, watch: JobWatch) -> None:
@@ -150,11 +143,24 @@ class Worker:
         return about.model_copy(update={"versions": about.versions | versions()})
 
 
-def stop_when(stop: threading.Event, ended: Callable[[], object]) -> None:
-    """Have ``stop`` set when a call returns, on a thread of its own."""
+def reason_of(error: Exception, job_id: str) -> str:
+    """Return why a job failed, as its owner may read it: without the server's folders."""
+    if isinstance(error, OSError):
+        return f"the results cannot be kept: {error.strerror or type(error).__name__}"
+    if isinstance(error, NoisevoteError) and not isinstance(error, DataError):
+        return str(error)
+    log.error("job %s failed", job_id, exc_info=error)
+    if isinstance(error, DataError):
+        return "the kept steps of the job are damaged; delete it"
+    return "an unexpected error; it has been logged"
+
+
+def stop_with_server(stop: threading.Event) -> None:
+    """Have ``stop`` set when the server closes standard input, or dies."""
 
     def wait() -> None:
-        ended()
+        while os.read(0, 1024):  # not sys.stdin, whose lock would be held when this process ends
+            pass
         stop.set()
 
     threading.Thread(target=wait, daemon=True).start()
@@ -167,7 +173,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the server stops its worker
     orders = WorkerOrders.model_validate_json(sys.stdin.readline())
-    stop_when(stop, sys.stdin.read)
+    stop_with_server(stop)
     os.nice(NICENESS)
     Worker(orders, stop).work()
 

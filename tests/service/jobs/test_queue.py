@@ -126,7 +126,10 @@ async def test_processes_that_share_a_folder_see_the_same_and_leave_each_other_a
 ) -> None:
     async with serving_jobs(tmp_path) as (_, first):
         job = await submitted(first)
-        async with serving_jobs(tmp_path) as (_, second):
+        async with serving_jobs(tmp_path) as (app, second):
+            token = JobFolder(tmp_path).token()
+            assert app.state.jobs.is_worker(token)
+            assert not app.state.jobs.is_worker(token[:-1])
             assert (await second.get(job["status_url"])).json() == job
             await second.post(f"{job['status_url']}/cancel")
             other = await submitted(second)
