@@ -119,7 +119,7 @@ async def test_what_cannot_be_assessed_is_refused_with_the_field(
 async def test_an_unknown_checkpoint_is_blamed_on_its_field(
     field: str, client: httpx.AsyncClient
 ) -> None:
-    response = await client.post("/attack", json=body_of(**{field: "none"}))
+    response = await client.post("/attack", json=body_of() | {field: "none"})
     error = error_in(response, 404, "unknown_checkpoint")
     assert error["field"] == field
     assert "there is no checkpoint 'none'; there are:" in error["message"]
