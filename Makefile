@@ -15,7 +15,7 @@ serve: $(stamp)
 	.venv/bin/noisevote serve --port $(PORT)
 
 test: .venv-dev/installed
-	.venv-dev/bin/python -m pytest -m "not slow"
+	.venv-dev/bin/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: .venv-dev/installed
 	.venv-dev/bin/python -m pytest -m slow -s

@@ -88,6 +88,23 @@ def sigma_from_snr_db(snr_db: float) -> float:
     return float(10 ** (-snr_db / 20))
 
 
+def sigma_of_points(
+    points: Sequence[str], sigma: float | Mapping[str, float], repeats: Mapping[str, int]
+) -> NDArray[np.float64]:
+    """Return the sigma of each noise point after averaging its reads ``[points]``.
+
+    Averaging r independent Gaussian reads divides sigma by the square root of r, exactly.
+
+    Args:
+        points: their names, in graph order.
+        sigma: of one read, at all points or by name; points left out get no noise.
+        repeats: reads averaged, by name; 1 where none are given.
+    """
+    of_read = [sigma.get(name, 0.0) if isinstance(sigma, Mapping) else sigma for name in points]
+    reads = [repeats.get(name, 1) for name in points]
+    return np.array(of_read, np.float64) / np.sqrt(np.array(reads, np.float64))
+
+
 @lru_cache(maxsize=1)
 def standard_normal_table() -> NDArray[np.float64]:
     """Return 65,536 equally likely values of a standard normal, in rising order.

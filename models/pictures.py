@@ -9,6 +9,7 @@ import base64
 import contextlib
 import io
 import math
+import struct
 import threading
 import warnings
 from collections.abc import Callable
@@ -22,6 +23,8 @@ from models.errors import CheckpointError, PictureError
 from models.photos import cifar_picture
 
 ALLOWED_FORMATS = ("PNG", "JPEG")
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 DATA_PREFIXES = ("data:image/png;base64", "data:image/jpeg;base64")
 
@@ -41,9 +44,17 @@ MAX_READS = 200_000
 DRAFT_SIDE = 512
 """Side in pixels that a JPEG keeps at least when it is shrunk while it is decoded."""
 
-# Up to Python 3.13 warning filters are restored for the whole process, so two threads must not do
-# it at once. The lock also keeps no more than one picture of full size in memory.
-DECODING = threading.Lock()
+SMALL_PIXELS = 64 * 64
+"""A picture of so many pixels is decoded and prepared in two milliseconds at most."""
+
+SMALL_TEXT = 8 * 1024
+"""Characters of base64 that a small picture can take: what is longer holds something else."""
+
+LARGE = threading.Lock()
+"""Held while a picture is decoded that is not small: memory for one of full size is enough."""
+
+# Pillow warns of what strangers' files hold. A filter set for a while would be set for all threads.
+warnings.filterwarnings("ignore", module="PIL")
 
 ORIENTATION_TAG = 0x0112
 UPRIGHT = {
@@ -112,26 +123,37 @@ def decode_picture(data: bytes) -> Image.Image:
     """
     if data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > MAX_SCANS:
         raise refusal(f"the image has more scans than the {MAX_SCANS} allowed; save it anew")
-    with DECODING, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            picture = Image.open(RationedFile(data), formats=ALLOWED_FORMATS)
-            check_size(*picture.size)
-            picture.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
+    try:
+        picture = Image.open(RationedFile(data), formats=ALLOWED_FORMATS)
+        check_size(*picture.size)
+        picture.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
+        with contextlib.nullcontext() if math.prod(picture.size) <= SMALL_PIXELS else LARGE:
             picture.load()
             return upright(eight_bits(picture), picture)
-        except PictureError:
-            raise
-        except Image.DecompressionBombError as error:
-            raise refusal(f"the image has too many pixels; allowed are {MAX_PIXELS:,}") from error
-        except UnidentifiedImageError as error:
-            raise refusal("the image is not a readable file; send a whole PNG or JPEG") from error
-        # Pillow lets through whatever its parsers stumble over: OSError, SyntaxError, ValueError,
-        # struct.error, zlib.error, KeyError and others.
-        except Exception as error:
-            raise refusal(
-                f"the image is corrupt or cut short ({error}); send a whole PNG or JPEG"
-            ) from error
+    except PictureError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise refusal(f"the image has too many pixels; allowed are {MAX_PIXELS:,}") from error
+    except UnidentifiedImageError as error:
+        raise refusal("the image is not a readable file; send a whole PNG or JPEG") from error
+    # Pillow lets through whatever its parsers stumble over: OSError, SyntaxError, ValueError,
+    # struct.error, zlib.error, KeyError and others.
+    except Exception as error:
+        raise refusal(
+            f"the image is corrupt or cut short ({error}); send a whole PNG or JPEG"
+        ) from error
+
+
+def is_small_png(text: str) -> bool:
+    """Return whether base64 is that of a PNG of at most :data:`SMALL_PIXELS`, by its head alone."""
+    if len(text) > SMALL_TEXT:
+        return False
+    try:
+        head = base64.b64decode(text[:32], validate=True)
+        signature, kind, width, height = struct.unpack(">8s4x4sII", head)
+    except (ValueError, struct.error):
+        return False
+    return (signature, kind) == (PNG_SIGNATURE, b"IHDR") and width * height <= SMALL_PIXELS
 
 
 def check_size(width: int, height: int) -> None:

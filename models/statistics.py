@@ -4,11 +4,15 @@ None of these numbers speaks about the truth of the label: a network that is alw
 same way has a narrow interval and a small p-value.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, betaincinv
+
+KEPT = 4096
+"""Values of each statistic that are kept: few votes make few different counts."""
 
 
 class Statistics(NamedTuple):
@@ -32,6 +36,7 @@ def fixed_votes_statistics(vote_counts: NDArray[np.int64], alpha: float) -> Stat
     return Statistics(share_of_mode(vote_counts, alpha), p_value, p_value > alpha)
 
 
+@lru_cache(KEPT)
 def clopper_pearson(successes: int, trials: int, alpha: float) -> tuple[float, float]:
     """Return the exact two-sided interval of a share, at confidence ``1 - alpha``.
 
@@ -71,7 +76,13 @@ def top_two_p_value(vote_counts: NDArray[np.int64]) -> float:
         vote_counts: votes of each class ``[classes]``, at least one vote.
     """
     second, first = (int(count) for count in np.partition(vote_counts, -2)[-2:])
-    return min(1.0, 2.0 * float(bdtr(second, first + second, 0.5)))
+    return fair_coin_p_value(second, first + second)
+
+
+@lru_cache(KEPT)
+def fair_coin_p_value(fewer: int, throws: int) -> float:
+    """Return the two-sided p-value of so few or fewer heads, or tails, in throws of a fair coin."""
+    return min(1.0, 2.0 * float(bdtr(fewer, throws, 0.5)))
 
 
 def mcnemar_p_value(first_only: int, second_only: int) -> float:
@@ -86,8 +97,7 @@ def mcnemar_p_value(first_only: int, second_only: int) -> float:
         first_only: pairs in which only the first is right.
         second_only: pairs in which only the second is right.
     """
-    differing = first_only + second_only
-    return min(1.0, 2.0 * float(bdtr(min(first_only, second_only), differing, 0.5)))
+    return fair_coin_p_value(min(first_only, second_only), first_only + second_only)
 
 
 def sign_test_p_value(for_it: int, against_it: int) -> float:

@@ -13,17 +13,18 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from models.checkpoint import Checkpoint
 from models.errors import DeadlineError
 from models.runtime import OnnxRuntime
-from models.voting import Observer, Poll, VoteRequest, VoteResult, rows_of, votes_of
+from models.tiles import rows_of, votes_of
+from models.voting import Observer, Poll, VoteRequest, VoteResult
 from service.batcher import GIGA, VoteBatcher
 from service.tickets import Lane, Priority, Ticket, Tile
 
-QUEUE_GMACS_A_SLOT = 80.0
+QUEUE_GMACS_A_SLOT = 16.0
 PREPARING_THREADS = 2
 
 Result = TypeVar("Result")
@@ -57,20 +58,40 @@ class Load:
     idle: int
 
 
+class QueueWatch(Protocol):
+    """Is told what happens to the queue; never by two threads at the same time."""
+
+    def admitted(self, ticket: Ticket) -> None:
+        """Hear of a request that has entered the queue."""
+
+    def computed(self, tile: Tile) -> None:
+        """Hear of a forward pass whose votes have been counted."""
+
+    def left(self, ticket: Ticket) -> None:
+        """Hear of a request that waits no more; also of one that was not let in."""
+
+
 class VotingBackend:
     """Computes votes on a fixed number of slots, one thread each.
 
     Args:
         slots: tiles computed side by side.
         queue_gmacs_a_slot: votes that may wait, by cost, in 10^9 multiply-accumulates a slot.
+        watch: is told what happens to the queue.
     """
 
-    def __init__(self, slots: int, queue_gmacs_a_slot: float = QUEUE_GMACS_A_SLOT) -> None:
+    def __init__(
+        self,
+        slots: int,
+        queue_gmacs_a_slot: float = QUEUE_GMACS_A_SLOT,
+        watch: QueueWatch | None = None,
+    ) -> None:
+        self._watch = watch
         self._batcher = VoteBatcher(slots, slots * queue_gmacs_a_slot)
         self._lanes: WeakKeyDictionary[OnnxRuntime, Lane] = WeakKeyDictionary()
         self._waiting: dict[Ticket, asyncio.Future[None]] = {}
-        self._changed = threading.Condition()  # guards all of the above and below
-        self._idle = 0
+        self._lock = threading.Lock()  # guards all of the above and below
+        self._asleep: list[threading.Condition] = []  # the slots without work, each its own
         self._is_closed = False
         self._preparing = ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix="preparing")
         self._slots = [
@@ -115,9 +136,11 @@ class VotingBackend:
         except TimeoutError:
             pass  # what was cast is the answer
         finally:
-            with self._changed:
+            with self._lock:
                 self._batcher.remove(ticket)
                 self._waiting.pop(ticket, None)
+                if self._watch is not None:
+                    self._watch.left(ticket)
         finished = time.monotonic()
         if ticket.error is not None:
             raise ticket.error
@@ -128,8 +151,8 @@ class VotingBackend:
     @property
     def load(self) -> Load:
         """How busy it is now."""
-        with self._changed:
-            return Load(self._batcher.requests, self._idle)
+        with self._lock:
+            return Load(self._batcher.requests, len(self._asleep))
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Do blocking work that is no vote; cancelling drops it if it has not started."""
@@ -137,9 +160,10 @@ class VotingBackend:
 
     def close(self) -> None:
         """Drop what has not started and wait for what has."""
-        with self._changed:
+        with self._lock:
             self._is_closed = True
-            self._changed.notify_all()
+            while self._asleep:
+                self._wake_slot()
             abandoned = list(self._waiting.values())
         for thread in self._slots:
             thread.join()
@@ -150,48 +174,59 @@ class VotingBackend:
 
     def _lane(self, checkpoint: Checkpoint, runtime: OnnxRuntime) -> Lane:
         card = checkpoint.card
-        with self._changed:
-            return self._lanes.setdefault(runtime, Lane(card.tile, card.macs / GIGA))
+        with self._lock:
+            return self._lanes.setdefault(runtime, Lane(card.tile, card.macs / GIGA, card.name))
 
     def _admit(self, ticket: Ticket) -> asyncio.Future[None]:
         """Put a request into the queue; the result is there when it has left."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        with self._changed:
+        with self._lock:
             self._batcher.admit(ticket)
+            if self._watch is not None:
+                self._watch.admitted(ticket)
             self._waiting[ticket] = future
-            self._changed.notify()
+            self._wake_slot()
         return future
 
     def _compute(self) -> None:
         """Be a slot: compute one tile after the other."""
-        while (tile := self._next_tile()) is not None:
+        bell = threading.Condition(self._lock)
+        while (tile := self._next_tile(bell)) is not None:
             began = time.monotonic()
             try:
                 rows = rows_of([(ticket.poll.request, keys) for ticket, keys in tile.parts])
                 fell_on = votes_of(tile.runtime.outputs(rows)).tolist()
             except Exception as error:  # noqa: BLE001 - whatever it is, the requests must hear of it
-                with self._changed:
+                with self._lock:
                     self._settle(self._batcher.fail(tile, error))
             else:
-                with self._changed:
+                with self._lock:
                     seconds = time.monotonic() - began
                     self._settle(self._batcher.finish(tile, fell_on, seconds))
+                    if self._watch is not None:
+                        self._watch.computed(tile)
 
-    def _next_tile(self) -> Tile | None:
-        """Wait for a tile; None once the backend is closed."""
-        with self._changed:
-            self._idle += 1
-            try:
-                while not self._is_closed:
-                    tile = self._batcher.next_tile(time.monotonic(), self._idle)
-                    if tile is not None:
-                        if self._batcher.is_ready and self._idle > 1:
-                            self._changed.notify()  # there is work for another slot
-                        return tile
-                    self._changed.wait()
-            finally:
-                self._idle -= 1
+    def _next_tile(self, bell: threading.Condition) -> Tile | None:
+        """Wait for a tile; None once the backend is closed.
+
+        Args:
+            bell: of this slot, on the lock of the backend.
+        """
+        with self._lock:
+            while not self._is_closed:
+                tile = self._batcher.next_tile(time.monotonic(), len(self._asleep) + 1)
+                if tile is not None:
+                    if self._batcher.is_ready:
+                        self._wake_slot()
+                    return tile
+                self._asleep.append(bell)
+                bell.wait()
         return None
+
+    def _wake_slot(self) -> None:
+        """Wake the slot that fell asleep last, if any sleeps: its caches are the warmest."""
+        if self._asleep:
+            self._asleep.pop().notify()
 
     def _settle(self, left: Iterable[Ticket]) -> None:
         """Tell the event loop that requests have left."""

@@ -9,7 +9,7 @@ from models import strokes
 from models.card import Card
 from models.cost import Hardware, energy_by_macs
 from models.errors import InputError
-from models.noise import NoiseKind, sigma_from_snr_db
+from models.noise import NoiseKind, sigma_from_snr_db, sigma_of_points
 from models.pictures import decode_base64, preprocess
 from service.arrays import arrays_of
 from service.schemas import PredictRequest, shortened
@@ -80,16 +80,11 @@ def effective_sigma(
 ) -> NDArray[np.float64]:
     """Return the sigma of each noise point after averaging its reads ``[points]``.
 
-    Averaging r independent Gaussian reads divides sigma by the square root of r, exactly.
-
     Raises:
         InputError: ``repeats`` names a noise point that the checkpoint does not have.
     """
     check_points(repeats or {}, card, "repeats")
-    names = [point.name for point in card.noise_points]
-    of_read = [sigma[name] if isinstance(sigma, Mapping) else sigma for name in names]
-    reads = [(repeats or {}).get(name, 1) for name in names]
-    return np.array(of_read, np.float64) / np.sqrt(np.array(reads, np.float64))
+    return sigma_of_points([point.name for point in card.noise_points], sigma, repeats or {})
 
 
 def hardware_of(request: PredictRequest, card: Card) -> Hardware | None:

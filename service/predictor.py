@@ -4,6 +4,7 @@ import math
 import secrets
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from models.checkpoint import Checkpoint, CheckpointStore
 from models.cost import Hardware, cost_of
 from models.errors import InputError, LimitError
 from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
+from models.pictures import is_small_png
 from models.stopping import StopRule, bounded_boundary
 from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
 from service.backend import Answer, VotingBackend
@@ -68,6 +70,16 @@ class Prepared:
         return self.checkpoint.fingerprint + margin
 
 
+class AnswerWatch(Protocol):
+    """Is told of every prediction, on the event loop."""
+
+    def asked(self, prepared: Prepared) -> None:
+        """Hear of one before its first vote; to refuse it, raise a ``NoisevoteError``."""
+
+    def answered(self, prepared: Prepared, answer: PredictResponse) -> None:
+        """Hear of an answer."""
+
+
 class Predictor:
     """Answers requests; the same for the HTTP route and the command line.
 
@@ -75,12 +87,20 @@ class Predictor:
         settings: limits and defaults.
         store: the checkpoints.
         backend: computes the votes.
+        watch: is told of every prediction.
     """
 
-    def __init__(self, settings: Settings, store: CheckpointStore, backend: VotingBackend) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: CheckpointStore,
+        backend: VotingBackend,
+        watch: AnswerWatch | None = None,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.backend = backend
+        self._watch = watch
 
     async def predict(self, request: PredictRequest) -> PredictResponse:
         """Vote on the inputs of a request.
@@ -92,9 +112,10 @@ class Predictor:
         return await self.answer(await self.backend.run(lambda: self.prepare(request, began)))
 
     def is_quick(self, request: PredictRequest) -> bool:
-        """Return whether :meth:`prepare` takes well under a millisecond for a small request."""
+        """Return whether :meth:`prepare` takes a millisecond or two for a small request."""
         is_slow_rule = request.stop is StopRule.BOUNDED and request.votes > QUICK_VOTES
-        return request.image is None and not is_slow_rule
+        is_slow_image = request.image is not None and not is_small_png(request.image)
+        return not (is_slow_image or is_slow_rule)
 
     def prepare(self, request: PredictRequest, began: float) -> Prepared:
         """Check a request and turn it into arrays.
@@ -151,11 +172,13 @@ class Predictor:
         Raises:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
+        if self._watch is not None:
+            self._watch.asked(prepared)
         checkpoint, votes = prepared.checkpoint, prepared.votes
         answer = await self.backend.vote(
             checkpoint, votes, prepared.deadline, prepared.priority, observer
         )
-        return PredictResponse(
+        response = PredictResponse(
             checkpoint=checkpoint.name,
             noise=noise_body(votes.kind, prepared.sigma, prepared.repeats),
             seed=votes.seed,
@@ -167,6 +190,9 @@ class Predictor:
             ],
             timing_ms=timing_of(answer, time.monotonic() - prepared.began),
         )
+        if self._watch is not None:
+            self._watch.answered(prepared, response)
+        return response
 
     def default(self) -> Checkpoint:
         """Return the checkpoint that answers requests that name none."""

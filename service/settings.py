@@ -1,12 +1,17 @@
-"""Every setting of the service, its unit and its default."""
+"""Every setting of the service, its unit and its default.
+
+``service/configuration.py`` reads them.
+"""
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.checkpoint import SHIPPED
 from models.cores import allowed_cores
+from service.keys import KeyDigest, KeyName, new_token
+from service.logs import LogFormat, LogLevel
 
 
 def user_jobs_dir() -> Path:
@@ -18,7 +23,7 @@ def user_jobs_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """Read from the environment: ``NOISEVOTE_`` and the name in capitals.
+    """Read from the environment: ``NOISEVOTE_`` and the name in capitals, or a file.
 
     Attributes:
         checkpoints: folder of the checkpoints, one folder each.
@@ -30,14 +35,30 @@ class Settings(BaseSettings):
         max_request_gmacs: votes of a request by cost: inputs x votes x multiply-accumulates of
             one vote, in units of 10^9; 400 are about 20,000 votes of ``mnist_cnn``.
         max_queue_gmacs: votes that may wait, by cost, in 10^9 multiply-accumulates a slot, each
-            priority for itself; 80 are about 4,000 votes of ``mnist_cnn``, or two seconds. A
+            priority for itself; 16 are about 800 votes of ``mnist_cnn``, or 0.4 seconds. A
             single request counts as at most an eighth of the queue, and at least a thousandth.
         max_held_bytes: bodies that are read and prepared at the same time.
         allow_client_seed: whether requests may set their seed. A fixed seed freezes the noise,
             which helps an attacker.
+        checkpoint_poll_s: seconds between two looks at the folder of the checkpoints for new,
+            replaced and removed ones; 0 never looks.
+        api_keys: of each key the name and the digest ``sha256:...`` of it, as ``noisevote new-key``
+            prints them. If there are any, every request needs one but those for health and for the
+            files of page and reference.
+        internal_token: lets the service's own workers in when there are keys; drawn at the start if
+            it is not set, which several servers started apart cannot share.
+        rate_limit_votes_per_s: votes a second that each key may ask for, or each client address if
+            there are no keys; in each worker process. Votes that were not cast are given back.
+        rate_limit_burst_votes: votes that may be asked for at once after a pause; by default what
+            ten seconds allow.
+        log_format: lines of ``text``, or of ``json``.
+        log_level: ``debug``, ``info``, ``warning`` or ``error``.
+        traces_endpoint: address of a collector of OpenTelemetry traces over HTTP, like
+            ``http://127.0.0.1:4318/v1/traces``; needs the extra ``otel``.
         jobs_dir: folder of the assessments, on a disk of this machine; made for the first one.
             Processes that share it share one worker.
-        data_dir: folder of the data sets whose images can be attacked.
+        data_dir: folder of the data sets whose images can be attacked; by default
+            ``~/.cache/noisevote/data``.
         max_jobs: assessments that are kept, until they are deleted.
         max_attack_samples: of one assessment.
         max_job_bytes: what the results of one assessment may take up, on disk and in the memory
@@ -57,9 +78,17 @@ class Settings(BaseSettings):
     max_inputs: int = Field(default=64, ge=1)
     max_body_bytes: int = Field(default=8 * 2**20, ge=1)
     max_request_gmacs: float = Field(default=400, gt=0)
-    max_queue_gmacs: float = Field(default=80, gt=0)
+    max_queue_gmacs: float = Field(default=16, gt=0)
     max_held_bytes: int = Field(default=64 * 2**20, ge=1)
     allow_client_seed: bool = True
+    checkpoint_poll_s: float = Field(default=2.0, ge=0)
+    api_keys: dict[KeyName, KeyDigest] = Field(default_factory=dict)
+    internal_token: SecretStr = Field(default_factory=new_token, min_length=16)
+    rate_limit_votes_per_s: float | None = Field(default=None, gt=0)
+    rate_limit_burst_votes: float | None = Field(default=None, gt=0)
+    log_format: LogFormat = LogFormat.TEXT
+    log_level: LogLevel = LogLevel.INFO
+    traces_endpoint: HttpUrl | None = None
     jobs_dir: Path = Field(default_factory=user_jobs_dir)
     data_dir: Path | None = None
     max_jobs: int = Field(default=100, ge=1)

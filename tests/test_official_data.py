@@ -10,7 +10,7 @@ from models.datasets import Examples, as_inputs, data_dir, load_dataset
 from models.networks.trained import load_network
 from models.noise import NoiseKind
 from models.stopping import mode_of
-from models.voting import votes_of
+from models.tiles import votes_of
 from service.settings import Settings
 from tests.service.support import ask, serving
 from training.evaluate import Caster, numbered, request_seed

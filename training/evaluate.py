@@ -21,7 +21,8 @@ from models.datasets import Examples, as_inputs
 from models.errors import DataError
 from models.noise import VoteKey
 from models.runtime import Rows
-from models.voting import NOWHERE, votes_of
+from models.tiles import votes_of
+from models.voting import NOWHERE
 from training.noise_setting import NoiseSetting
 from training.results_file import accuracy_of
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.card import Card
 from models.errors import InputError
-from models.noise import NoiseKind
+from models.noise import NoiseKind, sigma_of_points
 
 Number = TypeVar("Number", int, float)
 
@@ -34,20 +34,13 @@ class NoiseSetting:
     def at(self, card: Card) -> NDArray[np.float64]:
         """Return the sigma of each noise point after averaging its reads ``[points]``.
 
-        Averaging r independent Gaussian reads divides sigma by the square root of r, exactly.
-
         Raises:
             InputError: a map names a noise point that the checkpoint does not have.
         """
         names = [point.name for point in card.noise_points]
         check_points(self.repeats, names)
-        if isinstance(self.sigma, dict):
-            check_points(self.sigma, names)
-            of_read = [self.sigma.get(name, 0.0) for name in names]
-        else:
-            of_read = [self.sigma] * len(names)
-        reads = [self.repeats.get(name, 1) for name in names]
-        return np.array(of_read, np.float64) / np.sqrt(np.array(reads, np.float64))
+        check_points(self.sigma if isinstance(self.sigma, dict) else {}, names)
+        return sigma_of_points(names, self.sigma, self.repeats)
 
 
 def check_points(given: Mapping[str, object], names: Sequence[str]) -> None:

@@ -20,6 +20,16 @@ QUANTISED_UNDER = {
     "add-1.0": Hardening(NoiseKind.ADDITIVE, sigma_train=1.0, loss="marginal", output_draws=16),
 }
 
+AFTER_REPEATS = {
+    "conv1": 1.0,
+    "conv2": 1.0,
+    "conv3": 2**-0.5,
+    "conv4": 1.0,
+    "fc1": 6**-0.5,
+    "fc2": 64**-0.5,
+}
+"""What is left of sigma 1.0 after the repeats of one pass of 1.41 times the energy."""
+
 DENSENET_SCHEDULE = Schedule(
     epochs=6, batch_size=64, learning_rate=5e-3, weight_decay=1e-2, precision="bfloat16"
 )
@@ -49,6 +59,13 @@ RECIPES: dict[str, Recipe] = {
             hardening=Hardening(sigma_train=1.0, loss="vote", loss_power=1.0),
             schedule=Schedule(epochs=10, learning_rate=5e-3, precision="bfloat16"),
             warm_start="run:mnist_cnn-mult-1.0-marginal",
+        ),
+        Recipe(
+            "mnist_cnn-mult-1.0-repeats",
+            network="mnist_cnn",
+            dataset="mnist",
+            hardening=Hardening(sigma_train=AFTER_REPEATS, loss="marginal", output_draws=16),
+            schedule=Schedule(epochs=6, learning_rate=1e-2, precision="bfloat16"),
         ),
         Recipe(
             "mnist_cnn-mult-0.6",
@@ -187,6 +204,15 @@ RECIPES: dict[str, Recipe] = {
         ),
         Recipe(
             "densenet40-mult-1.0",
+            network="densenet40",
+            dataset="cifar10",
+            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
+            schedule=replace(DENSENET_SCHEDULE, learning_rate=3e-3),
+            validation_images=2000,
+            warm_start="run:densenet40-clean",
+        ),
+        Recipe(
+            "densenet40-mult-grid",
             network="densenet40",
             dataset="cifar10",
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),

@@ -13,7 +13,8 @@ from models.robustness.samples import Purpose, generator_for
 from models.robustness.watch import Watch
 from models.runtime import Rows
 from models.stopping import StopRule
-from models.voting import Poll, VoteRequest, rows_of, votes_of
+from models.tiles import rows_of, votes_of
+from models.voting import Poll, VoteRequest
 
 INPUTS_AT_ONCE = 32
 """Inputs of one call of the target; between calls the watch is asked."""

@@ -96,6 +96,12 @@ class JobDatabase:
             ).fetchall()
         return job_from(row, tuple(FinishedStep(**dict(step)) for step in steps))
 
+    def counts(self) -> dict[JobState, int]:
+        """Return how many jobs are in each state that there is."""
+        with self.connected() as connection:
+            rows = connection.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall()
+        return {JobState(state): count for state, count in rows}
+
     def has(self, state: JobState) -> bool:
         """Return whether a job is in a state."""
         with self.connected() as connection:

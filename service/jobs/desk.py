@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import logging
-import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from models.checkpoint import CheckpointStore
-from models.errors import JobStateError, NoisevoteError, UnknownJobError
+from models.errors import JobStateError, NoisevoteError, StorageError, UnknownJobError
 from service.attack_schemas import JobList, JobState, JobStatus
 from service.jobs.folder import FileLock, JobFolder, new_job_id
 from service.jobs.ledger import JobLedger
@@ -78,11 +77,14 @@ class JobDesk:
                 f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             )
 
-    def is_worker(self, token: str) -> bool:
-        """Return whether a bearer token is that of the worker."""
-        return self._folder.is_there and secrets.compare_digest(
-            token.encode(), self._folder.token().encode()
-        )
+    def counts(self) -> dict[str, int]:
+        """Return how many jobs are in each state; nothing if that cannot be read now."""
+        none = dict.fromkeys(JobState, 0)
+        try:
+            found = self._store.counts() if self._folder.is_there else {}
+        except StorageError:
+            return {}
+        return {state.value: count for state, count in (none | found).items()}
 
     async def submit(self, body: bytes | bytearray, key: str | None = None) -> JobStatus:
         """Take a job.

@@ -1,4 +1,4 @@
-"""The folder of the jobs: its database, one folder for each job, locks, and the worker's token."""
+"""The folder of the jobs: its database, one folder for each job, and locks."""
 
 import os
 import re
@@ -6,7 +6,7 @@ import secrets
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -76,25 +76,6 @@ class JobFolder:
             raise MissingExtraError("assessments need the file locks of a POSIX system")
         with storing():
             self.path.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
-
-    def token(self) -> str:
-        """Return the secret by which the server knows its worker; made when first asked for.
-
-        All processes that share the folder get the same one.
-
-        Raises:
-            StorageError: the folder cannot be read or written.
-        """
-        path = self.path / "token"
-        with storing():
-            if not path.is_file():
-                made = self.path / f"token-{secrets.token_hex(8)}.partial"
-                made.touch(0o600)
-                made.write_text(secrets.token_urlsafe(32))
-                with suppress(FileExistsError):  # another process was faster
-                    os.link(made, path)
-                made.unlink()
-            return path.read_text()
 
     def of(self, job_id: str) -> Path:
         """Return the folder of a job."""

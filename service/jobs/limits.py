@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from models.checkpoint import Checkpoint
+from service.logs import LogFormat, LogLevel
 
 GIGA = 10**9
 BYTES_A_NUMBER = 24
@@ -36,6 +37,8 @@ class WorkerOrders(BaseModel):
         checkpoints: folder of the checkpoints.
         url: of the server that is asked.
         token: by which the server knows its worker; sent as a bearer token.
+        log_format: of the worker's log, which is the server's.
+        log_level: of it.
         limits: of a request.
     """
 
@@ -43,4 +46,6 @@ class WorkerOrders(BaseModel):
     checkpoints: Path
     url: str
     token: str
+    log_format: LogFormat
+    log_level: LogLevel
     limits: RequestLimits

@@ -119,12 +119,13 @@ class Supervisor:
 
     async def _start(self) -> None:
         settings = self._settings
-        token = await asyncio.to_thread(self._folder.token)
         orders = WorkerOrders(
             folder=self._folder.path.absolute(),
             checkpoints=settings.checkpoints.absolute(),
             url=self.url or "",
-            token=token,
+            token=settings.internal_token.get_secret_value(),
+            log_format=settings.log_format,
+            log_level=settings.log_level,
             limits=RequestLimits.model_validate(settings, from_attributes=True),
         )
         threads = str(settings.attack_threads)

@@ -29,6 +29,7 @@ from service.jobs.ledger import JobLedger
 from service.jobs.limits import WorkerOrders
 from service.jobs.records import Job, results_of
 from service.jobs.watching import JobWatch, TimedState
+from service.logs import write_logs
 
 log = logging.getLogger("noisevote.worker")
 
@@ -168,11 +169,11 @@ def stop_with_server(stop: threading.Event) -> None:
 
 def main() -> None:
     """Take orders and work."""
-    logging.basicConfig(format="%(levelname)s: %(name)s: %(message)s", level=logging.WARNING)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the server stops its worker
     orders = WorkerOrders.model_validate_json(sys.stdin.readline())
+    write_logs(orders.log_format, orders.log_level)
     stop_with_server(stop)
     os.nice(NICENESS)
     Worker(orders, stop).work()

@@ -20,8 +20,9 @@ from models.cores import allowed_cores
 from models.native import compiled_fill
 from tests.load.attack_load import duration_rows, interleaved_rows
 from tests.load.engine import engine_rows
-from tests.load.http_load import Lengths, Row, grid_rows, overhead_rows, overload_rows, scaling_rows
+from tests.load.http_load import Lengths, Row, grid_rows, overload_rows, scaling_rows
 from tests.load.inputs import some_inputs
+from tests.load.overhead import overhead_rows
 from tests.load.page import RESULTS, write_page
 from tests.load.peers import peer_rows
 from training.results_file import as_text, machine, write_table

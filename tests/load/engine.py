@@ -22,7 +22,8 @@ from models.networks.trained import load_network
 from models.noise import NoiseKind, VoteKey, fill_noise
 from models.runtime import IMAGES, OUTPUTS, Rows
 from models.stopping import StopRule
-from models.voting import Poll, VoteRequest, rows_of, votes_of
+from models.tiles import rows_of, votes_of
+from models.voting import Poll, VoteRequest
 from service.batcher import GIGA, VoteBatcher
 from service.tickets import Lane, Ticket
 from tests.load.clean_graph import clean_session

@@ -1,24 +1,16 @@
-"""The service under HTTP load: votes against latency, overhead, overload, processes and slots."""
+"""The service under HTTP load: votes against latency, overload, processes and slots."""
 
 import asyncio
-import base64
-import io
 import json
 import re
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.noise import NoiseKind, VoteKey
-from models.runtime import Rows
+from models.checkpoint import SHIPPED, CheckpointStore
 from service.backend import QUEUE_GMACS_A_SLOT
 from service.batcher import GIGA
-from tests.drawing import draw_digit, png_bytes
 from tests.load.client import Outcomes, closed_loop, due_times, open_loop, request_bytes
 from tests.load.inputs import some_inputs
 from tests.load.servers import Server, noisevote, running
@@ -158,94 +150,3 @@ def shapes(cores: int) -> list[tuple[int, int]]:
     """Return processes and slots of each: one process with 1, 2, 4, ... slots, and many with 1."""
     powers = [2**power for power in range(cores.bit_length()) if 2**power <= cores]
     return [(1, slots) for slots in powers] + [(count, 1) for count in powers if count > 1]
-
-
-def overhead_rows(slots: int, lengths: Lengths) -> Iterator[Row]:
-    """Measure what a request costs beside its votes, and an idle server against the engine."""
-    checkpoint = CheckpointStore(SHIPPED).find(CHECKPOINT)
-    inputs, _ = some_inputs(checkpoint.card, 1)
-    bodies: dict[str, dict[str, object]] = {
-        "array 28 x 28": {"inputs": inputs.round(4).tolist()},
-        "PNG 28 x 28": {"image": encoded(png_of(inputs[0, 0]))},
-        "PNG 280 x 280": {"image": encoded(png_bytes(draw_digit(7)))},
-    }
-    engine = Engine(checkpoint, inputs)
-    with running(noisevote(slots)) as server:
-        for name, body in bodies.items():
-            for votes in (1, VOTES):
-                content = json.dumps({**body, "sigma": SIGMA, "votes": votes}).encode()
-                requests = [request_bytes("/predict", content)]
-                yield {
-                    "input": name,
-                    "votes": votes,
-                    **engine_against_server(engine, server, requests, votes, lengths.sequential),
-                }
-
-
-def engine_against_server(
-    engine: "Engine", server: Server, requests: Sequence[bytes], votes: int, seconds: float
-) -> Row:
-    """Let engine and server take turns; return CPU milliseconds and median latencies."""
-    walls: list[float] = []
-    engine_cpu, engine_calls, server_cpu, answers = 0.0, 0, 0.0, 0
-    latencies: list[float] = []
-    asyncio.run(closed_loop(server.port, requests, 1, seconds / 8))
-    for _ in range(4):
-        began, began_cpu = time.perf_counter(), time.thread_time()
-        while time.perf_counter() - began < seconds / 8:
-            walls.append(engine.seconds(votes))
-            engine_calls += 1
-        engine_cpu += time.thread_time() - began_cpu
-        cpu_s = server.cpu_s()
-        outcomes = asyncio.run(closed_loop(server.port, requests, 1, seconds / 4))
-        server_cpu += server.cpu_s() - cpu_s
-        latencies += outcomes.latencies_s
-        answers += outcomes.statuses[200]
-    engine_ms, server_ms = 1000 * engine_cpu / engine_calls, 1000 * server_cpu / answers
-    return {
-        "engine_cpu_ms": engine_ms,
-        "server_cpu_ms": server_ms,
-        "overhead_cpu_ms": server_ms - engine_ms,
-        "engine_p50_ms": 1000 * float(np.median(walls)),
-        "server_p50_ms": 1000 * float(np.median(latencies)),
-        "answers": answers,
-    }
-
-
-class Engine:
-    """Votes on one image on one thread, without a server."""
-
-    def __init__(self, checkpoint: Checkpoint, inputs: NDArray[np.float32]) -> None:
-        self._runtime = checkpoint.runtime(NoiseKind.MULTIPLICATIVE)
-        self._tile = checkpoint.card.tile
-        self._points = len(checkpoint.card.noise_points)
-        self._inputs = inputs
-        self._seed = 0
-
-    def seconds(self, votes: int) -> float:
-        """Cast votes and return how long it took."""
-        began = time.perf_counter()
-        self._seed += 1
-        for first in range(0, votes, self._tile):
-            count = min(self._tile, votes - first)
-            self._runtime.outputs(
-                Rows(
-                    images=self._inputs,
-                    image_of_row=np.zeros(count, np.int64),
-                    sigma=np.full((count, self._points), SIGMA),
-                    keys=[VoteKey(self._seed, 0, first + row) for row in range(count)],
-                )
-            )
-        return time.perf_counter() - began
-
-
-def png_of(field: NDArray[np.float32]) -> bytes:
-    """Return a picture of 28 x 28 pixels as a PNG file."""
-    file = io.BytesIO()
-    Image.fromarray(np.rint(255 * field).astype(np.uint8)).save(file, "PNG")
-    return file.getvalue()
-
-
-def encoded(content: bytes) -> str:
-    """Return a file as base64."""
-    return base64.b64encode(content).decode()

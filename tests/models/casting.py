@@ -1,7 +1,8 @@
 """All votes of a request, cast in the plainest way: what any backend must agree with."""
 
 from models.runtime import Runtime
-from models.voting import Poll, VoteRequest, VoteResult, rows_of, votes_of
+from models.tiles import rows_of, votes_of
+from models.voting import Poll, VoteRequest, VoteResult
 
 
 def vote(runtime: Runtime, request: VoteRequest, classes: int, tile: int) -> list[VoteResult]:

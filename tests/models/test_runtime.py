@@ -10,7 +10,7 @@ from scipy import stats
 from models.checkpoint import Checkpoint, CheckpointStore
 from models.noise import NoiseKind, VoteKey
 from models.runtime import Rows
-from models.voting import votes_of
+from models.tiles import votes_of
 
 ROWS = 20
 

@@ -12,7 +12,8 @@ from models.errors import InputError
 from models.noise import NoiseKind, VoteKey
 from models.runtime import Rows
 from models.stopping import StopReason, StopRule
-from models.voting import NOWHERE, Ballot, Poll, VoteRequest, rows_of, votes_of
+from models.tiles import rows_of, votes_of
+from models.voting import NOWHERE, Ballot, Poll, VoteRequest
 from tests.models.casting import vote
 
 CLASSES = 4

@@ -4,7 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from models.voting import Poll, VoteRequest, rows_of, votes_of
+from models.tiles import rows_of, votes_of
+from models.voting import Poll, VoteRequest
 from service.batcher import TURN_GMACS, VoteBatcher
 from service.tickets import Lane, Priority, Ticket, Tile
 from tests.models.test_voting import CLASSES, KeyedRuntime, request_for

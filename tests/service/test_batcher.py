@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from models.errors import InputError
 from models.noise import NoiseKind
 from models.stopping import StopRule
-from models.voting import NOWHERE, VoteRequest, rows_of
+from models.tiles import rows_of
+from models.voting import NOWHERE, VoteRequest
 from service.batcher import TURN_GMACS
 from service.tickets import Ticket, Tile
 from tests.models.casting import vote

@@ -24,6 +24,7 @@ def checkpoint_sections(results: Path) -> list[str]:
     sections = [TEXT]
     for paper in PAPER_RESULTS:
         sections += network_section(results / "evaluations", paper)
+        sections += other_sections(results / "evaluations", paper)
     return sections
 
 
@@ -48,6 +49,21 @@ def network_section(folder: Path, paper: PaperResult) -> list[str]:
         f"Accuracy against votes:\n\n{votes_table(hardened)}",
         commands([Table(results.about) for results in present]),
     ]
+
+
+def other_sections(folder: Path, paper: PaperResult) -> list[str]:
+    """Return the tables of checkpoints that were hardened at another sigma than 1.0."""
+    sections = []
+    beginning = f"{paper.network}-{SHORT[paper.kind]}-"
+    for path in sorted(folder.glob(f"{beginning}[0-9].[0-9].csv")):
+        if path.stem != f"{beginning}1.0":
+            results = read_results(path)
+            sections += [
+                f"### `{path.stem}`, {paper.kind} noise\n",
+                votes_table(results),
+                commands([Table(results.about)]),
+            ]
+    return sections
 
 
 def sigma_table(

@@ -12,12 +12,14 @@ from fastapi import FastAPI
 from models.robustness.samples import Samples
 from service.attack_schemas import AttackRequest
 from service.client import Client
+from service.keys import digest_of, new_token
 from service.settings import Settings
 from tests.models.robustness.worlds import drawn_samples
 from tests.service.support import CHECKPOINT, Json, serving
 from tests.service.test_server import Server
 
 SURROGATE = "mnist_cnn-clean"
+KEY = new_token()
 SMALL: Json = {
     "target": CHECKPOINT, "surrogate": SURROGATE, "epsilon": 0.2, "sigma": 0.5, "votes": 3,
     "steps": 1, "restarts": 2, "attacks": ["pgd"], "adaptive": False, "white_box": False,
@@ -65,11 +67,16 @@ async def submitted(client: httpx.AsyncClient, **changes: Any) -> Json:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    return {"NOISEVOTE_JOBS_DIR": str(folder), "NOISEVOTE_SLOTS": "1"}
+    """Return settings of a server with API keys, which its own worker has to have, too."""
+    return {
+        "NOISEVOTE_JOBS_DIR": str(folder),
+        "NOISEVOTE_SLOTS": "1",
+        "NOISEVOTE_API_KEYS": json.dumps({"tester": digest_of(KEY)}),
+    }
 
 
 def client_of(server: Server) -> Client:
-    return Client(str(server.client.base_url))
+    return Client(str(server.client.base_url), api_key=KEY)
 
 
 def request_of(body: Json) -> AttackRequest:

@@ -23,6 +23,7 @@ from service.client import AsyncClient
 from service.exchange import ServiceError
 from service.jobs.http_target import HttpTarget, Meter
 from service.jobs.limits import RequestLimits
+from service.keys import INTERNAL
 from tests.service.jobs.support import (
     body_of,
     client_of,
@@ -34,6 +35,7 @@ from tests.service.jobs.support import (
 )
 from tests.service.support import CHECKPOINT, noise_image
 from tests.service.test_client import ASKED
+from tests.service.test_metrics import samples_in, value
 from tests.service.test_server import Server, started
 
 STORE = CheckpointStore(SHIPPED)
@@ -122,6 +124,7 @@ def test_a_job_ends_with_the_report_that_it_would_have_without_a_server(
         report = attacks.report(job.id)
         page = attacks.report_page(job.id)
         maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+        counted = samples_in(client.send("GET", "/metrics").text)
         attacks.delete(job.id)
         assert attacks.jobs().jobs == []
     assert not (folder / job.id).exists()
@@ -134,6 +137,8 @@ def test_a_job_ends_with_the_report_that_it_would_have_without_a_server(
     assert len(status.finished_steps) == status.steps == report.steps
     assert all(step.seconds is not None for step in status.finished_steps)
     assert (status.queries, status.votes) == (CountedTarget.queries, CountedTarget.votes)
+    assert value(counted, "key_votes_total", key=INTERNAL) == status.votes, "metered apart"
+    assert value(counted, "jobs", state="done") == 1
     assert report.verdict is not None
     assert status.results.verdict == report.verdict
     assert "<h2>Verdict</h2>" in page
