@@ -106,7 +106,7 @@ class JobDesk:
         """Return all jobs."""
         if not self._folder.is_there:
             return JobList(jobs=[])
-        jobs = await asyncio.to_thread(self._store.jobs)
+        jobs = await self._with(self._store.jobs)
         return JobList(jobs=[summary_of(job) for job in jobs])
 
     async def status(self, job_id: str) -> JobStatus:
@@ -168,7 +168,12 @@ class JobDesk:
         """Do something with a job that may exist."""
         if not self._folder.is_there:
             raise UnknownJobError("there is no job of that id; there are no jobs at all")
-        return await asyncio.to_thread(work)
+
+        def joined() -> Result:
+            self._join()
+            return work()
+
+        return await asyncio.to_thread(joined)
 
     def _wake(self) -> None:
         if self._supervisor.url is None:

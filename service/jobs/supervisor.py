@@ -133,6 +133,7 @@ class Supervisor:
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
             "NO_PROXY": "*",  # the server is this one
+            "no_proxy": "*",
         }
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "service.jobs.worker",
