@@ -23,6 +23,7 @@ from service.client import AsyncClient
 from service.exchange import ServiceError
 from service.jobs.http_target import HttpTarget, Meter
 from service.jobs.limits import RequestLimits
+from service.jobs.orders import results_bytes
 from service.keys import INTERNAL
 from tests.service.jobs.support import (
     body_of,
@@ -125,9 +126,15 @@ def test_a_job_ends_with_the_report_that_it_would_have_without_a_server(
         page = attacks.report_page(job.id)
         maps = Path(f"/proc/{server.process.pid}/maps").read_text()
         counted = samples_in(client.send("GET", "/metrics").text)
+        kept = [
+            sum(array.nbytes for array in np.load(step).values())
+            for step in (folder / job.id / "steps").glob("*.npz")
+        ]
         attacks.delete(job.id)
         assert attacks.jobs().jobs == []
     assert not (folder / job.id).exists()
+    assert len(kept) == report.steps
+    assert 0.5 < sum(kept) / results_bytes(report.plan, samples, report.steps) <= 1
     run = run_of(STORE, report.about, report.plan, samples, folder / "here", Watch(), CountedTarget)
     assert report == assess(run, report.about)
     status = seen[-1]
