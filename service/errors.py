@@ -20,13 +20,16 @@ from models.errors import (
     DeadlineError,
     ExportError,
     InputError,
+    JobStateError,
     LimitError,
     MissingExtraError,
     NoisevoteError,
     OverloadedError,
     PictureError,
+    StorageError,
     TrainingError,
     UnknownCheckpointError,
+    UnknownJobError,
 )
 from service.request_record import current_record
 from service.schemas import shortened
@@ -62,6 +65,8 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     NotJsonError: (400, "not_json"),
     UnauthorisedError: (401, "unauthorized"),
     UnknownCheckpointError: (404, "unknown_checkpoint"),
+    UnknownJobError: (404, "unknown_job"),
+    JobStateError: (409, "job_state"),
     BodyTooLargeError: (413, "body_too_large"),
     PictureError: (422, "invalid_picture"),
     LimitError: (422, "limit_exceeded"),
@@ -73,6 +78,7 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     NotReadyError: (503, "not_ready"),
     DrainingError: (503, "draining"),
     DeadlineError: (504, "deadline"),
+    StorageError: (507, "storage"),
     DataError: (500, "internal"),
     TrainingError: (500, "internal"),
     ExportError: (500, "internal"),
