@@ -13,7 +13,7 @@ Sources: J. Ville, "Etude critique de la notion de collectif" (1939); I. Waudby-
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,17 @@ def some_of(
     if counts.sum() == votes:
         return counts
     return generator.multivariate_hypergeometric(counts, votes)
+
+
+def top_two(vote_counts: Iterable[int]) -> tuple[int, int]:
+    """Return the two largest counts; with a single class the second is 0."""
+    first = second = 0
+    for count in vote_counts:
+        if count > first:
+            first, second = count, first
+        elif count > second:
+            second = count
+    return first, second
 
 
 def shares_of(counts: NDArray[np.int64]) -> NDArray[np.float64]:

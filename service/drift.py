@@ -28,8 +28,8 @@ from models.drift import (
     MeanTest,
     band_of,
     effective_sigma,
-    shares_of,
     some_of,
+    top_two,
 )
 from models.stopping import StopReason, StopRule
 from service.predictor import Prepared
@@ -187,10 +187,14 @@ class DriftMonitor:
         series = self._series_for(prepared)
         if series is None:
             return
+        compared = series.reference.votes
         for one in answer.predictions:
             if one.stopped_by is StopReason.FULL:
-                counts = some_of(one.vote_counts, series.reference.votes, self._generator)
-                raised = series.add(shares_of(counts))
+                counts = one.vote_counts
+                if one.votes_cast > compared:
+                    counts = some_of(counts, compared, self._generator).tolist()
+                first, second = top_two(counts)
+                raised = series.add(np.array([first, first - second]) / compared)
                 self._tell(prepared.checkpoint.name, series, raised)
 
     def bodies(self, card: Card, fingerprint: str) -> list[DriftBody]:
@@ -234,17 +238,15 @@ class DriftMonitor:
     def _series_for(self, prepared: Prepared) -> Series | None:
         """Return the series that an answer belongs to: of most votes that it has."""
         votes, checkpoint = prepared.votes, prepared.checkpoint
-        first = float(votes.sigma[0])
-        fitting = [
-            series
-            for series in self._series_of(checkpoint.card, checkpoint.fingerprint)
-            if series.reference.kind is votes.kind
-            and series.reference.votes <= votes.votes
-            and math.isclose(series.reference.sigma, first)
-        ]
-        if not fitting or not (votes.sigma == votes.sigma[0]).all():
-            return None
-        return max(fitting, key=lambda series: series.reference.votes)
+        sigmas = votes.sigma.tolist()
+        found: Series | None = None
+        for series in self._series_of(checkpoint.card, checkpoint.fingerprint):
+            of = series.reference
+            is_fitting = of.kind is votes.kind and math.isclose(of.sigma, sigmas[0])
+            most = 0 if found is None else found.reference.votes
+            if is_fitting and most < of.votes <= votes.votes:
+                found = series
+        return found if sigmas.count(sigmas[0]) == len(sigmas) else None
 
 
 def alike(one: AgreementReference, other: AgreementReference) -> bool:

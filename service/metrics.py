@@ -18,6 +18,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from models.drift import top_two
 from service.predictor import Prepared
 from service.replies import DriftBody, DriftState, PredictResponse
 from service.request_record import RequestRecord
@@ -255,14 +256,3 @@ class JobCollector(Collector):
 def votes_label(votes: int) -> str:
     """Return the class that a number of votes falls into."""
     return next((label for most, label in VOTE_CLASSES if votes <= most), MANY_VOTES)
-
-
-def top_two(vote_counts: Iterable[int]) -> tuple[int, int]:
-    """Return the two largest counts; with a single class the second is 0."""
-    first = second = 0
-    for count in vote_counts:
-        if count > first:
-            first, second = count, first
-        elif count > second:
-            second = count
-    return first, second

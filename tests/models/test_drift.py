@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
 from models.card import AgreementReference
-from models.drift import MeanTest, band_of, effective_sigma, shares_of, some_of
+from models.drift import MeanTest, band_of, effective_sigma, shares_of, some_of, top_two
 from models.noise import NoiseKind
 from models.statistics import clopper_pearson
 
@@ -73,6 +73,7 @@ counts = npst.arrays(np.int64, (4, 10), elements=st.integers(0, 30)).filter(
 def test_shares_are_those_of_sorted_counts(drawn: NDArray[np.int64]) -> None:
     for row, (agreement, margin) in zip(drawn, shares_of(drawn), strict=True):
         second, first = sorted(row.tolist())[-2:]
+        assert top_two(row.tolist()) == (first, second)
         assert agreement == first / row.sum()
         assert margin == (first - second) / row.sum()
 
@@ -115,3 +116,10 @@ def reference(sigma: float, agreement: float) -> AgreementReference:
 def test_the_effective_sigma_is_read_off_the_cards_curve(agreement: float, sigma: float) -> None:
     curve = [reference(1.5, 0.6), reference(0.5, 0.9), reference(1.0, 0.8)]
     assert effective_sigma(agreement, curve) == pytest.approx(sigma)
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"), [([3], (3, 0)), ([1, 5, 2], (5, 2)), ([4, 4], (4, 4)), ([0, 9], (9, 0))]
+)
+def test_the_top_two_counts_are_found(counts: list[int], expected: tuple[int, int]) -> None:
+    assert top_two(counts) == expected
