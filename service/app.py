@@ -13,9 +13,10 @@ from models.errors import NoisevoteError
 from service.backend import VotingBackend
 from service.bodies import HeldBytes
 from service.errors import install_error_handlers, table_of_codes
+from service.operations import Operations
 from service.predictor import Predictor
-from service.request_id import RequestIdMiddleware
 from service.routes import checkpoints, health, page, predict, stream, v2
+from service.routes import metrics as metrics_routes
 from service.settings import Settings
 from service.shutdown import told_to_stop
 from service.v2_statistics import V2Statistics
@@ -34,11 +35,13 @@ Every error has the body `{{"error": {{"code", "message", "field"?, "request_id"
 
 def create_app(settings: Settings) -> FastAPI:
     """Build the app; checkpoints are read and warmed up when it starts."""
+    operations = Operations(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        backend = VotingBackend(settings.slots, settings.max_queue_gmacs)
-        predictor = Predictor(settings, CheckpointStore(settings.checkpoints), backend)
+        backend = VotingBackend(settings.slots, settings.max_queue_gmacs, operations.metrics)
+        store = CheckpointStore(settings.checkpoints)
+        predictor = Predictor(settings, store, backend, operations.watch)
         app.state.predictor = predictor
         app.state.not_ready = "warming up"
         app.state.warming_up = asyncio.create_task(warm_up(app, predictor))
@@ -50,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
             with suppress(asyncio.CancelledError):
                 await app.state.warming_up
             backend.close()
+            operations.close()
 
     app = FastAPI(
         title="noisevote",
@@ -63,9 +67,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.held_bytes = HeldBytes(settings.max_held_bytes)
     app.state.closing = asyncio.Event()
     app.state.v2_statistics = V2Statistics()
-    app.add_middleware(RequestIdMiddleware)
+    operations.surround(app)
     install_error_handlers(app)
-    for routes in (predict, stream, checkpoints, health, v2, page):
+    for routes in (predict, stream, checkpoints, health, metrics_routes, v2, page):
         app.include_router(routes.router)
     return app
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from models.checkpoint import Checkpoint
@@ -58,15 +58,35 @@ class Load:
     idle: int
 
 
+class QueueWatch(Protocol):
+    """Is told what happens to the queue; never by two threads at the same time."""
+
+    def admitted(self, ticket: Ticket) -> None:
+        """Hear of a request that has entered the queue."""
+
+    def computed(self, tile: Tile) -> None:
+        """Hear of a forward pass whose votes have been counted."""
+
+    def left(self, ticket: Ticket) -> None:
+        """Hear of a request that waits no more; also of one that was not let in."""
+
+
 class VotingBackend:
     """Computes votes on a fixed number of slots, one thread each.
 
     Args:
         slots: tiles computed side by side.
         queue_gmacs_a_slot: votes that may wait, by cost, in 10^9 multiply-accumulates a slot.
+        watch: is told what happens to the queue.
     """
 
-    def __init__(self, slots: int, queue_gmacs_a_slot: float = QUEUE_GMACS_A_SLOT) -> None:
+    def __init__(
+        self,
+        slots: int,
+        queue_gmacs_a_slot: float = QUEUE_GMACS_A_SLOT,
+        watch: QueueWatch | None = None,
+    ) -> None:
+        self._watch = watch
         self._batcher = VoteBatcher(slots, slots * queue_gmacs_a_slot)
         self._lanes: WeakKeyDictionary[OnnxRuntime, Lane] = WeakKeyDictionary()
         self._waiting: dict[Ticket, asyncio.Future[None]] = {}
@@ -119,6 +139,8 @@ class VotingBackend:
             with self._lock:
                 self._batcher.remove(ticket)
                 self._waiting.pop(ticket, None)
+                if self._watch is not None:
+                    self._watch.left(ticket)
         finished = time.monotonic()
         if ticket.error is not None:
             raise ticket.error
@@ -153,13 +175,15 @@ class VotingBackend:
     def _lane(self, checkpoint: Checkpoint, runtime: OnnxRuntime) -> Lane:
         card = checkpoint.card
         with self._lock:
-            return self._lanes.setdefault(runtime, Lane(card.tile, card.macs / GIGA))
+            return self._lanes.setdefault(runtime, Lane(card.tile, card.macs / GIGA, card.name))
 
     def _admit(self, ticket: Ticket) -> asyncio.Future[None]:
         """Put a request into the queue; the result is there when it has left."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         with self._lock:
             self._batcher.admit(ticket)
+            if self._watch is not None:
+                self._watch.admitted(ticket)
             self._waiting[ticket] = future
             self._wake_slot()
         return future
@@ -179,6 +203,8 @@ class VotingBackend:
                 with self._lock:
                     seconds = time.monotonic() - began
                     self._settle(self._batcher.finish(tile, fell_on, seconds))
+                    if self._watch is not None:
+                        self._watch.computed(tile)
 
     def _next_tile(self, bell: threading.Condition) -> Tile | None:
         """Wait for a tile; None once the backend is closed.

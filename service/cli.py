@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -22,16 +20,21 @@ from models.checkpoint import CheckpointStore
 from models.errors import InputError, NoisevoteError, PictureError
 from models.noise import NoiseKind, sigma_text
 from models.stopping import StopRule
-from service.app import create_app
 from service.backend import VotingBackend
 from service.cli_attack import attack_command
 from service.cli_evaluate import evaluate_command
-from service.errors import input_error_from
+from service.configuration import check_at_start, load_settings, settings_table
+from service.keys import digest_of, new_token
 from service.parsing import validated
 from service.predictor import Predictor
 from service.replies import PredictResponse
 from service.schemas import PredictRequest
-from service.settings import Settings
+from service.server import Address, serve_app
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", help="TOML; by default what NOISEVOTE_SETTINGS_FILE names."),
+]
 
 app = typer.Typer(
     help="Neural networks as if they ran on noisy analog hardware.",
@@ -48,9 +51,29 @@ PIPED_WIDTH = 200
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; they share the port.")] = 1,
+    settings: SettingsFile = None,
 ) -> None:
-    """Start the HTTP service; every setting is a NOISEVOTE_ environment variable."""
-    uvicorn.run(create_app(settings()), host=host, port=port)
+    """Start the HTTP service; every setting is a NOISEVOTE_ environment variable, too."""
+    chosen = load_settings(settings)
+    check_at_start(chosen)
+    serve_app(chosen, settings, Address(host, port), workers)
+
+
+@app.command("settings")
+def list_settings() -> None:
+    """List every setting, what it means and its default, as Markdown."""
+    typer.echo(settings_table())
+
+
+@app.command("new-key")
+def new_key(
+    name: Annotated[str, typer.Argument(help="Of its owner, in logs and metrics.")],
+) -> None:
+    """Draw an API key; print it, and what to put into the settings file."""
+    key = new_token()
+    typer.echo(f"key, to be kept secret: {key}")
+    typer.echo(f'in the settings file:\n\n[api_keys]\n"{name}" = "{digest_of(key)}"')
 
 
 @app.command()
@@ -68,7 +91,7 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="One reply a line, as over HTTP.")] = False,
 ) -> None:
     """Vote on pictures without a server; the same answers as POST /predict."""
-    chosen = settings()
+    chosen = load_settings()
     store = CheckpointStore(chosen.checkpoints)
     options = {
         "checkpoint": checkpoint,
@@ -93,7 +116,7 @@ def predict(
 @app.command()
 def checkpoints() -> None:
     """List the checkpoints and their measured accuracy."""
-    chosen = settings()
+    chosen = load_settings()
     store = CheckpointStore(chosen.checkpoints)
     table = Table("checkpoint", "network", "noise", "sigma_train", "accuracy at sigma_train")
     for name in store.names():
@@ -123,16 +146,6 @@ def checkpoints() -> None:
 
 app.command("evaluate")(evaluate_command)
 app.command("attack")(attack_command)
-
-
-def settings() -> Settings:
-    """Read the settings; a wrong one is an error of one line."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        wrong = input_error_from(error)
-        name = f"NOISEVOTE_{(wrong.field or '').upper()}"
-        raise InputError(f"the setting {name} is wrong: {wrong}", name) from None
 
 
 def request_for(file: Path, options: Mapping[str, object]) -> PredictRequest:

@@ -90,9 +90,10 @@ async def unless_client_leaves(request: Request, work: Coroutine[Any, Any, Resul
             raise ClientDisconnect
         return working.result()
     finally:
-        working.cancel()
-        leaving.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+        leaving.cancel()  # the loop ends it; it holds nothing that must be waited for
+        if not working.done():
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
 
 
 async def client_leaves(request: Request) -> None:

@@ -28,6 +28,7 @@ from models.errors import (
     TrainingError,
     UnknownCheckpointError,
 )
+from service.request_record import current_record
 from service.schemas import shortened
 
 log = logging.getLogger("noisevote")
@@ -45,18 +46,28 @@ class DrainingError(NoisevoteError):
     """The service is shutting down."""
 
 
+class UnauthorisedError(NoisevoteError):
+    """The request needs an API key, as `Authorization: Bearer KEY`."""
+
+
+class RateLimitedError(OverloadedError):
+    """More votes were asked for than the rate limit allows; `Retry-After` says when to return."""
+
+
 class NotReadyError(NoisevoteError):
     """The service has not warmed up, or failed to."""
 
 
 STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     NotJsonError: (400, "not_json"),
+    UnauthorisedError: (401, "unauthorized"),
     UnknownCheckpointError: (404, "unknown_checkpoint"),
     BodyTooLargeError: (413, "body_too_large"),
     PictureError: (422, "invalid_picture"),
     LimitError: (422, "limit_exceeded"),
     InputError: (422, "invalid_input"),
     OverloadedError: (429, "overloaded"),
+    RateLimitedError: (429, "rate_limited"),
     MissingExtraError: (501, "missing_extra"),
     CheckpointError: (503, "checkpoint_refused"),
     NotReadyError: (503, "not_ready"),
@@ -72,6 +83,9 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
 
 ROUTER_STATUS: dict[int, str] = {404: "not_found", 405: "method_not_allowed"}
 """What the router refuses: no such path, no such method on it."""
+
+CHALLENGE = 'Bearer realm="noisevote"'
+"""How a request that lacks a key is to show one (RFC 6750, section 3)."""
 
 CLIENT_LEFT = 499
 """Status of requests whose client is gone; nobody reads it but the log."""
@@ -164,6 +178,8 @@ async def on_noisevote_error(request: Request, error: Exception) -> JSONResponse
     response = error_response(request, status, code, str(error), getattr(error, "field", None))
     if isinstance(error, OverloadedError):
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, UnauthorisedError):
+        response.headers["WWW-Authenticate"] = CHALLENGE
     return response
 
 
@@ -189,6 +205,7 @@ async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
 
 async def on_client_left(request: Request, error: Exception) -> Response:  # noqa: ARG001
     """Say nothing to a client that is gone; it is no error of the service."""
+    current_record().code = "client_left"
     log.info("the client of request %s left", request_id_of(request))
     return Response(status_code=CLIENT_LEFT)
 
@@ -205,6 +222,7 @@ def error_response(
     request: Request, status: int, code: str, message: str, field: str | None = None
 ) -> JSONResponse:
     """Return the one shape of an error."""
+    current_record().code = code
     detail = ErrorDetail(code=code, message=message, field=field, request_id=request_id_of(request))
     return JSONResponse(ErrorBody(error=detail).model_dump(exclude_none=True), status)
 

@@ -2,10 +2,22 @@
 
 from fastapi import FastAPI
 
-from service.app import create_app
-from service.settings import Settings
+from service.worker_folder import share_counters_if_worker
 
 
 def create() -> FastAPI:
-    """Build the app from the environment."""
-    return create_app(Settings())
+    """Build the app from the environment and the settings file that it names.
+
+    Raises:
+        InputError: a setting is wrong.
+    """
+    share_counters_if_worker()
+    # Only now: what counts asks for the folder of the workers when it is imported.
+    from service.app import create_app
+    from service.configuration import check_at_start, load_settings
+    from service.logs import write_logs
+
+    settings = load_settings()
+    check_at_start(settings)
+    write_logs(settings.log_format, settings.log_level)
+    return create_app(settings)

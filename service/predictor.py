@@ -4,6 +4,7 @@ import math
 import secrets
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -69,6 +70,16 @@ class Prepared:
         return self.checkpoint.fingerprint + margin
 
 
+class AnswerWatch(Protocol):
+    """Is told of every prediction, on the event loop."""
+
+    def asked(self, prepared: Prepared) -> None:
+        """Hear of one before its first vote; to refuse it, raise a ``NoisevoteError``."""
+
+    def answered(self, prepared: Prepared, answer: PredictResponse) -> None:
+        """Hear of an answer."""
+
+
 class Predictor:
     """Answers requests; the same for the HTTP route and the command line.
 
@@ -76,12 +87,20 @@ class Predictor:
         settings: limits and defaults.
         store: the checkpoints.
         backend: computes the votes.
+        watch: is told of every prediction.
     """
 
-    def __init__(self, settings: Settings, store: CheckpointStore, backend: VotingBackend) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: CheckpointStore,
+        backend: VotingBackend,
+        watch: AnswerWatch | None = None,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.backend = backend
+        self._watch = watch
 
     async def predict(self, request: PredictRequest) -> PredictResponse:
         """Vote on the inputs of a request.
@@ -153,11 +172,13 @@ class Predictor:
         Raises:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
+        if self._watch is not None:
+            self._watch.asked(prepared)
         checkpoint, votes = prepared.checkpoint, prepared.votes
         answer = await self.backend.vote(
             checkpoint, votes, prepared.deadline, prepared.priority, observer
         )
-        return PredictResponse(
+        response = PredictResponse(
             checkpoint=checkpoint.name,
             noise=noise_body(votes.kind, prepared.sigma, prepared.repeats),
             seed=votes.seed,
@@ -169,6 +190,9 @@ class Predictor:
             ],
             timing_ms=timing_of(answer, time.monotonic() - prepared.began),
         )
+        if self._watch is not None:
+            self._watch.answered(prepared, response)
+        return response
 
     def default(self) -> Checkpoint:
         """Return the checkpoint that answers requests that name none."""

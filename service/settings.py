@@ -1,16 +1,21 @@
-"""Every setting of the service, its unit and its default."""
+"""Every setting of the service, its unit and its default.
+
+``service/configuration.py`` reads them.
+"""
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.checkpoint import SHIPPED
 from models.cores import allowed_cores
+from service.keys import KeyDigest, KeyName, new_token
+from service.logs import LogFormat, LogLevel
 
 
 class Settings(BaseSettings):
-    """Read from the environment: ``NOISEVOTE_`` and the name in capitals.
+    """Read from the environment: ``NOISEVOTE_`` and the name in capitals, or a file.
 
     Attributes:
         checkpoints: folder of the checkpoints, one folder each.
@@ -27,6 +32,21 @@ class Settings(BaseSettings):
         max_held_bytes: bodies that are read and prepared at the same time.
         allow_client_seed: whether requests may set their seed. A fixed seed freezes the noise,
             which helps an attacker.
+        checkpoint_poll_s: seconds between two looks at the folder of the checkpoints for new,
+            replaced and removed ones; 0 never looks.
+        api_keys: of each key the name and the digest ``sha256:...`` of it, as ``noisevote new-key``
+            prints them. If there are any, every request needs one but those for health and for the
+            files of page and reference.
+        internal_token: lets the service's own workers in when there are keys; drawn at the start if
+            it is not set, which several servers started apart cannot share.
+        rate_limit_votes_per_s: votes a second that each key may ask for, or each client address if
+            there are no keys; in each worker process. Votes that were not cast are given back.
+        rate_limit_burst_votes: votes that may be asked for at once after a pause; by default what
+            ten seconds allow.
+        log_format: lines of ``text``, or of ``json``.
+        log_level: ``debug``, ``info``, ``warning`` or ``error``.
+        traces_endpoint: address of a collector of OpenTelemetry traces over HTTP, like
+            ``http://127.0.0.1:4318/v1/traces``; needs the extra ``otel``.
     """
 
     model_config = SettingsConfigDict(env_prefix="NOISEVOTE_", frozen=True)
@@ -41,3 +61,11 @@ class Settings(BaseSettings):
     max_queue_gmacs: float = Field(default=16, gt=0)
     max_held_bytes: int = Field(default=64 * 2**20, ge=1)
     allow_client_seed: bool = True
+    checkpoint_poll_s: float = Field(default=2.0, ge=0)
+    api_keys: dict[KeyName, KeyDigest] = Field(default_factory=dict)
+    internal_token: SecretStr = Field(default_factory=new_token, min_length=16)
+    rate_limit_votes_per_s: float | None = Field(default=None, gt=0)
+    rate_limit_burst_votes: float | None = Field(default=None, gt=0)
+    log_format: LogFormat = LogFormat.TEXT
+    log_level: LogLevel = LogLevel.INFO
+    traces_endpoint: HttpUrl | None = None

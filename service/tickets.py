@@ -24,11 +24,13 @@ class Lane:
     Attributes:
         tile: most rows of one forward pass.
         gmacs: multiply-accumulates of one vote, in 10^9.
+        checkpoint: its name.
         seconds: that a slot takes for one vote; a running average, 0 before the first.
     """
 
     tile: int
     gmacs: float
+    checkpoint: str = ""
     seconds: float = 0.0
 
 

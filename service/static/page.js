@@ -4,7 +4,7 @@ import { Ballot, sigmaOfTraining } from "./ballot.js";
 import { showCosts } from "./cost.js";
 import { EXAMPLES } from "./examples.js";
 import { Pad } from "./pad.js";
-import { cards, curl, Refusal, stream } from "./service.js";
+import { cards, curl, Refusal, stream, useKey } from "./service.js";
 
 /** Milliseconds after the last stroke before the votes are asked for. */
 const PAUSE_MS = 700;
@@ -113,6 +113,7 @@ function complain(name, card, error, signal) {
     vote();
     return null;
   }
+  askForKeyIf(error);
   const text = error instanceof Refusal ? error.message : "the service cannot be reached";
   ballots[name].clear(card, `No answer: ${text}.`);
   at("problem").textContent = `No answer: ${text}.`;
@@ -226,25 +227,42 @@ function useSigmaOfTraining() {
   if (sigma > 0) at("sigma").value = at("sigma-slider").value = sigma;
 }
 
-async function begin() {
-  for (const [name, ballot] of Object.entries(ballots)) {
-    at("call-of").append(new Option(ballot.title, name));
-  }
-  wire();
-  newSeed();
+/** Let the user enter an API key if it is one that is missing. */
+function askForKeyIf(error) {
+  if (error instanceof Refusal && error.code === "unauthorized") at("key-form").hidden = false;
+}
+
+/** List the networks, and wait for a drawing. */
+async function list() {
+  at("problem").textContent = "";
   try {
     const { cards: found, standard } = await cards();
     known = found;
     const readsPictures = found.filter((card) => card.input.preprocessing === READS_PICTURES);
     const names = readsPictures.map(({ name }) => name);
-    at("checkpoint").append(...names.map((name) => new Option(name, name)));
+    at("checkpoint").replaceChildren(...names.map((name) => new Option(name, name)));
     if (names.includes(standard)) at("checkpoint").value = standard;
     useSigmaOfTraining();
+    at("key-form").hidden = true;
   } catch (error) {
+    askForKeyIf(error);
     at("problem").textContent = `The networks cannot be listed: ${error.message}.`;
   }
-  showSnr();
-  reset();
+  settled();
+}
+
+function begin() {
+  for (const [name, ballot] of Object.entries(ballots)) {
+    at("call-of").append(new Option(ballot.title, name));
+  }
+  wire();
+  at("key-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    useKey(at("key").value.trim());
+    list();
+  });
+  newSeed();
+  list();
 }
 
 begin();

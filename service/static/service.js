@@ -1,5 +1,18 @@
 /** The service over HTTP: the same public interface that everybody else uses. */
 
+const KEPT = "noisevote-api-key";
+
+/** Send this API key from now on, until the tab is closed. */
+export function useKey(key) {
+  sessionStorage.setItem(KEPT, key);
+}
+
+/** Return the headers that every request has. */
+function authorization() {
+  const key = sessionStorage.getItem(KEPT);
+  return key ? { Authorization: `Bearer ${key}` } : {};
+}
+
 /** What the service said when it refused. */
 export class Refusal extends Error {
   /** @param {{code: string, message: string, field?: string}} error */
@@ -23,12 +36,13 @@ async function refuse(response) {
 
 /** Return the cards of all checkpoints that read a drawing, and the default's name. */
 export async function cards() {
-  const response = await fetch("checkpoints");
+  const headers = authorization();
+  const response = await fetch("checkpoints", { headers });
   if (!response.ok) await refuse(response);
   const { checkpoints } = await response.json();
   const found = await Promise.all(
     checkpoints.map(async ({ name }) => {
-      const card = await fetch(`checkpoints/${encodeURIComponent(name)}`);
+      const card = await fetch(`checkpoints/${encodeURIComponent(name)}`, { headers });
       return card.ok ? card.json() : null;
     }),
   );
@@ -47,7 +61,7 @@ export async function cards() {
 export async function* stream(body, signal) {
   const response = await fetch("predict/stream", {
     method: "POST",
-    headers: { "Content-Type": "application/json" },
+    headers: { "Content-Type": "application/json", ...authorization() },
     body: JSON.stringify(body),
     signal,
   });
@@ -68,9 +82,12 @@ export async function* stream(body, signal) {
   }
 }
 
-/** Return the command that posts a body; safe to paste into a POSIX shell. */
+/** Return the command that posts a body; safe to paste into a POSIX shell, and holds no key. */
 export function curl(body) {
   const url = new URL("predict", document.baseURI).href;
   const json = JSON.stringify(body).replaceAll("'", "'\\''");
-  return `curl -s ${url} \\\n  -H 'Content-Type: application/json' \\\n  -d '${json}'`;
+  const key = authorization().Authorization
+    ? ` \\\n  -H "Authorization: Bearer $NOISEVOTE_API_KEY"`
+    : "";
+  return `curl -s ${url} \\\n  -H 'Content-Type: application/json'${key} \\\n  -d '${json}'`;
 }

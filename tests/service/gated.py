@@ -15,7 +15,7 @@ from models.noise import NoiseKind
 from models.runtime import OnnxRuntime, Rows
 from models.stopping import StopRule
 from models.voting import VoteRequest
-from service.backend import VotingBackend
+from service.backend import QueueWatch, VotingBackend
 from tests.service.support import CHECKPOINT, array, noise_image
 
 
@@ -71,8 +71,8 @@ class GatedStore(CheckpointStore):
 
 
 @contextmanager
-def one_slot(queue_gmacs: float = 80) -> Iterator[VotingBackend]:
-    backend = VotingBackend(1, queue_gmacs)
+def one_slot(queue_gmacs: float = 80, watch: QueueWatch | None = None) -> Iterator[VotingBackend]:
+    backend = VotingBackend(1, queue_gmacs, watch)
     try:
         yield backend
     finally:

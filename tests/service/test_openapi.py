@@ -15,7 +15,6 @@ import service.errors
 from models.errors import NoisevoteError
 from service.errors import ROUTER_STATUS, STATUS, status_and_code
 from service.schemas import EXAMPLE_REQUEST, PredictRequest
-from service.settings import Settings
 from tests.service.support import Json
 
 README = Path(__file__).parents[2] / "README.md"
@@ -170,11 +169,6 @@ def test_a_class_without_a_row_takes_that_of_its_nearest_base() -> None:
         pass
 
     assert status_and_code(WorsePictureError) == (422, "invalid_picture")
-
-
-@pytest.mark.parametrize("field", Settings.model_fields)
-def test_every_setting_stands_in_the_readme(field: str) -> None:
-    assert f"NOISEVOTE_{field.upper()}" in README.read_text()
 
 
 @pytest.mark.parametrize("code", sorted(CODES))

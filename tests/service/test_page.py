@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from models.stopping import StopRule, is_decided
+from service.keys import digest_of
 from tests.service.browser import Visit, chromium
 from tests.service.test_server import Server, started
 
@@ -293,3 +294,27 @@ def test_the_picture_of_the_page_is_made_by_driving_it(
         with Image.open(PICTURE) as kept:
             assert kept.size == fresh.size
     assert PICTURE.stat().st_size < 150_000
+
+
+def test_a_service_with_keys_lets_its_page_ask_for_one(browser: Browser) -> None:
+    key = "a-key-for-this-test"
+    keys = {"NOISEVOTE_API_KEYS": json.dumps({"tester": digest_of(key)})}
+    with started(keys) as server, Visit(browser, server, viewport=DESK) as visit:
+        expect(visit.page.locator("#key-form")).to_be_visible()
+        visit.page.get_by_label("This service asks for an API key").fill("another-key")
+        visit.page.get_by_role("button", name="Use this key").click()
+        expect(visit.page.locator("#problem")).to_contain_text("the API key is not known here")
+        visit.page.locator("#key").fill(key)
+        visit.page.locator("#key").press("Enter")
+        expect(visit.page.locator("#key-form")).to_be_hidden()
+        visit.page.get_by_role("button", name="Example of a 4").click()
+        visit.wait_for_answers()
+        assert key not in visit.page.content()
+        call = visit.page.locator("#call").inner_text()
+        assert '"Authorization: Bearer $NOISEVOTE_API_KEY"' in call
+        script = f"NOISEVOTE_API_KEY={key}; {call}"
+        ran = subprocess.run(script, shell=True, capture_output=True, check=True)
+        assert json.loads(ran.stdout)["predictions"][0]["vote_counts"] == visit.counts()
+        visit.page.reload()
+        visit.page.wait_for_selector("#checkpoint option", state="attached")
+        assert visit.outside == []

@@ -22,25 +22,31 @@ class Server(NamedTuple):
 
     process: subprocess.Popen[str]
     client: httpx.Client
+    log: str
 
 
 @contextmanager
-def started(settings: dict[str, str] | None = None) -> Iterator[Server]:
-    """Start the service on a free port; kill it at the end if it still runs."""
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
+def started(settings: dict[str, str] | None = None, *options: str) -> Iterator[Server]:
+    """Start the service on a free port; kill it at the end if it still runs.
+
+    What it has logged until all its workers had started is in ``Server.log``.
+    """
+    workers = int(options[options.index("--workers") + 1]) if "--workers" in options else 1
+    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0", *options]
     environment = os.environ | (settings or {})
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
-            lines = []
+            log = ""
             for line in process.stderr:
-                lines.append(line)
-                if address := re.search(r"running on (http://\S+)", line):
+                log += line
+                address = re.search(r"running on (http://\S+)", log)
+                if address and log.count("Application startup complete.") == workers:
                     break
             else:
-                pytest.fail("the server did not start:\n" + "".join(lines))
+                pytest.fail("the server did not start:\n" + log)
             with httpx.Client(base_url=address[1], timeout=60) as client:
-                yield Server(process, client)
+                yield Server(process, client, log)
         finally:
             if process.poll() is None:
                 process.kill()

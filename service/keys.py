@@ -1,0 +1,55 @@
+"""API keys: random, known to the service by their digests alone, compared in constant time."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+ALGORITHM = "sha256:"
+
+KeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""Of a key, in logs and metrics."""
+
+KeyDigest = Annotated[str, StringConstraints(pattern=rf"^{ALGORITHM}[0-9a-f]{{64}}$")]
+"""Of a key. A plain hash is enough: there are too many keys of 256 random bits to try them."""
+
+INTERNAL = "internal"
+"""Name under which the service's own workers ask."""
+
+
+def new_token() -> str:
+    """Return 256 random bits as text that needs no quotes anywhere."""
+    return "nv-" + secrets.token_urlsafe(32)
+
+
+def digest_of(key: str) -> str:
+    """Return what the settings hold of a key."""
+    return ALGORITHM + hashlib.sha256(key.encode()).hexdigest()
+
+
+class KeyRing:
+    """Knows whose key it is.
+
+    Args:
+        digests: of the keys, by name.
+        internal_token: of the service's own workers.
+    """
+
+    def __init__(self, digests: Mapping[str, str], internal_token: str) -> None:
+        self.is_open = not digests
+        self._digests = {**digests, INTERNAL: digest_of(internal_token)}
+
+    def owner_of(self, key: str) -> str | None:
+        """Return the name of a key, None if it is none of these.
+
+        All are compared, each in constant time, so that the time tells nothing about any.
+        """
+        presented = digest_of(key).encode()
+        owner = None
+        for name, digest in self._digests.items():
+            if hmac.compare_digest(presented, digest.encode()):
+                owner = name
+        return owner

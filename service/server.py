@@ -1,0 +1,61 @@
+"""Runs the app in uvicorn, in this process or in several."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import uvicorn
+
+from models.cores import allowed_cores
+from service.app import create_app
+from service.configuration import FILE, variable_of
+from service.logs import write_logs
+from service.settings import Settings
+from service.worker_folder import shared_counters
+
+
+class Address(NamedTuple):
+    """Where to listen."""
+
+    host: str
+    port: int
+
+
+def serve_app(settings: Settings, file: Path | None, address: Address, workers: int) -> None:
+    """Serve until the process is told to stop.
+
+    Args:
+        settings: of the app.
+        file: that they were read from, for the workers to read again.
+        address: where to listen.
+        workers: processes; several share the address and the counters.
+    """
+    write_logs(settings.log_format, settings.log_level)
+    host, port = address
+    if workers == 1:
+        uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False)
+        return
+    os.environ.update(environment_of_workers(settings, file, workers))
+    with shared_counters():
+        uvicorn.run(
+            "service.main:create",
+            factory=True,
+            workers=workers,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+        )
+
+
+def environment_of_workers(settings: Settings, file: Path | None, workers: int) -> dict[str, str]:
+    """Return what worker processes must hear of beside the environment that they inherit.
+
+    They share the token and, unless told otherwise, the cores.
+    """
+    found = {variable_of("internal_token"): settings.internal_token.get_secret_value()}
+    if file is not None:
+        found[FILE] = str(file)
+    if "slots" not in settings.model_fields_set:
+        found[variable_of("slots")] = str(max(1, allowed_cores() // workers))
+    return found

@@ -1,0 +1,147 @@
+"""Settings from environment and file: which holds, what is refused, what is documented."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from models.errors import InputError
+from service.cli import app as command_line
+from service.configuration import (
+    check_at_start,
+    load_settings,
+    meanings_of_settings,
+    settings_table,
+)
+from service.keys import digest_of
+from service.settings import Settings
+from tests.service.support import CHECKPOINT, copy_of_checkpoint
+from tests.service.test_cli import printed, run_main
+
+DOCUMENT = Path(__file__).parents[2] / "service" / "README.md"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "settings.toml"
+    path.write_text(
+        f'max_votes = 40\nmax_inputs = 3\n\n[api_keys]\n"alice" = "{digest_of("key")}"\n'
+    )
+    return path
+
+
+def test_the_environment_wins_over_the_file_name_by_name(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOISEVOTE_MAX_VOTES", "50")
+    monkeypatch.setenv("noisevote_slots", "3")
+    settings = load_settings(file)
+    assert (settings.max_votes, settings.max_inputs, settings.slots) == (50, 3, 3)
+    assert settings.api_keys == {"alice": digest_of("key")}
+    assert settings.max_body_bytes == Settings().max_body_bytes
+
+
+def test_the_environment_can_name_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOISEVOTE_SETTINGS_FILE", str(file))
+    assert load_settings().max_votes == 40
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("max_vote = 3", "there is no setting max_vote in FILE; did you mean max_votes?"),
+        ("xyz = 3", "there is no setting xyz in FILE; noisevote settings lists all"),
+        ("[limits]\nmax_votes = 3", "there is no setting limits in FILE"),
+        ("max_votes = 0", "the setting max_votes in FILE is wrong: max_votes: Input should be gr"),
+        ("max_votes = ", "the settings file FILE is not TOML: "),
+        ("traces_endpoint = 'here'", "the setting traces_endpoint in FILE is wrong: "),
+        ("log_format = 'xml'", "the setting log_format in FILE is wrong: "),
+        ("internal_token = 'hush'", "the setting internal_token in FILE is wrong: it must have 16"),
+        ("[api_keys]\nbob = 'hush'", "the setting api_keys in FILE is wrong: it maps names to"),
+        (f"[api_keys]\n'a b' = '{digest_of('hush')}'", "the setting api_keys in FILE is wrong: "),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused_and_secrets_are_not_shown(
+    tmp_path: Path, content: str, message: str
+) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(content)
+    with pytest.raises(InputError) as refusal:
+        load_settings(path)
+    assert str(refusal.value).startswith(message.replace("FILE", str(path)))
+    assert "hush" not in str(refusal.value)
+    assert digest_of("hush") not in str(refusal.value)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.toml cannot be read: No such file"):
+        load_settings(tmp_path / "none.toml")
+
+
+def test_an_unknown_variable_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NOISEVOTE_MAX_VOTE", "5")
+    assert run_main(monkeypatch, "serve") == 1
+    assert capsys.readouterr().err == (
+        "error: there is no setting NOISEVOTE_MAX_VOTE; did you mean NOISEVOTE_MAX_VOTES?\n"
+    )
+
+
+def test_variables_of_our_other_commands_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOISEVOTE_DATA_DIR", "/data")
+    monkeypatch.setenv("NOISEVOTE_API_KEY", "key")
+    load_settings()
+
+
+CONTRADICTIONS: dict[str, dict[str, object]] = {
+    "checkpoints is FOLDER/none, which is no folder": {"checkpoints": "none"},
+    "default_checkpoint is other; in FOLDER there are: " + CHECKPOINT: {
+        "default_checkpoint": "other"
+    },
+    "max_body_bytes is 8388608, but with max_held_bytes 8388608 no body above 8372224 can be": {
+        "max_held_bytes": 2**23
+    },
+    "max_votes is 19, but requests that name no number ask for 20": {"max_votes": 19},
+    "max_request_gmacs is 0.1, but 20 votes of mnist_cnn-mult-1.0 cost 0.": {
+        "max_request_gmacs": 0.1
+    },
+    "rate_limit_burst_votes is set, but rate_limit_votes_per_s is not": {
+        "rate_limit_burst_votes": 5
+    },
+    "api_keys has a key internal; that name stands": {"api_keys": {"internal": digest_of("a")}},
+    "api_keys gives alice and bob the same key": {
+        "api_keys": {"alice": digest_of("a"), "bob": digest_of("a")}
+    },
+}
+
+
+@pytest.mark.parametrize("message", CONTRADICTIONS)
+def test_settings_that_contradict_each_other_are_refused_at_the_start(
+    message: str, tmp_path: Path
+) -> None:
+    copy_of_checkpoint(tmp_path)
+    wrong = CONTRADICTIONS[message]
+    if "checkpoints" in wrong:
+        wrong = {"checkpoints": tmp_path / "none"}
+    check_at_start(Settings(checkpoints=tmp_path))
+    with pytest.raises(InputError) as refusal:
+        check_at_start(Settings(**{"checkpoints": tmp_path, **wrong}))  # type: ignore[arg-type]
+    assert str(refusal.value).startswith(message.replace("FOLDER", str(tmp_path)))
+
+
+def test_every_setting_is_documented_as_it_is() -> None:
+    assert set(meanings_of_settings()) == set(Settings.model_fields)
+    assert settings_table() in DOCUMENT.read_text()
+    assert printed("settings").rstrip("\n") == settings_table()
+
+
+def test_a_new_key_fits_what_is_printed_for_the_settings_file(tmp_path: Path) -> None:
+    output = printed("new-key", "carol")
+    key = output.splitlines()[0].rsplit(" ", 1)[1]
+    path = tmp_path / "settings.toml"
+    path.write_text(output.split("settings file:\n", 1)[1])
+    assert load_settings(path).api_keys == {"carol": digest_of(key)}
+    assert key not in path.read_text()
+    again = CliRunner().invoke(command_line, ["new-key", "carol"]).stdout
+    assert again != output
