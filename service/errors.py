@@ -42,6 +42,10 @@ class BodyTooLargeError(NoisevoteError):
     """The body is larger than the limit."""
 
 
+class BodyTimeoutError(NoisevoteError):
+    """The body did not arrive in time."""
+
+
 class DrainingError(NoisevoteError):
     """The service is shutting down."""
 
@@ -62,6 +66,7 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     NotJsonError: (400, "not_json"),
     UnauthorisedError: (401, "unauthorized"),
     UnknownCheckpointError: (404, "unknown_checkpoint"),
+    BodyTimeoutError: (408, "body_timeout"),
     BodyTooLargeError: (413, "body_too_large"),
     PictureError: (422, "invalid_picture"),
     LimitError: (422, "limit_exceeded"),

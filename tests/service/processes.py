@@ -54,6 +54,10 @@ class Log:
             assert len(found) >= times, f"it ended without {pattern!r}:\n{self._text}"
         return found
 
+    def count(self, text: str) -> int:
+        """Return how often it says something so far."""
+        return self._text.count(text)
+
     def to_the_end(self) -> str:
         """Return all of it, once the process and all that share its stderr have ended."""
         self._reading.join(WITHIN_S)
