@@ -44,6 +44,11 @@ class Checkpoint:
         """Name of the checkpoint and its folder."""
         return self.card.name
 
+    @property
+    def loaded_kinds(self) -> list[NoiseKind]:
+        """The kinds of noise whose runtimes are loaded."""
+        return list(self._runtimes)
+
     @cached_property
     def fingerprint(self) -> str:
         """Names all that decides the votes of a request and seed.
@@ -90,29 +95,31 @@ class Checkpoint:
         graph = self.card.graphs.get(kind)
         if graph is None:
             raise CheckpointError(f"checkpoint {self.name} has no graph for {kind} noise")
-        self.verify()
+        contents = self.verified()
         shapes = {point.name: point.shape for point in self.card.noise_points}
-        runtime = OnnxRuntime(self.folder / graph, kind, shapes)
+        runtime = OnnxRuntime(self.folder / graph, kind, shapes, contents)
         check_batch_invariance(runtime, self.card)
         return runtime
 
-    def verify(self) -> None:
-        """Compare the digest of every file with the card's.
+    def verified(self) -> dict[str, bytes]:
+        """Return the content of every file by name, each with the digest that the card promises.
 
         Raises:
             CheckpointError: a file is missing or is not the one that the card describes.
         """
+        contents = {}
         for file in (*self.card.graphs.values(), self.card.weights):
-            path = self.folder / file
-            promised = self.card.digests.get(file)
-            if not path.is_file():
-                raise CheckpointError(f"checkpoint {self.name} lacks its file {file}")
-            found = sha256_of(path)
+            try:
+                contents[file] = (self.folder / file).read_bytes()
+            except OSError as error:
+                raise CheckpointError(f"checkpoint {self.name} lacks its file {file}") from error
+            found, promised = sha256_of(contents[file]), self.card.digests.get(file)
             if found != promised:
                 raise CheckpointError(
                     f"{file} of checkpoint {self.name} has the SHA-256 {found}; its card promises "
-                    f"{promised}. Restore the file, or export the checkpoint again, and restart"
+                    f"{promised}. Restore the file, or export the checkpoint again"
                 )
+        return contents
 
 
 class CheckpointStore:
@@ -140,6 +147,24 @@ class CheckpointStore:
     def names(self) -> list[str]:
         """Return the names of all checkpoints, sorted."""
         return list(self._checkpoints)
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """Serve a checkpoint from now on, in the place of one of the same name."""
+        served = {**self._checkpoints, checkpoint.name: checkpoint}
+        self._checkpoints = dict(sorted(served.items()))  # readers on other threads keep theirs
+        self.refuse(checkpoint.name, None)
+
+    def drop(self, name: str) -> None:
+        """Serve a checkpoint no more, and forget why it was refused."""
+        self._checkpoints = {key: kept for key, kept in self._checkpoints.items() if key != name}
+        self.refuse(name, None)
+
+    def refuse(self, name: str, reason: str | None) -> None:
+        """Say why what lies in a folder does not serve, if there is a reason."""
+        refused = {key: text for key, text in self.refused.items() if key != name}
+        self.refused = (
+            refused if reason is None else dict(sorted({**refused, name: reason}.items()))
+        )
 
     def find(self, name: str) -> Checkpoint:
         """Return the checkpoint of that name.
@@ -202,7 +227,6 @@ def read_card(folder: Path) -> Card:
     return card
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def sha256_of(content: bytes) -> str:
+    """Return a SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()

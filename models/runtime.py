@@ -5,7 +5,7 @@ seeds share a forward pass, and what comes out of a row does not depend on its n
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -22,6 +22,7 @@ IMAGES = "images"
 IMAGE_OF_ROW = "image_of_row"
 OUTPUTS = "outputs"
 NOISE_PREFIX = "noise."
+WEIGHTS_SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,19 @@ class OnnxRuntime:
         graph: path of the graph; its weights lie beside it.
         kind: the kind of noise that the graph takes.
         shapes: shape of each noise point by name, in graph order.
+        contents: of the graph and of its weights by file name, if they have been read already.
 
     Raises:
         CheckpointError: the graph cannot be loaded, or its inputs are not the expected ones.
     """
 
-    def __init__(self, graph: Path, kind: NoiseKind, shapes: dict[str, tuple[int, ...]]) -> None:
+    def __init__(
+        self,
+        graph: Path,
+        kind: NoiseKind,
+        shapes: dict[str, tuple[int, ...]],
+        contents: Mapping[str, bytes] | None = None,
+    ) -> None:
         self._kind = kind
         self._shapes = shapes
         self._buffers = threading.local()
@@ -94,8 +102,12 @@ class OnnxRuntime:
         self._counting = threading.Lock()
         shown = f"{graph.parent.name}/{graph.name}"
         try:
+            if contents is None:
+                contents = {file.name: file.read_bytes() for file in files_of(graph)}
             self._session = onnxruntime.InferenceSession(
-                str(graph), session_options(), providers=["CPUExecutionProvider"]
+                contents[graph.name],
+                session_options(contents),
+                providers=["CPUExecutionProvider"],
             )
         except Exception as error:
             raise CheckpointError(f"{shown} cannot be loaded: {type(error).__name__}") from error
@@ -166,8 +178,16 @@ class OnnxRuntime:
         return tensors
 
 
-def session_options() -> onnxruntime.SessionOptions:
+def files_of(graph: Path) -> list[Path]:
+    """Return a graph and the files beside it that may hold its weights."""
+    return [graph, *graph.parent.glob("*" + WEIGHTS_SUFFIX)]
+
+
+def session_options(contents: Mapping[str, bytes]) -> onnxruntime.SessionOptions:
     """Return options for one thread a call.
+
+    ONNX Runtime copies the weights out of ``contents``. From a path it would map the file, and a
+    file that is overwritten in place would end the process with a bus error at the next call.
 
     Memory is kept between calls: fresh pages cost 3 to 8 % of a call. It is known to grow with
     the largest call (microsoft/onnxruntime#11627), and calls are no larger than a tile.
@@ -180,4 +200,8 @@ def session_options() -> onnxruntime.SessionOptions:
     options.enable_cpu_mem_arena = True
     options.enable_mem_pattern = True
     options.log_severity_level = 3
+    weights = {name: content for name, content in contents.items() if name.endswith(WEIGHTS_SUFFIX)}
+    options.add_external_initializers_from_files_in_memory(
+        list(weights), list(weights.values()), [len(content) for content in weights.values()]
+    )
     return options

@@ -8,10 +8,11 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from models.checkpoint import CheckpointStore
 from models.errors import NoisevoteError
 from service.backend import VotingBackend
 from service.bodies import HeldBytes
+from service.checkpoint_watch import CheckpointWatch
+from service.dependencies import look_for_changes
 from service.errors import install_error_handlers, table_of_codes
 from service.operations import Operations
 from service.predictor import Predictor
@@ -40,18 +41,21 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         backend = VotingBackend(settings.slots, settings.max_queue_gmacs, operations.metrics)
-        store = CheckpointStore(settings.checkpoints)
-        predictor = Predictor(settings, store, backend, operations.watch)
+        checkpoint_watch = CheckpointWatch(settings.checkpoints, settings.default_checkpoint)
+        predictor = Predictor(settings, checkpoint_watch.store, backend, operations.watch)
         app.state.predictor = predictor
+        app.state.checkpoint_watch = checkpoint_watch
         app.state.not_ready = "warming up"
         app.state.warming_up = asyncio.create_task(warm_up(app, predictor))
+        looking = asyncio.create_task(keep_looking(app, settings.checkpoint_poll_s))
         try:
             with told_to_stop(app.state.closing):
                 yield
         finally:
-            app.state.warming_up.cancel()
-            with suppress(asyncio.CancelledError):
-                await app.state.warming_up
+            for task in (looking, app.state.warming_up):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             backend.close()
             operations.close()
 
@@ -88,3 +92,13 @@ async def warm_up(app: FastAPI, predictor: Predictor) -> None:
         app.state.not_ready = "the warm-up failed unexpectedly; it has been logged"
     else:
         app.state.not_ready = None
+
+
+async def keep_looking(app: FastAPI, pause_s: float) -> None:
+    """Bring the checkpoints up to date again and again, unless there is to be no pause."""
+    while pause_s > 0:
+        await asyncio.sleep(pause_s)
+        try:
+            await look_for_changes(app)
+        except Exception:
+            log.exception("the checkpoints could not be looked after")

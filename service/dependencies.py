@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 from starlette.requests import ClientDisconnect
 
 from service.bodies import HeldBytes, read_body
+from service.checkpoint_watch import CheckpointWatch
 from service.errors import DrainingError
 from service.parsing import parse
 from service.predictor import Predictor, Prepared
@@ -100,3 +101,15 @@ async def client_leaves(request: Request) -> None:
     """Return once the client has closed the connection."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+async def look_for_changes(app: FastAPI) -> None:
+    """Bring the checkpoints of an app up to date with their folder.
+
+    A service whose default checkpoint was not fit to serve becomes ready when a sound one appears.
+    """
+    predictor: Predictor = app.state.predictor
+    watch: CheckpointWatch = app.state.checkpoint_watch
+    anew = await predictor.backend.run(watch.look)
+    if predictor.settings.default_checkpoint in anew:
+        app.state.not_ready = None

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import SecretStr, StringConstraints
 
 ALGORITHM = "sha256:"
 
@@ -23,6 +23,11 @@ INTERNAL = "internal"
 def new_token() -> str:
     """Return 256 random bits as text that needs no quotes anywhere."""
     return "nv-" + secrets.token_urlsafe(32)
+
+
+def new_secret() -> SecretStr:
+    """Return a token that does not show when it is printed."""
+    return SecretStr(new_token())
 
 
 def digest_of(key: str) -> str:

@@ -6,6 +6,8 @@ import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 
+ENCODER = json.JSONEncoder(default=str)
+
 
 class LogFormat(StrEnum):
     """What a line of the log is."""
@@ -38,7 +40,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             content["exception"] = self.formatException(record.exc_info)
-        return json.dumps(content, default=str)
+        return ENCODER.encode(content)
 
 
 class TextFormatter(logging.Formatter):

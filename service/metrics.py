@@ -10,6 +10,7 @@ is asked tells the sum.
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -32,6 +33,20 @@ MANY_VOTES = "101+"
 JobCounts = Callable[[], Mapping[str, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class OfCheckpoint:
+    """The metrics whose only label is the checkpoint, for one of them; as in ``Metrics``."""
+
+    queue_s: Histogram
+    compute_s: Histogram
+    rows: Histogram
+    requested: Counter
+    cast: Counter
+    abstentions: Counter
+    agreement: Histogram
+    margin: Histogram
+
+
 class Metrics:
     """The metrics of one app.
 
@@ -43,6 +58,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._live = CollectorRegistry()
         self._left: dict[Ticket, int] = {}
+        self._checkpoints: dict[str, OfCheckpoint] = {}
         self._requests = self._counter("requests", "Replies sent.", "route", "status")
         self._request_s = self._histogram(
             "request_seconds", "From the request's head to the reply's end.", SECONDS, "route"
@@ -78,6 +94,22 @@ class Metrics:
         self._rejections = self._counter("rejections", "Errors by code.", "code")
         self._key_requests = self._counter("key_requests", "Requests of an API key.", "key")
         self._key_votes = self._counter("key_votes", "Votes cast for an API key.", "key")
+
+    def _of_checkpoint(self, name: str) -> "OfCheckpoint":
+        """Return the metrics of a checkpoint; kept, since looking them up costs as much as they."""
+        found = self._checkpoints.get(name)
+        if found is None:
+            found = self._checkpoints[name] = OfCheckpoint(
+                queue_s=self._queue_s.labels(name),
+                compute_s=self._compute_s.labels(name),
+                rows=self._rows.labels(name),
+                requested=self._requested.labels(name),
+                cast=self._cast.labels(name),
+                abstentions=self._abstentions.labels(name),
+                agreement=self._agreement.labels(name),
+                margin=self._margin.labels(name),
+            )
+        return found
 
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(f"noisevote_{name}", help_text, labels, registry=self._registry)
@@ -118,19 +150,18 @@ class Metrics:
 
     def answered(self, prepared: Prepared, answer: PredictResponse) -> None:
         """Count the answer to a prediction."""
-        name, votes, timing = answer.checkpoint, prepared.votes.votes, answer.timing_ms
-        self._queue_s.labels(name).observe(timing.queue / 1000)
-        self._compute_s.labels(name).observe(timing.compute / 1000)
-        self._requested.labels(name).inc(votes * len(answer.predictions))
-        self._cast.labels(name).inc(sum(one.votes_cast for one in answer.predictions))
-        agreement, margin = self._agreement.labels(name), self._margin.labels(name)
+        of, timing = self._of_checkpoint(answer.checkpoint), answer.timing_ms
+        of.queue_s.observe(timing.queue / 1000)
+        of.compute_s.observe(timing.compute / 1000)
+        of.requested.inc(prepared.votes.votes * len(answer.predictions))
+        of.cast.inc(sum(one.votes_cast for one in answer.predictions))
         for one in answer.predictions:
-            self._predictions.labels(name, one.stopped_by.value).inc()
+            self._predictions.labels(answer.checkpoint, one.stopped_by.value).inc()
             first, second = top_two(one.vote_counts)
-            agreement.observe(first / one.votes_cast)
-            margin.observe((first - second) / one.votes_cast)
+            of.agreement.observe(first / one.votes_cast)
+            of.margin.observe((first - second) / one.votes_cast)
             if one.abstain:
-                self._abstentions.labels(name).inc()
+                of.abstentions.inc()
 
     def admitted(self, ticket: Ticket) -> None:
         """Count the votes that a request has put into the queue."""
@@ -138,7 +169,7 @@ class Metrics:
 
     def computed(self, tile: Tile) -> None:
         """Count a forward pass, and what it leaves in the queue."""
-        self._rows.labels(tile.lane.checkpoint).observe(tile.rows)
+        self._of_checkpoint(tile.lane.checkpoint).rows.observe(tile.rows)
         for ticket, _ in tile.parts:
             if ticket in self._left:
                 self._note(ticket, ticket.poll.votes_left)

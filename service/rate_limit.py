@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from service.errors import RateLimitedError
 
@@ -91,6 +92,7 @@ class RateLimit:
         return bucket
 
 
+@lru_cache(maxsize=1024)
 def network_of(address: str) -> str:
     """Return what stands for a client address: itself, or the network of an IPv6 address."""
     try:

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.checkpoint import SHIPPED
 from models.cores import allowed_cores
-from service.keys import KeyDigest, KeyName, new_token
+from service.keys import KeyDigest, KeyName, new_secret
 from service.logs import LogFormat, LogLevel
 
 
@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     allow_client_seed: bool = True
     checkpoint_poll_s: float = Field(default=2.0, ge=0)
     api_keys: dict[KeyName, KeyDigest] = Field(default_factory=dict)
-    internal_token: SecretStr = Field(default_factory=new_token, min_length=16)
+    internal_token: SecretStr = Field(default_factory=new_secret, min_length=16)
     rate_limit_votes_per_s: float | None = Field(default=None, gt=0)
     rate_limit_burst_votes: float | None = Field(default=None, gt=0)
     log_format: LogFormat = LogFormat.TEXT

@@ -111,7 +111,10 @@ def export_checkpoint(
         tile=spec.tile,
         graphs=graphs,
         weights=WEIGHTS_FILE,
-        digests={file: sha256_of(folder / file) for file in (*graphs.values(), WEIGHTS_FILE)},
+        digests={
+            file: sha256_of((folder / file).read_bytes())
+            for file in (*graphs.values(), WEIGHTS_FILE)
+        },
         training=training,
     )
     write_card(card, folder)

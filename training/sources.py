@@ -38,7 +38,7 @@ class Sources:
         """
         if not name.startswith(RUN_PREFIX):
             checkpoint = CheckpointStore(self.checkpoints).find(name)
-            checkpoint.verify()
+            checkpoint.verified()
             return load_network(checkpoint.folder, checkpoint.card)
         state = read_state(self.runs / name.removeprefix(RUN_PREFIX))
         if not state["is_finished"]:

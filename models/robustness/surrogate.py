@@ -163,5 +163,5 @@ def surrogate_from(checkpoint: Checkpoint, device: str = "cpu") -> TorchSurrogat
     Raises:
         CheckpointError: its weights are damaged, or its network is unknown to torch.
     """
-    checkpoint.verify()
+    checkpoint.verified()
     return TorchSurrogate(load_network(checkpoint.folder, checkpoint.card), device=device)

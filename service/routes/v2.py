@@ -13,9 +13,14 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from models.card import Card
-from models.errors import InputError, NoisevoteError, UnknownCheckpointError
+from models.errors import CheckpointError, InputError, NoisevoteError, UnknownCheckpointError
 from service.bodies import HeldBytes, read_body
-from service.dependencies import PredictorDep, prepared_from, unless_client_leaves
+from service.dependencies import (
+    PredictorDep,
+    look_for_changes,
+    prepared_from,
+    unless_client_leaves,
+)
 from service.errors import NotReadyError, input_error_from
 from service.parsing import object_in
 from service.routes.v2_errors import REFUSALS, V2Route, refuse_unknown
@@ -157,15 +162,31 @@ async def repository_index(predictor: PredictorDep, request: Request) -> list[In
     except ValidationError as error:
         raise input_error_from(error) from None
     store = predictor.store
-    index = [
-        IndexEntry(name=name, version=VERSION, state="READY", reason="") for name in store.names()
+    refused = dict(store.refused)
+    index = [  # one that serves and has a reason is older than what lies in its folder
+        IndexEntry(name=name, version=VERSION, state="READY", reason=refused.pop(name, ""))
+        for name in store.names()
     ]
     if not asked.ready:
         index += [
             IndexEntry(name=name, version=VERSION, state="UNAVAILABLE", reason=reason)
-            for name, reason in store.refused.items()
+            for name, reason in refused.items()
         ]
     return index
+
+
+@router.post("/repository/models/{name}/load")
+async def load_model(name: str, predictor: PredictorDep, request: Request) -> dict[str, str]:
+    """Look at the folder of the checkpoints now; what is new there serves when this returns.
+
+    A model that was refused is an error that says why; one that it was to replace goes on serving.
+    """
+    await look_for_changes(request.app)
+    store = predictor.store
+    if (reason := store.refused.get(name)) is not None:
+        raise CheckpointError(reason)
+    store.find(name)
+    return {}
 
 
 @of_model(

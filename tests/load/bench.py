@@ -22,11 +22,13 @@ from tests.load.inputs import some_inputs
 from tests.load.overhead import overhead_rows
 from tests.load.page import RESULTS, write_page
 from tests.load.peers import peer_rows
+from tests.load.surroundings import surroundings_rows
 from training.results_file import as_text, machine, write_table
 
 console = Console(stderr=True)
 
 ENGINE_SECONDS = 6.0
+SURROUNDINGS_SECONDS = 15.0
 ENGINE_CHECKPOINTS = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40", "densenet100")
 """Measured if they are shipped; of a name that is a beginning, the first checkpoint."""
 
@@ -34,7 +36,9 @@ ENGINE_CHECKPOINTS = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40"
 def run(
     what: Annotated[
         list[str] | None,
-        typer.Argument(help="engine, http, scaling, peers, page; default all but peers."),
+        typer.Argument(
+            help="engine, http, surroundings, scaling, peers, page; default all but peers."
+        ),
     ] = None,
     peer: Annotated[list[str] | None, typer.Option(help="Only these peers.")] = None,
     seconds: Annotated[float, typer.Option(help="Scales all runs; 1 is what is reported.")] = 1.0,
@@ -50,11 +54,12 @@ def run(
             "grid": lambda: grid_rows(cores, lengths),
             "overload": lambda: overload_rows(cores, lengths),
         },
+        "surroundings": {"surroundings": lambda: surroundings_rows(seconds * SURROUNDINGS_SECONDS)},
         "scaling": {"scaling": lambda: scaling_rows(cores, lengths)},
         "peers": {"peers": lambda: peer_rows(lengths, peer or ())},
         "page": {},
     }
-    for name in what or ["engine", "http", "scaling", "page"]:
+    for name in what or ["engine", "http", "surroundings", "scaling", "page"]:
         if name not in benchmarks:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(benchmarks)}")
         for table, measure in benchmarks[name].items():

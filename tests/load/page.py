@@ -123,6 +123,21 @@ def overhead_section(table: Table) -> str:
     return "## HTTP overhead\n\n" + OVERHEAD + rows_as_table(table.rows, columns)
 
 
+def surroundings_section(table: Table) -> str:
+    """Return what stands around a prediction."""
+    columns = (
+        ("engine CPU-ms", "engine_cpu_ms", ".2f"),
+        ("routes alone", "routes_cpu_ms", ".2f"),
+        ("with all around", "all_cpu_ms", ".2f"),
+        ("what is around", "surroundings_cpu_ms", ".3f"),
+        ("over the engine", "over_engine_cpu_ms", ".2f"),
+    )
+    return (
+        "## Keys, rate limit, metrics, log\n\nOne vote, in one process without a network.\n\n"
+        + rows_as_table(table.rows, columns)
+    )
+
+
 def grid_section(table: Table) -> str:
     """Return latency over votes and rates."""
     columns = (
@@ -193,6 +208,7 @@ def peers_section(table: Table) -> str:
 SECTIONS: dict[str, Callable[[Table], str]] = {
     "engine": engine_section,
     "overhead": overhead_section,
+    "surroundings": surroundings_section,
     "grid": grid_section,
     "overload": overload_section,
     "scaling": scaling_section,

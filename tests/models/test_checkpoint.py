@@ -31,7 +31,7 @@ def change_card(folder: Path, **changes: object) -> None:
 
 
 def test_shipped_files_have_the_digests_of_their_card(shipped: Checkpoint) -> None:
-    shipped.verify()
+    shipped.verified()
 
 
 def test_every_weight_is_stored_once(shipped: Checkpoint) -> None:
@@ -108,7 +108,7 @@ def test_checkpoint_that_was_refused_stays_refused(copied: Path) -> None:
     with pytest.raises(CheckpointError, match="SHA-256"):
         checkpoint.runtime(NoiseKind.ADDITIVE)
     (copied / WEIGHTS_FILE).write_bytes(weights)
-    with pytest.raises(CheckpointError, match="and restart"):
+    with pytest.raises(CheckpointError, match="Restore the file"):
         checkpoint.runtime(NoiseKind.ADDITIVE)
 
 

@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 from starlette.routing import Route
 
 from service.app import create_app
@@ -26,7 +27,7 @@ TOKEN = new_token()
 SETTINGS = Settings(
     slots=1,
     api_keys={name: digest_of(key) for name, key in KEYS.items()},
-    internal_token=TOKEN,  # type: ignore[arg-type]
+    internal_token=SecretStr(TOKEN),
 )
 ALICE = {"Authorization": f"Bearer {KEYS['alice']}"}
 
@@ -51,6 +52,7 @@ CLOSED = {
     "/v2/": "GET",
     "/v2/models/stats": "GET",
     "/v2/repository/index": "POST",
+    "/v2/repository/models/{name}/load": "POST",
     "/v2/{path:path}": "GET POST PUT PATCH DELETE",
     **{
         f"/v2/models/{{name}}{version}{call}": method

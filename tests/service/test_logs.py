@@ -8,6 +8,7 @@ from io import StringIO
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from service.keys import digest_of
 from service.logs import JsonFormatter, LogFormat, LogLevel, TextFormatter, write_logs
@@ -97,7 +98,7 @@ async def test_pictures_keys_queries_and_paths_stay_out_of_the_log(lines: Lines)
     settings = Settings(
         slots=1,
         api_keys={"alice": digest_of("hush-hush")},
-        internal_token="hush-internal-token",  # type: ignore[arg-type]
+        internal_token=SecretStr("hush-internal-token"),
     )
     shown = picture(7)
     async with serving(settings) as (_, client):

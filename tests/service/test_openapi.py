@@ -106,6 +106,7 @@ def test_every_route_is_in_the_document(document: Json) -> None:
         ("/v2/models/{name}/ready", "get"),
         ("/v2/models/{name}/stats", "get"),
         ("/v2/repository/index", "post"),
+        ("/v2/repository/models/{name}/load", "post"),
     }
 
 

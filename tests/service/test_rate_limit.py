@@ -4,6 +4,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from service.errors import RateLimitedError
 from service.keys import digest_of
@@ -138,7 +139,7 @@ async def test_each_key_has_its_own_limit_and_the_service_itself_has_none() -> N
     settings = Settings(
         slots=1,
         api_keys={name: digest_of(name) for name in ("alice", "bob")},
-        internal_token="of-the-service-itself",  # type: ignore[arg-type]
+        internal_token=SecretStr("of-the-service-itself"),
         **SLOW,  # type: ignore[arg-type]
     )
     body = {"inputs": [noise_image()], "votes": 30}

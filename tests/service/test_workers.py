@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from service.keys import digest_of
 from service.server import environment_of_workers
@@ -117,7 +118,7 @@ def test_counters_of_all_processes_are_summed_and_gauges_of_living_ones(tmp_path
 
 
 def test_workers_share_the_cores_and_the_token() -> None:
-    settings = Settings(internal_token=TOKEN)  # type: ignore[arg-type]
+    settings = Settings(internal_token=SecretStr(TOKEN))
     shared = environment_of_workers(settings, Path("x.toml"), 64)
     assert shared == {
         "NOISEVOTE_INTERNAL_TOKEN": TOKEN,
