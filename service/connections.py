@@ -58,7 +58,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
                 self.transport.write(
                     b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
-                    b"content-type: text/plain\r\ncontent-length: %d\r\n\r\n" % len(TOO_LONG)
+                    b"content-type: text/plain\r\ncontent-length: %d\r\n\r\n"
+                    % len(TOO_LONG)
                     + TOO_LONG
                 )
                 self.transport.close()

@@ -41,7 +41,7 @@ class Log:
             self._ended = True
             self._changed.notify_all()
 
-    def until(self, pattern: str, times: int = 1) -> list[str]:
+    def until(self, pattern: str, times: int = 1, within_s: float = WITHIN_S) -> list[str]:
         """Wait until a pattern was written so many times; return its first group of each."""
         found: list[str] = []
 
@@ -50,7 +50,7 @@ class Log:
             return len(found) >= times or self._ended
 
         with self._changed:
-            assert self._changed.wait_for(is_there, WITHIN_S), f"no {pattern!r} in:\n{self._text}"
+            assert self._changed.wait_for(is_there, within_s), f"no {pattern!r} in:\n{self._text}"
             assert len(found) >= times, f"it ended without {pattern!r}:\n{self._text}"
         return found
 
