@@ -98,4 +98,5 @@ def build(arguments: dict[str, str]) -> Application:
             ),
         ),
     )
-    return deployment.bind(settings)
+    application: Application = deployment.bind(settings)
+    return application

@@ -1,4 +1,4 @@
-"""What happens around the service: stops under load, killed workers, spoilt files, clocks that jump.
+"""What happens around a service: stops under load, killed workers, spoilt files, clocks that jump.
 
 Each runs servers of its own for seconds, so all are marked slow.
 """
