@@ -153,6 +153,36 @@ class Threshold(CardPart):
     command: str
 
 
+class AgreementReference(CardPart):
+    """How much votes agree on inputs that the network was not trained on.
+
+    Attributes:
+        kind: of the noise.
+        sigma: standard deviation at every noise point.
+        votes: cast on each input.
+        inputs: validation inputs.
+        agreement_mean: of the share of the mode.
+        agreement_sd: its standard deviation over the inputs.
+        margin_mean: of the lead of the mode over the second class, as a share of the votes.
+        margin_sd: its standard deviation over the inputs.
+        seed: of the votes' noise.
+        noise_scheme: that drew it.
+        command: that measured it.
+    """
+
+    kind: NoiseKind
+    sigma: float
+    votes: int
+    inputs: int
+    agreement_mean: float
+    agreement_sd: float
+    margin_mean: float
+    margin_sd: float
+    seed: int
+    noise_scheme: str
+    command: str
+
+
 class Training(CardPart):
     """How the weights were made.
 
@@ -194,6 +224,7 @@ class Card(CardPart):
         training: where the weights come from.
         evaluations: measured accuracies.
         thresholds: margins for the stop rule ``calibrated``.
+        agreements: what the drift monitor expects of votes.
     """
 
     card_version: Literal[1]
@@ -210,6 +241,7 @@ class Card(CardPart):
     training: Training
     evaluations: tuple[Evaluation, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
+    agreements: tuple[AgreementReference, ...] = ()
 
     @model_validator(mode="after")
     def sigma_train_names_noise_points(self) -> Self:

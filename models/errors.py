@@ -12,6 +12,9 @@ Each message says what was got, what is allowed and what to do. HTTP status code
     ├── OverloadedError           there is no room for what a caller sent; later there will be
     ├── DeadlineError             the time was up before there was an answer
     ├── UnknownCheckpointError    no checkpoint of that name
+    ├── UnknownJobError           no job of that id
+    ├── JobStateError             a job is not in a state in which that can be done
+    ├── StorageError              the folder of the jobs cannot be read or written, or is full
     ├── CheckpointError           a checkpoint's files are missing, corrupt or of another version
     ├── DataError                 a data set's files are missing, corrupt or unknown
     ├── TrainingError             a training run cannot start or go on
@@ -62,7 +65,25 @@ class DeadlineError(NoisevoteError):
 
 
 class UnknownCheckpointError(NoisevoteError):
-    """No checkpoint of that name exists."""
+    """No checkpoint of that name exists.
+
+    Attributes:
+        field: that named it, where a request may name several; else None.
+    """
+
+    field: str | None = None
+
+
+class UnknownJobError(NoisevoteError):
+    """No job of that id exists."""
+
+
+class JobStateError(NoisevoteError):
+    """The job is not in a state in which that can be done."""
+
+
+class StorageError(NoisevoteError):
+    """The folder of the jobs cannot be read or written, or is full."""
 
 
 class CheckpointError(NoisevoteError):

@@ -106,7 +106,7 @@ class OnnxRuntime:
                 contents = {file.name: file.read_bytes() for file in files_of(graph)}
             self._session = onnxruntime.InferenceSession(
                 contents[graph.name],
-                session_options(contents),
+                options_with(contents),
                 providers=["CPUExecutionProvider"],
             )
         except Exception as error:
@@ -183,11 +183,25 @@ def files_of(graph: Path) -> list[Path]:
     return [graph, *graph.parent.glob("*" + WEIGHTS_SUFFIX)]
 
 
-def session_options(contents: Mapping[str, bytes]) -> onnxruntime.SessionOptions:
-    """Return options for one thread a call.
+def options_with(contents: Mapping[str, bytes]) -> onnxruntime.SessionOptions:
+    """Return options under which a graph takes its weights from memory.
 
-    ONNX Runtime copies the weights out of ``contents``. From a path it would map the file, and a
-    file that is overwritten in place would end the process with a bus error at the next call.
+    ONNX Runtime copies them. From a path it would map the file, and one that is overwritten in
+    place would end the process with a bus error at the next call.
+
+    Args:
+        contents: of the graph and its weights, by file name.
+    """
+    options = session_options()
+    weights = {name: content for name, content in contents.items() if name.endswith(WEIGHTS_SUFFIX)}
+    options.add_external_initializers_from_files_in_memory(
+        list(weights), list(weights.values()), [len(content) for content in weights.values()]
+    )
+    return options
+
+
+def session_options() -> onnxruntime.SessionOptions:
+    """Return options for one thread a call.
 
     Memory is kept between calls: fresh pages cost 3 to 8 % of a call. It is known to grow with
     the largest call (microsoft/onnxruntime#11627), and calls are no larger than a tile.
@@ -200,8 +214,4 @@ def session_options(contents: Mapping[str, bytes]) -> onnxruntime.SessionOptions
     options.enable_cpu_mem_arena = True
     options.enable_mem_pattern = True
     options.log_severity_level = 3
-    weights = {name: content for name, content in contents.items() if name.endswith(WEIGHTS_SUFFIX)}
-    options.add_external_initializers_from_files_in_memory(
-        list(weights), list(weights.values()), [len(content) for content in weights.values()]
-    )
     return options

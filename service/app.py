@@ -14,9 +14,10 @@ from service.bodies import HeldBytes
 from service.checkpoint_watch import CheckpointWatch
 from service.dependencies import look_for_changes
 from service.errors import install_error_handlers, table_of_codes
+from service.jobs.desk import JobDesk
 from service.operations import Operations
 from service.predictor import Predictor
-from service.routes import checkpoints, health, page, predict, stream, v2
+from service.routes import attack, checkpoints, health, page, predict, stream, v2
 from service.routes import metrics as metrics_routes
 from service.settings import Settings
 from service.shutdown import told_to_stop
@@ -45,12 +46,15 @@ def create_app(settings: Settings) -> FastAPI:
         predictor = Predictor(settings, checkpoint_watch.store, backend, operations.watch)
         app.state.predictor = predictor
         app.state.checkpoint_watch = checkpoint_watch
+        app.state.jobs = jobs = JobDesk(settings, checkpoint_watch.store)
+        operations.metrics.count_jobs_by(jobs.counts)
         app.state.not_ready = "warming up"
         app.state.warming_up = asyncio.create_task(warm_up(app, predictor))
         looking = asyncio.create_task(keep_looking(app, settings.checkpoint_poll_s))
         try:
             with told_to_stop(app.state.closing):
-                yield
+                async with jobs.open(app.state.closing):
+                    yield
         finally:
             for task in (looking, app.state.warming_up):
                 task.cancel()
@@ -73,7 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.v2_statistics = V2Statistics()
     operations.surround(app)
     install_error_handlers(app)
-    for routes in (predict, stream, checkpoints, health, metrics_routes, v2, page):
+    for routes in (predict, stream, checkpoints, attack, health, metrics_routes, v2, page):
         app.include_router(routes.router)
     return app
 

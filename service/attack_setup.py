@@ -5,6 +5,7 @@ Only what runs assessments needs torch; it is loaded here, when it is needed.
 
 import hashlib
 import sys
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from zipfile import BadZipFile
@@ -15,19 +16,21 @@ from numpy.typing import NDArray
 from models.checkpoint import Checkpoint, CheckpointStore
 from models.datasets import as_inputs, data_dir, load_dataset
 from models.errors import InputError, MissingExtraError
+from models.noise import NoiseKind
 from models.robustness.plan import Plan
 from models.robustness.report import About, AboutSamples, Report
 from models.robustness.report_html import html_report
 from models.robustness.run import Run, Subject
 from models.robustness.samples import Samples, samples_for
 from models.robustness.state import FolderState, write_whole
-from models.robustness.target import CheckpointTarget
+from models.robustness.target import CheckpointTarget, Target
 from models.robustness.transfer import Surrogate
 from models.robustness.watch import Watch
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
 STEPS = "steps"
+NEEDS_TORCH = 'attacks need torch; install it with: pip install "noisevote[attack]"'
 PROGRAMS = ("noisevote", "numpy", "onnxruntime", "torch", "adversarial-robustness-toolbox")
 
 
@@ -41,14 +44,17 @@ def surrogate_of(checkpoint: Checkpoint) -> Surrogate:
     try:
         from models.robustness.surrogate import surrogate_from
     except ImportError as error:
-        raise MissingExtraError(
-            'attacks need torch; install it with: pip install "noisevote[attack]"'
-        ) from error
+        raise MissingExtraError(NEEDS_TORCH) from error
     return surrogate_from(checkpoint)
 
 
-def checked_pair(target: Checkpoint, other: Checkpoint) -> Checkpoint:
+def checked_pair(target: Checkpoint, other: Checkpoint, field: str = "surrogate") -> Checkpoint:
     """Return ``other`` if it takes the same inputs and gives the same classes as the target.
+
+    Args:
+        target: under attack.
+        other: the attacker's checkpoint, or the undefended one.
+        field: that named it.
 
     Raises:
         InputError: it does not.
@@ -63,7 +69,7 @@ def checked_pair(target: Checkpoint, other: Checkpoint) -> Checkpoint:
             raise InputError(
                 f"checkpoint {other.name} takes another input than {target.name}: its {name} is "
                 f"{list(found)}, that of the target {list(wanted)}",
-                "surrogate",
+                field,
             )
     return other
 
@@ -143,10 +149,29 @@ def versions() -> dict[str, str]:
     return found
 
 
+TargetMaker = Callable[[Checkpoint, NoiseKind, int], Target]
+"""Makes the target of one step of a checkpoint, the kind of its noise, and a seed."""
+
+
 def run_of(
-    store: CheckpointStore, about: About, plan: Plan, samples: Samples, folder: Path, watch: Watch
+    store: CheckpointStore,
+    about: About,
+    plan: Plan,
+    samples: Samples,
+    folder: Path,
+    watch: Watch,
+    asked: TargetMaker = CheckpointTarget,
 ) -> Run:
     """Return an assessment whose finished steps lie in a folder.
+
+    Args:
+        store: the checkpoints.
+        about: what the report says about itself.
+        plan: of the assessment.
+        samples: under attack.
+        folder: of its results.
+        watch: asked between batches.
+        asked: how targets are asked; by default in this process.
 
     Raises:
         MissingExtraError: torch is not installed.
@@ -160,12 +185,10 @@ def run_of(
         "about": about.model_dump(mode="json", exclude={"versions"}),
     }
     subject = Subject(
-        target=lambda seed: CheckpointTarget(target, plan.kind, seed),
+        target=lambda seed: asked(target, plan.kind, seed),
         surrogate=surrogate_of(checked_pair(target, store.find(about.surrogate))),
         own=surrogate_of(target) if plan.white_box else None,
-        undefended=None
-        if undefended is None
-        else lambda seed: CheckpointTarget(undefended, plan.kind, seed),
+        undefended=None if undefended is None else lambda seed: asked(undefended, plan.kind, seed),
     )
     state = FolderState(folder / STEPS, identity)
     return Run(plan, subject, samples, low, high, len(target.card.labels), state, watch)

@@ -17,10 +17,9 @@ from typing import Any, Self
 
 import httpx
 
-from models.card import Card
 from service.events import VotesEvent
 from service.exchange import Exchange, Retry, broken_off, checked, events_in
-from service.replies import CheckpointList, PredictResponse
+from service.replies import CheckpointList, PredictResponse, ServedCheckpoint
 from service.schemas import PredictRequest
 
 
@@ -86,7 +85,7 @@ class Client(BaseClient):
         Raises:
             ServiceError: it was refused, or the service cannot be reached.
         """
-        response = self._send("POST", "/predict", **self._posted(asked))
+        response = self.send("POST", "/predict", **self._posted(asked))
         return PredictResponse.model_validate_json(response.content)
 
     def stream(self, asked: PredictRequest) -> Iterator[VotesEvent | PredictResponse]:
@@ -95,7 +94,7 @@ class Client(BaseClient):
         Raises:
             ServiceError: it was refused, or broke off.
         """
-        response = self._send("POST", "/predict/stream", is_streamed=True, **self._posted(asked))
+        response = self.send("POST", "/predict/stream", is_streamed=True, **self._posted(asked))
         try:
             yield from events_in(response.iter_lines())
         except httpx.TransportError as error:
@@ -105,15 +104,28 @@ class Client(BaseClient):
 
     def checkpoints(self) -> CheckpointList:
         """Return the checkpoints that serve."""
-        return CheckpointList.model_validate_json(self._send("GET", "/checkpoints").content)
+        return CheckpointList.model_validate_json(self.send("GET", "/checkpoints").content)
 
-    def card(self, name: str) -> Card:
+    def card(self, name: str) -> ServedCheckpoint:
         """Return the card of a checkpoint."""
-        return Card.model_validate_json(self._send("GET", f"/checkpoints/{name}").content)
+        return ServedCheckpoint.model_validate_json(
+            self.send("GET", f"/checkpoints/{name}").content
+        )
 
-    def _send(
+    def send(
         self, method: str, path: str, is_streamed: bool = False, **sent: Any
     ) -> httpx.Response:
+        """Send a request, again if that may help, and return the reply if it is a success.
+
+        Args:
+            method: of HTTP.
+            path: on the service.
+            is_streamed: whether the body is left to be read.
+            sent: content and headers, as httpx takes them.
+
+        Raises:
+            ServiceError: it was refused, or the service cannot be reached.
+        """
         exchange = Exchange(self._retry)
         while True:
             try:
@@ -176,13 +188,13 @@ class AsyncClient(BaseClient):
 
     async def predict(self, asked: PredictRequest) -> PredictResponse:
         """Return the answer to a prediction; see :meth:`Client.predict`."""
-        response = await self._send("POST", "/predict", **self._posted(asked))
+        response = await self.send("POST", "/predict", **self._posted(asked))
         return PredictResponse.model_validate_json(response.content)
 
     async def stream(self, asked: PredictRequest) -> AsyncIterator[VotesEvent | PredictResponse]:
         """Yield votes, then the answer; see :meth:`Client.stream`."""
         sent = self._posted(asked)
-        response = await self._send("POST", "/predict/stream", is_streamed=True, **sent)
+        response = await self.send("POST", "/predict/stream", is_streamed=True, **sent)
         try:
             lines: list[str] = []
             async for line in response.aiter_lines():
@@ -198,17 +210,18 @@ class AsyncClient(BaseClient):
 
     async def checkpoints(self) -> CheckpointList:
         """Return the checkpoints that serve."""
-        response = await self._send("GET", "/checkpoints")
+        response = await self.send("GET", "/checkpoints")
         return CheckpointList.model_validate_json(response.content)
 
-    async def card(self, name: str) -> Card:
+    async def card(self, name: str) -> ServedCheckpoint:
         """Return the card of a checkpoint."""
-        response = await self._send("GET", f"/checkpoints/{name}")
-        return Card.model_validate_json(response.content)
+        response = await self.send("GET", f"/checkpoints/{name}")
+        return ServedCheckpoint.model_validate_json(response.content)
 
-    async def _send(
+    async def send(
         self, method: str, path: str, is_streamed: bool = False, **sent: Any
     ) -> httpx.Response:
+        """Send a request; see :meth:`Client.send`."""
         exchange = Exchange(self._retry)
         while True:
             try:

@@ -18,8 +18,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from models.drift import top_two
 from service.predictor import Prepared
-from service.replies import PredictResponse
+from service.replies import DriftBody, DriftState, PredictResponse
 from service.request_record import RequestRecord
 from service.tickets import Ticket, Tile
 from service.worker_folder import VARIABLE, is_alive
@@ -29,6 +30,8 @@ ROWS = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.999)
 VOTE_CLASSES = ((1, "1"), (5, "2-5"), (10, "6-10"), (20, "11-20"), (50, "21-50"), (100, "51-100"))
 MANY_VOTES = "101+"
+
+DIRECTIONS = {DriftState.LOWER: -1, DriftState.HIGHER: 1}
 
 JobCounts = Callable[[], Mapping[str, int]]
 
@@ -91,6 +94,21 @@ class Metrics:
         self._margin = self._histogram(
             "margin", "Lead of the mode over the second, as a share.", SHARES, "checkpoint"
         )
+        noise = ("checkpoint", "noise", "sigma", "votes")
+        self._drift_shares = self._gauge(
+            "drift_shares", "Means of late, and on the card.", *noise, "share", "of"
+        )
+        self._drift_state = self._gauge(
+            "drift_state",
+            "-1, 0, 1: votes agree less than the card says, as it says, more.",
+            *noise,
+        )
+        self._drift_sigma = self._gauge(
+            "drift_effective_sigma", "Sigma at which votes would agree as they do.", *noise
+        )
+        self._drift_alarms = self._counter(
+            "drift_alarms", "Alarms of the vote drift monitor.", "checkpoint", "direction"
+        )
         self._rejections = self._counter("rejections", "Errors by code.", "code")
         self._key_requests = self._counter("key_requests", "Requests of an API key.", "key")
         self._key_votes = self._counter("key_votes", "Votes cast for an API key.", "key")
@@ -113,6 +131,15 @@ class Metrics:
 
     def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
         return Counter(f"noisevote_{name}", help_text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
+        return Gauge(
+            f"noisevote_{name}",
+            help_text,
+            labels,
+            registry=self._registry,
+            multiprocess_mode="livemostrecent",
+        )
 
     def _histogram(
         self, name: str, help_text: str, buckets: Iterable[float], *labels: str
@@ -162,6 +189,18 @@ class Metrics:
             of.margin.observe((first - second) / one.votes_cast)
             if one.abstain:
                 of.abstentions.inc()
+
+    def drifted(self, checkpoint: str, body: DriftBody, raised: DriftState | None) -> None:
+        """Tell how the votes of a checkpoint agree of late, and of an alarm if there is one."""
+        if raised is not None:
+            self._drift_alarms.labels(checkpoint, raised.value).inc()
+        at = checkpoint, body.noise.value, f"{body.sigma:g}", str(body.votes)
+        for name, shares in (("agreement", body.agreement), ("margin", body.margin)):
+            self._drift_shares.labels(*at, name, "seen").set(shares.seen)
+            self._drift_shares.labels(*at, name, "expected").set(shares.expected)
+        self._drift_state.labels(*at).set(DIRECTIONS.get(body.state, 0))
+        if body.effective_sigma is not None:
+            self._drift_sigma.labels(*at).set(body.effective_sigma)
 
     def admitted(self, ticket: Ticket) -> None:
         """Count the votes that a request has put into the queue."""
@@ -217,14 +256,3 @@ class JobCollector(Collector):
 def votes_label(votes: int) -> str:
     """Return the class that a number of votes falls into."""
     return next((label for most, label in VOTE_CLASSES if votes <= most), MANY_VOTES)
-
-
-def top_two(vote_counts: Iterable[int]) -> tuple[int, int]:
-    """Return the two largest counts; with a single class the second is 0."""
-    first = second = 0
-    for count in vote_counts:
-        if count > first:
-            first, second = count, first
-        elif count > second:
-            second = count
-    return first, second

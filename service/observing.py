@@ -10,6 +10,7 @@ from typing import Protocol
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access_log import log_request
+from service.drift import DriftMonitor
 from service.keys import INTERNAL
 from service.metrics import Metrics
 from service.predictor import Prepared
@@ -43,13 +44,19 @@ class PredictionWatch:
     Args:
         metrics: that count.
         limit: of the votes that clients may ask for; None if there is none.
+        drift: compares votes with what cards say.
         tracer: None if nothing is traced.
     """
 
     def __init__(
-        self, metrics: Metrics, limit: RateLimit | None = None, tracer: Tracer | None = None
+        self,
+        metrics: Metrics,
+        drift: DriftMonitor,
+        limit: RateLimit | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._metrics = metrics
+        self._drift = drift
         self._limit = limit
         self._tracer = tracer
 
@@ -81,6 +88,8 @@ class PredictionWatch:
         record.votes_cast = sum(one.votes_cast for one in answer.predictions)
         record.stopped_by.update(one.stopped_by.value for one in answer.predictions)
         self._metrics.answered(prepared, answer)
+        if record.key != INTERNAL:
+            self._drift.answered(prepared, answer)
         if self._tracer is not None:
             self._tracer.answered(record, answer)
 

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from models.errors import MissingExtraError
 from service.authentication import KeyMiddleware, describe_keys
+from service.drift import DriftMonitor
 from service.keys import KeyRing
 from service.metrics import Metrics
 from service.observing import ObservingMiddleware, PredictionWatch
@@ -31,11 +32,15 @@ class Operations:
         self._traces = traces_of(settings)
         self._keys = KeyRing(settings.api_keys, settings.internal_token.get_secret_value())
         self.metrics = Metrics()
-        self.watch = PredictionWatch(self.metrics, rate_limit_of(settings), self._traces)
+        self._drift = DriftMonitor(self.metrics.drifted)
+        self.watch = PredictionWatch(
+            self.metrics, self._drift, rate_limit_of(settings), self._traces
+        )
 
     def surround(self, app: FastAPI) -> None:
         """Add the middleware to an app, the innermost first, and what it says about keys."""
         app.state.metrics = self.metrics
+        app.state.drift = self._drift
         app.add_middleware(KeyMiddleware, keys=self._keys)
         app.add_middleware(RequestIdMiddleware)
         app.add_middleware(ObservingMiddleware, metrics=self.metrics, watch=self.watch)

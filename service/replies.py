@@ -1,7 +1,10 @@
 """The bodies of replies."""
 
-from pydantic import BaseModel
+from enum import StrEnum
 
+from pydantic import BaseModel, Field
+
+from models.card import Card
 from models.noise import NoiseKind
 from models.stopping import StopReason
 
@@ -136,6 +139,58 @@ class CheckpointList(BaseModel):
 
     checkpoints: list[CheckpointSummary]
     refused: dict[str, str]
+
+
+class DriftState(StrEnum):
+    """How the votes of late agree, set against what the card says."""
+
+    TOO_FEW = "too_few"
+    AS_EXPECTED = "as_expected"
+    LOWER = "lower"
+    HIGHER = "higher"
+
+
+class SharesBody(BaseModel):
+    """The mean of a share: of late, and on the card."""
+
+    seen: float
+    expected: float
+
+
+class DriftBody(BaseModel):
+    """Whether votes agree as the card says for this noise.
+
+    Attributes:
+        noise: in use.
+        sigma: in use, at every noise point.
+        votes: of each answer that are compared.
+        answers: of late that were compared, of this worker process.
+        state: too_few before the first window of answers, then as_expected; lower or higher if
+            votes agree less or more, with a chance of a false alarm of at most 0.0001 a window.
+        agreement: share of the mode.
+        margin: lead of the mode over the second class, as a share of the votes.
+        effective_sigma: at which votes would agree as they do, within the sigmas that the card has
+            figures for; null before there are enough answers.
+        effective_sigma_interval: about 95 %, by the normal approximation; null like it.
+        is_noisier_than_hardened_for: whether that is above the largest sigma of the training.
+    """
+
+    noise: NoiseKind
+    sigma: float
+    votes: int
+    answers: int
+    state: DriftState
+    agreement: SharesBody
+    margin: SharesBody
+    effective_sigma: float | None
+    effective_sigma_interval: tuple[float, float] | None
+    is_noisier_than_hardened_for: bool
+
+
+class ServedCheckpoint(Card):
+    """A card, and how the votes of late compare with it."""
+
+    drift: list[DriftBody] = Field(default_factory=list)
 
 
 class Health(BaseModel):

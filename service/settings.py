@@ -14,6 +14,14 @@ from service.keys import KeyDigest, KeyName, new_secret
 from service.logs import LogFormat, LogLevel
 
 
+def user_jobs_dir() -> Path:
+    """Return the folder of the jobs in the user's home, or here if there is no home."""
+    try:
+        return Path.home() / ".local" / "share" / "noisevote" / "jobs"
+    except RuntimeError:
+        return Path("jobs")
+
+
 class Settings(BaseSettings):
     """Read from the environment: ``NOISEVOTE_`` and the name in capitals, or a file.
 
@@ -48,6 +56,18 @@ class Settings(BaseSettings):
         log_level: ``debug``, ``info``, ``warning`` or ``error``.
         traces_endpoint: address of a collector of OpenTelemetry traces over HTTP, like
             ``http://127.0.0.1:4318/v1/traces``; needs the extra ``otel``.
+        jobs_dir: folder of the assessments, on a disk of this machine; made for the first one.
+            Processes that share it share one worker.
+        data_dir: folder of the data sets whose images can be attacked; by default
+            ``~/.cache/noisevote/data``.
+        max_jobs: assessments that are kept, until they are deleted.
+        max_attack_samples: of one assessment.
+        max_job_bytes: what the results of one assessment may take up, on disk and in the memory
+            of the worker.
+        attack_threads: of the worker's gradients. More than one is slower on cores that are
+            shared with requests.
+        attack_url: where the worker reaches this service; by default the address at which the
+            request for an assessment came in, without TLS.
     """
 
     model_config = SettingsConfigDict(env_prefix="NOISEVOTE_", frozen=True)
@@ -71,3 +91,10 @@ class Settings(BaseSettings):
     log_format: LogFormat = LogFormat.TEXT
     log_level: LogLevel = LogLevel.INFO
     traces_endpoint: HttpUrl | None = None
+    jobs_dir: Path = Field(default_factory=user_jobs_dir)
+    data_dir: Path | None = None
+    max_jobs: int = Field(default=100, ge=1)
+    max_attack_samples: int = Field(default=10_000, ge=1)
+    max_job_bytes: int = Field(default=2 * 2**30, ge=1)
+    attack_threads: int = Field(default=1, ge=1)
+    attack_url: str | None = None

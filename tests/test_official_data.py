@@ -7,10 +7,12 @@ from scipy import stats
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.cores import allowed_cores
 from models.datasets import Examples, as_inputs, data_dir, load_dataset
+from models.drift import shares_of
 from models.networks.trained import load_network
 from models.noise import NoiseKind
 from models.stopping import mode_of
 from models.tiles import votes_of
+from service.drift import Series
 from service.settings import Settings
 from tests.service.support import ask, serving
 from training.evaluate import Caster, numbered, request_seed
@@ -99,3 +101,23 @@ def test_accuracy_is_that_of_freshly_drawn_library_normals() -> None:
     p_value = stats.binomtest(only_ours, only_ours + only_theirs, 0.5).pvalue
     print(f"keyed {ours.mean():.4f}, library {theirs.mean():.4f}, p {p_value:.3f}")  # noqa: T201
     assert p_value > 1e-3
+
+
+@pytest.mark.parametrize(("sigma", "state"), [(1.0, "as_expected"), (1.25, "lower")])
+def test_the_drift_monitor_knows_test_images_again_and_hears_a_quarter_more_noise(
+    sigma: float, state: str, images: Examples
+) -> None:
+    checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
+    curve = [of for of in checkpoint.card.agreements if of.votes == 5]
+    (expected,) = [of for of in curve if of.sigma == 1.0]
+    noise = NoiseSetting(NoiseKind.MULTIPLICATIVE, sigma)
+    votes = Caster(checkpoint, 5, allowed_cores()).cast(numbered(images), noise, 5)
+    followed = Series(expected, curve, 1.0)
+    for fell_on in votes.fell_on[np.random.default_rng(0).permutation(IMAGES)]:
+        followed.add(shares_of(np.bincount(fell_on, minlength=10)))
+    body = followed.body()
+    assert body.state == state
+    assert body.effective_sigma_interval is not None
+    low, high = body.effective_sigma_interval
+    assert low - 0.05 <= sigma <= high + 0.05
+    assert body.is_noisier_than_hardened_for == (sigma > 1)

@@ -17,6 +17,7 @@ from models.datasets import Dataset, as_inputs, data_dir, load_dataset
 from models.errors import ExportError, NoisevoteError, TrainingError
 from models.networks.trained import load_network
 from models.noise import NoiseKind
+from training.cli_agreement import agreement
 from training.cli_calibrate import calibrate_checkpoint
 from training.cli_evaluate import evaluate
 from training.cli_experiment import experiments
@@ -43,6 +44,7 @@ app.command()(train)
 app.command()(throughput)
 app.command()(evaluate)
 app.command("calibrate")(calibrate_checkpoint)
+app.command()(agreement)
 app.add_typer(experiments, name="experiment")
 
 

@@ -7,7 +7,7 @@ from models.robustness.findings import report_of
 from models.robustness.plan import Plan
 from models.robustness.query_steps import control_steps, query_steps
 from models.robustness.report import About, Report
-from models.robustness.run import Run, Step, Subject, verification
+from models.robustness.run import Parties, Run, Step, verification
 from models.robustness.sweep_steps import sweep_steps, untouched
 from models.robustness.target import Conditions
 from models.robustness.transfer_steps import transfer_steps, white_box_steps
@@ -16,7 +16,7 @@ CLEAN_ONE_VOTE = "clean/one vote"
 CLEAN_CONTROL = "clean/control"
 
 
-def steps_of(plan: Plan, subject: Subject, samples: int) -> list[Step]:
+def steps_of(plan: Plan, subject: Parties, samples: int) -> list[Step]:
     """Return all steps of an assessment, in the order in which they are done."""
     steps = [
         *clean_steps(plan, samples),

@@ -9,7 +9,7 @@ import numpy as np
 from models.errors import InputError
 from models.robustness.ball import Norm
 from models.robustness.plan import AttackName, Plan
-from models.robustness.run import Run, Step, Subject, verification, work_of_climb
+from models.robustness.run import Parties, Run, Step, verification, work_of_climb
 from models.robustness.samples import Samples
 from models.robustness.target import Conditions
 from models.robustness.transfer import (
@@ -37,7 +37,7 @@ CONVERGED = "check/convergence"
 UNDEFENDED = "check/undefended"
 
 
-def check_steps(plan: Plan, subject: Subject, samples: int) -> Iterator[Step]:
+def check_steps(plan: Plan, subject: Parties, samples: int) -> Iterator[Step]:
     """Yield the steps of the checks that are possible."""
     few = min(samples, CHECK_SAMPLES)
     if plan.white_box and subject.own is not None and subject.may_freeze:

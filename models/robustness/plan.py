@@ -13,6 +13,9 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Sigma = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
+MAX_POINTS = 100
+"""Of a sweep."""
+
 STEPS_ACROSS = 6
 """Default steps from the middle of the ball to its surface; 0.05 at 0.3, as in the paper."""
 
@@ -37,13 +40,11 @@ MOMENTUM = {AttackName.PGD: 0.0, AttackName.MOMENTUM_PGD: 1.0}
 """Attacks on a surrogate and the momentum of their steps."""
 
 
-class Plan(BaseModel):
-    """Everything that decides an assessment, but networks and samples."""
+class AttackOptions(BaseModel):
+    """Everything that decides an assessment, but the target's noise, networks and samples."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: NoiseKind = Field(description="Of the target's noise.")
-    sigma: Positive = Field(description="Of the target's noise, at every noise point.")
     votes: Count = Field(default=20, description="Of each reply of the target, N.")
     norm: Norm = Field(default=Norm.LINF, description="That bounds perturbations.")
     epsilon: Positive = Field(description="Largest perturbation, in units of the inputs.")
@@ -51,7 +52,10 @@ class Plan(BaseModel):
     steps: Count = Field(default=20, description="Of each restart on the surrogate.")
     restarts: Count = Field(default=5, description="On the surrogate, from random starts.")
     attacks: tuple[AttackName, ...] = Field(
-        default=(AttackName.PGD, AttackName.MOMENTUM_PGD, AttackName.SQUARE), min_length=1
+        default=(AttackName.PGD, AttackName.MOMENTUM_PGD, AttackName.SQUARE),
+        min_length=1,
+        description="pgd and momentum_pgd climb the surrogate, square asks the target for votes, "
+        "hop_skip_jump for labels alone.",
     )
     queries: Count = Field(default=200, description="Of each attack by queries, per sample.")
     query_samples: Count = Field(
@@ -75,14 +79,24 @@ class Plan(BaseModel):
     stable_share: Annotated[float, Field(ge=0.5, le=1)] = Field(
         default=0.9, description="Share of right replies from which a sample is stably right."
     )
-    sigmas: tuple[Sigma, ...] = Field(default=(), description="Of the sweep over sigma.")
-    epsilons: tuple[Positive, ...] = Field(default=(), description="Of the sweep over epsilon.")
-    vote_numbers: tuple[Count, ...] = Field(default=(), description="Of the sweep over votes.")
+    sigmas: tuple[Sigma, ...] = Field(
+        default=(), max_length=MAX_POINTS, description="Of the sweep over sigma."
+    )
+    epsilons: tuple[Positive, ...] = Field(
+        default=(), max_length=MAX_POINTS, description="Of the sweep over epsilon."
+    )
+    vote_numbers: tuple[Count, ...] = Field(
+        default=(), max_length=MAX_POINTS, description="Of the sweep over votes."
+    )
     budgets: tuple[Count, ...] = Field(
-        default=(), description="Of the sweep over queries; default: quarters of all."
+        default=(),
+        max_length=MAX_POINTS,
+        description="Of the sweep over queries; default: quarters of all.",
     )
     alpha: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.05, description="Of intervals.")
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = Field(
+        default=0, description="Of starts, moves and, where the target takes seeds, its noise."
+    )
 
     @field_validator("replies")
     @classmethod
@@ -118,16 +132,6 @@ class Plan(BaseModel):
         return self.epsilon / STEPS_ACROSS if self.step_size is None else self.step_size
 
     @property
-    def noisy(self) -> Conditions:
-        """The target as it is assessed."""
-        return Conditions(self.sigma, self.votes)
-
-    @property
-    def noiseless(self) -> Conditions:
-        """The same target without noise, where one vote stands for all."""
-        return Conditions(0.0, 1)
-
-    @property
     def query_budgets(self) -> tuple[int, ...]:
         """Budgets of the sweep over queries, ascending."""
         quarters = (max(1, self.queries * part // 4) for part in (1, 2, 3, 4))
@@ -141,3 +145,20 @@ class Plan(BaseModel):
     def has(self, attack: AttackName) -> bool:
         """Return whether an attack is part of the plan."""
         return attack in self.attacks
+
+
+class Plan(AttackOptions):
+    """Everything that decides an assessment, but networks and samples."""
+
+    kind: NoiseKind = Field(description="Of the target's noise.")
+    sigma: Positive = Field(description="Of the target's noise, at every noise point.")
+
+    @property
+    def noisy(self) -> Conditions:
+        """The target as it is assessed."""
+        return Conditions(self.sigma, self.votes)
+
+    @property
+    def noiseless(self) -> Conditions:
+        """The same target without noise, where one vote stands for all."""
+        return Conditions(0.0, 1)

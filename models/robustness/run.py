@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from models.noise import MAX_SEED
 from models.robustness.ball import Ball
@@ -19,6 +20,22 @@ STOPPED_SHARE = 0.6
 
 TargetFactory = Callable[[int], Target]
 """Makes the target of one step; the number decides its noise where the caller can decide it."""
+
+
+class Parties(Protocol):
+    """Of an assessment, which optional parties there are: this decides its steps."""
+
+    @property
+    def own(self) -> object | None:
+        """The target's own network, or None."""
+
+    @property
+    def undefended(self) -> object | None:
+        """A network that is known to fall, or None."""
+
+    @property
+    def may_freeze(self) -> bool:
+        """Whether the target lets its noise be fixed to a seed."""
 
 
 @dataclass(frozen=True, slots=True)

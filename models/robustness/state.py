@@ -88,11 +88,15 @@ class FolderState:
         """Keep the result of a finished step."""
         data = np.frombuffer(json.dumps(result.data).encode(), np.uint8)
         partial = self._path(step).with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **(result.arrays | {DATA_KEY: data}))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._path(step))
+        try:
+            with partial.open("wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **(result.arrays | {DATA_KEY: data}))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self._path(step))
+        except OSError:  # such as a full disk, which must not keep half a file
+            partial.unlink(missing_ok=True)
+            raise
         self._read.save(step, result)
 
     def _path(self, step: str) -> Path:
@@ -102,5 +106,9 @@ class FolderState:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is there as a whole or not at all."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

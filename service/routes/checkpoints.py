@@ -1,12 +1,12 @@
 """``GET /checkpoints`` and ``GET /checkpoints/{name}``."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
-from models.card import Card
 from models.errors import CheckpointError, UnknownCheckpointError
 from service.dependencies import PredictorDep
+from service.drift import DriftMonitor
 from service.errors import responses_for
-from service.replies import CheckpointList, CheckpointSummary
+from service.replies import CheckpointList, CheckpointSummary, ServedCheckpoint
 
 router = APIRouter(tags=["checkpoints"])
 
@@ -37,6 +37,12 @@ async def list_checkpoints(predictor: PredictorDep) -> CheckpointList:
     "/checkpoints/{name}",
     responses=responses_for(UnknownCheckpointError, CheckpointError),
 )
-async def show_checkpoint(name: str, predictor: PredictorDep) -> Card:
-    """Return a checkpoint's card: input, noise points, training and measured accuracies."""
-    return predictor.store.find(name).card
+async def show_checkpoint(name: str, predictor: PredictorDep, request: Request) -> ServedCheckpoint:
+    """Return a checkpoint's card, and whether votes agree as it says.
+
+    It holds input, noise points, training and measured accuracies.
+    """
+    checkpoint = predictor.store.find(name)
+    drift: DriftMonitor = request.app.state.drift
+    bodies = drift.bodies(checkpoint.card, checkpoint.fingerprint)
+    return ServedCheckpoint(**dict(checkpoint.card), drift=bodies)

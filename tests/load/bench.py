@@ -1,4 +1,6 @@
-"""The benchmarks: ``make bench``, or ``python -m tests.load.bench engine http scaling peers page``.
+"""The benchmarks: ``make bench``, or ``python -m tests.load.bench engine http scaling page``.
+
+``peers`` and ``attack`` (an assessment, and requests beside it) are run only if they are named.
 
 Each writes its rows to ``tests/load/results``; ``page`` makes tables and figures of them.
 """
@@ -16,6 +18,7 @@ from rich.console import Console
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.cores import allowed_cores
 from models.native import compiled_fill
+from tests.load.attack_load import duration_rows, interleaved_rows
 from tests.load.engine import engine_rows
 from tests.load.http_load import Lengths, Row, grid_rows, overload_rows, scaling_rows
 from tests.load.inputs import some_inputs
@@ -37,11 +40,12 @@ def run(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            help="engine, http, surroundings, scaling, peers, page; default all but peers."
+            help="engine, http, surroundings, scaling, page; and only if named: peers, attack."
         ),
     ] = None,
     peer: Annotated[list[str] | None, typer.Option(help="Only these peers.")] = None,
     seconds: Annotated[float, typer.Option(help="Scales all runs; 1 is what is reported.")] = 1.0,
+    images: Annotated[int, typer.Option(min=1, help="Of the assessment that is timed.")] = 200,
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
 ) -> None:
     """Measure, and write tables and figures."""
@@ -57,6 +61,10 @@ def run(
         "surroundings": {"surroundings": lambda: surroundings_rows(seconds * SURROUNDINGS_SECONDS)},
         "scaling": {"scaling": lambda: scaling_rows(cores, lengths)},
         "peers": {"peers": lambda: peer_rows(lengths, peer or ())},
+        "attack": {
+            "attack": lambda: duration_rows(cores, images),
+            "attack_load": lambda: interleaved_rows(cores, images, lengths.step),
+        },
         "page": {},
     }
     for name in what or ["engine", "http", "surroundings", "scaling", "page"]:

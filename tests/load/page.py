@@ -205,6 +205,36 @@ def peers_section(table: Table) -> str:
     )
 
 
+def attack_section(table: Table) -> str:
+    """Return how long an assessment takes."""
+    first = table.rows[0]
+    columns = (("part", "part", ""), ("seconds", "seconds", ".1f"), ("votes", "votes", ""))
+    return (
+        f"## Assessment\n\nPGD on {first['images']} images, {first['steps']} steps x "
+        f"{first['restarts']} restarts on the surrogate, alone on the machine.\n\n"
+        + rows_as_table(table.rows, columns)
+    )
+
+
+def attack_load_section(table: Table) -> str:
+    """Return what requests notice of an assessment."""
+    columns = (
+        ("requests", "load", ""),
+        ("answers/s", "answered_per_s", ".0f"),
+        ("of alone", "throughput_ratio", ".2f"),
+        ("p50 ms", "p50_ms", ".1f"),
+        ("p99 ms", "p99_ms", ".1f"),
+        ("CPU-ms a vote", "cpu_ms_per_vote", ".3f"),
+        ("of alone", "cpu_ratio", ".2f"),
+        ("votes/s of the assessment", "job_votes_per_s", ".0f"),
+    )
+    return (
+        "## Requests beside an assessment\n\n16 clients, 20 votes, as fast as the server answers; "
+        "alone before and after. CPU time of the serving process over all votes, those of the "
+        "assessment included.\n\n" + rows_as_table(table.rows, columns)
+    )
+
+
 SECTIONS: dict[str, Callable[[Table], str]] = {
     "engine": engine_section,
     "overhead": overhead_section,
@@ -213,6 +243,8 @@ SECTIONS: dict[str, Callable[[Table], str]] = {
     "overload": overload_section,
     "scaling": scaling_section,
     "peers": peers_section,
+    "attack": attack_section,
+    "attack_load": attack_load_section,
 }
 
 

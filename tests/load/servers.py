@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +54,7 @@ class Server:
 
     def cpu_s(self) -> float:
         """Return the CPU seconds of all its processes so far."""
-        ticks = 0
-        for pid in processes_of(self.pid):
-            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+        return cpu_s_of(processes_of(self.pid))
 
     def memory_mib(self) -> float:
         """Return the memory of all its processes, shared pages counted once."""
@@ -71,6 +67,15 @@ class Server:
     def processes(self) -> int:
         """Return how many processes it has."""
         return len(processes_of(self.pid))
+
+
+def cpu_s_of(pids: Iterable[int]) -> float:
+    """Return the CPU seconds of processes so far."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def processes_of(pid: int) -> list[int]:

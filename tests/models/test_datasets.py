@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models import datasets
-from models.data_files import DATA_DIR_VARIABLE, DatasetFile
+from models.data_files import DATA_DIR_VARIABLE, DatasetFile, without_downloads
 from models.datasets import MNIST_TRAIN_IMAGES, data_dir, load_dataset, parse_idx
 from models.errors import DataError
 
@@ -69,6 +69,16 @@ def test_absent_file_is_downloaded_and_kept(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(datasets, "MNIST_TRAIN_IMAGES", known)
     assert len(load_dataset("mnist", folder, allow_unknown=True).train) == 2
     assert (folder / f"{MNIST_TRAIN_IMAGES.name}.gz").is_file()
+
+
+def test_nothing_is_downloaded_where_that_is_switched_off(folder: Path) -> None:
+    mirror = folder.parent / "mirror" / f"{MNIST_TRAIN_IMAGES.name}.gz"
+    mirror.write_bytes(gzip.compress((folder / MNIST_TRAIN_IMAGES.name).read_bytes()))
+    (folder / MNIST_TRAIN_IMAGES.name).unlink()
+    with without_downloads(), pytest.raises(DataError, match="downloads are switched off"):
+        load_dataset("mnist", folder, allow_unknown=True)
+    with pytest.raises(DataError, match="SHA-256 of the content is"):
+        load_dataset("mnist", folder, allow_unknown=True)
 
 
 @pytest.mark.parametrize("kept", [0, 10, 25])

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from models.errors import OverloadedError
 from service.app import create_app
 from service.errors import STATUS
-from service.metrics import Metrics, top_two, votes_label
+from service.metrics import Metrics, votes_label
 from service.settings import Settings
 from service.tickets import Ticket
 from tests.service.gated import GatedStore, one_slot, votes_asked
@@ -221,10 +221,3 @@ def expressions(part: Any) -> list[str]:
 )
 def test_votes_fall_into_classes(votes: int, label: str) -> None:
     assert votes_label(votes) == label
-
-
-@pytest.mark.parametrize(
-    ("counts", "expected"), [([3], (3, 0)), ([1, 5, 2], (5, 2)), ([4, 4], (4, 4)), ([0, 9], (9, 0))]
-)
-def test_the_top_two_counts_are_found(counts: list[int], expected: tuple[int, int]) -> None:
-    assert top_two(counts) == expected

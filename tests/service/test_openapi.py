@@ -13,6 +13,7 @@ from fastapi import FastAPI
 import models.errors
 import service.errors
 from models.errors import NoisevoteError
+from service.attack_schemas import EXAMPLE_ATTACK, AttackRequest
 from service.errors import ROUTER_STATUS, STATUS, status_and_code
 from service.schemas import EXAMPLE_REQUEST, PredictRequest
 from tests.service.support import Json
@@ -20,6 +21,7 @@ from tests.service.support import Json
 README = Path(__file__).parents[2] / "README.md"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
+CODES_OF_JOBS = {"missing_extra", "unknown_job", "job_state", "storage"}
 CODES = {code for _, code in STATUS.values()} | set(ROUTER_STATUS.values())
 
 
@@ -75,8 +77,11 @@ def test_the_document_has_the_structure_of_openapi_3_1(document: Json) -> None:
         for status, response in operation["responses"].items():
             assert status == "default" or 200 <= int(status) < 600
             assert response["description"]
+            if status == "204":
+                assert "content" not in response
+                continue
             (media_type,) = response["content"]
-            assert media_type in {"application/json", "text/event-stream"}
+            assert media_type in {"application/json", "text/event-stream", "text/html"}
             assert "schema" in response["content"][media_type]
     assert len(ids) == len(set(ids))
 
@@ -94,6 +99,15 @@ def test_every_route_is_in_the_document(document: Json) -> None:
         ("/predict/stream", "post"),
         ("/checkpoints", "get"),
         ("/checkpoints/{name}", "get"),
+        ("/attack", "post"),
+        ("/attack", "get"),
+        ("/attack/{job_id}", "get"),
+        ("/attack/{job_id}", "delete"),
+        ("/attack/{job_id}/cancel", "post"),
+        ("/attack/{job_id}/resume", "post"),
+        ("/attack/{job_id}/events", "get"),
+        ("/attack/{job_id}/report", "get"),
+        ("/attack/{job_id}/report.html", "get"),
         ("/health/live", "get"),
         ("/health/ready", "get"),
         ("/v2", "get"),
@@ -120,6 +134,19 @@ def test_the_body_of_a_prediction_is_described_field_by_field(document: Json) ->
     assert all(field["description"] for field in schema["properties"].values())
 
 
+def test_the_body_of_an_assessment_is_described_field_by_field(document: Json) -> None:
+    body = document["paths"]["/attack"]["post"]["requestBody"]
+    schema = body["content"]["application/json"]["schema"]
+    assert body["required"] is True
+    assert schema["examples"] == [EXAMPLE_ATTACK]
+    assert schema["additionalProperties"] is False
+    assert set(schema["properties"]) == set(AttackRequest.model_fields)
+    undescribed = {
+        name for name, field in schema["properties"].items() if "description" not in field
+    }
+    assert not undescribed
+
+
 def test_every_error_reply_has_the_one_shape(document: Json) -> None:
     for path, _, operation in operations(document):
         assert "default" in operation["responses"], path
@@ -138,8 +165,14 @@ def test_every_error_code_is_in_the_document(document: Json) -> None:
 def test_every_reply_names_the_codes_that_it_can_have(document: Json) -> None:
     responses = document["paths"]["/predict"]["post"]["responses"]
     for status, code in STATUS.values():
-        if code not in {"internal", "not_ready", "missing_extra"}:
+        if code not in {"internal", "not_ready", *CODES_OF_JOBS}:
             assert f"`{code}`: " in responses[str(status)]["description"]
+    of_path = document["paths"]["/attack"]["post"]["responses"]
+    of_job = document["paths"]["/attack/{job_id}"]["delete"]["responses"]
+    for status, code in STATUS.values():
+        if code in CODES_OF_JOBS:
+            described = (of_job if code == "unknown_job" else of_path)[str(status)]["description"]
+            assert f"`{code}`: " in described
     ready = document["paths"]["/health/ready"]["get"]["responses"]
     assert "`not_ready`: " in ready["503"]["description"]
 

@@ -1,0 +1,232 @@
+"""Where jobs are taken, shown, cancelled, resumed and deleted; what the HTTP routes speak with."""
+
+import asyncio
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+
+from models.checkpoint import CheckpointStore
+from models.errors import JobStateError, NoisevoteError, StorageError, UnknownJobError
+from service.attack_schemas import JobList, JobState, JobStatus
+from service.jobs.folder import FileLock, JobFolder, new_job_id
+from service.jobs.ledger import JobLedger
+from service.jobs.orders import check_installed, prepared_order, request_from
+from service.jobs.records import status_of, summary_of
+from service.jobs.store import JobStore
+from service.jobs.supervisor import Supervisor
+from service.settings import Settings
+
+log = logging.getLogger("noisevote")
+
+Result = TypeVar("Result")
+
+
+class JobDesk:
+    """All that can be asked about jobs.
+
+    Args:
+        settings: folder and limits.
+        checkpoints: that can be assessed.
+    """
+
+    def __init__(self, settings: Settings, checkpoints: CheckpointStore) -> None:
+        self._settings = settings
+        self._checkpoints = checkpoints
+        self._folder = JobFolder(settings.jobs_dir)
+        self._store = JobStore(self._folder.database)
+        self._supervisor = Supervisor(settings, self._folder)
+        self._taking = asyncio.Lock()
+        self._joining = threading.Lock()
+        self._presence: FileLock | None = None
+
+    @asynccontextmanager
+    async def open(self, closing: asyncio.Event) -> AsyncIterator[None]:
+        """Look after the worker inside the block.
+
+        Args:
+            closing: set when the process is told to stop.
+        """
+        try:
+            if self._folder.is_there:
+                await asyncio.to_thread(self._join)
+        except NoisevoteError:
+            log.exception("no assessments: their folder cannot be used")
+        supervising = asyncio.create_task(self._supervisor.run(closing))
+        try:
+            yield
+        finally:
+            supervising.cancel()
+            with suppress(asyncio.CancelledError):
+                await supervising
+            if self._presence is not None:
+                self._presence.release()
+
+    def reached_at(self, server: tuple[str, int | None] | None) -> None:
+        """Learn where this server is reached, for the worker, unless a setting says so.
+
+        Args:
+            server: address and port at which a request came in, as ASGI has them.
+        """
+        if self._supervisor.url is None and server is not None and server[1] is not None:
+            host, port = server
+            self._supervisor.url = (
+                f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            )
+
+    def counts(self) -> dict[str, int]:
+        """Return how many jobs are in each state; nothing if that cannot be read now."""
+        none = dict.fromkeys(JobState, 0)
+        try:
+            found = self._store.counts() if self._folder.is_there else {}
+        except StorageError:
+            return {}
+        return {state.value: count for state, count in (none | found).items()}
+
+    async def submit(self, body: bytes | bytearray, key: str | None = None) -> JobStatus:
+        """Take a job.
+
+        Args:
+            body: of the request.
+            key: by which the same request is known when it is sent again.
+
+        Raises:
+            NoisevoteError: it cannot be carried out; see ``models.errors``.
+        """
+        check_installed()
+        async with self._taking:  # one at a time, for the memory of the samples
+            job_id = await asyncio.to_thread(self._take, body, key)
+        self._wake()
+        return await self.status(job_id)
+
+    async def jobs(self) -> JobList:
+        """Return all jobs."""
+        if not self._folder.is_there:
+            return JobList(jobs=[])
+        jobs = await self._with(self._store.jobs)
+        return JobList(jobs=[summary_of(job) for job in jobs])
+
+    async def status(self, job_id: str) -> JobStatus:
+        """Return all that is known of a job.
+
+        Raises:
+            UnknownJobError: there is none of that id.
+        """
+        job = await self._with(lambda: self._store.find(job_id))
+        return status_of(job, time.time())
+
+    async def cancel(self, job_id: str) -> JobStatus:
+        """Tell a job to stop.
+
+        Raises:
+            UnknownJobError: there is none of that id.
+            JobStateError: it is neither queued nor running.
+        """
+        await self._with(lambda: self._store.cancel(job_id))
+        return await self.status(job_id)
+
+    async def resume(self, job_id: str) -> JobStatus:
+        """Queue a job again that did not come to its end.
+
+        Raises:
+            MissingExtraError: torch is missing.
+            UnknownJobError: there is none of that id.
+            JobStateError: it is done, or has not stopped.
+        """
+        check_installed()
+        await self._with(lambda: self._store.resume(job_id))
+        self._wake()
+        return await self.status(job_id)
+
+    async def delete(self, job_id: str) -> None:
+        """Forget a job and all that it left.
+
+        Raises:
+            UnknownJobError: there is none of that id.
+            JobStateError: it is queued or running.
+        """
+        await self._with(lambda: self._store.delete(job_id))
+        await asyncio.to_thread(self._folder.remove, job_id)
+
+    async def file(self, job_id: str, name: str) -> bytes:
+        """Return a file that a job left.
+
+        Raises:
+            UnknownJobError: there is none of that id.
+            JobStateError: it has not left it yet.
+        """
+        await self.status(job_id)
+        content = await asyncio.to_thread(self._folder.read, job_id, name)
+        if content is None:
+            raise JobStateError("no step of the job is finished yet, so there is nothing to report")
+        return content
+
+    async def _with(self, work: Callable[[], Result]) -> Result:
+        """Do something with a job that may exist."""
+        if not self._folder.is_there:
+            raise UnknownJobError("there is no job of that id; there are no jobs at all")
+
+        def joined() -> Result:
+            self._join()
+            return work()
+
+        return await asyncio.to_thread(joined)
+
+    def _wake(self) -> None:
+        if self._supervisor.url is None:
+            log.warning("a job waits: set NOISEVOTE_ATTACK_URL, this service has no address")
+        self._supervisor.wake()
+
+    def _take(self, body: bytes | bytearray, key: str | None) -> str:
+        digest = hashlib.sha256(body).hexdigest()
+        if key is not None and self._folder.is_there:
+            earlier = self._store.known(key, digest)
+            if earlier is not None:
+                return earlier
+        prepared = prepared_order(request_from(body), self._settings, self._checkpoints)
+        self._join()
+        self._store.check_room(self._settings.max_jobs)
+        job_id = new_job_id()
+        try:
+            self._folder.keep_samples(job_id, prepared.samples, prepared.results_bytes)
+            taken = self._store.add(
+                job_id, prepared.order, prepared.steps, self._settings.max_jobs, digest, key
+            )
+        except NoisevoteError:
+            self._folder.remove(job_id)
+            raise
+        if taken != job_id:
+            self._folder.remove(job_id)
+        return taken
+
+    def _join(self) -> None:
+        """Make the folder if it is absent, and hold a place among those that serve from it.
+
+        The first one there finds what all others have left behind.
+
+        Raises:
+            StorageError: the folder cannot be used.
+        """
+        with self._joining:
+            if self._presence is not None:
+                return
+            self._folder.make()
+            presence = self._folder.server_lock()
+            try:
+                if presence.acquire(waits=False):
+                    self._store.make()
+                    self._tidy()
+                presence.acquire(shared=True)
+            except NoisevoteError:
+                presence.release()
+                raise
+            self._presence = presence
+
+    def _tidy(self) -> None:
+        ledger = JobLedger(self._folder.database)
+        ledger.interrupt("the server was stopped before its turn", JobState.QUEUED)
+        self._supervisor.interrupt_abandoned("the server ended unexpectedly")
+        self._folder.remove_all_but({job.id for job in self._store.jobs()})

@@ -1,0 +1,112 @@
+"""The target as anybody has it: asked over HTTP, by ``POST /predict``."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.checkpoint import Checkpoint
+from models.errors import CheckpointError
+from models.noise import MAX_SEED, NoiseKind
+from models.robustness.samples import Purpose, generator_for
+from models.robustness.target import Conditions
+from models.stopping import StopRule
+from service.client import Client
+from service.jobs.limits import RequestLimits
+from service.schemas import PredictRequest
+from service.tickets import Priority
+
+
+@dataclass(slots=True)
+class Meter:
+    """What was asked of the server since it was last read.
+
+    Attributes:
+        queries: inputs sent.
+        votes: cast on them.
+    """
+
+    queries: int = 0
+    votes: int = 0
+
+    def read(self) -> tuple[int, int]:
+        """Return queries and votes, and begin anew."""
+        found = (self.queries, self.votes)
+        self.queries = self.votes = 0
+        return found
+
+
+class HttpTarget:
+    """A checkpoint asked over HTTP; with the same seed it gives the votes of ``CheckpointTarget``.
+
+    Args:
+        client: of the server.
+        limits: of a request.
+        meter: counts what is asked.
+        checkpoint: that votes, to know that the server has the same.
+        kind: of the noise.
+        seed: decides the fresh seeds of its queries, if the server takes seeds.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        limits: RequestLimits,
+        meter: Meter,
+        checkpoint: Checkpoint,
+        kind: NoiseKind,
+        seed: int,
+    ) -> None:
+        self._client = client
+        self._limits = limits
+        self._meter = meter
+        self._checkpoint = checkpoint
+        self._kind = kind
+        self._generator = generator_for(seed, Purpose.TARGET)
+
+    def vote_counts(
+        self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
+    ) -> NDArray[np.int64]:
+        """Return the votes of each class ``[n, classes]``.
+
+        Raises:
+            ServiceError: the server refused, or cannot be reached.
+            CheckpointError: it serves another checkpoint under this name.
+        """
+        size = self._limits.inputs_at_once(self._checkpoint, conditions.votes)
+        if conditions.seed is not None:
+            size = (
+                1  # noise is keyed by the position in a request; all inputs meet that of the first
+            )
+        parts = [
+            self._ask(inputs[first : first + size], conditions, stop)
+            for first in range(0, len(inputs), size)
+        ]
+        return np.concatenate(parts)
+
+    def _ask(
+        self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
+    ) -> NDArray[np.int64]:
+        asked = {
+            "checkpoint": self._checkpoint.name,
+            "inputs": inputs.tolist(),
+            "noise": self._kind,
+            "sigma": conditions.sigma,
+            "votes": conditions.votes,
+            "stop": stop,
+            "priority": Priority.LOW,
+        }
+        if conditions.seed is not None:
+            asked["seed"] = conditions.seed
+        elif self._limits.allow_client_seed:
+            asked["seed"] = int(self._generator.integers(MAX_SEED + 1))
+        reply = self._client.predict(PredictRequest.model_validate(asked))
+        if reply.fingerprint != self._checkpoint.fingerprint:
+            raise CheckpointError(
+                f"the server votes with another checkpoint {self._checkpoint.name} than the one "
+                "that is assessed; was it replaced?"
+            )
+        counts = np.array([prediction.vote_counts for prediction in reply.predictions], np.int64)
+        self._meter.queries += len(inputs)
+        self._meter.votes += int(counts.sum())
+        return counts

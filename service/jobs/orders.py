@@ -1,0 +1,233 @@
+"""From the body of ``POST /attack`` to an order that can be carried out, or an error."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from pydantic import ValidationError
+
+from models.card import Card
+from models.checkpoint import Checkpoint, CheckpointStore
+from models.errors import (
+    InputError,
+    LimitError,
+    MissingExtraError,
+    UnknownCheckpointError,
+)
+from models.noise import NoiseKind
+from models.robustness.assessment import steps_of
+from models.robustness.plan import ADAPTIVE_VOTES, AttackName, AttackOptions, Plan
+from models.robustness.samples import Samples
+from service.attack_schemas import AttackRequest
+from service.attack_setup import NEEDS_TORCH, about_of, checked_pair
+from service.errors import input_error_from
+from service.jobs.limits import GIGA
+from service.jobs.records import Order
+from service.jobs.samples import samples_of
+from service.parsing import object_in
+from service.schemas import shortened
+from service.settings import Settings
+
+INTERFACE = "over HTTP, POST /predict, priority low"
+PICTURE_AXES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An order with all that it takes to keep it.
+
+    Attributes:
+        order: what is to be done.
+        samples: under attack.
+        steps: in how many steps.
+        results_bytes: that the results may take up.
+    """
+
+    order: Order
+    samples: Samples
+    steps: int
+    results_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The checkpoints of an order.
+
+    Attributes:
+        target: under attack.
+        surrogate: of the attacker.
+        undefended: known to fall, or None.
+    """
+
+    target: Checkpoint
+    surrogate: Checkpoint
+    undefended: Checkpoint | None
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Which optional parties an assessment will have; see ``Parties`` in ``robustness/run.py``."""
+
+    own: object | None
+    undefended: object | None
+    may_freeze: bool
+
+
+def check_installed(attacks: tuple[AttackName, ...] = ()) -> None:
+    """Refuse what this installation lacks; nothing is imported, as what serves stays small.
+
+    Raises:
+        MissingExtraError: torch is missing, or what one of the attacks needs.
+    """
+    if find_spec("torch") is None:
+        raise MissingExtraError(NEEDS_TORCH)
+    if AttackName.HOP_SKIP_JUMP in attacks and find_spec("art") is None:
+        raise MissingExtraError(
+            "the attack hop_skip_jump needs the Adversarial Robustness Toolbox; install it with: "
+            'pip install "noisevote[art]"'
+        )
+
+
+def request_from(body: bytes | bytearray) -> AttackRequest:
+    """Validate a body.
+
+    Raises:
+        NotJsonError: it is not JSON, or nested too deeply.
+        InputError: a field is unknown or out of range.
+    """
+    content = object_in(body)
+    fields = AttackRequest.model_fields
+    unknown = next((name for name in content if name not in fields), None)
+    if unknown is not None:
+        raise InputError(
+            f"there is no field {shortened(unknown)}; there are: {', '.join(fields)}",
+            field=unknown[:80],
+        )
+    try:
+        return AttackRequest.model_validate_json(bytes(body))
+    except ValidationError as error:
+        raise input_error_from(error) from None
+
+
+def prepared_order(asked: AttackRequest, settings: Settings, store: CheckpointStore) -> Prepared:
+    """Check a request against checkpoints, data and limits.
+
+    Raises:
+        NoisevoteError: it cannot be carried out; see ``models.errors``.
+    """
+    check_installed(asked.attacks)
+    pair = pair_of(asked, settings, store)
+    plan = plan_of(asked, pair.target.card)
+    check_attacks(plan, pair)
+    check_votes(plan, pair, settings)
+    samples, source = samples_of(asked, pair.target, settings)
+    present = Present(
+        plan.white_box or None, pair.undefended, may_freeze=settings.allow_client_seed
+    )
+    steps = len(steps_of(plan, present, len(samples)))
+    size = results_bytes(plan, samples, steps)
+    if size > settings.max_job_bytes:
+        raise LimitError(
+            f"{steps} steps on {len(samples)} samples may take up {size / 2**20:.0f} MiB; allowed "
+            f"are {settings.max_job_bytes / 2**20:.0f} MiB a job. Take fewer samples, restarts or "
+            "points of the sweeps"
+        )
+    about = about_of(pair.target, pair.surrogate, pair.undefended, samples, source)
+    about = about.model_copy(update={"interface": INTERFACE})
+    return Prepared(Order(plan=plan, about=about), samples, steps, size)
+
+
+def pair_of(asked: AttackRequest, settings: Settings, store: CheckpointStore) -> Pair:
+    """Return the checkpoints of a request.
+
+    Raises:
+        UnknownCheckpointError: one of them does not exist.
+        InputError: they do not fit together.
+    """
+    target = found(store, asked.target or settings.default_checkpoint, "target")
+    surrogate = checked_pair(target, found(store, asked.surrogate, "surrogate"))
+    if asked.undefended is None:
+        return Pair(target, surrogate, None)
+    undefended = found(store, asked.undefended, "undefended")
+    return Pair(target, surrogate, checked_pair(target, undefended, "undefended"))
+
+
+def found(store: CheckpointStore, name: str, field: str) -> Checkpoint:
+    """Return a checkpoint; an unknown one is blamed on the field that named it."""
+    try:
+        return store.find(name)
+    except UnknownCheckpointError as error:
+        error.field = field
+        raise
+
+
+def plan_of(asked: AttackRequest, card: Card) -> Plan:
+    """Return the plan of a request.
+
+    Raises:
+        InputError: the noise cannot be that of the target.
+    """
+    options = asked.model_dump(include=set(AttackOptions.model_fields))
+    kind = asked.noise or card.noise.kind
+    if kind not in card.graphs:
+        raise InputError(f"checkpoint {card.name} has no graph for {kind} noise", "noise")
+    return Plan(kind=kind, sigma=sigma_of(asked, card, kind), **options)
+
+
+def sigma_of(asked: AttackRequest, card: Card, kind: NoiseKind) -> float:
+    """Return the sigma that was asked for, or the one that the target was trained for."""
+    if asked.sigma is not None:
+        return asked.sigma
+    trained = card.noise.sigma_train
+    if kind is card.noise.kind and isinstance(trained, float) and trained > 0:
+        return trained
+    raise InputError(
+        f"sigma is needed: checkpoint {card.name} was not trained for one number of {kind} noise",
+        "sigma",
+    )
+
+
+def check_attacks(plan: Plan, pair: Pair) -> None:
+    """Refuse attacks that these networks do not allow."""
+    shape = pair.target.card.input.shape
+    if plan.has(AttackName.SQUARE) and len(shape) != PICTURE_AXES:
+        raise InputError(
+            f"the attack square needs pictures; {pair.target.name} takes {list(shape)}. "
+            "Leave it out of attacks",
+            "attacks",
+        )
+    if plan.adaptive and not pair.surrogate.card.noise_points:
+        raise InputError(
+            f"checkpoint {pair.surrogate.name} has no noise points, over which an adaptive "
+            "attacker averages; set adaptive to false",
+            "adaptive",
+        )
+
+
+def check_votes(plan: Plan, pair: Pair, settings: Settings) -> None:
+    """Refuse more votes than ``/predict`` casts."""
+    asks_more = plan.adaptive and plan.has(AttackName.SQUARE)
+    most = {
+        "votes": plan.votes * (ADAPTIVE_VOTES if asks_more else 1),
+        "vote_numbers": max(plan.vote_numbers, default=1),
+    }
+    macs = max(each.card.macs for each in (pair.target, pair.undefended) if each is not None)
+    allowed = min(settings.max_votes, int(settings.max_request_gmacs * GIGA / macs))
+    for field, votes in most.items():
+        if votes > allowed:
+            reason = " (four times as many for the adaptive Square attack)" if asks_more else ""
+            raise LimitError(
+                f"{field} asks for {votes} votes in a reply{reason}; allowed are {allowed}", field
+            )
+
+
+def results_bytes(plan: Plan, samples: Samples, steps: int) -> int:
+    """Return what the results may take up: an example of each sample in each step, and replies.
+
+    The Square attack keeps one more for each budget.
+    """
+    example = int(samples.inputs[0].nbytes)
+    replies = samples.labels.itemsize * max(plan.replies, plan.sweep_replies)
+    a_step = len(samples) * (example + replies + 4 * samples.labels.itemsize)
+    searches = 3 if plan.has(AttackName.SQUARE) else 0
+    budgets = len(plan.query_budgets) * min(len(samples), plan.query_samples) * example
+    return steps * a_step + searches * budgets

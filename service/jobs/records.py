@@ -1,0 +1,143 @@
+"""What is kept of a job, and how it is shown."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from pydantic import BaseModel
+
+from models.robustness.plan import Plan
+from models.robustness.report import About, AttackRow, Report
+from service.attack_schemas import (
+    AttackResult,
+    FinishedStep,
+    JobState,
+    JobStatus,
+    JobSummary,
+    PartialResults,
+)
+
+
+class Order(BaseModel):
+    """What is to be done; decided when the job is taken and never changed.
+
+    Attributes:
+        plan: attacks, noise, seed.
+        about: checkpoints and samples.
+    """
+
+    plan: Plan
+    about: About
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as it is kept; times in seconds since the epoch.
+
+    Attributes:
+        id: of the job.
+        state: where it is.
+        order: what is to be done.
+        created: when it was taken.
+        started: when the worker last began with it.
+        finished: when it last left the worker or the queue.
+        step: under way.
+        steps: in all.
+        progress: share of all work that is done.
+        progress_from: the same when the worker last began with the first step left.
+        paced: when that was.
+        queries: inputs sent to the target.
+        votes: cast on them.
+        error: why it is not running.
+        results: what is known so far.
+        wants_cancel: whether it has been told to stop.
+        finished_steps: in the order in which they were done.
+    """
+
+    id: str
+    state: JobState
+    order: Order
+    created: float
+    started: float | None
+    finished: float | None
+    step: str | None
+    steps: int
+    progress: float
+    progress_from: float
+    paced: float | None
+    queries: int
+    votes: int
+    error: str | None
+    results: PartialResults
+    wants_cancel: bool
+    finished_steps: tuple[FinishedStep, ...] = ()
+
+    def eta_s(self, now: float) -> float | None:
+        """Return the seconds left at the pace since the worker last began, if there is one."""
+        gained = self.progress - self.progress_from
+        if self.state is not JobState.RUNNING or self.paced is None or gained <= 0:
+            return None
+        return max(0.0, (now - self.paced) * (1 - self.progress) / gained)
+
+
+def summary_of(job: Job) -> JobSummary:
+    """Return a job as it stands in the list."""
+    about = job.order.about
+    return JobSummary(
+        id=job.id,
+        status_url=f"/attack/{job.id}",
+        state=job.state,
+        created_at=time_of(job.created),
+        target=about.target,
+        surrogate=about.surrogate,
+        samples=len(about.samples.indices),
+        progress=round(job.progress, 4),
+        error=job.error,
+    )
+
+
+def status_of(job: Job, now: float) -> JobStatus:
+    """Return a job with all that is known of it."""
+    summary = summary_of(job)
+    eta_s = job.eta_s(now)
+    return JobStatus(
+        **dict(summary),
+        started_at=None if job.started is None else time_of(job.started),
+        finished_at=None if job.finished is None else time_of(job.finished),
+        events_url=f"{summary.status_url}/events",
+        report_url=f"{summary.status_url}/report",
+        plan=job.order.plan,
+        step=job.step if job.state is JobState.RUNNING else None,
+        steps=job.steps,
+        finished_steps=list(job.finished_steps),
+        eta_s=None if eta_s is None else round(eta_s, 1),
+        queries=job.queries,
+        votes=job.votes,
+        results=job.results,
+    )
+
+
+def time_of(seconds: float) -> datetime:
+    """Return seconds since the epoch as a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def results_of(report: Report) -> PartialResults:
+    """Return what a report knows, in short."""
+    clean = report.clean
+    return PartialResults(
+        noiseless_accuracy=None if clean is None else clean.noiseless,
+        voted_accuracy=None if clean is None else clean.voted,
+        attacks=tuple(result_of(row) for row in report.attacks),
+        verdict=report.verdict,
+    )
+
+
+def result_of(row: AttackRow) -> AttackResult:
+    """Return what is known of one attack, in short."""
+    return AttackResult(
+        attack=row.attack,
+        family=row.family,
+        robust_accuracy_noiseless=None if row.noiseless is None else row.noiseless.robust_accuracy,
+        robust_accuracy=None if row.noisy is None else row.noisy.robust_accuracy,
+        attack_success_rate=None if row.noisy is None else row.noisy.attack_success_rate,
+    )

@@ -1,0 +1,84 @@
+"""The samples of a job: uploaded, or those of a data set that the server has."""
+
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import Card
+from models.checkpoint import Checkpoint
+from models.data_files import without_downloads
+from models.datasets import DATASETS
+from models.errors import DataError, InputError, LimitError
+from models.robustness.samples import Samples, samples_for
+from service.arrays import arrays_of
+from service.attack_schemas import AttackRequest
+from service.attack_setup import dataset_samples
+from service.schemas import shortened
+from service.settings import Settings
+
+log = logging.getLogger("noisevote")
+
+DEFAULT_IMAGES = 200
+
+
+def samples_of(asked: AttackRequest, target: Checkpoint, settings: Settings) -> tuple[Samples, str]:
+    """Return the samples and what they are, in words.
+
+    Raises:
+        InputError: they do not fit the target, or the server does not have them.
+        LimitError: there are too many.
+    """
+    if asked.dataset is not None and asked.dataset not in DATASETS:
+        raise InputError(
+            f"there is no data set {shortened(asked.dataset)}; known are: {', '.join(DATASETS)}",
+            "dataset",
+        )
+    count = (asked.images or DEFAULT_IMAGES) if asked.inputs is None else len(asked.inputs)
+    field = "images" if asked.inputs is None else "inputs"
+    if count > settings.max_attack_samples:
+        raise LimitError(
+            f"{count} samples are too many; allowed are {settings.max_attack_samples}", field
+        )
+    if asked.inputs is None:
+        return known_samples(asked.dataset or "", count, target, settings)
+    inputs = arrays_of(asked.inputs, target.card)
+    return samples_for(target.card, inputs, labels_of(asked.labels or [], target.card)), "uploaded"
+
+
+def labels_of(labels: list[int], card: Card) -> NDArray[np.int64]:
+    """Return labels ``[n]``.
+
+    Raises:
+        InputError: one of them is no class of the target.
+    """
+    classes = len(card.labels)
+    wrong = next((index for index, label in enumerate(labels) if not 0 <= label < classes), None)
+    if wrong is not None:
+        raise InputError(
+            f"labels[{wrong}] is {shortened(labels[wrong])}; checkpoint {card.name} has the "
+            f"classes 0 to {classes - 1}",
+            "labels",
+        )
+    return np.array(labels, np.int64)
+
+
+def known_samples(
+    dataset: str, count: int, target: Checkpoint, settings: Settings
+) -> tuple[Samples, str]:
+    """Return the first test images of a data set of the server."""
+    try:
+        with without_downloads():
+            samples = dataset_samples(target, dataset, count, settings.data_dir)
+    except DataError as error:
+        log.warning("data set %s cannot be used: %s", dataset, error)
+        raise InputError(
+            f"the data set {dataset} is not in the server's data directory, or not as its official "
+            "files have it; send inputs and labels instead",
+            "dataset",
+        ) from error
+    except InputError as error:
+        raise InputError(f"the data set {dataset} does not fit: {error}", "dataset") from error
+    if len(samples) < count:
+        raise InputError(f"the data set {dataset} has only {len(samples)} test images", "images")
+    return samples, f"{dataset}, first test images"

@@ -1,0 +1,133 @@
+"""Jobs as their askers deal with them: taken, cancelled, resumed, deleted.
+
+Every change is one transaction.
+"""
+
+import time
+
+from models.errors import JobStateError, LimitError
+from service.attack_schemas import ACTIVE, RESUMABLE, JobState
+from service.jobs.database import JobDatabase
+from service.jobs.records import Order
+
+
+class JobStore(JobDatabase):
+    """All jobs of a folder, and what can be done to them from outside."""
+
+    def known(self, key: str, digest: str) -> str | None:
+        """Return the job that was taken under an idempotency key, or None.
+
+        Raises:
+            JobStateError: the key belongs to another request.
+        """
+        with self.connected() as connection:
+            row = connection.execute(
+                "SELECT id, digest FROM jobs WHERE idempotency_key = ?", (key,)
+            ).fetchone()
+        if row is None:
+            return None
+        if row["digest"] != digest:
+            raise JobStateError(
+                f"the Idempotency-Key was used for another request, job {row['id']}; take a new one"
+            )
+        return str(row["id"])
+
+    def check_room(self, limit: int) -> None:
+        """Refuse a further job if there are as many as may be kept.
+
+        Raises:
+            LimitError: there are.
+        """
+        with self.connected() as connection:
+            (count,) = connection.execute("SELECT count(*) FROM jobs").fetchone()
+        if count >= limit:
+            raise LimitError(f"{count} jobs are kept, allowed are {limit}; delete some first")
+
+    def add(
+        self, job_id: str, order: Order, steps: int, limit: int, digest: str, key: str | None
+    ) -> str:
+        """Take a job and return its id; that of an earlier one under the same key.
+
+        Args:
+            job_id: of the new job, whose samples are kept.
+            order: what is to be done.
+            steps: in how many steps.
+            limit: of the number of jobs.
+            digest: of the request.
+            key: by which the same request is known again.
+
+        Raises:
+            LimitError: there are as many jobs as may be kept.
+            JobStateError: the key belongs to another request.
+        """
+        now = time.time()
+        taken = (job_id, JobState.QUEUED, order.model_dump_json(), now, now, steps, key, digest)
+        with self.connected() as connection:
+            done = connection.execute(
+                "INSERT INTO jobs (id, state, content, created, queued, steps, idempotency_key, "
+                "digest) SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM jobs) < ? "
+                "ON CONFLICT (idempotency_key) DO NOTHING",
+                (*taken, limit),
+            )
+            if done.rowcount == 1:
+                return job_id
+        earlier = None if key is None else self.known(key, digest)
+        if earlier is not None:
+            return earlier
+        raise LimitError(f"as many jobs are kept as are allowed, {limit}; delete some first")
+
+    def cancel(self, job_id: str) -> None:
+        """Tell a job to stop: a queued one at once, a running one as soon as its worker looks.
+
+        Raises:
+            UnknownJobError: there is none of that id.
+            JobStateError: it is neither queued nor running.
+        """
+        with self.connected() as connection:
+            done = connection.execute(
+                "UPDATE jobs SET wants_cancel = 1, "
+                "finished = CASE state WHEN 'queued' THEN ? ELSE finished END, "
+                "state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END "
+                "WHERE id = ? AND state IN (?, ?)",
+                (time.time(), job_id, *ACTIVE),
+            )
+        if done.rowcount == 0:
+            state = self.find(job_id).state
+            raise JobStateError(
+                f"the job is {state}; only queued and running jobs can be cancelled"
+            )
+
+    def resume(self, job_id: str) -> None:
+        """Queue a job again that did not come to its end.
+
+        Raises:
+            UnknownJobError: there is none of that id.
+            JobStateError: it is done, or has not stopped.
+        """
+        with self.connected() as connection:
+            done = connection.execute(
+                "UPDATE jobs SET state = ?, queued = ?, wants_cancel = 0, error = NULL, "
+                "finished = NULL WHERE id = ? AND state IN (?, ?, ?)",
+                (JobState.QUEUED, time.time(), job_id, *RESUMABLE),
+            )
+        if done.rowcount == 0:
+            state = self.find(job_id).state
+            raise JobStateError(f"the job is {state}; there is nothing to resume")
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job.
+
+        Raises:
+            UnknownJobError: there is none of that id.
+            JobStateError: it is queued or running.
+        """
+        with self.connected() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            done = connection.execute(
+                "DELETE FROM jobs WHERE id = ? AND state NOT IN (?, ?)", (job_id, *ACTIVE)
+            )
+            if done.rowcount:
+                connection.execute("DELETE FROM steps WHERE job = ?", (job_id,))
+            connection.execute("COMMIT")
+        if done.rowcount == 0:
+            raise JobStateError(f"the job is {self.find(job_id).state}; cancel it first")

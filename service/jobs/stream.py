@@ -1,0 +1,100 @@
+"""The progress of a job as server-sent events."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from models.errors import NoisevoteError
+from service.attack_schemas import ACTIVE, JobStatus
+from service.dependencies import client_leaves
+from service.errors import DrainingError, on_client_left, on_noisevote_error, on_unexpected
+from service.events import KEEP_ALIVE, EventStream, event
+from service.jobs.desk import JobDesk
+from service.streaming import KEEP_ALIVE_S
+
+LOOKS_EVERY_S = 0.5
+"""The worker is another process, perhaps of another server: the database has its news."""
+
+
+class JobStream:
+    """The events of one job.
+
+    Args:
+        desk: knows the job.
+        job_id: of the job.
+        request: whose client waits.
+        closing: set when the process is told to stop.
+    """
+
+    def __init__(
+        self, desk: JobDesk, job_id: str, request: Request, closing: asyncio.Event
+    ) -> None:
+        self._desk = desk
+        self._job_id = job_id
+        self._request = request
+        self._closing = closing
+        self._told = time.monotonic()
+
+    async def begun(self) -> EventStream:
+        """Return the reply.
+
+        Raises:
+            UnknownJobError: there is no such job.
+        """
+        return EventStream(self._events(await self._desk.status(self._job_id)))
+
+    async def _events(self, status: JobStatus) -> AsyncGenerator[bytes, None]:
+        """Yield events until the job has stopped, an error, or the end of all waiting."""
+        leaving = asyncio.create_task(client_leaves(self._request))
+        closing = asyncio.create_task(self._closing.wait())
+        try:
+            while status.state in ACTIVE:
+                yield event("status", status.model_dump_json().encode())
+                while (news := await self._news(status)) is None:
+                    if self._is_quiet():
+                        yield KEEP_ALIVE
+                    await wait_a_little(leaving, closing)
+                status = news
+            yield event("end", status.model_dump_json().encode())
+        except ClientDisconnect as error:
+            await on_client_left(self._request, error)
+        except NoisevoteError as error:
+            yield event("error", bytes((await on_noisevote_error(self._request, error)).body))
+        except Exception as error:  # noqa: BLE001 - logged, and answered without its insides
+            yield event("error", bytes((await on_unexpected(self._request, error)).body))
+        finally:
+            for task in (leaving, closing):
+                task.cancel()
+            await asyncio.gather(leaving, closing, return_exceptions=True)
+
+    def _is_quiet(self) -> bool:
+        """Return whether nothing was said for long; it counts from now on again."""
+        is_quiet = time.monotonic() - self._told >= KEEP_ALIVE_S
+        if is_quiet:
+            self._told = time.monotonic()
+        return is_quiet
+
+    async def _news(self, known: JobStatus) -> JobStatus | None:
+        """Return the status if it is another than the known one, whatever the time."""
+        status = await self._desk.status(self._job_id)
+        same_time = {"eta_s": known.eta_s}
+        return None if status.model_copy(update=same_time) == known else status
+
+
+async def wait_a_little(leaving: asyncio.Task[None], closing: asyncio.Task[bool]) -> None:
+    """Wait until it is time to look again.
+
+    Raises:
+        ClientDisconnect: the client has left.
+        DrainingError: the process has been told to stop.
+    """
+    await asyncio.wait(
+        {leaving, closing}, timeout=LOOKS_EVERY_S, return_when=asyncio.FIRST_COMPLETED
+    )
+    if leaving.done():
+        raise ClientDisconnect
+    if closing.done():
+        raise DrainingError("the service is shutting down; ask again later")

@@ -1,0 +1,202 @@
+"""``/attack``: robustness assessments as jobs."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi.responses import HTMLResponse, StreamingResponse
+
+from models.errors import (
+    CheckpointError,
+    InputError,
+    JobStateError,
+    LimitError,
+    MissingExtraError,
+    OverloadedError,
+    StorageError,
+    UnknownCheckpointError,
+    UnknownJobError,
+)
+from models.robustness.report import Report
+from models.robustness.report_html import POLICY
+from service.attack_schemas import AttackRequest, JobList, JobStatus
+from service.attack_setup import REPORT_HTML, REPORT_JSON
+from service.bodies import HeldBytes, read_body
+from service.dependencies import PredictorDep
+from service.errors import BodyTooLargeError, DrainingError, NotJsonError, responses_for
+from service.events import EventStream
+from service.jobs.desk import JobDesk
+from service.jobs.stream import JobStream
+from service.schemas import inlined_schema
+
+router = APIRouter(prefix="/attack", tags=["robustness assessments"])
+
+EVENTS = """
+The progress of a job as server-sent events:
+
+* `status`: something has changed; the data are the job as `GET /attack/{job_id}` has it.
+* `end`: the job has stopped, the data are the same; the last event.
+* `error`: instead of `end`, if something went wrong: the body of an error.
+
+Lines that start with a colon keep the connection open and mean nothing.
+"""
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": f"{POLICY}; sandbox",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+async def desk_of(request: Request) -> JobDesk:
+    """Return the app's desk, which learns where the app is reached."""
+    desk: JobDesk = request.app.state.jobs
+    desk.reached_at(request.scope.get("server"))
+    return desk
+
+
+async def refuse_if_draining(request: Request) -> None:
+    """Raise if the process has been told to stop."""
+    if request.app.state.closing.is_set():
+        raise DrainingError("the service is shutting down; send the request again")
+
+
+DeskDep = Annotated[JobDesk, Depends(desk_of)]
+KeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Anything unique: a request sent again with it gives the job of the first.",
+    ),
+]
+
+
+@router.post(
+    "",
+    status_code=202,
+    dependencies=[Depends(refuse_if_draining)],
+    responses=responses_for(
+        NotJsonError,
+        UnknownCheckpointError,
+        JobStateError,
+        BodyTooLargeError,
+        InputError,
+        LimitError,
+        OverloadedError,
+        MissingExtraError,
+        CheckpointError,
+        DrainingError,
+        StorageError,
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": inlined_schema(AttackRequest)}},
+        }
+    },
+)
+async def start(
+    request: Request,
+    response: Response,
+    desk: DeskDep,
+    predictor: PredictorDep,
+    key: KeyHeader = None,
+) -> JobStatus:
+    """Queue an assessment of how well noise and votes protect a checkpoint."""
+    held: HeldBytes = request.app.state.held_bytes
+    with held.room() as room:
+        body = await read_body(request, predictor.settings.max_body_bytes, room)
+        status = await desk.submit(body, key)
+    response.headers["Location"] = status.status_url
+    return status
+
+
+@router.get("", responses=responses_for(StorageError))
+async def list_jobs(desk: DeskDep) -> JobList:
+    """List all assessments, the newest first."""
+    return await desk.jobs()
+
+
+@router.get("/{job_id}", responses=responses_for(UnknownJobError, StorageError))
+async def show(job_id: str, desk: DeskDep) -> JobStatus:
+    """Show how far an assessment has come, and what is known so far."""
+    return await desk.status(job_id)
+
+
+@router.delete(
+    "/{job_id}",
+    status_code=204,
+    responses=responses_for(UnknownJobError, JobStateError, StorageError),
+)
+async def delete(job_id: str, desk: DeskDep) -> None:
+    """Delete an assessment that has stopped, with its results."""
+    await desk.delete(job_id)
+
+
+@router.post(
+    "/{job_id}/cancel",
+    status_code=202,
+    responses=responses_for(UnknownJobError, JobStateError, StorageError),
+)
+async def cancel(job_id: str, desk: DeskDep) -> JobStatus:
+    """Stop an assessment; its finished steps are kept."""
+    return await desk.cancel(job_id)
+
+
+@router.post(
+    "/{job_id}/resume",
+    status_code=202,
+    dependencies=[Depends(refuse_if_draining)],
+    responses=responses_for(
+        UnknownJobError, JobStateError, MissingExtraError, DrainingError, StorageError
+    ),
+)
+async def resume(job_id: str, desk: DeskDep) -> JobStatus:
+    """Go on with an assessment that was cancelled, interrupted or failed; no step is done twice."""
+    return await desk.resume(job_id)
+
+
+@router.get(
+    "/{job_id}/events",
+    response_class=StreamingResponse,
+    description=EVENTS,
+    responses={
+        200: {
+            "description": "Server-sent events; `status` and `end` hold this.",
+            "content": {"text/event-stream": {"schema": inlined_schema(JobStatus)}},
+        },
+        **responses_for(UnknownJobError, StorageError),
+    },
+)
+async def events(job_id: str, desk: DeskDep, request: Request) -> EventStream:
+    """Send the progress of an assessment until it stops."""
+    return await JobStream(desk, job_id, request, request.app.state.closing).begun()
+
+
+@router.get(
+    "/{job_id}/report",
+    response_model=Report,
+    responses=responses_for(UnknownJobError, JobStateError, StorageError),
+)
+async def report(job_id: str, desk: DeskDep) -> Response:
+    """Return the report, of all steps that are finished."""
+    content = await desk.file(job_id, REPORT_JSON)
+    return Response(content, media_type="application/json")
+
+
+@router.get(
+    "/{job_id}/report.html",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The page.",
+            "content": {"text/html": {"schema": {"type": "string"}}},
+        },
+        **responses_for(UnknownJobError, JobStateError, StorageError),
+    },
+)
+async def report_page(job_id: str, desk: DeskDep) -> Response:
+    """Return the report as a page that needs nothing beside it."""
+    content = await desk.file(job_id, REPORT_HTML)
+    return HTMLResponse(content, headers=PAGE_HEADERS)

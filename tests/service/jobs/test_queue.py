@@ -1,0 +1,276 @@
+"""Jobs without a worker: what is kept, in which order, and who may do what to them."""
+
+import asyncio
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.attack_schemas import JobState, PartialResults
+from service.jobs.folder import JobFolder
+from service.jobs.ledger import JobLedger
+from tests.service.jobs.support import SURROGATE, body_of, serving_jobs, some_samples, submitted
+from tests.service.support import CHECKPOINT, error_in
+from tests.service.test_metrics import scraped, value
+from tests.service.test_stream import events_in, scope
+
+pytestmark = pytest.mark.anyio
+
+
+def ledger_of(folder: Path) -> JobLedger:
+    return JobLedger(JobFolder(folder).database)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[JobLedger]:
+    """The ledger in the hands of a worker: whoever holds its lock."""
+    lock = JobFolder(tmp_path).worker_lock()
+    assert lock.acquire(waits=False)
+    yield ledger_of(tmp_path)
+    lock.release()
+
+
+async def test_a_job_is_queued_listed_and_shown_with_its_whole_plan(tmp_path: Path) -> None:
+    async with serving_jobs(tmp_path) as (_, client):
+        status = await submitted(client, sigma=None, noise=None, sigmas=[0, 0.5], seed=9)
+        listed = (await client.get("/attack")).json()["jobs"]
+        samples = await scraped(client)
+        assert value(samples, "jobs", state="queued") == 1
+        assert value(samples, "jobs", state="done") == 0
+        shown = (await client.get(status["status_url"])).json()
+        again = (await client.get("/attack")).json()["jobs"]
+    assert shown == status
+    assert status["state"] == "queued"
+    assert (status["target"], status["surrogate"]) == (CHECKPOINT, SURROGATE)
+    assert (status["samples"], status["progress"], status["queries"]) == (2, 0, 0)
+    assert (status["step"], status["eta_s"], status["finished_steps"]) == (None, None, [])
+    assert status["plan"]["sigma"] == 1.0, "the checkpoint's sigma_train"
+    assert status["plan"]["kind"] == "multiplicative"
+    assert (status["plan"]["sigmas"], status["plan"]["seed"]) == ([0, 0.5], 9)
+    assert status["steps"] > 10
+    assert listed == again
+    assert listed == [{name: status[name] for name in listed[0]}]
+
+
+async def test_a_request_sent_again_under_its_key_gives_the_same_job(tmp_path: Path) -> None:
+    key = {"Idempotency-Key": "once"}
+    async with serving_jobs(tmp_path, max_jobs=2) as (_, client):
+        first = (await client.post("/attack", json=body_of(), headers=key)).json()
+        second = (await client.post("/attack", json=body_of(), headers=key)).json()
+        assert second == first
+        other = await client.post("/attack", json=body_of(seed=6), headers=key)
+        assert first["id"] in error_in(other, 409, "job_state")["message"]
+        assert (await submitted(client))["id"] != first["id"], "without a key every request counts"
+
+
+async def test_no_more_jobs_are_kept_than_allowed(tmp_path: Path) -> None:
+    async with serving_jobs(tmp_path, max_jobs=2) as (_, client):
+        first = await submitted(client)
+        await submitted(client)
+        refusal = await client.post("/attack", json=body_of())
+        assert (
+            "2 jobs are kept, allowed are 2" in error_in(refusal, 422, "limit_exceeded")["message"]
+        )
+        await client.post(f"{first['status_url']}/cancel")
+        await client.delete(first["status_url"])
+        await submitted(client)
+        assert len((await client.get("/attack")).json()["jobs"]) == 2
+    folders = [path for path in tmp_path.iterdir() if path.is_dir()]
+    assert len(folders) == 2, "what was refused or deleted leaves nothing behind"
+
+
+async def test_a_job_is_cancelled_resumed_and_deleted_in_the_states_that_allow_it(
+    tmp_path: Path,
+) -> None:
+    async with serving_jobs(tmp_path) as (_, client):
+        url = (await submitted(client))["status_url"]
+        message = error_in(await client.post(f"{url}/resume"), 409, "job_state")["message"]
+        assert message == "the job is queued; there is nothing to resume"
+        message = error_in(await client.delete(url), 409, "job_state")["message"]
+        assert message == "the job is queued; cancel it first"
+        for page in ("report", "report.html"):
+            message = error_in(await client.get(f"{url}/{page}"), 409, "job_state")["message"]
+            assert "nothing to report" in message
+
+        cancelled = await client.post(f"{url}/cancel")
+        assert (cancelled.status_code, cancelled.json()["state"]) == (202, "cancelled")
+        assert cancelled.json()["finished_at"] is not None
+        message = error_in(await client.post(f"{url}/cancel"), 409, "job_state")["message"]
+        assert "the job is cancelled" in message
+
+        resumed = await client.post(f"{url}/resume")
+        assert (resumed.status_code, resumed.json()["state"]) == (202, "queued")
+        await client.post(f"{url}/cancel")
+        deleted = await client.delete(url)
+        assert (deleted.status_code, deleted.content) == (204, b"")
+        error_in(await client.get(url), 404, "unknown_job")
+        error_in(await client.delete(url), 404, "unknown_job")
+
+
+async def test_jobs_of_a_service_that_ended_are_interrupted_and_can_be_resumed(
+    tmp_path: Path,
+) -> None:
+    async with serving_jobs(tmp_path) as (_, client):
+        running = await submitted(client)
+        queued = await submitted(client)
+        cancelled = await submitted(client)
+        await client.post(f"{cancelled['status_url']}/cancel")
+    # As a worker leaves it that was killed together with its server:
+    claimed = ledger_of(tmp_path).claim()
+    assert claimed is not None
+    assert claimed.id == running["id"], "the one that waited longest"
+    ledger_of(tmp_path).advance(running["id"], "clean/noisy", 0.25, queries=6, votes=9)
+    orphan = tmp_path / "0123456789abcdef"
+    orphan.mkdir()
+    async with serving_jobs(tmp_path) as (_, client):
+        jobs = {job["id"]: job for job in (await client.get("/attack")).json()["jobs"]}
+        assert jobs[running["id"]]["state"] == jobs[queued["id"]]["state"] == "interrupted"
+        assert jobs[running["id"]]["error"] == "the server ended unexpectedly"
+        assert jobs[running["id"]]["progress"] == 0.25
+        assert jobs[cancelled["id"]]["state"] == "cancelled"
+        assert not orphan.exists(), "the folder of a job that was never taken"
+        resumed = (await client.post(f"{running['status_url']}/resume")).json()
+        assert (resumed["state"], resumed["error"], resumed["queries"]) == ("queued", None, 6)
+
+
+async def test_processes_that_share_a_folder_see_the_same_and_leave_each_other_alone(
+    tmp_path: Path,
+) -> None:
+    async with serving_jobs(tmp_path) as (_, first):
+        job = await submitted(first)
+        async with serving_jobs(tmp_path) as (_, second):
+            assert (await second.get(job["status_url"])).json() == job
+            await second.post(f"{job['status_url']}/cancel")
+            other = await submitted(second)
+            assert (await first.get(job["status_url"])).json()["state"] == "cancelled"
+        assert (await first.get(other["status_url"])).json()["state"] == "queued"
+
+
+async def test_a_queued_job_is_claimed_once_and_in_turn(tmp_path: Path, ledger: JobLedger) -> None:
+    async with serving_jobs(tmp_path) as (_, client):
+        ids = [(await submitted(client))["id"] for _ in range(3)]
+        await client.post(f"/attack/{ids[0]}/cancel")
+        await client.post(f"/attack/{ids[0]}/resume")  # to the end of the queue
+        claimed = [job.id for job in iter(ledger.claim, None)]
+        assert claimed == [ids[1], ids[2], ids[0]]
+        assert ledger.advance(ids[1], "pgd/restart 0", 0.5) is False
+        await client.post(f"/attack/{ids[1]}/cancel")
+        assert ledger.advance(ids[1], "pgd/restart 0", 0.6) is True
+        ledger.finish(ids[1], JobState.CANCELLED)
+        assert (await client.get(f"/attack/{ids[1]}")).json()["state"] == "cancelled"
+
+
+async def test_eta_is_the_work_left_at_the_pace_since_the_worker_began(
+    tmp_path: Path, ledger: JobLedger
+) -> None:
+    async with serving_jobs(tmp_path) as (_, client):
+        job_id = (await submitted(client))["id"]
+        ledger.claim()
+        ledger.advance(job_id, "clean/noisy", 0.2)
+        assert (await client.get(f"/attack/{job_id}")).json()["eta_s"] is None
+        ledger.advance(job_id, "clean/noisy", 0.6)
+        job = ledger.find(job_id)
+    assert job.paced is not None
+    assert job.eta_s(job.paced + 100) == pytest.approx(100)
+    assert job.eta_s(job.paced + 100) != job.eta_s(job.paced + 50)
+
+
+async def test_events_follow_a_job_to_its_end(tmp_path: Path, ledger: JobLedger) -> None:
+    async with serving_jobs(tmp_path) as (_, client):
+        job_id = (await submitted(client))["id"]
+
+        async def work() -> None:
+            ledger.claim()
+            ledger.advance(job_id, "pgd/restart 0", 0.5, queries=4, votes=8)
+            ledger.keep_results(job_id, PartialResults())
+            ledger.finish(job_id, JobState.DONE)
+
+        asking = asyncio.create_task(client.get(f"/attack/{job_id}/events"))
+        await client.get("/attack")
+        await work()
+        response = await asking
+        assert response.headers["content-type"].startswith("text/event-stream")
+        *statuses, (last, ended) = events_in(response.text)
+        assert {name for name, _ in statuses} <= {"status"}
+        assert (last, ended) == ("end", (await client.get(f"/attack/{job_id}")).json())
+        assert (ended["state"], ended["progress"], ended["votes"]) == ("done", 1, 8)
+        once_more = events_in((await client.get(f"/attack/{job_id}/events")).text)
+        assert once_more == [("end", ended)], "a job that has stopped has one event"
+
+
+async def test_events_end_when_the_service_stops_or_the_job_is_gone(tmp_path: Path) -> None:
+    async with serving_jobs(tmp_path) as (app, client):
+        url = (await submitted(client))["status_url"]
+        asking = asyncio.create_task(client.get(f"{url}/events"))
+        await client.get("/attack")
+        app.state.closing.set()
+        names = [name for name, _ in events_in((await asking).text)]
+        assert names == ["status", "error"]
+        error_in(await client.post("/attack", json=body_of()), 503, "draining")
+        error_in(await client.post(f"{url}/resume"), 503, "draining")
+
+
+async def test_events_end_when_the_client_leaves(tmp_path: Path) -> None:
+    sent: list[dict[str, Any]] = []
+    left = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(dict(message))
+        if message["type"] == "http.response.body":
+            left.set()
+
+    async with serving_jobs(tmp_path) as (app, client):
+        url = (await submitted(client))["status_url"]
+        asked = scope(f"{url}/events") | {"method": "GET", "server": ("service", None)}
+        await app(asked, receive, send)
+    bodies = b"".join(message.get("body", b"") for message in sent)
+    assert bodies.startswith(b"event: status\n")
+    assert b"event: end" not in bodies
+
+
+async def test_a_folder_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
+    async with serving_jobs(tmp_path) as (_, client):
+        job = await submitted(client)
+    with ledger_of(tmp_path).connected() as connection:
+        connection.execute("PRAGMA user_version = 2")
+    async with serving_jobs(tmp_path) as (_, client):
+        error = error_in(await client.post("/attack", json=body_of()), 507, "storage")
+        assert error["message"] == "the jobs are kept in version 2; this service knows 1"
+    assert ledger_of(tmp_path).find(job["id"]).state is JobState.QUEUED
+
+
+async def test_a_database_that_is_none_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    (tmp_path / "jobs.sqlite").write_bytes(b"no database" * 1000)
+    async with serving_jobs(tmp_path) as (_, client):
+        assert (
+            "file is not a database"
+            in error_in(await client.get("/attack"), 507, "storage")["message"]
+        )
+        error_in(await client.post("/attack", json=body_of()), 507, "storage")
+        assert (await client.get("/health/ready")).status_code == 200
+
+
+def test_the_worker_lock_is_held_by_one_and_the_server_lock_by_many(tmp_path: Path) -> None:
+    folder = JobFolder(tmp_path)
+    first, second = folder.worker_lock(), folder.worker_lock()
+    assert first.acquire(waits=False)
+    assert not second.acquire(waits=False)
+    first.release()
+    assert second.acquire(waits=False)
+    servers = [folder.server_lock() for _ in range(3)]
+    assert all(lock.acquire(shared=True, waits=False) for lock in servers)
+    assert not folder.server_lock().acquire(waits=False)
+
+
+def test_samples_come_back_as_they_were_kept(tmp_path: Path) -> None:
+    folder, samples = JobFolder(tmp_path), some_samples(3)
+    folder.keep_samples("0123456789abcdef", samples, 0)
+    kept = folder.samples("0123456789abcdef")
+    assert (kept.inputs == samples.inputs).all()
+    assert kept.labels.tolist() == samples.labels.tolist()
+    assert kept.indices.tolist() == [0, 1, 2]

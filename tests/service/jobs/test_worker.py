@@ -1,0 +1,203 @@
+"""The real worker of a real server: what it does, and what remains when it is killed."""
+
+import os
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.checkpoint import SHIPPED, CheckpointStore
+from models.data_files import DATA_DIR_VARIABLE
+from models.datasets import data_dir
+from models.noise import NoiseKind
+from models.robustness.assessment import assess
+from models.robustness.target import CheckpointTarget, Conditions
+from models.robustness.watch import Watch
+from models.stopping import StopRule
+from service.attack_client import AsyncAttacks, Attacks
+from service.attack_schemas import JobState
+from service.attack_setup import run_of
+from service.client import AsyncClient
+from service.exchange import ServiceError
+from service.jobs.http_target import HttpTarget, Meter
+from service.jobs.limits import RequestLimits
+from service.jobs.orders import results_bytes
+from service.keys import INTERNAL
+from tests.service.jobs.support import (
+    body_of,
+    client_of,
+    environment,
+    request_of,
+    serving_jobs,
+    some_samples,
+    without,
+)
+from tests.service.support import CHECKPOINT, noise_image
+from tests.service.test_client import ASKED
+from tests.service.test_metrics import samples_in, value
+from tests.service.test_server import Server, started
+
+STORE = CheckpointStore(SHIPPED)
+LIMITS = RequestLimits(
+    max_inputs=64, max_body_bytes=2**23, max_request_gmacs=400, allow_client_seed=True
+)
+
+
+class CountedTarget(CheckpointTarget):
+    """Asked in this process; counts inputs and votes over all targets."""
+
+    queries = 0
+    votes = 0
+
+    def vote_counts(
+        self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
+    ) -> NDArray[np.int64]:
+        found = super().vote_counts(inputs, conditions, stop)
+        CountedTarget.queries += len(inputs)
+        CountedTarget.votes += int(found.sum())
+        return found
+
+
+def conditions() -> dict[str, Conditions]:
+    return {
+        "noisy": Conditions(0.7, 9),
+        "noiseless": Conditions(0.0, 1),
+        "frozen": Conditions(0.7, 5, seed=3),
+    }
+
+
+@pytest.mark.parametrize("stop", [StopRule.FULL, StopRule.EXACT])
+@pytest.mark.parametrize("case", conditions())
+def test_a_target_gives_over_http_the_votes_that_it_gives_in_the_process(
+    case: str, stop: StopRule, server: Server
+) -> None:
+    checkpoint, kind = STORE.find(CHECKPOINT), NoiseKind.ADDITIVE
+    adversarial = some_samples(3).inputs + np.float32(1e-3) * np.random.default_rng(0).random(
+        (3, 1, 28, 28), np.float32
+    )
+    inputs = np.clip(adversarial, 0, 1).astype(np.float32)
+    meter, votes = Meter(), 0
+    with client_of(server) as client:
+        over_http = HttpTarget(client, LIMITS, meter, checkpoint, kind, 11)
+        here = CheckpointTarget(checkpoint, kind, 11)
+        for _ in range(2):
+            found = over_http.vote_counts(inputs, conditions()[case], stop)
+            assert np.array_equal(found, here.vote_counts(inputs, conditions()[case], stop))
+            votes += int(found.sum())
+    assert meter.read() == (6, votes)
+    assert meter.read() == (0, 0)
+
+
+def test_requests_are_cut_to_what_the_server_takes(server: Server) -> None:
+    limits = LIMITS.model_copy(update={"max_inputs": 2, "allow_client_seed": False})
+    with client_of(server) as client:
+        target = HttpTarget(
+            client, limits, Meter(), STORE.find(CHECKPOINT), NoiseKind.MULTIPLICATIVE, 1
+        )
+        inputs = np.array([[noise_image()]] * 5, np.float32)
+        first, second = (
+            target.vote_counts(inputs, Conditions(1.0, 30), StopRule.FULL) for _ in range(2)
+        )
+    assert first.shape == (5, 10)
+    assert (first.sum(axis=1) == 30).all()
+    assert not np.array_equal(first, second), "without seeds the server draws fresh noise"
+    checkpoint = STORE.find(CHECKPOINT)
+    for changes, votes, most in (
+        ({"max_inputs": 7}, 1, 7),
+        ({"max_body_bytes": 100_000}, 1, 5),
+        ({"max_request_gmacs": 0.5}, 10, 0.5e9 / 10 / checkpoint.card.macs),
+        ({"max_request_gmacs": 0.001}, 1000, 1),
+    ):
+        at_once = LIMITS.model_copy(update=changes).inputs_at_once(checkpoint, votes)
+        assert at_once == max(1, int(most))
+
+
+def test_a_job_ends_with_the_report_that_it_would_have_without_a_server(
+    server: Server, folder: Path
+) -> None:
+    samples = some_samples()
+    with client_of(server) as client:
+        attacks = Attacks(client)
+        job = attacks.submit(request_of(body_of(samples)))
+        seen = list(attacks.watch(job.id))
+        report = attacks.report(job.id)
+        page = attacks.report_page(job.id)
+        maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+        counted = samples_in(client.send("GET", "/metrics").text)
+        kept = [
+            sum(array.nbytes for array in np.load(step).values())
+            for step in (folder / job.id / "steps").glob("*.npz")
+        ]
+        attacks.delete(job.id)
+        assert attacks.jobs().jobs == []
+    assert not (folder / job.id).exists()
+    assert len(kept) == report.steps
+    assert 0.5 < sum(kept) / results_bytes(report.plan, samples, report.steps) <= 1
+    run = run_of(STORE, report.about, report.plan, samples, folder / "here", Watch(), CountedTarget)
+    assert report == assess(run, report.about)
+    status = seen[-1]
+    assert (status.state, status.error, status.progress) == (JobState.DONE, None, 1)
+    assert [before.state for before in seen[:-1]].count(JobState.DONE) == 0
+    assert [before.progress for before in seen] == sorted(before.progress for before in seen)
+    assert len(status.finished_steps) == status.steps == report.steps
+    assert all(step.seconds is not None for step in status.finished_steps)
+    assert (status.queries, status.votes) == (CountedTarget.queries, CountedTarget.votes)
+    assert value(counted, "key_votes_total", key=INTERNAL) == status.votes, "metered apart"
+    assert value(counted, "jobs", state="done") == 1
+    assert report.verdict is not None
+    assert status.results.verdict == report.verdict
+    assert "<h2>Verdict</h2>" in page
+    assert "torch" not in maps, "the serving process is free of torch"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not data_dir().is_dir(), reason="needs the official data")
+def test_images_of_a_data_set_of_the_server_are_attacked(tmp_path: Path) -> None:
+    asked = without(body_of(), "inputs", "labels") | {"dataset": "mnist", "images": 3}
+    settings = environment(tmp_path) | {DATA_DIR_VARIABLE: str(data_dir())}
+    with started(settings) as server, client_of(server) as client:
+        attacks = Attacks(client)
+        *_, status = attacks.watch(attacks.submit(request_of(asked)).id)
+        report = attacks.report(status.id)
+    assert status.samples == 3
+    assert report.about.samples.source == "mnist, first test images"
+    assert report.about.samples.indices == (0, 1, 2)
+
+
+def test_a_worker_that_cannot_start_fails_the_job_once_and_says_so(tmp_path: Path) -> None:
+    broken = tmp_path / "broken" / "torch"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("import os; os._exit(7)")
+    path = os.pathsep.join([str(tmp_path / "broken"), os.environ.get("PYTHONPATH", "")])
+    settings = environment(tmp_path / "jobs") | {"PYTHONPATH": path}
+    with started(settings) as server, client_of(server) as client:
+        attacks = Attacks(client)
+        *_, status = attacks.watch(attacks.submit(request_of(body_of())).id)
+        assert status.state is JobState.INTERRUPTED
+        assert status.error == "its worker ended unexpectedly, with exit code 7"
+        assert client.predict(ASKED).predictions
+
+
+@pytest.mark.anyio
+async def test_the_asynchronous_client_does_the_same(tmp_path: Path) -> None:
+    async with serving_jobs(tmp_path) as (app, _):
+        transport = httpx.ASGITransport(app)
+        async with AsyncClient("http://service", transport=transport) as client:
+            attacks = AsyncAttacks(client)
+            job = await attacks.submit(request_of(body_of()))
+            assert [summary.id for summary in (await attacks.jobs()).jobs] == [job.id]
+            assert (await attacks.status(job.id)).state is JobState.QUEUED
+            assert (await attacks.cancel(job.id)).state is JobState.CANCELLED
+            assert [seen.state async for seen in attacks.watch(job.id)] == [JobState.CANCELLED]
+            assert (await attacks.resume(job.id)).state is JobState.QUEUED
+            await attacks.cancel(job.id)
+            with pytest.raises(ServiceError, match="nothing to report"):
+                await attacks.report(job.id)
+            with pytest.raises(ServiceError, match="nothing to report"):
+                await attacks.report_page(job.id)
+            await attacks.delete(job.id)
+            with pytest.raises(ServiceError) as refusal:
+                await attacks.status(job.id)
+            assert (refusal.value.status, refusal.value.code) == (404, "unknown_job")

@@ -1,0 +1,227 @@
+"""The vote drift monitor: quiet when votes agree as the card says, loud when they do not."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from numpy.typing import NDArray
+
+from models.card import AgreementReference
+from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from models.drift import shares_of
+from models.noise import NOISE_SCHEME, NoiseKind
+from models.runtime import OnnxRuntime, Rows
+from service.drift import ALPHA, WINDOW, Series
+from service.replies import DriftState
+from service.settings import Settings
+from tests.service.support import CHECKPOINT, Json, array, ask, copy_of_checkpoint, serving
+from tests.service.test_metrics import scraped, value
+
+pytestmark = pytest.mark.anyio
+
+VOTES = 5
+DIGITS = [array(digit) for digit in range(10)] * 4
+
+
+class LouderRuntime(OnnxRuntime):
+    """Hardware with more noise than it is said to have.
+
+    Attributes:
+        times: as much of it.
+    """
+
+    times = 1.0
+
+    def outputs(self, rows: Rows) -> NDArray[np.float32]:
+        louder = Rows(rows.images, rows.image_of_row, self.times * rows.sigma, rows.keys)
+        return super().outputs(louder)
+
+
+class LouderCheckpoint(Checkpoint):
+    """Its multiplicative noise is louder than it is said to be."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        shapes = {point.name: point.shape for point in self.card.noise_points}
+        kind = NoiseKind.MULTIPLICATIVE
+        self.louder = LouderRuntime(folder / self.card.graphs[kind], kind, shapes)
+
+    def loaded(self, kind: NoiseKind) -> OnnxRuntime | None:
+        return self.louder if kind is NoiseKind.MULTIPLICATIVE else super().loaded(kind)
+
+
+def measured(sigma: float, replies: list[Json]) -> AgreementReference:
+    """Return what a card would say of these replies."""
+    counts = np.array([one["vote_counts"] for reply in replies for one in reply["predictions"]])
+    agreement, margin = shares_of(counts).T
+    return AgreementReference(
+        kind=NoiseKind.MULTIPLICATIVE,
+        sigma=sigma,
+        votes=int(counts[0].sum()),
+        inputs=len(counts),
+        agreement_mean=agreement.mean(),
+        agreement_sd=agreement.std(),
+        margin_mean=margin.mean(),
+        margin_sd=margin.std(),
+        seed=0,
+        noise_scheme=NOISE_SCHEME,
+        command="measured in a test",
+    )
+
+
+@pytest.fixture(scope="module")
+async def followed(
+    anyio_backend: str,  # noqa: ARG001
+    client: httpx.AsyncClient,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient, LouderRuntime]]:
+    """A service whose card was measured on drawn digits."""
+    references = []
+    for sigma in (0.7, 1.0, 1.4):
+        asked = {"inputs": DIGITS, "votes": VOTES, "sigma": sigma}
+        references.append(measured(sigma, [await ask(client, **asked, seed=n) for n in range(2)]))
+    directory = tmp_path_factory.mktemp("checkpoints")
+    card_file = copy_of_checkpoint(directory) / "card.json"
+    card = json.loads(card_file.read_text())
+    card["agreements"] = [reference.model_dump(mode="json") for reference in references]
+    card_file.write_text(json.dumps(card))
+    settings = Settings(slots=1, checkpoints=directory, checkpoint_poll_s=0)
+    async with serving(settings) as (app, loud_client):
+        checkpoint = LouderCheckpoint(directory / CHECKPOINT)
+        app.state.predictor.store.put(checkpoint)
+        yield app, loud_client, checkpoint.louder
+
+
+async def drift_at(client: httpx.AsyncClient, sigma: float = 1.0) -> Json:
+    drift = (await client.get(f"/checkpoints/{CHECKPOINT}")).json()["drift"]
+    (found,) = [entry for entry in drift if entry["sigma"] == sigma]
+    body: Json = found
+    return body
+
+
+async def test_votes_are_followed_and_an_alarm_tells_of_noisier_hardware(
+    followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
+) -> None:
+    _, client, runtime = followed
+    for seed in (11, 12, 13):
+        await ask(client, inputs=DIGITS, votes=VOTES, seed=seed)
+    quiet = await drift_at(client)
+    assert (quiet["answers"], quiet["state"]) == (120, "too_few")
+    low, high = quiet["effective_sigma_interval"]
+    assert low <= 1.0 <= high
+    assert not quiet["is_noisier_than_hardened_for"]
+    samples = await scraped(client)
+    at = {
+        "checkpoint": CHECKPOINT, "noise": "multiplicative", "sigma": "1", "votes": str(VOTES),
+    }  # fmt: skip
+    assert value(samples, "drift_state", **at) == 0
+    runtime.times = 2.0
+    for seed in (14, 15, 16):
+        await ask(client, inputs=DIGITS, votes=VOTES, seed=seed)
+    loud = await drift_at(client)
+    assert loud["state"] == "lower"
+    assert loud["agreement"]["seen"] < quiet["agreement"]["seen"] - 0.05
+    assert loud["agreement"]["expected"] == quiet["agreement"]["expected"]
+    assert loud["effective_sigma"] > 1.05
+    assert loud["is_noisier_than_hardened_for"]
+    samples = await scraped(client)
+    assert value(samples, "drift_alarms_total", checkpoint=CHECKPOINT, direction="lower") == 1
+    assert value(samples, "drift_state", **at) == -1
+    seen = value(samples, "drift_shares", **at, share="agreement", of="seen")
+    expected = value(samples, "drift_shares", **at, share="agreement", of="expected")
+    assert seen < expected == pytest.approx(loud["agreement"]["expected"])
+    assert value(samples, "drift_effective_sigma", **at) > 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"stop": "exact"},
+        {"sigma": 0.9},
+        {"sigma": {"conv1": 1.4}},
+        {"repeats": {"fc2": 4}},
+        {"votes": 4},
+        {"priority": "low"},
+        {"noise": "additive", "sigma": 1.0},
+        {"sigma": 0},
+    ],
+    ids=str,
+)
+async def test_what_the_card_has_no_figures_for_is_not_compared(
+    followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime], body: Json
+) -> None:
+    _, client, _ = followed
+    url = f"/checkpoints/{CHECKPOINT}"
+    before = (await client.get(url)).json()["drift"]
+    await ask(client, **{"inputs": [array(7)], "votes": VOTES, **body})
+    assert (await client.get(url)).json()["drift"] == before
+
+
+async def test_more_votes_than_the_cards_are_thinned(
+    followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
+) -> None:
+    _, client, runtime = followed
+    runtime.times = 1.0
+    await ask(client, inputs=DIGITS, votes=3 * VOTES, sigma=0.7, seed=1)
+    drift = await drift_at(client, 0.7)
+    assert drift["answers"] == len(DIGITS)
+    assert drift["agreement"]["seen"] == pytest.approx(drift["agreement"]["expected"], abs=0.1)
+
+
+def series(agreement: float = 0.8, sd: float = 0.1) -> Series:
+    reference = AgreementReference(
+        kind=NoiseKind.MULTIPLICATIVE,
+        sigma=1.0,
+        votes=20,
+        inputs=1000,
+        agreement_mean=agreement,
+        agreement_sd=sd,
+        margin_mean=agreement - 0.1,
+        margin_sd=sd,
+        seed=0,
+        noise_scheme=NOISE_SCHEME,
+        command="made up",
+    )
+    return Series(reference, [reference], 1.0)
+
+
+def answers(mean: float, count: int, seed: int) -> NDArray[np.float64]:
+    """Return shares whose means are ``mean`` and 0.1 less ``[count, 2]``."""
+    generator = np.random.default_rng(seed)
+    agreement = np.clip(generator.normal(mean, 0.1, count), 0, 1)
+    return np.stack([agreement, agreement - 0.1], 1).clip(0, 1)
+
+
+def test_windows_without_drift_end_as_expected_and_the_next_one_clears_an_alarm() -> None:
+    followed = series()
+    states = []
+    for window, mean in enumerate((0.8, 0.8, 0.7, 0.8, 0.9, 0.8)):
+        raised = [followed.add(shares) for shares in answers(mean, WINDOW, seed=window)]
+        states.append((followed.state, sum(one is not None for one in raised)))
+    assert states == [
+        (DriftState.AS_EXPECTED, 0),
+        (DriftState.AS_EXPECTED, 0),
+        (DriftState.LOWER, 1),
+        (DriftState.AS_EXPECTED, 0),
+        (DriftState.HIGHER, 1),
+        (DriftState.AS_EXPECTED, 0),
+    ]
+    assert ALPHA * len(states) < 1e-3  # the chance that this fails without a fault
+
+
+def test_every_shipped_card_says_what_the_monitor_is_to_expect() -> None:
+    store = CheckpointStore(SHIPPED)
+    for name in store.names():
+        card = store.find(name).card
+        at = {(entry.kind, entry.sigma, entry.votes) for entry in card.agreements}
+        if card.noise.largest_sigma:
+            assert (card.noise.kind, card.noise.largest_sigma, 20) in at, name
+        assert len({sigma for _, sigma, votes in at if votes == 20}) >= 5, name
+        for entry in card.agreements:
+            assert 0 < entry.margin_mean < entry.agreement_mean <= 1
+            assert entry.inputs >= 1000
+            assert entry.command.startswith(f"noisevote-train agreement {name}")
