@@ -3,7 +3,7 @@
 Source: WHATWG HTML, section 9.2, "Server-sent events".
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -53,8 +53,17 @@ def event(name: str, data: bytes) -> bytes:
     return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
 
 
+def one_of_events(events: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
+    """Return the JSON schema of an event as OpenAPI describes it, its data as JSON text.
+
+    Args:
+        events: what their data are, by name.
+    """
+    return {"oneOf": [event_schema(name, data) for name, data in events.items()]}
+
+
 def event_schema(name: str, data: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON schema of an event as OpenAPI describes it, its data as JSON text."""
+    """Return the JSON schema of the events of one name."""
     return {
         "type": "object",
         "required": ["event", "data"],

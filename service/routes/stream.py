@@ -2,11 +2,10 @@
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
 
 from service.dependencies import PredictorDep, PreparedDep
 from service.errors import ErrorBody
-from service.events import EventStream, VotesEvent, event_schema
+from service.events import EventStream, VotesEvent, one_of_events
 from service.replies import PredictResponse
 from service.routes.predict import REFUSALS
 from service.schemas import PredictRequest, inlined_schema
@@ -26,7 +25,7 @@ Lines that start with a colon keep the connection open and mean nothing. Errors 
 event have a status of their own, as with `/predict`.
 """
 
-EVENTS: dict[str, type[BaseModel]] = {
+EVENTS = {
     "votes": VotesEvent,
     "result": PredictResponse,
     "error": ErrorBody,
@@ -40,11 +39,7 @@ EVENTS: dict[str, type[BaseModel]] = {
     responses={
         200: {
             "description": "Server-sent events; this is one of them.",
-            "content": {
-                "text/event-stream": {
-                    "schema": {"oneOf": [event_schema(*event) for event in EVENTS.items()]}
-                }
-            },
+            "content": {"text/event-stream": {"schema": one_of_events(EVENTS)}},
         },
         **REFUSALS,
     },
