@@ -9,7 +9,7 @@ comma := ,
 stamp := .venv/installed$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 pip_install := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test test-slow bench bench-peers check format clean
+.PHONY: serve test test-slow test-contract bench bench-peers check format clean
 
 serve: $(stamp)
 	.venv/bin/noisevote serve --port $(PORT)
@@ -19,6 +19,9 @@ test: .venv-dev/installed
 
 test-slow: .venv-dev/installed
 	.venv-dev/bin/python -m pytest -m slow -s
+
+test-contract: .venv-dev/installed
+	.venv-dev/bin/python -m pytest -s tests/service/test_contract.py
 
 bench: .venv-dev/installed
 	.venv-dev/bin/python -m tests.load.bench

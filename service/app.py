@@ -72,7 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from whatever Host the client sent
     )
-    app.state.held_bytes = HeldBytes(settings.max_held_bytes)
+    app.state.held_bytes = HeldBytes(settings.max_held_bytes, settings.max_body_s)
     app.state.closing = asyncio.Event()
     app.state.v2_statistics = V2Statistics()
     operations.surround(app)

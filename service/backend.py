@@ -52,10 +52,12 @@ class Load:
     Attributes:
         requests: waiting or under way.
         idle: slots without work.
+        queue_fill: share of the queue that is taken up, by cost, of the priority that has more.
     """
 
     requests: int
     idle: int
+    queue_fill: float
 
 
 class QueueWatch(Protocol):
@@ -152,7 +154,7 @@ class VotingBackend:
     def load(self) -> Load:
         """How busy it is now."""
         with self._lock:
-            return Load(self._batcher.requests, len(self._asleep))
+            return Load(self._batcher.requests, len(self._asleep), self._batcher.queue_fill)
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Do blocking work that is no vote; cancelling drops it if it has not started."""

@@ -78,6 +78,11 @@ class VoteBatcher:
         return sum(queue.requests for queue in self._queues.values())
 
     @property
+    def queue_fill(self) -> float:
+        """Share of the queue that is taken up, by cost, of the priority that has more."""
+        return max(queue.load for queue in self._queues.values()) / self._limit
+
+    @property
     def is_ready(self) -> bool:
         """Whether there are votes to compute beside those under way."""
         return any(queue.ready for queue in self._queues.values())

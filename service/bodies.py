@@ -1,15 +1,19 @@
 """Bodies of requests, read within limits: each alone, and all that are held at the same time."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from starlette.requests import Request
 
 from models.errors import OverloadedError
-from service.errors import BodyTooLargeError
+from service.errors import BodyTimeoutError, BodyTooLargeError
 
 BYTES_A_REQUEST = 16 * 1024
 """Taken up by a request beside its body, while it is read and prepared."""
+
+BODY_WITHIN_S = 30.0
+"""Seconds that the largest body takes at 2 Mbit/s."""
 
 RETRY_AFTER_S = 1.0
 """Bodies are read and prepared in well under this."""
@@ -20,9 +24,11 @@ class HeldBytes:
 
     Args:
         limit: no more than this is held; what would exceed it is refused.
+        within_s: seconds in which each must have arrived; a slow one keeps others out.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, within_s: float = BODY_WITHIN_S) -> None:
+        self.within_s = within_s
         self._limit = limit
         self._held = 0
 
@@ -52,10 +58,12 @@ class Room:
 
     Attributes:
         size: in bytes.
+        within_s: seconds in which the body must have arrived.
     """
 
     def __init__(self, held: HeldBytes) -> None:
         self._held = held
+        self.within_s = held.within_s
         self.size = 0
 
     def add(self, size: int) -> None:
@@ -78,6 +86,7 @@ async def read_body(request: Request, limit: int, room: Room) -> bytearray:
 
     Raises:
         BodyTooLargeError: it is longer than ``limit``.
+        BodyTimeoutError: it did not arrive in time.
         OverloadedError: too much is held already.
         ClientDisconnect: the client left before the end of the body.
     """
@@ -86,9 +95,15 @@ async def read_body(request: Request, limit: int, room: Room) -> bytearray:
     if promised.isdecimal() and int(promised[:20]) > limit:
         raise too_large
     body = bytearray()
-    async for part in request.stream():
-        if len(body) + len(part) > limit:
-            raise too_large
-        room.add(len(part))
-        body += part
+    try:
+        async with asyncio.timeout(room.within_s):
+            async for part in request.stream():
+                if len(body) + len(part) > limit:
+                    raise too_large
+                room.add(len(part))
+                body += part
+    except TimeoutError:
+        raise BodyTimeoutError(
+            f"the body did not arrive within {room.within_s:g} s; {len(body)} bytes of it did"
+        ) from None
     return body

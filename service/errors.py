@@ -45,6 +45,10 @@ class BodyTooLargeError(NoisevoteError):
     """The body is larger than the limit."""
 
 
+class BodyTimeoutError(NoisevoteError):
+    """The body did not arrive in time."""
+
+
 class DrainingError(NoisevoteError):
     """The service is shutting down."""
 
@@ -66,6 +70,7 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     UnauthorisedError: (401, "unauthorized"),
     UnknownCheckpointError: (404, "unknown_checkpoint"),
     UnknownJobError: (404, "unknown_job"),
+    BodyTimeoutError: (408, "body_timeout"),
     JobStateError: (409, "job_state"),
     BodyTooLargeError: (413, "body_too_large"),
     PictureError: (422, "invalid_picture"),

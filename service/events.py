@@ -3,12 +3,15 @@
 Source: WHATWG HTML, section 9.2, "Server-sent events".
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
 
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
+
+from service.schemas import inlined_schema
 
 KEEP_ALIVE = b":\n\n"
 """A comment; proxies close connections on which nothing happens."""
@@ -48,6 +51,31 @@ class VotesEvent(BaseModel):
 def event(name: str, data: bytes) -> bytes:
     """Return an event that holds JSON without line breaks."""
     return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
+
+
+def one_of_events(events: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
+    """Return the JSON schema of an event as OpenAPI describes it, its data as JSON text.
+
+    Args:
+        events: what their data are, by name.
+    """
+    return {"oneOf": [event_schema(name, data) for name, data in events.items()]}
+
+
+def event_schema(name: str, data: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of the events of one name."""
+    return {
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"const": name},
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": inlined_schema(data),
+            },
+        },
+    }
 
 
 class EventStream(StreamingResponse):

@@ -23,6 +23,14 @@ EXAMPLE_REQUEST: dict[str, Any] = {
     "seed": 7,
 }
 
+ONE_INPUT: dict[str, Any] = {
+    "oneOf": [
+        {"required": [name], "properties": {name: {"type": kind}}}
+        for name, kind in (("inputs", "array"), ("image", "string"), ("strokes", "array"))
+    ]
+}
+"""Exactly one of the three; JSON Schema takes null for a value like any other."""
+
 Sigma = Annotated[float, Field(ge=0, le=MAX_SIGMA, allow_inf_nan=False)]
 
 
@@ -50,7 +58,10 @@ class PredictRequest(BaseModel):
     """
 
     model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, json_schema_extra={"examples": [EXAMPLE_REQUEST]}
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [EXAMPLE_REQUEST], **ONE_INPUT},
     )
 
     checkpoint: str | None = Field(
@@ -182,7 +193,10 @@ def shortened(value: object, length: int = 80) -> str:
 
 
 def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON schema of a model without ``$ref``, to stand anywhere in an OpenAPI file."""
+    """Return the JSON schema of a model without ``$ref``, to stand anywhere in an OpenAPI file.
+
+    Tuples of one type are written as arrays of a set length, which more tools understand.
+    """
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
 
@@ -190,6 +204,10 @@ def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:
         if isinstance(part, dict):
             if "$ref" in part:
                 return inline(definitions[part["$ref"].rsplit("/", 1)[1]])
+            first, *others = part.get("prefixItems", [None])
+            if first is not None and all(other == first for other in others):
+                part = {key: value for key, value in part.items() if key != "prefixItems"}
+                part["items"] = first
             return {key: inline(value) for key, value in part.items()}
         return [inline(value) for value in part] if isinstance(part, list) else part
 

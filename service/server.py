@@ -9,6 +9,7 @@ import uvicorn
 from models.cores import allowed_cores
 from service.app import create_app
 from service.configuration import FILE, variable_of
+from service.connections import BOUNDS
 from service.logs import write_logs
 from service.settings import Settings
 from service.worker_folder import shared_counters
@@ -33,7 +34,9 @@ def serve_app(settings: Settings, file: Path | None, address: Address, workers: 
     write_logs(settings.log_format, settings.log_level)
     host, port = address
     if workers == 1:
-        uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False)
+        uvicorn.run(
+            create_app(settings), host=host, port=port, log_config=None, access_log=False, **BOUNDS
+        )
         return
     os.environ.update(environment_of_workers(settings, file, workers))
     with shared_counters():
@@ -45,6 +48,7 @@ def serve_app(settings: Settings, file: Path | None, address: Address, workers: 
             port=port,
             log_config=None,
             access_log=False,
+            **BOUNDS,
         )
 
 

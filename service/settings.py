@@ -32,6 +32,7 @@ class Settings(BaseSettings):
         max_votes: votes per input.
         max_inputs: inputs per request.
         max_body_bytes: size of a request's body.
+        max_body_s: seconds in which it must have arrived.
         max_request_gmacs: votes of a request by cost: inputs x votes x multiply-accumulates of
             one vote, in units of 10^9; 400 are about 20,000 votes of ``mnist_cnn``.
         max_queue_gmacs: votes that may wait, by cost, in 10^9 multiply-accumulates a slot, each
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     max_votes: int = Field(default=1000, ge=1)
     max_inputs: int = Field(default=64, ge=1)
     max_body_bytes: int = Field(default=8 * 2**20, ge=1)
+    max_body_s: float = Field(default=30.0, gt=0)
     max_request_gmacs: float = Field(default=400, gt=0)
     max_queue_gmacs: float = Field(default=16, gt=0)
     max_held_bytes: int = Field(default=64 * 2**20, ge=1)

@@ -8,6 +8,19 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+EXAMPLE_INFER: dict[str, Any] = {
+    "inputs": [
+        {
+            "name": "input",
+            "shape": [1, 1, 28, 28],
+            "datatype": "FP32",
+            "data": [int(4 <= at // 28 < 24 and 13 <= at % 28 < 16) for at in range(28 * 28)],
+        }
+    ],
+    "parameters": {"votes": 20, "seed": 7},
+}
+"""A vertical stroke, for the checkpoints that read digits."""
+
 Parameters = dict[str, str | int | float | bool]
 """Scalars by name; the protocol knows no others."""
 
@@ -98,7 +111,7 @@ class InferRequest(BaseModel):
         outputs: all if absent.
     """
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, json_schema_extra={"examples": [EXAMPLE_INFER]})
 
     id: str | None = None
     parameters: Parameters = Field(default_factory=dict)

@@ -22,8 +22,8 @@ from service.attack_schemas import AttackRequest, JobList, JobStatus
 from service.attack_setup import REPORT_HTML, REPORT_JSON
 from service.bodies import HeldBytes, read_body
 from service.dependencies import PredictorDep
-from service.errors import BodyTooLargeError, DrainingError, NotJsonError, responses_for
-from service.events import EventStream
+from service.errors import BodyTooLargeError, DrainingError, ErrorBody, NotJsonError, responses_for
+from service.events import EventStream, one_of_events
 from service.jobs.desk import JobDesk
 from service.jobs.stream import JobStream
 from service.schemas import inlined_schema
@@ -39,6 +39,8 @@ The progress of a job as server-sent events:
 
 Lines that start with a colon keep the connection open and mean nothing.
 """
+
+JOB_EVENTS = {"status": JobStatus, "end": JobStatus, "error": ErrorBody}
 
 PAGE_HEADERS = {
     "Content-Security-Policy": f"{POLICY}; sandbox",
@@ -163,8 +165,8 @@ async def resume(job_id: str, desk: DeskDep) -> JobStatus:
     description=EVENTS,
     responses={
         200: {
-            "description": "Server-sent events; `status` and `end` hold this.",
-            "content": {"text/event-stream": {"schema": inlined_schema(JobStatus)}},
+            "description": "Server-sent events; this is one of them.",
+            "content": {"text/event-stream": {"schema": one_of_events(JOB_EVENTS)}},
         },
         **responses_for(UnknownJobError, StorageError),
     },

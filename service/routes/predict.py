@@ -17,6 +17,7 @@ from models.errors import (
 )
 from service.dependencies import predictor_of, prepared_of, unless_client_leaves
 from service.errors import (
+    BodyTimeoutError,
     BodyTooLargeError,
     DrainingError,
     NotJsonError,
@@ -44,6 +45,7 @@ router = APIRouter(tags=["predictions"], route_class=DirectRoute)
 REFUSALS = responses_for(
     NotJsonError,
     UnknownCheckpointError,
+    BodyTimeoutError,
     BodyTooLargeError,
     InputError,
     PictureError,

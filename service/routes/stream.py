@@ -4,7 +4,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from service.dependencies import PredictorDep, PreparedDep
-from service.events import EventStream, VotesEvent
+from service.errors import ErrorBody
+from service.events import EventStream, VotesEvent, one_of_events
+from service.replies import PredictResponse
 from service.routes.predict import REFUSALS
 from service.schemas import PredictRequest, inlined_schema
 from service.streaming import VoteStream
@@ -23,6 +25,12 @@ Lines that start with a colon keep the connection open and mean nothing. Errors 
 event have a status of their own, as with `/predict`.
 """
 
+EVENTS = {
+    "votes": VotesEvent,
+    "result": PredictResponse,
+    "error": ErrorBody,
+}
+
 
 @router.post(
     "/predict/stream",
@@ -30,8 +38,8 @@ event have a status of their own, as with `/predict`.
     description=DESCRIPTION,
     responses={
         200: {
-            "description": "Server-sent events; `votes` events hold this.",
-            "content": {"text/event-stream": {"schema": inlined_schema(VotesEvent)}},
+            "description": "Server-sent events; this is one of them.",
+            "content": {"text/event-stream": {"schema": one_of_events(EVENTS)}},
         },
         **REFUSALS,
     },

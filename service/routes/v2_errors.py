@@ -1,14 +1,15 @@
 """Errors as the Open Inference Protocol shapes them: ``{"error": text}``, 400 for a bad request."""
 
 import json
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, NoReturn
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute, Match
 
 from models.errors import NoisevoteError
 from service.errors import on_http_exception, on_noisevote_error, on_unexpected
@@ -43,8 +44,20 @@ class V2Route(APIRoute):
         return handle_in_shape
 
 
-async def on_unknown_path() -> None:
-    """Answer a call that is not part of the protocol."""
+def refuse_unknown(request: Request, routes: Iterable[BaseRoute]) -> NoReturn:
+    """Answer a call that is not part of the protocol.
+
+    Args:
+        request: that none of the protocol's calls takes.
+        routes: of the protocol.
+
+    Raises:
+        HTTPException: 405 if the path has other methods, else 404.
+    """
+    known = [route for route in routes if route.matches(request.scope)[0] is Match.PARTIAL]
+    methods = {method for route in known for method in getattr(route, "methods", ())}
+    if methods:
+        raise HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
     raise HTTPException(404)
 
 

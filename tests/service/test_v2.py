@@ -229,7 +229,7 @@ async def test_bytes_that_do_not_fit_are_refused(client: httpx.AsyncClient) -> N
         ("GET", f"{MODEL}/versions/2/stats", 404),
         ("POST", "/v2/repository/models/x/load", 404),
         ("GET", "/v2/no/such/call", 404),
-        ("DELETE", MODEL, 404),
+        ("DELETE", MODEL, 405),
     ],
 )
 async def test_what_does_not_exist_is_an_error_in_the_shape_of_the_protocol(
@@ -238,6 +238,7 @@ async def test_what_does_not_exist_is_an_error_in_the_shape_of_the_protocol(
     response = await client.request(method, path)
     assert response.status_code == status
     assert isinstance(response.json()["error"], str)
+    assert response.headers.get("allow") == ("GET" if status == 405 else None)
 
 
 async def test_a_full_queue_says_when_to_come_back_in_the_shape_of_the_protocol() -> None:

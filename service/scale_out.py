@@ -1,0 +1,102 @@
+"""The service on Ray Serve: ``serve run service.scale_out:build max_replicas=4``; extra ``ray``.
+
+Ray starts replicas, spreads requests over them, and adds and removes them. Each replica is the same
+app as everywhere (``create_app``), with one slot and its own vote batcher. Ray's ``serve.batch`` is
+not used, though its ``batch_size_fn`` could weigh requests by their votes: it hands over whole
+requests, while the app's batcher mixes single votes of many requests in one forward pass, lets
+decided requests go and refuses what would wait too long. A second batcher before it would only
+add a wait.
+
+What Ray cannot see from outside is how much waits: a request of 1000 votes counts as one. So each
+replica tells how full its queue is, by the cost of its votes, and the replicas are scaled by that.
+
+Sources: Ray Serve, "Advanced autoscaling", custom policies and metrics; "Dynamic request batching".
+"""
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve import Application
+from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
+
+from models.errors import CheckpointError
+from service.app import create_app
+from service.configuration import load_settings
+from service.connections import GRACE_S
+from service.scaling import QUEUE_FILL, QueueFillPolicy, ScaleOut
+from service.settings import Settings
+
+ONGOING_REQUESTS = 1000
+"""Of a replica; its own queue refuses sooner, with the time to come back."""
+
+
+class Replica:
+    """One app, as Ray runs it.
+
+    Args:
+        settings: of the app.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._app: FastAPI | None = None
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        """Return the app; Ray asks for it in the process of the replica."""
+        self._app = create_app(self._settings)
+        return self._app
+
+    async def check_health(self) -> None:
+        """Wait for the end of the warm-up; a replica that failed it gets no requests.
+
+        Raises:
+            CheckpointError: the default checkpoint cannot serve.
+        """
+        if self._app is None:
+            return
+        await self._app.state.warming_up
+        if self._app.state.not_ready is not None:
+            raise CheckpointError(self._app.state.not_ready)
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        """Tell Ray how full the queue is."""
+        if self._app is None:
+            return {}
+        return {QUEUE_FILL: self._app.state.predictor.backend.load.queue_fill}
+
+
+def build(arguments: dict[str, str]) -> Application:
+    """Build the application of Ray Serve.
+
+    Args:
+        arguments: fields of :class:`ScaleOut` by name. The service itself has its settings from
+            environment or file, read here and sent to all replicas.
+
+    Raises:
+        InputError: a setting is wrong.
+        ValidationError: an argument is.
+    """
+    asked = ScaleOut.model_validate(arguments)
+    settings = load_settings()
+    if "slots" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"slots": 1})
+    deployment = serve.deployment(
+        serve.ingress()(Replica),
+        name="noisevote",
+        max_ongoing_requests=ONGOING_REQUESTS,
+        graceful_shutdown_timeout_s=GRACE_S,
+        ray_actor_options={"num_cpus": settings.slots},
+        autoscaling_config=AutoscalingConfig(
+            min_replicas=asked.min_replicas,
+            max_replicas=asked.max_replicas,
+            upscale_delay_s=asked.upscale_delay_s,
+            downscale_delay_s=asked.downscale_delay_s,
+            metrics_interval_s=asked.metrics_interval_s,
+            look_back_period_s=asked.look_back_s,
+            policy=AutoscalingPolicy(
+                policy_function=QueueFillPolicy,
+                policy_kwargs={"target_fill": asked.target_fill},
+            ),
+        ),
+    )
+    application: Application = deployment.bind(settings)
+    return application
