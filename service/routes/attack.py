@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
+from pydantic import BaseModel
 
 from models.errors import (
     CheckpointError,
@@ -40,7 +41,7 @@ The progress of a job as server-sent events:
 Lines that start with a colon keep the connection open and mean nothing.
 """
 
-JOB_EVENTS = {"status": JobStatus, "end": JobStatus, "error": ErrorBody}
+JOB_EVENTS: dict[str, type[BaseModel]] = {"status": JobStatus, "end": JobStatus, "error": ErrorBody}
 
 PAGE_HEADERS = {
     "Content-Security-Policy": f"{POLICY}; sandbox",

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 
 from service.dependencies import PredictorDep, PreparedDep
 from service.errors import ErrorBody
@@ -25,7 +26,7 @@ Lines that start with a colon keep the connection open and mean nothing. Errors 
 event have a status of their own, as with `/predict`.
 """
 
-EVENTS = {
+EVENTS: dict[str, type[BaseModel]] = {
     "votes": VotesEvent,
     "result": PredictResponse,
     "error": ErrorBody,

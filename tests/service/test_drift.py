@@ -213,6 +213,10 @@ def test_windows_without_drift_end_as_expected_and_the_next_one_clears_an_alarm(
     assert ALPHA * len(states) < 1e-3  # the chance that this fails without a fault
 
 
+COSTLY_MACS = 10**8
+"""Of a vote: a DenseNet takes 10 ms for one, so its cards are measured on fewer images."""
+
+
 def test_every_shipped_card_says_what_the_monitor_is_to_expect() -> None:
     store = CheckpointStore(SHIPPED)
     for name in store.names():
@@ -220,8 +224,11 @@ def test_every_shipped_card_says_what_the_monitor_is_to_expect() -> None:
         at = {(entry.kind, entry.sigma, entry.votes) for entry in card.agreements}
         if card.noise.largest_sigma:
             assert (card.noise.kind, card.noise.largest_sigma, 20) in at, name
-        assert len({sigma for _, sigma, votes in at if votes == 20}) >= 5, name
+        is_costly = card.macs > COSTLY_MACS
+        assert len({sigma for _, sigma, votes in at if votes == 20}) >= (2 if is_costly else 5), (
+            name
+        )
         for entry in card.agreements:
             assert 0 < entry.margin_mean < entry.agreement_mean <= 1
-            assert entry.inputs >= 1000
+            assert entry.inputs >= (200 if is_costly else 1000)
             assert entry.command.startswith(f"noisevote-train agreement {name}")
