@@ -7,6 +7,7 @@ from models.checkpoint import SHIPPED, CheckpointStore
 from models.networks.registry import NETWORKS
 from training.recipe_table import find_recipe
 from training.recipes import recipe_from_dict
+from training.splits import Split
 from training.variation import train_command
 
 STORE = CheckpointStore(SHIPPED)
@@ -29,8 +30,10 @@ def test_command_on_the_card_trains_the_recipe_on_the_card(card: Card) -> None:
 
 
 def test_card_holds_accuracies_on_the_test_data(card: Card) -> None:
-    measured = [evaluation for evaluation in card.evaluations if evaluation.split == "test"]
-    sigmas = {entry.sigma for evaluation in measured for entry in evaluation.accuracies}
+    measured = [
+        entry for entry in card.evaluations if entry.split in {Split.TEST, Split.EXACT_TEST}
+    ]
+    sigmas = {accuracy.sigma for entry in measured for accuracy in entry.accuracies}
     assert {0.0, card.noise.sigma_train} <= sigmas
 
 
