@@ -112,7 +112,7 @@ RECIPES: dict[str, Recipe] = {
             network="mnist_cnn",
             dataset="mnist",
             hardening=Hardening(),
-            schedule=Schedule(epochs=10, learning_rate=5e-3),
+            schedule=Schedule(epochs=20, learning_rate=5e-3, precision="bfloat16"),
             adversary=PGD,
         ),
         Recipe(
@@ -128,7 +128,7 @@ RECIPES: dict[str, Recipe] = {
             network="madry_cnn",
             dataset="mnist",
             hardening=Hardening(),
-            schedule=Schedule(epochs=8, learning_rate=1e-3),
+            schedule=Schedule(epochs=12, learning_rate=1e-3, precision="bfloat16"),
             adversary=PGD,
         ),
         Recipe(
