@@ -68,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         version=version("noisevote"),
         lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # see service/traces.py
         docs_url=None,  # service/routes/page.py serves it without outside requests
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from whatever Host the client sent

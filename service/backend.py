@@ -156,6 +156,12 @@ class VotingBackend:
         with self._lock:
             return Load(self._batcher.requests, len(self._asleep), self._batcher.queue_fill)
 
+    @property
+    def wait_at_door_s(self) -> float:
+        """Seconds until there should be room for votes again; 0 while there is some."""
+        with self._lock:
+            return self._batcher.wait_at_door_s
+
     async def run(self, work: Callable[[], Result]) -> Result:
         """Do blocking work that is no vote; cancelling drops it if it has not started."""
         return await asyncio.get_running_loop().run_in_executor(self._preparing, work)

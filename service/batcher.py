@@ -31,6 +31,10 @@ LARGEST_SHARE = 1 / 8
 SMALLEST_SHARE = 1 / 1000
 """Of the queue, that one request takes up at least: even a single cheap vote needs memory."""
 
+FULL = 0.99
+"""Share of the queue from which on requests are refused unseen: what is left has room for very few
+votes."""
+
 LOW_EVERY = 16
 """While normal requests wait, one tile in so many goes to those of low priority."""
 
@@ -81,6 +85,12 @@ class VoteBatcher:
     def queue_fill(self) -> float:
         """Share of the queue that is taken up, by cost, of the priority that has more."""
         return max(queue.load for queue in self._queues.values()) / self._limit
+
+    @property
+    def wait_at_door_s(self) -> float:
+        """Seconds until normal requests should be let in again; 0 while there is room for some."""
+        load = self._queues[Priority.NORMAL].load
+        return self.seconds_for(load - FULL * self._limit) if load > FULL * self._limit else 0.0
 
     @property
     def is_ready(self) -> bool:

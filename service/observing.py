@@ -145,7 +145,7 @@ class ObservingMiddleware:
         finally:
             CURRENT.reset(token)
             seconds = time.perf_counter() - began
-            route = route_of(scope)
+            route = record.route or route_of(scope)
             self._metrics.replied(route, status, seconds, record)
             self._watch.ended(record, status)
             log_request(scope, route, status, seconds, record)

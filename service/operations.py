@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from models.errors import MissingExtraError
 from service.authentication import KeyMiddleware, describe_keys
+from service.door import DoorMiddleware
 from service.drift import DriftMonitor
 from service.keys import KeyRing
 from service.metrics import Metrics
@@ -41,6 +42,7 @@ class Operations:
         """Add the middleware to an app, the innermost first, and what it says about keys."""
         app.state.metrics = self.metrics
         app.state.drift = self._drift
+        app.add_middleware(DoorMiddleware)
         app.add_middleware(KeyMiddleware, keys=self._keys)
         app.add_middleware(RequestIdMiddleware)
         app.add_middleware(ObservingMiddleware, metrics=self.metrics, watch=self.watch)

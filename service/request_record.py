@@ -15,6 +15,7 @@ class RequestRecord:
 
     Attributes:
         client: address of the client.
+        route: its path, if it was turned away before a route had it.
         key: name of the API key that it came with.
         checkpoint: that votes.
         votes: asked for, per input.
@@ -28,6 +29,7 @@ class RequestRecord:
     """
 
     client: str | None = None
+    route: str | None = None
     key: str | None = None
     checkpoint: str | None = None
     votes: int = 0

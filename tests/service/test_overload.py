@@ -116,6 +116,30 @@ async def test_a_full_queue_refuses_with_the_time_to_come_back() -> None:
     assert [reply.status_code for reply in served] == [200] * 8
 
 
+async def test_while_the_queue_is_full_predictions_are_turned_away_unread() -> None:
+    store = GatedStore()
+    gate = store.gated.gated.gate
+    body = json.dumps({"inputs": [noise_image()], "votes": 10}).encode()
+    with one_slot(queue_gmacs=1e-3) as backend:
+        app = create_app(Settings(slots=1))
+        app.state.predictor = Predictor(Settings(slots=1), store, backend)
+        async with client_of(app) as client:
+            gate.set()
+            await client.post("/predict", content=body)  # measures the speed
+            gate.clear()
+            asking = [asyncio.create_task(client.post("/predict", content=body)) for _ in range(8)]
+            await all_admitted(backend, 8)
+            for path in ("/predict", "/predict/stream"):
+                reply = await client.post(path, content=b"not JSON")
+                error_in(reply, 429, "overloaded")
+                assert int(reply.headers["retry-after"]) >= 1
+                assert reply.headers["x-request-id"]
+            assert (await client.get("/predict")).status_code == 405
+            gate.set()
+            assert [reply.status_code for reply in await asyncio.gather(*asking)] == [200] * 8
+            error_in(await client.post("/predict", content=b"not JSON"), 400, "not_json")
+
+
 async def first_of(
     tasks: list[asyncio.Task[httpx.Response]], count: int
 ) -> AsyncIterator[httpx.Response]:

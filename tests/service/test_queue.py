@@ -54,6 +54,19 @@ def test_room_frees_as_votes_are_cast() -> None:
     batcher.admit(ticket_for(lane, request_for(1, 1)))
 
 
+def test_the_door_closes_when_the_queue_is_all_but_full_and_says_for_how_long() -> None:
+    lane = lane_of()
+    batcher = batcher_with(ticket_for(lane, request_for(1, 10)), limit=100 * VOTE_GMACS)
+    assert [sum(tile.values()) for tile in served(batcher)] == [8, 2]  # measures 1 ms a vote
+    for _ in range(9):
+        batcher.admit(ticket_for(lane, request_for(1, 11)))
+    assert batcher.wait_at_door_s == 0
+    batcher.admit(ticket_for(lane, request_for(1, 1), Priority.LOW))
+    assert batcher.wait_at_door_s == 0
+    batcher.admit(ticket_for(lane, request_for(1, 1)))
+    assert batcher.wait_at_door_s == pytest.approx(0.001)
+
+
 def test_one_large_request_takes_up_no_more_than_its_share_of_the_queue() -> None:
     lane = lane_of()
     batcher = batcher_with(limit=10 * VOTE_GMACS)
