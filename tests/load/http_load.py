@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from service.backend import QUEUE_GMACS_A_SLOT
-from service.batcher import GIGA
+from service.voting.backend import QUEUE_GMACS_A_SLOT
+from service.voting.batcher import GIGA
 from tests.load.client import Outcomes, closed_loop, due_times, open_loop, request_bytes
 from tests.load.inputs import some_inputs
 from tests.load.servers import Server, noisevote, running

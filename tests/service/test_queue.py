@@ -8,8 +8,8 @@ import pytest
 from models.errors import OverloadedError
 from models.stopping import StopReason
 from models.voting import Poll
-from service.batcher import LARGEST_SHARE, LOW_EVERY
-from service.tickets import Priority
+from service.voting.batcher import LARGEST_SHARE, LOW_EVERY
+from service.voting.tickets import Priority
 from tests.models.test_voting import CLASSES, request_for
 from tests.service.queueing import (
     VOTE_GMACS,
