@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from service.backend import QUEUE_GMACS_A_SLOT
-from service.batcher import GIGA
+from service.voting.backend import QUEUE_GMACS_A_SLOT
+from service.voting.batcher import GIGA
 from tests.load.http_load import (
     CHECKPOINT,
     VOTES,

@@ -15,10 +15,10 @@ from models.errors import DeadlineError, OverloadedError
 from models.noise import NoiseKind
 from models.stopping import StopReason, StopRule
 from service.app import create_app
-from service.bodies import BYTES_A_REQUEST, HeldBytes
-from service.predictor import Predictor
-from service.settings import Settings
-from service.tickets import Priority
+from service.configuration.settings import Settings
+from service.prediction.predictor import Predictor
+from service.voting.tickets import Priority
+from service.wire.bodies import BYTES_A_REQUEST, HeldBytes
 from tests.service.gated import GatedCheckpoint, GatedStore, at_rest, one_slot, votes_asked
 from tests.service.support import (
     MIB,

@@ -1,0 +1,1 @@
+"""The larger commands of ``noisevote``, one file each."""
