@@ -12,12 +12,11 @@ from models.errors import NoisevoteError
 from service.configuration.settings import Settings
 from service.jobs.desk import JobDesk
 from service.operations.assembly import Operations
-from service.operations.checkpoint_watch import CheckpointWatch
+from service.operations.checkpoint_watch import CheckpointWatch, look_for_changes
 from service.prediction.predictor import Predictor
 from service.processes.shutdown import told_to_stop
 from service.routes import attack, checkpoints, health, page, predict, stream, v2
 from service.routes import metrics as metrics_routes
-from service.routes.dependencies import look_for_changes
 from service.v2.statistics import V2Statistics
 from service.voting.backend import VotingBackend
 from service.wire.bodies import HeldBytes

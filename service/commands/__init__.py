@@ -1,1 +1,1 @@
-"""The larger commands of ``noisevote``, one file each."""
+"""Commands of ``noisevote`` that have a file of their own; the others are in ``service/cli.py``."""

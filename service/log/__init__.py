@@ -1,1 +1,1 @@
-"""The log: its form, and what is known and told of each request."""
+"""The log: what its lines look like, what is known of a request, and the line that tells it."""

@@ -10,9 +10,12 @@ import logging
 import threading
 from pathlib import Path
 
+from fastapi import FastAPI
+
 from models.checkpoint import Checkpoint, CheckpointStore
 from models.errors import CheckpointError
 from models.noise import NoiseKind
+from service.prediction.predictor import Predictor
 
 log = logging.getLogger("noisevote")
 
@@ -100,3 +103,15 @@ def signature_of(folder: Path) -> Signature:
     except FileNotFoundError:  # it is being changed; the next look sees more
         return ()
     return tuple(entries)
+
+
+async def look_for_changes(app: FastAPI) -> None:
+    """Bring the checkpoints of an app up to date with their folder.
+
+    A service whose default checkpoint was not fit to serve becomes ready when a sound one appears.
+    """
+    predictor: Predictor = app.state.predictor
+    watch: CheckpointWatch = app.state.checkpoint_watch
+    anew = await predictor.backend.run(watch.look)
+    if predictor.settings.default_checkpoint in anew:
+        app.state.not_ready = None

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, Request
 
-from service.operations.checkpoint_watch import CheckpointWatch
 from service.prediction.predictor import Predictor, Prepared
 from service.wire.bodies import HeldBytes, read_body
 from service.wire.errors import DrainingError
@@ -67,15 +66,3 @@ async def prepared_of(request: Request, predictor: PredictorDep) -> Prepared:
 
 
 PreparedDep = Annotated[Prepared, Depends(prepared_of)]
-
-
-async def look_for_changes(app: FastAPI) -> None:
-    """Bring the checkpoints of an app up to date with their folder.
-
-    A service whose default checkpoint was not fit to serve becomes ready when a sound one appears.
-    """
-    predictor: Predictor = app.state.predictor
-    watch: CheckpointWatch = app.state.checkpoint_watch
-    anew = await predictor.backend.run(watch.look)
-    if predictor.settings.default_checkpoint in anew:
-        app.state.not_ready = None

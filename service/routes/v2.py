@@ -14,11 +14,8 @@ from pydantic import ValidationError
 
 from models.card import Card
 from models.errors import CheckpointError, InputError, NoisevoteError, UnknownCheckpointError
-from service.routes.dependencies import (
-    PredictorDep,
-    look_for_changes,
-    prepared_from,
-)
+from service.operations.checkpoint_watch import look_for_changes
+from service.routes.dependencies import PredictorDep, prepared_from
 from service.v2.errors import REFUSALS, V2Route, refuse_unknown
 from service.v2.models import VERSION, config_of, metadata_of
 from service.v2.reply import reply_to
