@@ -22,12 +22,12 @@ def padded_with_ground(
 
 
 def percentile(values: NDArray[np.float32], per_cent: float) -> float:
-    """Return a percentile of ``values``, to the bit as ``np.percentile``, in a tenth of its time."""
-    position = np.float32(per_cent / 100) * np.float32(values.size - 1)
+    """Return a percentile as ``np.percentile`` does, to the bit and in a tenth of its time."""
+    position = (values.size - 1) * (per_cent / 100)
     at = int(position)
     above = min(at + 1, values.size - 1)
     parted = np.partition(values, (at, above), axis=None)
-    low, high, share = parted[at], parted[above], position - np.float32(at)
+    low, high, share = parted[at], parted[above], position - at
     step = high - low
     return float(low + step * share if 2 * share < 1 else high - step * (1 - share))
 
