@@ -32,7 +32,7 @@ from training.results_file import as_text, machine, write_table
 console = Console(stderr=True)
 
 ENGINE_SECONDS = 6.0
-SURROUNDINGS_SECONDS = 15.0
+SURROUNDINGS_SECONDS = 30.0
 ENGINE_CHECKPOINTS = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40", "densenet100")
 """Measured if they are shipped; of a name that is a beginning, the first checkpoint."""
 

@@ -127,6 +127,7 @@ def overhead_section(table: Table) -> str:
 def surroundings_section(table: Table) -> str:
     """Return what stands around a prediction."""
     columns = (
+        ("clients", "clients", ""),
         ("engine CPU-ms", "engine_cpu_ms", ".2f"),
         ("routes alone", "routes_cpu_ms", ".2f"),
         ("with all around", "all_cpu_ms", ".2f"),

@@ -22,37 +22,45 @@ from service.configuration.settings import Settings
 from service.log.output import JsonFormatter
 from service.prediction.predictor import Predictor
 from service.voting.backend import VotingBackend
-from tests.load.http_load import CHECKPOINT
+from tests.load.http_load import CHECKPOINT, CLIENTS
 from tests.load.inputs import some_inputs
 from tests.load.overhead import Engine
 
 KEY = "a-key-of-the-benchmark"
-REQUESTS = 40
-"""Sent one after the other before the other app has its turn."""
+REQUESTS = 80
+"""Sent before the other app has its turn."""
 
 Row = dict[str, object]
 
 
 def surroundings_rows(seconds: float) -> Iterator[Row]:
-    """Yield the CPU time of a request of one vote, with and without what stands around it."""
+    """Yield the CPU time of a request of one vote, with and without what stands around it.
+
+    One at a time, and sixteen, as when CPU time is what limits: their votes share tiles, on the
+    engine alone as well.
+    """
     inputs, _ = some_inputs(CheckpointStore(SHIPPED).find(CHECKPOINT).card, 1)
     body = json.dumps({"inputs": inputs.round(4).tolist(), "votes": 1, "sigma": 0.5}).encode()
-    with logged_to_nowhere():
-        around, bare, engine = asyncio.run(measured(body, seconds))
-    engine_ms, bare_ms, all_ms = (1000 * float(np.median(of)) for of in (engine, bare, around))
-    differences = 1000 * (np.array(around) - np.array(bare))  # of blocks that stood side by side
-    yield {
-        "engine_cpu_ms": engine_ms,
-        "routes_cpu_ms": bare_ms,
-        "all_cpu_ms": all_ms,
-        "surroundings_cpu_ms": float(np.median(differences)),
-        "over_engine_cpu_ms": all_ms - engine_ms,
-        "blocks": len(around),
-        "requests_a_block": REQUESTS,
-    }
+    for clients in (1, CLIENTS):
+        with logged_to_nowhere():
+            around, bare, engine = asyncio.run(measured(body, clients, seconds / 2))
+        engine_ms, bare_ms, all_ms = (1000 * float(np.median(of)) for of in (engine, bare, around))
+        differences = 1000 * (np.array(around) - np.array(bare))  # of blocks side by side
+        yield {
+            "clients": clients,
+            "engine_cpu_ms": engine_ms,
+            "routes_cpu_ms": bare_ms,
+            "all_cpu_ms": all_ms,
+            "surroundings_cpu_ms": float(np.median(differences)),
+            "over_engine_cpu_ms": all_ms - engine_ms,
+            "blocks": len(around),
+            "requests_a_block": REQUESTS,
+        }
 
 
-async def measured(body: bytes, seconds: float) -> tuple[list[float], list[float], list[float]]:
+async def measured(
+    body: bytes, clients: int, seconds: float
+) -> tuple[list[float], list[float], list[float]]:
     """Return CPU seconds a request of each block: with all around, of routes alone, of votes."""
     settings = Settings(
         slots=1,
@@ -72,24 +80,29 @@ async def measured(body: bytes, seconds: float) -> tuple[list[float], list[float
         plain.state.predictor = Predictor(settings, store, backend)
         plain.user_middleware.clear()
         for app in (whole, plain):
-            await block(app, body)
+            await block(app, body, clients)
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            around.append(await block(whole, body))
-            bare.append(await block(plain, body))
-            began = time.process_time()
-            for _ in range(REQUESTS):
-                engine.call(1, is_busy=False)
-            votes.append((time.process_time() - began) / REQUESTS)
+            around.append(await block(whole, body, clients))
+            bare.append(await block(plain, body, clients))
+            began, requests = time.process_time(), 0
+            while requests < REQUESTS:
+                requests += engine.call(1, is_busy=clients > 1)[1]
+            votes.append((time.process_time() - began) / requests)
         backend.close()
     return around, bare, votes
 
 
-async def block(app: ASGIApp, body: bytes) -> float:
+async def block(app: ASGIApp, body: bytes, clients: int) -> float:
     """Send some requests and return the CPU seconds that each took, on all threads."""
+    left = iter(range(REQUESTS))
+
+    async def client() -> None:
+        for _ in left:
+            await send(app, body)
+
     began = time.process_time()
-    for _ in range(REQUESTS):
-        await send(app, body)
+    await asyncio.gather(*(client() for _ in range(clients)))
     return (time.process_time() - began) / REQUESTS
 
 
