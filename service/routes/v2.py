@@ -23,7 +23,7 @@ from service.dependencies import (
 )
 from service.errors import NotReadyError, input_error_from
 from service.parsing import object_in
-from service.routes.v2_errors import REFUSALS, V2Route, refuse_unknown
+from service.routes.v2_errors import METHODS, REFUSALS, V2Route, refuse_unknown
 from service.schemas import PredictRequest, inlined_schema, shortened
 from service.v2_models import VERSION, config_of, metadata_of
 from service.v2_reply import reply_to
@@ -236,9 +236,8 @@ def refuse_compressed(request: Request) -> None:
         )
 
 
-@router.api_route(
-    "/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False
-)
+@router.api_route("", methods=METHODS, include_in_schema=False)
+@router.api_route("/{path:path}", methods=METHODS, include_in_schema=False)
 async def unknown_call(request: Request) -> None:
     """Refuse what is not part of the protocol in the protocol's shape."""
-    refuse_unknown(request, router.routes[:-1])
+    refuse_unknown(request, router.routes[:-2])
