@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
@@ -29,6 +29,7 @@ from service.v2_models import VERSION, config_of, metadata_of
 from service.v2_reply import reply_to
 from service.v2_request import HEADER_LENGTH, Inference, inference_of
 from service.v2_schemas import (
+    EXAMPLE_MODEL,
     IndexEntry,
     IndexRequest,
     InferRequest,
@@ -50,7 +51,10 @@ router = APIRouter(
 )
 
 
-def card_of(name: str, request: Request, predictor: PredictorDep) -> Card:
+ModelName = Annotated[str, Path(examples=[EXAMPLE_MODEL])]
+
+
+def card_of(name: ModelName, request: Request, predictor: PredictorDep) -> Card:
     """Return the card of the model that the path names.
 
     Raises:
@@ -176,7 +180,7 @@ async def repository_index(predictor: PredictorDep, request: Request) -> list[In
 
 
 @router.post("/repository/models/{name}/load")
-async def load_model(name: str, predictor: PredictorDep, request: Request) -> dict[str, str]:
+async def load_model(name: ModelName, predictor: PredictorDep, request: Request) -> dict[str, str]:
     """Look at the folder of the checkpoints now; what is new there serves when this returns.
 
     A model that was refused is an error that says why; one that it was to replace goes on serving.
