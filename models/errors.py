@@ -1,7 +1,7 @@
 """Every error that noisevote raises on purpose, in one tree.
 
 Each message says what was got, what is allowed and what to do. HTTP status codes are assigned in
-``service/errors.py``, exit codes in the command lines; nothing here knows of either.
+``service/wire/errors.py``, exit codes in the command lines; nothing here knows of either.
 
 ::
 

@@ -1,1 +1,1 @@
-"""The HTTP service around the voting core."""
+"""The HTTP service around the voting core; ``service/README.md`` says which file does what."""

@@ -9,19 +9,18 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from models.errors import NoisevoteError
-from service.backend import VotingBackend
-from service.bodies import HeldBytes
-from service.checkpoint_watch import CheckpointWatch
-from service.dependencies import look_for_changes
-from service.errors import install_error_handlers, table_of_codes
+from service.configuration.settings import Settings
 from service.jobs.desk import JobDesk
-from service.operations import Operations
-from service.predictor import Predictor
+from service.operations.assembly import Operations
+from service.operations.checkpoint_watch import CheckpointWatch, look_for_changes
+from service.prediction.predictor import Predictor
+from service.processes.shutdown import told_to_stop
 from service.routes import attack, checkpoints, health, page, predict, stream, v2
 from service.routes import metrics as metrics_routes
-from service.settings import Settings
-from service.shutdown import told_to_stop
-from service.v2_statistics import V2Statistics
+from service.v2.statistics import V2Statistics
+from service.voting.backend import VotingBackend
+from service.wire.bodies import HeldBytes
+from service.wire.errors import install_error_handlers, table_of_codes
 
 log = logging.getLogger("noisevote")
 
@@ -68,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         version=version("noisevote"),
         lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # see service/traces.py
         docs_url=None,  # service/routes/page.py serves it without outside requests
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be built from whatever Host the client sent

@@ -20,16 +20,16 @@ from models.checkpoint import CheckpointStore
 from models.errors import InputError, NoisevoteError, PictureError
 from models.noise import NoiseKind, sigma_text
 from models.stopping import StopRule
-from service.backend import VotingBackend
-from service.cli_attack import attack_command
-from service.cli_evaluate import evaluate_command
-from service.configuration import check_at_start, load_settings, settings_table
-from service.keys import digest_of, new_token
-from service.parsing import validated
-from service.predictor import Predictor
-from service.replies import PredictResponse
-from service.schemas import PredictRequest
+from service.commands.attack import attack_command
+from service.commands.evaluate import evaluate_command
+from service.configuration.keys import digest_of, new_token
+from service.configuration.reading import check_at_start, load_settings, settings_table
+from service.prediction.predictor import Predictor
 from service.server import Address, serve_app
+from service.voting.backend import VotingBackend
+from service.wire.parsing import validated
+from service.wire.replies import PredictResponse
+from service.wire.requests import PredictRequest
 
 SettingsFile = Annotated[
     Path | None,

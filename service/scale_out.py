@@ -20,10 +20,10 @@ from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 
 from models.errors import CheckpointError
 from service.app import create_app
-from service.configuration import load_settings
-from service.connections import GRACE_S
-from service.scaling import QUEUE_FILL, QueueFillPolicy, ScaleOut
-from service.settings import Settings
+from service.configuration.reading import load_settings
+from service.configuration.settings import Settings
+from service.processes.connections import GRACE_S
+from service.processes.scaling import QUEUE_FILL, QueueFillPolicy, ScaleOut
 
 ONGOING_REQUESTS = 1000
 """Of a replica; its own queue refuses sooner, with the time to come back."""

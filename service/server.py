@@ -8,11 +8,11 @@ import uvicorn
 
 from models.cores import allowed_cores
 from service.app import create_app
-from service.configuration import FILE, variable_of
-from service.connections import BOUNDS
-from service.logs import write_logs
-from service.settings import Settings
-from service.worker_folder import shared_counters
+from service.configuration.reading import FILE, variable_of
+from service.configuration.settings import Settings
+from service.log.output import write_logs
+from service.processes.connections import BOUNDS
+from service.processes.worker_folder import shared_counters
 
 
 class Address(NamedTuple):

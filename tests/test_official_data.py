@@ -12,8 +12,8 @@ from models.networks.trained import load_network
 from models.noise import NoiseKind
 from models.stopping import mode_of
 from models.tiles import votes_of
-from service.drift import Series
-from service.settings import Settings
+from service.configuration.settings import Settings
+from service.operations.drift import Series
 from tests.service.support import ask, serving
 from training.evaluate import Caster, numbered, request_seed
 from training.export import check_parity

@@ -48,7 +48,7 @@ Names = Annotated[list[str], typer.Argument(help="Names of checkpoints.")]
 SigmaTrain = Annotated[list[float] | None, typer.Option(help="Default 0 to 1 by 0.2.")]
 Sigmas = Annotated[list[float] | None, typer.Option("--sigma", help="Repeat it for several.")]
 Images = Annotated[int | None, typer.Option(min=1, help="Images of the split.")]
-PairName = Literal["mnist", "cifar10"]
+PairName = Literal["mnist", "mnist-hardened", "cifar10"]
 VoteCount = Annotated[int | None, typer.Option(min=1)]
 
 

@@ -9,8 +9,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from models.errors import StorageError, UnknownJobError
-from service.attack_schemas import FinishedStep, JobState, PartialResults
 from service.jobs.records import Job, Order
+from service.wire.attack import FinishedStep, JobState, PartialResults
 
 VERSION = 1
 BUSY_S = 10.0

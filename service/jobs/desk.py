@@ -11,14 +11,14 @@ from typing import TypeVar
 
 from models.checkpoint import CheckpointStore
 from models.errors import JobStateError, NoisevoteError, StorageError, UnknownJobError
-from service.attack_schemas import JobList, JobState, JobStatus
+from service.configuration.settings import Settings
 from service.jobs.folder import FileLock, JobFolder, new_job_id
 from service.jobs.ledger import JobLedger
 from service.jobs.orders import check_installed, prepared_order, request_from
 from service.jobs.records import status_of, summary_of
 from service.jobs.store import JobStore
 from service.jobs.supervisor import Supervisor
-from service.settings import Settings
+from service.wire.attack import JobList, JobState, JobStatus
 
 log = logging.getLogger("noisevote")
 

@@ -13,8 +13,8 @@ from models.robustness.target import Conditions
 from models.stopping import StopRule
 from service.client import Client
 from service.jobs.limits import RequestLimits
-from service.schemas import PredictRequest
-from service.tickets import Priority
+from service.voting.tickets import Priority
+from service.wire.requests import PredictRequest
 
 
 @dataclass(slots=True)

@@ -5,9 +5,9 @@ Every change is one transaction; what a killed worker has not written is the run
 
 import time
 
-from service.attack_schemas import JobState, PartialResults
 from service.jobs.database import JobDatabase
 from service.jobs.records import Job
+from service.wire.attack import JobState, PartialResults
 
 
 class JobLedger(JobDatabase):

@@ -6,9 +6,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from models.checkpoint import Checkpoint
-from service.logs import LogFormat, LogLevel
+from service.log.output import LogFormat, LogLevel
+from service.voting.batcher import GIGA
 
-GIGA = 10**9
 BYTES_A_NUMBER = 24
 """Of a number in JSON, at most: sign, 17 digits, exponent, comma and brackets."""
 

@@ -17,15 +17,15 @@ from models.noise import NoiseKind
 from models.robustness.assessment import steps_of
 from models.robustness.plan import ADAPTIVE_VOTES, AttackName, AttackOptions, Plan
 from models.robustness.samples import Samples
-from service.attack_schemas import AttackRequest
-from service.attack_setup import NEEDS_TORCH, about_of, checked_pair
-from service.errors import input_error_from
-from service.jobs.limits import GIGA
+from service.configuration.settings import Settings
 from service.jobs.records import Order
 from service.jobs.samples import samples_of
-from service.parsing import object_in
-from service.schemas import shortened
-from service.settings import Settings
+from service.jobs.setup import NEEDS_TORCH, about_of, checked_pair
+from service.voting.batcher import GIGA
+from service.wire.attack import AttackRequest
+from service.wire.errors import input_error_from
+from service.wire.parsing import object_in
+from service.wire.requests import shortened
 
 INTERFACE = "over HTTP, POST /predict, priority low"
 PICTURE_AXES = 3

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from models.robustness.plan import Plan
 from models.robustness.report import About, AttackRow, Report
-from service.attack_schemas import (
+from service.wire.attack import (
     AttackResult,
     FinishedStep,
     JobState,

@@ -11,11 +11,11 @@ from models.data_files import without_downloads
 from models.datasets import DATASETS
 from models.errors import DataError, InputError, LimitError
 from models.robustness.samples import Samples, samples_for
-from service.arrays import arrays_of
-from service.attack_schemas import AttackRequest
-from service.attack_setup import dataset_samples
-from service.schemas import shortened
-from service.settings import Settings
+from service.configuration.settings import Settings
+from service.jobs.setup import dataset_samples
+from service.prediction.arrays import arrays_of
+from service.wire.attack import AttackRequest
+from service.wire.requests import shortened
 
 log = logging.getLogger("noisevote")
 

@@ -6,9 +6,9 @@ Every change is one transaction.
 import time
 
 from models.errors import JobStateError, LimitError
-from service.attack_schemas import ACTIVE, RESUMABLE, JobState
 from service.jobs.database import JobDatabase
 from service.jobs.records import Order
+from service.wire.attack import ACTIVE, RESUMABLE, JobState
 
 
 class JobStore(JobDatabase):

@@ -8,12 +8,11 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from models.errors import NoisevoteError
-from service.attack_schemas import ACTIVE, JobStatus
-from service.dependencies import client_leaves
-from service.errors import DrainingError, on_client_left, on_noisevote_error, on_unexpected
-from service.events import KEEP_ALIVE, EventStream, event
 from service.jobs.desk import JobDesk
-from service.streaming import KEEP_ALIVE_S
+from service.wire.attack import ACTIVE, JobStatus
+from service.wire.disconnect import client_leaves
+from service.wire.errors import DrainingError, on_client_left, on_noisevote_error, on_unexpected
+from service.wire.events import KEEP_ALIVE, KEEP_ALIVE_S, EventStream, event
 
 LOOKS_EVERY_S = 0.5
 """The worker is another process, perhaps of another server: the database has its news."""

@@ -7,11 +7,11 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 
 from models.errors import NoisevoteError
-from service.attack_schemas import JobState
+from service.configuration.settings import Settings
 from service.jobs.folder import JobFolder
 from service.jobs.ledger import JobLedger
 from service.jobs.limits import RequestLimits, WorkerOrders
-from service.settings import Settings
+from service.wire.attack import JobState
 
 log = logging.getLogger("noisevote")
 

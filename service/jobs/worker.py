@@ -19,17 +19,17 @@ from models.robustness.assessment import assess, steps_of
 from models.robustness.report import About, Report
 from models.robustness.run import Run
 from models.robustness.watch import Watch
-from service.attack_schemas import JobState
-from service.attack_setup import run_of, versions, write_report
 from service.client import Client
-from service.exchange import Retry
+from service.client.exchange import Retry
 from service.jobs.folder import JobFolder
 from service.jobs.http_target import HttpTarget, Meter
 from service.jobs.ledger import JobLedger
 from service.jobs.limits import WorkerOrders
 from service.jobs.records import Job, results_of
+from service.jobs.setup import run_of, versions, write_report
 from service.jobs.watching import JobWatch, TimedState
-from service.logs import write_logs
+from service.log.output import write_logs
+from service.wire.attack import JobState
 
 log = logging.getLogger("noisevote.worker")
 

@@ -19,15 +19,21 @@ from models.errors import (
 )
 from models.robustness.report import Report
 from models.robustness.report_html import POLICY
-from service.attack_schemas import AttackRequest, JobList, JobStatus
-from service.attack_setup import REPORT_HTML, REPORT_JSON
-from service.bodies import HeldBytes, read_body
-from service.dependencies import PredictorDep
-from service.errors import BodyTooLargeError, DrainingError, ErrorBody, NotJsonError, responses_for
-from service.events import EventStream, one_of_events
 from service.jobs.desk import JobDesk
+from service.jobs.setup import REPORT_HTML, REPORT_JSON
 from service.jobs.stream import JobStream
-from service.schemas import inlined_schema
+from service.routes.dependencies import PredictorDep
+from service.wire.attack import AttackRequest, JobList, JobStatus
+from service.wire.bodies import HeldBytes, read_body
+from service.wire.errors import (
+    BodyTooLargeError,
+    DrainingError,
+    ErrorBody,
+    NotJsonError,
+    responses_for,
+)
+from service.wire.events import EventStream, one_of_events
+from service.wire.requests import inlined_schema
 
 router = APIRouter(prefix="/attack", tags=["robustness assessments"])
 

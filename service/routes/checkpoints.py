@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Request
 
 from models.errors import CheckpointError, UnknownCheckpointError
-from service.dependencies import PredictorDep
-from service.drift import DriftMonitor
-from service.errors import responses_for
-from service.replies import CheckpointList, CheckpointSummary, ServedCheckpoint
+from service.operations.drift import DriftMonitor
+from service.routes.dependencies import PredictorDep
+from service.wire.errors import responses_for
+from service.wire.replies import CheckpointList, CheckpointSummary, ServedCheckpoint
 
 router = APIRouter(tags=["checkpoints"])
 

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Request
 
-from service.errors import NotReadyError, responses_for
-from service.replies import Health
+from service.wire.errors import NotReadyError, responses_for
+from service.wire.replies import Health
 
 router = APIRouter(prefix="/health", tags=["health"])
 

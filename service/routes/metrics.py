@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from service.metrics import Metrics
+from service.operations.metrics import Metrics
 
 router = APIRouter(include_in_schema=False)
 

@@ -15,8 +15,9 @@ from models.errors import (
     PictureError,
     UnknownCheckpointError,
 )
-from service.dependencies import predictor_of, prepared_of, unless_client_leaves
-from service.errors import (
+from service.routes.dependencies import predictor_of, prepared_of
+from service.wire.disconnect import unless_client_leaves
+from service.wire.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
     DrainingError,
@@ -24,8 +25,8 @@ from service.errors import (
     RateLimitedError,
     responses_for,
 )
-from service.replies import PredictResponse
-from service.schemas import PredictRequest, inlined_schema
+from service.wire.replies import PredictResponse
+from service.wire.requests import PredictRequest, inlined_schema
 
 
 class DirectRoute(APIRoute):

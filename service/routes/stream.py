@@ -4,13 +4,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from service.dependencies import PredictorDep, PreparedDep
-from service.errors import ErrorBody
-from service.events import EventStream, VotesEvent, one_of_events
-from service.replies import PredictResponse
+from service.prediction.streaming import VoteStream
+from service.routes.dependencies import PredictorDep, PreparedDep
 from service.routes.predict import REFUSALS
-from service.schemas import PredictRequest, inlined_schema
-from service.streaming import VoteStream
+from service.wire.errors import ErrorBody
+from service.wire.events import EventStream, one_of_events
+from service.wire.replies import PredictResponse, VotesEvent
+from service.wire.requests import PredictRequest, inlined_schema
 
 router = APIRouter(tags=["predictions"])
 

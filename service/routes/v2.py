@@ -1,6 +1,6 @@
 """The Open Inference Protocol V2 under ``/v2``: what clients of Triton and KServe speak.
 
-A model is a checkpoint, in its one version. Sources: see ``service/v2_schemas.py``.
+A model is a checkpoint, in its one version. Sources: see ``service/v2/schemas.py``.
 """
 
 import time
@@ -14,21 +14,13 @@ from pydantic import ValidationError
 
 from models.card import Card
 from models.errors import CheckpointError, InputError, NoisevoteError, UnknownCheckpointError
-from service.bodies import HeldBytes, read_body
-from service.dependencies import (
-    PredictorDep,
-    look_for_changes,
-    prepared_from,
-    unless_client_leaves,
-)
-from service.errors import NotReadyError, input_error_from
-from service.parsing import object_in
-from service.routes.v2_errors import METHODS, REFUSALS, V2Route, refuse_unknown
-from service.schemas import PredictRequest, inlined_schema, shortened
-from service.v2_models import VERSION, config_of, metadata_of
-from service.v2_reply import reply_to
-from service.v2_request import HEADER_LENGTH, Inference, inference_of
-from service.v2_schemas import (
+from service.operations.checkpoint_watch import look_for_changes
+from service.routes.dependencies import PredictorDep, prepared_from
+from service.v2.errors import METHODS, REFUSALS, V2Route, refuse_unknown
+from service.v2.models import VERSION, config_of, metadata_of
+from service.v2.reply import reply_to
+from service.v2.request import HEADER_LENGTH, Inference, inference_of
+from service.v2.schemas import (
     EXAMPLE_MODEL,
     IndexEntry,
     IndexRequest,
@@ -41,7 +33,12 @@ from service.v2_schemas import (
     ServerMetadata,
     Statistics,
 )
-from service.v2_statistics import V2Statistics
+from service.v2.statistics import V2Statistics
+from service.wire.bodies import HeldBytes, read_body
+from service.wire.disconnect import unless_client_leaves
+from service.wire.errors import NotReadyError, input_error_from
+from service.wire.parsing import object_in
+from service.wire.requests import PredictRequest, inlined_schema, shortened
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "parameters", "statistics"]
 SMALL_BODY_BYTES = 4096

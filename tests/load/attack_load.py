@@ -14,9 +14,9 @@ from pathlib import Path
 
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.datasets import data_dir
-from service.attack_client import Attacks
-from service.attack_schemas import AttackRequest, JobState, JobStatus
 from service.client import Client
+from service.client.attacks import Attacks
+from service.wire.attack import AttackRequest, JobState, JobStatus
 from tests.load.client import Outcomes, closed_loop
 from tests.load.http_load import CHECKPOINT, CLIENTS, SIGMA, VOTES, Row, predict_requests
 from tests.load.inputs import some_inputs

@@ -20,9 +20,10 @@ from models.cores import allowed_cores
 from models.native import compiled_fill
 from tests.load.attack_load import duration_rows, interleaved_rows
 from tests.load.engine import engine_rows
-from tests.load.http_load import Lengths, Row, grid_rows, overload_rows, scaling_rows
+from tests.load.http_load import Lengths, Row, grid_rows, scaling_rows
 from tests.load.inputs import some_inputs
 from tests.load.overhead import overhead_rows
+from tests.load.overload import overload_rows
 from tests.load.page import RESULTS, write_page
 from tests.load.peers import peer_rows
 from tests.load.surroundings import surroundings_rows
@@ -49,7 +50,7 @@ def run(
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
 ) -> None:
     """Measure, and write tables and figures."""
-    lengths = Lengths(*(seconds * length for length in (2.0, 3.0, 8.0, 2.0)))
+    lengths = Lengths(*(seconds * length for length in (2.0, 3.0, 4.0, 2.0)))
     cores = allowed_cores()
     benchmarks: Mapping[str, Mapping[str, Callable[[], Iterable[Row]]]] = {
         "engine": {"engine": lambda: all_engine_rows(seconds)},

@@ -24,8 +24,8 @@ from models.runtime import IMAGES, OUTPUTS, Rows
 from models.stopping import StopRule
 from models.tiles import rows_of, votes_of
 from models.voting import Poll, VoteRequest
-from service.batcher import GIGA, VoteBatcher
-from service.tickets import Lane, Ticket
+from service.voting.batcher import GIGA, VoteBatcher
+from service.voting.tickets import Lane, Ticket
 from tests.load.clean_graph import clean_session
 from tests.load.inputs import some_inputs
 

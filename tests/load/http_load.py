@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from service.backend import QUEUE_GMACS_A_SLOT
-from service.batcher import GIGA
 from tests.load.client import Outcomes, closed_loop, due_times, open_loop, request_bytes
 from tests.load.inputs import some_inputs
 from tests.load.servers import Server, noisevote, running
@@ -33,13 +31,13 @@ class Lengths:
     Attributes:
         peak: of clients that send as fast as they can.
         step: of each set rate.
-        overload: of twice the peak.
+        overload: of the peak and of twice that, by turns.
         sequential: of one request after the other.
     """
 
     peak: float = 2.0
     step: float = 3.0
-    overload: float = 8.0
+    overload: float = 4.0
     sequential: float = 2.0
 
 
@@ -114,22 +112,6 @@ def grid_rows(slots: int, lengths: Lengths) -> Iterator[Row]:
             for load in GRID_LOADS:
                 columns, outcomes = measured_rate(server, requests, load * peak, lengths.step)
                 yield head | {"rate": load * peak, "votes_cast": votes_cast(outcomes)} | columns
-
-
-def overload_rows(slots: int, lengths: Lengths) -> Iterator[Row]:
-    """Measure what happens at twice of what the service can do."""
-    checkpoint = CheckpointStore(SHIPPED).find(CHECKPOINT)
-    queue_votes = slots * QUEUE_GMACS_A_SLOT * GIGA / checkpoint.card.macs
-    requests = predict_requests(VOTES)
-    with running(noisevote(slots)) as server:
-        columns, outcomes = measured_peak(server, requests, 2 * lengths.peak)
-        peak = outcomes.answered_per_s
-        about: Row = {"queue_limit_s": queue_votes / (peak * VOTES)}
-        yield {"load": "peak", "memory_mib": server.memory_mib(), **about, **columns}
-        for load in (0.25, 2.0, 2.0, 0.25):
-            seconds = lengths.overload if load > 1 else lengths.step
-            columns, _ = measured_rate(server, requests, load * peak, seconds)
-            yield {"load": load, "memory_mib": server.memory_mib(), **about, **columns}
 
 
 def scaling_rows(cores: int, lengths: Lengths) -> Iterator[Row]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.load.overload import overload_findings
 from training.report.figures.style import new_figure, save, series_style, settings
 from training.report.markdown import markdown_table
 from training.results_file import Row, Table, read_table
@@ -163,12 +164,14 @@ def overload_section(table: Table) -> str:
         ("answered", "answered", ""),
         ("refused", "refused", ""),
         ("errors", "errors", ""),
+        ("queue limit s", "queue_limit_s", ".2f"),
         ("memory MiB", "memory_mib", ".0f"),
     )
-    limit = float(table.rows[0]["queue_limit_s"])
     return (
-        f"## Twice the peak\n\nOne after the other, 20 votes. The queue holds {limit:.2f} s of "
-        "votes.\n\n" + rows_as_table(table.rows, columns)
+        "## Twice the peak\n\nOne after the other, 20 votes.\n\n"
+        + rows_as_table(table.rows, columns)
+        + "\n"
+        + overload_findings(table.rows)
     )
 
 

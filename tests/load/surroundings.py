@@ -17,11 +17,11 @@ from starlette.types import ASGIApp, Message
 
 from models.checkpoint import SHIPPED, CheckpointStore
 from service.app import create_app
-from service.backend import VotingBackend
-from service.keys import digest_of
-from service.logs import JsonFormatter
-from service.predictor import Predictor
-from service.settings import Settings
+from service.configuration.keys import digest_of
+from service.configuration.settings import Settings
+from service.log.output import JsonFormatter
+from service.prediction.predictor import Predictor
+from service.voting.backend import VotingBackend
 from tests.load.http_load import CHECKPOINT
 from tests.load.inputs import some_inputs
 from tests.load.overhead import Engine

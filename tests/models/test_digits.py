@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from models.digits import centre_of_mass, dilated, mnist_digit, stroke_width
+from models.digits import centre_of_mass, mnist_digit, stroke_width
 from models.errors import PictureError
 from models.pictures import preprocess
+from models.rasters import dilated, percentile
 from tests.drawing import SAME_DIGIT, difference, draw_digit, jpeg_bytes, png_bytes
 
 digits = st.integers(0, 9)
@@ -147,6 +148,15 @@ def test_a_transparent_picture_and_blank_paper_are_refused() -> None:
         with pytest.raises(PictureError, match="nothing is drawn") as refused:
             mnist_digit(blank)
         assert refused.value.field == "image"
+
+
+@given(
+    st.lists(st.floats(0, 255, width=32), min_size=1, max_size=200),
+    st.sampled_from([5, 50, 90, 95]),
+)
+def test_percentiles_are_those_of_numpy_to_the_bit(values: list[float], per_cent: float) -> None:
+    levels = np.array(values, dtype=np.float32)
+    assert percentile(levels, per_cent) == float(np.percentile(levels, per_cent))
 
 
 @given(

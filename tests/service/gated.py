@@ -15,7 +15,7 @@ from models.noise import NoiseKind
 from models.runtime import OnnxRuntime, Rows
 from models.stopping import StopRule
 from models.voting import VoteRequest
-from service.backend import QueueWatch, VotingBackend
+from service.voting.backend import QueueWatch, VotingBackend
 from tests.service.support import CHECKPOINT, array, noise_image
 
 

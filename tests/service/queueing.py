@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from models.tiles import rows_of, votes_of
 from models.voting import Poll, VoteRequest
-from service.batcher import TURN_GMACS, VoteBatcher
-from service.tickets import Lane, Priority, Ticket, Tile
+from service.voting.batcher import TURN_GMACS, VoteBatcher
+from service.voting.tickets import Lane, Priority, Ticket, Tile
 from tests.models.test_voting import CLASSES, KeyedRuntime, request_for
 
 VOTE_GMACS = 0.03

@@ -15,8 +15,8 @@ from fastapi import FastAPI
 
 from models.checkpoint import SHIPPED
 from service.app import create_app
-from service.errors import ErrorBody
-from service.settings import Settings
+from service.configuration.settings import Settings
+from service.wire.errors import ErrorBody
 from tests.drawing import draw_digit, png_bytes
 
 CHECKPOINT = "mnist_cnn-mult-1.0"

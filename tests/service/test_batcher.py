@@ -13,8 +13,8 @@ from models.noise import NoiseKind
 from models.stopping import StopRule
 from models.tiles import rows_of
 from models.voting import NOWHERE, VoteRequest
-from service.batcher import TURN_GMACS
-from service.tickets import Ticket, Tile
+from service.voting.batcher import TURN_GMACS
+from service.voting.tickets import Ticket, Tile
 from tests.models.casting import vote
 from tests.models.test_voting import CLASSES, KeyedRuntime, request_for
 from tests.service.queueing import (

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from models.noise import NoiseKind
 from models.stopping import StopRule
-from service.errors import ErrorBody
-from service.parsing import MAX_BRACKETS
-from service.replies import PredictResponse
-from service.schemas import PredictRequest
-from service.tickets import Priority
+from service.voting.tickets import Priority
+from service.wire.errors import ErrorBody
+from service.wire.parsing import MAX_BRACKETS
+from service.wire.replies import PredictResponse
+from service.wire.requests import PredictRequest
 from tests.service.support import MIB, POINTS, array, error_in, picture, refused
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from models.card import Card
 from models.checkpoint import SHIPPED
-from service.settings import Settings
+from service.configuration.settings import Settings
 from tests.service.support import (
     CHECKPOINT,
     POINTS,

@@ -7,13 +7,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.bodies import HeldBytes
 from service.client import AsyncClient, Client
-from service.events import VotesEvent
-from service.exchange import Retry, ServiceError
-from service.replies import PredictResponse
-from service.schemas import PredictRequest
-from service.settings import Settings
+from service.client.exchange import Retry, ServiceError
+from service.configuration.settings import Settings
+from service.wire.bodies import HeldBytes
+from service.wire.replies import PredictResponse, VotesEvent
+from service.wire.requests import PredictRequest
 from tests.docker.ports import free_port
 from tests.service.support import CHECKPOINT, array, ask, noise_image, picture, serving
 from tests.service.test_server import Server, started

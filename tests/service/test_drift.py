@@ -15,9 +15,9 @@ from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.drift import shares_of
 from models.noise import NOISE_SCHEME, NoiseKind
 from models.runtime import OnnxRuntime, Rows
-from service.drift import ALPHA, WINDOW, Series
-from service.replies import DriftState
-from service.settings import Settings
+from service.configuration.settings import Settings
+from service.operations.drift import ALPHA, WINDOW, Series
+from service.wire.replies import DriftState
 from tests.service.support import CHECKPOINT, Json, array, ask, copy_of_checkpoint, serving
 from tests.service.test_metrics import scraped, value
 

@@ -13,7 +13,7 @@ import pytest
 from models.statistics import clopper_pearson
 from service.cli import main
 from service.client import Client
-from service.schemas import PredictRequest
+from service.wire.requests import PredictRequest
 from tests.drawing import draw_digit, png_bytes
 from tests.service.support import CHECKPOINT, Json, array
 from tests.service.test_server import Server, started

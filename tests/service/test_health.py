@@ -11,9 +11,9 @@ import pytest
 
 from models.checkpoint import SHIPPED, CheckpointStore
 from service.app import create_app
-from service.errors import CLIENT_LEFT
-from service.predictor import Predictor
-from service.settings import Settings
+from service.configuration.settings import Settings
+from service.prediction.predictor import Predictor
+from service.wire.errors import CLIENT_LEFT
 from tests.service.gated import (
     GatedCheckpoint,
     GatedStore,

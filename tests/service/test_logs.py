@@ -10,9 +10,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from service.keys import digest_of
-from service.logs import JsonFormatter, LogFormat, LogLevel, TextFormatter, write_logs
-from service.settings import Settings
+from service.configuration.keys import digest_of
+from service.configuration.settings import Settings
+from service.log.output import JsonFormatter, LogFormat, LogLevel, TextFormatter, write_logs
 from tests.service.support import CHECKPOINT, Json, array, picture, serving
 
 pytestmark = pytest.mark.anyio

@@ -12,10 +12,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from models.errors import OverloadedError
 from service.app import create_app
-from service.errors import STATUS
-from service.metrics import Metrics, votes_label
-from service.settings import Settings
-from service.tickets import Ticket
+from service.configuration.settings import Settings
+from service.operations.metrics import Metrics, votes_label
+from service.voting.tickets import Ticket
+from service.wire.errors import STATUS
 from tests.service.gated import GatedStore, one_slot, votes_asked
 from tests.service.support import CHECKPOINT, array, ask, client_of, error_in, noise_image, serving
 

@@ -11,11 +11,11 @@ import pytest
 from fastapi import FastAPI
 
 import models.errors
-import service.errors
+import service.wire.errors
 from models.errors import NoisevoteError
-from service.attack_schemas import EXAMPLE_ATTACK, AttackRequest
-from service.errors import ROUTER_STATUS, STATUS, status_and_code
-from service.schemas import EXAMPLE_REQUEST, PredictRequest
+from service.wire.attack import EXAMPLE_ATTACK, AttackRequest
+from service.wire.errors import ROUTER_STATUS, STATUS, status_and_code
+from service.wire.requests import EXAMPLE_REQUEST, PredictRequest
 from tests.service.support import Json
 
 README = Path(__file__).parents[2] / "README.md"
@@ -180,7 +180,7 @@ def test_every_reply_names_the_codes_that_it_can_have(document: Json) -> None:
 def error_classes() -> list[type[NoisevoteError]]:
     found = [
         value
-        for module in (models.errors, service.errors)
+        for module in (models.errors, service.wire.errors)
         for _, value in inspect.getmembers(module, inspect.isclass)
         if issubclass(value, NoisevoteError)
     ]

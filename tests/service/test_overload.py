@@ -15,10 +15,10 @@ from models.errors import DeadlineError, OverloadedError
 from models.noise import NoiseKind
 from models.stopping import StopReason, StopRule
 from service.app import create_app
-from service.bodies import BYTES_A_REQUEST, HeldBytes
-from service.predictor import Predictor
-from service.settings import Settings
-from service.tickets import Priority
+from service.configuration.settings import Settings
+from service.prediction.predictor import Predictor
+from service.voting.tickets import Priority
+from service.wire.bodies import BYTES_A_REQUEST, HeldBytes
 from tests.service.gated import GatedCheckpoint, GatedStore, at_rest, one_slot, votes_asked
 from tests.service.support import (
     MIB,
@@ -114,6 +114,30 @@ async def test_a_full_queue_refuses_with_the_time_to_come_back() -> None:
         assert int(reply.headers["retry-after"]) >= 1
     served = [reply for reply in replies if reply not in refused_ones]
     assert [reply.status_code for reply in served] == [200] * 8
+
+
+async def test_while_the_queue_is_full_predictions_are_turned_away_unread() -> None:
+    store = GatedStore()
+    gate = store.gated.gated.gate
+    body = json.dumps({"inputs": [noise_image()], "votes": 10}).encode()
+    with one_slot(queue_gmacs=1e-3) as backend:
+        app = create_app(Settings(slots=1))
+        app.state.predictor = Predictor(Settings(slots=1), store, backend)
+        async with client_of(app) as client:
+            gate.set()
+            await client.post("/predict", content=body)  # measures the speed
+            gate.clear()
+            asking = [asyncio.create_task(client.post("/predict", content=body)) for _ in range(8)]
+            await all_admitted(backend, 8)
+            for path in ("/predict", "/predict/stream"):
+                reply = await client.post(path, content=b"not JSON")
+                error_in(reply, 429, "overloaded")
+                assert int(reply.headers["retry-after"]) >= 1
+                assert reply.headers["x-request-id"]
+            assert (await client.get("/predict")).status_code == 405
+            gate.set()
+            assert [reply.status_code for reply in await asyncio.gather(*asking)] == [200] * 8
+            error_in(await client.post("/predict", content=b"not JSON"), 400, "not_json")
 
 
 async def first_of(

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from models.cifar10 import CLASSES
-from service.settings import Settings
+from service.configuration.settings import Settings
 from tests.drawing import jpeg_bytes, png_bytes
 from tests.photographs import SMALL, export_small_densenet, photographs
 from tests.service.support import ask, encoded, refused, serving

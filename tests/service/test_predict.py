@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from models.checkpoint import SHIPPED, Checkpoint
-from service.schemas import EXAMPLE_REQUEST
+from service.wire.requests import EXAMPLE_REQUEST
 from tests.service.support import (
     CHECKPOINT,
     POINTS,

@@ -8,8 +8,8 @@ import pytest
 from models.errors import OverloadedError
 from models.stopping import StopReason
 from models.voting import Poll
-from service.batcher import LARGEST_SHARE, LOW_EVERY
-from service.tickets import Priority
+from service.voting.batcher import LARGEST_SHARE, LOW_EVERY
+from service.voting.tickets import Priority
 from tests.models.test_voting import CLASSES, request_for
 from tests.service.queueing import (
     VOTE_GMACS,
@@ -52,6 +52,20 @@ def test_room_frees_as_votes_are_cast() -> None:
     assert tile is not None
     batcher.finish(tile, fell_on(tile), seconds=0.01)
     batcher.admit(ticket_for(lane, request_for(1, 1)))
+
+
+def test_the_door_closes_when_the_queue_is_all_but_full_and_says_for_how_long() -> None:
+    lane = lane_of()
+    batcher = batcher_with(ticket_for(lane, request_for(1, 10)), limit=100 * VOTE_GMACS)
+    assert [sum(tile.values()) for tile in served(batcher)] == [8, 2]  # measures 1 ms a vote
+    for _ in range(7):
+        batcher.admit(ticket_for(lane, request_for(1, 12)))
+    batcher.admit(ticket_for(lane, request_for(1, 12)))
+    assert batcher.wait_at_door_s == 0, "96 of 100 votes wait"
+    batcher.admit(ticket_for(lane, request_for(1, 1), Priority.LOW))
+    assert batcher.wait_at_door_s == 0, "low priority has a queue of its own"
+    batcher.admit(ticket_for(lane, request_for(1, 4)))
+    assert batcher.wait_at_door_s == pytest.approx(0.001), "one vote over 99, at 1 ms a vote"
 
 
 def test_one_large_request_takes_up_no_more_than_its_share_of_the_queue() -> None:

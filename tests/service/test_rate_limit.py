@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from service.errors import RateLimitedError
-from service.keys import digest_of
-from service.rate_limit import MOST_BUCKETS, RateLimit, network_of
-from service.settings import Settings
+from service.configuration.keys import digest_of
+from service.configuration.settings import Settings
+from service.operations.rate_limit import MOST_BUCKETS, RateLimit, network_of
+from service.wire.errors import RateLimitedError
 from tests.service.support import CHECKPOINT, array, ask, error_in, noise_image, serving
 
 pytestmark = pytest.mark.anyio

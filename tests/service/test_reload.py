@@ -13,8 +13,8 @@ from fastapi import FastAPI
 
 from models.checkpoint import SHIPPED, Checkpoint
 from models.noise import NoiseKind
-from service.checkpoint_watch import CheckpointWatch, signatures_in
-from service.settings import Settings
+from service.configuration.settings import Settings
+from service.operations.checkpoint_watch import CheckpointWatch, signatures_in
 from tests.service.gated import GatedCheckpoint
 from tests.service.support import (
     CHECKPOINT,

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from service.settings import Settings
+from service.configuration.settings import Settings
 from tests.service.support import (
     POINTS,
     Json,

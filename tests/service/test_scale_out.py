@@ -13,8 +13,8 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from service.scaling import ScaleOut, replicas_wanted
-from service.settings import Settings
+from service.configuration.settings import Settings
+from service.processes.scaling import ScaleOut, replicas_wanted
 from tests.load.servers import free_port
 from tests.service.processes import Log
 from tests.service.support import Json, array, counts_of, noise_image, serving

@@ -92,7 +92,7 @@ WITHOUT_TORCH = """
 import asyncio, sys
 import httpx
 from service.app import create_app
-from service.settings import Settings
+from service.configuration.settings import Settings
 
 async def main():
     app = create_app(Settings(slots=1))

@@ -7,14 +7,14 @@ from typer.testing import CliRunner
 
 from models.errors import InputError
 from service.cli import app as command_line
-from service.configuration import (
+from service.configuration.keys import digest_of
+from service.configuration.reading import (
     check_at_start,
     load_settings,
     meanings_of_settings,
     settings_table,
 )
-from service.keys import digest_of
-from service.settings import Settings
+from service.configuration.settings import Settings
 from tests.service.support import CHECKPOINT, copy_of_checkpoint
 from tests.service.test_cli import printed, run_main
 

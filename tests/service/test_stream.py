@@ -18,9 +18,9 @@ from models.noise import NoiseKind
 from models.running import running
 from models.runtime import OnnxRuntime, Rows
 from service.app import create_app
-from service.backend import VotingBackend
-from service.predictor import Predictor
-from service.settings import Settings
+from service.configuration.settings import Settings
+from service.prediction.predictor import Predictor
+from service.voting.backend import VotingBackend
 from tests.service.gated import GatedStore, at_rest, one_slot
 from tests.service.support import CHECKPOINT, Json, array, ask, error_in, noise_image, picture
 from tests.service.test_server import started

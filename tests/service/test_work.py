@@ -11,7 +11,7 @@ from models.checkpoint import SHIPPED, CheckpointStore
 from models.noise import NoiseKind
 from models.runtime import Work
 from models.stopping import StopRule
-from service.backend import VotingBackend
+from service.voting.backend import VotingBackend
 from tests.service.gated import GatedCheckpoint, one_slot, votes_asked
 
 pytestmark = pytest.mark.anyio

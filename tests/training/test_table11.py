@@ -8,6 +8,9 @@ import pytest
 from models.robustness.ball import Ball, Norm
 from tests.training.test_experiments import Smoke
 from training.experiments.table11 import PAIRS, lines_of
+from training.report.markdown import find
+from training.report.page import report
+from training.report.robustness import shown_test
 from training.results_file import read_table
 
 OTHERS = ("--surrogate", "mnist_cnn-mult-grid", "--target", "mnist_cnn-mult-grid")
@@ -64,6 +67,26 @@ def test_examples_keep_to_the_ball_and_are_made_once(smoke: Smoke) -> None:
     smoke.run("table11", "mnist", *OTHERS)
     assert results.read_text() == whole
     assert path.stat().st_mtime_ns == before
+
+
+def test_page_says_what_noise_does_to_the_target_and_names_the_attack(smoke: Smoke) -> None:
+    results = smoke.folder / "results"
+    table = results / "table11" / f"{NAME}.csv"
+    whole = table.read_text()
+    (results / "table11" / "madry_cnn-adv-mnist_cnn-adv.csv").write_text(whole)
+    page = report(results)
+    assert "Attack: L-inf 0.3" in page
+    assert "Paper, one vote: 97.40, 97.79, 97.90, 97.71, 97.00" in page
+    assert "To fill: `noisevote-train experiment table11 cifar10`" in page
+    row = find(read_table(table), shown="submitted", sigma="0.5", answer="mode")
+    assert row is not None
+    for p_value, noisy_only, without, verdict in (
+        ("0.5", "3", "1", ("0.5", "no difference shown")),
+        ("0.001", "30", "1", ("0.001", "helps")),
+        ("0.001", "1", "30", ("0.001", "harms")),
+    ):
+        counts = {"right_only_with_noise": noisy_only, "right_only_without": without}
+        assert shown_test({**row, **counts, "p_value": p_value}) == verdict
 
 
 def test_papers_rows_stand_below_ours(smoke: Smoke) -> None:

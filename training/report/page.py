@@ -19,6 +19,7 @@ from training.report.experiments import (
 )
 from training.report.figures import draw_figures
 from training.report.grids import grid_sections
+from training.report.robustness import robustness_section
 
 RESULTS = Path(__file__).parents[1] / "results"
 PAGE = "README.md"
@@ -53,6 +54,7 @@ def report(folder: Path) -> str:
         *votes_section(folder),
         *energy_sections(folder),
         *midpoint_sections(folder),
+        *robustness_section(folder),
         *quantisation_section(folder),
         *weights_section(folder),
         *learning_section(folder),

@@ -10,10 +10,10 @@ import httpx
 from fastapi import FastAPI
 
 from models.robustness.samples import Samples
-from service.attack_schemas import AttackRequest
 from service.client import Client
-from service.keys import digest_of, new_token
-from service.settings import Settings
+from service.configuration.keys import digest_of, new_token
+from service.configuration.settings import Settings
+from service.wire.attack import AttackRequest
 from tests.models.robustness.worlds import drawn_samples
 from tests.service.support import CHECKPOINT, Json, serving
 from tests.service.test_server import Server

@@ -13,10 +13,10 @@ import pytest
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.robustness.assessment import assess
 from models.robustness.watch import Watch
-from service.attack_client import Attacks
-from service.attack_schemas import JobState
-from service.attack_setup import run_of
-from service.exchange import ServiceError
+from service.client.attacks import Attacks
+from service.client.exchange import ServiceError
+from service.jobs.setup import run_of
+from service.wire.attack import JobState
 from tests.load.servers import processes_of
 from tests.service.jobs.support import (
     ENDLESS,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from service.attack_schemas import JobState, PartialResults
 from service.jobs.folder import JobFolder
 from service.jobs.ledger import JobLedger
+from service.wire.attack import JobState, PartialResults
 from tests.service.jobs.support import SURROGATE, body_of, serving_jobs, some_samples, submitted
 from tests.service.support import CHECKPOINT, error_in
 from tests.service.test_metrics import scraped, value

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.attack_setup import NEEDS_TORCH
+from service.jobs.setup import NEEDS_TORCH
 from tests.service.jobs.support import body_of, serving_jobs, some_samples, without
 from tests.service.support import Json, error_in
 

@@ -16,15 +16,15 @@ from models.robustness.assessment import assess
 from models.robustness.target import CheckpointTarget, Conditions
 from models.robustness.watch import Watch
 from models.stopping import StopRule
-from service.attack_client import AsyncAttacks, Attacks
-from service.attack_schemas import JobState
-from service.attack_setup import run_of
 from service.client import AsyncClient
-from service.exchange import ServiceError
+from service.client.attacks import AsyncAttacks, Attacks
+from service.client.exchange import ServiceError
+from service.configuration.keys import INTERNAL
 from service.jobs.http_target import HttpTarget, Meter
 from service.jobs.limits import RequestLimits
 from service.jobs.orders import results_bytes
-from service.keys import INTERNAL
+from service.jobs.setup import run_of
+from service.wire.attack import JobState
 from tests.service.jobs.support import (
     body_of,
     client_of,

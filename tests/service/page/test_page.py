@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from models.stopping import StopRule, is_decided
-from service.keys import digest_of
+from service.configuration.keys import digest_of
 from tests.service.page.browser import DESK, SEVEN, Visit
 from tests.service.test_server import Server, started
 

@@ -1,0 +1,167 @@
+"""Accuracy of a running service on labelled inputs, with intervals."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from models.errors import InputError
+from models.statistics import clopper_pearson
+from service.client.clients import AsyncClient
+from service.client.labelled import Labelled
+from service.wire.parsing import validated
+from service.wire.replies import Prediction
+
+ALPHA = 0.05
+"""Of the intervals of shares."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of a number of inputs.
+
+    Attributes:
+        count: inputs that it counts.
+        of: all of them.
+        interval: Clopper-Pearson, at 95 %; null without inputs.
+    """
+
+    count: int
+    of: int
+    interval: tuple[float, float] | None
+
+    @classmethod
+    def counted(cls, count: int, of: int) -> "Share":
+        """Return a share and its interval."""
+        return cls(count, of, clopper_pearson(count, of, ALPHA) if of else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an evaluation found.
+
+    Attributes:
+        checkpoint: that voted.
+        fingerprint: of everything that decides its votes.
+        options: as they were asked for.
+        accuracy: inputs whose mode is their label.
+        abstained: inputs whose top two classes may be equally likely; null where that is not told.
+        accuracy_if_sure: inputs whose mode is their label among those that did not abstain.
+        by_label: accuracy among the inputs of each label.
+        votes_cast: mean per input.
+        agreement: mean share of the mode.
+        wrong: name, label and answer of each input that was answered wrongly.
+    """
+
+    checkpoint: str
+    fingerprint: str
+    options: dict[str, Any]
+    accuracy: Share
+    abstained: Share | None
+    accuracy_if_sure: Share | None
+    by_label: dict[str, Share]
+    votes_cast: float
+    agreement: float
+    wrong: list[tuple[str, str, str]]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        return asdict(self)
+
+
+async def evaluate(
+    client: AsyncClient,
+    inputs: Sequence[Labelled],
+    options: Mapping[str, Any],
+    concurrency: int,
+    on_answer: Callable[[], None],
+) -> Report:
+    """Ask a service for every input and compare its answers with the labels.
+
+    Args:
+        client: of the service.
+        inputs: at least one.
+        options: fields of each prediction. The seed of the input at position i is ``seed + i``, so
+            that no two inputs meet the same noise.
+        concurrency: requests in flight.
+        on_answer: called after each.
+
+    Raises:
+        ServiceError: the service refused an input, or cannot be reached.
+        InputError: a label is none of the checkpoint's.
+    """
+    card = await card_for(client, options.get("checkpoint"))
+    unknown = {item.label for item in inputs} - set(card.labels)
+    if unknown:
+        raise InputError(
+            f"{', '.join(sorted(unknown)[:5])} is no label of checkpoint {card.name}; it has "
+            f"{', '.join(card.labels)}"
+        )
+    free = asyncio.Semaphore(concurrency)
+    fingerprints: set[str] = set()
+
+    async def answer(position: int, item: Labelled) -> Prediction:
+        own = dict(options) | item.fields
+        if own.get("seed") is not None:
+            own["seed"] += position
+        async with free:
+            reply = await client.predict(validated(own))
+        fingerprints.add(reply.fingerprint)
+        on_answer()
+        return reply.predictions[0]
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            asked = [
+                group.create_task(answer(position, item)) for position, item in enumerate(inputs)
+            ]
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None  # the first one ended the others
+    answers = [task.result() for task in asked]
+    return report_on(inputs, answers, card.name, "; ".join(sorted(fingerprints)), options)
+
+
+async def card_for(client: AsyncClient, name: str | None) -> Any:
+    """Return the card of the checkpoint that answers."""
+    if name is None:
+        listed = (await client.checkpoints()).checkpoints
+        name = next(summary.name for summary in listed if summary.is_default)
+    return await client.card(name)
+
+
+def report_on(
+    inputs: Sequence[Labelled],
+    answers: Sequence[Prediction],
+    checkpoint: str,
+    fingerprint: str,
+    options: Mapping[str, Any],
+) -> Report:
+    """Count the answers."""
+    pairs = list(zip(inputs, answers, strict=True))
+    is_told = all(found.abstain is not None for found in answers)
+    sure = [(item, found) for item, found in pairs if not found.abstain]
+    labels = sorted({item.label for item in inputs})
+    return Report(
+        checkpoint=checkpoint,
+        fingerprint=fingerprint,
+        options={name: value for name, value in options.items() if value is not None},
+        accuracy=accuracy_of(pairs),
+        abstained=Share.counted(len(pairs) - len(sure), len(pairs)) if is_told else None,
+        accuracy_if_sure=accuracy_of(sure) if is_told else None,
+        by_label={
+            label: accuracy_of([pair for pair in pairs if pair[0].label == label])
+            for label in labels
+        },
+        votes_cast=sum(found.votes_cast for found in answers) / len(answers),
+        agreement=sum(found.agreement for found in answers) / len(answers),
+        wrong=[
+            (item.name, item.label, found.label)
+            for item, found in pairs
+            if item.label != found.label
+        ],
+    )
+
+
+def accuracy_of(pairs: Sequence[tuple[Labelled, Prediction]]) -> Share:
+    """Return the share of answers that are the label."""
+    return Share.counted(sum(item.label == found.label for item, found in pairs), len(pairs))

@@ -1,0 +1,129 @@
+"""How a client deals with the service's answers: when it asks again, what it makes of them."""
+
+import json
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from models.errors import NoisevoteError
+from service.wire.replies import PredictResponse, VotesEvent
+
+RETRIED = {429, 502, 503}
+"""Statuses after which the same request may succeed: overload, a proxy in between, draining."""
+
+
+class ServiceError(NoisevoteError):
+    """The service refused a request, or could not be reached.
+
+    Attributes:
+        status: of the reply; None if there was none.
+        code: of the error, as in the README.
+        field: the offending field of the request, if there is one.
+        request_id: stands in the log of the service.
+    """
+
+    def __init__(self, message: str, status: int | None, detail: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code: str = detail.get("code", "unreachable" if status is None else "http")
+        self.field: str | None = detail.get("field")
+        self.request_id: str | None = detail.get("request_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how patiently a client asks again.
+
+    Attributes:
+        attempts: requests in all, the first one included.
+        first_wait_s: before the second; every further wait is twice as long.
+        longest_wait_s: no wait is longer; a service that asks for more has failed.
+    """
+
+    attempts: int = 5
+    first_wait_s: float = 0.2
+    longest_wait_s: float = 30.0
+
+    def wait_s(self, attempt: int, retry_after: str | None) -> float | None:
+        """Return the seconds to wait after a failed attempt, or None to give up.
+
+        Args:
+            attempt: number of the one that failed, from 1.
+            retry_after: what the service said, in seconds.
+        """
+        if attempt >= self.attempts:
+            return None
+        if retry_after is not None and retry_after.isdecimal():
+            asked = float(retry_after)
+            return asked if asked <= self.longest_wait_s else None
+        # Anything from half to all of it, so that clients that failed together come back apart.
+        backoff = self.first_wait_s * float(2 ** (attempt - 1))
+        return min(backoff, self.longest_wait_s) * random.uniform(0.5, 1)
+
+
+class Exchange:
+    """One request on its way: what to send, and what to do about each outcome."""
+
+    def __init__(self, retry: Retry) -> None:
+        self._retry = retry
+        self._attempt = 0
+
+    def wait_s(self, outcome: httpx.Response | httpx.TransportError) -> float | None:
+        """Return the seconds after which to ask again; None if the outcome stands.
+
+        Raises:
+            ServiceError: the service cannot be reached, and it was tried often enough.
+        """
+        self._attempt += 1
+        if isinstance(outcome, httpx.Response):
+            if outcome.status_code not in RETRIED:
+                return None
+            return self._retry.wait_s(self._attempt, outcome.headers.get("retry-after"))
+        wait_s = self._retry.wait_s(self._attempt, None)
+        if wait_s is None:
+            message = f"the service cannot be reached: {outcome or type(outcome).__name__}"
+            raise ServiceError(message, None, {}) from outcome
+        return wait_s
+
+
+def checked(response: httpx.Response) -> httpx.Response:
+    """Return a success.
+
+    Raises:
+        ServiceError: it is none; it says what the service said.
+    """
+    if response.is_success:
+        return response
+    try:
+        detail = response.json()["error"]
+        message = str(detail["message"])
+    except (ValueError, LookupError, TypeError):
+        detail, message = {}, f"the service answered {response.status_code}"
+    raise ServiceError(message, response.status_code, detail)
+
+
+def events_in(lines: Iterable[str]) -> Iterator[VotesEvent | PredictResponse]:
+    """Yield what a stream of events holds.
+
+    Raises:
+        ServiceError: one of them is an error.
+    """
+    name = ""
+    for line in lines:
+        field, _, value = line.partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data" and name == "error":
+            detail = json.loads(value)["error"]
+            raise ServiceError(detail["message"], None, detail)
+        elif field == "data":
+            body = PredictResponse if name == "result" else VotesEvent
+            yield body.model_validate_json(value)
+
+
+def broken_off(error: httpx.TransportError) -> ServiceError:
+    """Return the error of a stream that ended before its answer."""
+    return ServiceError(f"the stream broke off: {error or type(error).__name__}", None, {})

@@ -1,0 +1,95 @@
+"""The command ``noisevote evaluate``: a running service on labelled inputs of the user's own."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from models.noise import NoiseKind
+from models.stopping import StopRule
+from service.client import AsyncClient
+from service.client.evaluation import Report, Share, evaluate
+from service.client.labelled import Labelled, labelled_in
+
+
+def evaluate_command(
+    path: Annotated[
+        Path, typer.Argument(help="Folder with a folder a class, .csv of file,label, or .npz.")
+    ],
+    url: Annotated[str, typer.Option(help="Of the service.")] = "http://127.0.0.1:8000",
+    checkpoint: Annotated[str | None, typer.Option(help="Default: the service's.")] = None,
+    noise: Annotated[NoiseKind | None, typer.Option()] = None,
+    sigma: Annotated[float | None, typer.Option(help="Default: the checkpoint's.")] = None,
+    votes: Annotated[int, typer.Option()] = 20,
+    stop: Annotated[StopRule, typer.Option()] = StopRule.FULL,
+    delta: Annotated[float, typer.Option()] = 0.001,
+    alpha: Annotated[float, typer.Option()] = 0.05,
+    seed: Annotated[int | None, typer.Option(help="Of the first input; counts up.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Requests in flight.")] = 8,
+    api_key: Annotated[str | None, typer.Option(envvar="NOISEVOTE_API_KEY")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+) -> None:
+    """Accuracy of a running service on labelled inputs, with 95 % intervals."""
+    inputs = labelled_in(path)
+    options = {
+        "checkpoint": checkpoint,
+        "noise": noise,
+        "sigma": sigma,
+        "votes": votes,
+        "stop": stop,
+        "delta": delta,
+        "alpha": alpha,
+        "seed": seed,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    report = asyncio.run(run(url, api_key, inputs, given, concurrency))
+    if as_json:
+        typer.echo(json.dumps(report.as_json()))
+    else:
+        show(report)
+
+
+async def run(
+    url: str,
+    api_key: str | None,
+    inputs: Sequence[Labelled],
+    options: Mapping[str, Any],
+    concurrency: int,
+) -> Report:
+    """Evaluate under a progress bar."""
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("asking", total=len(inputs))
+        async with AsyncClient(url, api_key=api_key) as client:
+            return await evaluate(
+                client, inputs, options, concurrency, lambda: progress.advance(task)
+            )
+
+
+def show(report: Report) -> None:
+    """Print a report for people."""
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]{report.checkpoint}[/], {report.fingerprint}")
+    console.print(f"accuracy {text(report.accuracy)}")
+    if report.abstained is not None and report.accuracy_if_sure is not None:
+        console.print(f"abstained {text(report.abstained)}")
+        console.print(f"accuracy where it did not {text(report.accuracy_if_sure)}")
+    console.print(f"votes cast {report.votes_cast:.2f} an input, agreement {report.agreement:.3f}")
+    table = Table("label", "accuracy")
+    for label, share in report.by_label.items():
+        table.add_row(label, text(share))
+    console.print(table)
+
+
+def text(share: Share) -> str:
+    """Return a share in per cent with its interval."""
+    if share.interval is None:
+        return "of none"
+    low, high = (100 * bound for bound in share.interval)
+    percent = 100 * share.count / share.of
+    return f"{percent:.2f} % \\[{low:.2f}, {high:.2f}] ({share.count} of {share.of})"

@@ -1,0 +1,100 @@
+"""Every setting of the service, its unit and its default.
+
+``service/configuration/reading.py`` reads them.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, HttpUrl, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from models.checkpoint import SHIPPED
+from models.cores import allowed_cores
+from service.configuration.keys import KeyDigest, KeyName, new_secret
+from service.log.output import LogFormat, LogLevel
+
+
+def user_jobs_dir() -> Path:
+    """Return the folder of the jobs in the user's home, or here if there is no home."""
+    try:
+        return Path.home() / ".local" / "share" / "noisevote" / "jobs"
+    except RuntimeError:
+        return Path("jobs")
+
+
+class Settings(BaseSettings):
+    """Read from the environment: ``NOISEVOTE_`` and the name in capitals, or a file.
+
+    Attributes:
+        checkpoints: folder of the checkpoints, one folder each.
+        default_checkpoint: answers requests that name none.
+        slots: forward passes computed side by side, one thread each; as a rule the cores allowed.
+        max_votes: votes per input.
+        max_inputs: inputs per request.
+        max_body_bytes: size of a request's body.
+        max_body_s: seconds in which it must have arrived.
+        max_request_gmacs: votes of a request by cost: inputs x votes x multiply-accumulates of
+            one vote, in units of 10^9; 400 are about 20,000 votes of ``mnist_cnn``.
+        max_queue_gmacs: votes that may wait, by cost, in 10^9 multiply-accumulates a slot, each
+            priority for itself; 16 are about 800 votes of ``mnist_cnn``, or 0.4 seconds. A
+            single request counts as at most an eighth of the queue, and at least a thousandth.
+        max_held_bytes: bodies that are read and prepared at the same time.
+        allow_client_seed: whether requests may set their seed. A fixed seed freezes the noise,
+            which helps an attacker.
+        checkpoint_poll_s: seconds between two looks at the folder of the checkpoints for new,
+            replaced and removed ones; 0 never looks.
+        api_keys: of each key the name and the digest ``sha256:...`` of it, as ``noisevote new-key``
+            prints them. If there are any, every request needs one but those for health and for the
+            files of page and reference.
+        internal_token: lets the service's own workers in when there are keys; drawn at the start if
+            it is not set, which several servers started apart cannot share.
+        rate_limit_votes_per_s: votes a second that each key may ask for, or each client address if
+            there are no keys; in each worker process. Votes that were not cast are given back.
+        rate_limit_burst_votes: votes that may be asked for at once after a pause; by default what
+            ten seconds allow.
+        log_format: lines of ``text``, or of ``json``.
+        log_level: ``debug``, ``info``, ``warning`` or ``error``.
+        traces_endpoint: address of a collector of OpenTelemetry traces over HTTP, like
+            ``http://127.0.0.1:4318/v1/traces``; needs the extra ``otel``.
+        jobs_dir: folder of the assessments, on a disk of this machine; made for the first one.
+            Processes that share it share one worker.
+        data_dir: folder of the data sets whose images can be attacked; by default
+            ``~/.cache/noisevote/data``.
+        max_jobs: assessments that are kept, until they are deleted.
+        max_attack_samples: of one assessment.
+        max_job_bytes: what the results of one assessment may take up, on disk and in the memory
+            of the worker.
+        attack_threads: of the worker's gradients. More than one is slower on cores that are
+            shared with requests.
+        attack_url: where the worker reaches this service; by default the address at which the
+            request for an assessment came in, without TLS.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="NOISEVOTE_", frozen=True)
+
+    checkpoints: Path = SHIPPED
+    default_checkpoint: str = "mnist_cnn-mult-1.0"
+    slots: int = Field(default_factory=allowed_cores, ge=1)
+    max_votes: int = Field(default=1000, ge=1)
+    max_inputs: int = Field(default=64, ge=1)
+    max_body_bytes: int = Field(default=8 * 2**20, ge=1)
+    max_body_s: float = Field(default=30.0, gt=0)
+    max_request_gmacs: float = Field(default=400, gt=0)
+    max_queue_gmacs: float = Field(default=16, gt=0)
+    max_held_bytes: int = Field(default=64 * 2**20, ge=1)
+    allow_client_seed: bool = True
+    checkpoint_poll_s: float = Field(default=2.0, ge=0)
+    api_keys: dict[KeyName, KeyDigest] = Field(default_factory=dict)
+    internal_token: SecretStr = Field(default_factory=new_secret, min_length=16)
+    rate_limit_votes_per_s: float | None = Field(default=None, gt=0)
+    rate_limit_burst_votes: float | None = Field(default=None, gt=0)
+    log_format: LogFormat = LogFormat.TEXT
+    log_level: LogLevel = LogLevel.INFO
+    traces_endpoint: HttpUrl | None = None
+    jobs_dir: Path = Field(default_factory=user_jobs_dir)
+    data_dir: Path | None = None
+    max_jobs: int = Field(default=100, ge=1)
+    max_attack_samples: int = Field(default=10_000, ge=1)
+    max_job_bytes: int = Field(default=2 * 2**30, ge=1)
+    attack_threads: int = Field(default=1, ge=1)
+    attack_url: str | None = None

@@ -1,0 +1,74 @@
+"""How the log looks: lines of text for people, lines of JSON for programs; both on stderr."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+
+ENCODER = json.JSONEncoder(default=str)
+
+
+class LogFormat(StrEnum):
+    """What a line of the log is."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """What is left out of the log: whatever is less than this."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, process, message, the fields of the record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a line."""
+        content: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "process": record.process,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            content["exception"] = self.formatException(record.exc_info)
+        return ENCODER.encode(content)
+
+
+class TextFormatter(logging.Formatter):
+    """A line for people; the fields stand behind the message as ``name=value``."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """Return the line without the trace of an exception."""
+        fields: dict[str, object] = getattr(record, "fields", {})
+        shown = "".join(f" {name}={value}" for name, value in fields.items())
+        return super().formatMessage(record) + shown
+
+
+def write_logs(form: LogFormat, level: LogLevel) -> None:
+    """Send all that is logged to stderr in one form, uvicorn's lines too.
+
+    Its access log is switched off: ``service/log/request_line.py`` replaces it.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)  # of libraries
+    for name in ("noisevote", "uvicorn"):
+        logging.getLogger(name).setLevel(level.upper())
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = name != "uvicorn.access"

@@ -1,0 +1,50 @@
+"""What is known of a request while it runs; its line in the log and its metrics are made of it.
+
+The outermost middleware begins a record, whoever learns something adds it. A prediction may run in
+a task of its own, so the record travels in the context and not through every function.
+"""
+
+from collections import Counter
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """One request.
+
+    Attributes:
+        client: address of the client.
+        route: its path, if it was turned away before a route had it.
+        key: name of the API key that it came with.
+        checkpoint: that votes.
+        votes: asked for, per input.
+        votes_requested: votes asked for, of all inputs.
+        votes_charged: of these, to whoever asked under a rate limit.
+        is_answered: whether there was an answer to a prediction.
+        votes_cast: votes that counted, of all inputs.
+        stopped_by: how many inputs each reason ended the voting of.
+        trace_id: of the trace that it belongs to, if there are traces.
+        code: of the error, if there was one.
+    """
+
+    client: str | None = None
+    route: str | None = None
+    key: str | None = None
+    checkpoint: str | None = None
+    votes: int = 0
+    votes_requested: int = 0
+    votes_charged: int = 0
+    is_answered: bool = False
+    votes_cast: int = 0
+    stopped_by: Counter[str] = field(default_factory=Counter)
+    trace_id: str | None = None
+    code: str | None = None
+
+
+CURRENT: ContextVar[RequestRecord | None] = ContextVar("request_record", default=None)
+
+
+def current_record() -> RequestRecord:
+    """Return the record of the request that runs; one that nobody reads outside of any."""
+    return CURRENT.get() or RequestRecord()

@@ -1,0 +1,94 @@
+"""Lets in who has an API key, if there are any; what is open without one stands in one list.
+
+Everything else is closed, also what no route answers, so that a new route is closed until somebody
+decides otherwise. Pure ASGI: a ``BaseHTTPMiddleware`` would hide the client's disconnect.
+"""
+
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.configuration.keys import KeyRing
+from service.log.request_record import current_record
+from service.v2.errors import reshaped
+from service.wire.errors import (
+    UnauthorisedError,
+    on_noisevote_error,
+    responses_for,
+    status_and_code,
+)
+
+OPEN_PATHS = {
+    "/health/live",
+    "/health/ready",
+    "/v2/health/live",
+    "/v2/health/ready",
+    # The files of page and reference: the same in every installation. What they show is asked for
+    # with the key that their user enters; a browser cannot send one when it opens a page.
+    "/",
+    "/docs",
+    "/openapi.json",
+}
+OPEN_FOLDERS = ("/static/", "/docs/")
+V2 = "/v2"
+SCHEME = "bearer "
+
+
+class KeyMiddleware:
+    """Refuses requests without a key, and notes the name of the key of others.
+
+    Args:
+        app: what runs the requests.
+        keys: that are let in.
+    """
+
+    def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
+        self.app = app
+        self._keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run a request that may be run."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("authorization", "")
+        if given[: len(SCHEME)].lower() == SCHEME:
+            current_record().key = self._keys.owner_of(given[len(SCHEME) :].strip())
+        if self._keys.is_open or current_record().key is not None or is_open(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+        await self._refuse(scope, receive, send, is_wrong=bool(given))
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, is_wrong: bool) -> None:
+        """Answer a request that may not be run, in the shape of errors of its path."""
+        what = "the API key is not known here" if is_wrong else "this needs an API key"
+        error = UnauthorisedError(f"{what}; send one as Authorization: Bearer KEY")
+        response = await on_noisevote_error(Request(scope), error)
+        if scope["path"] == V2 or scope["path"].startswith(V2 + "/"):
+            response = reshaped(response)
+        await response(scope, receive, send)
+
+
+def is_open(path: str) -> bool:
+    """Return whether a path is open to everybody; it must be written exactly as the route is."""
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
+
+
+def describe_keys(document: dict[str, Any]) -> dict[str, Any]:
+    """Say in the OpenAPI document which operations may need a key, and return it."""
+    error = UnauthorisedError
+    (status, _), refusals = status_and_code(error), responses_for(error)
+    refusal = {
+        "description": refusals[status]["description"],
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
+    }
+    scheme = {"type": "http", "scheme": "bearer", "description": "Only if the service has keys."}
+    document["components"]["securitySchemes"] = {"api_key": scheme}
+    for path, operations in document["paths"].items():
+        for operation in () if is_open(path) else operations.values():
+            operation["security"] = [{"api_key": []}, {}]
+            if not path.startswith(V2):  # its errors have a shape of their own
+                operation["responses"][str(status)] = refusal
+    return document

@@ -1,0 +1,117 @@
+"""Looks after the folder of the checkpoints: new, replaced and removed ones, without a restart.
+
+What changed is read, verified and warmed up beside what serves, and takes its place only then.
+Requests that run finish on the old one. What does not have the digests of its card is refused, and
+the old one goes on serving; it is tried again when a file changes again, so that files may be
+copied into a folder that is watched.
+"""
+
+import logging
+import threading
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from models.checkpoint import Checkpoint, CheckpointStore
+from models.errors import CheckpointError
+from models.noise import NoiseKind
+from service.prediction.predictor import Predictor
+
+log = logging.getLogger("noisevote")
+
+Signature = tuple[tuple[str, int, int, int], ...]
+"""Of a folder: name, time of change, size and number of each file."""
+
+
+class CheckpointWatch:
+    """Keeps a store as its folder is.
+
+    Args:
+        directory: holds one folder a checkpoint.
+        default: name of the checkpoint that is kept even when its folder is gone.
+
+    Attributes:
+        store: what serves.
+    """
+
+    def __init__(self, directory: Path, default: str) -> None:
+        self._directory = directory
+        self._default = default
+        self._seen = signatures_in(directory)
+        self._looking = threading.Lock()
+        self.store = CheckpointStore(directory)
+
+    def look(self) -> set[str]:
+        """Bring the store up to date and return the names of what is served anew.
+
+        It reads files and takes as long as loading does; call it off the event loop.
+        """
+        with self._looking:
+            found = signatures_in(self._directory)
+            changed = [
+                name for name, signature in found.items() if signature != self._seen.get(name)
+            ]
+            anew = {name for name in changed if self._replace(name)}
+            for name in set(self._seen) - set(found) - {self._default}:
+                self.store.drop(name)
+                log.info("checkpoint %s is gone and serves no more", name)
+            self._seen = found
+            return anew
+
+    def _replace(self, name: str) -> bool:
+        """Serve what lies in a folder now, if it is sound."""
+        try:
+            candidate = Checkpoint(self._directory / name)
+            for kind in self._kinds_for(candidate):
+                candidate.runtime(kind)
+        except CheckpointError as error:
+            self.store.refuse(name, str(error))
+            log.warning("checkpoint %s was refused: %s", name, error)
+            return False
+        self.store.put(candidate)
+        log.info("checkpoint %s serves as %s", name, candidate.fingerprint)
+        return True
+
+    def _kinds_for(self, candidate: Checkpoint) -> set[NoiseKind]:
+        """Return the kinds of noise that must be loaded before a checkpoint serves."""
+        before = (
+            self.store.find(candidate.name).loaded_kinds
+            if candidate.name in self.store.names()
+            else []
+        )
+        return {candidate.card.noise.kind, *before} & set(candidate.card.graphs)
+
+
+def signatures_in(directory: Path) -> dict[str, Signature]:
+    """Return the signature of every folder that may be a checkpoint, by name."""
+    if not directory.is_dir():
+        return {}
+    return {
+        folder.name: signature_of(folder)
+        for folder in sorted(directory.iterdir())
+        if folder.is_dir() and not folder.name.startswith((".", "_"))
+    }
+
+
+def signature_of(folder: Path) -> Signature:
+    """Return what tells whether a folder's files have changed; one look at each, none is read."""
+    entries = []
+    try:
+        for file in sorted(folder.iterdir()):
+            status = file.stat()
+            entries.append((file.name, status.st_mtime_ns, status.st_size, status.st_ino))
+    except FileNotFoundError:  # it is being changed; the next look sees more
+        return ()
+    return tuple(entries)
+
+
+async def look_for_changes(app: FastAPI) -> None:
+    """Bring the checkpoints of an app up to date with their folder.
+
+    A service whose default checkpoint was not fit to serve becomes ready when a sound one appears.
+    """
+    predictor: Predictor = app.state.predictor
+    watch: CheckpointWatch = app.state.checkpoint_watch
+    anew = await predictor.backend.run(watch.look)
+    if predictor.settings.default_checkpoint in anew:
+        app.state.not_ready = None

@@ -1,0 +1,1 @@
+"""A prediction: from a request to arrays, votes and an answer, whole or as a stream."""

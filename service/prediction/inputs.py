@@ -1,0 +1,128 @@
+"""From what a request holds to what a network takes: arrays, pictures, noise."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import strokes
+from models.card import Card
+from models.cost import Hardware, energy_by_macs
+from models.errors import InputError
+from models.noise import NoiseKind, sigma_from_snr_db, sigma_of_points
+from models.pictures import decode_base64, preprocess
+from service.prediction.arrays import arrays_of
+from service.wire.requests import PredictRequest, shortened
+
+
+def inputs_of(request: PredictRequest, card: Card) -> NDArray[np.float32]:
+    """Return the request's inputs ``[inputs, *input_shape]``.
+
+    Raises:
+        InputError: they do not fit the checkpoint; the message says where and what would.
+    """
+    reads_strokes = card.input.preprocessing == strokes.PREPROCESSING
+    if request.image is not None:
+        if reads_strokes:
+            raise InputError(
+                f"checkpoint {card.name} reads strokes, not pictures; send strokes or inputs",
+                "image",
+            )
+        return preprocess(card.input.preprocessing, decode_base64(request.image))[np.newaxis]
+    if request.strokes is not None:
+        if not reads_strokes:
+            raise InputError(
+                f"checkpoint {card.name} reads pictures, not strokes; send image or inputs",
+                "strokes",
+            )
+        return strokes.sequence_from_strokes(request.strokes)[np.newaxis]
+    return arrays_of(request.inputs or [], card)
+
+
+def kind_of(request: PredictRequest, card: Card) -> NoiseKind:
+    """Return the kind of noise that the request asks for.
+
+    Raises:
+        InputError: another kind than the checkpoint's, without a sigma of its own.
+    """
+    kind = request.noise or card.noise.kind
+    if request.snr_db is not None and kind is not NoiseKind.MULTIPLICATIVE:
+        raise InputError(
+            "snr_db is defined for multiplicative noise only; give sigma instead", "snr_db"
+        )
+    if kind is not card.noise.kind and request.sigma is None and request.snr_db is None:
+        raise InputError(
+            f"checkpoint {card.name} was trained for {card.noise.kind} noise; for {kind} noise "
+            "give a sigma",
+            "sigma",
+        )
+    return kind
+
+
+def asked_sigma(request: PredictRequest, card: Card) -> float | dict[str, float]:
+    """Return the sigma of one read, as asked or by default.
+
+    Raises:
+        InputError: a map names a noise point that the checkpoint does not have.
+    """
+    if request.snr_db is not None:
+        return sigma_from_snr_db(request.snr_db)
+    if isinstance(request.sigma, dict):
+        check_points(request.sigma, card, "sigma")
+    sigma = card.noise.sigma_train if request.sigma is None else request.sigma
+    if isinstance(sigma, dict):
+        return {point.name: sigma.get(point.name, 0.0) for point in card.noise_points}
+    return sigma
+
+
+def effective_sigma(
+    sigma: float | Mapping[str, float], repeats: Mapping[str, int] | None, card: Card
+) -> NDArray[np.float64]:
+    """Return the sigma of each noise point after averaging its reads ``[points]``.
+
+    Raises:
+        InputError: ``repeats`` names a noise point that the checkpoint does not have.
+    """
+    check_points(repeats or {}, card, "repeats")
+    return sigma_of_points([point.name for point in card.noise_points], sigma, repeats or {})
+
+
+def hardware_of(request: PredictRequest, card: Card) -> Hardware | None:
+    """Return the hardware that the request names, by noise point.
+
+    Raises:
+        InputError: a map does not name exactly the noise points of the checkpoint.
+    """
+    if request.hardware is None:
+        return None
+    return Hardware(
+        latency=of_every_point(request.hardware.latency, card, "hardware.latency"),
+        energy=energy_by_macs(card.noise_points)
+        if request.hardware.energy is None
+        else of_every_point(request.hardware.energy, card, "hardware.energy"),
+    )
+
+
+def of_every_point(
+    given: float | Mapping[str, float], card: Card, field: str
+) -> Mapping[str, float]:
+    """Return one number for each noise point."""
+    names = [point.name for point in card.noise_points]
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(names, given)
+    check_points(given, card, field)
+    if missing := [name for name in names if name not in given]:
+        raise InputError(f"{field} lacks {', '.join(missing)}; give all or one number", field)
+    return given
+
+
+def check_points(given: Mapping[str, object], card: Card, field: str) -> None:
+    """Refuse names that are no noise points of the checkpoint."""
+    names = [point.name for point in card.noise_points]
+    for name in given:
+        if name not in names:
+            raise InputError(
+                f"{shortened(name)} is no noise point of checkpoint {card.name}; it has "
+                f"{', '.join(names)}",
+                field,
+            )

@@ -1,0 +1,273 @@
+"""Predictions: a request is checked against its checkpoint, voted on, and answered."""
+
+import math
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from models.card import Card
+from models.checkpoint import Checkpoint, CheckpointStore
+from models.cost import Hardware, cost_of
+from models.errors import InputError, LimitError
+from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
+from models.pictures import is_small_png
+from models.stopping import StopRule, bounded_boundary
+from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
+from service.configuration.settings import Settings
+from service.prediction.guarantees import guarantee_of, threshold_for
+from service.prediction.inputs import asked_sigma, effective_sigma, hardware_of, inputs_of, kind_of
+from service.voting.backend import Answer, VotingBackend
+from service.voting.batcher import GIGA
+from service.voting.tickets import Priority
+from service.wire.replies import (
+    CostBody,
+    GuaranteeBody,
+    NoiseBody,
+    Prediction,
+    PredictResponse,
+    Timing,
+)
+from service.wire.requests import PredictRequest
+
+QUICK_VOTES = 64
+"""The boundary of ``bounded`` for more votes than this takes milliseconds, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request that has been checked and turned into arrays; what it came in is gone.
+
+    Attributes:
+        began: when it arrived, by ``time.monotonic``.
+        deadline: when the votes cast so far are the answer, on the same clock.
+        priority: whose votes come first.
+        checkpoint: that votes.
+        votes: inputs, noise and votes.
+        sigma: of one read, as asked or by default.
+        repeats: averaged reads, as asked.
+        hardware: whose cost is asked for.
+        guarantee: of the stop rule.
+    """
+
+    began: float
+    deadline: float
+    priority: Priority
+    checkpoint: Checkpoint
+    votes: VoteRequest
+    sigma: float | dict[str, float]
+    repeats: dict[str, int] | None
+    hardware: Hardware | None
+    guarantee: GuaranteeBody | None
+
+    @property
+    def fingerprint(self) -> str:
+        """Names all that decides the votes of this request and seed."""
+        margin = "" if self.votes.margin is None else f":margin-{self.votes.margin}"
+        return self.checkpoint.fingerprint + margin
+
+
+class AnswerWatch(Protocol):
+    """Is told of every prediction, on the event loop."""
+
+    def asked(self, prepared: Prepared) -> None:
+        """Hear of one before its first vote; to refuse it, raise a ``NoisevoteError``."""
+
+    def answered(self, prepared: Prepared, answer: PredictResponse) -> None:
+        """Hear of an answer."""
+
+
+class Predictor:
+    """Answers requests; the same for the HTTP route and the command line.
+
+    Args:
+        settings: limits and defaults.
+        store: the checkpoints.
+        backend: computes the votes.
+        watch: is told of every prediction.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: CheckpointStore,
+        backend: VotingBackend,
+        watch: AnswerWatch | None = None,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.backend = backend
+        self._watch = watch
+
+    async def predict(self, request: PredictRequest) -> PredictResponse:
+        """Vote on the inputs of a request.
+
+        Raises:
+            NoisevoteError: the request cannot be answered; see ``models.errors``.
+        """
+        began = time.monotonic()
+        return await self.answer(await self.backend.run(lambda: self.prepare(request, began)))
+
+    def is_quick(self, request: PredictRequest) -> bool:
+        """Return whether :meth:`prepare` takes a millisecond or two for a small request."""
+        is_slow_rule = request.stop is StopRule.BOUNDED and request.votes > QUICK_VOTES
+        is_slow_image = request.image is not None and not is_small_png(request.image)
+        return not (is_slow_image or is_slow_rule)
+
+    def prepare(self, request: PredictRequest, began: float) -> Prepared:
+        """Check a request and turn it into arrays.
+
+        Args:
+            request: as it was validated.
+            began: when it arrived, by ``time.monotonic``.
+
+        Raises:
+            NoisevoteError: the request cannot be answered; see ``models.errors``.
+        """
+        asked = request.checkpoint
+        checkpoint = self.default() if asked is None else self.store.find(asked)
+        card = checkpoint.card
+        self._check_limits(request, card)
+        kind = kind_of(request, card)
+        sigma = asked_sigma(request, card)
+        effective = effective_sigma(sigma, request.repeats, card)
+        threshold = threshold_for(request, card, kind, effective)
+        hardware = hardware_of(request, card)
+        if request.stop is StopRule.BOUNDED:
+            bounded_boundary(request.votes, request.delta)
+        limit_ms = math.inf if request.deadline_ms is None else request.deadline_ms
+        return Prepared(
+            began=began,
+            deadline=began + limit_ms / 1000,
+            priority=request.priority,
+            checkpoint=checkpoint,
+            votes=VoteRequest(
+                inputs=inputs_of(request, card),
+                kind=kind,
+                sigma=effective,
+                votes=request.votes,
+                stop=request.stop,
+                seed=secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed,
+                alpha=request.alpha,
+                delta=request.delta,
+                margin=None if threshold is None else threshold.margin,
+                turn=VOTES_A_TURN if request.deadline_ms is None else 1,
+            ),
+            sigma=sigma,
+            repeats=request.repeats,
+            hardware=hardware,
+            guarantee=guarantee_of(request, threshold),
+        )
+
+    async def answer(self, prepared: Prepared, observer: Observer | None = None) -> PredictResponse:
+        """Vote on the inputs of a prepared request.
+
+        Args:
+            prepared: by :meth:`prepare`.
+            observer: is told of every vote that counts, on the thread of a slot.
+
+        Raises:
+            NoisevoteError: the request cannot be answered; see ``models.errors``.
+        """
+        if self._watch is not None:
+            self._watch.asked(prepared)
+        checkpoint, votes = prepared.checkpoint, prepared.votes
+        answer = await self.backend.vote(
+            checkpoint, votes, prepared.deadline, prepared.priority, observer
+        )
+        response = PredictResponse(
+            checkpoint=checkpoint.name,
+            noise=noise_body(votes.kind, prepared.sigma, prepared.repeats),
+            seed=votes.seed,
+            fingerprint=prepared.fingerprint,
+            guarantee=prepared.guarantee,
+            predictions=[
+                prediction_of(result, checkpoint.card, cost_body(result, prepared))
+                for result in answer.results
+            ],
+            timing_ms=timing_of(answer, time.monotonic() - prepared.began),
+        )
+        if self._watch is not None:
+            self._watch.answered(prepared, response)
+        return response
+
+    def default(self) -> Checkpoint:
+        """Return the checkpoint that answers requests that name none."""
+        return self.store.find(self.settings.default_checkpoint)
+
+    def _check_limits(self, request: PredictRequest, card: Card) -> None:
+        """Refuse what the settings do not allow, before anything is computed."""
+        settings = self.settings
+        inputs = len(request.inputs) if request.inputs is not None else 1
+        if inputs > settings.max_inputs:
+            raise LimitError(
+                f"inputs holds {inputs} inputs; allowed are {settings.max_inputs} a request",
+                "inputs",
+            )
+        if request.votes > settings.max_votes:
+            raise LimitError(
+                f"votes is {request.votes}; allowed are 1 to {settings.max_votes}", "votes"
+            )
+        gmacs = inputs * request.votes * card.macs / GIGA
+        if gmacs > settings.max_request_gmacs:
+            votes = int(settings.max_request_gmacs * GIGA / card.macs)
+            raise LimitError(
+                f"{inputs} inputs with {request.votes} votes each are too many for one request; "
+                f"checkpoint {card.name} allows {votes} votes in all",
+                "votes",
+            )
+        if request.seed is not None and not settings.allow_client_seed:
+            raise InputError("this service draws all seeds itself; leave out seed", "seed")
+
+
+def noise_body(
+    kind: NoiseKind, sigma: float | dict[str, float], repeats: dict[str, int] | None
+) -> NoiseBody:
+    """Return the noise of a reply."""
+    snr_db = None
+    if isinstance(sigma, float) and sigma > 0 and kind is NoiseKind.MULTIPLICATIVE:
+        snr_db = round(snr_db_from_sigma(sigma), 4)
+    return NoiseBody(kind=kind, sigma=sigma, snr_db=snr_db, repeats=repeats)
+
+
+def cost_body(result: VoteResult, prepared: Prepared) -> CostBody | None:
+    """Return what the votes of a result cost, if the request names its hardware."""
+    if prepared.hardware is None:
+        return None
+    points, sigma = prepared.checkpoint.card.noise_points, prepared.sigma
+    cost = cost_of(result.votes_cast, points, prepared.hardware, prepared.repeats or {})
+    return CostBody(
+        sequential_latency=cost.sequential_latency,
+        pipelined_latency=cost.pipelined_latency,
+        parallel_latency=cost.parallel_latency,
+        energy=cost.energy,
+        equal_energy_sigma={name: cost.equal_energy_sigma(of) for name, of in sigma.items()}
+        if isinstance(sigma, dict)
+        else cost.equal_energy_sigma(sigma),
+    )
+
+
+def prediction_of(result: VoteResult, card: Card, cost: CostBody | None) -> Prediction:
+    """Return a result as it stands in a reply."""
+    return Prediction(
+        mode=result.mode,
+        label=card.labels[result.mode],
+        vote_counts=list(result.vote_counts),
+        votes_cast=result.votes_cast,
+        stopped_by=result.stopped_by,
+        agreement=result.agreement,
+        interval=result.interval,
+        p_value=result.p_value,
+        abstain=result.abstain,
+        cost=cost,
+    )
+
+
+def timing_of(answer: Answer, total_s: float) -> Timing:
+    """Return seconds as the milliseconds of a reply."""
+    queue, compute, total = np.round(
+        np.array([answer.queue_s, answer.compute_s, total_s]) * 1000, 3
+    ).tolist()
+    return Timing(queue=queue, compute=compute, total=total)

@@ -1,0 +1,1 @@
+"""The processes that serve: bounds on connections, the end, what siblings share, how many."""

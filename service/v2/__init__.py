@@ -1,0 +1,1 @@
+"""The Open Inference Protocol V2: its bodies, and how they become predictions."""

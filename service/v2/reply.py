@@ -1,0 +1,67 @@
+"""The reply to an inference request of the Open Inference Protocol: JSON, or JSON and tensors."""
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.responses import Response
+
+from service.v2.models import VERSION
+from service.v2.request import HEADER_LENGTH, Inference
+from service.v2.schemas import InferResponse, OutputTensor, Parameters
+from service.wire.replies import PredictResponse
+
+
+def reply_to(inference: Inference, answer: PredictResponse) -> Response:
+    """Return the reply; tensors that are asked for as bytes follow the JSON."""
+    tensors = {name: tensors_of(answer)[name] for name in inference.outputs}
+    body = InferResponse(
+        model_name=answer.checkpoint,
+        model_version=VERSION,
+        id=inference.id,
+        parameters=parameters_of(answer),
+        outputs=[
+            described(name, tensors[name], is_binary)
+            for name, is_binary in inference.outputs.items()
+        ],
+    )
+    header = body.model_dump_json(exclude_none=True).encode()
+    if not any(inference.outputs.values()):
+        return Response(header, media_type="application/json")
+    behind = [tensors[name].tobytes() for name, is_binary in inference.outputs.items() if is_binary]
+    return Response(
+        b"".join([header, *behind]),
+        media_type="application/octet-stream",
+        headers={HEADER_LENGTH: str(len(header))},
+    )
+
+
+def tensors_of(answer: PredictResponse) -> dict[str, NDArray[np.int64]]:
+    """Return all outputs ``[inputs, numbers]``."""
+    found = answer.predictions
+    return {
+        "mode": np.array([[prediction.mode] for prediction in found], "<i8"),
+        "vote_counts": np.array([prediction.vote_counts for prediction in found], "<i8"),
+        "votes_cast": np.array([[prediction.votes_cast] for prediction in found], "<i8"),
+    }
+
+
+def described(name: str, tensor: NDArray[np.int64], is_binary: bool) -> OutputTensor:
+    """Return a tensor as it stands in the JSON."""
+    return OutputTensor(
+        name=name,
+        shape=list(tensor.shape),
+        datatype="INT64",
+        parameters={"binary_data_size": tensor.nbytes} if is_binary else None,
+        data=None if is_binary else tensor.ravel().tolist(),
+    )
+
+
+def parameters_of(answer: PredictResponse) -> Parameters:
+    """Return what the same votes can be asked for again with."""
+    told: Parameters = {
+        "seed": answer.seed,
+        "fingerprint": answer.fingerprint,
+        "noise": answer.noise.kind.value,
+    }
+    if isinstance(answer.noise.sigma, float):
+        told["sigma"] = answer.noise.sigma
+    return told

@@ -1,0 +1,197 @@
+"""From the body of an inference request of the Open Inference Protocol to votes to be cast."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from models.card import Card
+from models.errors import InputError
+from service.prediction.arrays import NUMBERS
+from service.v2.models import INPUT, INPUT_DATATYPE, outputs_of
+from service.v2.schemas import InferRequest, InputTensor, Parameters
+from service.wire.errors import input_error_from
+from service.wire.parsing import object_in, validated
+from service.wire.requests import PredictRequest, shortened
+
+HEADER_LENGTH = "Inference-Header-Content-Length"
+"""Header that says how many bytes of the body are JSON; tensors follow."""
+
+OPTIONS = (
+    "votes", "sigma", "snr_db", "noise", "stop", "delta", "alpha", "seed", "deadline_ms",
+)  # fmt: skip
+"""Parameters that mean what they mean in ``/predict``."""
+
+PRIORITY = "priority"
+"""In the protocol 1 is the highest and 0 stands for the default."""
+
+IGNORED = ("sequence_id", "sequence_start", "sequence_end", "headers", "binary_data_output")
+"""Parameters of the protocol that clients send and that change no votes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """A request, and what its reply is to look like.
+
+    Attributes:
+        id: stands in the reply, too.
+        outputs: names of the tensors of the reply, and whether each follows the JSON.
+        asked: the votes.
+    """
+
+    id: str | None
+    outputs: dict[str, bool]
+    asked: PredictRequest
+
+
+def inference_of(body: bytes | bytearray, header_length: str | None, card: Card) -> Inference:
+    """Read a request.
+
+    Args:
+        body: JSON, or JSON and tensors.
+        header_length: the value of :data:`HEADER_LENGTH`, if there is one.
+        card: of the model that the path names.
+
+    Raises:
+        NotJsonError: it is not JSON, or nested too deeply.
+        InputError: it is not of the protocol, or not what the model takes.
+    """
+    length = json_length(header_length, len(body))
+    try:
+        request = InferRequest.model_validate(object_in(body[:length]))
+    except ValidationError as error:
+        raise input_error_from(error) from None
+    tensor = the_input(request, card)
+    inputs = inputs_in(tensor, memoryview(body)[length:])
+    options = options_of(request.parameters)
+    return Inference(
+        id=request.id or None,
+        outputs=outputs_asked(request, card),
+        asked=validated({"checkpoint": card.name, "inputs": inputs, **options}),
+    )
+
+
+def json_length(header_length: str | None, total: int) -> int:
+    """Return how many bytes of the body are JSON."""
+    if header_length is None:
+        return total
+    if not header_length.isdecimal() or int(header_length[:20]) > total:
+        raise InputError(
+            f"{HEADER_LENGTH} is {shortened(header_length)}; allowed is 0 to {total}, the length "
+            "of the body"
+        )
+    return int(header_length)
+
+
+def the_input(request: InferRequest, card: Card) -> InputTensor:
+    """Return the one tensor that the model takes, its kind and shape checked."""
+    names = [tensor.name for tensor in request.inputs]
+    if names != [INPUT]:
+        got = ", ".join(shortened(name) for name in names[:4]) or "none"
+        raise InputError(f"the inputs are {got}; model {card.name} takes one named {INPUT!r}")
+    (tensor,) = request.inputs
+    if tensor.datatype != INPUT_DATATYPE:
+        raise InputError(f"{INPUT} is {shortened(tensor.datatype)}; only FP32 is taken")
+    count, *inner = tensor.shape or [0]
+    if count < 1 or tuple(inner) != card.input.shape:
+        taken = ", ".join(map(str, card.input.shape))
+        raise InputError(
+            f"{INPUT} has the shape {tensor.shape[:8]}; model {card.name} takes [n, {taken}]"
+        )
+    return tensor
+
+
+def inputs_in(tensor: InputTensor, binary: memoryview) -> list[Any]:
+    """Return the inputs of a tensor, each an array or nested lists that are still to be checked."""
+    if "binary_data_size" in tensor.parameters:
+        return list(from_bytes(tensor, binary))
+    if len(binary):
+        raise InputError(f"{len(binary)} bytes follow the JSON, but no input has binary_data_size")
+    data, count = tensor.data, tensor.shape[0]
+    if data is None:
+        raise InputError(f"{INPUT} has neither data nor binary_data_size")
+    if data and isinstance(data[0], list):
+        if len(data) != count:
+            raise InputError(f"{INPUT} has data for {len(data)} inputs; its shape says {count}")
+        return data
+    return list(from_flat(data, tensor.shape))
+
+
+def from_bytes(tensor: InputTensor, binary: memoryview) -> NDArray[np.float32]:
+    """Return a tensor whose elements follow the JSON, little-endian and in row-major order."""
+    size, needed = tensor.parameters["binary_data_size"], 4 * prod(tensor.shape)
+    if tensor.data is not None:
+        raise InputError(f"{INPUT} has both data and binary_data_size; give one of them")
+    if size != needed or len(binary) != needed:
+        raise InputError(
+            f"{INPUT} has the binary_data_size {shortened(size)} and {len(binary)} bytes follow "
+            f"the JSON; its shape needs {needed}"
+        )
+    return np.frombuffer(binary, "<f4").reshape(tensor.shape)
+
+
+def from_flat(data: list[Any], shape: list[int]) -> NDArray[np.float64]:
+    """Return a tensor given as one list of numbers."""
+    if len(data) != prod(shape):
+        raise InputError(f"{INPUT} has {len(data)} numbers; its shape needs {prod(shape)}")
+    if not NUMBERS.issuperset(map(type, data)):
+        index = next(i for i, item in enumerate(data) if type(item) not in NUMBERS)
+        raise InputError(
+            f"{INPUT}.data[{index}] is {shortened(data[index])}; only numbers are allowed"
+        )
+    try:
+        return np.array(data, np.float64).reshape(shape)
+    except OverflowError:
+        raise InputError(f"{INPUT} has a number beyond any float") from None
+
+
+def options_of(parameters: Parameters) -> dict[str, Any]:
+    """Return the fields of a prediction that the parameters of a request set."""
+    options: dict[str, Any] = {}
+    for name, value in parameters.items():
+        if name in OPTIONS:
+            options[name] = value
+        elif name == "timeout":
+            options["deadline_ms"] = milliseconds(value)
+        elif name == PRIORITY:
+            options[PRIORITY] = priority_of(value)
+        elif name not in IGNORED and not name.startswith("triton_"):
+            known = ", ".join((*OPTIONS, PRIORITY, "timeout"))
+            raise InputError(f"there is no parameter {shortened(name)}; there are: {known}")
+    return options
+
+
+def milliseconds(timeout: object) -> float:
+    """Return a timeout, which the protocol gives in microseconds."""
+    if not isinstance(timeout, int) or isinstance(timeout, bool) or timeout < 1:
+        raise InputError(f"timeout is {shortened(timeout)}; allowed are whole microseconds above 0")
+    return timeout / 1000
+
+
+def priority_of(level: object) -> str:
+    """Return a priority; every level below the highest gives way."""
+    if isinstance(level, str):
+        return level
+    return "normal" if level in {0, 1} else "low"
+
+
+def outputs_asked(request: InferRequest, card: Card) -> dict[str, bool]:
+    """Return the tensors that the reply is to hold, and whether each follows the JSON."""
+    known = outputs_of(card)
+    by_default = request.parameters.get("binary_data_output") is True
+    if request.outputs is None:
+        return dict.fromkeys(known, by_default)
+    for output in request.outputs:
+        if output.name not in known:
+            raise InputError(
+                f"there is no output {shortened(output.name)}; there are: {', '.join(known)}"
+            )
+        if "classification" in output.parameters:
+            raise InputError("classification is not served; vote_counts holds all classes")
+    return {
+        output.name: output.parameters.get("binary_data", by_default) is True
+        for output in request.outputs
+    }

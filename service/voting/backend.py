@@ -1,0 +1,257 @@
+"""The asynchronous backend: votes are computed off the event loop, one tile a slot.
+
+Each slot is a thread that takes the next tile from the batcher, computes it and counts its votes,
+without a detour through the event loop, which only hears of requests that are answered. Blocking
+work that is no vote (large bodies, pictures, loading) has threads of its own, so that it does not
+queue behind tiles.
+"""
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+from weakref import WeakKeyDictionary
+
+from models.checkpoint import Checkpoint
+from models.errors import DeadlineError
+from models.runtime import OnnxRuntime
+from models.tiles import rows_of, votes_of
+from models.voting import Observer, Poll, VoteRequest, VoteResult
+from service.voting.batcher import GIGA, VoteBatcher
+from service.voting.tickets import Lane, Priority, Ticket, Tile
+
+QUEUE_GMACS_A_SLOT = 16.0
+PREPARING_THREADS = 2
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The results of a request and how long they took.
+
+    Attributes:
+        results: one an input.
+        queue_s: seconds until the first tile started.
+        compute_s: seconds from then to the last vote.
+    """
+
+    results: list[VoteResult]
+    queue_s: float
+    compute_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy the backend is.
+
+    Attributes:
+        requests: waiting or under way.
+        idle: slots without work.
+        queue_fill: share of the queue that is taken up, by cost, of the priority that has more.
+    """
+
+    requests: int
+    idle: int
+    queue_fill: float
+
+
+class QueueWatch(Protocol):
+    """Is told what happens to the queue; never by two threads at the same time."""
+
+    def admitted(self, ticket: Ticket) -> None:
+        """Hear of a request that has entered the queue."""
+
+    def computed(self, tile: Tile) -> None:
+        """Hear of a forward pass whose votes have been counted."""
+
+    def left(self, ticket: Ticket) -> None:
+        """Hear of a request that waits no more; also of one that was not let in."""
+
+
+class VotingBackend:
+    """Computes votes on a fixed number of slots, one thread each.
+
+    Args:
+        slots: tiles computed side by side.
+        queue_gmacs_a_slot: votes that may wait, by cost, in 10^9 multiply-accumulates a slot.
+        watch: is told what happens to the queue.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        queue_gmacs_a_slot: float = QUEUE_GMACS_A_SLOT,
+        watch: QueueWatch | None = None,
+    ) -> None:
+        self._watch = watch
+        self._batcher = VoteBatcher(slots, slots * queue_gmacs_a_slot)
+        self._lanes: WeakKeyDictionary[OnnxRuntime, Lane] = WeakKeyDictionary()
+        self._waiting: dict[Ticket, asyncio.Future[None]] = {}
+        self._lock = threading.Lock()  # guards all of the above and below
+        self._asleep: list[threading.Condition] = []  # the slots without work, each its own
+        self._is_closed = False
+        self._preparing = ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix="preparing")
+        self._slots = [
+            threading.Thread(target=self._compute, name=f"votes-{slot}", daemon=True)
+            for slot in range(slots)
+        ]
+        for thread in self._slots:
+            thread.start()
+
+    async def vote(
+        self,
+        checkpoint: Checkpoint,
+        request: VoteRequest,
+        deadline: float = math.inf,
+        priority: Priority = Priority.NORMAL,
+        observer: Observer | None = None,
+    ) -> Answer:
+        """Cast the votes of a request; cancelling it casts no further ones.
+
+        Args:
+            checkpoint: that votes.
+            request: inputs and votes.
+            deadline: time by ``time.monotonic`` at which the votes cast so far are the answer.
+            priority: whose votes come first.
+            observer: is told of every vote that counts, on the thread of a slot.
+
+        Raises:
+            CheckpointError: the checkpoint's files are not those of its card.
+            InputError: the outputs are not finite under this noise.
+            OverloadedError: too many votes are waiting.
+            DeadlineError: the time was up before every input had a vote.
+        """
+        asked = time.monotonic()
+        runtime = checkpoint.loaded(request.kind)
+        if runtime is None:
+            runtime = await self.run(lambda: checkpoint.runtime(request.kind))
+        poll = Poll(request, len(checkpoint.card.labels), observer)
+        ticket = Ticket(poll, runtime, self._lane(checkpoint, runtime), priority, deadline)
+        try:
+            async with asyncio.timeout_at(loop_time(deadline)):
+                await self._admit(ticket)
+        except TimeoutError:
+            pass  # what was cast is the answer
+        finally:
+            with self._lock:
+                self._batcher.remove(ticket)
+                self._waiting.pop(ticket, None)
+                if self._watch is not None:
+                    self._watch.left(ticket)
+        finished = time.monotonic()
+        if ticket.error is not None:
+            raise ticket.error
+        if ticket.started is None or not poll.has_votes:
+            raise DeadlineError("the time was up before every input had a vote")
+        return Answer(poll.results(), ticket.started - asked, finished - ticket.started)
+
+    @property
+    def load(self) -> Load:
+        """How busy it is now."""
+        with self._lock:
+            return Load(self._batcher.requests, len(self._asleep), self._batcher.queue_fill)
+
+    @property
+    def wait_at_door_s(self) -> float:
+        """Seconds until there should be room for votes again; 0 while there is some."""
+        with self._lock:
+            return self._batcher.wait_at_door_s
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Do blocking work that is no vote; cancelling drops it if it has not started."""
+        return await asyncio.get_running_loop().run_in_executor(self._preparing, work)
+
+    def close(self) -> None:
+        """Drop what has not started and wait for what has."""
+        with self._lock:
+            self._is_closed = True
+            while self._asleep:
+                self._wake_slot()
+            abandoned = list(self._waiting.values())
+        for thread in self._slots:
+            thread.join()
+        self._preparing.shutdown(cancel_futures=True)
+        for future in abandoned:
+            if not future.get_loop().is_closed():
+                future.get_loop().call_soon_threadsafe(future.cancel)
+
+    def _lane(self, checkpoint: Checkpoint, runtime: OnnxRuntime) -> Lane:
+        card = checkpoint.card
+        with self._lock:
+            return self._lanes.setdefault(runtime, Lane(card.tile, card.macs / GIGA, card.name))
+
+    def _admit(self, ticket: Ticket) -> asyncio.Future[None]:
+        """Put a request into the queue; the result is there when it has left."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        with self._lock:
+            self._batcher.admit(ticket)
+            if self._watch is not None:
+                self._watch.admitted(ticket)
+            self._waiting[ticket] = future
+            self._wake_slot()
+        return future
+
+    def _compute(self) -> None:
+        """Be a slot: compute one tile after the other."""
+        bell = threading.Condition(self._lock)
+        while (tile := self._next_tile(bell)) is not None:
+            began = time.monotonic()
+            try:
+                rows = rows_of([(ticket.poll.request, keys) for ticket, keys in tile.parts])
+                fell_on = votes_of(tile.runtime.outputs(rows)).tolist()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the requests must hear of it
+                with self._lock:
+                    self._settle(self._batcher.fail(tile, error))
+            else:
+                with self._lock:
+                    seconds = time.monotonic() - began
+                    self._settle(self._batcher.finish(tile, fell_on, seconds))
+                    if self._watch is not None:
+                        self._watch.computed(tile)
+
+    def _next_tile(self, bell: threading.Condition) -> Tile | None:
+        """Wait for a tile; None once the backend is closed.
+
+        Args:
+            bell: of this slot, on the lock of the backend.
+        """
+        with self._lock:
+            while not self._is_closed:
+                tile = self._batcher.next_tile(time.monotonic(), len(self._asleep) + 1)
+                if tile is not None:
+                    if self._batcher.is_ready:
+                        self._wake_slot()
+                    return tile
+                self._asleep.append(bell)
+                bell.wait()
+        return None
+
+    def _wake_slot(self) -> None:
+        """Wake the slot that fell asleep last, if any sleeps: its caches are the warmest."""
+        if self._asleep:
+            self._asleep.pop().notify()
+
+    def _settle(self, left: Iterable[Ticket]) -> None:
+        """Tell the event loop that requests have left."""
+        for ticket in left:
+            future = self._waiting.pop(ticket, None)
+            if future is not None and not future.get_loop().is_closed():
+                future.get_loop().call_soon_threadsafe(wake, future)
+
+
+def wake(future: asyncio.Future[None]) -> None:
+    """Give a future its result unless nobody waits for it any more."""
+    if not future.done():
+        future.set_result(None)
+
+
+def loop_time(deadline: float) -> float | None:
+    """Return a time by ``time.monotonic`` on the clock of the running event loop."""
+    if deadline == math.inf:
+        return None
+    return asyncio.get_running_loop().time() + deadline - time.monotonic()

@@ -1,0 +1,297 @@
+"""The vote batcher: which votes share the next forward pass.
+
+It decides and counts; it starts no thread, waits for nothing and reads no clock, so that every
+decision can be tested. ``service/voting/backend.py`` runs it.
+
+The unit is the vote. A tile is filled with votes of all requests for the same checkpoint and kind
+of noise. Requests take turns of equal cost (deficit round robin, M. Shreedhar and G. Varghese,
+SIGCOMM 1995; a tile may overdraw the credit of a turn, and the next turns pay it back). A turn is
+long enough for an ordinary request, so these are served in the order of their arrival, and one of
+a thousand votes holds up nobody for longer than a turn. A request leaves the moment it is decided,
+cancelled or expired.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+from models.errors import InputError, OverloadedError
+from models.noise import VoteKey
+from service.voting.tickets import Lane, Priority, Ticket, Tile
+
+GIGA = 10**9
+
+TURN_GMACS = 0.6
+"""Cost of a turn: about 30 votes of ``mnist_cnn``, more than an ordinary request asks for."""
+
+LARGEST_SHARE = 1 / 8
+"""Of the queue, that one request can take up: turns keep it from holding up others for longer."""
+
+SMALLEST_SHARE = 1 / 1000
+"""Of the queue, that one request takes up at least: even a single cheap vote needs memory."""
+
+FULL = 0.99
+"""Share of the queue from which on requests are refused unseen: what is left has room for very few
+votes."""
+
+LOW_EVERY = 16
+"""While normal requests wait, one tile in so many goes to those of low priority."""
+
+ROUNDING = 1e-9
+"""Of the queue, by which sums of many costs may be off."""
+
+PAST = 0.9
+"""Weight of the past in the running averages of the speed."""
+
+
+@dataclass(slots=True)
+class Queue:
+    """The requests of one priority.
+
+    Attributes:
+        ready: of each lane the requests that want votes, in the order of their turns.
+        requests: how many there are, with those whose votes are all under way.
+        load: what they take up, in 10^9 multiply-accumulates.
+    """
+
+    ready: dict[Lane, OrderedDict[Ticket, None]] = field(default_factory=dict)
+    requests: int = 0
+    load: float = 0.0
+
+
+class VoteBatcher:
+    """Takes in requests, hands out tiles, takes what their votes fell on.
+
+    Args:
+        slots: tiles that are computed side by side.
+        limit_gmacs: votes that may wait, by cost, in 10^9 multiply-accumulates, of each priority.
+    """
+
+    def __init__(self, slots: int, limit_gmacs: float) -> None:
+        self._slots = slots
+        self._limit = limit_gmacs
+        self._queues = {priority: Queue() for priority in Priority}
+        self._turns = count()
+        self._passed_over = 0
+        self._gmacs_per_s = 0.0
+
+    @property
+    def requests(self) -> int:
+        """How many requests have not left."""
+        return sum(queue.requests for queue in self._queues.values())
+
+    @property
+    def queue_fill(self) -> float:
+        """Share of the queue that is taken up, by cost, of the priority that has more."""
+        return max(queue.load for queue in self._queues.values()) / self._limit
+
+    @property
+    def wait_at_door_s(self) -> float:
+        """Seconds until normal requests should be let in again; 0 while there is room for some."""
+        load = self._queues[Priority.NORMAL].load
+        return self.seconds_for(load - FULL * self._limit) if load > FULL * self._limit else 0.0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there are votes to compute beside those under way."""
+        return any(queue.ready for queue in self._queues.values())
+
+    def admit(self, ticket: Ticket) -> None:
+        """Take in a request.
+
+        Raises:
+            OverloadedError: the queue is full; it says when to come back.
+        """
+        queue = self._queues[ticket.priority]
+        ticket.share = self._share_of(ticket)
+        excess = queue.load + ticket.share - self._limit
+        if excess > ROUNDING * self._limit and queue.requests > 0:
+            seconds = self.seconds_for(excess)
+            raise OverloadedError(
+                f"too many votes are waiting; there should be room in {seconds:.1f} s", seconds
+            )
+        queue.requests += 1
+        queue.load += ticket.share
+        ticket.is_waiting = True
+        self._begin_turn(ticket)
+
+    def seconds_for(self, gmacs: float) -> float:
+        """Return how long all slots take for votes of a cost, at the measured speed."""
+        speed = self._gmacs_per_s * self._slots
+        return gmacs / speed if speed else 0.0
+
+    def remove(self, ticket: Ticket) -> None:
+        """Let a request leave; what its votes under way fall on is discarded."""
+        if not ticket.is_waiting:
+            return
+        ticket.is_waiting = False
+        queue = self._queues[ticket.priority]
+        queue.requests -= 1
+        queue.load = queue.load - ticket.share if queue.requests else 0.0
+        self._take_out(queue, ticket)
+
+    def next_tile(self, now: float, idle: int = 1) -> Tile | None:
+        """Return the votes to compute next, or None if all that are wanted are under way.
+
+        Args:
+            now: time, on the clock of the deadlines.
+            idle: slots that wait for work, this one included; they share what there is.
+        """
+        while (queue := self._next_queue()) is not None:
+            first = min((next(iter(tickets)) for tickets in queue.ready.values()), key=turn_of)
+            if first.credit <= 0:
+                self._begin_turn(first)
+            elif parts := self._fill(queue, first.lane, now, idle):
+                return Tile(list(parts.items()))
+        return None
+
+    def finish(self, tile: Tile, fell_on: Sequence[int], seconds: float) -> list[Ticket]:
+        """Count the votes of a tile and return the requests that leave: decided or in error.
+
+        Args:
+            tile: as :meth:`next_tile` gave it.
+            fell_on: class of each of its votes, in order.
+            seconds: that it took on its slot.
+        """
+        self._measure(tile, seconds)
+        left = []
+        first = 0
+        for ticket, keys in tile.parts:
+            votes = fell_on[first : first + len(keys)]
+            first += len(keys)
+            if ticket.is_waiting and self._cast(ticket, keys, votes):
+                left.append(ticket)
+        return left
+
+    def fail(self, tile: Tile, error: Exception) -> list[Ticket]:
+        """Return the requests that leave because a tile could not be computed."""
+        left = []
+        for ticket, _ in tile.parts:
+            if ticket.is_waiting:
+                ticket.error = error
+                self.remove(ticket)
+                left.append(ticket)
+        return left
+
+    def _share_of(self, ticket: Ticket) -> float:
+        """Return what a request takes up of the queue: the votes left, by cost, within bounds."""
+        gmacs = ticket.poll.votes_left * ticket.lane.gmacs
+        return min(max(gmacs, SMALLEST_SHARE * self._limit), LARGEST_SHARE * self._limit)
+
+    def _next_queue(self) -> Queue | None:
+        """Return the queue that the next tile is for.
+
+        The low one has its turn when the other has no work, and now and then when it has.
+        """
+        normal, low = self._queues[Priority.NORMAL], self._queues[Priority.LOW]
+        if not low.ready:
+            return normal if normal.ready else None
+        self._passed_over += 1
+        if normal.ready and self._passed_over < LOW_EVERY:
+            return normal
+        self._passed_over = 0
+        return low
+
+    def _fill(self, queue: Queue, lane: Lane, now: float, idle: int) -> dict[Ticket, list[VoteKey]]:
+        """Take votes of a lane's requests for one tile, in the order of their turns."""
+        room = rows_in_time(queue.ready[lane], lane, now, idle)
+        end = now + room * lane.seconds
+        parts: dict[Ticket, list[VoteKey]] = {}
+        while room and (tickets := queue.ready.get(lane)):
+            ticket = next(iter(tickets))
+            self._take_out(queue, ticket)
+            if now >= ticket.deadline or (end > ticket.deadline and ticket.poll.has_votes):
+                continue  # too late: it stays out, and its deadline ends it
+            keys = ticket.poll.take(room) if ticket.credit > 0 else []
+            ticket.credit -= len(keys) * lane.gmacs
+            room -= len(keys)
+            if keys:
+                ticket.started = now if ticket.started is None else ticket.started
+                parts.setdefault(ticket, []).extend(keys)
+            if ticket.poll.wanted(1):
+                self._put_in(ticket)
+        return parts
+
+    def _cast(self, ticket: Ticket, keys: Sequence[VoteKey], fell_on: Sequence[int]) -> bool:
+        """Count votes of a request and return whether it leaves."""
+        was_ready = ticket.poll.wanted(1)
+        try:
+            for key, vote in zip(keys, fell_on, strict=True):
+                ticket.poll.cast(key, vote)
+        except InputError as error:
+            ticket.error = error
+        if ticket.error is not None or ticket.poll.is_decided:
+            self.remove(ticket)
+            return True
+        share = self._share_of(ticket)
+        self._queues[ticket.priority].load += share - ticket.share
+        ticket.share = share
+        if ticket.poll.wanted(1) and not was_ready:
+            self._put_in(ticket)
+        return False
+
+    def _put_in(self, ticket: Ticket) -> None:
+        """Let a request that wants votes go on with its turn, or begin a new one."""
+        if ticket.credit <= 0:
+            self._begin_turn(ticket)
+            return
+        tickets = self._queues[ticket.priority].ready.setdefault(ticket.lane, OrderedDict())
+        tickets[ticket] = None
+        tickets.move_to_end(ticket, last=False)
+
+    def _begin_turn(self, ticket: Ticket) -> None:
+        """Put a request behind all others, with the credit of another turn."""
+        ticket.turn = next(self._turns)
+        ticket.credit += TURN_GMACS
+        tickets = self._queues[ticket.priority].ready.setdefault(ticket.lane, OrderedDict())
+        tickets[ticket] = None
+        tickets.move_to_end(ticket)
+
+    def _take_out(self, queue: Queue, ticket: Ticket) -> None:
+        """Take a request off those that want votes, if it is one of them."""
+        tickets = queue.ready.get(ticket.lane, OrderedDict())
+        tickets.pop(ticket, None)
+        if not tickets:
+            queue.ready.pop(ticket.lane, None)
+
+    def _measure(self, tile: Tile, seconds: float) -> None:
+        """Update the speed of a lane and of a slot."""
+        lane, per_vote = tile.lane, seconds / tile.rows
+        lane.seconds = average(lane.seconds, per_vote)
+        if per_vote:
+            self._gmacs_per_s = average(self._gmacs_per_s, lane.gmacs / per_vote)
+
+
+def turn_of(ticket: Ticket) -> int:
+    """Return the number of a request's turn."""
+    return ticket.turn
+
+
+def average(past: float, now: float) -> float:
+    """Return a running average; 0 stands for no past."""
+    return PAST * past + (1 - PAST) * now if past else now
+
+
+def rows_in_time(tickets: OrderedDict[Ticket, None], lane: Lane, now: float, idle: int) -> int:
+    """Return the rows of the next tile: no more than the first request has time for."""
+    rows = rows_to_take(tickets, lane.tile, idle)
+    first = next(iter(tickets))
+    if lane.seconds:
+        rows = int(min(rows, (first.deadline - now) / lane.seconds))
+    return max(1, rows)
+
+
+def rows_to_take(tickets: OrderedDict[Ticket, None], tile: int, idle: int) -> int:
+    """Return the rows of the next tile: full ones if there is work for all, even ones if not.
+
+    Twenty votes on two idle slots make two tiles of ten, and neither slot waits for the other.
+    """
+    wanted = 0
+    for ticket in tickets:
+        wanted += ticket.poll.wanted(tile * idle - wanted)
+        if wanted >= tile * idle:
+            return tile
+    tiles = -(-wanted // tile)
+    tiles = -(-tiles // idle) * idle
+    return -(-wanted // max(1, tiles))

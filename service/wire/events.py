@@ -1,0 +1,76 @@
+"""Server-sent events: how they look on the wire, a reply that consists of them.
+
+Source: WHATWG HTML, section 9.2, "Server-sent events".
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from service.wire.requests import inlined_schema
+
+KEEP_ALIVE = b":\n\n"
+"""A comment; proxies close connections on which nothing happens."""
+
+KEEP_ALIVE_S = 10.0
+"""Seconds without an event after which a comment is sent."""
+
+UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""Keeps proxies from holding events back."""
+
+
+def event(name: str, data: bytes) -> bytes:
+    """Return an event that holds JSON without line breaks."""
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
+
+
+def one_of_events(events: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
+    """Return the JSON schema of an event as OpenAPI describes it, its data as JSON text.
+
+    Args:
+        events: what their data are, by name.
+    """
+    return {"oneOf": [event_schema(name, data) for name, data in events.items()]}
+
+
+def event_schema(name: str, data: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of the events of one name."""
+    return {
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "event": {"const": name},
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": inlined_schema(data),
+            },
+        },
+    }
+
+
+class EventStream(StreamingResponse):
+    """A reply of events; whoever makes them also listens for the client to leave.
+
+    Args:
+        events: closed when the reply ends, however it ends.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(events, headers=UNBUFFERED)
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Send the events."""
+        try:
+            await self.stream_response(send)
+        except OSError as error:
+            raise ClientDisconnect from error
+        finally:
+            await self._events.aclose()

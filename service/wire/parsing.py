@@ -1,0 +1,60 @@
+"""From the bytes of a body to a validated request, at a bounded cost in time and memory."""
+
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from models.errors import InputError, LimitError
+from service.wire.errors import NotJsonError, input_error_from
+from service.wire.requests import PredictRequest, shortened
+
+MAX_BRACKETS = 2**17
+"""Most arrays and objects in a body: each empty array of 2 bytes would take 64 in memory."""
+
+
+def parse(body: bytes | bytearray) -> PredictRequest:
+    """Validate a body.
+
+    Raises:
+        NotJsonError: it is not JSON, or nested too deeply.
+        InputError: a field is unknown or out of range.
+    """
+    return validated(object_in(body))
+
+
+def object_in(body: bytes | bytearray) -> dict[str, Any]:
+    """Return the JSON object that a body holds.
+
+    Raises:
+        NotJsonError: it is not JSON, or nested too deeply.
+        InputError: it is no object, or holds too many arrays and objects.
+    """
+    if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+        raise LimitError(f"the body holds more than the allowed {MAX_BRACKETS} arrays and objects")
+    try:
+        content = from_json(body)
+    except ValueError as error:
+        raise NotJsonError(f"the body is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"the body is {shortened(content)}; it must be an object")
+    return content
+
+
+def validated(content: dict[str, Any]) -> PredictRequest:
+    """Turn fields by name into a request.
+
+    Raises:
+        InputError: a field is unknown or out of range.
+    """
+    fields = PredictRequest.model_fields
+    unknown = next((name for name in content if name not in fields), None)
+    if unknown is not None:
+        raise InputError(
+            f"there is no field {shortened(unknown)}; there are: {', '.join(fields)}",
+            field=unknown[:80],
+        )
+    try:
+        return PredictRequest.model_validate(content)
+    except ValidationError as error:
+        raise input_error_from(error) from None

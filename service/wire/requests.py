@@ -1,0 +1,215 @@
+"""The bodies of requests, their limits and examples; replies are in ``service/wire/replies.py``."""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from models.noise import MAX_SEED, NoiseKind
+from models.stopping import StopRule
+from service.voting.tickets import Priority
+
+MAX_SIGMA = 1000.0
+MIN_SNR_DB = -60.0
+MAX_SNR_DB = 300.0
+MAX_REPEATS = 1_000_000
+MAX_DEADLINE_MS = 3_600_000.0
+
+EXAMPLE_REQUEST: dict[str, Any] = {
+    "image": "iVBORw0KGgoAAAANSUhEUgAAABwAAAAcAQAAAABaduI5AAAATUlEQVR42j3OsRHCQBAEwb4tDDwpBEIhPMJ9P"
+    "BkqnQye92Zq1thqvoHwlK5Trp/ySH+koHsbYRc9a1yvP3mLcwZ99Ihj7YoYS7MItR7cflcU2DFYTwwAAAAASUVORK5CYII=",
+    "sigma": 1.0,
+    "votes": 20,
+    "seed": 7,
+}
+
+ONE_INPUT: dict[str, Any] = {
+    "oneOf": [
+        {"required": [name], "properties": {name: {"type": kind}}}
+        for name, kind in (("inputs", "array"), ("image", "string"), ("strokes", "array"))
+    ]
+}
+"""Exactly one of the three; JSON Schema takes null for a value like any other."""
+
+Sigma = Annotated[float, Field(ge=0, le=MAX_SIGMA, allow_inf_nan=False)]
+
+
+Positive = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
+
+
+class HardwareRequest(BaseModel):
+    """What one evaluation of a layer takes on the analog hardware, in units of the caller.
+
+    One number holds for every layer; a map names all noise points.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    latency: Positive | dict[str, Positive] = Field(default=1.0, description="Time.")
+    energy: Positive | dict[str, Positive] | None = Field(
+        default=None, description="Energy; by default one unit a multiply-accumulate."
+    )
+
+
+class PredictRequest(BaseModel):
+    """What is to be voted on, under which noise, and how.
+
+    Exactly one of ``inputs``, ``image`` and ``strokes`` is given.
+    """
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [EXAMPLE_REQUEST], **ONE_INPUT},
+    )
+
+    checkpoint: str | None = Field(
+        default=None, max_length=200, description="Default: the service's default checkpoint."
+    )
+    inputs: list[Any] | None = Field(
+        default=None,
+        min_length=1,
+        description="Batch of arrays in the checkpoint's input shape and range; leading axes of "
+        "length 1 of an input may be left out.",
+    )
+    image: str | None = Field(
+        default=None,
+        min_length=1,
+        description="One picture, base64 PNG or JPEG of any size, prepared as the card says.",
+    )
+    strokes: list[Any] | None = Field(
+        default=None, description="One drawing as pen strokes, for networks that read strokes."
+    )
+    noise: NoiseKind | None = Field(
+        default=None,
+        strict=False,
+        description="Default: the checkpoint's; another kind needs a sigma.",
+    )
+    sigma: Sigma | dict[str, Sigma] | None = Field(
+        default=None,
+        description="Standard deviation of the noise: one number, or a map from noise point to "
+        "number, where points left out get no noise. Default: the checkpoint's sigma_train.",
+    )
+    snr_db: float | None = Field(
+        default=None,
+        ge=MIN_SNR_DB,
+        le=MAX_SNR_DB,
+        allow_inf_nan=False,
+        description="Instead of sigma: signal-to-noise power ratio in dB, multiplicative only.",
+    )
+    repeats: dict[str, Annotated[int, Field(ge=1, le=MAX_REPEATS)]] | None = Field(
+        default=None,
+        description="Reads of a noise point that are averaged in the analog domain: r reads "
+        "divide its sigma by the square root of r.",
+    )
+    hardware: HardwareRequest | None = Field(
+        default=None, description="If given, predictions say what their votes cost on it."
+    )
+    votes: int = Field(default=20, ge=1, description="Noisy forward passes per input, N.")
+    stop: StopRule = Field(
+        default=StopRule.FULL,
+        strict=False,
+        description="full: cast all votes. exact: stop once the remaining votes cannot change "
+        "the mode. bounded: stop once they change it with a chance of at most delta, whatever "
+        "the input. calibrated: sooner, with that chance on inputs like the validation images of "
+        "the checkpoint; its card says for which noise and votes.",
+    )
+    delta: float = Field(
+        default=0.001, gt=0, lt=1, description="Chance of another mode than N votes have."
+    )
+    alpha: float = Field(
+        default=0.05, gt=0, lt=1, description="Level of the interval and of the abstain test."
+    )
+    seed: int | None = Field(
+        default=None, ge=0, le=MAX_SEED, description="Of the noise; drawn and echoed if absent."
+    )
+    deadline_ms: float | None = Field(
+        default=None,
+        gt=0,
+        le=MAX_DEADLINE_MS,
+        allow_inf_nan=False,
+        description="Time after the arrival of the request at which the votes cast so far are "
+        "the answer. If an input has none by then, the reply is an error.",
+    )
+    priority: Priority = Field(
+        default=Priority.NORMAL,
+        strict=False,
+        description="low: give way to normal requests; for assessments and other bulk work.",
+    )
+
+    @field_validator("sigma", mode="before")
+    @classmethod
+    def sigma_is_number_or_map(cls, value: object) -> object:
+        """Complain in one sentence instead of once for each way to write a sigma."""
+        if value is None:
+            return None
+        given: dict[Any, Any] = value if isinstance(value, dict) else {None: value}
+        for point, number in given.items():
+            is_number = isinstance(number, int | float) and not isinstance(number, bool)
+            if not (is_number and 0 <= number <= MAX_SIGMA):
+                where = "" if point is None else f" for {shortened(point)}"
+                raise ValueError(
+                    f"got {shortened(number)}{where}; allowed is a number from 0 to "
+                    f"{MAX_SIGMA:g}, or a map from noise point to such numbers"
+                )
+        return value
+
+    @field_validator("repeats", mode="before")
+    @classmethod
+    def repeats_is_map(cls, value: object) -> object:
+        """Complain in one sentence about the first fault instead of once for each."""
+        wanted = f"a map from noise point to a whole number from 1 to {MAX_REPEATS}"
+        if value is not None and not isinstance(value, dict):
+            raise ValueError(f"got {shortened(value)}; allowed is {wanted}")
+        for point, reads in (value or {}).items():
+            is_whole = isinstance(reads, int) and not isinstance(reads, bool)
+            if not (is_whole and 1 <= reads <= MAX_REPEATS):
+                raise ValueError(
+                    f"got {shortened(reads)} for {shortened(point)}; allowed is {wanted}"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def has_one_input_and_one_strength(self) -> "PredictRequest":
+        """Refuse several or no inputs, and sigma together with snr_db."""
+        given = [name for name in ("inputs", "image", "strokes") if getattr(self, name) is not None]
+        if len(given) != 1:
+            got = " and ".join(given) or "none of them"
+            raise ValueError(f"exactly one of inputs, image and strokes is needed; got {got}")
+        if self.sigma is not None and self.snr_db is not None:
+            raise ValueError("sigma and snr_db say the same thing; give one of them")
+        return self
+
+
+def shortened(value: object, length: int = 80) -> str:
+    """Return a value as JSON for an error message, cut to a length."""
+    if isinstance(value, list | dict):
+        return "an array" if isinstance(value, list) else "an object"
+    if isinstance(value, str):
+        value = value[: length + 1]  # before it is escaped: it may be megabytes long
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= length else text[:length] + "..."
+
+
+def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of a model without ``$ref``, to stand anywhere in an OpenAPI file.
+
+    Tuples of one type are written as arrays of a set length, which more tools understand.
+    """
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def inline(part: Any) -> Any:
+        if isinstance(part, dict):
+            if "$ref" in part:
+                return inline(definitions[part["$ref"].rsplit("/", 1)[1]])
+            first, *others = part.get("prefixItems", [None])
+            if first is not None and all(other == first for other in others):
+                part = {key: value for key, value in part.items() if key != "prefixItems"}
+                part["items"] = first
+            return {key: inline(value) for key, value in part.items()}
+        return [inline(value) for value in part] if isinstance(part, list) else part
+
+    result: dict[str, Any] = inline(schema)
+    return result

@@ -1,0 +1,88 @@
+"""The section on robust accuracy under a surrogate's examples (Table 11)."""
+
+from pathlib import Path
+
+from training.paper import PAPER_TABLE_11
+from training.report.markdown import commands, find, markdown_table, open_row, shown_share, stored
+from training.results_file import Row, Table
+
+TEXT = """## Robust accuracy under a surrogate's examples (Table 11)
+
+Examples are made on another network, which the attacker trained, and shown to a target that runs
+with multiplicative noise. "Submitted" is the restart with the highest loss on the surrogate, as in
+the paper; "worst" is a restart that fools the target without noise, if one of them does, so that
+noise has something to win back. Single votes are averaged over 20 runs, with the lowest and the
+highest run; the mode is that of all runs. p is of the exact McNemar test of the mode against the
+target without noise, on the same examples: that noise helps or harms is said below 0.01 only.
+"""
+
+PAIRS = {
+    "mnist": ("madry_cnn-adv", "mnist_cnn-adv"),
+    "mnist-hardened": ("madry_cnn-adv", "mnist_cnn-adv-mult-0.4"),
+    "cifar10": ("densenet40-adv", "densenet100-adv"),
+}
+"""Surrogate and target of each pair, by its name on the command line."""
+
+SIGNIFICANT = 0.01
+
+
+def robustness_section(results: Path) -> list[str]:
+    """Return Table 11: a table of each pair that has been attacked, a line for the others."""
+    sections = [TEXT]
+    for pair, (surrogate, target) in PAIRS.items():
+        sections.append(f"### `{surrogate}` against `{target}`\n")
+        if pair in PAPER_TABLE_11:
+            numbers = ", ".join(f"{accuracy:.2f}" for accuracy in PAPER_TABLE_11[pair])
+            sections.append(
+                f"Paper, one vote: {numbers} at growing sigma, of which the first is 0 and the "
+                "others are lost.\n"
+            )
+        table = stored(results / "table11" / f"{surrogate}-{target}.csv")
+        if table is None:
+            sections.append(open_row(f"noisevote-train experiment table11 {pair}", "not measured"))
+        else:
+            sections += [robustness_table(table), attack_line(table), commands([table])]
+    return sections
+
+
+def attack_line(table: Table) -> str:
+    """Return what was attacked and how."""
+    return f"Attack: {table.about['attack']}.\n"
+
+
+def robustness_table(table: Table) -> str:
+    """Return the accuracies by sigma."""
+    head = [
+        "sigma", "submitted, one vote", "submitted, mode", "p", "noise", "worst, one vote",
+        "worst, mode", "p", "noise", "no attack, one vote", "no attack, mode",
+    ]  # fmt: skip
+    rows = []
+    for sigma in dict.fromkeys(row["sigma"] for row in table.rows):
+        cells = [sigma]
+        for shown in ("submitted", "worst", "clean"):
+            one = find(table, sigma=sigma, shown=shown, answer="one vote")
+            mode = find(table, sigma=sigma, shown=shown, answer="mode")
+            cells += [shown_runs(one), shown_share(mode)]
+            if shown != "clean":
+                cells += shown_test(mode)
+        rows.append(cells)
+    return markdown_table(head, rows)
+
+
+def shown_runs(row: Row | None) -> str:
+    """Return the mean over the runs, with the lowest and the highest."""
+    if row is None:
+        return "-"
+    mean, low, high = (100 * float(row[key]) for key in ("mean_accuracy", "lowest", "highest"))
+    return f"{mean:.2f} ({low:.1f} to {high:.1f})"
+
+
+def shown_test(row: Row | None) -> tuple[str, str]:
+    """Return the p-value of a row, and what it says of the noise."""
+    if row is None or float(row["sigma"]) == 0:
+        return "-", "-"
+    p_value = float(row["p_value"])
+    if p_value >= SIGNIFICANT:
+        return f"{p_value:.2g}", "no difference shown"
+    is_better = int(row["right_only_with_noise"]) > int(row["right_only_without"])
+    return f"{p_value:.2g}", "helps" if is_better else "harms"
