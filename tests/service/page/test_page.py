@@ -65,6 +65,7 @@ def test_the_shown_command_gets_the_shown_votes(visit: Visit) -> None:
     for ballot, name in enumerate(("hardened", "plain", "strokes")):
         visit.page.select_option("#call-of", name)
         command = visit.page.inner_text("#call")
+        assert ('"strokes":[[[' in command) == (name == "strokes"), "the pen, not its picture"
         done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
         (prediction,) = json.loads(done.stdout)["predictions"]
         assert prediction["vote_counts"] == visit.counts(ballot)
