@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
@@ -16,11 +16,12 @@ from models.card import Card
 from models.errors import CheckpointError, InputError, NoisevoteError, UnknownCheckpointError
 from service.operations.checkpoint_watch import look_for_changes
 from service.routes.dependencies import PredictorDep, prepared_from
-from service.v2.errors import REFUSALS, V2Route, refuse_unknown
+from service.v2.errors import METHODS, REFUSALS, V2Route, refuse_unknown
 from service.v2.models import VERSION, config_of, metadata_of
 from service.v2.reply import reply_to
 from service.v2.request import HEADER_LENGTH, Inference, inference_of
 from service.v2.schemas import (
+    EXAMPLE_MODEL,
     IndexEntry,
     IndexRequest,
     InferRequest,
@@ -47,7 +48,10 @@ router = APIRouter(
 )
 
 
-def card_of(name: str, request: Request, predictor: PredictorDep) -> Card:
+ModelName = Annotated[str, Path(examples=[EXAMPLE_MODEL])]
+
+
+def card_of(name: ModelName, request: Request, predictor: PredictorDep) -> Card:
     """Return the card of the model that the path names.
 
     Raises:
@@ -173,7 +177,7 @@ async def repository_index(predictor: PredictorDep, request: Request) -> list[In
 
 
 @router.post("/repository/models/{name}/load")
-async def load_model(name: str, predictor: PredictorDep, request: Request) -> dict[str, str]:
+async def load_model(name: ModelName, predictor: PredictorDep, request: Request) -> dict[str, str]:
     """Look at the folder of the checkpoints now; what is new there serves when this returns.
 
     A model that was refused is an error that says why; one that it was to replace goes on serving.
@@ -233,9 +237,8 @@ def refuse_compressed(request: Request) -> None:
         )
 
 
-@router.api_route(
-    "/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False
-)
+@router.api_route("", methods=METHODS, include_in_schema=False)
+@router.api_route("/{path:path}", methods=METHODS, include_in_schema=False)
 async def unknown_call(request: Request) -> None:
     """Refuse what is not part of the protocol in the protocol's shape."""
-    refuse_unknown(request, router.routes[:-1])
+    refuse_unknown(request, router.routes[:-2])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Coroutine, Iterable
+from http import HTTPMethod
 from typing import Any, NoReturn
 
 from fastapi import Request
@@ -18,6 +19,9 @@ from service.wire.errors import on_http_exception, on_noisevote_error, on_unexpe
 REFUSALS: dict[int | str, dict[str, Any]] = {
     "default": {"model": ErrorText, "description": "Any error; the text says what is allowed."}
 }
+
+METHODS = [method.value for method in HTTPMethod if method is not HTTPMethod.CONNECT]
+"""Of calls that are refused in the protocol's shape, known or not."""
 
 UNPROCESSABLE, BAD_REQUEST = 422, 400
 

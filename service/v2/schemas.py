@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+EXAMPLE_MODEL = "mnist_cnn-mult-1.0"
+"""Which takes :data:`EXAMPLE_INFER`."""
+
 EXAMPLE_INFER: dict[str, Any] = {
     "inputs": [
         {

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Iterable
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from models.errors import (
     CancelledError,
@@ -176,7 +177,7 @@ def install_error_handlers(app: FastAPI) -> None:
     """Give every error of ``app`` the one shape."""
     app.add_exception_handler(NoisevoteError, on_noisevote_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)
-    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(HTTPException, on_router_exception)
     app.add_exception_handler(ClientDisconnect, on_client_left)
     app.add_exception_handler(Exception, on_unexpected)
 
@@ -201,8 +202,24 @@ async def on_validation_error(request: Request, error: Exception) -> JSONRespons
     return error_response(request, 422, "invalid_input", f"{where}: {first.get('msg', '')}", where)
 
 
+async def on_router_exception(request: Request, error: Exception) -> JSONResponse:
+    """Answer what the router raises, which names the methods of one route of the path only."""
+    response = await on_http_exception(request, error)
+    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(allowed_methods(request))
+    return response
+
+
+def allowed_methods(request: Request) -> Iterable[str]:
+    """Yield the methods that a path takes, over all its routes."""
+    for method in HTTPMethod:
+        scope = {**request.scope, "method": method.value}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            yield method.value
+
+
 async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
-    """Answer what the router raises: no such path, no such method."""
+    """Answer what a router raises: no such path, no such method."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
     phrase = HTTPStatus(status).phrase.lower()

@@ -15,6 +15,7 @@ import pytest
 from tests.docker.dockerfile import ROOT
 from tests.docker.name_server import NameServer
 from tests.docker.ports import free_port
+from tests.service.processes import Log
 from tests.service.support import array
 
 CADDY = f"{sys.prefix}/bin/caddy"
@@ -40,16 +41,16 @@ class Site(NamedTuple):
 def replica(address: str, port: int) -> Iterator[subprocess.Popen[str]]:
     """Start the service on an address of its own, as a container would have."""
     words = [sys.executable, "-m", "service.cli", "serve", "--host", address, "--port", str(port)]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(words, **quiet) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        log = Log(process)
         try:
-            for line in process.stderr:
-                if "Uvicorn running" in line:
-                    break
+            log.until("(Uvicorn running)")
             yield process
         finally:
             process.kill()
-            process.stderr.read()
+            log.to_the_end()
 
 
 @contextmanager

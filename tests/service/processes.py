@@ -54,6 +54,11 @@ class Log:
             assert len(found) >= times, f"it ended without {pattern!r}:\n{self._text}"
         return found
 
+    @property
+    def text(self) -> str:
+        """What it has said so far."""
+        return self._text
+
     def count(self, text: str) -> int:
         """Return how often it says something so far."""
         return self._text.count(text)

@@ -179,6 +179,15 @@ async def test_a_body_that_promises_too_much_is_not_read_at_all(
     assert body.taken == 0
 
 
+ALLOWED = {
+    "/predict": "POST",
+    "/health/live": "GET, HEAD",
+    "/checkpoints": "GET",
+    "/attack": "GET, POST",
+    "/attack/1": "DELETE, GET",
+}
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
@@ -188,6 +197,8 @@ async def test_a_body_that_promises_too_much_is_not_read_at_all(
         ("PUT", "/predict", 405, "method_not_allowed"),
         ("POST", "/health/live", 405, "method_not_allowed"),
         ("POST", "/checkpoints", 405, "method_not_allowed"),
+        ("OPTIONS", "/attack", 405, "method_not_allowed"),
+        ("PUT", "/attack/1", 405, "method_not_allowed"),
         ("GET", "/nosuch", 404, "not_found"),
         ("POST", "/predict/", 404, "not_found"),
         ("POST", "//predict", 404, "not_found"),
@@ -201,9 +212,7 @@ async def test_wrong_paths_and_methods_get_the_one_error_shape(
 ) -> None:
     response = await client.request(method, f"http://service{path}")
     assert response.headers["x-request-id"]
-    assert response.headers.get("allow", "") == (
-        {"/predict": "POST"}.get(path, "GET") if status == 405 else ""
-    )
+    assert response.headers.get("allow", "") == (ALLOWED[path] if status == 405 else "")
     if method == "HEAD":
         assert (response.status_code, response.content) == (status, b"")
     else:

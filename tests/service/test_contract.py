@@ -11,8 +11,9 @@ Left out, with the reason:
 * 501 and 504 are no faults: an extra is not installed, the request's own deadline has passed;
 * binary tensors of the Open Inference Protocol, which OpenAPI cannot describe: they are in
   ``test_v2.py`` and, with a client that others wrote, in ``test_triton_client.py``;
-* assessments that run, which takes a data set: ``tests/service/jobs``; all their routes are here;
-* the page and the reference, which are not part of the description: ``test_page.py``.
+* assessments that the requests themselves start, which takes real samples: one that is done is
+  there before, and half of what is asked about assessments is asked about it;
+* the page and the reference, which are not part of the description: ``tests/service/page``.
 """
 
 import json
@@ -24,6 +25,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.client import Client
+from service.client.attacks import Attacks
+from service.wire.attack import JobState
+from tests.service.jobs.support import body_of, request_of
 from tests.service.processes import server_running
 from tests.service.support import Json
 
@@ -35,16 +40,51 @@ positive_data_acceptance.enabled = false
 not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "501", "504"]
 """
 
+KNOWN_JOB = """
+[dictionaries.jobs]
+values = ["{}"]
+
+[[operations]]
+include-path-regex = "^/attack/"
+exclude-method = "DELETE"
+parameters = {{ "path.job_id" = {{ dictionary = "jobs", probability = 0.5 }} }}
+"""
+
 SEED = "20261122"
 
+ACCEPTED = (
+    "POST /predict",
+    "POST /predict/stream",
+    "POST /v2/models/{name}/infer",
+    "GET /attack/{job_id}",
+    "GET /attack/{job_id}/events",
+    "GET /attack/{job_id}/report",
+    "GET /attack/{job_id}/report.html",
+)
 
-def report_on(folder: Path, *options: str) -> Json:
+
+def finished_job(url: str) -> str:
+    """Have a small assessment done; return its id."""
+    with Client(url) as client:
+        attacks = Attacks(client)
+        job = attacks.submit(request_of(body_of()))
+        *_, last = attacks.watch(job.id)
+    assert last.state is JobState.DONE
+    return job.id
+
+
+def report_on(folder: Path, *options: str, has_job: bool = False) -> Json:
     """Send what the options ask for to a server of its own; return the report of all cases."""
     file = folder / "schemathesis.toml"
-    file.write_text(CONFIGURATION)
     report = folder / "report.json"
-    nowhere = {f"NOISEVOTE_{name}_DIR": str(folder / "none") for name in ("DATA", "JOBS")}
-    with server_running(nowhere) as server:
+    settings = {
+        "NOISEVOTE_DATA_DIR": str(folder / "none"),
+        "NOISEVOTE_JOBS_DIR": str(folder / "jobs"),
+        "NOISEVOTE_MAX_JOBS": "2",  # should requests find out how to start some
+    }
+    with server_running(settings) as server:
+        known = KNOWN_JOB.format(finished_job(server.url)) if has_job else ""
+        file.write_text(CONFIGURATION + known)
         schemathesis = Path(sys.executable).with_name("schemathesis")
         command = [
             str(schemathesis), "--config-file", str(file), "run", "--no-color", "--seed", SEED,
@@ -77,8 +117,8 @@ def test_a_hundred_requests_by_the_description_find_no_fault(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_two_thousand_requests_by_the_description_find_no_fault(tmp_path: Path) -> None:
-    report = report_on(tmp_path, "--max-examples", "100")
+    report = report_on(tmp_path, "--max-examples", "100", has_job=True)
     assert report["test_cases"]["generated"] >= 2000
-    for operation in ("POST /predict", "POST /predict/stream", "POST /v2/models/{name}/infer"):
+    for operation in ACCEPTED:
         assert accepted(report, operation) > 0, operation
     print(json.dumps(report["test_cases"]))  # noqa: T201 - how much was tested

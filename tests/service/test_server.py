@@ -1,7 +1,6 @@
 """The service as its users run it: a process of its own, spoken to over a socket."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -12,51 +11,44 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from tests.service.processes import WITHIN_S, Log
 from tests.service.support import array, counts_of, noise_image, picture
 
 BODY = {"inputs": [noise_image(1), array(8)], "votes": 40, "seed": 12}
 
 
 class Server(NamedTuple):
-    """A running server and a client of it."""
+    """A running server, a client of it, and what it logs."""
 
     process: subprocess.Popen[str]
     client: httpx.Client
-    log: str
+    log: Log
 
 
 @contextmanager
 def started(settings: dict[str, str] | None = None, *options: str) -> Iterator[Server]:
-    """Start the service on a free port; kill it at the end if it still runs.
-
-    What it has logged until all its workers had started is in ``Server.log``.
-    """
+    """Start the service on a free port; kill it at the end if it still runs."""
     workers = int(options[options.index("--workers") + 1]) if "--workers" in options else 1
     command = [sys.executable, "-m", "service.cli", "serve", "--port", "0", *options]
     environment = os.environ | (settings or {})
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        log = Log(process)
         try:
-            assert process.stderr is not None
-            log = ""
-            for line in process.stderr:
-                log += line
-                address = re.search(r"running on (http://\S+)", log)
-                if address and log.count("Application startup complete.") == workers:
-                    break
-            else:
-                pytest.fail("the server did not start:\n" + log)
-            with httpx.Client(base_url=address[1], timeout=60) as client:
+            log.until(r"(Application startup complete\.)", workers)
+            (address,) = log.until(r"running on (http://\S+)")
+            with httpx.Client(base_url=address, timeout=60) as client:
                 yield Server(process, client, log)
         finally:
             if process.poll() is None:
                 process.kill()
+            log.to_the_end()
 
 
 def stopped(server: Server, by: signal.Signals) -> tuple[int, str]:
-    """Send a signal and return exit code and the rest of stderr."""
+    """Send a signal and return exit code and log."""
     server.process.send_signal(by)
-    _, log = server.process.communicate(timeout=60)
-    return server.process.returncode, log
+    code = server.process.wait(WITHIN_S)
+    return code, server.log.to_the_end()
 
 
 @pytest.fixture(scope="module")

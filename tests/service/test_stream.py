@@ -266,7 +266,8 @@ def test_a_server_that_is_told_to_stop_ends_its_streams_and_exits(by: signal.Sig
             assert next(lines) == "event: votes"
             server.process.send_signal(by)
             rest = "\n".join(["event: votes", *lines])
-        _, log = server.process.communicate(timeout=60)
+        server.process.wait(60)
+        log = server.log.to_the_end()
     *_, (name, data) = events_in(rest)
     assert (name, data["error"]["code"]) == ("error", "draining")
     assert server.process.returncode in {0, -signal.SIGTERM}

@@ -230,6 +230,9 @@ async def test_bytes_that_do_not_fit_are_refused(client: httpx.AsyncClient) -> N
         ("POST", "/v2/repository/models/x/load", 404),
         ("GET", "/v2/no/such/call", 404),
         ("DELETE", MODEL, 405),
+        ("OPTIONS", MODEL, 405),
+        ("TRACE", "/v2/", 405),
+        ("POST", "/v2", 405),
     ],
 )
 async def test_what_does_not_exist_is_an_error_in_the_shape_of_the_protocol(

@@ -49,7 +49,7 @@ def test_workers_count_log_and_let_in_as_one(tmp_path: Path) -> None:
         body = {"inputs": [array(7)], "votes": 3}
         workers = {
             json.loads(line)["process"]
-            for line in server.log.splitlines()
+            for line in server.log.text.splitlines()
             if "Application startup complete." in line
         }
         assert len(workers) == 2

@@ -1,47 +1,21 @@
-"""The try-it page as people use it: in a real browser, by mouse, finger and keyboard."""
+"""The try-it page as people use it, in a real browser: votes, commands, costs, refusals."""
 
 import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from models.stopping import StopRule, is_decided
 from service.configuration.keys import digest_of
-from tests.service.browser import Visit, chromium
+from tests.service.page.browser import DESK, SEVEN, Visit
 from tests.service.test_server import Server, started
 
-PICTURE = Path(__file__).parents[1] / "pictures" / "page.png"
-DESK = {"width": 1360, "height": 900}
-SEVEN = [(70, 50), (210, 45), (170, 120), (145, 180), (125, 245)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with started() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(browser: Browser, server: Server) -> Iterator[Visit]:
-    with Visit(browser, server, viewport=DESK, reduced_motion="reduce") as opened:
-        opened.page.wait_for_selector("#checkpoint option", state="attached")
-        yield opened
-        assert opened.outside == []
-        assert opened.complaints == []
+PICTURE = Path(__file__).parents[2] / "pictures" / "page.png"
 
 
 def test_votes_on_a_drawn_digit_arrive_one_by_one_with_their_running_interval(
@@ -91,6 +65,7 @@ def test_the_shown_command_gets_the_shown_votes(visit: Visit) -> None:
     for ballot, name in enumerate(("hardened", "plain", "strokes")):
         visit.page.select_option("#call-of", name)
         command = visit.page.inner_text("#call")
+        assert ('"strokes":[[[' in command) == (name == "strokes"), "the pen, not its picture"
         done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
         (prediction,) = json.loads(done.stdout)["predictions"]
         assert prediction["vote_counts"] == visit.counts(ballot)
@@ -147,100 +122,6 @@ def test_the_cost_is_that_of_the_votes_on_the_given_hardware(visit: Visit) -> No
     visit.page.fill("#energy", "10")
     after = visit.page.locator("#cost-body tr").nth(3).inner_text().split("\t")[1]
     assert float(after.split()[0]) != float(before.split()[0])
-
-
-def test_a_drawing_needs_no_mouse(visit: Visit) -> None:
-    keyboard = visit.page.keyboard
-    visit.page.locator("#pad").focus()
-    for _ in range(8):
-        keyboard.press("ArrowUp")
-    keyboard.press("Space")
-    for _ in range(18):
-        keyboard.press("ArrowDown")
-    keyboard.press("Space")
-    visit.wait_for_answers()
-    assert visit.text(".mode") == "1"
-    keyboard.press("3")
-    expect(visit.page.locator(".ballot .mode").first).to_have_text("3", timeout=30_000)
-    visit.wait_for_answers()
-    keyboard.press("Delete")
-    assert visit.text(".verdict") == "Waits for a drawing."
-
-
-def test_every_control_is_reached_by_the_keyboard_in_the_order_of_the_page(visit: Visit) -> None:
-    visit.page.locator("h1").click()
-    reached = []
-    for _ in range(29):
-        visit.page.keyboard.press("Tab")
-        reached.append(
-            visit.page.evaluate("document.activeElement.id || document.activeElement.tagName")
-        )
-    assert reached[:2] == ["A", "A"]
-    wanted = [
-        "pad",
-        "undo",
-        "clear",
-        "vote",
-        "checkpoint",
-        "sigma-slider",
-        "sigma",
-        "votes",
-        "stop",
-    ]
-    wanted += ["seed", "new-seed", "latency", "energy", "call-of", "call"]
-    assert [name for name in reached if name in wanted] == wanted
-
-
-def test_a_finger_draws_and_does_not_scroll(browser: Browser, server: Server) -> None:
-    size = {"width": 400, "height": 800}
-    with Visit(browser, server, viewport=size, has_touch=True, is_mobile=True) as visit:
-        box = visit.page.locator("#pad").bounding_box()
-        assert box is not None
-        at = [(box["x"] + x, box["y"] + y) for x, y in SEVEN]
-        touch = visit.context.new_cdp_session(visit.page)
-        for index, (x, y) in enumerate(at):
-            kind = "touchMove" if index else "touchStart"
-            points = [{"x": x, "y": y}]
-            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        visit.wait_for_answers()
-        assert visit.text(".mode") == "7"
-        assert visit.page.evaluate("scrollY") == 0
-        assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_keeps_people_out_in_either_light(
-    browser: Browser, server: Server, scheme: str
-) -> None:
-    with Visit(browser, server, color_scheme=scheme, reduced_motion="reduce") as visit:
-        visit.page.get_by_role("button", name="Example of a 2").click()
-        visit.wait_for_answers()
-        found = Axe().run(visit.page)  # WCAG 2 A and AA, contrast included
-        assert found.violations_count == 0, found.generate_report()
-        ground = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
-        level = sum(int(part) for part in re.findall(r"\d+", ground)[:3])
-        assert (level > 3 * 200) == (scheme == "light")
-
-
-def test_the_answer_is_said_once_to_who_listens(visit: Visit) -> None:
-    status = visit.page.locator("#status")
-    visit.page.get_by_role("button", name="Example of a 6").click()
-    visit.wait_for_answers()
-    assert re.match(
-        r"Chosen network: \d, agreement [\d.]+\. .*Trained without noise: \d, .*pen strokes",
-        status.inner_text(),
-    )
-    assert status.get_attribute("aria-live") == "polite"
-
-
-def test_who_wants_no_motion_sees_the_votes_as_soon_as_they_are_there(visit: Visit) -> None:
-    visit.watch()
-    visit.page.get_by_role("button", name="Example of a 3").click()
-    visit.wait_for_answers()
-    seen = visit.page.evaluate("window.seen")
-    numbers = {found[1] for text, *_ in seen if (found := re.match(r"(\d+) of", text))}
-    assert len(numbers) < 10, "as many steps as forward passes, not as votes"
 
 
 def test_a_refusal_and_a_service_that_is_gone_are_shown(browser: Browser) -> None:

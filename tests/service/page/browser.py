@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.service.test_server import Server
 
@@ -15,6 +15,10 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 
 # As root Chromium runs only without its sandbox; the rest keeps it from looking outside.
 OPTIONS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--disable-sync"]
+
+DESK: ViewportSize = {"width": 1360, "height": 900}
+SEVEN = [(70, 50), (210, 45), (170, 120), (145, 180), (125, 245)]
+"""A stroke, in the units of the pad."""
 
 # Records what a ballot says whenever it changes.
 WATCH = """() => {
