@@ -20,8 +20,9 @@ PATHS = {"/predict", "/predict/stream"}
 class DoorMiddleware:
     """Refuses predictions while the queue is all but full.
 
-    Requests of the service's own jobs pass, as they are of low priority and have a queue of their
-    own.
+    Which priority a request has stands in its body, so a full queue of normal requests turns away
+    those of low priority too, which would wait behind it. Only the service's own jobs, which are of
+    low priority and known by their token, pass. A service that shuts down says so instead.
 
     Args:
         app: what runs the requests.
@@ -34,8 +35,10 @@ class DoorMiddleware:
         """Run a request for which there may be room."""
         if scope["type"] == "http" and scope["path"] in PATHS and scope["method"] == "POST":
             record = current_record()
-            backend: VotingBackend = scope["app"].state.predictor.backend
-            wait_s = 0.0 if record.key == INTERNAL else backend.wait_at_door_s
+            state = scope["app"].state
+            backend: VotingBackend = state.predictor.backend
+            passes = record.key == INTERNAL or state.closing.is_set()
+            wait_s = 0.0 if passes else backend.wait_at_door_s
             if wait_s > 0:
                 record.route = scope["path"]
                 error = OverloadedError(
