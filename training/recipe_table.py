@@ -123,7 +123,7 @@ RECIPES: dict[str, Recipe] = {
             network="mnist_cnn",
             dataset="mnist",
             hardening=Hardening(sigma_train=0.4, loss="marginal", output_draws=16, ramp=0.2),
-            schedule=Schedule(epochs=8, learning_rate=3e-3, precision="bfloat16"),
+            schedule=Schedule(epochs=5, learning_rate=3e-3, precision="bfloat16"),
             warm_start="run:mnist_cnn-adv",
             adversary=replace(PGD, ramp=0.0),
         ),
