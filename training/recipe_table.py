@@ -68,7 +68,8 @@ RECIPES: dict[str, Recipe] = {
             network="mnist_cnn",
             dataset="mnist",
             hardening=Hardening(sigma_train=AFTER_REPEATS, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=6, learning_rate=1e-2, precision="bfloat16"),
+            schedule=Schedule(epochs=6, learning_rate=3e-3, precision="bfloat16"),
+            warm_start="mnist_cnn-mult-1.0",
         ),
         Recipe(
             "mnist_cnn-mult-0.6",
