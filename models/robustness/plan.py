@@ -93,7 +93,9 @@ class AttackOptions(BaseModel):
         max_length=MAX_POINTS,
         description="Of the sweep over queries; default: quarters of all.",
     )
-    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.05, description="Of intervals.")
+    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.05, description="Of intervals, and of the test by which a reply abstains."
+    )
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = Field(
         default=0, description="Of starts, moves and, where the target takes seeds, its noise."
     )

@@ -34,7 +34,9 @@ def sweeps_of(run: Run) -> dict[str, tuple[SweepPoint, ...]]:
 def over_noise(name: str, values: Sequence[float]) -> Iterator[Place]:
     """Yield the places of a sweep over the target's noise, under PGD and without attack."""
     for at in values:
-        yield Place(at, "attacked", f"sweep/{name} {at:g}/attacked", f"{AttackName.PGD}/noiseless")
+        yield Place(
+            at, AttackName.PGD, f"sweep/{name} {at:g}/attacked", f"{AttackName.PGD}/noiseless"
+        )
         yield Place(at, "clean", f"sweep/{name} {at:g}/clean", "clean/noiseless")
 
 
@@ -42,8 +44,8 @@ def over_epsilon(epsilons: Sequence[float]) -> Iterator[Place]:
     """Yield the places of the sweep over epsilon."""
     for at in epsilons:
         noiseless = f"sweep/epsilon {at:g}/noiseless"
-        yield Place(at, "noiseless", noiseless)
-        yield Place(at, "noisy", f"sweep/epsilon {at:g}/noisy", noiseless)
+        yield Place(at, f"{AttackName.PGD}, noiseless", noiseless)
+        yield Place(at, f"{AttackName.PGD}, noisy", f"sweep/epsilon {at:g}/noisy", noiseless)
 
 
 def over_queries(budgets: Sequence[int]) -> Iterator[Place]:

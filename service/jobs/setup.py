@@ -17,8 +17,9 @@ from models.checkpoint import Checkpoint, CheckpointStore
 from models.datasets import as_inputs, data_dir, load_dataset
 from models.errors import InputError, MissingExtraError
 from models.noise import NoiseKind
+from models.robustness.about import About, AboutSamples
 from models.robustness.plan import Plan
-from models.robustness.report import About, AboutSamples, Report
+from models.robustness.report import Report
 from models.robustness.report_html import html_report
 from models.robustness.run import Run, Subject
 from models.robustness.samples import Samples, samples_for
@@ -30,6 +31,8 @@ from models.robustness.watch import Watch
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
 STEPS = "steps"
+STEPS_VERSION = 2
+"""Of what a step keeps; steps of another version are not gone on with."""
 NEEDS_TORCH = 'attacks need torch; install it with: pip install "noisevote[attack]"'
 PROGRAMS = ("noisevote", "numpy", "onnxruntime", "torch", "adversarial-robustness-toolbox")
 
@@ -119,6 +122,7 @@ def about_of(
         surrogate=surrogate.name,
         surrogate_fingerprint=surrogate.fingerprint,
         undefended=None if undefended is None else undefended.name,
+        undefended_fingerprint=None if undefended is None else undefended.fingerprint,
         labels=target.card.labels,
         samples=AboutSamples(
             source=source,
@@ -181,6 +185,7 @@ def run_of(
     undefended = None if about.undefended is None else store.find(about.undefended)
     low, high = target.card.input.range
     identity = {
+        "version": STEPS_VERSION,
         "plan": plan.model_dump(mode="json"),
         "about": about.model_dump(mode="json", exclude={"versions"}),
     }
