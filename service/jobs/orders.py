@@ -167,16 +167,30 @@ def plan_of(asked: AttackRequest, card: Card) -> Plan:
         InputError: the noise cannot be that of the target.
     """
     options = asked.model_dump(include=set(AttackOptions.model_fields))
-    kind = asked.noise or card.noise.kind
+    kind = kind_of(asked.noise, card)
+    return Plan(kind=kind, sigma=sigma_of(asked.sigma, card, kind), **options)
+
+
+def kind_of(asked: NoiseKind | None, card: Card) -> NoiseKind:
+    """Return the noise that was asked for, or that of the target.
+
+    Raises:
+        InputError: the target has no graph for it.
+    """
+    kind = asked or card.noise.kind
     if kind not in card.graphs:
         raise InputError(f"checkpoint {card.name} has no graph for {kind} noise", "noise")
-    return Plan(kind=kind, sigma=sigma_of(asked, card, kind), **options)
+    return kind
 
 
-def sigma_of(asked: AttackRequest, card: Card, kind: NoiseKind) -> float:
-    """Return the sigma that was asked for, or the one that the target was trained for."""
-    if asked.sigma is not None:
-        return asked.sigma
+def sigma_of(asked: float | None, card: Card, kind: NoiseKind) -> float:
+    """Return the sigma that was asked for, or the one that the target was trained for.
+
+    Raises:
+        InputError: there is neither.
+    """
+    if asked is not None:
+        return asked
     trained = card.noise.sigma_train
     if kind is card.noise.kind and isinstance(trained, float) and trained > 0:
         return trained

@@ -90,6 +90,17 @@ def dataset_samples(
     return samples_for(target.card, as_inputs(examples.inputs), examples.labels)
 
 
+def all_asked_for(samples: Samples, dataset: str, count: int) -> Samples:
+    """Return the samples of a data set if there are as many as were asked for.
+
+    Raises:
+        InputError: there are fewer.
+    """
+    if len(samples) < count:
+        raise InputError(f"the data set {dataset} has only {len(samples)} test images", "images")
+    return samples
+
+
 def file_samples(target: Checkpoint, path: Path) -> Samples:
     """Return the samples in an ``.npz`` file with the arrays ``inputs`` and ``labels``.
 
@@ -105,7 +116,9 @@ def file_samples(target: Checkpoint, path: Path) -> Samples:
         ) from error
     if labels.dtype.kind not in "iu" or inputs.dtype.kind not in "fiu":
         raise InputError(f"{path}: inputs must be numbers and labels whole numbers", "samples")
-    return samples_for(target.card, inputs.astype(np.float32), labels.astype(np.int64))
+    with np.errstate(over="ignore"):  # what is infinite then is out of range
+        as_floats = inputs.astype(np.float32)
+    return samples_for(target.card, as_floats, labels.astype(np.int64))
 
 
 def about_of(
