@@ -132,7 +132,7 @@ def subject_table(report: Report) -> str:
         ("intervals", f"at {100 * (1 - plan.alpha):g} % confidence, in brackets"),
         ("seed", str(plan.seed)),
     )
-    return table("Target, attacker and samples", ("", ""), rows)
+    return table("Target, attacker and samples", ("", "setting"), rows)
 
 
 def sweep_section(name: str, points: Sequence[SweepPoint]) -> str:

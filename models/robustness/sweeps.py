@@ -54,7 +54,9 @@ def over_queries(budgets: Sequence[int]) -> Iterator[Place]:
         for condition in ("noiseless", "noisy"):
             for at in budgets:
                 step = budget_name(attack, condition, at)
-                yield Place(at, f"{attack}, {condition}", step)
+                plain = budget_name(AttackName.SQUARE, "noiseless", at)
+                against = plain if condition == "noisy" else None
+                yield Place(at, f"{attack}, {condition}", step, against)
 
 
 def points_of(run: Run, places: Iterator[Place]) -> Iterator[SweepPoint]:

@@ -111,8 +111,8 @@ def own_gradients(report: Report) -> str:
     for row in report.attacks:
         if row.family == "upper bound" and row.noiseless and row.noisy:
             return (
-                "By the target's own gradients, which no black-box attacker has, it is "
-                f"{as_percent(row.noiseless.robust_accuracy)} without and "
+                "By the target's own gradients, which no black-box attacker has, robust accuracy "
+                f"is {as_percent(row.noiseless.robust_accuracy)} without and "
                 f"{as_percent(row.noisy.robust_accuracy)} with noise."
             )
     return ""

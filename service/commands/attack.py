@@ -23,7 +23,14 @@ from models.robustness.plan import AttackName, Plan
 from models.robustness.report import Report
 from models.robustness.samples import Samples
 from models.robustness.watch import Watch
-from service.jobs.orders import Pair, check_attacks, check_installed, kind_of, sigma_of
+from service.jobs.orders import (
+    Pair,
+    check_attacks,
+    check_installed,
+    check_sizes,
+    kind_of,
+    sigma_of,
+)
 from service.jobs.setup import (
     about_of,
     all_asked_for,
@@ -115,6 +122,7 @@ def attack_command(
         None if undefended is None else checked_pair(attacked, store.find(undefended), "undefended")
     )
     check_attacks(plan, Pair(attacked, other, weak))
+    check_sizes(plan, attacked.card)
     taken, source = chosen_samples(attacked, samples, dataset, images, data)
     about = about_of(attacked, other, weak, taken, source)
     progress = progress_bar()

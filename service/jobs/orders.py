@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from math import prod, sqrt
 
 from pydantic import ValidationError
 
@@ -15,6 +16,7 @@ from models.errors import (
 )
 from models.noise import NoiseKind
 from models.robustness.assessment import steps_of
+from models.robustness.ball import TOLERANCE, Norm
 from models.robustness.plan import ADAPTIVE_VOTES, AttackName, AttackOptions, Plan
 from models.robustness.samples import Samples
 from service.configuration.settings import Settings
@@ -118,12 +120,15 @@ def prepared_order(asked: AttackRequest, settings: Settings, store: CheckpointSt
     pair = pair_of(asked, settings, store)
     plan = plan_of(asked, pair.target.card)
     check_attacks(plan, pair)
+    check_sizes(plan, pair.target.card)
     check_votes(plan, pair, settings)
     samples, source = samples_of(asked, pair.target, settings)
     present = Present(
         plan.white_box or None, pair.undefended, may_freeze=settings.allow_client_seed
     )
-    steps = len(steps_of(plan, present, len(samples)))
+    todo = steps_of(plan, present, len(samples))
+    check_work(sum(step.work for step in todo), settings)
+    steps = len(todo)
     size = results_bytes(plan, samples, steps)
     if size > settings.max_job_bytes:
         raise LimitError(
@@ -214,6 +219,43 @@ def check_attacks(plan: Plan, pair: Pair) -> None:
             f"checkpoint {pair.surrogate.name} has no noise points, over which an adaptive "
             "attacker averages; set adaptive to false",
             "adaptive",
+        )
+
+
+def check_sizes(plan: Plan, card: Card) -> None:
+    """Refuse perturbations that are larger than any two inputs differ.
+
+    Raises:
+        InputError: there is one.
+    """
+    low, high = card.input.range
+    largest = high - low
+    if plan.norm is Norm.L2:
+        largest *= sqrt(prod(card.input.shape))
+    sizes = {
+        "epsilon": plan.epsilon,
+        "epsilons": max(plan.epsilons, default=0.0),
+        "step_size": plan.step,
+    }
+    for field, size in sizes.items():
+        if size > largest * (1 + TOLERANCE):
+            raise InputError(
+                f"{field} asks for {size:g}; no two inputs of {card.name} are farther apart than "
+                f"{largest:g}",
+                field,
+            )
+
+
+def check_work(passes: float, settings: Settings) -> None:
+    """Refuse an assessment that would keep the worker for ever.
+
+    Raises:
+        LimitError: it takes too many forward passes.
+    """
+    if passes > settings.max_job_passes:
+        raise LimitError(
+            f"the assessment may take {passes:.2g} forward passes; allowed are "
+            f"{settings.max_job_passes:.2g} a job. Take fewer samples, restarts, steps or queries"
         )
 
 

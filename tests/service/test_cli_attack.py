@@ -66,7 +66,7 @@ FAULTS: dict[str, tuple[list[str], str]] = {
     ),
     "budget above the queries": (
         ["mnist_cnn-mult-1.0", *QUICK, "--budgets=10,500"],
-        "the budget 500 is above the 200",
+        "budgets: the budget 500 is above the 200",
     ),
     "alpha of one": (["mnist_cnn-mult-1.0", *QUICK, "--alpha=1"], "alpha: "),
     "no sigma": (

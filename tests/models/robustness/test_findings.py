@@ -84,7 +84,10 @@ def test_limits_of_the_attacks_are_said() -> None:
     report = assess(run_of(changed(query_samples=5, queries=4)), BLACK_BOX)
     said = sentences(report)
     assert "Attacks by queries were tried on the first 5 of the 60 samples" in said
-    assert "By the target's own gradients, which no black-box attacker has, it is " in said
+    assert (
+        "By the target's own gradients, which no black-box attacker has, robust accuracy is "
+        in said
+    )
     square = row(report, "square").noiseless
     assert square is not None
     says = "Even without noise no sample was turned by square" in said
@@ -95,6 +98,10 @@ def test_attacks_by_queries_that_still_gain_are_named() -> None:
     report = assess(run_of(changed(queries=40, query_samples=60, budgets=(2, 40))), BLACK_BOX)
     assert "attacks still gained (square, noiseless" in sentences(report)
     assert "with more than 40 queries" in sentences(report)
+    against = {point.curve: point.paired is not None for point in report.sweeps["queries"]}
+    assert against == {
+        "square, noiseless": False, "square, noisy": True, "adaptive_square, noisy": True,
+    }  # fmt: skip
     done = assess(run_of(changed(queries=40, query_samples=60, budgets=(39, 40))), BLACK_BOX)
     assert "still gained (square, noiseless" not in sentences(done)
 
