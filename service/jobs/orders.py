@@ -279,11 +279,11 @@ def check_votes(plan: Plan, pair: Pair, settings: Settings) -> None:
 def results_bytes(plan: Plan, samples: Samples, steps: int) -> int:
     """Return what the results may take up: an example of each sample in each step, and replies.
 
-    The Square attack keeps one more for each budget.
+    The check of convergence keeps two, the Square attack one more for each budget.
     """
     example = int(samples.inputs[0].nbytes)
     replies = samples.labels.itemsize * max(plan.replies, plan.sweep_replies)
     a_step = len(samples) * (example + replies + 4 * samples.labels.itemsize)
     searches = 3 if plan.has(AttackName.SQUARE) else 0
     budgets = len(plan.query_budgets) * min(len(samples), plan.query_samples) * example
-    return steps * a_step + searches * budgets
+    return (steps + 1) * a_step + searches * budgets
