@@ -283,7 +283,7 @@ def results_bytes(plan: Plan, samples: Samples, steps: int) -> int:
     """
     example = int(samples.inputs[0].nbytes)
     replies = samples.labels.itemsize * max(plan.replies, plan.sweep_replies)
-    a_step = len(samples) * (example + replies + 4 * samples.labels.itemsize)
+    a_step = len(samples) * (example + replies + 5 * samples.labels.itemsize)
     searches = 3 if plan.has(AttackName.SQUARE) else 0
     budgets = len(plan.query_budgets) * min(len(samples), plan.query_samples) * example
     return (steps + 1) * a_step + searches * budgets
