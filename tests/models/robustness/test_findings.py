@@ -26,6 +26,9 @@ from tests.models.robustness.worlds import LineSurrogate, LineTarget, line_sampl
 
 BLACK_BOX = ABOUT.model_copy(update={"surrogate_fingerprint": "1", "undefended_fingerprint": "2"})
 FEW = changed(sigmas=(), epsilons=(), vote_numbers=())
+QUICK = FEW.model_copy(
+    update={"attacks": (AttackName.PGD,), "adaptive": False, "white_box": False, "restarts": 1}
+)
 
 
 def sentences(report: Report) -> str:
@@ -107,25 +110,25 @@ def test_attacks_by_queries_that_still_gain_are_named() -> None:
 
 
 def test_a_surrogate_that_is_the_target_is_no_black_box() -> None:
-    own = assess(run_of(FEW), ABOUT)
+    own = assess(run_of(QUICK), ABOUT)
     assert any("This is no black-box attack" in line for line in own.threat_model)
-    other = assess(run_of(FEW), BLACK_BOX)
+    other = assess(run_of(QUICK), BLACK_BOX)
     assert not any("no black-box" in line for line in other.threat_model)
 
 
 def test_an_undefended_network_that_is_the_surrogate_shows_less() -> None:
     same = BLACK_BOX.model_copy(update={"undefended_fingerprint": "1"})
     for about, says in ((same, True), (BLACK_BOX, False)):
-        report = assess(run_of(FEW), about)
+        report = assess(run_of(QUICK), about)
         (check,) = (check for check in report.checks if check.name == "undefended")
         assert check.passed is True
         assert ("it is the surrogate itself" in check.detail) == says
 
 
 def test_seeds_that_clients_may_set_are_part_of_the_threat() -> None:
-    may = assess(run_of(FEW), BLACK_BOX)
+    may = assess(run_of(QUICK), BLACK_BOX)
     assert "NOISEVOTE_ALLOW_CLIENT_SEED=false" in may.threat_model[-1]
-    may_not = assess(run_of(FEW, subject_of(may_freeze=False)), BLACK_BOX)
+    may_not = assess(run_of(QUICK, subject_of(may_freeze=False)), BLACK_BOX)
     assert "draws all seeds itself" in may_not.threat_model[-1]
 
 
