@@ -37,13 +37,14 @@ def fixed_votes_statistics(vote_counts: NDArray[np.int64], alpha: float) -> Stat
 
 
 @lru_cache(KEPT)
-def clopper_pearson(successes: int, trials: int, alpha: float) -> tuple[float, float]:
+def clopper_pearson(successes: float, trials: int, alpha: float) -> tuple[float, float]:
     """Return the exact two-sided interval of a share, at confidence ``1 - alpha``.
 
     Source: C. J. Clopper and E. S. Pearson, Biometrika 26 (1934), 404-413.
 
     Args:
-        successes: 0 to ``trials``.
+        successes: 0 to ``trials``. A sum of shares may have a fraction; as shares spread less than
+            successes and failures do, the interval is then rather too wide (tested).
         trials: at least 1.
         alpha: chance that the interval misses the share, 0 to 1, shared by both sides.
     """

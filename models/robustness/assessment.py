@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
+from models.robustness.about import About
 from models.robustness.check_steps import check_steps
 from models.robustness.findings import report_of
 from models.robustness.plan import Plan
 from models.robustness.query_steps import control_steps, query_steps
-from models.robustness.report import About, Report
+from models.robustness.report import Report
 from models.robustness.run import Parties, Run, Step, verification
 from models.robustness.sweep_steps import sweep_steps, untouched
 from models.robustness.target import Conditions

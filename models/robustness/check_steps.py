@@ -35,6 +35,8 @@ FROZEN = "check/frozen"
 UNBOUNDED = "check/unbounded"
 CONVERGED = "check/convergence"
 UNDEFENDED = "check/undefended"
+START, SINGLE, PLANNED, FURTHER = "start", "single", "planned", "more"
+"""How many steps: none, one, those of the plan, and :data:`MORE` times as many."""
 
 
 def check_steps(plan: Plan, subject: Parties, samples: int) -> Iterator[Step]:
@@ -49,6 +51,15 @@ def check_steps(plan: Plan, subject: Parties, samples: int) -> Iterator[Step]:
         found = partial(found_by, step=climb)
         yield verification(name, found, conditions, plan.sweep_replies, few)
     yield Step(CONVERGED, (1 + MORE) * work_of_climb(plan, few), climb_further)
+    for climbed in (PLANNED, FURTHER):
+        for conditions in (plan.noiseless, plan.noisy):
+            yield verification(
+                f"{CONVERGED}/{climbed}/{conditions.name}",
+                partial(climbed_to, climbed=climbed),
+                conditions,
+                plan.sweep_replies,
+                few,
+            )
     if subject.undefended is not None:
         for kind, shown in (
             ("attacked", partial(submitted, attack=AttackName.PGD)),
@@ -101,13 +112,14 @@ def climb_unbounded(run: Run) -> StepResult:
 
 
 def climb_further(run: Run) -> StepResult:
-    """Attack the surrogate with one step, with those of the plan and with more."""
+    """Attack the surrogate with no step, with one, with those of the plan and with more."""
     plan = run.plan
     single = TransferAttack(run.ball, plan.epsilon, 1, has_random_start=False, seed=plan.seed)
     attacks = {
-        "single": single,
-        "planned": run.attack(),
-        "more": run.attack(steps=MORE * plan.steps),
+        START: replace(run.attack(), steps=0),
+        SINGLE: single,
+        PLANNED: run.attack(),
+        FURTHER: run.attack(steps=MORE * plan.steps),
     }
     few = few_samples(run)
     surrogate = run.subject.surrogate
@@ -117,4 +129,11 @@ def climb_further(run: Run) -> StepResult:
         attacked = few.with_inputs(found.examples)
         arrays[name] = surrogate.predictions(attacked, 0) == few.labels
         arrays[f"{name}_losses"] = found.losses
+        if name in {PLANNED, FURTHER}:
+            arrays[f"{name}_examples"] = found.examples
     return StepResult({}, arrays)
+
+
+def climbed_to(run: Run, climbed: str) -> Found:
+    """Return what so many steps came to."""
+    return Found(run.result(CONVERGED).arrays[f"{climbed}_examples"])

@@ -6,10 +6,21 @@ Sources: N. Carlini et al., arXiv 1902.06705; A. Athalye, N. Carlini and D. Wagn
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 
+from models.robustness.about import About
 from models.robustness.ball import Norm
-from models.robustness.check_steps import CONVERGED, FROZEN, UNBOUNDED, UNDEFENDED
+from models.robustness.check_steps import (
+    CONVERGED,
+    FROZEN,
+    FURTHER,
+    PLANNED,
+    SINGLE,
+    START,
+    UNBOUNDED,
+    UNDEFENDED,
+)
 from models.robustness.plan import AttackName
 from models.robustness.query_steps import ADAPTIVE_SQUARE, RANDOM_NOISE
 from models.robustness.report import Check
@@ -29,21 +40,30 @@ FALLEN = 0.5
 BENIGN_LIMIT = 0.01
 """Largest share of stably right samples that may turn without any attack."""
 
+RISEN = 0.9
+"""Share of the samples whose loss on the surrogate the steps must raise."""
+
 Outcome = tuple[bool | None, str]
 
 
-def checks_of(run: Run) -> Iterator[Check]:
+def checks_of(run: Run, about: About) -> Iterator[Check]:
     """Yield all checks of a finished assessment."""
     checks: tuple[tuple[str, str, Callable[[Run], Outcome]], ...] = (
         ("constraint", "All examples keep to the ball and the input range.", constraint),
         ("benign flips", "Stably right samples do not turn without an attack.", benign_flips),
         ("random noise", "Random noise of the same size is no better than PGD.", random_noise),
+        ("climb", "The steps raise the surrogate's loss.", climb),
         ("single step", "One large step is no better than many small ones.", single_step),
-        ("convergence", "Twice the steps do not help the defender.", convergence),
+        ("more steps", "Twice the steps do not help the defender.", more_steps),
+        ("convergence", "Twice the steps turn hardly more of the target's samples.", convergence),
         ("epsilon", "A larger epsilon does not help the defender.", larger_epsilon),
         ("unbounded", "Without a bound the target falls to chance.", unbounded),
         ("frozen noise", "Noise fixed to one seed is beaten as no noise is.", frozen),
-        ("undefended", "The same examples turn a network without defence.", undefended),
+        (
+            "undefended",
+            "The same examples turn a network without defence.",
+            partial(undefended, about=about),
+        ),
         ("upper bound", "No black-box attack beats the target's own gradients.", upper_bound),
     )  # fmt: skip
     for name, question, check in checks:
@@ -99,26 +119,54 @@ def random_noise(run: Run) -> Outcome:
     return passed, "; ".join(details)
 
 
+def climb(run: Run) -> Outcome:
+    """Compare the surrogate's losses after the steps with those at the random starts.
+
+    They do not rise where gradients vanish or mislead.
+    """
+    arrays = run.result(CONVERGED).arrays
+    risen = share_of(arrays[f"{PLANNED}_losses"] > arrays[f"{START}_losses"], run.plan.alpha)
+    return risen.share >= RISEN, f"{as_percent(risen)} of the samples have a higher loss"
+
+
 def single_step(run: Run) -> Outcome:
     """Compare one step with many, on the surrogate."""
     arrays = run.result(CONVERGED).arrays
-    passed = not is_clearly_more_often_right(arrays["planned"], arrays["single"])
+    passed = not is_clearly_more_often_right(arrays[PLANNED], arrays[SINGLE])
     return passed, (
-        f"surrogate: {as_percent(share_of(arrays['single'], run.plan.alpha))} after one step, "
-        f"{as_percent(share_of(arrays['planned'], run.plan.alpha))} after {run.plan.steps}"
+        f"surrogate: {as_percent(share_of(arrays[SINGLE], run.plan.alpha))} after one step, "
+        f"{as_percent(share_of(arrays[PLANNED], run.plan.alpha))} after {run.plan.steps}"
+    )
+
+
+def more_steps(run: Run) -> Outcome:
+    """Compare twice the steps with those of the plan, on the surrogate."""
+    arrays = run.result(CONVERGED).arrays
+    passed = not is_clearly_more_often_right(arrays[FURTHER], arrays[PLANNED])
+    return passed, (
+        f"surrogate: {as_percent(share_of(arrays[PLANNED], run.plan.alpha))}, mean loss "
+        f"{arrays[f'{PLANNED}_losses'].mean():.3g}; with twice the steps "
+        f"{as_percent(share_of(arrays[FURTHER], run.plan.alpha))}, "
+        f"{arrays[f'{FURTHER}_losses'].mean():.3g}"
     )
 
 
 def convergence(run: Run) -> Outcome:
-    """Compare twice the steps with those of the plan, on the surrogate."""
-    arrays = run.result(CONVERGED).arrays
-    passed = not is_clearly_more_often_right(arrays["more"], arrays["planned"])
-    return passed, (
-        f"surrogate: {as_percent(share_of(arrays['planned'], run.plan.alpha))}, mean loss "
-        f"{arrays['planned_losses'].mean():.3g}; with twice the steps "
-        f"{as_percent(share_of(arrays['more'], run.plan.alpha))}, "
-        f"{arrays['more_losses'].mean():.3g}"
-    )
+    """Compare twice the steps with those of the plan, on the target.
+
+    An attack that was stopped too early makes any target look robust.
+    """
+    details, passed = [], True
+    for condition in ("noiseless", "noisy"):
+        planned, further = (
+            run.trial(f"{CONVERGED}/{climbed}/{condition}") for climbed in (PLANNED, FURTHER)
+        )
+        passed &= not is_clearly_more_often_right(planned.is_right[0], further.is_right[0])
+        details.append(
+            f"{condition}: {accuracy(run, planned)} after {run.plan.steps} steps of one restart, "
+            f"{accuracy(run, further)} after twice as many"
+        )
+    return passed, "; ".join(details)
 
 
 def larger_epsilon(run: Run) -> Outcome:
@@ -166,13 +214,16 @@ def why_not_frozen(run: Run) -> str:
     return "the target's own network is not attacked"
 
 
-def undefended(run: Run) -> Outcome:
+def undefended(run: Run, about: About) -> Outcome:
     """Count what the examples turn in a network without defence."""
     attacked, clean = run.find(f"{UNDEFENDED}/attacked"), run.find(f"{UNDEFENDED}/clean")
     if attacked is None or clean is None:
         return None, "not run: no undefended network was named"
     turned = share_of(~attacked.is_right[0][clean.is_right[0]], run.plan.alpha)
-    return turned.share >= FALLEN, f"{as_percent(turned)} of its right samples turned"
+    detail = f"{as_percent(turned)} of its right samples turned"
+    if about.undefended_fingerprint == about.surrogate_fingerprint:
+        detail += "; it is the surrogate itself, so this does not show that the examples transfer"
+    return turned.share >= FALLEN, detail
 
 
 def upper_bound(run: Run) -> Outcome:

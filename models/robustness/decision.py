@@ -3,32 +3,52 @@
 ART searches for the nearest wrong input of a target that always gives the same answer. Against
 noise its loops need not end, its starts are not seeded, and the input that it returns was wrong
 once. So it is run one sample at a time, from a start of ours, with NumPy's global generator seeded
-for the sample and put back afterwards, until its budget is spent; and of all inputs that it asked
-for, the one inside the ball with the lowest margin is taken, or, if none was inside, the nearest
-wrong one pulled into the ball.
+for the sample and put back afterwards, until its budget is all but spent. An input at the boundary
+is wrong half of the time, and the nearest wrong one may have been wrong by luck. So the nearest and
+the latest wrong inputs are moved along their direction to the surface of the ball, and the rest of
+the budget asks which of them is wrong most often. All that is used of a reply is its mode.
 
 Source: J. Chen, M. I. Jordan and M. J. Wainwright, arXiv 1904.02144.
 """
 
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import MissingExtraError
-from models.robustness.ball import Ball, Norm
+from models.robustness.ball import TINY, Ball, Norm
 from models.robustness.samples import Purpose, Samples, generator_for
-from models.robustness.square import MarginOracle, QueryResult
+from models.robustness.square import QueryResult
 
 FIRST_EVALUATIONS = 50
 """Queries of the first estimate of the boundary's direction."""
 
 MOST_ITERATIONS = 1000
 """More than any budget lasts for."""
+
+
+LATEST = 9
+"""Wrong inputs that are remembered beside the nearest."""
+
+FINAL_SHARE = 0.1
+"""Of the queries, kept to choose what is submitted."""
+
+
+class LabelOracle(Protocol):
+    """What the attack asks: the class of each input, and nothing else."""
+
+    @property
+    def is_random(self) -> bool:
+        """Whether the same question may get another reply."""
+
+    def modes(self, inputs: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the class of each input ``[n]``."""
 
 
 class BudgetSpentError(Exception):
@@ -52,29 +72,28 @@ class DecisionAttack:
 
 @dataclass(slots=True)
 class Search:
-    """One sample's search: answers ART's questions and remembers the best of them.
+    """One sample's search: answers ART's questions and remembers the wrong inputs.
 
     Attributes:
         sample: ``[*shape]``.
         label: its class.
-        start: a wrong input ``[*shape]``, from which the search comes nearer.
+        start: an input of another class ``[*shape]``, from which the search comes nearer.
         left: queries left.
-        inside: the point inside the ball with the lowest margin.
-        margin: of that point.
         nearest: the nearest wrong point, wherever it lies.
         distance: of that point.
+        latest: the latest wrong points.
+        asked: queries spent.
     """
 
-    oracle: MarginOracle
+    oracle: LabelOracle
     ball: Ball
     sample: NDArray[np.float32]
     label: int
     start: NDArray[np.float32]
     left: int
-    inside: NDArray[np.float32] | None = None
-    margin: float = np.inf
     nearest: NDArray[np.float32] | None = None
     distance: float = np.inf
+    latest: deque[NDArray[np.float32]] = field(default_factory=lambda: deque(maxlen=LATEST))
     asked: int = field(default=0)
 
     def is_wrong(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -91,37 +110,63 @@ class Search:
             return np.array([[0, 1]], np.float32)
         if self.left < len(points):
             raise BudgetSpentError
+        wrong = self.ask(points)
+        self._remember(points, wrong)
+        return np.column_stack([~wrong, wrong]).astype(np.float32)
+
+    def ask(self, points: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return whether the target is wrong on each point ``[n]``."""
         self.left -= len(points)
         self.asked += len(points)
-        labels = np.full(len(points), self.label)
-        margins = self.oracle.margins(points, labels)
-        self._remember(points, margins)
-        return np.column_stack([margins >= 0, margins < 0]).astype(np.float32)
+        return np.asarray(self.oracle.modes(points) != self.label)
 
-    def found(self) -> NDArray[np.float32]:
-        """Return the point to submit."""
-        if self.inside is not None:
-            return self.inside
+    def choose(self, queries: int) -> tuple[NDArray[np.float32], bool]:
+        """Spend further queries on what to submit; return it and whether it was mostly wrong."""
+        self.left = queries
+        candidates = self._candidates()
+        asked = np.zeros(len(candidates), np.int64)
+        wrong = np.zeros(len(candidates), np.int64)
+        while self.left > 0:
+            least_asked = np.argsort(asked, kind="stable")[: self.left]
+            wrong[least_asked] += self.ask(candidates[least_asked])
+            asked[least_asked] += 1
+            if not self.oracle.is_random:
+                break
+        best = int((wrong / np.maximum(asked, 1)).argmax())
+        if not (wrong.any() or self.oracle.is_random or self.distance > self.ball.epsilon):
+            return candidates[-1], True  # was wrong once, and so it is always
+        return candidates[best], bool(2 * wrong[best] > asked[best])
+
+    def _candidates(self) -> NDArray[np.float32]:
+        """Return points of the ball, the most promising first, the nearest as it is last."""
         nearest = self.start if self.nearest is None else self.nearest
-        return self.ball.project_one(nearest, self.sample)
+        pushed = [self._on_surface(point) for point in (nearest, *reversed(self.latest))]
+        return np.stack([*pushed, self.ball.project_one(nearest, self.sample)])
 
-    def _remember(self, points: NDArray[np.float32], margins: NDArray[np.float64]) -> None:
+    def _on_surface(self, point: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the point in the same direction at the full distance, inside the input range.
+
+        A point outside the ball is pulled into it.
+        """
+        distance = float(self.ball.distances(point[np.newaxis], self.sample[np.newaxis])[0])
+        if distance < self.ball.epsilon:
+            factor = np.float32(self.ball.epsilon / max(distance, TINY))
+            point = self.sample + (point - self.sample) * factor
+        return self.ball.project_one(point, self.sample)
+
+    def _remember(self, points: NDArray[np.float32], wrong: NDArray[np.bool_]) -> None:
+        if not wrong.any():
+            return
         centres = np.broadcast_to(self.sample, points.shape)
-        distances = self.ball.distances(points, centres)
-        is_wrong = margins < 0
-        inside = is_wrong & (distances <= self.ball.epsilon)
-        if inside.any():
-            best = int(np.where(inside, margins, np.inf).argmin())
-            if margins[best] < self.margin:
-                self.inside, self.margin = points[best].copy(), float(margins[best])
-        if is_wrong.any():
-            near = int(np.where(is_wrong, distances, np.inf).argmin())
-            if distances[near] < self.distance:
-                self.nearest, self.distance = points[near].copy(), float(distances[near])
+        distances = np.where(wrong, self.ball.distances(points, centres), np.inf)
+        near = int(distances.argmin())
+        if distances[near] < self.distance:
+            self.nearest, self.distance = points[near].copy(), float(distances[near])
+        self.latest.extend(points[wrong][-LATEST:].copy())
 
 
 def hop_skip_jump(
-    oracle: MarginOracle, samples: Samples, attack: DecisionAttack, donors: Samples
+    oracle: LabelOracle, samples: Samples, attack: DecisionAttack, donors: Samples
 ) -> QueryResult:
     """Look for each sample's nearest wrong input.
 
@@ -131,6 +176,9 @@ def hop_skip_jump(
         attack: settings.
         donors: inputs of several classes; a search starts from one of another class.
 
+    Returns:
+        What is submitted; its margin is -1 where the target was seen to be wrong, else 1.
+
     Raises:
         MissingExtraError: ART is not installed.
     """
@@ -138,17 +186,18 @@ def hop_skip_jump(
     for sample in range(len(samples)):
         one = samples.take(slice(sample, sample + 1))
         search = search_near(oracle, one, attack, donors)
-        examples.append(search.found())
-        margins.append(search.margin)
+        example, is_wrong = search.choose(attack.queries - search.asked)
+        examples.append(example)
+        margins.append(-1.0 if is_wrong else 1.0)
         queries.append(search.asked)
     found = np.stack(examples)
     return QueryResult(found, np.array(margins), np.array(queries), found[np.newaxis][:0])
 
 
 def search_near(
-    oracle: MarginOracle, one: Samples, attack: DecisionAttack, donors: Samples
+    oracle: LabelOracle, one: Samples, attack: DecisionAttack, donors: Samples
 ) -> Search:
-    """Search near one sample."""
+    """Search near one sample, and leave some of the budget to choose what is submitted."""
     generator = generator_for(attack.seed, Purpose.DECISION, int(one.indices[0]))
     others = np.flatnonzero(donors.labels != one.labels[0])
     sample = one.inputs[0]
@@ -156,7 +205,8 @@ def search_near(
         start = attack.ball.random_on_surface(one.inputs, [generator])[0]
     else:
         start = donors.inputs[generator.choice(others)]
-    search = Search(oracle, attack.ball, sample, int(one.labels[0]), start, attack.queries)
+    budget = attack.queries - max(1, round(FINAL_SHARE * attack.queries))
+    search = Search(oracle, attack.ball, sample, int(one.labels[0]), start, budget)
     seed = int(generator.integers(2**32))
     with seeded_globally(seed), np.errstate(all="ignore"), suppress(BudgetSpentError):
         art_search(search)

@@ -4,22 +4,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.robustness.about import About
 from models.robustness.checks import checks_of
 from models.robustness.pictures import pictures_of
-from models.robustness.plan import ADAPTIVE_VOTES, AttackName, Plan
+from models.robustness.plan import ADAPTIVE_VOTES, AttackName
 from models.robustness.query_steps import ADAPTIVE_SQUARE, RANDOM_NOISE
-from models.robustness.report import (
-    About,
-    AttackRow,
-    CleanAccuracy,
-    Report,
-    Score,
-    WorstCase,
-)
+from models.robustness.report import AttackRow, CleanAccuracy, Report, Score, WorstCase
 from models.robustness.run import Run
-from models.robustness.scores import paired_of, paired_trials, score_of, share_of, stably_right
+from models.robustness.scores import (
+    mean_interval,
+    paired_of,
+    paired_trials,
+    score_of,
+    share_of,
+    stably_right,
+)
 from models.robustness.sweeps import sweeps_of
 from models.robustness.target import Bill
+from models.robustness.threat import threat_model
 from models.robustness.transfer_steps import EOT_PGD, WHITE_BOX
 from models.robustness.verdict import verdict_of
 
@@ -44,37 +46,17 @@ def report_of(run: Run, about: About, steps: Sequence[str]) -> Report:
         steps=len(steps),
         about=about,
         plan=run.plan,
-        threat_model=threat_model(run.plan),
+        threat_model=threat_model(run, about),
         clean=clean,
         attacks=() if clean is None else tuple(attack_rows(run)),
         worst_case=worst_case(run) if is_complete else None,
         sweeps=sweeps_of(run),
-        checks=tuple(checks_of(run)) if is_complete else (),
+        checks=tuple(checks_of(run, about)) if is_complete else (),
         pictures=() if clean is None else pictures_of(run, about.labels),
     )
     if not is_complete:
         return report
     return report.model_copy(update={"verdict": verdict_of(report)})
-
-
-def threat_model(plan: Plan) -> tuple[str, ...]:
-    """Return in words what the attacker wants, may and knows."""
-    norm = "any element" if plan.norm.value == "linf" else "the L2 norm"
-    knows = (
-        "Adaptive attacks know kind and strength of the noise, but not its draws."
-        if plan.adaptive
-        else "No attack knows of the noise."
-    )
-    return (
-        "Goal: any wrong class (untargeted).",
-        f"Limit: perturbations of at most {plan.epsilon:g} in {norm}, inside the input range.",
-        "Sees: the vote counts of each reply (HopSkipJump: only the mode); not the target's "
-        "weights, outputs or noise.",
-        "Has: a surrogate of his own with its gradients.",
-        f"Budget: {plan.restarts} restarts of {plan.steps} steps on the surrogate; "
-        f"{plan.queries} queries per sample of {plan.votes} votes each.",
-        knows,
-    )
 
 
 def clean_accuracy(run: Run) -> CleanAccuracy | None:
@@ -94,7 +76,9 @@ def clean_accuracy(run: Run) -> CleanAccuracy | None:
         mean_voted=float(voted.is_right.mean()),
         stably_right=share_of(stable, alpha),
         benign_flip_probability=float(flips.mean()) if len(flips) else 0.0,
+        benign_flip_interval=mean_interval(flips, alpha),
         benign_fooled=share_of(control.is_fooled[stable], alpha),
+        abstained=share_of(voted.abstained, alpha),
         paired=paired_of(voted.is_right[0], noiseless.is_right[0]),
         bill=sum((trial.verification_bill for trial in trials), Bill()),
     )

@@ -6,6 +6,8 @@ from html import escape
 from models.robustness.report import Paired, Score, Share
 from models.robustness.scores import as_percent
 
+AGAINST = "against noiseless: points (right only with : only without noise)"
+
 
 def section(title: str, *parts: str) -> str:
     """Return a section under a heading, or nothing if it is empty."""
@@ -57,3 +59,8 @@ def paired_text(paired: Paired) -> str:
         f"{100 * paired.gain:+.1f} ({paired.noisy_only} : {paired.noiseless_only}), "
         f"p = {paired.p_value:.2g}"
     )
+
+
+def mean_text(mean: float, interval: tuple[float, float]) -> str:
+    """Return a mean of shares in per cent with its interval."""
+    return f"{percent(mean)} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"

@@ -7,8 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.robustness.query_steps import ADAPTIVE_SQUARE
 from models.robustness.report import Picture
 from models.robustness.run import Run
+from models.robustness.scores import stably_right
+from models.robustness.transfer_steps import EOT_PGD
 from models.robustness.trials import Trial
 
 SHOWN = 6
@@ -16,9 +19,10 @@ CHANNELS = {1: "L", 3: "RGB"}
 
 
 def pictures_of(run: Run, labels: tuple[str, ...]) -> tuple[Picture, ...]:
-    """Return the samples of the strongest attack that flip most often.
+    """Return the stably right samples of the strongest attack that flip most often.
 
-    There are none if the samples are no pictures.
+    What is wrong without an attack is no example of one. There are none if the samples are no
+    pictures.
 
     Args:
         run: the assessment.
@@ -27,13 +31,21 @@ def pictures_of(run: Run, labels: tuple[str, ...]) -> tuple[Picture, ...]:
     shape = run.samples.inputs.shape[1:]
     if len(shape) != 3 or shape[0] not in CHANNELS:
         return ()
-    attacks = [*run.plan.attacks, *(f"{attack}/worst noisy" for attack in run.plan.attacks)]
-    names = [name if "/" in name else f"{name}/noisy" for name in attacks]
-    trials = [(name, trial) for name in names if (trial := run.find(name)) is not None]
-    if not trials:
+    stable = np.flatnonzero(stably_right(run, noisy=True))
+    attacks = (*run.plan.attacks, EOT_PGD, ADAPTIVE_SQUARE)
+    names = [f"{attack}/{kind}noisy" for attack in attacks for kind in ("", "worst ")]
+    strongest: tuple[float, str, Trial] | None = None
+    for name in names:
+        if (trial := run.find(name)) is None:
+            continue
+        flips = trial.flip_shares[stable[stable < len(trial.labels)]]
+        if len(flips) and (strongest is None or flips.mean() > strongest[0]):
+            strongest = (float(flips.mean()), name, trial)
+    if strongest is None:
         return ()
-    name, trial = max(trials, key=lambda named: float(named[1].flip_shares.mean()))
-    order = np.argsort(-trial.flip_shares, kind="stable")[:SHOWN]
+    _, name, trial = strongest
+    few = stable[stable < len(trial.labels)]
+    order = few[np.argsort(-trial.flip_shares[few], kind="stable")][:SHOWN]
     return tuple(picture_of(run, name, trial, sample, labels) for sample in order.tolist())
 
 

@@ -1,9 +1,10 @@
 """The plan of an assessment: which attacks, how strong, against which noise."""
 
+import math
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from models.noise import MAX_SEED, NoiseKind
 from models.robustness.ball import Norm
@@ -11,6 +12,7 @@ from models.robustness.target import Conditions
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Sigma = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+TargetSigma = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 MAX_POINTS = 100
@@ -66,7 +68,9 @@ class AttackOptions(BaseModel):
         description="Also attack as one who knows of the noise: gradients averaged over noise in "
         "the surrogate, four times the votes in each query.",
     )
-    draws: Count = Field(default=8, description="Of the surrogate's noise, averaged per gradient.")
+    draws: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=8, description="Of the surrogate's noise, averaged per gradient."
+    )
     white_box: bool = Field(
         default=True, description="Also attack the target's own gradients, as an upper bound."
     )
@@ -93,7 +97,9 @@ class AttackOptions(BaseModel):
         max_length=MAX_POINTS,
         description="Of the sweep over queries; default: quarters of all.",
     )
-    alpha: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.05, description="Of intervals.")
+    alpha: Annotated[float, Field(ge=1e-6, lt=1)] = Field(
+        default=0.05, description="Of intervals, and of the test by which a reply abstains."
+    )
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = Field(
         default=0, description="Of starts, moves and, where the target takes seeds, its noise."
     )
@@ -104,6 +110,16 @@ class AttackOptions(BaseModel):
         """Refuse even numbers, with which "most replies" may be a tie."""
         if value % 2 == 0:
             raise ValueError(f"got {value}; an odd number is needed, so that most replies decide")
+        return value
+
+    @field_validator("sigmas", "epsilons", "vote_numbers")
+    @classmethod
+    def points_differ(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        """Refuse points of a sweep that are shown alike, to six digits."""
+        shown = [f"{point:g}" for point in value]
+        double = next((text for text in shown if shown.count(text) > 1), None)
+        if double is not None:
+            raise ValueError(f"{double} is there twice; six digits count")
         return value
 
     @field_validator("attacks")
@@ -118,13 +134,15 @@ class AttackOptions(BaseModel):
             raise ValueError("pgd is missing; the sweeps and checks are built on it")
         return value
 
-    @model_validator(mode="after")
-    def budgets_fit(self) -> Self:
-        """Refuse a budget above the number of queries."""
-        too_large = [budget for budget in self.budgets if budget > self.queries]
+    @field_validator("budgets")
+    @classmethod
+    def budgets_fit(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        """Refuse a budget above the number of queries, if that is a number itself."""
+        queries = info.data.get("queries", math.inf)
+        too_large = [budget for budget in value if budget > queries]
         if too_large:
-            raise ValueError(f"the budget {too_large[0]} is above the {self.queries} queries")
-        return self
+            raise ValueError(f"the budget {too_large[0]} is above the {queries} queries")
+        return value
 
     @property
     def step(self) -> float:
@@ -151,7 +169,7 @@ class Plan(AttackOptions):
     """Everything that decides an assessment, but networks and samples."""
 
     kind: NoiseKind = Field(description="Of the target's noise.")
-    sigma: Positive = Field(description="Of the target's noise, at every noise point.")
+    sigma: TargetSigma = Field(description="Of the target's noise, at every noise point.")
 
     @property
     def noisy(self) -> Conditions:

@@ -2,16 +2,11 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
+from models.robustness.about import About, Part
 from models.robustness.plan import Plan
 from models.robustness.target import Bill
-
-
-class Part(BaseModel):
-    """Base of the report and its parts: immutable, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Share(Part):
@@ -39,11 +34,16 @@ class Score(Part):
         attack_success_rate: of the stably right samples, those with most fresh replies wrong.
         one_check_success_rate: of these, those that the attacker saw wrong, perhaps by luck.
         flip_probability: mean share of wrong replies over the stably right samples.
+        flip_interval: of it, rather too wide than too narrow.
+        abstained: samples on which one fresh reply abstains.
+        wrong_and_sure: samples on which it is wrong and does not abstain.
         largest_perturbation: in the plan's norm.
         in_ball: whether all examples keep to ball and input range.
         attack: what the attack asked of the target.
         verification: what the replies took.
         queries: median number of queries per sample.
+        queries_of_successes: the same over the stably right samples that most fresh replies get
+            wrong; None if there are none.
     """
 
     robust_accuracy: Share
@@ -51,11 +51,15 @@ class Score(Part):
     attack_success_rate: Share
     one_check_success_rate: Share
     flip_probability: float
+    flip_interval: tuple[float, float]
+    abstained: Share
+    wrong_and_sure: Share
     largest_perturbation: float
     in_ball: bool
     attack: Bill
     verification: Bill
     queries: float
+    queries_of_successes: float | None
 
 
 class Paired(Part):
@@ -118,7 +122,9 @@ class CleanAccuracy(Part):
         mean_voted: share of right replies over all samples and replies.
         stably_right: samples that count for success: enough of their replies are right.
         benign_flip_probability: of stably right samples on further fresh replies, mean.
+        benign_flip_interval: of it, rather too wide than too narrow.
         benign_fooled: of them, those with most of these replies wrong.
+        abstained: samples on which one fresh reply abstains.
         paired: voted against noiseless.
         bill: of all these replies.
     """
@@ -129,7 +135,9 @@ class CleanAccuracy(Part):
     mean_voted: float
     stably_right: Share
     benign_flip_probability: float
+    benign_flip_interval: tuple[float, float]
     benign_fooled: Share
+    abstained: Share
     paired: Paired
     bill: Bill
 
@@ -158,7 +166,7 @@ class SweepPoint(Part):
 
     Attributes:
         at: sigma, epsilon, number of votes or of queries.
-        curve: ``attacked``, ``clean``, or the name of an attack and its target.
+        curve: ``clean``, or the name of an attack and, where both are shown, its target.
         accuracy: right in one fresh reply.
         mean_accuracy: over all replies.
         paired: against the same attack on the noiseless target; None where that is meaningless.
@@ -223,46 +231,6 @@ class Picture(Part):
     perturbation: str
 
 
-class AboutSamples(Part):
-    """What was attacked.
-
-    Attributes:
-        source: in words.
-        indices: in that source.
-        digest: SHA-256 of inputs and labels.
-    """
-
-    source: str
-    indices: tuple[int, ...]
-    digest: str
-
-
-class About(Part):
-    """What a report says about itself.
-
-    Attributes:
-        target: name of the checkpoint under attack.
-        target_fingerprint: of its weights, graphs and noise scheme.
-        surrogate: name of the attacker's checkpoint.
-        surrogate_fingerprint: of its weights and graphs.
-        undefended: name of the network that is known to fall, or None.
-        labels: names of the classes.
-        samples: that were attacked.
-        interface: how the target was asked.
-        versions: of programs.
-    """
-
-    target: str
-    target_fingerprint: str
-    surrogate: str
-    surrogate_fingerprint: str
-    undefended: str | None
-    labels: tuple[str, ...]
-    samples: AboutSamples
-    interface: str
-    versions: dict[str, str]
-
-
 class Report(Part):
     """An assessment, whole or as far as it has come.
 
@@ -293,7 +261,7 @@ class Report(Part):
     clean: CleanAccuracy | None = None
     attacks: tuple[AttackRow, ...] = ()
     worst_case: WorstCase | None = None
-    sweeps: dict[str, tuple[SweepPoint, ...]] = {}
+    sweeps: dict[str, tuple[SweepPoint, ...]] = Field(default_factory=dict)
     checks: tuple[Check, ...] = ()
     verdict: Verdict | None = None
     pictures: tuple[Picture, ...] = ()

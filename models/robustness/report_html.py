@@ -6,32 +6,33 @@ markup.
 
 from collections.abc import Sequence
 from html import escape
+from math import log10
 
+from models.noise import NoiseKind
+from models.robustness.ball import Norm
 from models.robustness.figures import Curve, Point, line_chart
 from models.robustness.markup import (
+    AGAINST,
     listed,
     paired_text,
     paragraph,
     percent,
     section,
-    shown,
     table,
 )
-from models.robustness.report import (
-    AttackRow,
-    CleanAccuracy,
-    Paired,
-    Picture,
-    Report,
-    Score,
-    SweepPoint,
+from models.robustness.report import Picture, Report, SweepPoint
+from models.robustness.score_tables import (
+    attacks_section,
+    bills_section,
+    clean_table,
+    worst_section,
 )
 from models.robustness.scores import as_percent
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 STYLE = """
 :root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 0 auto; padding: 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 0 auto; padding: 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }
 th, td { border: 1px solid #8888; padding: .25rem .5rem; text-align: left; vertical-align: top; }
@@ -44,19 +45,28 @@ th, td { border: 1px solid #8888; padding: .25rem .5rem; text-align: left; verti
 pre { overflow-x: auto; background: #8882; padding: .5rem; }
 """
 
-AGAINST = "against noiseless: points (right only with : only without noise)"
-
 SWEEPS = {
-    "sigma": ("Robust accuracy over sigma", "sigma of the target's noise"),
-    "votes": ("Robust accuracy over votes", "votes N of each reply"),
-    "epsilon": ("Robust accuracy over epsilon", "epsilon, largest perturbation"),
-    "queries": ("Robust accuracy over queries", "queries per sample"),
-}
-FAMILIES = {
-    "transfer": "made on the surrogate",
-    "query": "by queries",
-    "control": "control, no attack",
-    "upper bound": "not black-box: the target's own gradients",
+    "sigma": (
+        "Robust accuracy over sigma",
+        "sigma of the target's noise",
+        "Under pgd, which does not reckon with the noise, and without attack (clean). The same "
+        "examples at every sigma: a rise is no proof that the noise protects.",
+    ),
+    "votes": (
+        "Robust accuracy over votes",
+        "votes N of each reply",
+        "Under pgd, the same examples at every N, and without attack (clean).",
+    ),
+    "epsilon": (
+        "Robust accuracy over epsilon",
+        "epsilon, largest perturbation",
+        "Under pgd with one restart for each epsilon.",
+    ),
+    "queries": (
+        "Robust accuracy over queries",
+        "queries per sample",
+        "What Square had found within so many queries, judged on fresh noise.",
+    ),
 }
 
 
@@ -66,6 +76,7 @@ def html_report(report: Report) -> str:
     body = [
         f"<h1>{escape(title)}</h1>",
         verdict_section(report),
+        section("What was assessed", subject_table(report)),
         section("Threat model", listed(report.threat_model)),
         *([] if report.clean is None else [section("Without attack", clean_table(report.clean))]),
         attacks_section(report.attacks),
@@ -101,97 +112,32 @@ def verdict_section(report: Report) -> str:
     return f'<section class="verdict">\n<h2>Verdict</h2>\n{texts}\n</section>'
 
 
-def clean_table(clean: CleanAccuracy) -> str:
-    """Return the accuracies without attack."""
-    rows = [
-        ("noiseless", as_percent(clean.noiseless)),
-        ("one noisy vote", as_percent(clean.one_vote)),
-        ("voted, one reply", as_percent(clean.voted)),
-        ("voted, mean over replies", percent(clean.mean_voted)),
-        ("stably right", as_percent(clean.stably_right)),
-        ("of these, turned by fresh noise alone", as_percent(clean.benign_fooled)),
-        ("of these, wrong replies by noise alone", percent(clean.benign_flip_probability)),
-        (f"voted {AGAINST}", paired_text(clean.paired)),
-    ]
-    return table("Accuracy on the same samples", ("", "share [interval]"), rows)
-
-
-def attacks_section(rows: Sequence[AttackRow]) -> str:
-    """Return what the attacks did: submitted examples, then the worst restarts."""
-    if not rows:
-        return ""
-    parts = [
-        paragraph(
-            "Robust accuracy: share of all samples that one fresh reply answers right. Verified "
-            "success: of the stably right samples, those with most fresh replies wrong; seen once: "
-            "those that the attacker saw wrong, perhaps by luck."
-        ),
-        scores_table(
-            "Submitted examples (restarts: the one with the highest loss on the surrogate)",
-            [(row, row.noiseless, row.noisy, row.paired) for row in rows],
-        ),
-        scores_table(
-            "Worst restart on the target, chosen by one query each and judged on fresh noise",
-            [
-                (row, row.worst_noiseless, row.worst_noisy, row.worst_paired)
-                for row in rows
-                if row.worst_noisy is not None
-            ],
-        ),
-    ]
-    return section("Under attack", *parts)
-
-
-def scores_table(
-    caption: str, rows: Sequence[tuple[AttackRow, Score | None, Score | None, Paired | None]]
-) -> str:
-    """Return a table of scores."""
-    if not rows:
-        return ""
-    head = (
-        "attack", "kind", "samples", "robust accuracy, noiseless", "robust accuracy, noisy",
-        AGAINST, "success, noiseless", "verified success, noisy", "seen once",
-        "wrong replies", "queries a sample",
-    )  # fmt: skip
-    lines = [
-        (
-            row.attack,
-            FAMILIES[row.family] + (", adaptive" if row.is_adaptive else ""),
-            str(row.samples),
-            shown(noiseless, "robust_accuracy"),
-            shown(noisy, "robust_accuracy"),
-            "" if paired is None else paired_text(paired),
-            shown(noiseless, "attack_success_rate"),
-            shown(noisy, "attack_success_rate"),
-            shown(noisy, "one_check_success_rate"),
-            "" if noisy is None else percent(noisy.flip_probability),
-            "" if noisy is None else f"{noisy.queries:g}",
-        )
-        for row, noiseless, noisy, paired in rows
-    ]
-    return table(caption, head, lines)
-
-
-def worst_section(report: Report) -> str:
-    """Return the worst over all black-box attacks."""
-    worst = report.worst_case
-    if worst is None:
-        return ""
-    rows = [
-        ("noiseless", as_percent(worst.noiseless)),
-        ("noisy", as_percent(worst.noisy)),
-        (f"noisy {AGAINST}", paired_text(worst.paired)),
-    ]
-    return section(
-        "Worst case",
-        paragraph(f"The worst for each sample of: {'; '.join(worst.attacks)}."),
-        table("Robust accuracy under all black-box attacks", ("", "share [interval]"), rows),
+def subject_table(report: Report) -> str:
+    """Return who attacked whom, and with what."""
+    about, plan = report.about, report.plan
+    decibels = ""
+    if plan.kind is NoiseKind.MULTIPLICATIVE:
+        decibels = f" (SNR {-20 * log10(plan.sigma):.1f} dB)"
+    size = "any element" if plan.norm is Norm.LINF else "the L2 norm"
+    rows = (
+        ("target", f"{about.target}, {about.target_fingerprint}"),
+        ("its noise", f"{plan.kind}, sigma {plan.sigma:g} at every noise point{decibels}"),
+        ("its votes", f"{plan.votes} a reply; the noiseless target is the same at sigma 0"),
+        ("asked", about.interface),
+        ("surrogate", f"{about.surrogate}, {about.surrogate_fingerprint}"),
+        ("samples", f"{len(about.samples.indices)}: {about.samples.source}"),
+        ("epsilon", f"{plan.epsilon:g}, the most that {size} may change"),
+        ("steps", f"{plan.steps} of {plan.step:.3g}, {plan.restarts} restarts"),
+        ("judged by", f"{plan.replies} fresh replies an example, {plan.sweep_replies} in sweeps"),
+        ("intervals", f"at {100 * (1 - plan.alpha):g} % confidence, in brackets"),
+        ("seed", str(plan.seed)),
     )
+    return table("Target, attacker and samples", ("", "setting"), rows)
 
 
 def sweep_section(name: str, points: Sequence[SweepPoint]) -> str:
     """Return a sweep as a chart and as a table."""
-    title, x_name = SWEEPS[name]
+    title, x_name, note = SWEEPS[name]
     names = list(dict.fromkeys(point.curve for point in points))
     curves = [
         Curve(
@@ -216,7 +162,7 @@ def sweep_section(name: str, points: Sequence[SweepPoint]) -> str:
     ]
     head = (x_name, "curve", "one fresh reply [interval]", "mean over replies", AGAINST)
     chart = line_chart(name, f"{title}; the table below has the figures", x_name, curves)
-    return section(title, chart, table(title, head, rows))
+    return section(title, paragraph(note), chart, table(title, head, rows))
 
 
 def pictures_section(pictures: Sequence[Picture]) -> str:
@@ -260,24 +206,6 @@ def checks_section(report: Report) -> str:
         f"<table><caption>What must hold if the assessment is sound</caption><thead><tr>{head}"
         f"</tr></thead><tbody>{rows}</tbody></table>",
     )
-
-
-def bills_section(report: Report) -> str:
-    """Return what was asked of the target, attack and verification apart."""
-    rows = []
-    for row in report.attacks:
-        for name, score in (
-            ("noiseless", row.noiseless),
-            ("noisy", row.noisy),
-            ("worst restart, noiseless", row.worst_noiseless),
-            ("worst restart, noisy", row.worst_noisy),
-        ):
-            if score is not None:
-                attack, verification = score.attack, score.verification
-                bills = (attack.queries, attack.votes, verification.queries, verification.votes)
-                rows.append((f"{row.attack}, {name}", *(f"{count:,}" for count in bills)))
-    head = ("", "attack: queries", "votes", "verification: queries", "votes")
-    return section("Queries", table("Asked of the target", head, rows)) if rows else ""
 
 
 def settings_section(report: Report) -> str:

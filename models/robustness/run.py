@@ -184,7 +184,7 @@ def verification(
         shown = found(run)
         labels = run.samples.labels[: len(shown.examples)]
         oracle = run.oracle(name, conditions, undefended)
-        return verify(oracle, shown, labels, replies).stored()
+        return verify(oracle, shown, labels, replies, run.plan.alpha).stored()
 
     return Step(name, work_of(conditions, samples, replies), do)
 

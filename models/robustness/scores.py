@@ -20,6 +20,13 @@ def share_of(holds: NDArray[np.bool_], alpha: float) -> Share:
     return Share(count=count, of=of, share=count / of, interval=clopper_pearson(count, of, alpha))
 
 
+def mean_interval(shares: NDArray[np.float64], alpha: float) -> tuple[float, float]:
+    """Return an interval for the mean of shares, one a sample; everything if there are none."""
+    if len(shares) == 0:
+        return (0.0, 1.0)
+    return clopper_pearson(min(float(shares.sum()), len(shares)), len(shares), alpha)
+
+
 def stably_right(run: Run, noisy: bool) -> NDArray[np.bool_]:
     """Return which samples are answered right by most replies without any attack ``[n]``.
 
@@ -45,17 +52,22 @@ def score_of(run: Run, trial: Trial, noisy: bool) -> Score:
     stable = stably_right(run, noisy)[:count]
     centres = run.samples.inputs[:count]
     flips = trial.flip_shares[stable]
+    successes = trial.queries[stable & trial.is_fooled]
     return Score(
         robust_accuracy=share_of(trial.is_right[0], alpha),
         mean_robust_accuracy=float(trial.is_right.mean()),
         attack_success_rate=share_of(trial.is_fooled[stable], alpha),
         one_check_success_rate=share_of(trial.believed[stable], alpha),
         flip_probability=float(flips.mean()) if len(flips) else 0.0,
+        flip_interval=mean_interval(flips, alpha),
+        abstained=share_of(trial.abstained, alpha),
+        wrong_and_sure=share_of(~trial.is_right[0] & ~trial.abstained, alpha),
         largest_perturbation=float(run.ball.distances(trial.examples, centres).max()),
         in_ball=run.ball.holds(trial.examples, centres),
         attack=trial.attack_bill,
         verification=trial.verification_bill,
         queries=float(np.median(trial.queries)),
+        queries_of_successes=float(np.median(successes)) if len(successes) else None,
     )
 
 

@@ -34,7 +34,9 @@ def sweeps_of(run: Run) -> dict[str, tuple[SweepPoint, ...]]:
 def over_noise(name: str, values: Sequence[float]) -> Iterator[Place]:
     """Yield the places of a sweep over the target's noise, under PGD and without attack."""
     for at in values:
-        yield Place(at, "attacked", f"sweep/{name} {at:g}/attacked", f"{AttackName.PGD}/noiseless")
+        yield Place(
+            at, AttackName.PGD, f"sweep/{name} {at:g}/attacked", f"{AttackName.PGD}/noiseless"
+        )
         yield Place(at, "clean", f"sweep/{name} {at:g}/clean", "clean/noiseless")
 
 
@@ -42,8 +44,8 @@ def over_epsilon(epsilons: Sequence[float]) -> Iterator[Place]:
     """Yield the places of the sweep over epsilon."""
     for at in epsilons:
         noiseless = f"sweep/epsilon {at:g}/noiseless"
-        yield Place(at, "noiseless", noiseless)
-        yield Place(at, "noisy", f"sweep/epsilon {at:g}/noisy", noiseless)
+        yield Place(at, f"{AttackName.PGD}, noiseless", noiseless)
+        yield Place(at, f"{AttackName.PGD}, noisy", f"sweep/epsilon {at:g}/noisy", noiseless)
 
 
 def over_queries(budgets: Sequence[int]) -> Iterator[Place]:
@@ -52,7 +54,9 @@ def over_queries(budgets: Sequence[int]) -> Iterator[Place]:
         for condition in ("noiseless", "noisy"):
             for at in budgets:
                 step = budget_name(attack, condition, at)
-                yield Place(at, f"{attack}, {condition}", step)
+                plain = budget_name(AttackName.SQUARE, "noiseless", at)
+                against = plain if condition == "noisy" else None
+                yield Place(at, f"{attack}, {condition}", step, against)
 
 
 def points_of(run: Run, places: Iterator[Place]) -> Iterator[SweepPoint]:

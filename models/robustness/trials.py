@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.robustness.target import Bill, Oracle
+from models.statistics import top_two_p_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Trial:
         labels: the right class of each ``[n]``.
         modes: of each reply ``[replies, n]``. The first reply stands for what the service answers;
             the others verify it.
+        abstained: whether the first reply abstains ``[n]``.
         believed: whether the attacker saw the target fooled, on noise that is gone ``[n]``.
         queries: that the attack spent on each sample ``[n]``.
         attack_bill: what the attack asked of the target.
@@ -79,6 +81,7 @@ class Trial:
     examples: NDArray[np.float32]
     labels: NDArray[np.int64]
     modes: NDArray[np.int64]
+    abstained: NDArray[np.bool_]
     believed: NDArray[np.bool_]
     queries: NDArray[np.int64]
     attack_bill: Bill
@@ -109,6 +112,7 @@ class Trial:
             "examples": self.examples,
             "labels": self.labels,
             "modes": self.modes,
+            "abstained": self.abstained,
             "believed": self.believed,
             "queries": self.queries,
         }
@@ -124,7 +128,9 @@ def trial_from(result: StepResult) -> Trial:
     )
 
 
-def verify(oracle: Oracle, found: Found, labels: NDArray[np.int64], replies: int) -> Trial:
+def verify(
+    oracle: Oracle, found: Found, labels: NDArray[np.int64], replies: int, alpha: float
+) -> Trial:
     """Ask for fresh replies on what an attack found.
 
     Args:
@@ -132,17 +138,28 @@ def verify(oracle: Oracle, found: Found, labels: NDArray[np.int64], replies: int
         found: inputs to show.
         labels: the right class of each.
         replies: asked for per input; one stands for all where none can differ.
+        alpha: p-value of the top two classes above which a reply abstains.
     """
     asked = replies if oracle.is_random else 1
-    modes = np.stack([oracle.modes(found.examples) for _ in range(asked)])
+    counts = oracle.vote_counts(found.examples)
+    further = [oracle.modes(found.examples) for _ in range(asked - 1)]
+    modes = np.stack([counts.argmax(axis=1), *further])
     seen = modes[0] != labels
     nothing = np.zeros(len(labels), np.int64)
     return Trial(
         examples=found.examples,
         labels=labels,
         modes=np.repeat(modes, replies, axis=0) if asked < replies else modes,
+        abstained=abstaining(oracle, counts, alpha),
         believed=seen if found.believed is None else found.believed,
         queries=nothing if found.queries is None else found.queries,
         attack_bill=found.bill,
         verification_bill=oracle.bill,
     )
+
+
+def abstaining(oracle: Oracle, counts: NDArray[np.int64], alpha: float) -> NDArray[np.bool_]:
+    """Return which replies abstain ``[n]``, as the service does; without noise none does."""
+    if oracle.conditions.sigma == 0:
+        return np.zeros(len(counts), np.bool_)
+    return np.array([top_two_p_value(of_one) > alpha for of_one in counts])

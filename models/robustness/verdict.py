@@ -4,6 +4,9 @@ from models.robustness.report import AttackRow, Report, Verdict, WorstCase
 from models.robustness.scores import CLAIM_P, as_percent
 from models.statistics import mcnemar_p_value
 
+STILL_GAINING = 0.02
+"""Robust accuracy lost between the last two budgets of queries."""
+
 
 def verdict_of(report: Report) -> Verdict:
     """Judge a complete report.
@@ -24,19 +27,29 @@ def verdict_of(report: Report) -> Verdict:
             ),
         )
     unaware = rows_with_gain(report)
-    answer, first = judgement(worst, unaware)
-    sentences = [first, against_all(worst), power(worst), clean_cost(report)]
+    answer, first = judgement(worst, unaware, report.plan.adaptive)
+    sentences = [first, against_all(worst), untried(report), power(worst), clean_cost(report)]
+    sentences += [own_gradients(report), toothless(report), unfinished(report)]
     sentences += [luck(report), skipped(report)]
     return Verdict.model_validate(
         {"answer": answer, "sentences": tuple(text for text in sentences if text)}
     )
 
 
-def judgement(worst: WorstCase, unaware: list[AttackRow]) -> tuple[str, str]:
+def judgement(worst: WorstCase, unaware: list[AttackRow], has_adaptive: bool) -> tuple[str, str]:
     """Return the answer and the sentence that says it."""
     paired = worst.paired
+    if paired.p_value < CLAIM_P and paired.gain > 0 and has_adaptive:
+        return "helps", (
+            "The noise helps against these black-box attacks, by "
+            f"{100 * paired.gain:.1f} points of robust accuracy."
+        )
     if paired.p_value < CLAIM_P and paired.gain > 0:
-        return "helps", "The noise helps against these attacks."
+        return "helps against the unaware", (
+            "The noise helps against attacks that do not reckon with it, by "
+            f"{100 * paired.gain:.1f} points of robust accuracy. Whether it helps against one who "
+            "averages it out was not tried."
+        )
     if paired.p_value < CLAIM_P:
         return "harms", "The noise harms: the target falls more often with it than without."
     if unaware:
@@ -75,6 +88,68 @@ def against_all(worst: WorstCase) -> str:
         f"{as_percent(worst.noiseless)} without and {as_percent(worst.noisy)} with noise: "
         f"right only with noise {paired.noisy_only}, only without {paired.noiseless_only} "
         f"(exact McNemar test, p = {paired.p_value:.2g})."
+    )
+
+
+def untried(report: Report) -> str:
+    """Return on how many samples there were attacks by queries."""
+    rows = [row for row in report.attacks if row.family == "query" and row.noisy is not None]
+    samples = 0 if report.worst_case is None else report.worst_case.paired.samples
+    if not rows:
+        return "No attack by queries was tried."
+    tried = max(row.samples for row in rows)
+    if tried == samples:
+        return ""
+    return (
+        f"Attacks by queries were tried on the first {tried} of the {samples} samples; on the "
+        "others the worst is that of attacks on the surrogate."
+    )
+
+
+def own_gradients(report: Report) -> str:
+    """Return how far a gain would hold against one who knows the weights."""
+    for row in report.attacks:
+        if row.family == "upper bound" and row.noiseless and row.noisy:
+            return (
+                "By the target's own gradients, which no black-box attacker has, robust accuracy "
+                f"is {as_percent(row.noiseless.robust_accuracy)} without and "
+                f"{as_percent(row.noisy.robust_accuracy)} with noise."
+            )
+    return ""
+
+
+def toothless(report: Report) -> str:
+    """Return which attacks turned nothing even without noise."""
+    names = [
+        row.attack
+        for row in report.attacks
+        if row.family in {"transfer", "query"}
+        and row.noiseless is not None
+        and row.noiseless.attack_success_rate.count == 0
+    ]
+    if not names:
+        return ""
+    return (
+        f"Even without noise no sample was turned by {', '.join(names)}, so what the noise does "
+        "against such attacks was not shown."
+    )
+
+
+def unfinished(report: Report) -> str:
+    """Return which attacks by queries were still gaining when their queries were spent."""
+    curves: dict[str, list[float]] = {}
+    for point in sorted(report.sweeps.get("queries", ()), key=lambda point: point.at):
+        curves.setdefault(point.curve, []).append(point.mean_accuracy)
+    names = [
+        curve
+        for curve, accuracies in curves.items()
+        if len(accuracies) > 1 and accuracies[-2] - accuracies[-1] > STILL_GAINING
+    ]
+    if not names:
+        return ""
+    return (
+        f"When their queries were spent, attacks still gained ({'; '.join(names)}): with more "
+        f"than {report.plan.queries} queries they would turn more samples."
     )
 
 

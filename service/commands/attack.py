@@ -4,8 +4,10 @@ The target is asked by votes alone, as over HTTP. Steps are kept in the output f
 command goes on where it was interrupted.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -13,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.errors import InputError
+from models.errors import InputError, StorageError
 from models.noise import NoiseKind
 from models.robustness.assessment import assess
 from models.robustness.ball import Norm
@@ -21,8 +23,17 @@ from models.robustness.plan import AttackName, Plan
 from models.robustness.report import Report
 from models.robustness.samples import Samples
 from models.robustness.watch import Watch
+from service.jobs.orders import (
+    Pair,
+    check_attacks,
+    check_installed,
+    check_sizes,
+    kind_of,
+    sigma_of,
+)
 from service.jobs.setup import (
     about_of,
+    all_asked_for,
     checked_pair,
     dataset_samples,
     file_samples,
@@ -33,12 +44,16 @@ from service.wire.errors import input_error_from
 
 DEFAULTS = Plan.model_fields
 
+Number = TypeVar("Number", int, float)
+
 
 def attack_command(
     target: Annotated[str, typer.Argument(help="Checkpoint under attack.")],
     surrogate: Annotated[str, typer.Option(help="The attacker's checkpoint.")],
     epsilon: Annotated[float, typer.Option(help="Largest perturbation, in units of the inputs.")],
-    sigma: Annotated[float, typer.Option(help="Of the target's noise.")],
+    sigma: Annotated[
+        float | None, typer.Option(help="Of the target's noise. Default: its sigma_train.")
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder of report and steps.")] = Path("assessment"),
     noise: Annotated[NoiseKind | None, typer.Option(help="Default: the target's.")] = None,
     votes: Annotated[int, typer.Option(help="Of each reply.")] = 20,
@@ -50,11 +65,18 @@ def attack_command(
     queries: Annotated[int, typer.Option(help="Per sample, of attacks by queries.")] = 200,
     query_samples: Annotated[int, typer.Option(help="Attacked by queries.")] = 20,
     adaptive: Annotated[bool, typer.Option(help="Also attackers who know of the noise.")] = True,
+    draws: Annotated[int, typer.Option(help="Of noise, averaged per adaptive gradient.")] = 8,
     white_box: Annotated[bool, typer.Option(help="Also the target's own gradients.")] = True,
     replies: Annotated[int, typer.Option(help="That verify an example.")] = 21,
+    sweep_replies: Annotated[int, typer.Option(help="The same in the sweeps.")] = 5,
+    stable_share: Annotated[
+        float, typer.Option(help="Of right replies, from which a sample is stably right.")
+    ] = 0.9,
     sigmas: Annotated[str, typer.Option(help="Sweep, like 0,0.1,0.2.")] = "",
     epsilons: Annotated[str, typer.Option(help="Sweep, like 0.1,0.2,0.3.")] = "",
     vote_numbers: Annotated[str, typer.Option(help="Sweep, like 1,5,20.")] = "",
+    budgets: Annotated[str, typer.Option(help="Sweep over queries, like 50,100.")] = "",
+    alpha: Annotated[float, typer.Option(help="Of intervals and abstentions.")] = 0.05,
     undefended: Annotated[str | None, typer.Option(help="A checkpoint known to fall.")] = None,
     dataset: Annotated[str, typer.Option(help="Whose test images are attacked.")] = "mnist",
     images: Annotated[int, typer.Option(min=1, help="The first so many.")] = 200,
@@ -66,10 +88,11 @@ def attack_command(
     """Assess how well noise and votes protect a checkpoint against black-box attacks."""
     store = CheckpointStore(checkpoints)
     attacked = store.find(target)
+    kind = kind_of(noise, attacked.card)
     plan = plan_from(
         {
-            "kind": noise or attacked.card.noise.kind,
-            "sigma": sigma,
+            "kind": kind,
+            "sigma": sigma_of(sigma, attacked.card, kind),
             "votes": votes,
             "norm": norm,
             "epsilon": epsilon,
@@ -80,26 +103,51 @@ def attack_command(
             "queries": queries,
             "query_samples": query_samples,
             "adaptive": adaptive,
+            "draws": draws,
             "white_box": white_box,
             "replies": replies,
-            "sigmas": numbers_in(sigmas, "sigmas"),
-            "epsilons": numbers_in(epsilons, "epsilons"),
-            "vote_numbers": tuple(map(int, numbers_in(vote_numbers, "vote_numbers"))),
+            "sweep_replies": sweep_replies,
+            "stable_share": stable_share,
+            "sigmas": numbers_in(sigmas, "sigmas", float),
+            "epsilons": numbers_in(epsilons, "epsilons", float),
+            "vote_numbers": numbers_in(vote_numbers, "vote_numbers", int),
+            "budgets": numbers_in(budgets, "budgets", int),
+            "alpha": alpha,
             "seed": seed,
         }
     )
-    taken, source = chosen_samples(attacked, samples, dataset, images, data)
+    check_installed(plan.attacks)
     other = checked_pair(attacked, store.find(surrogate))
-    weak = None if undefended is None else checked_pair(attacked, store.find(undefended))
+    weak = (
+        None if undefended is None else checked_pair(attacked, store.find(undefended), "undefended")
+    )
+    check_attacks(plan, Pair(attacked, other, weak))
+    check_sizes(plan, attacked.card)
+    taken, source = chosen_samples(attacked, samples, dataset, images, data)
     about = about_of(attacked, other, weak, taken, source)
     progress = progress_bar()
     task = progress.add_task("", total=1.0)
     watch = Watch(lambda step, share: progress.update(task, description=step, completed=share))
-    run = run_of(store, about, plan, taken, output, watch)
-    with progress:
-        report = assess(run, about, lambda partial: write_report(partial, output))
-    write_report(report, output)
+    with kept_in(output):
+        run = run_of(store, about, plan, taken, output, watch)
+        with progress:
+            report = assess(run, about, lambda partial: write_report(partial, output))
+        write_report(report, output)
     show(report, output)
+
+
+@contextmanager
+def kept_in(folder: Path) -> Iterator[None]:
+    """Turn errors of the file system into ours.
+
+    Raises:
+        StorageError: the folder cannot be written, or the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise StorageError(f"the folder {folder} cannot be used: {reason}") from error
 
 
 def chosen_samples(
@@ -108,7 +156,8 @@ def chosen_samples(
     """Return the samples and what they are, in words."""
     if file is not None:
         return file_samples(target, file), file.name
-    return dataset_samples(target, dataset, images, data), f"{dataset}, first test images"
+    known = all_asked_for(dataset_samples(target, dataset, images, data), dataset, images)
+    return known, f"{dataset}, first test images"
 
 
 def plan_from(fields: dict[str, Any]) -> Plan:
@@ -123,16 +172,17 @@ def plan_from(fields: dict[str, Any]) -> Plan:
         raise input_error_from(error) from None
 
 
-def numbers_in(text: str, name: str) -> tuple[float, ...]:
+def numbers_in(text: str, name: str, kind: type[Number]) -> tuple[Number, ...]:
     """Return the numbers of a list with commas.
 
     Raises:
-        InputError: one is no number.
+        InputError: one is no number of this kind.
     """
     try:
-        return tuple(float(part) for part in text.split(",") if part.strip())
+        return tuple(kind(part) for part in text.split(",") if part.strip())
     except ValueError:
-        raise InputError(f"{name} is {text!r}; it must be numbers with commas between") from None
+        numbers = "whole numbers" if kind is int else "numbers"
+        raise InputError(f"{name} is {text!r}; it must be {numbers} with commas between") from None
 
 
 def progress_bar() -> Progress:

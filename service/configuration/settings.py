@@ -64,6 +64,8 @@ class Settings(BaseSettings):
         max_attack_samples: of one assessment.
         max_job_bytes: what the results of one assessment may take up, on disk and in the memory
             of the worker.
+        max_job_passes: forward passes that one assessment may take, about; a gradient counts as
+            three.
         attack_threads: of the worker's gradients. More than one is slower on cores that are
             shared with requests.
         attack_url: where the worker reaches this service; by default the address at which the
@@ -96,5 +98,6 @@ class Settings(BaseSettings):
     max_jobs: int = Field(default=100, ge=1)
     max_attack_samples: int = Field(default=10_000, ge=1)
     max_job_bytes: int = Field(default=2 * 2**30, ge=1)
+    max_job_passes: int = Field(default=500_000_000, ge=1)
     attack_threads: int = Field(default=1, ge=1)
     attack_url: str | None = None

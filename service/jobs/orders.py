@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from math import prod, sqrt
 
 from pydantic import ValidationError
 
@@ -15,6 +16,7 @@ from models.errors import (
 )
 from models.noise import NoiseKind
 from models.robustness.assessment import steps_of
+from models.robustness.ball import TOLERANCE, Norm
 from models.robustness.plan import ADAPTIVE_VOTES, AttackName, AttackOptions, Plan
 from models.robustness.samples import Samples
 from service.configuration.settings import Settings
@@ -118,12 +120,15 @@ def prepared_order(asked: AttackRequest, settings: Settings, store: CheckpointSt
     pair = pair_of(asked, settings, store)
     plan = plan_of(asked, pair.target.card)
     check_attacks(plan, pair)
+    check_sizes(plan, pair.target.card)
     check_votes(plan, pair, settings)
     samples, source = samples_of(asked, pair.target, settings)
     present = Present(
         plan.white_box or None, pair.undefended, may_freeze=settings.allow_client_seed
     )
-    steps = len(steps_of(plan, present, len(samples)))
+    todo = steps_of(plan, present, len(samples))
+    check_work(sum(step.work for step in todo), settings)
+    steps = len(todo)
     size = results_bytes(plan, samples, steps)
     if size > settings.max_job_bytes:
         raise LimitError(
@@ -167,16 +172,30 @@ def plan_of(asked: AttackRequest, card: Card) -> Plan:
         InputError: the noise cannot be that of the target.
     """
     options = asked.model_dump(include=set(AttackOptions.model_fields))
-    kind = asked.noise or card.noise.kind
+    kind = kind_of(asked.noise, card)
+    return Plan(kind=kind, sigma=sigma_of(asked.sigma, card, kind), **options)
+
+
+def kind_of(asked: NoiseKind | None, card: Card) -> NoiseKind:
+    """Return the noise that was asked for, or that of the target.
+
+    Raises:
+        InputError: the target has no graph for it.
+    """
+    kind = asked or card.noise.kind
     if kind not in card.graphs:
         raise InputError(f"checkpoint {card.name} has no graph for {kind} noise", "noise")
-    return Plan(kind=kind, sigma=sigma_of(asked, card, kind), **options)
+    return kind
 
 
-def sigma_of(asked: AttackRequest, card: Card, kind: NoiseKind) -> float:
-    """Return the sigma that was asked for, or the one that the target was trained for."""
-    if asked.sigma is not None:
-        return asked.sigma
+def sigma_of(asked: float | None, card: Card, kind: NoiseKind) -> float:
+    """Return the sigma that was asked for, or the one that the target was trained for.
+
+    Raises:
+        InputError: there is neither.
+    """
+    if asked is not None:
+        return asked
     trained = card.noise.sigma_train
     if kind is card.noise.kind and isinstance(trained, float) and trained > 0:
         return trained
@@ -203,6 +222,43 @@ def check_attacks(plan: Plan, pair: Pair) -> None:
         )
 
 
+def check_sizes(plan: Plan, card: Card) -> None:
+    """Refuse perturbations that are larger than any two inputs differ.
+
+    Raises:
+        InputError: there is one.
+    """
+    low, high = card.input.range
+    largest = high - low
+    if plan.norm is Norm.L2:
+        largest *= sqrt(prod(card.input.shape))
+    sizes = {
+        "epsilon": plan.epsilon,
+        "epsilons": max(plan.epsilons, default=0.0),
+        "step_size": plan.step,
+    }
+    for field, size in sizes.items():
+        if size > largest * (1 + TOLERANCE):
+            raise InputError(
+                f"{field} asks for {size:g}; no two inputs of {card.name} are farther apart than "
+                f"{largest:g}",
+                field,
+            )
+
+
+def check_work(passes: float, settings: Settings) -> None:
+    """Refuse an assessment that would keep the worker for ever.
+
+    Raises:
+        LimitError: it takes too many forward passes.
+    """
+    if passes > settings.max_job_passes:
+        raise LimitError(
+            f"the assessment may take {passes:.2g} forward passes; allowed are "
+            f"{settings.max_job_passes:.2g} a job. Take fewer samples, restarts, steps or queries"
+        )
+
+
 def check_votes(plan: Plan, pair: Pair, settings: Settings) -> None:
     """Refuse more votes than ``/predict`` casts."""
     asks_more = plan.adaptive and plan.has(AttackName.SQUARE)
@@ -223,11 +279,11 @@ def check_votes(plan: Plan, pair: Pair, settings: Settings) -> None:
 def results_bytes(plan: Plan, samples: Samples, steps: int) -> int:
     """Return what the results may take up: an example of each sample in each step, and replies.
 
-    The Square attack keeps one more for each budget.
+    The check of convergence keeps two, the Square attack one more for each budget.
     """
     example = int(samples.inputs[0].nbytes)
     replies = samples.labels.itemsize * max(plan.replies, plan.sweep_replies)
-    a_step = len(samples) * (example + replies + 4 * samples.labels.itemsize)
+    a_step = len(samples) * (example + replies + 5 * samples.labels.itemsize)
     searches = 3 if plan.has(AttackName.SQUARE) else 0
     budgets = len(plan.query_budgets) * min(len(samples), plan.query_samples) * example
-    return steps * a_step + searches * budgets
+    return (steps + 1) * a_step + searches * budgets

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
+from models.robustness.about import About
 from models.robustness.plan import Plan
-from models.robustness.report import About, AttackRow, Report
+from models.robustness.report import AttackRow, Report
 from service.wire.attack import (
     AttackResult,
     FinishedStep,

@@ -12,7 +12,7 @@ from models.datasets import DATASETS
 from models.errors import DataError, InputError, LimitError
 from models.robustness.samples import Samples, samples_for
 from service.configuration.settings import Settings
-from service.jobs.setup import dataset_samples
+from service.jobs.setup import all_asked_for, dataset_samples
 from service.prediction.arrays import arrays_of
 from service.wire.attack import AttackRequest
 from service.wire.requests import shortened
@@ -79,6 +79,4 @@ def known_samples(
         ) from error
     except InputError as error:
         raise InputError(f"the data set {dataset} does not fit: {error}", "dataset") from error
-    if len(samples) < count:
-        raise InputError(f"the data set {dataset} has only {len(samples)} test images", "images")
-    return samples, f"{dataset}, first test images"
+    return all_asked_for(samples, dataset, count), f"{dataset}, first test images"

@@ -17,8 +17,9 @@ from models.checkpoint import Checkpoint, CheckpointStore
 from models.datasets import as_inputs, data_dir, load_dataset
 from models.errors import InputError, MissingExtraError
 from models.noise import NoiseKind
+from models.robustness.about import About, AboutSamples
 from models.robustness.plan import Plan
-from models.robustness.report import About, AboutSamples, Report
+from models.robustness.report import Report
 from models.robustness.report_html import html_report
 from models.robustness.run import Run, Subject
 from models.robustness.samples import Samples, samples_for
@@ -30,6 +31,8 @@ from models.robustness.watch import Watch
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
 STEPS = "steps"
+STEPS_VERSION = 2
+"""Of what a step keeps; steps of another version are not gone on with."""
 NEEDS_TORCH = 'attacks need torch; install it with: pip install "noisevote[attack]"'
 PROGRAMS = ("noisevote", "numpy", "onnxruntime", "torch", "adversarial-robustness-toolbox")
 
@@ -87,6 +90,17 @@ def dataset_samples(
     return samples_for(target.card, as_inputs(examples.inputs), examples.labels)
 
 
+def all_asked_for(samples: Samples, dataset: str, count: int) -> Samples:
+    """Return the samples of a data set if there are as many as were asked for.
+
+    Raises:
+        InputError: there are fewer.
+    """
+    if len(samples) < count:
+        raise InputError(f"the data set {dataset} has only {len(samples)} test images", "images")
+    return samples
+
+
 def file_samples(target: Checkpoint, path: Path) -> Samples:
     """Return the samples in an ``.npz`` file with the arrays ``inputs`` and ``labels``.
 
@@ -102,7 +116,9 @@ def file_samples(target: Checkpoint, path: Path) -> Samples:
         ) from error
     if labels.dtype.kind not in "iu" or inputs.dtype.kind not in "fiu":
         raise InputError(f"{path}: inputs must be numbers and labels whole numbers", "samples")
-    return samples_for(target.card, inputs.astype(np.float32), labels.astype(np.int64))
+    with np.errstate(over="ignore"):  # what is infinite then is out of range
+        as_floats = inputs.astype(np.float32)
+    return samples_for(target.card, as_floats, labels.astype(np.int64))
 
 
 def about_of(
@@ -119,6 +135,7 @@ def about_of(
         surrogate=surrogate.name,
         surrogate_fingerprint=surrogate.fingerprint,
         undefended=None if undefended is None else undefended.name,
+        undefended_fingerprint=None if undefended is None else undefended.fingerprint,
         labels=target.card.labels,
         samples=AboutSamples(
             source=source,
@@ -181,6 +198,7 @@ def run_of(
     undefended = None if about.undefended is None else store.find(about.undefended)
     low, high = target.card.input.range
     identity = {
+        "version": STEPS_VERSION,
         "plan": plan.model_dump(mode="json"),
         "about": about.model_dump(mode="json", exclude={"versions"}),
     }

@@ -15,8 +15,9 @@ from dataclasses import replace
 from models.checkpoint import Checkpoint, CheckpointStore
 from models.errors import CancelledError, CheckpointError, DataError, NoisevoteError
 from models.noise import NoiseKind
+from models.robustness.about import About
 from models.robustness.assessment import assess, steps_of
-from models.robustness.report import About, Report
+from models.robustness.report import Report
 from models.robustness.run import Run
 from models.robustness.watch import Watch
 from service.client import Client
@@ -136,8 +137,9 @@ class Worker:
         for name, fingerprint in (
             (about.target, about.target_fingerprint),
             (about.surrogate, about.surrogate_fingerprint),
+            (about.undefended, about.undefended_fingerprint),
         ):
-            if self._store.find(name).fingerprint != fingerprint:
+            if name is not None and self._store.find(name).fingerprint != fingerprint:
                 raise CheckpointError(
                     f"checkpoint {name} was replaced since the job was taken; start a new one"
                 )

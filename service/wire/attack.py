@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from models.datasets import DATASETS
 from models.noise import NoiseKind
-from models.robustness.plan import AttackOptions, Plan, Positive
+from models.robustness.plan import AttackOptions, Plan, TargetSigma
 from models.robustness.report import Share, Verdict
 
 MAX_RESTARTS = 1000
@@ -43,7 +43,7 @@ class AttackRequest(AttackOptions):
     noise: NoiseKind | None = Field(
         default=None, description="Of the target. Default: the checkpoint's; another needs a sigma."
     )
-    sigma: Positive | None = Field(
+    sigma: TargetSigma | None = Field(
         default=None,
         description="Of the target's noise, at every noise point. Default: its sigma_train.",
     )

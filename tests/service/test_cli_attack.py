@@ -56,6 +56,35 @@ FAULTS: dict[str, tuple[list[str], str]] = {
         "checkpoint stroke_lstm-clean takes another input than mnist_cnn-mult-1.0: its shape is",
     ),
     "negative epsilon": (["mnist_cnn-mult-1.0", *QUICK, "--epsilon=-1"], "epsilon: "),
+    "whole numbers": (
+        ["mnist_cnn-mult-1.0", *QUICK, "--vote-numbers=1.5"],
+        "vote_numbers is '1.5'; it must be whole numbers",
+    ),
+    "no number of votes": (
+        ["mnist_cnn-mult-1.0", *QUICK, "--vote-numbers=nan"],
+        "vote_numbers is 'nan'",
+    ),
+    "budget above the queries": (
+        ["mnist_cnn-mult-1.0", *QUICK, "--budgets=10,500"],
+        "budgets: the budget 500 is above the 200",
+    ),
+    "alpha of one": (["mnist_cnn-mult-1.0", *QUICK, "--alpha=1"], "alpha: "),
+    "no sigma": (
+        ["mnist_cnn-clean", "--surrogate=mnist_cnn-mult-1.0", "--epsilon=0.2"],
+        "sigma is needed",
+    ),
+    "squares on strokes": (
+        ["stroke_lstm-mult-1.0", *QUICK, "--surrogate=stroke_lstm-clean", "--attack=square"],
+        "the attack square needs pictures",
+    ),
+    "undefended with other inputs": (
+        ["mnist_cnn-mult-1.0", *QUICK, "--undefended=stroke_lstm-clean"],
+        "checkpoint stroke_lstm-clean takes another input than mnist_cnn-mult-1.0",
+    ),
+    "folder that is a file": (
+        ["mnist_cnn-mult-1.0", *QUICK, f"--output={__file__}"],
+        "the folder ",
+    ),
     "no numbers": (["mnist_cnn-mult-1.0", *QUICK, "--sigmas=a,b"], "sigmas is 'a,b'; it must be"),
     "no samples": (["mnist_cnn-mult-1.0", *QUICK, "--samples=nosuch.npz"], "nosuch.npz is no .npz"),
 }

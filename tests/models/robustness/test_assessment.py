@@ -11,9 +11,10 @@ import pytest
 from models.checkpoint import SHIPPED, Checkpoint
 from models.errors import CancelledError, DataError
 from models.noise import NoiseKind
+from models.robustness.about import About, AboutSamples
 from models.robustness.assessment import assess, steps_of
 from models.robustness.plan import AttackName, Plan
-from models.robustness.report import About, AboutSamples, AttackRow, Report
+from models.robustness.report import AttackRow, Report
 from models.robustness.run import Run, Subject
 from models.robustness.samples import Samples
 from models.robustness.state import FolderState, MemoryState, State
@@ -106,7 +107,7 @@ def test_report_holds_all_that_the_plan_asks_for(report: Report) -> None:
     ]  # fmt: skip
     assert set(report.sweeps) == {"sigma", "votes", "epsilon", "queries"}
     assert [point.at for point in report.sweeps["sigma"]] == [0, 0, 0.05, 0.05, 0.1, 0.1]
-    assert len(report.checks) == 10
+    assert len(report.checks) == 12
     assert report.verdict is not None
     assert Report.model_validate_json(report.model_dump_json()) == report
 
@@ -219,10 +220,22 @@ def test_noise_that_protects_is_found_to_help() -> None:
 
 SABOTAGED: dict[str, tuple[dict[str, Any], str]] = {
     "surrogate climbs the wrong way": ({"surrogate": LineSurrogate(sign=-1.0)}, "unbounded"),
+    "surrogate hides its gradients": ({"surrogate": LineSurrogate(sign=0.0)}, "climb"),
     "own gradients mislead": ({"own": LineSurrogate(sign=-1.0)}, "upper bound"),
+    "own gradients are hidden": ({"own": LineSurrogate(sign=0.0)}, "upper bound"),
+    "fixed noise is not what it is said to be": ({"target": lambda _: Thawed()}, "frozen noise"),
     "undefended network does not fall": ({"undefended": lambda _: Stubborn()}, "undefended"),
     "target forgets its labels": ({"target": lambda seed: LineTarget(seed, 0.9)}, "benign flips"),
 }
+
+
+class Thawed(Guarded):
+    """Its noise does not matter, but on noise fixed to a seed nothing else does either."""
+
+    def vote_counts(self, inputs: Any, conditions: Any, stop: Any) -> Any:
+        if conditions.seed is not None:
+            return super().vote_counts(inputs, conditions, stop)
+        return LineTarget.vote_counts(self, inputs, conditions, stop)
 
 
 class Stubborn(LineTarget):
@@ -248,6 +261,13 @@ def test_a_broken_tool_is_noticed_and_no_verdict_given(case: str) -> None:
     assert report.verdict is not None
     assert report.verdict.answer == "no verdict"
     assert any("Failed: " in sentence for sentence in report.verdict.sentences)
+
+
+def test_an_attack_that_stops_too_early_is_noticed_and_no_verdict_given() -> None:
+    report = assess(run_of(changed(attacks=(AttackName.PGD,), steps=1, step_size=0.05)), ABOUT)
+    assert "convergence" in [check.name for check in report.checks if check.passed is False]
+    assert report.verdict is not None
+    assert report.verdict.answer == "no verdict"
 
 
 def test_checks_that_cannot_be_run_say_why() -> None:

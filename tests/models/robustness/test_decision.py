@@ -20,8 +20,16 @@ LEADS = np.array(
 )
 
 
-def oracle_of(sigma: float, votes: int = 1) -> Oracle:
-    return Oracle(LineTarget(1), Conditions(sigma, votes), Watch())
+def oracle_of(sigma: float, votes: int = 1, seed: int = 1) -> Oracle:
+    return Oracle(LineTarget(seed), Conditions(sigma, votes), Watch())
+
+
+class Labels:
+    """Gives classes, and has nothing else to give."""
+
+    def __init__(self, oracle: Oracle) -> None:
+        self.is_random = oracle.is_random
+        self.modes = oracle.modes
 
 
 @pytest.mark.parametrize(("norm", "factor"), [(Norm.LINF, 1.0), (Norm.L2, np.sqrt(2.0 * PIXELS))])
@@ -47,6 +55,19 @@ def test_the_budget_ends_it_even_against_noise() -> None:
     assert found.queries.max() <= 150
     assert oracle.bill.queries == found.queries.sum()
     assert ball.holds(found.examples, SAMPLES.inputs)
+
+
+def test_labels_are_all_that_it_asks_for_and_luck_is_not_submitted() -> None:
+    # Each reply of three votes is wrong at the sample itself now and then. What is submitted must
+    # be wrong on most fresh replies wherever the boundary is well inside the ball.
+    ball = Ball(Norm.LINF, float(1.5 * LEADS.max() / 2), 0.0, 1.0)
+    labels = Labels(oracle_of(sigma=0.04, votes=3))
+    found = hop_skip_jump(labels, SAMPLES, DecisionAttack(ball, 600), SAMPLES)
+    assert ball.holds(found.examples, SAMPLES.inputs)
+    fresh = oracle_of(sigma=0.04, votes=3, seed=2)
+    wrong = np.mean([fresh.modes(found.examples) != SAMPLES.labels for _ in range(40)], axis=0)
+    assert (wrong > 0.5).all()
+    assert set(found.margins.tolist()) == {-1.0}
 
 
 def test_it_is_replayable_and_leaves_the_global_generator_alone() -> None:

@@ -10,18 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.noise import NoiseKind
+from models.robustness.about import About, AboutSamples
 from models.robustness.figures import Curve, Point, line_chart
 from models.robustness.plan import Plan
-from models.robustness.report import (
-    About,
-    AboutSamples,
-    Check,
-    CleanAccuracy,
-    Paired,
-    Report,
-    Share,
-    WorstCase,
-)
+from models.robustness.report import Check, CleanAccuracy, Paired, Report, Share, WorstCase
 from models.robustness.report_html import html_report
 from models.robustness.scores import is_clearly_more_often_right, paired_of, share_of
 from models.robustness.target import Bill
@@ -70,6 +62,8 @@ def report_with(worst: Paired, check: bool | None = True, text: str = "a name") 
             mean_voted=0.985,
             stably_right=share(980),
             benign_flip_probability=0.01,
+            benign_flip_interval=(0.001, 0.03),
+            abstained=share(30),
             benign_fooled=share(1),
             paired=paired(1, 6),
             bill=Bill(),

@@ -19,6 +19,7 @@ LIMITS = {
     "max_votes": 60,
     "max_attack_samples": 20,
     "max_job_bytes": 5 * 2**20,
+    "max_job_passes": 3_000_000,
     "max_body_bytes": 900_000,
 }
 
@@ -47,6 +48,26 @@ FAULTS: dict[str, tuple[Json, str, str]] = {
     "label that is no number": ({"labels": [0, "1"]}, "labels.1", "valid integer"),
     "too few labels": ({"labels": [0]}, "labels", "2 samples and 1 labels"),
     "negative epsilon": ({"epsilon": -0.1}, "epsilon", "greater than 0; got -0.1"),
+    "epsilon beyond all inputs": (
+        {"epsilon": 1e308}, "epsilon",
+        "no two inputs of mnist_cnn-mult-1.0 are farther apart than 1",
+    ),
+    "epsilon beyond all inputs in the sweep": (
+        {"epsilons": [0.1, 1.5]}, "epsilons", "epsilons asks for 1.5",
+    ),
+    "epsilon beyond all inputs in L2": (
+        {"epsilon": 28.1, "norm": "l2"}, "epsilon", "farther apart than 28",
+    ),
+    "step beyond all inputs": ({"step_size": 1e300}, "step_size", "asks for 1e+300"),
+    "point of a sweep that is there twice": (
+        {"sigmas": [0.1, 0.1000000001]}, "sigmas", "0.1 is there twice; six digits count",
+    ),
+    "sigma beyond what /predict takes": ({"sigma": 1e30}, "sigma", "less than or equal to 1000"),
+    "too many draws": ({"draws": 1001}, "draws", "less than or equal to 1000"),
+    "alpha all but zero": ({"alpha": 1e-320}, "alpha", "greater than or equal to 0.000001"),
+    "too much work": (
+        {"steps": 100_000, "restarts": 3}, "", "forward passes; allowed are 3e+06 a job",
+    ),
     "epsilon that is text": ({"epsilon": "0.1"}, "epsilon", "valid number"),
     "no epsilon": ({"epsilon": None}, "epsilon", "valid number"),
     "surrogate with another input": (
@@ -84,7 +105,9 @@ FAULTS: dict[str, tuple[Json, str, str]] = {
     "even replies": ({"replies": 4}, "replies", "an odd number is needed"),
     "no attack on the surrogate": ({"attacks": ["square"]}, "attacks", "pgd is missing"),
     "attack that there is not": ({"attacks": ["fgsm"]}, "attacks.0", "'hop_skip_jump'"),
-    "budget above the queries": ({"budgets": [500]}, "", "the budget 500 is above the 200 queries"),
+    "budget above the queries": (
+        {"budgets": [500]}, "budgets", "the budget 500 is above the 200 queries",
+    ),
     "sigma of zero": ({"sigma": 0}, "sigma", "greater than 0"),
     "other noise without a sigma": (
         {"noise": "additive", "sigma": None}, "sigma", "sigma is needed",

@@ -1,0 +1,165 @@
+"""The tables of a report: what the target did without attack, under each, and what was asked."""
+
+from collections.abc import Sequence
+
+from models.robustness.markup import (
+    AGAINST,
+    mean_text,
+    paired_text,
+    paragraph,
+    percent,
+    section,
+    shown,
+    table,
+)
+from models.robustness.plan import ADAPTIVE_VOTES, AttackName
+from models.robustness.query_steps import ADAPTIVE_SQUARE, RANDOM_NOISE, RANDOM_TRIES
+from models.robustness.report import AttackRow, CleanAccuracy, Paired, Report, Score
+from models.robustness.scores import as_percent
+from models.robustness.transfer_steps import EOT_PGD, WHITE_BOX
+
+ATTACKS: dict[str, str] = {
+    AttackName.PGD: "PGD on the surrogate",
+    AttackName.MOMENTUM_PGD: "momentum PGD on the surrogate",
+    EOT_PGD: "adaptive: PGD on the surrogate behind noise like the target's, averaged out",
+    AttackName.SQUARE: "Square, by the vote counts of queries",
+    ADAPTIVE_SQUARE: f"adaptive: Square with {ADAPTIVE_VOTES} times the votes in each query",
+    AttackName.HOP_SKIP_JUMP: "HopSkipJump, by the labels of queries",
+    RANDOM_NOISE: f"control, no attack: the best of {RANDOM_TRIES} random points",
+    WHITE_BOX: "upper bound, not black-box: PGD on the target itself, its noise averaged out",
+}
+"""What the names mean."""
+
+
+def clean_table(clean: CleanAccuracy) -> str:
+    """Return the accuracies without attack."""
+    rows = [
+        ("noiseless", as_percent(clean.noiseless)),
+        ("one noisy vote", as_percent(clean.one_vote)),
+        ("voted, one reply", as_percent(clean.voted)),
+        ("voted, mean over replies", percent(clean.mean_voted)),
+        ("stably right", as_percent(clean.stably_right)),
+        ("of these, turned by fresh noise alone", as_percent(clean.benign_fooled)),
+        (
+            "of these, wrong replies by noise alone",
+            mean_text(clean.benign_flip_probability, clean.benign_flip_interval),
+        ),
+        ("abstained, one reply", as_percent(clean.abstained)),
+        (f"voted {AGAINST}", paired_text(clean.paired)),
+    ]
+    return table("Accuracy on the same samples", ("", "share [interval]"), rows)
+
+
+def attacks_section(rows: Sequence[AttackRow]) -> str:
+    """Return what the attacks did: submitted examples, then the worst restarts."""
+    if not rows:
+        return ""
+    parts = [
+        paragraph(
+            "Robust accuracy: share of all samples that one fresh reply answers right. Verified "
+            "success: of the stably right samples, those with most fresh replies wrong; seen once: "
+            "those that the attacker saw wrong, perhaps by luck. Wrong replies: their mean share "
+            "over the stably right samples. Adaptive attacks know of the noise; on the target "
+            "without noise the plain attack stands for them."
+        ),
+        scores_table(
+            "Submitted examples (restarts: the one with the highest loss on the surrogate)",
+            [(row, row.noiseless, row.noisy, row.paired) for row in rows],
+        ),
+        scores_table(
+            "Worst restart on the target, chosen by one query each and judged on fresh noise",
+            [
+                (row, row.worst_noiseless, row.worst_noisy, row.worst_paired)
+                for row in rows
+                if row.worst_noisy is not None
+            ],
+        ),
+    ]
+    return section("Under attack", *parts, abstention_table(rows))
+
+
+def scores_table(
+    caption: str, rows: Sequence[tuple[AttackRow, Score | None, Score | None, Paired | None]]
+) -> str:
+    """Return a table of scores."""
+    if not rows:
+        return ""
+    head = (
+        "attack", "what it is", "samples", "robust accuracy, noiseless", "robust accuracy, noisy",
+        AGAINST, "success, noiseless", "verified success, noisy", "seen once",
+        "wrong replies", "queries a sample", "of successes",
+    )  # fmt: skip
+    lines = [
+        (
+            row.attack,
+            ATTACKS.get(row.attack, row.family),
+            str(row.samples),
+            shown(noiseless, "robust_accuracy"),
+            shown(noisy, "robust_accuracy"),
+            "" if paired is None else paired_text(paired),
+            shown(noiseless, "attack_success_rate"),
+            shown(noisy, "attack_success_rate"),
+            shown(noisy, "one_check_success_rate"),
+            "" if noisy is None else mean_text(noisy.flip_probability, noisy.flip_interval),
+            "" if noisy is None else f"{noisy.queries:g}",
+            number_or_nothing(noisy),
+        )
+        for row, noiseless, noisy, paired in rows
+    ]
+    return table(caption, head, lines)
+
+
+def number_or_nothing(score: Score | None) -> str:
+    """Return the queries of the successes, if there are any."""
+    if score is None or score.queries_of_successes is None:
+        return ""
+    return f"{score.queries_of_successes:g}"
+
+
+def abstention_table(rows: Sequence[AttackRow]) -> str:
+    """Return what is left of the attacks where replies that abstain are turned away."""
+    lines = [
+        (row.attack, shown(row.noisy, "abstained"), shown(row.noisy, "wrong_and_sure"))
+        for row in rows
+        if row.noisy is not None
+    ]
+    return table(
+        "Where replies that abstain are turned away (one fresh reply, noisy target, all samples)",
+        ("attack", "abstained", "wrong and not abstained"),
+        lines,
+    )
+
+
+def worst_section(report: Report) -> str:
+    """Return the worst over all black-box attacks."""
+    worst = report.worst_case
+    if worst is None:
+        return ""
+    rows = [
+        ("noiseless", as_percent(worst.noiseless)),
+        ("noisy", as_percent(worst.noisy)),
+        (f"noisy {AGAINST}", paired_text(worst.paired)),
+    ]
+    return section(
+        "Worst case",
+        paragraph(f"The worst for each sample of: {'; '.join(worst.attacks)}."),
+        table("Robust accuracy under all black-box attacks", ("", "share [interval]"), rows),
+    )
+
+
+def bills_section(report: Report) -> str:
+    """Return what was asked of the target, attack and verification apart."""
+    rows = []
+    for row in report.attacks:
+        for name, score in (
+            ("noiseless", row.noiseless),
+            ("noisy", row.noisy),
+            ("worst restart, noiseless", row.worst_noiseless),
+            ("worst restart, noisy", row.worst_noisy),
+        ):
+            if score is not None:
+                attack, verification = score.attack, score.verification
+                bills = (attack.queries, attack.votes, verification.queries, verification.votes)
+                rows.append((f"{row.attack}, {name}", *(f"{count:,}" for count in bills)))
+    head = ("", "attack: queries", "votes", "verification: queries", "votes")
+    return section("Queries", table("Asked of the target", head, rows)) if rows else ""

@@ -1,0 +1,87 @@
+"""The threat model of a report in words: what the attacker wants, may and knows."""
+
+from collections.abc import Iterator
+
+from models.robustness.about import About
+from models.robustness.ball import Norm
+from models.robustness.plan import ADAPTIVE_VOTES, AttackName, Plan
+from models.robustness.run import Run
+
+QUERY_ATTACKS = (AttackName.SQUARE, AttackName.HOP_SKIP_JUMP)
+
+
+def threat_model(run: Run, about: About) -> tuple[str, ...]:
+    """Return the threat model, a sentence or two an item."""
+    return (
+        "Goal: any wrong class (untargeted).",
+        limit(run.plan),
+        *sees(run.plan),
+        surrogate(about),
+        budget(run.plan, len(run.samples)),
+        knows(run.plan),
+        seeds(run.subject.may_freeze),
+    )
+
+
+def limit(plan: Plan) -> str:
+    """Return the size of perturbations."""
+    norm = "any element" if plan.norm is Norm.LINF else "the L2 norm"
+    return f"Limit: perturbations of at most {plan.epsilon:g} in {norm}, inside the input range."
+
+
+def sees(plan: Plan) -> Iterator[str]:
+    """Yield what each kind of attack sees of the target."""
+    yield "Never seen: the target's weights, outputs or noise."
+    yield (
+        "Attacks on the surrogate see nothing of the target; the worst restart is chosen by the "
+        "vote counts of one reply each."
+    )
+    if plan.has(AttackName.SQUARE):
+        yield "Square sees the vote counts of each reply."
+    if plan.has(AttackName.HOP_SKIP_JUMP):
+        yield "HopSkipJump sees the mode of each reply."
+
+
+def surrogate(about: About) -> str:
+    """Return what the attacker has."""
+    if about.surrogate_fingerprint == about.target_fingerprint:
+        return (
+            "Has: the target itself, as its own surrogate. This is no black-box attack, whatever "
+            "the report calls it."
+        )
+    return "Has: a surrogate of his own with its gradients."
+
+
+def budget(plan: Plan, samples: int) -> str:
+    """Return how much the attacker may try, and on how many samples."""
+    found = f"Budget: {plan.restarts} restarts of {plan.steps} steps on the surrogate"
+    if not any(plan.has(attack) for attack in QUERY_ATTACKS):
+        return f"{found}; no attack by queries."
+    return (
+        f"{found}; {plan.queries} queries per sample of {plan.votes} votes each, on the first "
+        f"{min(plan.query_samples, samples)} of {samples} samples."
+    )
+
+
+def knows(plan: Plan) -> str:
+    """Return what the attacker knows of the noise."""
+    if not plan.adaptive:
+        return "No attack knows of the noise."
+    how = [f"average gradients over {plan.draws} draws of noise in the surrogate"]
+    if plan.has(AttackName.SQUARE):
+        how.append(f"ask for {ADAPTIVE_VOTES} times the votes in each query")
+    return (
+        "Adaptive attacks know kind and strength of the noise, but not its draws: they "
+        f"{', or '.join(how)}."
+    )
+
+
+def seeds(may_freeze: bool) -> str:
+    """Return whether the attacker could fix the noise."""
+    if not may_freeze:
+        return "The target draws all seeds itself, so nobody can fix its noise."
+    return (
+        "The target takes seeds from its clients. These attacks set none to their advantage; one "
+        "that does, attacks fixed noise, which the check of frozen noise is about. Where the noise "
+        "is to protect, forbid it (NOISEVOTE_ALLOW_CLIENT_SEED=false)."
+    )
