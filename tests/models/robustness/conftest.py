@@ -5,8 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from models.robustness.assessment import assess
+from models.robustness.report import Report
 from models.robustness.samples import Samples
 from models.robustness.surrogate import TorchSurrogate
+from tests.models.robustness.assessed import ABOUT, run_of
 from tests.models.robustness.worlds import drawn_samples
 
 torch.set_num_threads(1)
@@ -47,3 +50,9 @@ def small_network() -> nn.Module:
 @pytest.fixture(scope="session")
 def surrogate(small_network: nn.Module) -> TorchSurrogate:
     return TorchSurrogate(small_network)
+
+
+@pytest.fixture(scope="session")
+def report() -> Report:
+    """The report of the plan on the line, which every part of it can be read from."""
+    return assess(run_of(), ABOUT)

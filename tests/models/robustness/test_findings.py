@@ -13,7 +13,7 @@ from models.robustness.report import Report
 from models.robustness.report_html import html_report
 from models.robustness.scores import mean_interval
 from models.statistics import clopper_pearson
-from tests.models.robustness.test_assessment import (
+from tests.models.robustness.assessed import (
     ABOUT,
     PLAN,
     Guarded,
