@@ -25,7 +25,7 @@ from models.robustness.samples import Samples
 from models.robustness.scores import paired_of
 from models.robustness.state import FolderState
 from models.robustness.surrogate import TorchSurrogate, surrogate_from
-from models.robustness.transfer import TransferAttack, attack_surrogate, strongest
+from models.robustness.transfer import Restart, TransferAttack, attack_surrogate, strongest
 from models.robustness.trials import StepResult
 from models.robustness.watch import Watch
 from training.evaluate import Caster, NumberedExamples, Votes
@@ -114,8 +114,9 @@ def run_table11(bench: Bench, pair: Pair, plan: Table11Plan) -> ResultsFile:
     left = [s for s in (0.0, *plan.sigmas) if not file.having(sigma=s)]
     if not left:
         return file
-    identity = {"attack": attack, "target": target.fingerprint, "images": len(images)}
-    state = FolderState(bench.runs / FOLDER / f"{surrogate.name}-{target.name}", identity)
+    # Nothing of this depends on the target: another one is shown the same examples.
+    identity = {"attack": attack, "images": len(images)}
+    state = FolderState(bench.runs / FOLDER / f"{surrogate.name}-{len(images)}", identity)
     networks = surrogate, target
     shown = made_examples(bench, networks, pair, images, state)
     total = len(SHOWN) * len(images) * (len(left) + 1)
@@ -151,10 +152,10 @@ def made_examples(
             step = f"images {first}"
             made = state.load(step)
             if made is None:
-                made = attacked(surrogate, target, pair, part)
+                made = attacked(surrogate, target.card.input.range, pair, part)
                 state.save(step, made)
-            submitted.append(made.arrays["submitted"])
-            worst.append(made.arrays["worst"])
+            submitted.append(strongest(restarts_in(made)).examples)
+            worst.append(worst_of(made, target, part, submitted[-1]))
             bar.advance(task, len(part))
     return {
         "submitted": showing(images, np.concatenate(submitted)),
@@ -164,26 +165,48 @@ def made_examples(
 
 
 def attacked(
-    surrogate: TorchSurrogate, target: Checkpoint, pair: Pair, part: NumberedExamples
+    surrogate: TorchSurrogate, bounds: tuple[float, float], pair: Pair, part: NumberedExamples
 ) -> StepResult:
-    """Attack some images: the restart with the highest loss, and one that fools the target."""
-    low, high = target.card.input.range
+    """Attack some images: all restarts, ``examples`` and ``losses`` ``[restarts, n, ...]``."""
     samples = Samples(as_inputs(part.examples.inputs), part.examples.labels, part.numbers)
     attack = TransferAttack(
-        Ball(Norm.LINF, pair.epsilon, low, high), pair.step_size, pair.steps, seed=SEED
+        Ball(Norm.LINF, pair.epsilon, *bounds), pair.step_size, pair.steps, seed=SEED
     )
     restarts = [
         attack_surrogate(surrogate, samples, attack, restart, Watch())
         for restart in range(pair.restarts)
     ]
-    submitted = strongest(restarts).examples
+    return StepResult(
+        {},
+        {
+            "examples": np.stack([restart.examples for restart in restarts]),
+            "losses": np.stack([restart.losses for restart in restarts]),
+        },
+    )
+
+
+def restarts_in(made: StepResult) -> list[Restart]:
+    """Return the restarts that a step kept."""
+    arrays = made.arrays
+    return [
+        Restart(examples, losses)
+        for examples, losses in zip(arrays["examples"], arrays["losses"], strict=True)
+    ]
+
+
+def worst_of(
+    made: StepResult,
+    target: Checkpoint,
+    part: NumberedExamples,
+    submitted: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Return for each image a restart that the target gets wrong, else what is submitted."""
     worst = submitted.copy()
     caster = Caster(target, seed=0)
-    for restart in restarts:
-        examples = showing(part, restart.examples)
-        wrong = ~cast(caster, examples, 0.0, 1).is_correct(1)
+    for restart in restarts_in(made):
+        wrong = ~cast(caster, showing(part, restart.examples), 0.0, 1).is_correct(1)
         worst[wrong] = restart.examples[wrong]
-    return StepResult({}, {"submitted": submitted, "worst": worst})
+    return worst
 
 
 def showing(images: NumberedExamples, inputs: NDArray[np.float32]) -> NumberedExamples:
