@@ -11,6 +11,10 @@ PGD = Adversary(epsilon=0.3, step_size=0.15, steps=4, ramp=0.3)
 """For digits in 0..1. A single step of 1.25 epsilon (arXiv 2001.03994) costs a third, but
 `mnist_cnn` soon learns to deceive it: it stands that step and falls to ten small ones."""
 
+PGD_WIDE = Adversary(epsilon=0.38, step_size=0.13, steps=5)
+"""Wider than what is defended against, 0.3: under the narrow one alone, examples of another
+adversarially trained network turned 4 % of the images."""
+
 PGD_CIFAR = Adversary(epsilon=8 / 255, step_size=3 / 255, steps=4, ramp=0.3)
 """For pictures in 0..1; the paper's epsilon is lost, and this is the usual one."""
 
@@ -68,8 +72,7 @@ RECIPES: dict[str, Recipe] = {
             network="mnist_cnn",
             dataset="mnist",
             hardening=Hardening(sigma_train=AFTER_REPEATS, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=6, learning_rate=3e-3, precision="bfloat16"),
-            warm_start="mnist_cnn-mult-1.0",
+            schedule=Schedule(epochs=6, learning_rate=1e-2, precision="bfloat16"),
         ),
         Recipe(
             "mnist_cnn-mult-0.6",
@@ -112,7 +115,7 @@ RECIPES: dict[str, Recipe] = {
             schedule=Schedule(epochs=24, learning_rate=1e-2, precision="bfloat16", averaging=0.999),
         ),
         Recipe(
-            "mnist_cnn-adv",
+            "mnist_cnn-adv-0.3",
             network="mnist_cnn",
             dataset="mnist",
             hardening=Hardening(),
@@ -120,13 +123,22 @@ RECIPES: dict[str, Recipe] = {
             adversary=PGD,
         ),
         Recipe(
+            "mnist_cnn-adv",
+            network="mnist_cnn",
+            dataset="mnist",
+            hardening=Hardening(),
+            schedule=Schedule(epochs=4, learning_rate=2e-3, precision="bfloat16"),
+            warm_start="run:mnist_cnn-adv-0.3",
+            adversary=PGD_WIDE,
+        ),
+        Recipe(
             "mnist_cnn-adv-mult-0.4",
             network="mnist_cnn",
             dataset="mnist",
             hardening=Hardening(sigma_train=0.4, loss="marginal", output_draws=16, ramp=0.2),
-            schedule=Schedule(epochs=5, learning_rate=3e-3, precision="bfloat16"),
-            warm_start="run:mnist_cnn-adv",
-            adversary=replace(PGD, ramp=0.0),
+            schedule=Schedule(epochs=4, learning_rate=2e-3, precision="bfloat16"),
+            warm_start="run:mnist_cnn-adv-0.3",
+            adversary=PGD_WIDE,
         ),
         Recipe(
             "madry_cnn-adv",

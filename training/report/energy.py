@@ -12,7 +12,7 @@ from training.report.markdown import (
     shown_share,
     stored,
 )
-from training.results_file import Row, Table
+from training.results_file import Row, Table, read_table
 
 HARDENED = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40-mult-1.0")
 
@@ -35,6 +35,12 @@ read E times. Repeats are searched on validation images and confirmed on test im
 noise. The first table has the cheapest way that came close to many plain votes on validation
 images, confirmed on test images and paired with those votes; the second one the curves, on a
 part of the test images.
+"""
+
+ONE_PASS_TEXT = """### One pass with repeats, on all test images
+
+A network that was trained from its first step at the sigmas that repeats leave, beside the one that
+was trained at sigma 1.0 in all layers.
 """
 
 
@@ -103,6 +109,26 @@ def energy_sections(results: Path) -> list[str]:
             commands([curves]),
         ]
     return sections
+
+
+def repeats_section(results: Path) -> list[str]:
+    """Return the single passes with repeats that were measured on all test images, if any."""
+    tables = [read_table(path) for path in sorted((results / "evaluations").glob("*-repeats*.csv"))]
+    if not tables:
+        return []
+    rows = [
+        [
+            f"`{table.about['checkpoint'].split(',')[0]}`",
+            shown_repeats(row["repeats"]),
+            row["sigma"],
+            row["votes"],
+            shown_share(row),
+        ]
+        for table in tables
+        for row in table.rows
+    ]
+    head = ["network", "repeats", "sigma of one read", "votes", "accuracy"]
+    return [ONE_PASS_TEXT, markdown_table(head, rows), commands(tables)]
 
 
 def answer_table(answers: Table) -> str:

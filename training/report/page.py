@@ -8,7 +8,7 @@ command that makes it.
 from pathlib import Path
 
 from training.report.checkpoints import checkpoint_sections, selection_section
-from training.report.energy import energy_sections, midpoint_sections
+from training.report.energy import energy_sections, midpoint_sections, repeats_section
 from training.report.experiments import (
     distribution_section,
     learning_section,
@@ -53,6 +53,7 @@ def report(folder: Path) -> str:
         *selection_section(folder),
         *votes_section(folder),
         *energy_sections(folder),
+        *repeats_section(folder),
         *midpoint_sections(folder),
         *robustness_section(folder),
         *quantisation_section(folder),
