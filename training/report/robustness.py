@@ -19,9 +19,10 @@ target without noise, on the same examples: that noise helps or harms is said be
 PAIRS = {
     "mnist": ("madry_cnn-adv", "mnist_cnn-adv"),
     "mnist-hardened": ("madry_cnn-adv", "mnist_cnn-adv-mult-0.4"),
+    "mnist --target mnist_cnn-clean": ("madry_cnn-adv", "mnist_cnn-clean"),
     "cifar10": ("densenet40-adv", "densenet100-adv"),
 }
-"""Surrogate and target of each pair, by its name on the command line."""
+"""Surrogate and target of each pair, by its name on the command line; one of them undefended."""
 
 SIGNIFICANT = 0.01
 
