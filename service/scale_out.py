@@ -79,8 +79,22 @@ def build(arguments: dict[str, str]) -> Application:
     settings = load_settings()
     if "slots" not in settings.model_fields_set:
         settings = settings.model_copy(update={"slots": 1})
+    return deployed(Replica, asked, settings)
+
+
+def deployed(
+    replica: type[Replica], asked: ScaleOut, settings: Settings, *more: object
+) -> Application:
+    """Return the application of Ray Serve whose replicas are of a class.
+
+    Args:
+        replica: the class.
+        asked: how far to scale.
+        settings: of the app; the first argument of the class.
+        more: its further arguments.
+    """
     deployment = serve.deployment(
-        serve.ingress()(Replica),
+        serve.ingress()(replica),
         name="noisevote",
         max_ongoing_requests=ONGOING_REQUESTS,
         graceful_shutdown_timeout_s=GRACE_S,
@@ -98,5 +112,5 @@ def build(arguments: dict[str, str]) -> Application:
             ),
         ),
     )
-    application: Application = deployment.bind(settings)
+    application: Application = deployment.bind(settings, *more)
     return application
