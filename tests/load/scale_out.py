@@ -57,9 +57,8 @@ TEXT = f"""One replica of one slot on a local cluster: as it is, and with Ray's 
 its vote batcher. Batches hold up to {CLIENTS * VOTES} votes (`batch_size_fn`) and wait for the
 milliseconds named to be filled; so many are answered at once. All replicas run in one cluster and
 take turns in {ROUNDS} rounds; ratios to the replica as it is are medians over the rounds (least to
-greatest). In the mixture, {FEW_TO_ONE_OF_MANY} of {FEW_TO_ONE_OF_MANY + 1} requests ask for {FEW} vote
-and one for {MANY}; the latencies are those of {FEW} vote. CPU time is that of the replica, without
-Ray's proxy.
+greatest). In the mixture, {FEW_TO_ONE_OF_MANY} requests for {FEW} vote come to one for {MANY}; the
+latencies are those of {FEW} vote. CPU time is that of the replica, without Ray's proxy.
 
 """
 
