@@ -35,6 +35,7 @@ console = Console(stderr=True)
 
 ENGINE_SECONDS = 6.0
 SURROUNDINGS_SECONDS = 30.0
+RAY_SECONDS = 1.5
 ENGINE_CHECKPOINTS = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40", "densenet100")
 """Measured if they are shipped; of a name that is a beginning, the first checkpoint."""
 
@@ -64,7 +65,7 @@ def run(
         "surroundings": {"surroundings": lambda: surroundings_rows(seconds * SURROUNDINGS_SECONDS)},
         "scaling": {"scaling": lambda: scaling_rows(cores, lengths)},
         "peers": {"peers": lambda: peer_rows(lengths, peer or ())},
-        "ray": {"scale_out": lambda: scale_out_rows(lengths.peak)},
+        "ray": {"scale_out": lambda: scale_out_rows(seconds * RAY_SECONDS)},
         "attack": {
             "attack": lambda: duration_rows(cores, images),
             "attack_load": lambda: interleaved_rows(cores, images, lengths.step),

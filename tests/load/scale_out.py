@@ -19,7 +19,7 @@ from tests.load.http_load import CLIENTS, VOTES, Row, load_columns, predict_requ
 from tests.load.servers import Command, Server, cpu_s_of, processes_of, running
 from training.report.markdown import markdown_table
 
-ROUNDS = 5
+ROUNDS = 8
 FEW, MANY = 1, 200
 FEW_TO_ONE_OF_MANY = 15
 MIXTURE = 16 * 8 + 1
@@ -113,7 +113,7 @@ def scale_out_rows(seconds: float) -> Iterator[Row]:
         windows: dict[tuple[str, str], list[Window]] = {}
         for number in range(ROUNDS):
             for load in loads:
-                for name in contenders if number % 2 == 0 else reversed(contenders):
+                for name in rotated(contenders, number):
                     found = measured(server, name, load, seconds, seed=number)
                     windows.setdefault((load.name, name), []).append(found)
     for load in loads:
@@ -121,6 +121,12 @@ def scale_out_rows(seconds: float) -> Iterator[Row]:
             ours, base = windows[load.name, name], windows[load.name, ALONE]
             title = str(BATCHED.get(name, "as it is"))
             yield {"load": load.name, "replica": title, **columns_of(ours), **ratios(ours, base)}
+
+
+def rotated(names: Sequence[str], by: int) -> list[str]:
+    """Return names from another one on, so that each is the first as often."""
+    start = by % len(names)
+    return [*names[start:], *names[:start]]
 
 
 def cluster() -> Command:
