@@ -58,8 +58,9 @@ its vote batcher. Batches hold up to {CLIENTS * VOTES} votes (`batch_size_fn`) a
 milliseconds named to be filled; so many are answered at once. All replicas run in one cluster and
 take turns in {ROUNDS} rounds; ratios to the replica as it is are medians over the rounds (least to
 greatest). In the mixture, {FEW_TO_ONE_OF_MANY} requests for {FEW} vote come to one for {MANY}; the
-latencies are those of {FEW} vote. The queues have room for all, so nothing is refused. CPU time
-is that of the replica, without Ray's proxy.
+latencies are those of {FEW} vote. Its rounds are short, so the ratios of p99 compare the slowest of
+some dozens of answers. The queues have room for all, so nothing is refused. CPU time is that of the
+replica, without Ray's proxy.
 
 """
 
