@@ -3,9 +3,13 @@
 Ray starts replicas, spreads requests over them, and adds and removes them. Each replica is the same
 app as everywhere (``create_app``), with one slot and its own vote batcher. Ray's ``serve.batch`` is
 not used, though its ``batch_size_fn`` could weigh requests by their votes: it hands over whole
-requests, while the app's batcher mixes single votes of many requests in one forward pass, lets
-decided requests go and refuses what would wait too long. A second batcher before it would only
-add a wait.
+requests and answers them together, while the app's batcher mixes single votes of many requests in
+one forward pass, lets decided requests go and refuses what would wait too long. Measured before the
+app's batcher as Ray sets it by default (320 votes a batch), it brought 1.01 times the answers/s of
+20 votes (0.84 to 1.24 in 8 rounds), 0.91 of the replica's CPU time (0.80 to 1.00), and for single
+votes among requests of 200, at half the peak, a p99 of 319 instead of 180 ms; without a wait and
+with 4 batches at once 1.12 (0.96 to 1.29), 0.92 (0.79 to 0.98) and 161 ms, but 902 instead of 426
+ms at the peak (``tests/load/results``).
 
 What Ray cannot see from outside is how much waits: a request of 1000 votes counts as one. So each
 replica tells how full its queue is, by the cost of its votes, and the replicas are scaled by that.
@@ -79,8 +83,22 @@ def build(arguments: dict[str, str]) -> Application:
     settings = load_settings()
     if "slots" not in settings.model_fields_set:
         settings = settings.model_copy(update={"slots": 1})
+    return deployed(Replica, asked, settings)
+
+
+def deployed(
+    replica: type[Replica], asked: ScaleOut, settings: Settings, *more: object
+) -> Application:
+    """Return the application of Ray Serve whose replicas are of a class.
+
+    Args:
+        replica: the class.
+        asked: how far to scale.
+        settings: of the app; the first argument of the class.
+        more: its further arguments.
+    """
     deployment = serve.deployment(
-        serve.ingress()(Replica),
+        serve.ingress()(replica),
         name="noisevote",
         max_ongoing_requests=ONGOING_REQUESTS,
         graceful_shutdown_timeout_s=GRACE_S,
@@ -98,5 +116,5 @@ def build(arguments: dict[str, str]) -> Application:
             ),
         ),
     )
-    application: Application = deployment.bind(settings)
+    application: Application = deployment.bind(settings, *more)
     return application

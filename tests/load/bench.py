@@ -1,6 +1,7 @@
 """The benchmarks: ``make bench``, or ``python -m tests.load.bench engine http scaling page``.
 
-``peers`` and ``attack`` (an assessment, and requests beside it) are run only if they are named.
+``peers``, ``ray`` (on Ray Serve, with and without its batches) and ``attack`` (an assessment, and
+requests beside it) are run only if they are named.
 
 Each writes its rows to ``tests/load/results``; ``page`` makes tables and figures of them.
 """
@@ -26,6 +27,7 @@ from tests.load.overhead import overhead_rows
 from tests.load.overload import overload_rows
 from tests.load.page import RESULTS, write_page
 from tests.load.peers import peer_rows
+from tests.load.scale_out import scale_out_rows
 from tests.load.surroundings import surroundings_rows
 from training.results_file import as_text, machine, write_table
 
@@ -33,6 +35,7 @@ console = Console(stderr=True)
 
 ENGINE_SECONDS = 6.0
 SURROUNDINGS_SECONDS = 30.0
+RAY_SECONDS = 1.5
 ENGINE_CHECKPOINTS = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40", "densenet100")
 """Measured if they are shipped; of a name that is a beginning, the first checkpoint."""
 
@@ -41,7 +44,7 @@ def run(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            help="engine, http, surroundings, scaling, page; and only if named: peers, attack."
+            help="engine, http, surroundings, scaling, page; and only if named: peers, ray, attack."
         ),
     ] = None,
     peer: Annotated[list[str] | None, typer.Option(help="Only these peers.")] = None,
@@ -62,6 +65,7 @@ def run(
         "surroundings": {"surroundings": lambda: surroundings_rows(seconds * SURROUNDINGS_SECONDS)},
         "scaling": {"scaling": lambda: scaling_rows(cores, lengths)},
         "peers": {"peers": lambda: peer_rows(lengths, peer or ())},
+        "ray": {"scale_out": lambda: scale_out_rows(seconds * RAY_SECONDS)},
         "attack": {
             "attack": lambda: duration_rows(cores, images),
             "attack_load": lambda: interleaved_rows(cores, images, lengths.step),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.load.overload import overload_findings
+from tests.load.scale_out import scale_out_section
 from training.report.figures.style import new_figure, save, series_style, settings
 from training.report.markdown import markdown_table
 from training.results_file import Row, Table, read_table
@@ -247,6 +248,7 @@ SECTIONS: dict[str, Callable[[Table], str]] = {
     "overload": overload_section,
     "scaling": scaling_section,
     "peers": peers_section,
+    "scale_out": lambda table: scale_out_section(table.rows),
     "attack": attack_section,
     "attack_load": attack_load_section,
 }
