@@ -12,8 +12,8 @@ PGD = Adversary(epsilon=0.3, step_size=0.15, steps=4, ramp=0.3)
 `mnist_cnn` soon learns to deceive it: it stands that step and falls to ten small ones."""
 
 PGD_WIDE = Adversary(epsilon=0.38, step_size=0.13, steps=5)
-"""Wider than what is defended against, 0.3: under the narrow one alone, examples of another
-adversarially trained network turned 4 % of the images."""
+"""Wider than what is defended against, 0.3: examples of another adversarially trained network turn
+more of the images of one that was trained with the narrow one alone."""
 
 PGD_CIFAR = Adversary(epsilon=8 / 255, step_size=3 / 255, steps=4, ramp=0.3)
 """For pictures in 0..1; the paper's epsilon is lost, and this is the usual one."""

@@ -4,7 +4,7 @@ Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which col
 can tell apart; every series has a marker and a line style as well, for print in grey.
 """
 
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "noisevote",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # matplotlib's list of others stands at every text
     "font.size": 9,
     "axes.grid": True,
     "grid.color": "#DDDDDD",
@@ -60,7 +61,10 @@ def new_figure(width: float, height: float) -> Figure:
 def save(figure: Figure, folder: Path, name: str) -> None:
     """Write a figure as SVG and PNG, without dates and versions."""
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
+    drawing = StringIO()
+    figure.savefig(drawing, format="svg", metadata={"Date": None, "Creator": None})
+    lines = (line.strip() for line in drawing.getvalue().splitlines())
+    (folder / f"{name}.svg").write_text("\n".join(lines) + "\n")  # without indentation
     picture = BytesIO()
     figure.savefig(picture, dpi=PNG_DPI, format="png", metadata={"Software": None})
     few_colours = Image.open(picture).convert("RGB").quantize(PNG_COLOURS)
