@@ -26,8 +26,7 @@ from service.jobs.setup import NEEDS_TORCH, about_of, checked_pair
 from service.voting.batcher import GIGA
 from service.wire.attack import AttackRequest
 from service.wire.errors import input_error_from
-from service.wire.parsing import object_in
-from service.wire.requests import shortened
+from service.wire.parsing import check_names, object_in
 
 INTERFACE = "over HTTP, POST /predict, priority low"
 PICTURE_AXES = 3
@@ -96,14 +95,7 @@ def request_from(body: bytes | bytearray) -> AttackRequest:
         NotJsonError: it is not JSON, or nested too deeply.
         InputError: a field is unknown or out of range.
     """
-    content = object_in(body)
-    fields = AttackRequest.model_fields
-    unknown = next((name for name in content if name not in fields), None)
-    if unknown is not None:
-        raise InputError(
-            f"there is no field {shortened(unknown)}; there are: {', '.join(fields)}",
-            field=unknown[:80],
-        )
+    check_names(object_in(body), AttackRequest)
     try:
         return AttackRequest.model_validate_json(bytes(body))
     except ValidationError as error:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from models.errors import InputError, LimitError
@@ -47,14 +47,23 @@ def validated(content: dict[str, Any]) -> PredictRequest:
     Raises:
         InputError: a field is unknown or out of range.
     """
-    fields = PredictRequest.model_fields
+    check_names(content, PredictRequest)
+    try:
+        return PredictRequest.model_validate(content)
+    except ValidationError as error:
+        raise input_error_from(error) from None
+
+
+def check_names(content: dict[str, Any], model: type[BaseModel]) -> None:
+    """Refuse a field that a request does not have.
+
+    Raises:
+        InputError: there is one; it says which there are.
+    """
+    fields = model.model_fields
     unknown = next((name for name in content if name not in fields), None)
     if unknown is not None:
         raise InputError(
             f"there is no field {shortened(unknown)}; there are: {', '.join(fields)}",
             field=unknown[:80],
         )
-    try:
-        return PredictRequest.model_validate(content)
-    except ValidationError as error:
-        raise input_error_from(error) from None

@@ -121,8 +121,9 @@ async def test_while_the_queue_is_full_predictions_are_turned_away_unread() -> N
     gate = store.gated.gated.gate
     body = json.dumps({"inputs": [noise_image()], "votes": 10}).encode()
     with one_slot(queue_gmacs=1e-3) as backend:
-        app = create_app(Settings(slots=1))
-        app.state.predictor = Predictor(Settings(slots=1), store, backend)
+        settings = Settings(slots=1)
+        app = create_app(settings)
+        app.state.predictor = Predictor(settings, store, backend)
         async with client_of(app) as client:
             gate.set()
             await client.post("/predict", content=body)  # measures the speed
@@ -135,6 +136,13 @@ async def test_while_the_queue_is_full_predictions_are_turned_away_unread() -> N
                 assert int(reply.headers["retry-after"]) >= 1
                 assert reply.headers["x-request-id"]
             assert (await client.get("/predict")).status_code == 405
+            token = app.state.predictor.settings.internal_token.get_secret_value()
+            own = {"Authorization": f"Bearer {token}"}
+            reply = await client.post("/predict", content=b"not JSON", headers=own)
+            error_in(reply, 400, "not_json")
+            app.state.closing.set()
+            error_in(await client.post("/predict", content=body), 503, "draining")
+            app.state.closing.clear()
             gate.set()
             assert [reply.status_code for reply in await asyncio.gather(*asking)] == [200] * 8
             error_in(await client.post("/predict", content=b"not JSON"), 400, "not_json")
