@@ -10,16 +10,16 @@
         report = attacks.report(job.id)
 """
 
-import json
 import uuid
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import httpx
 
 from models.robustness.report import Report
 from service.client.clients import AsyncClient, Client
-from service.client.exchange import ServiceError, broken_off
+from service.client.received import events_of, events_of_async
 from service.wire.attack import AttackRequest, JobList, JobStatus
 
 
@@ -58,12 +58,8 @@ class Attacks:
             ServiceError: there is no such job, or the stream broke off.
         """
         response = self._client.send("GET", f"/attack/{job_id}/events", is_streamed=True)
-        try:
-            yield from statuses_in(response.iter_lines())
-        except httpx.TransportError as error:
-            raise broken_off(error) from error
-        finally:
-            response.close()
+        for _, data in events_of(response):
+            yield JobStatus.model_validate_json(data)
 
     def cancel(self, job_id: str) -> JobStatus:
         """Stop a job."""
@@ -113,18 +109,9 @@ class AsyncAttacks:
     async def watch(self, job_id: str) -> AsyncIterator[JobStatus]:
         """Yield how far a job has come; see :meth:`Attacks.watch`."""
         response = await self._client.send("GET", f"/attack/{job_id}/events", is_streamed=True)
-        try:
-            lines: list[str] = []
-            async for line in response.aiter_lines():
-                lines.append(line)
-                if line == "":
-                    for found in statuses_in(lines):
-                        yield found
-                    lines.clear()
-        except httpx.TransportError as error:
-            raise broken_off(error) from error
-        finally:
-            await response.aclose()
+        async with aclosing(events_of_async(response)) as events:
+            async for _, data in events:
+                yield JobStatus.model_validate_json(data)
 
     async def cancel(self, job_id: str) -> JobStatus:
         """Stop a job."""
@@ -159,21 +146,3 @@ def posted(asked: AttackRequest) -> dict[str, Any]:
 def status_in(response: httpx.Response) -> JobStatus:
     """Return the job that a reply holds."""
     return JobStatus.model_validate_json(response.content)
-
-
-def statuses_in(lines: Iterable[str]) -> Iterator[JobStatus]:
-    """Yield what a stream of events holds.
-
-    Raises:
-        ServiceError: one of them is an error.
-    """
-    name = ""
-    for line in lines:
-        field, _, value = line.partition(": ")
-        if field == "event":
-            name = value
-        elif field == "data" and name == "error":
-            detail = json.loads(value)["error"]
-            raise ServiceError(detail["message"], None, detail)
-        elif field == "data":
-            yield JobStatus.model_validate_json(value)

@@ -12,12 +12,14 @@ as long as its ``Retry-After`` says. A prediction may be asked for twice: it cha
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-from service.client.exchange import Exchange, Retry, broken_off, checked, events_in
+from service.client.exchange import Exchange, Retry, checked
+from service.client.received import events_of, events_of_async
 from service.wire.replies import CheckpointList, PredictResponse, ServedCheckpoint, VotesEvent
 from service.wire.requests import PredictRequest
 
@@ -94,12 +96,8 @@ class Client(BaseClient):
             ServiceError: it was refused, or broke off.
         """
         response = self.send("POST", "/predict/stream", is_streamed=True, **self._posted(asked))
-        try:
-            yield from events_in(response.iter_lines())
-        except httpx.TransportError as error:
-            raise broken_off(error) from error
-        finally:
-            response.close()
+        for name, data in events_of(response):
+            yield votes_or_answer(name, data)
 
     def checkpoints(self) -> CheckpointList:
         """Return the checkpoints that serve."""
@@ -194,18 +192,9 @@ class AsyncClient(BaseClient):
         """Yield votes, then the answer; see :meth:`Client.stream`."""
         sent = self._posted(asked)
         response = await self.send("POST", "/predict/stream", is_streamed=True, **sent)
-        try:
-            lines: list[str] = []
-            async for line in response.aiter_lines():
-                lines.append(line)
-                if line == "":
-                    for found in events_in(lines):
-                        yield found
-                    lines.clear()
-        except httpx.TransportError as error:
-            raise broken_off(error) from error
-        finally:
-            await response.aclose()
+        async with aclosing(events_of_async(response)) as events:
+            async for name, data in events:
+                yield votes_or_answer(name, data)
 
     async def checkpoints(self) -> CheckpointList:
         """Return the checkpoints that serve."""
@@ -236,3 +225,9 @@ class AsyncClient(BaseClient):
                     return checked(response)
                 await response.aclose()
             await self._pause(wait_s or 0)
+
+
+def votes_or_answer(name: str, data: str) -> VotesEvent | PredictResponse:
+    """Return what an event of a prediction holds."""
+    body = PredictResponse if name == "result" else VotesEvent
+    return body.model_validate_json(data)

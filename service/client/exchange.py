@@ -1,15 +1,12 @@
 """How a client deals with the service's answers: when it asks again, what it makes of them."""
 
-import json
 import random
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from models.errors import NoisevoteError
-from service.wire.replies import PredictResponse, VotesEvent
 
 RETRIED = {429, 502, 503}
 """Statuses after which the same request may succeed: overload, a proxy in between, draining."""
@@ -103,25 +100,6 @@ def checked(response: httpx.Response) -> httpx.Response:
     except (ValueError, LookupError, TypeError):
         detail, message = {}, f"the service answered {response.status_code}"
     raise ServiceError(message, response.status_code, detail)
-
-
-def events_in(lines: Iterable[str]) -> Iterator[VotesEvent | PredictResponse]:
-    """Yield what a stream of events holds.
-
-    Raises:
-        ServiceError: one of them is an error.
-    """
-    name = ""
-    for line in lines:
-        field, _, value = line.partition(": ")
-        if field == "event":
-            name = value
-        elif field == "data" and name == "error":
-            detail = json.loads(value)["error"]
-            raise ServiceError(detail["message"], None, detail)
-        elif field == "data":
-            body = PredictResponse if name == "result" else VotesEvent
-            yield body.model_validate_json(value)
 
 
 def broken_off(error: httpx.TransportError) -> ServiceError:
