@@ -11,6 +11,7 @@ from rich.table import Table
 
 from models.cores import allowed_cores
 from models.datasets import data_dir, load_dataset
+from models.errors import InputError
 from training.cli_options import (
     AllowUnknown,
     DataDir,
@@ -19,6 +20,7 @@ from training.cli_options import (
     given_command,
     images_progress,
 )
+from training.experiments.ablation import BASE, CHANGES, Ablation, AblationPlan
 from training.experiments.bench import Bench
 from training.experiments.distributions import DistributionPlan, run_distributions
 from training.experiments.energy import EnergyExperiment, EnergyPlan
@@ -34,7 +36,7 @@ from training.noise_setting import parse_map
 from training.report.page import RESULTS
 
 Plan = TypeVar("Plan", bound=Any)
-Entry = TypeVar("Entry", int, float)
+Entry = TypeVar("Entry", int, float, str)
 
 experiments = typer.Typer(
     help="Run an experiment; it goes on where it was. --smoke runs it on made-up data in seconds.",
@@ -214,6 +216,23 @@ def widths(
     small = WidthPlan(units=(16,), epochs=1, votes=3)
     plan = planned(context.obj, WidthPlan(), small, units=tuple_of(units), epochs=epochs)
     run_widths(context.obj, recipe, plan)
+
+
+@experiments.command()
+def ablation(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="Recipe that is changed.")] = "mnist_cnn-mult-grid",
+    change: Annotated[
+        list[str] | None, typer.Option(help=f"One of {', '.join(CHANGES)}; default all.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+) -> None:
+    """What each part of a hardening recipe gains, one change at a time."""
+    if wrong := sorted(set(change or ()) - CHANGES.keys()):
+        raise InputError(f"change is {wrong[0]!r}; it must be one of {', '.join(CHANGES)}")
+    small = AblationPlan(changes=(BASE, "cross-entropy"), sigmas=(0.0, 1.0), votes=3)
+    plan = planned(context.obj, AblationPlan(), small, changes=tuple_of(change), epochs=epochs)
+    Ablation(context.obj, recipe, plan).run()
 
 
 @experiments.command("table11")

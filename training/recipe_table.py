@@ -233,7 +233,7 @@ RECIPES: dict[str, Recipe] = {
             network="densenet40",
             dataset="cifar10",
             hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=replace(DENSENET_SCHEDULE, learning_rate=3e-3),
+            schedule=replace(DENSENET_SCHEDULE, epochs=1, learning_rate=3e-3),
             validation_images=2000,
             warm_start="run:densenet40-clean",
         ),

@@ -11,6 +11,7 @@ from training.experiments.energy import MOST_PASSES, TOLERANCES
 from training.experiments.energy_search import LADDER
 from training.experiments.made_up import TEST_IMAGES, VALIDATION_IMAGES, made_up_dataset
 from training.noise_setting import parse_repeats
+from training.report.experiments import ablation_section
 from training.results_file import Row, Table, read_table
 
 GRID = "mnist_cnn-mult-grid"
@@ -119,6 +120,12 @@ def test_votes_are_counted_by_mode_and_by_means(smoke: Smoke) -> None:
     assert {row["rule"] for row in rows} == {"mode", "mean_output", "mean_probability"}
 
 
+def test_votes_of_a_lossy_copy_are_counted_on_its_exact_pixels(smoke: Smoke) -> None:
+    smoke.run("votes", "densenet40-mult-1.0", "--images", "8", "--votes", "2")
+    split = smoke.table("votes/densenet40-mult-1.0").about["split"]
+    assert split == "exact_test, 8 images spread over it, seed 2"
+
+
 def test_midpoints_then_energy(smoke: Smoke) -> None:
     smoke.run("midpoints", HARDENED)
     fits = smoke.table(f"midpoints/{HARDENED}").rows
@@ -169,6 +176,36 @@ def test_widths_are_trained_at_their_width(smoke: Smoke) -> None:
     store = CheckpointStore(smoke.folder / "runs" / "checkpoints")
     card = store.find(f"{GRID}-fc_units-16").card
     assert {point.name: point.shape for point in card.noise_points}["fc1"] == (16,)
+
+
+def test_ablation_changes_one_thing_and_pairs_with_the_recipe_as_it_is(smoke: Smoke) -> None:
+    smoke.run("ablation", GRID, "--change", "warm-start")
+    table = smoke.table(f"ablation/{GRID}")
+    assert [(row["change"], row["sigma"], row["votes"]) for row in table.rows] == [
+        (change, sigma, votes)
+        for change in ("none", "warm-start")
+        for sigma, votes in (("0", "1"), ("1", "1"), ("1", "3"))
+    ]
+    as_it_is, changed = table.rows[:3], table.rows[3:]
+    assert all(float(row["difference"]) == 0 for row in as_it_is)
+    for row, reference in zip(changed, as_it_is, strict=True):
+        assert row["reference_correct"] == reference["correct"]
+        gained, lost = int(row["only_this_right"]), int(row["only_reference_right"])
+        assert int(row["correct"]) - int(reference["correct"]) == gained - lost
+    assert changed[0]["trained_by"] == (
+        f"noisevote-train train {GRID} --name {GRID}-ablation-warm-start --epochs 2 "
+        f"--set warm_start=run:{GRID}-0"
+    )
+    section = "\n".join(ablation_section(smoke.folder / "results"))
+    assert "| warm-start | `warm_start=clean` |" in section
+
+
+def test_unknown_change_is_refused_with_those_that_are(
+    smoke: Smoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(AssertionError):
+        smoke.run("ablation", GRID, "--change", "magic")
+    assert "change is 'magic'; it must be one of none, seed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("network", list(NETWORKS))

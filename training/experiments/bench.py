@@ -74,6 +74,11 @@ class Bench:
         dataset = self.dataset(checkpoint.card.training.recipe["dataset"])
         return [split for split in Split if has_split(dataset, split)]
 
+    def reported(self, checkpoint: Checkpoint) -> Split:
+        """Return the split that figures are reported on: exact pixels where the data have both."""
+        dataset = self.dataset(checkpoint.card.training.recipe["dataset"])
+        return Split.EXACT_TEST if has_split(dataset, Split.EXACT_TEST) else Split.TEST
+
     def recipe(self, recipe: Recipe) -> Recipe:
         """Return the recipe that is trained: a small one where all is made up."""
         return shrunk(recipe) if self.is_smoke else recipe

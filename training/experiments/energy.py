@@ -87,6 +87,7 @@ class EnergyExperiment:
     def __init__(self, bench: Bench, checkpoint: Checkpoint, plan: EnergyPlan) -> None:
         self.bench, self.checkpoint, self.plan = bench, checkpoint, plan
         self.kind = checkpoint.card.noise.kind
+        self.test = bench.reported(checkpoint)
         points = checkpoint.card.noise_points
         check_energy(plan.energy, [point.name for point in points])
         self.budget = Budget(points, plan.energy or energy_by_macs(points), MOST_PASSES)
@@ -96,7 +97,7 @@ class EnergyExperiment:
             "noise": f"{self.kind}, sigma {plan.sigma:g}",
             "energy": given,
             "splits": f"at most {plan.images} images spread over each; "
-            + "; ".join(f"{name}: seed {SEEDS[name]}" for name in (Split.TEST, Split.VALIDATION)),
+            + "; ".join(f"{name}: seed {SEEDS[name]}" for name in (self.test, Split.VALIDATION)),
         }
         name = f"{FOLDER}/{checkpoint.name}"
         self.curves = bench.file(f"{name}.csv", checkpoint, CURVE_COLUMNS, **about)
@@ -104,7 +105,7 @@ class EnergyExperiment:
 
     def run(self) -> None:
         """Measure the four curves and confirm the answer, as far as they are missing."""
-        for split in (Split.VALIDATION, Split.TEST):
+        for split in (Split.VALIDATION, self.test):
             self.votes_curve(split)
         self.quieter_curve()
         self.search()
@@ -160,9 +161,9 @@ class EnergyExperiment:
         """Measure one pass at lower sigma."""
         if self.curves.having(curve="quieter"):
             return
-        images = self.images(Split.TEST)
+        images = self.images(self.test)
         with self.bench.caster(
-            self.checkpoint, Split.TEST, len(images) * len(self.counts)
+            self.checkpoint, self.test, len(images) * len(self.counts)
         ) as caster:
             points = [
                 OperatingPoint(
@@ -170,7 +171,7 @@ class EnergyExperiment:
                 )
                 for energy in self.counts
             ]
-        self.add("quieter", Split.TEST, points)
+        self.add("quieter", self.test, points)
 
     def search(self) -> None:
         """Find repeats on validation images, and measure them with several votes."""
@@ -215,13 +216,13 @@ class EnergyExperiment:
             "both": pareto(self.points("both", Split.VALIDATION)),
         }
         for curve, points in chosen.items():
-            if self.curves.having(curve=curve, split=Split.TEST):
+            if self.curves.having(curve=curve, split=self.test):
                 continue
             confirmed = []
             for repeats in unique([point.repeats for point in points]):
                 counts = sorted({p.votes for p in points if p.repeats == repeats})
-                confirmed += self.cast(Split.TEST, repeats, counts, f"confirm {curve}")
-            self.add(curve, Split.TEST, confirmed)
+                confirmed += self.cast(self.test, repeats, counts, f"confirm {curve}")
+            self.add(curve, self.test, confirmed)
 
     def answer(self) -> None:
         """Confirm the cheapest ways to come close to the reference votes on all test images."""
@@ -229,7 +230,7 @@ class EnergyExperiment:
         if not left:
             return
         reference = max(self.points("votes", Split.VALIDATION), key=lambda point: point.votes)
-        images = self.bench.images(self.checkpoint, Split.TEST)
+        images = self.bench.images(self.checkpoint, self.test)
         images, _ = images.spread(self.plan.answer_images or len(images))
         is_reference_right = self.is_right(reference, images)
         for tolerance in left:
@@ -254,7 +255,7 @@ class EnergyExperiment:
 
     def is_right(self, point: OperatingPoint, images: NumberedExamples) -> NDArray[np.bool_]:
         """Return whether votes and repeats are right on each test image."""
-        with self.bench.caster(self.checkpoint, Split.TEST, len(images)) as caster:
+        with self.bench.caster(self.checkpoint, self.test, len(images)) as caster:
             votes = caster.cast(images, self.noise(point.repeats), point.votes)
         return votes.is_correct(point.votes)
 

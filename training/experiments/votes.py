@@ -12,7 +12,6 @@ from training.evaluate import REPORTED_VOTES, Rule
 from training.experiments.bench import SEEDS, Bench
 from training.noise_setting import NoiseSetting
 from training.results_file import SHARE_COLUMNS, share
-from training.splits import Split
 
 COLUMNS = ("sigma", "rule", "votes", *SHARE_COLUMNS)
 FOLDER = "votes"
@@ -29,18 +28,19 @@ class VotesPlan:
 
 def run_votes(bench: Bench, checkpoint: Checkpoint, plan: VotesPlan) -> None:
     """Write the accuracy of each rule after 1, 2, 3, ... votes."""
-    images, _ = bench.images(checkpoint, Split.TEST).spread(plan.images)
+    split = bench.reported(checkpoint)
+    images, _ = bench.images(checkpoint, split).spread(plan.images)
     kind = checkpoint.card.noise.kind
     file = bench.file(
         f"{FOLDER}/{checkpoint.name}.csv",
         checkpoint,
         COLUMNS,
         noise=str(kind),
-        split=f"test, {len(images)} images spread over it, seed {SEEDS[Split.TEST]}",
+        split=f"{split}, {len(images)} images spread over it, seed {SEEDS[split]}",
         votes=str(plan.votes),
     )
     left = [sigma for sigma in plan.sigmas if not file.having(sigma=sigma)]
-    with bench.caster(checkpoint, Split.TEST, len(left) * len(images)) as caster:
+    with bench.caster(checkpoint, split, len(left) * len(images)) as caster:
         for sigma in left:
             cast = caster.cast(images, NoiseSetting(kind, sigma), plan.votes)
             counts = sorted({*(t for t in REPORTED_VOTES if t < plan.votes), plan.votes})

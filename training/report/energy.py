@@ -9,6 +9,7 @@ from training.report.markdown import (
     markdown_table,
     names_in,
     open_row,
+    shown_difference,
     shown_share,
     stored,
 )
@@ -136,9 +137,6 @@ def answer_table(answers: Table) -> str:
     rows = []
     for row in answers.rows:
         reference = 100 * int(row["reference_correct"]) / int(row["images"])
-        difference, low, high = (
-            100 * float(row[key]) for key in ("difference", "difference_low", "difference_high")
-        )
         rows.append(
             [
                 f"{100 * float(row['tolerance']):g}",
@@ -147,7 +145,7 @@ def answer_table(answers: Table) -> str:
                 shown_repeats(row["repeats"]),
                 shown_share(row),
                 f"{reference:.2f} ({row['reference_votes']})",
-                f"{difference:+.2f} [{low:+.2f}, {high:+.2f}]",
+                shown_difference(row),
             ]
         )
     head = [
@@ -159,7 +157,7 @@ def answer_table(answers: Table) -> str:
 
 def energy_table(curves: Table) -> str:
     """Return votes, a quieter pass, and the best of repeats and votes, on test images."""
-    test = [row for row in curves.rows if row["split"] == "test"]
+    test = [row for row in curves.rows if row["split"] != "validation"]
     shown = {"votes": "votes", "quieter": "a quieter pass", "both": "repeats and votes"}
     rows = [
         [

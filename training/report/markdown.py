@@ -36,6 +36,15 @@ def shown_accuracy(accuracy: Accuracy | None) -> str:
     return f"{100 * accuracy.accuracy:.2f} [{low:.2f}, {high:.2f}]"
 
 
+def shown_difference(row: Row | None) -> str:
+    """Return a paired difference in points with its interval, or a dash."""
+    if row is None:
+        return "-"
+    keys = ("difference", "difference_low", "difference_high")
+    difference, low, high = (100 * float(row[key]) for key in keys)
+    return f"{difference:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
 def commands(entries: Sequence[Table], extra: str = "") -> str:
     """Return what the numbers of a section were made by, each command once.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from training.report.checkpoints import checkpoint_sections, selection_section
 from training.report.energy import energy_sections, midpoint_sections, repeats_section
 from training.report.experiments import (
+    ablation_section,
     distribution_section,
     learning_section,
     quantisation_section,
@@ -60,6 +61,7 @@ def report(folder: Path) -> str:
         *weights_section(folder),
         *learning_section(folder),
         *distribution_section(folder),
+        *ablation_section(folder),
         *width_section(folder),
     ]
     return "\n".join(sections)

@@ -143,7 +143,7 @@ def energy_figure(table: Table) -> Figure:
     """Draw wrong answers over energy: votes, a quieter pass, repeats, and both."""
     figure = new_figure(5.4, 3.8)
     axes = figure.subplots()
-    test = [row for row in table.rows if row["split"] == "test"]
+    test = [row for row in table.rows if row["split"] != "validation"]
     for index, (way, rows) in enumerate(groups(test, "curve").items()):
         ordered = sorted(rows, key=lambda row: float(row["energy"]))
         draw_errors(axes, [float(row["energy"]) for row in ordered], ordered, WAYS[way], index)
