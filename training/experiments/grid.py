@@ -45,9 +45,15 @@ class GridPlan:
 
     @property
     def equal_energy_sigmas(self) -> tuple[float, ...]:
-        """Sigmas of one pass that takes the energy of all votes; none if there is one vote."""
-        root = self.votes**0.5
-        return tuple(sigma / root for sigma in self.sigmas if sigma > 0 and self.votes > 1)
+        """Sigmas of one pass that takes the energy of several votes; none if there is one vote.
+
+        At every sigma that of all votes, and at the largest that of fewer, too.
+        """
+        if self.votes == 1:
+            return ()
+        all_votes = [sigma / self.votes**0.5 for sigma in self.sigmas if sigma > 0]
+        fewer = [max(self.sigmas) / t**0.5 for t in REPORTED_VOTES if 1 < t < self.votes]
+        return (*all_votes, *(sigma for sigma in fewer if sigma > 0))
 
 
 def run_grid(bench: Bench, base: str, plan: GridPlan) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from training.report.grid_results import Best, quieter_passes
 from training.report.markdown import (
     commands,
     figure,
@@ -32,10 +33,12 @@ ENERGY_TEXT = """## What accuracy costs: votes, repeats, a quieter pass
 Energy in passes of the network without repeats, proportional to multiply-accumulates unless said.
 Reading a layer r times and averaging before the activation makes its sigma / sqrt(r) and costs r
 times that layer's energy. "A quieter pass" is one pass at sigma / sqrt(E), which is every layer
-read E times. Repeats are searched on validation images and confirmed on test images, on other
-noise. The first table has the cheapest way that came close to many plain votes on validation
-images, confirmed on test images and paired with those votes; the second one the curves, on a
-part of the test images.
+read E times: of the same network, or of that network of the grid which does best at this sigma on
+validation images (its sigma_train in parentheses), from a shorter run. The latter is the rival of
+votes and repeats on a chip that may be read E times everywhere. Repeats are searched on validation
+images and confirmed on test images, on other noise. The first table has the cheapest way that came
+close to many plain votes on validation images, confirmed on test images and paired with those
+votes; the second one the curves, on a part of the test images (networks of the grid: on all).
 """
 
 ONE_PASS_TEXT = """### One pass with repeats, on all test images
@@ -105,7 +108,7 @@ def energy_sections(results: Path) -> list[str]:
             continue
         sections += [
             answer_table(answer) if answer else open_row(command, "not finished"),
-            energy_table(curves),
+            energy_table(curves, quieter_passes(results, name)),
             figure(f"energy-{name}", f"Accuracy over energy, {name}"),
             commands([curves]),
         ]
@@ -155,10 +158,14 @@ def answer_table(answers: Table) -> str:
     return markdown_table(head, rows)
 
 
-def energy_table(curves: Table) -> str:
-    """Return votes, a quieter pass, and the best of repeats and votes, on test images."""
+def energy_table(curves: Table, quieter: list[tuple[float, Best]]) -> str:
+    """Return votes, quieter passes, and the best of repeats and votes, on test images."""
     test = [row for row in curves.rows if row["split"] != "validation"]
-    shown = {"votes": "votes", "quieter": "a quieter pass", "both": "repeats and votes"}
+    shown = {
+        "votes": "votes",
+        "quieter": "a quieter pass, this network",
+        "both": "repeats and votes",
+    }
     rows = [
         [
             shown[row["curve"]],
@@ -169,6 +176,16 @@ def energy_table(curves: Table) -> str:
         ]
         for row in test
         if row["curve"] in shown
+    ]
+    rows += [
+        [
+            f"a quieter pass, trained for it ({best.sigma_train:g})",
+            f"{energy:.3g}",
+            "1",
+            "none",
+            shown_share(best.row),
+        ]
+        for energy, best in quieter
     ]
     return markdown_table(["way", "energy, passes", "votes", "repeats", "accuracy"], rows)
 

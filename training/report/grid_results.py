@@ -7,6 +7,9 @@ from pathlib import Path
 from training.report.markdown import same_number
 from training.results_file import Row, Table, read_table
 
+ENERGIES = (1, 2, 3, 5, 7, 10, 15, 20)
+"""Of a quieter pass, in passes; those of which the grid measures one."""
+
 VALIDATION, TEST, EXACT_TEST = "validation", "test", "exact_test"
 
 
@@ -66,3 +69,18 @@ def read_grid(folder: Path) -> Grid | None:
     """Return the grid of a folder, or None if nothing of it is stored."""
     tables = {float(path.stem): read_table(path) for path in folder.glob("*.csv")}
     return Grid(dict(sorted(tables.items()))) if tables else None
+
+
+def quieter_passes(results: Path, name: str) -> list[tuple[float, Best]]:
+    """Return for each energy E, in passes, the network that does best at sigma 1 / sqrt(E).
+
+    Args:
+        results: folder of all results.
+        name: of a checkpoint hardened at sigma 1.0; the grid beside it is searched.
+    """
+    grid = read_grid(results / "grid" / f"{name.removesuffix('-1.0')}-grid")
+    if grid is None:
+        return []
+    split = EXACT_TEST if grid.has(EXACT_TEST) else TEST
+    found = {float(t): grid.best(t**-0.5, 1, split) for t in ENERGIES}
+    return [(energy, best) for energy, best in found.items() if best is not None]

@@ -14,6 +14,7 @@ from training.report.figures.style import (
     new_figure,
     series_style,
 )
+from training.report.grid_results import Best
 from training.results_file import Row, Table
 
 RULES = {
@@ -21,9 +22,12 @@ RULES = {
     "mean_output": "mean of the outputs",
     "mean_probability": "mean of the probabilities",
 }
+MOST_CURVES = 8
+"""In one panel; more are not told apart."""
+
 WAYS = {
     "votes": "votes only",
-    "quieter": "one quieter pass",
+    "quieter": "one quieter pass, this network",
     "repeats": "repeats only",
     "both": "repeats and votes",
 }
@@ -117,6 +121,8 @@ def midpoint_figure(sweep: Table, fits: Table) -> Figure:
     figure = new_figure(5.2, 3.6)
     axes = figure.subplots()
     free = {row["point"]: row for row in fits.rows if row["floor_is"] == "free"}
+    if len(free) > MOST_CURVES:
+        return midpoints_by_layer(figure, list(free.values()))
     for index, (point, rows) in enumerate(groups(sweep.rows, "point").items()):
         noisy = [row for row in rows if float(row["sigma"]) > 0]
         sigmas = np.array([float(row["sigma"]) for row in noisy])
@@ -139,14 +145,35 @@ def midpoint_figure(sweep: Table, fits: Table) -> Figure:
     return figure
 
 
-def energy_figure(table: Table) -> Figure:
-    """Draw wrong answers over energy: votes, a quieter pass, repeats, and both."""
+def midpoints_by_layer(figure: Figure, fits: list[Row]) -> Figure:
+    """Draw the midpoint of each layer, from the input to the output."""
+    axes = figure.subplots()
+    values, low, high = (
+        np.array([float(row[key]) for row in fits]) for key in ("s50", "s50_low", "s50_high")
+    )
+    style = {**series_style(0), "linestyle": "none"}
+    intervals = np.stack([np.maximum(values - low, 0), np.maximum(high - values, 0)])
+    axes.errorbar(
+        np.arange(1, len(fits) + 1), values, intervals, elinewidth=0.6, capsize=1.5, **style
+    )
+    axes.set_yscale("log")
+    axes.set_xlabel("noise point, from input to output")
+    axes.set_ylabel("midpoint: sigma at this point alone")
+    return figure
+
+
+def energy_figure(table: Table, quieter: list[tuple[float, Best]]) -> Figure:
+    """Draw wrong answers over energy: votes, quieter passes, repeats, and both."""
     figure = new_figure(5.4, 3.8)
     axes = figure.subplots()
     test = [row for row in table.rows if row["split"] != "validation"]
     for index, (way, rows) in enumerate(groups(test, "curve").items()):
         ordered = sorted(rows, key=lambda row: float(row["energy"]))
         draw_errors(axes, [float(row["energy"]) for row in ordered], ordered, WAYS[way], index)
+    if quieter:
+        energies, best = zip(*quieter, strict=True)
+        rows = [entry.row for entry in best]
+        draw_errors(axes, list(energies), rows, "one quieter pass, trained for it", len(WAYS))
     axes.set_xscale("log")
     ticks = [1, 2, 5, 10, 20]
     axes.set_xticks(ticks, [str(tick) for tick in ticks])

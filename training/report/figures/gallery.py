@@ -16,7 +16,7 @@ from training.report.figures.curves import (
 )
 from training.report.figures.grid import grid_figure
 from training.report.figures.style import save, settings
-from training.report.grid_results import read_grid
+from training.report.grid_results import quieter_passes, read_grid
 from training.report.grids import grid_name
 from training.report.markdown import main_files
 from training.results_file import read_table
@@ -25,7 +25,6 @@ BY_FOLDER = {
     "learning": learning_figure,
     "distributions": distribution_figure,
     "votes": votes_figure,
-    "energy": energy_figure,
 }
 
 
@@ -48,6 +47,9 @@ def figures_of(results: Path) -> Iterator[tuple[str, Figure]]:
     for kind, draw in BY_FOLDER.items():
         for path in main_files(results / kind):
             yield f"{kind}-{path.stem}", draw(read_table(path))
+    for path in main_files(results / "energy"):
+        quieter = quieter_passes(results, path.stem)
+        yield f"energy-{path.stem}", energy_figure(read_table(path), quieter)
     for path in main_files(results / "midpoints"):
         sweep = read_table(path.with_name(f"{path.stem}-sweep.csv"))
         yield f"midpoints-{path.stem}", midpoint_figure(sweep, read_table(path))

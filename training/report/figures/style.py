@@ -40,7 +40,7 @@ SETTINGS: dict[Any, Any] = {
     "legend.fontsize": 8,
     "figure.constrained_layout.use": True,
 }
-PNG_DPI = 100
+PNG_DPI = 150
 PNG_COLOURS = 48
 
 
