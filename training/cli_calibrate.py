@@ -28,10 +28,10 @@ from training.cli_options import (
     given_command,
     images_progress,
 )
-from training.evaluate import MAX_SEED, Caster, numbered
+from training.evaluate import MAX_SEED, Caster
 from training.export import write_card
-from training.loop import split
 from training.recipes import recipe_from_dict
+from training.splits import Split, examples_of
 
 MIN_SIGMA = 1e-9
 MIN_DELTA = 1e-9
@@ -65,7 +65,7 @@ def calibrate_checkpoint(
     card = checkpoint.card
     recipe = recipe_from_dict(card.training.recipe)
     dataset = load_dataset(recipe.dataset, data_dir(data), allow_unknown_data)
-    images = numbered(dataset.test if check_on_test_data else split(dataset.train, recipe)[1])
+    images = examples_of(dataset, recipe, Split.TEST if check_on_test_data else Split.VALIDATION)
     plan = CalibrationPlan(
         kind=kind or card.noise.kind,
         sigmas=sigma or [0.5, 1.0],

@@ -7,11 +7,10 @@ from collections.abc import AsyncGenerator
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from models.errors import NoisevoteError
 from service.jobs.desk import JobDesk
 from service.wire.attack import ACTIVE, JobStatus
 from service.wire.disconnect import client_leaves
-from service.wire.errors import DrainingError, on_client_left, on_noisevote_error, on_unexpected
+from service.wire.errors import DrainingError
 from service.wire.events import KEEP_ALIVE, KEEP_ALIVE_S, EventStream, event
 
 LOOKS_EVERY_S = 0.5
@@ -43,10 +42,15 @@ class JobStream:
         Raises:
             UnknownJobError: there is no such job.
         """
-        return EventStream(self._events(await self._desk.status(self._job_id)))
+        return EventStream(self._request, self._events(await self._desk.status(self._job_id)))
 
     async def _events(self, status: JobStatus) -> AsyncGenerator[bytes, None]:
-        """Yield events until the job has stopped, an error, or the end of all waiting."""
+        """Yield events until the job has stopped.
+
+        Raises:
+            ClientDisconnect: the client has left.
+            DrainingError: the process has been told to stop.
+        """
         leaving = asyncio.create_task(client_leaves(self._request))
         closing = asyncio.create_task(self._closing.wait())
         try:
@@ -58,12 +62,6 @@ class JobStream:
                     await wait_a_little(leaving, closing)
                 status = news
             yield event("end", status.model_dump_json().encode())
-        except ClientDisconnect as error:
-            await on_client_left(self._request, error)
-        except NoisevoteError as error:
-            yield event("error", bytes((await on_noisevote_error(self._request, error)).body))
-        except Exception as error:  # noqa: BLE001 - logged, and answered without its insides
-            yield event("error", bytes((await on_unexpected(self._request, error)).body))
         finally:
             for task in (leaving, closing):
                 task.cancel()

@@ -13,11 +13,10 @@ from fastapi import Request
 from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect
 
-from models.errors import NoisevoteError
 from models.running import running
 from service.prediction.predictor import Predictor, Prepared
 from service.wire.disconnect import client_leaves
-from service.wire.errors import DrainingError, on_client_left, on_noisevote_error, on_unexpected
+from service.wire.errors import DrainingError
 from service.wire.events import KEEP_ALIVE, KEEP_ALIVE_S, EventStream, event
 from service.wire.replies import VotesEvent
 
@@ -73,10 +72,15 @@ class VoteStream:
         except BaseException:
             await self._stop()
             raise
-        return EventStream(self._events())
+        return EventStream(self._request, self._events())
 
     async def _events(self) -> AsyncGenerator[bytes, None]:
-        """Yield events until the answer, an error, or the end of all waiting."""
+        """Yield events until the answer.
+
+        Raises:
+            NoisevoteError: the prediction failed, or the process has been told to stop.
+            ClientDisconnect: the client has left.
+        """
         try:
             while not self._predicting.done():
                 yield await self._votes() or KEEP_ALIVE
@@ -85,12 +89,6 @@ class VoteStream:
             answer = self._predicting.result()
             yield await self._votes()
             yield event("result", answer.model_dump_json().encode())
-        except ClientDisconnect as error:
-            await on_client_left(self._request, error)
-        except NoisevoteError as error:
-            yield event("error", bytes((await on_noisevote_error(self._request, error)).body))
-        except Exception as error:  # noqa: BLE001 - logged, and answered without its insides
-            yield event("error", bytes((await on_unexpected(self._request, error)).body))
         finally:
             await self._stop()
 

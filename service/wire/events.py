@@ -4,13 +4,17 @@ Source: WHATWG HTML, section 9.2, "Server-sent events".
 """
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any
 
+from fastapi import Request
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from models.errors import NoisevoteError
+from service.wire.errors import on_client_left, on_noisevote_error, on_unexpected
 from service.wire.requests import inlined_schema
 
 KEEP_ALIVE = b":\n\n"
@@ -53,18 +57,38 @@ def event_schema(name: str, data: type[BaseModel]) -> dict[str, Any]:
     }
 
 
+async def ending_with_errors(
+    request: Request, events: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[bytes, None]:
+    """Yield events; what goes wrong while they are made is logged and is the last event.
+
+    A client that has left is told nothing.
+    """
+    try:
+        async with aclosing(events):
+            async for one in events:
+                yield one
+    except ClientDisconnect as error:
+        await on_client_left(request, error)
+    except NoisevoteError as error:
+        yield event("error", bytes((await on_noisevote_error(request, error)).body))
+    except Exception as error:  # noqa: BLE001 - logged, and answered without its insides
+        yield event("error", bytes((await on_unexpected(request, error)).body))
+
+
 class EventStream(StreamingResponse):
     """A reply of events; whoever makes them also listens for the client to leave.
 
     Args:
+        request: that is answered.
         events: closed when the reply ends, however it ends.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
-        super().__init__(events, headers=UNBUFFERED)
-        self._events = events
+    def __init__(self, request: Request, events: AsyncGenerator[bytes, None]) -> None:
+        self._events = ending_with_errors(request, events)
+        super().__init__(self._events, headers=UNBUFFERED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send the events."""
