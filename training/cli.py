@@ -24,11 +24,11 @@ from training.cli_experiment import experiments
 from training.cli_options import AllowUnknown, Checkpoints, DataDir, console
 from training.cli_train import recipes, throughput, train
 from training.export import check_parity, export_checkpoint
-from training.loop import split
 from training.recipes import recipe_from_dict
 from training.report.page import write_report
 from training.sources import network_of
 from training.state import read_state
+from training.validation import split
 from training.variation import train_command
 
 app = typer.Typer(

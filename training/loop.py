@@ -1,8 +1,9 @@
 """The one training loop.
 
 Everything random in a step (order of the images, noise) comes from a generator keyed by the
-recipe's seed and the number of the step or epoch. So a run that was interrupted and resumed gives
-the same weights as one that was not.
+recipe's seed and the number of the step or epoch. So a run that was interrupted and resumed on one
+CPU gives the same weights as one that was not. A GPU draws other noise from the same seed, and its
+sums are exact up to rounding only.
 """
 
 import time
@@ -35,7 +36,7 @@ from training.recipes import Recipe
 from training.sources import Sources
 from training.start import start
 from training.state import Progress, save_state
-from training.validation import validate
+from training.validation import split, validate
 
 SAVE_SECONDS = 60.0
 SHOW_SECONDS = 0.2
@@ -171,20 +172,6 @@ def prepare(
     )
 
 
-def split(examples: Examples, recipe: Recipe) -> tuple[Examples, Examples]:
-    """Split the training examples into those trained on and those to choose by.
-
-    The split depends on the number of examples only, so that runs with different seeds can be
-    compared on the same validation images.
-    """
-    order = np.random.default_rng(0).permutation(len(examples))
-    held_back, used = order[: recipe.validation_images], order[recipe.validation_images :]
-    return (
-        Examples(examples.inputs[used], examples.labels[used]),
-        Examples(examples.inputs[held_back], examples.labels[held_back]),
-    )
-
-
 def train_epochs(run: Run, bar: ProgressBar) -> None:
     """Do the epochs that are left, each followed by a look at the validation examples."""
     progress = run.progress
@@ -241,7 +228,7 @@ def train_epoch(run: Run, bar: ProgressBar, task: TaskID) -> dict[str, float] | 
 def take_step(run: Run, chosen: Tensor) -> Tensor:
     """Learn from the examples at the places ``chosen`` ``[batch]``; return the loss."""
     recipe, progress = run.recipe, run.progress
-    generator = torch.Generator(run.device).manual_seed(recipe.seed * 2**32 + progress.step)
+    generator = torch.Generator(run.device).manual_seed(seed_of_step(recipe.seed, progress.step))
     images, labels = run.train.batch(chosen)
     share = progress.step / run.steps
     if recipe.max_shift:
@@ -260,6 +247,15 @@ def take_step(run: Run, chosen: Tensor) -> Tensor:
         progress.average.update_parameters(progress.network)
     progress.step += 1
     return loss.detach()
+
+
+def seed_of_step(seed: int, step: int) -> int:
+    """Return the seed of all that is drawn in a step.
+
+    Torch's generator on a CPU takes the lower 32 bits alone (MT19937), so those must differ between
+    the runs of two seeds, too; the odd multiple spreads them (2^32 over the golden ratio).
+    """
+    return seed * 2**32 + (step + (seed - 1) * 2_654_435_761) % 2**32
 
 
 def finish(run: Run) -> None:

@@ -1,7 +1,7 @@
 """Recipes: everything that decides what a training run gives, as data.
 
 A recipe names the network, the data, the hardening, the schedule and the seed. Two runs of one
-recipe on one machine, with the same number of threads, give the same weights. The recipe of a
+recipe on one CPU, with the same number of threads, give the same weights. The recipe of a
 checkpoint stands in its card.
 
 A field that is new has a default that means what was done before it was there, so that older cards
@@ -26,7 +26,7 @@ Curve = Literal["one_cycle", "cosine"]
 Precision = Literal["float32", "bfloat16"]
 
 MAX_TRAINING_SEED = 2**31 - 1
-"""Torch's generators take 64 bits; the step takes the lower 32."""
+"""Torch's generators take 63 bits and a sign; the step has the lower 32 (``loop.seed_of_step``)."""
 
 Natural = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -5,8 +5,8 @@ from enum import StrEnum
 from models.datasets import Dataset
 from models.errors import DataError
 from training.evaluate import NumberedExamples, numbered
-from training.loop import split
 from training.recipes import Recipe
+from training.validation import split
 
 
 class Split(StrEnum):

@@ -1,8 +1,10 @@
-"""A look at the validation examples, after each epoch."""
+"""The validation examples: which are held back, and a look at them after each epoch."""
 
+import numpy as np
 import torch
 from torch import nn
 
+from models.datasets import Examples
 from models.networks.noise_points import NoiseSource, fresh_noise, noise_from
 from training.adversary import Attack, adversarial, attack_of_step
 from training.batches import Batches
@@ -13,6 +15,20 @@ ROBUST_EXAMPLES = 500
 ROBUST_STEPS = 10
 ROBUST_REACH = 2.5
 """How far the steps of the validation's attack would lead in all, in units of epsilon."""
+
+
+def split(examples: Examples, recipe: Recipe) -> tuple[Examples, Examples]:
+    """Split the training examples into those trained on and those to choose by.
+
+    The split depends on the number of examples only, so that runs with different seeds can be
+    compared on the same validation images.
+    """
+    order = np.random.default_rng(0).permutation(len(examples))
+    held_back, used = order[: recipe.validation_images], order[recipe.validation_images :]
+    return (
+        Examples(examples.inputs[used], examples.labels[used]),
+        Examples(examples.inputs[held_back], examples.labels[held_back]),
+    )
 
 
 def validate(network: nn.Module, validation: Batches, recipe: Recipe) -> dict[str, float]:

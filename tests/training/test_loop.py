@@ -15,10 +15,10 @@ from models.errors import TrainingError
 from models.networks.noise_points import fresh_noise, noise_from
 from training import loop
 from training.batches import Batches
-from training.loop import Run, fit, split, take_step
+from training.loop import Run, fit, seed_of_step, take_step
 from training.recipes import Recipe
 from training.state import STATE_FILE, read_state
-from training.validation import accuracy
+from training.validation import accuracy, split
 
 quiet = Console(quiet=True)
 
@@ -144,3 +144,12 @@ def test_noisy_accuracy_of_a_hardened_network_falls_with_sigma(
     quiet_noise, loud = (fresh_noise(recipe.hardening.kind, s, generator) for s in (0.2, 3.0))
     test = Batches.on("cpu", dataset.test)
     assert accuracy(network, test, quiet_noise) > accuracy(network, test, loud)
+
+
+def test_two_seeds_draw_other_noise_in_every_step() -> None:
+    first = {
+        float(torch.randn((), generator=torch.Generator().manual_seed(seed_of_step(seed, step))))
+        for seed in (1, 2, 3, 2**31 - 1)
+        for step in range(50)
+    }
+    assert len(first) == 200

@@ -16,11 +16,11 @@ from models.networks.noise_points import fresh_noise, noise_from
 from training.batches import Batches
 from training.experiments.bench import Bench
 from training.hardening import step_loss
-from training.loop import split
 from training.recipe_table import find_recipe
 from training.recipes import Recipe
 from training.results_file import SHARE_COLUMNS, share
 from training.start import untrained
+from training.validation import split
 
 COLUMNS = ("sigma_train", "step", "loss", *SHARE_COLUMNS)
 FOLDER = "learning"
