@@ -23,7 +23,13 @@ from training.cli_options import (
 )
 from training.evaluate import MAX_SEED, Caster, NumberedExamples, accuracies
 from training.export import write_card
-from training.noise_setting import NoiseSetting, parse_repeats, parse_sigma, shown_sigma
+from training.noise_setting import (
+    NoiseSetting,
+    parse_repeats,
+    parse_sigma,
+    shown_map,
+    shown_sigma,
+)
 from training.recipes import recipe_from_dict
 from training.results_file import (
     ACCURACY_COLUMNS,
@@ -86,10 +92,12 @@ def evaluate(
         seed,
         f"{split}, {len(chosen)} images{' spread over it' if len(others) else ''}, seed {seed}",
     )
-    results = measurement.run(output, threads or allowed_cores())
+    file = ResultsFile(output, measurement.about, ACCURACY_COLUMNS) if output else None
+    results = measurement.run(file, threads or allowed_cores())
     show(results)
     if card:
-        add_to_card(measurement, results)
+        about = file.about if file else measurement.about
+        add_to_card(measurement, results, about["command"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +133,8 @@ class Measurement:
             **machine(),
         }
 
-    def run(self, output: Path | None, threads: int) -> list[Accuracy]:
+    def run(self, file: ResultsFile | None, threads: int) -> list[Accuracy]:
         """Measure what the file of results lacks; return its accuracies."""
-        file = ResultsFile(output, self.about, ACCURACY_COLUMNS) if output else None
         results = [accuracy_in(row) for row in file.rows] if file else []
         done = [(entry.sigma, entry.repeats) for entry in results]
         left = [entry for entry in self.settings if (entry.sigma, entry.repeats) not in done]
@@ -145,14 +152,14 @@ class Measurement:
         return results
 
 
-def add_to_card(measurement: Measurement, results: list[Accuracy]) -> None:
-    """Write accuracies to the card of their checkpoint."""
+def add_to_card(measurement: Measurement, results: list[Accuracy], command: str) -> None:
+    """Write accuracies, and the command behind them, to the card of their checkpoint."""
     checkpoint = measurement.checkpoint
     entry = Evaluation(
         split=measurement.split.split(",")[0],
         seed=measurement.seed,
         noise_scheme=NOISE_SCHEME,
-        command=given_command(),
+        command=command,
         accuracies=tuple(results),
     )
     kept = [old for old in checkpoint.card.evaluations if not old.is_replaced_by(entry)]
@@ -164,10 +171,12 @@ def show(results: list[Accuracy]) -> None:
     """Print accuracies as a table, one row a noise setting."""
     columns = sorted({entry.votes for entry in results})
     table = Table("sigma", *(f"{votes} votes" for votes in columns))
-    settings = {shown_sigma(entry.sigma): None for entry in results}
-    for sigma in settings:
-        cells = {entry.votes: entry for entry in results if shown_sigma(entry.sigma) == sigma}
+    rows: dict[str, dict[int, Accuracy]] = {}
+    for entry in results:
+        reads = f" ({shown_map(entry.repeats)})" if entry.repeats else ""
+        rows.setdefault(shown_sigma(entry.sigma) + reads, {})[entry.votes] = entry
+    for setting, cells in rows.items():
         table.add_row(
-            sigma, *(f"{100 * cells[v].accuracy:.2f}" if v in cells else "" for v in columns)
+            setting, *(f"{100 * cells[v].accuracy:.2f}" if v in cells else "" for v in columns)
         )
     Console().print(table)

@@ -20,7 +20,7 @@ class PaperResult:
         network: name in the registry of networks.
         kind: of the noise.
         tables: of the paper, and its figures.
-        untrained: one vote, trained without noise.
+        clean: one vote, trained without noise.
         one_vote: one vote, best training sigma for each sigma.
         by: that training sigma.
         voted: 20 votes, best training sigma for each sigma; empty where the paper has none.
@@ -30,7 +30,7 @@ class PaperResult:
     network: str
     kind: NoiseKind
     tables: str
-    untrained: tuple[float, ...]
+    clean: tuple[float, ...]
     one_vote: tuple[float, ...]
     by: tuple[float, ...]
     voted: tuple[float, ...] = ()
@@ -42,7 +42,7 @@ PAPER_RESULTS = (
         "mnist_cnn",
         NoiseKind.MULTIPLICATIVE,
         tables="Tables 2 and 7, Figures 2 and 8",
-        untrained=(99.5, 99.3, 93.5, 65.7, 38.8, 21.1),
+        clean=(99.5, 99.3, 93.5, 65.7, 38.8, 21.1),
         one_vote=(99.6, 99.5, 99.3, 94.6, 86.1, 77.7),
         by=(0.2, 0.5, 0.5, 0.7, 1.0, 1.0),
         voted=(99.6, 99.6, 99.6, 99.6, 99.6, 99.5),
@@ -52,7 +52,7 @@ PAPER_RESULTS = (
         "mnist_cnn",
         NoiseKind.ADDITIVE,
         tables="Table 3, Figure 2",
-        untrained=(99.5, 99.3, 95.8, 80.5, 58.8, 38.7),
+        clean=(99.5, 99.3, 95.8, 80.5, 58.8, 38.7),
         one_vote=(99.6, 99.5, 99.4, 99.2, 99.0, 98.4),
         by=(0.4, 0.4, 0.4, 0.6, 0.9, 1.0),
     ),
@@ -60,7 +60,7 @@ PAPER_RESULTS = (
         "stroke_lstm",
         NoiseKind.MULTIPLICATIVE,
         tables="Tables 6 and 9, Figures 7 and 10",
-        untrained=(94.8, 88.0, 49.8, 23.6, 17.0, 15.5),
+        clean=(94.8, 88.0, 49.8, 23.6, 17.0, 15.5),
         one_vote=(95.6, 95.7, 94.3, 87.3, 77.0, 66.9),
         by=(0.3, 0.3, 0.4, 0.6, 0.8, 1.0),
         voted=(95.6, 96.1, 95.9, 94.6, 92.7, 89.6),
@@ -70,7 +70,7 @@ PAPER_RESULTS = (
         "densenet40",
         NoiseKind.MULTIPLICATIVE,
         tables="Tables 5 and 8, Figures 6 and 9",
-        untrained=(92.5, 91.9, 88.5, 78.7, 60.4, 29.9),
+        clean=(92.5, 91.9, 88.5, 78.7, 60.4, 29.9),
         one_vote=(92.8, 92.4, 91.5, 85.6, 75.7, 66.9),
         by=(0.1, 0.2, 0.4, 0.6, 0.8, 1.0),
         voted=(92.8, 92.7, 92.7, 92.8, 91.3, 89.1),

@@ -2,6 +2,7 @@
 
 import csv
 import platform
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +22,15 @@ from training.noise_setting import (
     shown_sigma,
 )
 
+CPU_INFO = Path("/proc/cpuinfo")
 CONFIDENCE_ALPHA = 0.05
-MAY_DIFFER = ("command", "machine", "libraries", "trained by")
-"""What may change between the interruption of an experiment and its continuation."""
+ADDED_TO = ("command", "machine", "libraries")
+"""What may change between the interruption of an experiment and its continuation; all are kept."""
+
+MAY_DIFFER = (*ADDED_TO, "trained by")
+
+THEN = "; then "
+"""Between the commands, or machines, that made a file one after the other."""
 
 SHARE_COLUMNS = ("correct", "images", "accuracy", "low", "high")
 ACCURACY_COLUMNS = ("kind", "sigma", "repeats", "votes", *SHARE_COLUMNS)
@@ -91,12 +98,13 @@ class ResultsFile:
     def __init__(self, path: Path, about: Mapping[str, str], columns: Sequence[str]) -> None:
         self.path = path
         self._columns = columns
-        self._about = dict(about)
+        self.about = dict(about)
         self.rows: list[Row] = []
         if path.is_file():
             earlier = read_table(path)
             check_same(path, earlier.about, about)
             self.rows = earlier.rows
+            self.about |= {key: continued(earlier.about, about, key) for key in ADDED_TO}
 
     def having(self, **values: object) -> list[Row]:
         """Return the rows that hold these values."""
@@ -111,7 +119,14 @@ class ResultsFile:
     def add(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Append rows and write the file."""
         self.rows += [{key: as_text(value) for key, value in row.items()} for row in rows]
-        write_table(self.path, self._about, self._columns, self.rows)
+        write_table(self.path, self.about, self._columns, self.rows)
+
+
+def continued(earlier: Mapping[str, str], now: Mapping[str, str], key: str) -> str:
+    """Return an entry of the head of a file that goes on: what it said before, then what is new."""
+    known = earlier.get(key, "").split(THEN)
+    new = now.get(key, "")
+    return THEN.join(entry for entry in (*known, *({new} - set(known))) if entry)
 
 
 def check_same(path: Path, earlier: Mapping[str, str], now: Mapping[str, str]) -> None:
@@ -204,7 +219,17 @@ def accuracy_row(entry: Accuracy) -> Row:
 
 def machine() -> dict[str, str]:
     """Name what decides votes beside seed and fingerprint: CPU type and library builds."""
+    libraries = [f"onnxruntime {onnxruntime.__version__}", f"numpy {np.__version__}"]
+    if torch := sys.modules.get("torch"):
+        libraries.append(f"torch {torch.__version__}")
     return {
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
-        "libraries": f"onnxruntime {onnxruntime.__version__}, numpy {np.__version__}",
+        "machine": f"{cpu_type()}, Python {platform.python_version()}",
+        "libraries": ", ".join(libraries),
     }
+
+
+def cpu_type() -> str:
+    """Return the maker's name of the CPU where the system tells it, and its architecture."""
+    lines = CPU_INFO.read_text().splitlines() if CPU_INFO.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return ", ".join([*names[:1], platform.machine()])

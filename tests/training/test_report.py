@@ -77,8 +77,9 @@ def test_page_sets_one_checkpoint_beside_the_papers_envelope(tmp_path: Path) -> 
     ResultsFile(file, ABOUT, ACCURACY_COLUMNS).add(accuracy_row(entry) for entry in accuracies)
     page = report(tmp_path)
     cells = cells_of(page, "| 1 | 0.0 |")
-    assert cells[2:6] == ["21.1", "-", "77.7 (1.0)", "80.00 [70.82, 87.33]"]
-    assert cells[6:9] == ["84.1", "99.5 (0.9)", "99.00 [94.55, 99.97]"]
+    assert cells[2:5] == ["21.1", "77.7 (1.0)", "80.00 [70.82, 87.33]"]
+    assert cells[5:] == ["84.1", "99.5 (0.9)", "99.00 [94.55, 99.97]"]
+    assert "sigma 0.2, 0.4, 0.6, 0.8 not measured" in page
     assert f"`{ABOUT['command']}`" in page
 
 

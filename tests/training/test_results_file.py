@@ -42,7 +42,9 @@ def test_rows_of_an_interrupted_experiment_are_there_when_it_goes_on(tmp_path: P
     again.drop(sigma=0.2)
     again.add([{"sigma": 0.3, "correct": 9}])
     assert [row["sigma"] for row in read_table(path).rows] == ["0.1", "0.3"]
-    assert read_table(path).about["command"] == "b"
+    assert read_table(path).about["command"] == "a; then b"
+    ResultsFile(path, ABOUT | {"command": "a"}, ("sigma", "correct")).add([])
+    assert read_table(path).about["command"] == "a; then b"
 
 
 @pytest.mark.parametrize("key", list(ABOUT))

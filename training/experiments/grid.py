@@ -44,6 +44,13 @@ class GridPlan:
     images: int | None = None
 
     @property
+    def shown_votes(self) -> str:
+        """Say how many votes fall on how many images."""
+        if self.votes == 1:
+            return "1 on all images"
+        return f"{self.votes} on {self.voted_images} test images and half as many of validation"
+
+    @property
     def equal_energy_sigmas(self) -> tuple[float, ...]:
         """Sigmas of one pass that takes the energy of several votes; none if there is one vote.
 
@@ -74,7 +81,7 @@ def run_grid(bench: Bench, base: str, plan: GridPlan) -> None:
             COLUMNS,
             noise=str(recipe.hardening.kind),
             splits="; ".join(f"{name}: seed {SEEDS[name]}" for name in sorted(splits)),
-            votes=f"{plan.votes} on {plan.voted_images} test images and half as many of validation",
+            votes=plan.shown_votes,
             **({} if plan.images is None else {"images": str(plan.images)}),
         )
         for split in splits:
@@ -101,7 +108,8 @@ def measure(
         images, _ = images.spread(plan.images)
     voted_images = plan.voted_images // (2 if split is Split.VALIDATION else 1)
     settings = dict.fromkeys(plan.sigmas, plan.votes)
-    settings |= dict.fromkeys(plan.equal_energy_sigmas, 1)
+    for sigma in plan.equal_energy_sigmas:
+        settings.setdefault(sigma, 1)
     left = {
         sigma: votes
         for sigma, votes in settings.items()

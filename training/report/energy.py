@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from training.report.grid_results import Best, quieter_passes
+from models.checkpoint import SHIPPED, CheckpointStore
+from models.cost import Hardware, cost_of, energy_by_macs
+from training.noise_setting import parse_repeats
+from training.report.grid_results import Best, grid_beside
 from training.report.markdown import (
     commands,
     figure,
@@ -16,6 +19,9 @@ from training.report.markdown import (
 )
 from training.results_file import Row, Table, read_table
 
+MOST_STEEP = 30.0
+"""Largest k that is fitted."""
+
 HARDENED = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40-mult-1.0")
 
 MIDPOINT_TEXT = """## Midpoint noise level of each layer
@@ -25,12 +31,14 @@ acc(s) = floor + (clean - floor) / (1 + (s / s50)^k). s50 is the midpoint (after
 arXiv 2212.10430; the formula is ours). With the floor at chance the fit is poor under
 multiplicative noise, which leaves half of the signs as they were: the free floor fits better, and
 the search for repeats uses it. Networks trained with noise in all layers can be better with noise
-in one than with none. 95 % intervals from a bootstrap over the images.
+in one than with none. 95 % intervals from a bootstrap over the images; "> 100" stands for a
+midpoint beyond the sweep, "> 30" for a step.
 """
 
 ENERGY_TEXT = """## What accuracy costs: votes, repeats, a quieter pass
 
-Energy in passes of the network without repeats, proportional to multiply-accumulates unless said.
+Energy in passes of the network without repeats, proportional to multiply-accumulates unless said
+(where converters take most of it: `experiment energy NAME --energy conv1=...,fc2=...`).
 Reading a layer r times and averaging before the activation makes its sigma / sqrt(r) and costs r
 times that layer's energy. "A quieter pass" is one pass at sigma / sqrt(E), which is every layer
 read E times: of the same network, or of that network of the grid which does best at this sigma on
@@ -43,8 +51,9 @@ votes; the second one the curves, on a part of the test images (networks of the 
 
 ONE_PASS_TEXT = """### One pass with repeats, on all test images
 
-A network that was trained from its first step at the sigmas that repeats leave, beside the one that
-was trained at sigma 1.0 in all layers.
+Of the search above: its answer for 0.3 points, and the best single pass within 1.5 passes on
+validation images. Beside them repeats for which a network was trained from its first step, at the
+sigmas that they leave (6 epochs; the one that ships had 34, at sigma 1.0 in all layers).
 """
 
 
@@ -59,26 +68,27 @@ def midpoint_sections(results: Path) -> list[str]:
             sections.append(open_row(command, "not measured"))
             continue
         sections += [
-            midpoint_table(fits),
+            midpoint_table(fits, read_table(results / "midpoints" / f"{name}-sweep.csv")),
             figure(f"midpoints-{name}", f"Accuracy over the noise of one layer, {name}"),
             commands([fits]),
         ]
     return sections
 
 
-def midpoint_table(fits: Table) -> str:
+def midpoint_table(fits: Table, sweep: Table) -> str:
     """Return both fits of every noise point."""
+    largest = max(float(row["sigma"]) for row in sweep.rows)
     rows = []
     for free in (row for row in fits.rows if row["floor_is"] == "free"):
         chance = find(fits, point=free["point"], floor_is="chance") or free
         rows.append(
             [
                 f"`{free['point']}`",
-                shown_fit(free, "s50"),
-                shown_fit(free, "k"),
+                shown_fit(free, "s50", largest),
+                shown_fit(free, "k", MOST_STEEP),
                 f"{100 * float(free['floor']):.1f}",
                 f"{100 * float(free['rms_error']):.1f}",
-                shown_fit(chance, "s50"),
+                shown_fit(chance, "s50", largest),
                 f"{100 * float(chance['rms_error']):.1f}",
             ]
         )
@@ -89,10 +99,11 @@ def midpoint_table(fits: Table) -> str:
     return markdown_table(head, rows)
 
 
-def shown_fit(row: Row, key: str) -> str:
-    """Return a fitted value with its interval."""
-    value, low, high = (float(row[name]) for name in (key, f"{key}_low", f"{key}_high"))
-    return f"{value:.3g} [{low:.3g}, {high:.3g}]"
+def shown_fit(row: Row, key: str, most: float) -> str:
+    """Return a fitted value with its interval; ``most`` and all above it are not told apart."""
+    values = [float(row[name]) for name in (key, f"{key}_low", f"{key}_high")]
+    value, low, high = (f"> {most:g}" if v >= most else f"{v:.3g}" for v in values)
+    return f"{value} [{low}, {high}]"
 
 
 def energy_sections(results: Path) -> list[str]:
@@ -106,11 +117,13 @@ def energy_sections(results: Path) -> list[str]:
         if curves is None:
             sections.append(open_row(command, "not measured"))
             continue
+        grid = grid_beside(results, name)
+        quieter = grid.quieter_passes() if grid else []
         sections += [
             answer_table(answer) if answer else open_row(command, "not finished"),
-            energy_table(curves, quieter_passes(results, name)),
+            energy_table(curves, quieter),
             figure(f"energy-{name}", f"Accuracy over energy, {name}"),
-            commands([curves]),
+            commands([curves, *(grid.tables.values() if quieter and grid else ())]),
         ]
     return sections
 
@@ -124,6 +137,7 @@ def repeats_section(results: Path) -> list[str]:
         [
             f"`{table.about['checkpoint'].split(',')[0]}`",
             shown_repeats(row["repeats"]),
+            f"{passes_of(table.about['checkpoint'].split(',')[0], row):.4g}",
             row["sigma"],
             row["votes"],
             shown_share(row),
@@ -131,12 +145,28 @@ def repeats_section(results: Path) -> list[str]:
         for table in tables
         for row in table.rows
     ]
-    head = ["network", "repeats", "sigma of one read", "votes", "accuracy"]
+    head = ["network", "repeats", "energy, passes", "sigma of one read", "votes", "accuracy"]
     return [ONE_PASS_TEXT, markdown_table(head, rows), commands(tables)]
 
 
+def passes_of(name: str, row: Row) -> float:
+    """Return the energy of a row's votes and repeats, in passes without repeats.
+
+    Args:
+        name: of the checkpoint, or of one that ships with something behind its name.
+        row: with ``votes`` and ``repeats``.
+    """
+    shipped = CheckpointStore(SHIPPED)
+    known = max((known for known in shipped.names() if name.startswith(known)), key=len)
+    points = shipped.find(known).card.noise_points
+    energy = energy_by_macs(points)
+    hardware = Hardware(dict.fromkeys(energy, 1.0), energy)
+    repeats = parse_repeats(row["repeats"])
+    return cost_of(int(row["votes"]), points, hardware, repeats).passes_of_energy
+
+
 def answer_table(answers: Table) -> str:
-    """Return the cheapest ways to come close to many votes, confirmed on all test images."""
+    """Return the cheapest ways to come close to many votes, confirmed on test images."""
     rows = []
     for row in answers.rows:
         reference = 100 * int(row["reference_correct"]) / int(row["images"])
@@ -169,7 +199,7 @@ def energy_table(curves: Table, quieter: list[tuple[float, Best]]) -> str:
     rows = [
         [
             shown[row["curve"]],
-            f"{float(row['energy']):.3g}",
+            f"{float(row['energy']):.4g}",
             row["votes"],
             shown_repeats(row["repeats"]),
             shown_share(row),
@@ -180,7 +210,7 @@ def energy_table(curves: Table, quieter: list[tuple[float, Best]]) -> str:
     rows += [
         [
             f"a quieter pass, trained for it ({best.sigma_train:g})",
-            f"{energy:.3g}",
+            f"{energy:.4g}",
             "1",
             "none",
             shown_share(best.row),

@@ -1,8 +1,10 @@
 """The sections on the paper's other figures, Table 4, the second paper, and the ablations."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from training.paper import PAPER_WEIGHTS
+from training.recipe_table import RECIPES
 from training.report.markdown import (
     commands,
     figure,
@@ -44,7 +46,8 @@ VOTES_TEXT = """## Votes against accuracy (Figure 11)
 
 Mode of the votes, and as baselines the class with the largest mean of the outputs (before softmax)
 and of the probabilities (after softmax). The paper has the mode only. One checkpoint, trained at
-sigma 1.0, for all sigmas.
+sigma 1.0, for all sigmas. At few votes the mean of the probabilities is ahead, since a vote drops
+how sure it was; two votes decide nothing that one does not.
 """
 
 QUANTISATION_TEXT = """## Quantisation-aware against noisy training (second paper)
@@ -52,7 +55,9 @@ QUANTISATION_TEXT = """## Quantisation-aware against noisy training (second pape
 Wang et al., arXiv 2501.14531: one pass under additive noise of the same absolute sigma at every
 noise point. A network with larger signals stands more absolute noise without being more robust;
 so the second column of figures sets sigma at each noise point to the same multiple of the root
-mean square of its signal. Networks, data and epochs are ours; the paper's numbers are lost.
+mean square of its signal. Networks, data and epochs are ours and differ from row to row (the
+quantised ones had 3 epochs), so no row shows what quantisation alone does; the paper's numbers are
+lost.
 """
 
 ABLATION_TEXT = """## What each part of a hardening recipe gains
@@ -60,12 +65,14 @@ ABLATION_TEXT = """## What each part of a hardening recipe gains
 The recipe of the grid with one change at a time, in short runs on validation images: what helps
 early need not help late. One vote on all of these images, 20 votes on a part. Differences are
 paired, on the same images and noise, with 95 % intervals over the images; the row `seed` shows how
-much another seed of the training moves the same figures.
+much another seed of the training moves the same figures. `clean` is a run of 6 epochs without
+noise, which comes on top of the epochs of the others.
 """
 
 WIDTH_TEXT = """## Width ablation
 
-One recipe at several widths, short runs: the rows compare with each other only.
+One recipe at several widths, short runs of one seed each, on test images, by which nothing was
+chosen: the rows compare with each other only.
 """
 
 
@@ -172,7 +179,18 @@ def quantisation_section(results: Path) -> list[str]:
         rms_table(folder, list(tables)),
         figure("quantisation", "Accuracy over absolute and relative noise"),
         commands(list(tables.values())),
+        *unmeasured_quantised(tables),
     ]
+
+
+def unmeasured_quantised(tables: Mapping[str, Table]) -> list[str]:
+    """Return the line of the quantised recipes that are not measured, if there are any."""
+    left = [name for name, recipe in RECIPES.items() if recipe.quantisation and name not in tables]
+    if not left:
+        return []
+    names = ", ".join(f"`{name}`" for name in left)
+    command = f"noisevote-train experiment quantisation {' '.join(left)}"
+    return [open_row(command, f"{names} not measured")]
 
 
 def rms_table(folder: Path, names: list[str]) -> str:

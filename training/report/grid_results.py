@@ -64,6 +64,12 @@ class Grid:
                 most, chosen = float(validation["accuracy"]), Best(sigma_train, test)
         return chosen
 
+    def quieter_passes(self) -> list[tuple[float, Best]]:
+        """Return for each energy E, in passes, the network that does best at sigma 1 / sqrt(E)."""
+        split = EXACT_TEST if self.has(EXACT_TEST) else TEST
+        found = {float(passes): self.best(passes**-0.5, 1, split) for passes in ENERGIES}
+        return [(energy, best) for energy, best in found.items() if best is not None]
+
 
 def read_grid(folder: Path) -> Grid | None:
     """Return the grid of a folder, or None if nothing of it is stored."""
@@ -71,16 +77,6 @@ def read_grid(folder: Path) -> Grid | None:
     return Grid(dict(sorted(tables.items()))) if tables else None
 
 
-def quieter_passes(results: Path, name: str) -> list[tuple[float, Best]]:
-    """Return for each energy E, in passes, the network that does best at sigma 1 / sqrt(E).
-
-    Args:
-        results: folder of all results.
-        name: of a checkpoint hardened at sigma 1.0; the grid beside it is searched.
-    """
-    grid = read_grid(results / "grid" / f"{name.removesuffix('-1.0')}-grid")
-    if grid is None:
-        return []
-    split = EXACT_TEST if grid.has(EXACT_TEST) else TEST
-    found = {float(t): grid.best(t**-0.5, 1, split) for t in ENERGIES}
-    return [(energy, best) for energy, best in found.items() if best is not None]
+def grid_beside(results: Path, checkpoint: str) -> Grid | None:
+    """Return the grid of the network and noise of a checkpoint hardened at sigma 1.0, or None."""
+    return read_grid(results / "grid" / f"{checkpoint.removesuffix('-1.0')}-grid")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from models.card import Accuracy
-from training.results_file import Row, Table, read_table
+from training.results_file import THEN, Row, Table, read_table
 
 DETAILS = ("noise", "split", "splits", "votes", "image", "passes", "recipe", "energy", "bootstrap")
 """What the page says of a file beside its command; machine and libraries stand in the file."""
@@ -59,7 +59,8 @@ def commands(entries: Sequence[Table], extra: str = "") -> str:
     for command, tables in by_command.items():
         about = tables[0].about
         details = [f"{key}: {about[key]}" for key in DETAILS if key in about]
-        lines.append(f"- `{command}`: {'; '.join(details)}")
+        steps = ", then ".join(f"`{step}`" for step in command.split(THEN))
+        lines.append(f"- {steps}: {'; '.join(details)}")
         lines += [f"  - {network}" for network in networks(tables)]
     return "\n".join([*lines, extra] if extra else lines) + "\n"
 

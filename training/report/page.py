@@ -28,12 +28,20 @@ FIGURES = "figures"
 
 INTRODUCTION = """# Results
 
-Made by `noisevote-train report` from the files in this folder, in seconds and without data; the
-commands below each section make those files anew. Accuracies are per cent of the official test
-images unless said, with exact 95 % intervals (Clopper-Pearson) in brackets. The papers are Qin &
-Vucinic, arXiv 1811.10649, and, where said, Wang et al., arXiv 2501.14531. Machine and library
-builds stand in the head of each file. MNIST is the official data set; the pen strokes are a
-recomputed copy of de Jong's archive.
+Made by `noisevote-train report` from the files in this folder, in seconds and without data.
+Accuracies are per cent of the official test images unless said, with exact 95 % intervals
+(Clopper-Pearson) in brackets. The papers are Qin & Vucinic, arXiv 1811.10649, and, where said, Wang
+et al., arXiv 2501.14531. Machine and library builds stand in the head of each file.
+
+MNIST is the official data set. The pen strokes, those of the test images too, are recomputed from
+it as de Jong made his archive. The CIFAR-10 networks learned from a JPEG copy of the official
+images; `exact_test` are the first 1,000 official test images with exact pixels.
+
+Below each section stand the commands that made its files. They find what is stored and measure
+what is missing. To measure all anew, name other places: `noisevote-train experiment --results
+FOLDER --runs FOLDER NAME ...` (these options stand before the name of the experiment), and
+`noisevote-train evaluate ... --output FILE`. A network that starts from another run
+(`noisevote-train recipes` lists them) needs that run first.
 """
 
 

@@ -16,7 +16,7 @@ from training.report.figures.curves import (
 )
 from training.report.figures.grid import grid_figure
 from training.report.figures.style import save, settings
-from training.report.grid_results import quieter_passes, read_grid
+from training.report.grid_results import grid_beside, read_grid
 from training.report.grids import grid_name
 from training.report.markdown import main_files
 from training.results_file import read_table
@@ -48,7 +48,8 @@ def figures_of(results: Path) -> Iterator[tuple[str, Figure]]:
         for path in main_files(results / kind):
             yield f"{kind}-{path.stem}", draw(read_table(path))
     for path in main_files(results / "energy"):
-        quieter = quieter_passes(results, path.stem)
+        grid = grid_beside(results, path.stem)
+        quieter = grid.quieter_passes() if grid else []
         yield f"energy-{path.stem}", energy_figure(read_table(path), quieter)
     for path in main_files(results / "midpoints"):
         sweep = read_table(path.with_name(f"{path.stem}-sweep.csv"))
