@@ -70,8 +70,8 @@ class Hardening(Part):
             by name (points left out get no noise); 0 trains without noise.
         loss: ``cross_entropy`` of the noisy outputs, or ``marginal``: the negative logarithm of
             the probability of the right class, averaged over the draws of the noise, or ``vote``:
-            the exact chance of a right vote (``training.vote_loss``); where the last layer has no
-            noise it is cross-entropy.
+            the chance of a right vote under the last layer's noise, given one draw of all others
+            (``training.vote_loss``); where the last layer has no noise it is cross-entropy.
         loss_power: q of the loss ``vote``, 0 for the logarithm, 1 for the share of wrong votes.
         output_draws: draws of the last layer's noise per image and pass.
         pass_draws: noisy passes per image and step, each with its own noise at every point.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from training.paper import PAPER_TABLE_11
 from training.report.markdown import commands, find, markdown_table, open_row, shown_share, stored
-from training.results_file import Row, Table
+from training.results_file import Row, Table, read_table
 
 TEXT = """## Robust accuracy under a surrogate's examples (Table 11)
 
@@ -45,7 +45,28 @@ def robustness_section(results: Path) -> list[str]:
             sections.append(open_row(f"noisevote-train experiment table11 {pair}", "not measured"))
         else:
             sections += [robustness_table(table), attack_line(table), commands([table])]
-    return sections
+    return [*sections, *unattacked_section(results)]
+
+
+def unattacked_section(results: Path) -> list[str]:
+    """Return the accuracies of the adversarially trained networks on plain images, if any."""
+    paths = sorted((results / "evaluations").glob("*-adv*.csv"))
+    if not paths:
+        return []
+    tables = {path.stem: read_table(path) for path in paths}
+    rows = [
+        [
+            f"`{name}`",
+            row["sigma"],
+            *(shown_share(find(table, sigma=row["sigma"], votes=votes)) for votes in ("1", "20")),
+        ]
+        for name, table in tables.items()
+        for row in table.rows
+        if row["votes"] == "1"
+    ]
+    title = "### The adversarially trained networks on all plain test images\n"
+    head = ["network", "sigma", "1 vote", "20 votes"]
+    return [title, markdown_table(head, rows), commands(list(tables.values()))]
 
 
 def attack_line(table: Table) -> str:
