@@ -23,6 +23,9 @@ pytestmark = pytest.mark.slow
 
 NAMES = ["mnist_cnn-clean", "mnist_cnn-mult-1.0"]
 IMAGES = 1000
+FEWER = {"cifar10": 200}
+"""Images of data sets whose networks are large."""
+
 VOTES = 20
 
 
@@ -66,11 +69,13 @@ async def test_a_thousand_images_get_the_evaluated_answers_over_http(
 
 
 @pytest.mark.parametrize("kind", list(NoiseKind))
-def test_torch_and_onnx_agree_on_a_thousand_images(
-    checkpoint: Checkpoint, images: Examples, kind: NoiseKind
-) -> None:
+@pytest.mark.parametrize("name", CheckpointStore(SHIPPED).names())
+def test_torch_and_onnx_agree_on_official_images(name: str, kind: NoiseKind) -> None:
+    checkpoint = CheckpointStore(SHIPPED).find(name)
+    dataset = checkpoint.card.training.recipe["dataset"]
+    examples = load_dataset(dataset, data_dir()).test.first(FEWER.get(dataset, IMAGES))
     network = load_network(checkpoint.folder, checkpoint.card)
-    inputs = as_inputs(images.inputs)
+    inputs = as_inputs(examples.inputs)
     parity = check_parity(network, checkpoint.runtime(kind), checkpoint.card, inputs, 1.0)
     print(f"{checkpoint.name}, {kind}: {parity}")  # noqa: T201
     assert parity.holds

@@ -3,8 +3,10 @@
 import asyncio
 
 import httpx
+import numpy as np
 import pytest
 
+from models.checkpoint import SHIPPED, CheckpointStore
 from service.configuration.settings import Settings
 from tests.service.support import (
     POINTS,
@@ -50,6 +52,22 @@ async def test_votes_replay_among_other_requests_in_flight(client: httpx.AsyncCl
     )
     for before, after in zip([*alone, alone[0]], together, strict=False):
         assert after["predictions"] == before["predictions"]
+
+
+@pytest.mark.parametrize("name", CheckpointStore(SHIPPED).names())
+async def test_every_shipped_checkpoint_replays_alone_and_in_a_crowd(
+    client: httpx.AsyncClient, name: str
+) -> None:
+    checkpoint = CheckpointStore(SHIPPED).find(name)
+    taken = checkpoint.card.input
+    inputs = np.random.default_rng(0).uniform(*taken.range, (2, *taken.shape)).tolist()
+    body = {"checkpoint": name, "inputs": inputs, "sigma": 0.8, "votes": 6}
+    first = await ask(client, **body)
+    again, *_ = await asyncio.gather(
+        ask(client, **body, seed=first["seed"]), *(ask(client, **body) for _ in range(2))
+    )
+    assert again["predictions"] == first["predictions"]
+    assert again["fingerprint"] == checkpoint.fingerprint
 
 
 async def test_votes_replay_after_a_restart_and_on_another_number_of_slots(
