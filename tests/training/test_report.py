@@ -10,12 +10,14 @@ from training.experiments.grid import COLUMNS, SIGMAS_TRAIN, shown
 from training.limit import one_vote_limit
 from training.noise_setting import NoiseSetting
 from training.report.figures import draw_figures
+from training.report.figures.curves import midpoint_figure
 from training.report.figures.style import errors_of
 from training.report.grid_results import read_grid
 from training.report.page import FIGURES, PAGE, RESULTS, report
 from training.results_file import (
     ACCURACY_COLUMNS,
     ResultsFile,
+    Table,
     accuracy_of,
     accuracy_row,
     read_table,
@@ -167,3 +169,13 @@ def test_no_outputs_beat_the_limit() -> None:
         outputs[0] = 1.0
         noisy = outputs * (1 + generator.normal(size=(20_000, 10)))
         assert (noisy.argmax(axis=1) == 0).mean() <= one_vote_limit(1.0) + 5 * 0.0026
+
+
+@pytest.mark.parametrize(("points", "lines"), [(3, 6), (12, 3)])
+def test_midpoints_of_many_layers_are_drawn_layer_by_layer(points: int, lines: int) -> None:
+    names = [f"block1.conv{number}" for number in range(points - 1)] + ["fc"]
+    keys = ("s50", "s50_low", "s50_high", "k", "floor", "clean")
+    fits = [{"point": name, "floor_is": "free", **dict.fromkeys(keys, "1")} for name in names]
+    sweep = [{"point": name, "sigma": "1", "accuracy": "0.5"} for name in names]
+    (axes,) = midpoint_figure(Table({}, sweep), Table({}, fits)).axes
+    assert len(axes.lines) == lines

@@ -119,10 +119,10 @@ def votes_figure(table: Table) -> Figure:
 def midpoint_figure(sweep: Table, fits: Table) -> Figure:
     """Draw accuracy over the noise of one layer: measured, and fitted with a free floor."""
     figure = new_figure(5.2, 3.6)
-    axes = figure.subplots()
     free = {row["point"]: row for row in fits.rows if row["floor_is"] == "free"}
     if len(free) > MOST_CURVES:
         return midpoints_by_layer(figure, list(free.values()))
+    axes = figure.subplots()
     for index, (point, rows) in enumerate(groups(sweep.rows, "point").items()):
         noisy = [row for row in rows if float(row["sigma"]) > 0]
         sigmas = np.array([float(row["sigma"]) for row in noisy])
@@ -156,6 +156,11 @@ def midpoints_by_layer(figure: Figure, fits: list[Row]) -> Figure:
     axes.errorbar(
         np.arange(1, len(fits) + 1), values, intervals, elinewidth=0.6, capsize=1.5, **style
     )
+    for place, row in enumerate(fits, start=1):
+        if "." not in row["point"]:  # not of a block
+            axes.annotate(
+                row["point"], (place, values[place - 1]), (4, -10), textcoords="offset points"
+            )
     axes.set_yscale("log")
     axes.set_xlabel("noise point, from input to output")
     axes.set_ylabel("midpoint: sigma at this point alone")
