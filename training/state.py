@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from models.errors import TrainingError
 from training.recipes import Recipe, recipe_from_dict
+from training.variation import differences
 
 STATE_FILE = "state.pt"
 
@@ -98,10 +99,12 @@ def restore_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
     """
     state = read_state(folder)
     # Compared as recipes, so that states older than a field of the recipe go on with its default.
-    if recipe_from_dict(state["recipe"]) != recipe:
+    earlier = recipe_from_dict(state["recipe"])
+    if earlier != recipe:
         raise TrainingError(
-            f"{folder / STATE_FILE} is the state of another recipe ({state['recipe']}); "
-            "name another folder with --run, or delete it to start anew"
+            f"{folder / STATE_FILE} is the state of another recipe "
+            f"({differences(earlier, recipe)}); name another folder with --run or --runs, or "
+            "delete it to start anew"
         )
     sources = state.get("sources", {})
     for name, digest in progress.sources.items():

@@ -1,10 +1,13 @@
 """Every experiment, from its command to its raw results, on made-up data."""
 
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from models.checkpoint import CheckpointStore
+from models.checkpoint import CARD_FILE, CheckpointStore
 from models.networks.registry import NETWORKS
 from training import cli
 from training.experiments.energy import MOST_PASSES, TOLERANCES
@@ -82,6 +85,40 @@ def test_finished_experiment_is_left_as_it_is_and_an_interrupted_one_goes_on(smo
     path.write_text("".join(lines[:-5]))
     smoke.run("grid", GRID)
     assert path.read_text() == whole
+
+
+@pytest.fixture
+def card(smoke: Smoke) -> Iterator[Path]:
+    """The card of a trained network, which the test may change."""
+    path = smoke.folder / "runs" / "checkpoints" / HARDENED / CARD_FILE
+    whole = path.read_text()
+    yield path
+    path.write_text(whole)
+
+
+def with_recipe(card: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the recipe on a card."""
+    data = json.loads(card.read_text())
+    change(data["training"]["recipe"])
+    card.write_text(json.dumps(data))
+
+
+def test_checkpoint_of_another_recipe_is_refused_with_what_differs(
+    smoke: Smoke, card: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_recipe(card, lambda recipe: recipe["hardening"].update(sigma_train=0.5))
+    with_recipe(card, lambda recipe: recipe["schedule"].update(learning_rate=0.2))
+    with pytest.raises(AssertionError):
+        smoke.run("grid", GRID)
+    error = capsys.readouterr().err
+    assert f"checkpoints/{HARDENED} holds the checkpoint of another recipe" in error
+    assert "(hardening.sigma_train: 0.5, now 1.0; schedule.learning_rate: 0.2, now 0.01)" in error
+    assert "name another folder with --runs, or delete it" in error
+
+
+def test_checkpoint_older_than_a_field_of_the_recipe_is_taken(smoke: Smoke, card: Path) -> None:
+    with_recipe(card, lambda recipe: recipe["schedule"].pop("averaging"))
+    smoke.run("grid", GRID)
 
 
 def test_weights_are_the_mean_over_all_layers(smoke: Smoke) -> None:

@@ -86,7 +86,7 @@ def test_interrupted_run_goes_on_to_the_same_weights(
 def test_state_of_another_recipe_is_refused(
     trained: Path, recipe: Recipe, dataset: Dataset
 ) -> None:
-    with pytest.raises(TrainingError, match="state of another recipe"):
+    with pytest.raises(TrainingError, match=r"state of another recipe \(seed: 1, now 2\)"):
         fit(replace(recipe, seed=2), dataset.train, trained, quiet)
 
 

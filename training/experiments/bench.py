@@ -12,7 +12,7 @@ from rich.progress import Progress
 from models.card import Training
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.datasets import Dataset
-from models.errors import UnknownCheckpointError
+from models.errors import TrainingError, UnknownCheckpointError
 from models.networks.registry import NETWORKS
 from models.noise import NOISE_SCHEME
 from training.evaluate import Caster, NumberedExamples
@@ -23,6 +23,7 @@ from training.recipes import Recipe, recipe_from_dict
 from training.results_file import ResultsFile, machine
 from training.sources import Sources
 from training.splits import Split, examples_of, has_split
+from training.variation import differences
 
 SEEDS = {Split.VALIDATION: 1, Split.TEST: 0, Split.EXACT_TEST: 2}
 """Noise of the splits; what is chosen on one is never confirmed on the same noise."""
@@ -91,7 +92,7 @@ class Bench:
             command: that trains it, for the card.
 
         Raises:
-            TrainingError: the run is of another recipe.
+            TrainingError: the checkpoint or the run of that name is of another recipe.
         """
         recipe = self.recipe(recipe)
         checkpoints = self.runs / "checkpoints"
@@ -117,7 +118,9 @@ class Bench:
             export_checkpoint(
                 progress.network, recipe, recipe.name, training, checkpoints / recipe.name
             )
-        return CheckpointStore(checkpoints).find(recipe.name)
+        checkpoint = CheckpointStore(checkpoints).find(recipe.name)
+        check_recipe(checkpoint, recipe)
+        return checkpoint
 
     def checkpoint(self, name: str) -> Checkpoint:
         """Return a checkpoint by name: one of this folder of runs, or a shipped one.
@@ -160,6 +163,22 @@ class Bench:
             head["trained by"] = checkpoint.card.training.command
         head |= {"noise scheme": NOISE_SCHEME, **about, **machine()}
         return ResultsFile(self.results / path, head, columns)
+
+
+def check_recipe(checkpoint: Checkpoint, recipe: Recipe) -> None:
+    """Refuse the checkpoint of another recipe than the one that is asked for.
+
+    Raises:
+        TrainingError: it is of another one.
+    """
+    # Compared as recipes, so that cards older than a field of the recipe mean its default.
+    earlier = recipe_from_dict(checkpoint.card.training.recipe)
+    if earlier != recipe:
+        raise TrainingError(
+            f"{checkpoint.folder} holds the checkpoint of another recipe "
+            f"({differences(earlier, recipe)}); name another folder with --runs, or delete it, "
+            "and the run of that name, to train anew"
+        )
 
 
 def classes_of(checkpoint: Checkpoint) -> int:
