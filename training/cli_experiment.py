@@ -15,11 +15,13 @@ from models.errors import InputError
 from training.cli_options import (
     AllowUnknown,
     DataDir,
+    Device,
     Threads,
     console,
     given_command,
     images_progress,
 )
+from training.devices import device_named
 from training.experiments.ablation import BASE, CHANGES, Ablation, AblationPlan
 from training.experiments.bench import Bench
 from training.experiments.distributions import DistributionPlan, run_distributions
@@ -38,10 +40,7 @@ from training.report.page import RESULTS
 Plan = TypeVar("Plan", bound=Any)
 Entry = TypeVar("Entry", int, float, str)
 
-experiments = typer.Typer(
-    help="Run an experiment; it goes on where it was. --smoke runs it on made-up data in seconds.",
-    no_args_is_help=True,
-)
+experiments = typer.Typer(no_args_is_help=True)
 
 GridRecipe = Annotated[
     str, typer.Argument(help="Recipe that is varied, such as mnist_cnn-mult-grid.")
@@ -63,8 +62,15 @@ def bench(
     data: DataDir = None,
     allow_unknown_data: AllowUnknown = False,
     threads: Threads = None,
+    device: Device = "cpu",
 ) -> None:
-    """Set up what all experiments take."""
+    """Run an experiment; one that was interrupted goes on where it was.
+
+    The options here stand before the experiment's name: `experiment --data-dir DATA grid RECIPE`.
+    --smoke runs it on made-up data in seconds; --device is where networks are trained and examples
+    of a surrogate made, votes are cast on the CPU.
+    """
+    device_named(device)
     if smoke and results is None:
         results = Path(tempfile.mkdtemp(prefix="noisevote-smoke-"))
         runs = results / "runs"
@@ -77,6 +83,7 @@ def bench(
         console=console,
         progress=images_progress,
         threads=threads or allowed_cores(),
+        device=device,
         is_smoke=smoke,
     )
 

@@ -39,12 +39,12 @@ def start(
     resumes = has_state(folder)
     digests = {}
     if recipe.warm_start is not None and not resumes:
-        before = sources.network(recipe.warm_start)
+        before = sources.network(recipe.warm_start, f"the warm start of recipe {recipe.name}")
         digests[recipe.warm_start] = weights_digest(before)
         take_weights(network, before, recipe.warm_start)
     teaching = None
     if recipe.teacher is not None:
-        teaching = sources.network(recipe.teacher.weights)
+        teaching = sources.network(recipe.teacher.weights, f"the teacher of recipe {recipe.name}")
         digests[recipe.teacher.weights] = weights_digest(teaching)
         to_device(teaching, device)
     to_device(network, device)

@@ -24,8 +24,8 @@ def test_run_goes_on_in_pieces_and_learns_from_other_runs(
     monkeypatch.chdir(tmp_path)
     place = ["--data-dir", str(data), "--allow-unknown-data"]
     train = ["train", "mnist_cnn-clean", *TINY, *place]
-    assert run(monkeypatch, *train, "--minutes", "0") == 0
-    assert "stopped after step 1; the same command goes on" in capsys.readouterr().err
+    assert run(monkeypatch, *train, "--minutes", "0") == 3
+    assert "stopped after step 1; go on with the same command" in capsys.readouterr().err
     assert run(monkeypatch, "export", "runs/mnist_cnn-clean", *place) == 1
     assert "has done 0 of 1 epochs; go on with: noisevote-train train" in capsys.readouterr().err
     assert run(monkeypatch, *train) == 0
@@ -65,7 +65,7 @@ def test_option_of_its_own_and_setting_do_the_same(
     ):
         folder = str(tmp_path / name)
         arguments = ["train", "mnist_cnn-clean", *TINY, *given, "--run", folder, *place]
-        assert run(monkeypatch, *arguments) == 0
+        assert run(monkeypatch, *arguments) == 3
     option, setting = (read_state(tmp_path / name) for name in ("option", "setting"))
     assert option["recipe"] == setting["recipe"]
     assert option["recipe"]["hardening"]["sigma_train"] == 0.3

@@ -170,7 +170,11 @@ def test_run_does_not_go_on_with_another_teacher_of_the_same_name(
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"warm_start": "run:nothing"}, TrainingError, r"nothing/state.pt does not exist"),
+        (
+            {"warm_start": "run:nothing"},
+            TrainingError,
+            r"warm start of .*, run:nothing, is missing",
+        ),
         ({"warm_start": "nobody"}, UnknownCheckpointError, "there is no checkpoint 'nobody'"),
         ({"warm_start": "stroke_lstm-clean"}, TrainingError, "cannot be the warm start"),
         ({"hardening.sigma_train": {"conv9": 1}}, TrainingError, "names conv9; .* conv1, conv2"),

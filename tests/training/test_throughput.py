@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.errors import TrainingError
-from training.loop import device_named
+from training.devices import device_named
 from training.recipes import Recipe
 from training.throughput import made_up, measure_throughput, summary
 from training.variation import vary

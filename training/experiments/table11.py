@@ -30,7 +30,6 @@ from models.robustness.trials import StepResult
 from models.robustness.watch import Watch
 from training.evaluate import Caster, NumberedExamples, Votes
 from training.experiments.bench import SEEDS, Bench
-from training.experiments.quantisation import find_or_train
 from training.noise_setting import NoiseSetting
 from training.paper import PAPER_TABLE_11
 from training.results_file import SHARE_COLUMNS, ResultsFile, Row, share
@@ -97,7 +96,8 @@ class Table11Plan:
 
 def run_table11(bench: Bench, pair: Pair, plan: Table11Plan) -> ResultsFile:
     """Make the examples, show them under each sigma, and write the accuracies."""
-    surrogate, target = find_or_train(bench, pair.surrogate), find_or_train(bench, pair.target)
+    surrogate = bench.found_or_trained(pair.surrogate)
+    target = bench.found_or_trained(pair.target)
     images, _ = bench.images(target, Split.TEST).spread(plan.images)
     attack = (
         f"L-inf {pair.epsilon:.6g}, {pair.restarts} restarts of {pair.steps} steps of "
@@ -143,7 +143,7 @@ def made_examples(
 ) -> dict[str, NumberedExamples]:
     """Return what is shown to the target, made where it is missing."""
     torch.set_num_threads(bench.threads)
-    surrogate, target = surrogate_from(networks[0]), networks[1]
+    surrogate, target = surrogate_from(networks[0], bench.device), networks[1]
     submitted, worst = [], []
     with bench.progress() as bar:
         task = bar.add_task("attack", total=len(images))
