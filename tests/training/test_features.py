@@ -196,7 +196,7 @@ def test_recipe_that_cannot_start_says_why(
 def test_unfinished_run_is_no_warm_start(short: Recipe, few: Examples, tmp_path: Path) -> None:
     fit(short, few, tmp_path / "unfinished", quiet, minutes=0)
     recipe = vary(short, {"warm_start": "run:unfinished"})
-    with pytest.raises(TrainingError, match="run:unfinished is not finished"):
+    with pytest.raises(TrainingError, match="run:unfinished, is not finished"):
         fit(recipe, few, tmp_path / "run", quiet, sources=Sources(SHIPPED, tmp_path))
 
 
