@@ -1,9 +1,11 @@
 """The commands ``experiment ...``: each measures what one section of the results page shows."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -39,8 +41,15 @@ from training.report.page import RESULTS
 
 Plan = TypeVar("Plan", bound=Any)
 Entry = TypeVar("Entry", int, float, str)
+P = ParamSpec("P")
+Command = Callable[Concatenate[typer.Context, P], None]
 
-experiments = typer.Typer(no_args_is_help=True)
+experiments = typer.Typer(
+    help="Run an experiment; it goes on where it was. The options below stand before its name: "
+    "`experiment --data-dir DATA grid RECIPE`. --smoke runs it on made-up data in seconds; "
+    "--device is where networks are trained and examples of a surrogate made.",
+    no_args_is_help=True,
+)
 
 GridRecipe = Annotated[
     str, typer.Argument(help="Recipe that is varied, such as mnist_cnn-mult-grid.")
@@ -51,6 +60,18 @@ Sigmas = Annotated[list[float] | None, typer.Option("--sigma", help="Repeat it f
 Images = Annotated[int | None, typer.Option(min=1, help="Images of the split.")]
 PairName = Literal["mnist", "mnist-hardened", "cifar10"]
 VoteCount = Annotated[int | None, typer.Option(min=1)]
+
+
+def experiment(command: Command[P]) -> Command[P]:
+    """Register a command; once all is measured, it says so instead of nothing."""
+
+    @experiments.command()
+    @wraps(command)
+    def run(context: typer.Context, /, *args: P.args, **options: P.kwargs) -> None:
+        command(context, *args, **options)
+        context.obj.say_if_nothing_was_left()
+
+    return run
 
 
 @experiments.callback()
@@ -64,12 +85,7 @@ def bench(
     threads: Threads = None,
     device: Device = "cpu",
 ) -> None:
-    """Run an experiment; one that was interrupted goes on where it was.
-
-    The options here stand before the experiment's name: `experiment --data-dir DATA grid RECIPE`.
-    --smoke runs it on made-up data in seconds; --device is where networks are trained and examples
-    of a surrogate made, votes are cast on the CPU.
-    """
+    """Set up what all experiments take."""
     device_named(device)
     if smoke and results is None:
         results = Path(tempfile.mkdtemp(prefix="noisevote-smoke-"))
@@ -88,7 +104,7 @@ def bench(
     )
 
 
-@experiments.command()
+@experiment
 def grid(
     context: typer.Context,
     recipe: GridRecipe,
@@ -113,14 +129,14 @@ def grid(
     run_grid(context.obj, recipe, plan)
 
 
-@experiments.command()
+@experiment
 def weights(context: typer.Context, recipe: GridRecipe, sigma_train: SigmaTrain = None) -> None:
     """Mean magnitude of the weights over sigma_train (Table 4)."""
     default = (0.0, 1.0) if context.obj.is_smoke else GridPlan().sigma_train
     run_weights(context.obj, recipe, tuple_of(sigma_train) or default)
 
 
-@experiments.command()
+@experiment
 def learning(context: typer.Context, recipe: GridRecipe, sigma_train: SigmaTrain = None) -> None:
     """Learning curves at a constant learning rate (Figure 3)."""
     small = LearningPlan(sigma_train=(0.0, 1.0), steps=4, every=2, images=64)
@@ -128,7 +144,7 @@ def learning(context: typer.Context, recipe: GridRecipe, sigma_train: SigmaTrain
     run_learning(context.obj, recipe, plan)
 
 
-@experiments.command()
+@experiment
 def distributions(
     context: typer.Context,
     checkpoints: Names,
@@ -142,7 +158,7 @@ def distributions(
         run_distributions(context.obj, context.obj.checkpoint(name), plan)
 
 
-@experiments.command()
+@experiment
 def votes(
     context: typer.Context,
     checkpoints: Names,
@@ -163,7 +179,7 @@ def votes(
         run_votes(context.obj, context.obj.checkpoint(name), plan)
 
 
-@experiments.command()
+@experiment
 def midpoints(
     context: typer.Context, checkpoints: Names, sigma: Sigmas = None, images: Images = None
 ) -> None:
@@ -174,7 +190,7 @@ def midpoints(
         run_midpoints(context.obj, context.obj.checkpoint(name), plan)
 
 
-@experiments.command()
+@experiment
 def energy(
     context: typer.Context,
     checkpoints: Names,
@@ -199,7 +215,7 @@ def energy(
         EnergyExperiment(context.obj, context.obj.checkpoint(name), plan).run()
 
 
-@experiments.command()
+@experiment
 def quantisation(
     context: typer.Context,
     names: Annotated[list[str], typer.Argument(help="Names of checkpoints or recipes.")],
@@ -212,7 +228,7 @@ def quantisation(
         run_quantisation(context.obj, name, plan)
 
 
-@experiments.command()
+@experiment
 def widths(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(help="Recipe that is varied.")] = "mnist_cnn-mult-grid",
@@ -225,7 +241,7 @@ def widths(
     run_widths(context.obj, recipe, plan)
 
 
-@experiments.command()
+@experiment
 def ablation(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(help="Recipe that is changed.")] = "mnist_cnn-mult-grid",
@@ -242,7 +258,7 @@ def ablation(
     Ablation(context.obj, recipe, plan).run()
 
 
-@experiments.command("table11")
+@experiment
 def table11(
     context: typer.Context,
     pair: Annotated[PairName, typer.Argument(help="Whose networks and attack.")],

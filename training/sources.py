@@ -87,10 +87,10 @@ def is_finished(folder: Path) -> bool:
 def how_to_make(folder: Path) -> str:
     """Say by which command the run in ``folder`` is made, if its name tells."""
     recipe = named_recipe(folder.name)
+    place = "" if folder.parent == Path("runs") else f" --run {shlex.quote(str(folder))}"
     if recipe is None:
-        return "no recipe has this name; train one with: noisevote-train train RECIPE --name NAME"
-    is_usual = folder == Path("runs") / recipe.name
-    place = "" if is_usual else f" --run {shlex.quote(str(folder))}"
+        command = f"noisevote-train train RECIPE --name {shlex.quote(folder.name)}"
+        return f"no recipe has this name; train one under it with: {command}{place}"
     return f"train it first with: {train_command(recipe)}{place}"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from models.checkpoint import CARD_FILE, CheckpointStore
 from models.networks.registry import NETWORKS
+from tests.training.test_cli import run
 from training import cli
 from training.experiments.energy import MOST_PASSES, TOLERANCES
 from training.experiments.energy_search import LADDER
@@ -16,6 +17,7 @@ from training.experiments.made_up import TEST_IMAGES, VALIDATION_IMAGES, made_up
 from training.noise_setting import parse_repeats
 from training.report.experiments import ablation_section
 from training.results_file import Row, Table, read_table
+from training.state import read_state
 
 GRID = "mnist_cnn-mult-grid"
 HARDENED = f"{GRID}-1.0"
@@ -76,11 +78,16 @@ def test_grid_trains_exports_and_measures_both_splits(smoke: Smoke) -> None:
     assert str(smoke.folder) not in "".join(table.about.values())
 
 
-def test_finished_experiment_is_left_as_it_is_and_an_interrupted_one_goes_on(smoke: Smoke) -> None:
+def test_finished_experiment_is_left_as_it_is_and_an_interrupted_one_goes_on(
+    smoke: Smoke, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = smoke.folder / "results" / "grid" / GRID / "1.0.csv"
     whole = path.read_text()
+    capsys.readouterr()
     smoke.run("grid", GRID)
     assert path.read_text() == whole
+    said = capsys.readouterr().err
+    assert said == f"nothing left to measure; results in {path.parent}\n"
     lines = whole.splitlines(keepends=True)
     path.write_text("".join(lines[:-5]))
     smoke.run("grid", GRID)
@@ -235,6 +242,22 @@ def test_ablation_changes_one_thing_and_pairs_with_the_recipe_as_it_is(smoke: Sm
     )
     section = "\n".join(ablation_section(smoke.folder / "results"))
     assert "| warm-start | `warm_start=clean` |" in section
+
+
+@pytest.mark.slow
+def test_grid_of_a_densenet_trains_its_warm_start_first(smoke: Smoke) -> None:
+    smoke.run("grid", "densenet40-mult-grid", "--sigma-train", "1", "--images", "8")
+    state = read_state(smoke.folder / "runs" / "densenet40-clean")
+    assert state["is_finished"]
+    store = CheckpointStore(smoke.folder / "runs" / "checkpoints")
+    assert "run:densenet40-clean" in store.find("densenet40-mult-grid-1.0").card.training.sources
+
+
+def test_device_that_is_not_there_is_named_before_anything_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "experiment", "--device", "nonsense", "grid", GRID) == 1
+    assert "there is no device 'nonsense' here" in capsys.readouterr().err
 
 
 def test_unknown_change_is_refused_with_those_that_are(

@@ -206,7 +206,7 @@ def test_state_of_a_version_before_these_features_goes_on(
     expected = fit(short, few, tmp_path / "whole", quiet)
     fit(short, few, tmp_path / "older", quiet, minutes=0)
     state = read_state(tmp_path / "older")
-    for key in ("average", "sources"):
+    for key in ("average", "sources", "devices", "epoch_loss", "epoch_steps"):
         del state[key]
     for key in ("warm_start", "teacher", "adversary", "max_shift"):
         del state["recipe"][key]
@@ -217,6 +217,7 @@ def test_state_of_a_version_before_these_features_goes_on(
     torch.save(state, tmp_path / "older" / STATE_FILE)
     resumed = fit(short, few, tmp_path / "older", quiet)
     assert weights_digest(resumed.network) == weights_digest(expected.network)
+    assert resumed.devices == ["cpu"]
 
 
 def test_shifts_move_the_whole_picture_by_every_offset_alike() -> None:

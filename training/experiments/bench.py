@@ -1,5 +1,6 @@
 """What every experiment stands on: data, networks trained and exported when missing, places."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,14 +13,13 @@ from rich.progress import Progress
 from models.checkpoint import CARD_FILE, SHIPPED, Checkpoint, CheckpointStore
 from models.datasets import Dataset
 from models.errors import TrainingError, UnknownCheckpointError
-from models.networks.registry import NETWORKS
 from models.noise import NOISE_SCHEME
 from training.evaluate import Caster, NumberedExamples
 from training.experiments.made_up import made_up_dataset, shrunk
 from training.loop import fit
 from training.recipe_table import find_recipe
 from training.recipes import Recipe, recipe_from_dict
-from training.results_file import ResultsFile, machine
+from training.results_file import ResultsFile, Row, machine
 from training.run_export import ExportPlan, export_run
 from training.sources import Sources
 from training.splits import Split, examples_of, has_split
@@ -58,6 +58,7 @@ class Bench:
     device: str = "cpu"
     is_smoke: bool = False
     _datasets: dict[str, Dataset] = field(default_factory=dict)
+    _opened: list[tuple[ResultsFile, list[Row]]] = field(default_factory=list)
 
     @property
     def checkpoints(self) -> Path:
@@ -156,6 +157,9 @@ class Bench:
     @contextmanager
     def caster(self, checkpoint: Checkpoint, split: Split, total: int) -> Iterator[Caster]:
         """Give a caster of votes on a split, with a bar over ``total`` images."""
+        if total == 0:
+            yield Caster(checkpoint, SEEDS[split], self.threads)
+            return
         with self.progress() as bar:
             task = bar.add_task(f"{checkpoint.name} {split}", total=total)
             yield Caster(
@@ -181,7 +185,15 @@ class Bench:
             head["checkpoint"] = f"{checkpoint.name}, {checkpoint.fingerprint}"
             head["trained by"] = checkpoint.card.training.command
         head |= {"noise scheme": NOISE_SCHEME, **about, **machine()}
-        return ResultsFile(self.results / path, head, columns)
+        opened = ResultsFile(self.results / path, head, columns)
+        self._opened.append((opened, list(opened.rows)))
+        return opened
+
+    def say_if_nothing_was_left(self) -> None:
+        """Say where the results are, if all files that were opened held all there is to measure."""
+        if self._opened and all(file.rows == before for file, before in self._opened):
+            place = os.path.commonpath([file.path for file, _ in self._opened])
+            self.console.print(f"nothing left to measure; results in {place}", soft_wrap=True)
 
 
 def check_recipe(checkpoint: Checkpoint, recipe: Recipe) -> None:
@@ -198,8 +210,3 @@ def check_recipe(checkpoint: Checkpoint, recipe: Recipe) -> None:
             f"({differences(earlier, recipe)}); name another folder with --runs, or delete it, "
             "and the run of that name, to train anew"
         )
-
-
-def classes_of(checkpoint: Checkpoint) -> int:
-    """Return the number of classes that a checkpoint tells apart."""
-    return len(NETWORKS[checkpoint.card.network].labels)
