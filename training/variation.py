@@ -75,12 +75,16 @@ def train_command(recipe: Recipe) -> str:
     """Return the command that trains ``recipe``: a registered one, and what is varied in it.
 
     Of the registered recipes the one of the same name is taken, else the one with the fewest
-    values to replace.
+    values to replace; of several the one whose name the recipe's begins with.
     """
     wanted = recipe.as_dict()
     base, settings = min(
         ((base, dict(changes(base.as_dict(), wanted))) for base in RECIPES.values()),
-        key=lambda pair: (pair[0].name != recipe.name, len(pair[1])),
+        key=lambda pair: (
+            pair[0].name != recipe.name,
+            len(pair[1]),
+            not recipe.name.startswith(pair[0].name),
+        ),
     )
     short = [
         path for path in SHORT_OPTIONS if path in settings and not isinstance(settings[path], dict)

@@ -25,7 +25,7 @@ def runs(recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPathFact
     """Two finished runs, which differ in their seed."""
     folder = tmp_path_factory.mktemp("runs")
     for seed in (1, 2):
-        short = vary(recipe, {"schedule.epochs": 1, "seed": seed})
+        short = vary(recipe, {"schedule.epochs": 1, "schedule.batch_size": 32, "seed": seed})
         fit(short, dataset.train, folder / str(seed), quiet)
     return folder
 
@@ -66,5 +66,5 @@ def test_same_weights_keep_what_was_measured_and_others_replace_them_only_if_tol
 
 def test_unfinished_run_is_not_exported(recipe: Recipe, dataset: Dataset, tmp_path: Path) -> None:
     fit(recipe, dataset.train, tmp_path / "run", quiet, minutes=0)
-    with pytest.raises(TrainingError, match="has done 0 of 2 epochs; go on with: .* --run "):
+    with pytest.raises(TrainingError, match=r"has done 0 of 2 epochs; go on with: .* --run "):
         export_run(tmp_path / "run", dataset, ExportPlan(tmp_path / "small"))
