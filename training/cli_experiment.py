@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
 
 import typer
 from rich.console import Console
@@ -42,7 +42,6 @@ from training.report.page import RESULTS
 Plan = TypeVar("Plan", bound=Any)
 Entry = TypeVar("Entry", int, float, str)
 P = ParamSpec("P")
-Command = Callable[Concatenate[typer.Context, P], None]
 
 experiments = typer.Typer(
     help="Run an experiment; it goes on where it was. The options below stand before its name: "
@@ -62,14 +61,14 @@ PairName = Literal["mnist", "mnist-hardened", "cifar10"]
 VoteCount = Annotated[int | None, typer.Option(min=1)]
 
 
-def experiment(command: Command[P]) -> Command[P]:
-    """Register a command; once all is measured, it says so instead of nothing."""
+def experiment(command: Callable[P, None]) -> Callable[P, None]:
+    """Register a command; where all is measured already, it says so instead of nothing."""
 
     @experiments.command()
     @wraps(command)
-    def run(context: typer.Context, /, *args: P.args, **options: P.kwargs) -> None:
-        command(context, *args, **options)
-        context.obj.say_if_nothing_was_left()
+    def run(*args: P.args, **options: P.kwargs) -> None:
+        command(*args, **options)
+        cast(typer.Context, options["context"]).obj.say_if_nothing_was_left()
 
     return run
 

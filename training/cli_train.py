@@ -18,7 +18,7 @@ from training.devices import device_named
 from training.loop import fit
 from training.recipe_table import RECIPES, find_recipe
 from training.recipes import Hardening, Loss, Recipe, Schedule
-from training.sources import Sources
+from training.sources import Sources, shown_source
 from training.throughput import measure_throughput
 from training.variation import settings_from, vary
 
@@ -39,9 +39,10 @@ def recipes() -> None:
     for recipe in RECIPES.values():
         hardening, epochs = recipe.hardening, recipe.schedule.epochs
         sigma = sigma_text(hardening.sigma_train)
+        before = f", starts from {shown_source(recipe.warm_start)}" if recipe.warm_start else ""
         typer.echo(
             f"{recipe.name}: {recipe.network} on {recipe.dataset}, {hardening.kind} noise of sigma "
-            f"{sigma}, {hardening.loss}, {epochs} epochs"
+            f"{sigma}, {hardening.loss}, {epochs} epochs{before}"
         )
 
 

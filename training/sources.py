@@ -79,6 +79,11 @@ def is_run(name: str) -> bool:
     return name.startswith(RUN_PREFIX)
 
 
+def shown_source(name: str) -> str:
+    """Return the name of a source as people read it: ``run NAME`` or ``checkpoint NAME``."""
+    return f"run {name.removeprefix(RUN_PREFIX)}" if is_run(name) else f"checkpoint {name}"
+
+
 def is_finished(folder: Path) -> bool:
     """Return whether ``folder`` holds the state of a finished run."""
     return has_state(folder) and bool(read_state(folder)["is_finished"])

@@ -158,3 +158,7 @@ def test_every_recipe_is_listed(
     assert run(monkeypatch, "recipes") == 0
     listed = capsys.readouterr().out
     assert "mnist_cnn-add-grid: mnist_cnn on mnist, additive noise of sigma 1, marginal" in listed
+    before = ", starts from run mnist_cnn-mult-1.0-marginal"
+    assert [line.split(":")[0] for line in listed.splitlines() if line.endswith(before)] == [
+        "mnist_cnn-mult-1.0"
+    ]

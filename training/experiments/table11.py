@@ -8,6 +8,9 @@ adversarially, without noise. The noise levels of the paper's rows are lost, but
 Beside it stand, on the same votes: the mode of all runs; the unattacked images; the worst restart,
 which the target without noise gets wrong, if there is one; and the exact McNemar test of one run
 against the target without noise.
+
+In the rows of one vote ``mean_accuracy``, ``lowest`` and ``highest`` are of all runs; the columns
+``correct``, ``accuracy``, ``low`` and ``high``, and those of the McNemar test, are of the first.
 """
 
 from collections.abc import Iterator
