@@ -142,8 +142,8 @@ def keep_measured(made: Path, plan: ExportPlan) -> None:
     elif not plan.replaces:
         lost = ", ".join(f"{name} ({len(entries)})" for name, entries in measured.items())
         raise ExportError(
-            f"{plan.folder} holds a checkpoint with other weights; with them what was measured of "
-            f"them would be lost: {lost}. Export to another place with --checkpoints or under "
+            f"{plan.folder} holds a checkpoint with other weights; what was measured of them "
+            f"would be lost: {lost}. Export to another place with --checkpoints or under "
             "another --name, or give --replace"
         )
 
