@@ -106,15 +106,23 @@ def test_finished_state_keeps_the_weights_alone_and_the_device(trained: Path) ->
     assert state["devices"] == ["cpu"]
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("densenet")])
-def test_state_of_a_running_densenet_stays_under_16_mib(name: str, tmp_path: Path) -> None:
-    recipe = vary(RECIPES[name], {"warm_start": None})
-    progress, _ = start(recipe, 2, tmp_path, Sources(), "cpu")
-    for parameter in progress.network.parameters():
-        parameter.grad = torch.zeros_like(parameter)
-    progress.optimizer.step()  # from here on it keeps its averages
-    save_state(tmp_path, recipe, progress)
-    assert (tmp_path / STATE_FILE).stat().st_size < 16 * 2**20
+def test_state_of_a_run_stays_under_16_mib_while_it_runs(tmp_path: Path) -> None:
+    # Of those that differ in size, but for madry_cnn, which is stated to be larger.
+    by_size = {
+        (recipe.network, *recipe.options.items(), recipe.schedule.averaging > 0): recipe
+        for recipe in RECIPES.values()
+        if recipe.network != "madry_cnn"
+    }
+    assert {"densenet40", "densenet100"} < {recipe.network for recipe in by_size.values()}
+    for recipe in by_size.values():
+        fresh = vary(recipe, {"warm_start": None})
+        folder = tmp_path / recipe.name
+        progress, _ = start(fresh, 2, folder, Sources(), "cpu")
+        for parameter in progress.network.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        progress.optimizer.step()  # from here on it keeps its averages
+        save_state(folder, fresh, progress)
+        assert (folder / STATE_FILE).stat().st_size < 16 * 2**20, recipe.name
 
 
 def test_damaged_state_is_refused(tmp_path: Path) -> None:
