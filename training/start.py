@@ -111,11 +111,13 @@ def scheduler_of(optimizer: Optimizer, schedule: Schedule, steps: int) -> LRSche
     """Return what sets the learning rate of each step."""
     if schedule.curve == "cosine":
         return CosineAnnealingLR(optimizer, T_max=steps)
+    # Torch counts the steps of the rise from -1, and divides by 0 if they end at 0.
+    rises = schedule.warm_up * steps != 1
     return OneCycleLR(
         optimizer,
         schedule.learning_rate,
         total_steps=steps,
-        pct_start=schedule.warm_up,
+        pct_start=schedule.warm_up if rises else 0.0,
         cycle_momentum=schedule.optimizer == "adamw",
     )
 

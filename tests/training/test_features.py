@@ -18,6 +18,7 @@ from training.batches import Batches
 from training.loop import Run, fit, take_step
 from training.recipes import Recipe
 from training.sources import Sources, weights_digest
+from training.start import scheduler_of
 from training.state import STATE_FILE, Progress, read_state
 from training.variation import vary
 
@@ -218,6 +219,18 @@ def test_state_of_a_version_before_these_features_goes_on(
     resumed = fit(short, few, tmp_path / "older", quiet)
     assert weights_digest(resumed.network) == weights_digest(expected.network)
     assert resumed.devices == ["cpu"]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 6])
+def test_one_cycle_of_few_steps_has_a_learning_rate_for_each(short: Recipe, steps: int) -> None:
+    optimizer = torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+    scheduler = scheduler_of(optimizer, short.schedule, steps)
+    rates = []
+    for _ in range(steps):
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    assert all(0 < rate <= short.schedule.learning_rate for rate in rates)
 
 
 def test_shifts_move_the_whole_picture_by_every_offset_alike() -> None:
