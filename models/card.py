@@ -195,6 +195,7 @@ class Training(CardPart):
         torch_version: that trained them.
         sources: SHA-256 of the weights that the run started from or learned from, by name of the
             checkpoint or run.
+        devices: that took part, in the order in which they were first used.
     """
 
     recipe: dict[str, Any]
@@ -204,6 +205,7 @@ class Training(CardPart):
     data_licence: str
     torch_version: str
     sources: dict[str, str] = {}
+    devices: tuple[str, ...] = ("cpu",)
 
 
 class Card(CardPart):

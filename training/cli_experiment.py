@@ -1,9 +1,11 @@
 """The commands ``experiment ...``: each measures what one section of the results page shows."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
 
 import typer
 from rich.console import Console
@@ -15,11 +17,13 @@ from models.errors import InputError
 from training.cli_options import (
     AllowUnknown,
     DataDir,
+    Device,
     Threads,
     console,
     given_command,
     images_progress,
 )
+from training.devices import device_named
 from training.experiments.ablation import BASE, CHANGES, Ablation, AblationPlan
 from training.experiments.bench import Bench
 from training.experiments.distributions import DistributionPlan, run_distributions
@@ -37,9 +41,12 @@ from training.report.page import RESULTS
 
 Plan = TypeVar("Plan", bound=Any)
 Entry = TypeVar("Entry", int, float, str)
+P = ParamSpec("P")
 
 experiments = typer.Typer(
-    help="Run an experiment; it goes on where it was. --smoke runs it on made-up data in seconds.",
+    help="Run an experiment; it goes on where it was. The options below stand before its name: "
+    "`experiment --data-dir DATA grid RECIPE`. --smoke runs it on made-up data in seconds; "
+    "--device is where networks are trained and examples of a surrogate made.",
     no_args_is_help=True,
 )
 
@@ -54,6 +61,18 @@ PairName = Literal["mnist", "mnist-hardened", "cifar10"]
 VoteCount = Annotated[int | None, typer.Option(min=1)]
 
 
+def experiment(command: Callable[P, None]) -> Callable[P, None]:
+    """Register a command; where all is measured already, it says so instead of nothing."""
+
+    @experiments.command()
+    @wraps(command)
+    def run(*args: P.args, **options: P.kwargs) -> None:
+        command(*args, **options)
+        cast(typer.Context, options["context"]).obj.say_if_nothing_was_left()
+
+    return run
+
+
 @experiments.callback()
 def bench(
     context: typer.Context,
@@ -63,8 +82,10 @@ def bench(
     data: DataDir = None,
     allow_unknown_data: AllowUnknown = False,
     threads: Threads = None,
+    device: Device = "cpu",
 ) -> None:
     """Set up what all experiments take."""
+    device_named(device)
     if smoke and results is None:
         results = Path(tempfile.mkdtemp(prefix="noisevote-smoke-"))
         runs = results / "runs"
@@ -77,11 +98,12 @@ def bench(
         console=console,
         progress=images_progress,
         threads=threads or allowed_cores(),
+        device=device,
         is_smoke=smoke,
     )
 
 
-@experiments.command()
+@experiment
 def grid(
     context: typer.Context,
     recipe: GridRecipe,
@@ -106,14 +128,14 @@ def grid(
     run_grid(context.obj, recipe, plan)
 
 
-@experiments.command()
+@experiment
 def weights(context: typer.Context, recipe: GridRecipe, sigma_train: SigmaTrain = None) -> None:
     """Mean magnitude of the weights over sigma_train (Table 4)."""
     default = (0.0, 1.0) if context.obj.is_smoke else GridPlan().sigma_train
     run_weights(context.obj, recipe, tuple_of(sigma_train) or default)
 
 
-@experiments.command()
+@experiment
 def learning(context: typer.Context, recipe: GridRecipe, sigma_train: SigmaTrain = None) -> None:
     """Learning curves at a constant learning rate (Figure 3)."""
     small = LearningPlan(sigma_train=(0.0, 1.0), steps=4, every=2, images=64)
@@ -121,7 +143,7 @@ def learning(context: typer.Context, recipe: GridRecipe, sigma_train: SigmaTrain
     run_learning(context.obj, recipe, plan)
 
 
-@experiments.command()
+@experiment
 def distributions(
     context: typer.Context,
     checkpoints: Names,
@@ -135,7 +157,7 @@ def distributions(
         run_distributions(context.obj, context.obj.checkpoint(name), plan)
 
 
-@experiments.command()
+@experiment
 def votes(
     context: typer.Context,
     checkpoints: Names,
@@ -156,7 +178,7 @@ def votes(
         run_votes(context.obj, context.obj.checkpoint(name), plan)
 
 
-@experiments.command()
+@experiment
 def midpoints(
     context: typer.Context, checkpoints: Names, sigma: Sigmas = None, images: Images = None
 ) -> None:
@@ -167,7 +189,7 @@ def midpoints(
         run_midpoints(context.obj, context.obj.checkpoint(name), plan)
 
 
-@experiments.command()
+@experiment
 def energy(
     context: typer.Context,
     checkpoints: Names,
@@ -192,7 +214,7 @@ def energy(
         EnergyExperiment(context.obj, context.obj.checkpoint(name), plan).run()
 
 
-@experiments.command()
+@experiment
 def quantisation(
     context: typer.Context,
     names: Annotated[list[str], typer.Argument(help="Names of checkpoints or recipes.")],
@@ -205,7 +227,7 @@ def quantisation(
         run_quantisation(context.obj, name, plan)
 
 
-@experiments.command()
+@experiment
 def widths(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(help="Recipe that is varied.")] = "mnist_cnn-mult-grid",
@@ -218,7 +240,7 @@ def widths(
     run_widths(context.obj, recipe, plan)
 
 
-@experiments.command()
+@experiment
 def ablation(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(help="Recipe that is changed.")] = "mnist_cnn-mult-grid",
@@ -235,7 +257,7 @@ def ablation(
     Ablation(context.obj, recipe, plan).run()
 
 
-@experiments.command("table11")
+@experiment
 def table11(
     context: typer.Context,
     pair: Annotated[PairName, typer.Argument(help="Whose networks and attack.")],

@@ -25,6 +25,7 @@ AllowUnknown = Annotated[
     bool, typer.Option("--allow-unknown-data", help="Accept files that are not the official ones.")
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads; by default all allowed cores.")]
+Device = Annotated[str, typer.Option(help="Torch device, such as cuda.")]
 Checkpoints = Annotated[Path, typer.Option(help="Folder of the checkpoints.")]
 
 PLACES = {"--data-dir", "--output", "--checkpoints", "--threads", "--runs", "--results"}

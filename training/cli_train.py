@@ -13,11 +13,12 @@ from models.datasets import data_dir, load_dataset
 from models.errors import TrainingError
 from models.networks.registry import NETWORKS
 from models.noise import NoiseKind, sigma_text
-from training.cli_options import AllowUnknown, Checkpoints, DataDir, Threads, console
-from training.loop import device_named, fit
+from training.cli_options import AllowUnknown, Checkpoints, DataDir, Device, Threads, console
+from training.devices import device_named
+from training.loop import fit
 from training.recipe_table import RECIPES, find_recipe
 from training.recipes import Hardening, Loss, Recipe, Schedule
-from training.sources import Sources
+from training.sources import Sources, shown_source
 from training.throughput import measure_throughput
 from training.variation import settings_from, vary
 
@@ -29,7 +30,8 @@ Settings = Annotated[
         help="Replace a value of the recipe, such as schedule.epochs=10. Repeat for several.",
     ),
 ]
-Device = Annotated[str, typer.Option(help="Torch device, such as cuda.")]
+NOT_FINISHED = 3
+"""Exit code of a training that was stopped before its end."""
 
 
 def recipes() -> None:
@@ -37,9 +39,10 @@ def recipes() -> None:
     for recipe in RECIPES.values():
         hardening, epochs = recipe.hardening, recipe.schedule.epochs
         sigma = sigma_text(hardening.sigma_train)
+        before = f", starts from {shown_source(recipe.warm_start)}" if recipe.warm_start else ""
         typer.echo(
             f"{recipe.name}: {recipe.network} on {recipe.dataset}, {hardening.kind} noise of sigma "
-            f"{sigma}, {hardening.loss}, {epochs} epochs"
+            f"{sigma}, {hardening.loss}, {epochs} epochs{before}"
         )
 
 
@@ -59,7 +62,8 @@ def train(
     threads: Threads = None,
     device: Device = "cpu",
     minutes: Annotated[
-        float, typer.Option(min=0, help="Stop after so long; the same command goes on.")
+        float,
+        typer.Option(min=0, help="Stop after so long, with exit code 3; the same command goes on."),
     ] = float("inf"),
     checkpoints: Checkpoints = SHIPPED,
     runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
@@ -88,10 +92,10 @@ def train(
         minutes=minutes,
         sources=Sources(checkpoints, runs),
     )
-    if progress.is_finished:
-        console.print(f"trained; export it with: noisevote-train export {folder}")
-    else:
-        console.print(f"stopped after step {progress.step}; the same command goes on from there")
+    if not progress.is_finished:
+        console.print(f"stopped after step {progress.step}; go on with the same command")
+        raise typer.Exit(NOT_FINISHED)
+    console.print(f"trained; export it with: noisevote-train export {folder}")
 
 
 def throughput(

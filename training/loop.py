@@ -31,6 +31,7 @@ from training.adversary import with_adversarial_part
 from training.augmentation import shifted
 from training.batch_norm import estimate_batch_norm
 from training.batches import Batches
+from training.devices import device_named, shown_device
 from training.hardening import StepLoss, step_loss
 from training.recipes import Recipe
 from training.sources import Sources
@@ -126,20 +127,6 @@ def fit(
     return run.progress
 
 
-def device_named(name: str) -> torch.device:
-    """Return a torch device.
-
-    Raises:
-        TrainingError: there is none of that name here.
-    """
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).split(". ")[0]
-        raise TrainingError(f"there is no device {name!r} here: {reason}") from error
-    return torch.device(name)
-
-
 def prepare(
     recipe: Recipe,
     examples: Examples,
@@ -174,7 +161,9 @@ def prepare(
 
 def train_epochs(run: Run, bar: ProgressBar) -> None:
     """Do the epochs that are left, each followed by a look at the validation examples."""
-    progress = run.progress
+    progress, device = run.progress, shown_device(run.device)
+    if device not in progress.devices:
+        progress.devices.append(device)
     task = bar.add_task(
         run.recipe.name, total=run.steps, completed=progress.step, speed="", loss=""
     )
@@ -201,28 +190,34 @@ def train_epoch(run: Run, bar: ProgressBar, task: TaskID) -> dict[str, float] | 
     epoch, first = divmod(progress.step, run.steps_per_epoch)
     order = np.random.default_rng((run.recipe.seed, epoch)).permutation(len(run.train))
     places = torch.split(torch.from_numpy(order).to(run.device), batch_size)
-    total_loss = torch.zeros((), dtype=torch.float64, device=run.device)
+    total_loss = torch.tensor(progress.epoch_loss, dtype=torch.float64, device=run.device)
     began = saved = shown = time.monotonic()
 
     def look() -> dict[str, float]:
         # It waits for the device; so it must be rare.
-        done = step + 1 - first
-        loss, speed = float(total_loss) / done, done * batch_size / (time.monotonic() - began)
+        progress.epoch_loss = float(total_loss)
+        loss = progress.epoch_loss / progress.epoch_steps
+        speed = (step + 1 - first) * batch_size / (time.monotonic() - began)
         bar.update(task, completed=progress.step, speed=f"{speed:.0f}", loss=f"{loss:.3f}")
         return {"epoch": epoch + 1, "loss": loss, "images_per_s": speed}
 
     progress.network.train()
     for step in range(first, run.steps_per_epoch):
         if step > first and run.is_over:
+            progress.epoch_loss = float(total_loss)
             return None
         if time.monotonic() - saved > SAVE_SECONDS:
+            progress.epoch_loss = float(total_loss)
             run.save()
             saved = time.monotonic()
         total_loss += take_step(run, places[step])
+        progress.epoch_steps += 1
         if time.monotonic() - shown > SHOW_SECONDS:
             look()
             shown = time.monotonic()
-    return look()
+    row = look()
+    progress.epoch_loss, progress.epoch_steps = 0.0, 0
+    return row
 
 
 def take_step(run: Run, chosen: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The trained networks that a run starts from or learns from, by name."""
 
 import hashlib
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from models.errors import TrainingError
 from models.networks.registry import build_network
 from models.networks.trained import load_network
 from training.recipes import Recipe, recipe_from_dict
-from training.state import read_state
+from training.state import has_state, read_state
+from training.variation import named_recipe, train_command
 
 RUN_PREFIX = "run:"
 
@@ -28,25 +30,73 @@ class Sources:
     checkpoints: Path = SHIPPED
     runs: Path = Path("runs")
 
-    def network(self, name: str) -> nn.Module:
+    def network(self, name: str, use: str = "the trained network") -> nn.Module:
         """Return the network of a checkpoint, or of the run whose name follows ``run:``.
+
+        Args:
+            name: of the checkpoint or run.
+            use: what it is taken for, as errors say it.
 
         Raises:
             UnknownCheckpointError: there is no such checkpoint.
             CheckpointError: its files are not those of its card.
             TrainingError: there is no such run, or it is not finished.
         """
-        if not name.startswith(RUN_PREFIX):
+        if not is_run(name):
             checkpoint = CheckpointStore(self.checkpoints).find(name)
             checkpoint.verified()
             return load_network(checkpoint.folder, checkpoint.card)
-        state = read_state(self.runs / name.removeprefix(RUN_PREFIX))
-        if not state["is_finished"]:
-            raise TrainingError(f"{name} is not finished; train it to its end first")
+        folder = self.runs / name.removeprefix(RUN_PREFIX)
+        if not has_state(folder):
+            raise TrainingError(
+                f"{use}, {name}, is missing: there is no run in {folder}; {how_to_make(folder)}"
+            )
+        state = read_state(folder)
         recipe = recipe_from_dict(state["recipe"])
+        if not state["is_finished"]:
+            raise TrainingError(
+                f"{use}, {name}, is not finished; train it to its end first with: "
+                f"{train_command(recipe)} --run {shlex.quote(str(folder))}"
+            )
         network = network_of(recipe)
         network.load_state_dict(state["network"])
         return network.eval()
+
+    def lacking(self, recipe: Recipe, folder: Path) -> list[Recipe]:
+        """Return the recipes of the runs that a run in ``folder`` needs and that are not finished.
+
+        A run that has begun needs its warm start no more. Runs of unknown recipes are left out.
+        """
+        teacher = recipe.teacher.weights if recipe.teacher else None
+        names = [teacher, None if has_state(folder) else recipe.warm_start]
+        runs = [name.removeprefix(RUN_PREFIX) for name in names if name and is_run(name)]
+        found = [named_recipe(run) for run in runs if not is_finished(self.runs / run)]
+        return [needed for needed in found if needed is not None]
+
+
+def is_run(name: str) -> bool:
+    """Return whether a name is that of a run, and not of a checkpoint."""
+    return name.startswith(RUN_PREFIX)
+
+
+def shown_source(name: str) -> str:
+    """Return the name of a source as people read it: ``run NAME`` or ``checkpoint NAME``."""
+    return f"run {name.removeprefix(RUN_PREFIX)}" if is_run(name) else f"checkpoint {name}"
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether ``folder`` holds the state of a finished run."""
+    return has_state(folder) and bool(read_state(folder)["is_finished"])
+
+
+def how_to_make(folder: Path) -> str:
+    """Say by which command the run in ``folder`` is made, if its name tells."""
+    recipe = named_recipe(folder.name)
+    place = "" if folder.parent == Path("runs") else f" --run {shlex.quote(str(folder))}"
+    if recipe is None:
+        command = f"noisevote-train train RECIPE --name {shlex.quote(folder.name)}"
+        return f"no recipe has this name; train one under it with: {command}{place}"
+    return f"train it first with: {train_command(recipe)}{place}"
 
 
 def network_of(recipe: Recipe) -> nn.Module:

@@ -39,12 +39,12 @@ def start(
     resumes = has_state(folder)
     digests = {}
     if recipe.warm_start is not None and not resumes:
-        before = sources.network(recipe.warm_start)
+        before = sources.network(recipe.warm_start, f"the warm start of recipe {recipe.name}")
         digests[recipe.warm_start] = weights_digest(before)
         take_weights(network, before, recipe.warm_start)
     teaching = None
     if recipe.teacher is not None:
-        teaching = sources.network(recipe.teacher.weights)
+        teaching = sources.network(recipe.teacher.weights, f"the teacher of recipe {recipe.name}")
         digests[recipe.teacher.weights] = weights_digest(teaching)
         to_device(teaching, device)
     to_device(network, device)
@@ -111,11 +111,13 @@ def scheduler_of(optimizer: Optimizer, schedule: Schedule, steps: int) -> LRSche
     """Return what sets the learning rate of each step."""
     if schedule.curve == "cosine":
         return CosineAnnealingLR(optimizer, T_max=steps)
+    # Torch counts the steps of the rise from -1, and divides by 0 if they end at 0.
+    rises = schedule.warm_up * steps != 1
     return OneCycleLR(
         optimizer,
         schedule.learning_rate,
         total_steps=steps,
-        pct_start=schedule.warm_up,
+        pct_start=schedule.warm_up if rises else 0.0,
         cycle_momentum=schedule.optimizer == "adamw",
     )
 

@@ -1,7 +1,11 @@
 """The state of a training run on disk: written often, resumed exactly.
 
 The weights, the optimiser and the number of steps done are all that a run needs to go on: the
-order of the images and the noise of a step are functions of the recipe's seed and the step.
+order of the images and the noise of a step are functions of the recipe's seed and the step. A
+finished run keeps the weights alone.
+
+While it runs, the state of every registered recipe stays under 16 MiB, but for ``madry_cnn``: its
+3.3 million weights, each with the two averages of AdamW, take 37.5 MiB.
 """
 
 from dataclasses import dataclass, field
@@ -17,8 +21,16 @@ from torch.optim.swa_utils import AveragedModel
 
 from models.errors import TrainingError
 from training.recipes import Recipe, recipe_from_dict
+from training.variation import differences
 
 STATE_FILE = "state.pt"
+OLDER_DEVICES = ("cpu",)
+"""What states mean that are older than the field ``devices``."""
+
+PLAIN = (
+    "step", "history", "sources", "devices", "epoch_loss", "epoch_steps", "is_finished",
+)  # fmt: skip
+"""Fields of :class:`Progress` that are written as they are."""
 
 
 @dataclass(slots=True)
@@ -34,6 +46,9 @@ class Progress:
         history: one row an epoch: epoch, loss, validation accuracies, images per second.
         sources: digest of the weights of each trained network that the run starts from or learns
             from, by name.
+        devices: that took part, in the order in which they were first used.
+        epoch_loss: sum of the losses of the current epoch's steps.
+        epoch_steps: steps in that sum.
         is_finished: whether all steps are done, ``network`` has the weights that the run gives, and
             its batch-norm statistics are estimated.
     """
@@ -45,6 +60,9 @@ class Progress:
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
+    devices: list[str] = field(default_factory=list)
+    epoch_loss: float = 0.0
+    epoch_steps: int = 0
     is_finished: bool = False
 
 
@@ -52,20 +70,16 @@ def save_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
     """Write the state so that an interruption leaves either the old one or the new one."""
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{STATE_FILE}.partial"
-    torch.save(
-        {
-            "recipe": recipe.as_dict(),
-            "network": progress.network.state_dict(),
-            "optimizer": progress.optimizer.state_dict(),
-            "scheduler": progress.scheduler.state_dict(),
-            "average": progress.average.state_dict() if progress.average else None,
-            "step": progress.step,
-            "history": progress.history,
-            "sources": progress.sources,
-            "is_finished": progress.is_finished,
-        },
-        partial,
-    )
+    state = {
+        "recipe": recipe.as_dict(),
+        "network": progress.network.state_dict(),
+        **{name: getattr(progress, name) for name in PLAIN},
+    }
+    if not progress.is_finished:
+        state["optimizer"] = progress.optimizer.state_dict()
+        state["scheduler"] = progress.scheduler.state_dict()
+        state["average"] = progress.average.state_dict() if progress.average else None
+    torch.save(state, partial)
     partial.replace(folder / STATE_FILE)
 
 
@@ -98,10 +112,12 @@ def restore_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
     """
     state = read_state(folder)
     # Compared as recipes, so that states older than a field of the recipe go on with its default.
-    if recipe_from_dict(state["recipe"]) != recipe:
+    earlier = recipe_from_dict(state["recipe"])
+    if earlier != recipe:
         raise TrainingError(
-            f"{folder / STATE_FILE} is the state of another recipe ({state['recipe']}); "
-            "name another folder with --run, or delete it to start anew"
+            f"{folder / STATE_FILE} is the state of another recipe "
+            f"({differences(earlier, recipe)}); name another folder with --run or --runs, or "
+            "delete it to start anew"
         )
     sources = state.get("sources", {})
     for name, digest in progress.sources.items():
@@ -111,11 +127,11 @@ def restore_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
                 f"them, or delete {folder / STATE_FILE} to start anew"
             )
     progress.network.load_state_dict(state["network"])
-    progress.optimizer.load_state_dict(state["optimizer"])
-    progress.scheduler.load_state_dict(state["scheduler"])
-    if progress.average and not state["is_finished"]:
-        progress.average.load_state_dict(state["average"])
-    progress.step = state["step"]
-    progress.history = state["history"]
-    progress.sources = sources
-    progress.is_finished = state["is_finished"]
+    if not state["is_finished"]:
+        progress.optimizer.load_state_dict(state["optimizer"])
+        progress.scheduler.load_state_dict(state["scheduler"])
+        if progress.average:
+            progress.average.load_state_dict(state["average"])
+    older = {"sources": {}, "devices": list(OLDER_DEVICES), "epoch_loss": 0.0, "epoch_steps": 0}
+    for name in PLAIN:
+        setattr(progress, name, state.get(name, older.get(name)))

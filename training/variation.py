@@ -5,6 +5,7 @@ The path of a value is its field, after the fields that hold it: ``schedule.epoc
 """
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -23,6 +24,9 @@ SHORT_OPTIONS = {
     "validation_images": "validation-images",
 }
 """Values that have an option of their own beside ``--set``, by path."""
+
+SIGMA_TRAIN = re.compile(r"\d+(\.\d+)?")
+"""As it stands behind the name of a grid's recipe."""
 
 
 def vary(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
@@ -71,12 +75,16 @@ def train_command(recipe: Recipe) -> str:
     """Return the command that trains ``recipe``: a registered one, and what is varied in it.
 
     Of the registered recipes the one of the same name is taken, else the one with the fewest
-    values to replace.
+    values to replace; of several the one whose name the recipe's begins with.
     """
     wanted = recipe.as_dict()
     base, settings = min(
         ((base, dict(changes(base.as_dict(), wanted))) for base in RECIPES.values()),
-        key=lambda pair: (pair[0].name != recipe.name, len(pair[1])),
+        key=lambda pair: (
+            pair[0].name != recipe.name,
+            len(pair[1]),
+            not recipe.name.startswith(pair[0].name),
+        ),
     )
     short = [
         path for path in SHORT_OPTIONS if path in settings and not isinstance(settings[path], dict)
@@ -100,6 +108,37 @@ def changes(
             yield from changes(old, value, f"{prefix}{key}.")
         elif key not in before or value != old:
             yield prefix + key, value
+
+
+def differences(before: Recipe, now: Recipe) -> str:
+    """Say what :func:`changes` replaces in a recipe: each path with the old and the new value."""
+    old = before.as_dict()
+    return "; ".join(
+        f"{path}: {as_text(value_at(old, path))}, now {as_text(value)}"
+        for path, value in changes(old, now.as_dict())
+    )
+
+
+def value_at(data: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a path; None if there is none."""
+    value: Any = data
+    for key in path.split("."):
+        value = value.get(key)
+    return value
+
+
+def named_recipe(name: str) -> Recipe | None:
+    """Return the recipe of a run by its name; None if the name does not tell.
+
+    It is a registered one, or that of a network of a grid: ``mnist_cnn-mult-grid-0.6`` is
+    ``mnist_cnn-mult-grid`` at sigma_train 0.6.
+    """
+    if name in RECIPES:
+        return RECIPES[name]
+    base, _, sigma_train = name.rpartition("-")
+    if base not in RECIPES or not SIGMA_TRAIN.fullmatch(sigma_train):
+        return None
+    return vary(RECIPES[base], {"name": name, "hardening.sigma_train": float(sigma_train)})
 
 
 def as_text(value: Any) -> str:

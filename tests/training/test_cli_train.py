@@ -1,5 +1,8 @@
 """The command ``train``: in pieces, varied, from other networks; and what it says."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,8 +27,8 @@ def test_run_goes_on_in_pieces_and_learns_from_other_runs(
     monkeypatch.chdir(tmp_path)
     place = ["--data-dir", str(data), "--allow-unknown-data"]
     train = ["train", "mnist_cnn-clean", *TINY, *place]
-    assert run(monkeypatch, *train, "--minutes", "0") == 0
-    assert "stopped after step 1; the same command goes on" in capsys.readouterr().err
+    assert run(monkeypatch, *train, "--minutes", "0") == 3
+    assert "stopped after step 1; go on with the same command" in capsys.readouterr().err
     assert run(monkeypatch, "export", "runs/mnist_cnn-clean", *place) == 1
     assert "has done 0 of 1 epochs; go on with: noisevote-train train" in capsys.readouterr().err
     assert run(monkeypatch, *train) == 0
@@ -65,11 +68,55 @@ def test_option_of_its_own_and_setting_do_the_same(
     ):
         folder = str(tmp_path / name)
         arguments = ["train", "mnist_cnn-clean", *TINY, *given, "--run", folder, *place]
-        assert run(monkeypatch, *arguments) == 0
+        assert run(monkeypatch, *arguments) == 3
     option, setting = (read_state(tmp_path / name) for name in ("option", "setting"))
     assert option["recipe"] == setting["recipe"]
     assert option["recipe"]["hardening"]["sigma_train"] == 0.3
     assert find_recipe("mnist_cnn-clean").hardening.sigma_train == 0
+
+
+@pytest.mark.parametrize(
+    ("recipe", "command"),
+    [
+        ("mnist_cnn-mult-1.0", "mnist_cnn-mult-1.0-marginal"),
+        (
+            "mnist_cnn-mult-0.6",
+            "mnist_cnn-mult-grid --name mnist_cnn-mult-grid-0.6 --sigma-train 0.6",
+        ),
+    ],
+)
+def test_missing_warm_start_is_said_with_the_command_that_trains_it(
+    monkeypatch: pytest.MonkeyPatch,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    recipe: str,
+    command: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place = ["--data-dir", str(data), "--allow-unknown-data"]
+    assert run(monkeypatch, "train", recipe, *TINY, *place) == 1
+    error = capsys.readouterr().err
+    assert f"the warm start of recipe {recipe}, run:" in error
+    assert error.endswith(f"train it first with: noisevote-train train {command}\n")
+
+
+def test_interrupted_training_says_that_the_same_command_goes_on(
+    data: Path, tmp_path: Path
+) -> None:
+    place = ["--data-dir", str(data), "--allow-unknown-data"]
+    train = ["train", "mnist_cnn-clean", *TINY, "--epochs", "100000", *place]
+    command = [sys.executable, "-m", "training.cli", *train, "--run", str(tmp_path / "run")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("epoch 2 "):
+                process.send_signal(signal.SIGINT)
+                break
+        last = process.stderr.read().splitlines()[-1]
+    assert process.returncode == 130
+    assert last == "interrupted; the same command goes on where it was"
+    assert read_state(tmp_path / "run")["step"] > 0
 
 
 @pytest.mark.parametrize(
@@ -111,3 +158,7 @@ def test_every_recipe_is_listed(
     assert run(monkeypatch, "recipes") == 0
     listed = capsys.readouterr().out
     assert "mnist_cnn-add-grid: mnist_cnn on mnist, additive noise of sigma 1, marginal" in listed
+    before = ", starts from run mnist_cnn-mult-1.0-marginal"
+    assert [line.split(":")[0] for line in listed.splitlines() if line.endswith(before)] == [
+        "mnist_cnn-mult-1.0"
+    ]

@@ -1,11 +1,15 @@
 """Every experiment, from its command to its raw results, on made-up data."""
 
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from models.checkpoint import CheckpointStore
+from models.checkpoint import CARD_FILE, CheckpointStore
 from models.networks.registry import NETWORKS
+from tests.training.test_cli import run
 from training import cli
 from training.experiments.energy import MOST_PASSES, TOLERANCES
 from training.experiments.energy_search import LADDER
@@ -13,6 +17,7 @@ from training.experiments.made_up import TEST_IMAGES, VALIDATION_IMAGES, made_up
 from training.noise_setting import parse_repeats
 from training.report.experiments import ablation_section
 from training.results_file import Row, Table, read_table
+from training.state import read_state
 
 GRID = "mnist_cnn-mult-grid"
 HARDENED = f"{GRID}-1.0"
@@ -73,15 +78,54 @@ def test_grid_trains_exports_and_measures_both_splits(smoke: Smoke) -> None:
     assert str(smoke.folder) not in "".join(table.about.values())
 
 
-def test_finished_experiment_is_left_as_it_is_and_an_interrupted_one_goes_on(smoke: Smoke) -> None:
+def test_finished_experiment_is_left_as_it_is_and_an_interrupted_one_goes_on(
+    smoke: Smoke, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = smoke.folder / "results" / "grid" / GRID / "1.0.csv"
     whole = path.read_text()
+    capsys.readouterr()
     smoke.run("grid", GRID)
     assert path.read_text() == whole
+    said = capsys.readouterr().err
+    assert said == f"nothing left to measure; results in {path.parent}\n"
     lines = whole.splitlines(keepends=True)
     path.write_text("".join(lines[:-5]))
     smoke.run("grid", GRID)
     assert path.read_text() == whole
+
+
+@pytest.fixture
+def card(smoke: Smoke) -> Iterator[Path]:
+    """The card of a trained network, which the test may change."""
+    path = smoke.folder / "runs" / "checkpoints" / HARDENED / CARD_FILE
+    whole = path.read_text()
+    yield path
+    path.write_text(whole)
+
+
+def with_recipe(card: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the recipe on a card."""
+    data = json.loads(card.read_text())
+    change(data["training"]["recipe"])
+    card.write_text(json.dumps(data))
+
+
+def test_checkpoint_of_another_recipe_is_refused_with_what_differs(
+    smoke: Smoke, card: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_recipe(card, lambda recipe: recipe["hardening"].update(sigma_train=0.5))
+    with_recipe(card, lambda recipe: recipe["schedule"].update(learning_rate=0.2))
+    with pytest.raises(AssertionError):
+        smoke.run("grid", GRID)
+    error = capsys.readouterr().err
+    assert f"checkpoints/{HARDENED} holds the checkpoint of another recipe" in error
+    assert "(hardening.sigma_train: 0.5, now 1.0; schedule.learning_rate: 0.2, now 0.01)" in error
+    assert "name another folder with --runs, or delete it" in error
+
+
+def test_checkpoint_older_than_a_field_of_the_recipe_is_taken(smoke: Smoke, card: Path) -> None:
+    with_recipe(card, lambda recipe: recipe["schedule"].pop("averaging"))
+    smoke.run("grid", GRID)
 
 
 def test_weights_are_the_mean_over_all_layers(smoke: Smoke) -> None:
@@ -198,6 +242,22 @@ def test_ablation_changes_one_thing_and_pairs_with_the_recipe_as_it_is(smoke: Sm
     )
     section = "\n".join(ablation_section(smoke.folder / "results"))
     assert "| warm-start | `warm_start=clean` |" in section
+
+
+@pytest.mark.slow
+def test_grid_of_a_densenet_trains_its_warm_start_first(smoke: Smoke) -> None:
+    smoke.run("grid", "densenet40-mult-grid", "--sigma-train", "1", "--images", "8")
+    state = read_state(smoke.folder / "runs" / "densenet40-clean")
+    assert state["is_finished"]
+    store = CheckpointStore(smoke.folder / "runs" / "checkpoints")
+    assert "run:densenet40-clean" in store.find("densenet40-mult-grid-1.0").card.training.sources
+
+
+def test_device_that_is_not_there_is_named_before_anything_is_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "experiment", "--device", "nonsense", "grid", GRID) == 1
+    assert "there is no device 'nonsense' here" in capsys.readouterr().err
 
 
 def test_unknown_change_is_refused_with_those_that_are(

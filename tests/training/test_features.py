@@ -18,6 +18,7 @@ from training.batches import Batches
 from training.loop import Run, fit, take_step
 from training.recipes import Recipe
 from training.sources import Sources, weights_digest
+from training.start import scheduler_of
 from training.state import STATE_FILE, Progress, read_state
 from training.variation import vary
 
@@ -170,7 +171,11 @@ def test_run_does_not_go_on_with_another_teacher_of_the_same_name(
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"warm_start": "run:nothing"}, TrainingError, r"nothing/state.pt does not exist"),
+        (
+            {"warm_start": "run:nothing"},
+            TrainingError,
+            r"warm start of .*, run:nothing, is missing",
+        ),
         ({"warm_start": "nobody"}, UnknownCheckpointError, "there is no checkpoint 'nobody'"),
         ({"warm_start": "stroke_lstm-clean"}, TrainingError, "cannot be the warm start"),
         ({"hardening.sigma_train": {"conv9": 1}}, TrainingError, "names conv9; .* conv1, conv2"),
@@ -192,7 +197,7 @@ def test_recipe_that_cannot_start_says_why(
 def test_unfinished_run_is_no_warm_start(short: Recipe, few: Examples, tmp_path: Path) -> None:
     fit(short, few, tmp_path / "unfinished", quiet, minutes=0)
     recipe = vary(short, {"warm_start": "run:unfinished"})
-    with pytest.raises(TrainingError, match="run:unfinished is not finished"):
+    with pytest.raises(TrainingError, match="run:unfinished, is not finished"):
         fit(recipe, few, tmp_path / "run", quiet, sources=Sources(SHIPPED, tmp_path))
 
 
@@ -202,7 +207,7 @@ def test_state_of_a_version_before_these_features_goes_on(
     expected = fit(short, few, tmp_path / "whole", quiet)
     fit(short, few, tmp_path / "older", quiet, minutes=0)
     state = read_state(tmp_path / "older")
-    for key in ("average", "sources"):
+    for key in ("average", "sources", "devices", "epoch_loss", "epoch_steps"):
         del state[key]
     for key in ("warm_start", "teacher", "adversary", "max_shift"):
         del state["recipe"][key]
@@ -213,6 +218,19 @@ def test_state_of_a_version_before_these_features_goes_on(
     torch.save(state, tmp_path / "older" / STATE_FILE)
     resumed = fit(short, few, tmp_path / "older", quiet)
     assert weights_digest(resumed.network) == weights_digest(expected.network)
+    assert resumed.devices == ["cpu"]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 6])
+def test_one_cycle_of_few_steps_has_a_learning_rate_for_each(short: Recipe, steps: int) -> None:
+    optimizer = torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+    scheduler = scheduler_of(optimizer, short.schedule, steps)
+    rates = []
+    for _ in range(steps):
+        rates.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    assert all(0 < rate <= short.schedule.learning_rate for rate in rates)
 
 
 def test_shifts_move_the_whole_picture_by_every_offset_alike() -> None:

@@ -16,9 +16,13 @@ from models.networks.noise_points import fresh_noise, noise_from
 from training import loop
 from training.batches import Batches
 from training.loop import Run, fit, seed_of_step, take_step
+from training.recipe_table import RECIPES
 from training.recipes import Recipe
-from training.state import STATE_FILE, read_state
+from training.sources import Sources
+from training.start import start
+from training.state import STATE_FILE, read_state, save_state
 from training.validation import accuracy, split
+from training.variation import vary
 
 quiet = Console(quiet=True)
 
@@ -81,13 +85,44 @@ def test_interrupted_run_goes_on_to_the_same_weights(
     fit(recipe, dataset.train, tmp_path, quiet)
     resumed = weights(tmp_path)
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in weights(trained).items())
+    # The loss of an epoch is that of all its steps, whenever they were done.
+    losses, expected = (
+        [row["loss"] for row in read_state(f)["history"]] for f in (tmp_path, trained)
+    )
+    assert losses == expected
 
 
 def test_state_of_another_recipe_is_refused(
     trained: Path, recipe: Recipe, dataset: Dataset
 ) -> None:
-    with pytest.raises(TrainingError, match="state of another recipe"):
+    with pytest.raises(TrainingError, match=r"state of another recipe \(seed: 1, now 2\)"):
         fit(replace(recipe, seed=2), dataset.train, trained, quiet)
+
+
+def test_finished_state_keeps_the_weights_alone_and_the_device(trained: Path) -> None:
+    state = read_state(trained)
+    assert state["is_finished"]
+    assert not {"optimizer", "scheduler", "average"} & state.keys()
+    assert state["devices"] == ["cpu"]
+
+
+def test_state_of_a_run_stays_under_16_mib_while_it_runs(tmp_path: Path) -> None:
+    # Of those that differ in size, but for madry_cnn, which is stated to be larger.
+    by_size = {
+        (recipe.network, *recipe.options.items(), recipe.schedule.averaging > 0): recipe
+        for recipe in RECIPES.values()
+        if recipe.network != "madry_cnn"
+    }
+    assert {"densenet40", "densenet100"} < {recipe.network for recipe in by_size.values()}
+    for recipe in by_size.values():
+        fresh = vary(recipe, {"warm_start": None})
+        folder = tmp_path / recipe.name
+        progress, _ = start(fresh, 2, folder, Sources(), "cpu")
+        for parameter in progress.network.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        progress.optimizer.step()  # from here on it keeps its averages
+        save_state(folder, fresh, progress)
+        assert (folder / STATE_FILE).stat().st_size < 16 * 2**20, recipe.name
 
 
 def test_damaged_state_is_refused(tmp_path: Path) -> None:

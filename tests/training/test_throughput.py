@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.errors import TrainingError
-from training.loop import device_named
+from training.devices import device_named
 from training.recipes import Recipe
 from training.throughput import made_up, measure_throughput, summary
 from training.variation import vary
@@ -66,3 +66,11 @@ def test_made_up_examples_have_the_shape_of_the_network(recipe: Recipe) -> None:
 def test_device_that_is_not_there_is_named(name: str) -> None:
     with pytest.raises(TrainingError, match=f"there is no device '{name}' here"):
         device_named(name)
+
+
+def test_convolutions_in_float32_are_never_taken_as_tf32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    device_named("cpu")
+    assert not torch.backends.cudnn.allow_tf32

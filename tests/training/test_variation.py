@@ -9,9 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import TrainingError
+from training.experiments.grid import grid_recipe
 from training.recipe_table import RECIPES, find_recipe
 from training.recipes import Recipe, recipe_from_dict
-from training.variation import as_text, settings_from, train_command, vary
+from training.variation import (
+    as_text,
+    differences,
+    named_recipe,
+    settings_from,
+    train_command,
+    vary,
+)
 
 BASE = find_recipe("mnist_cnn-mult-1.0")
 
@@ -44,6 +52,29 @@ def recipe_of(command: str) -> Recipe:
     for option, value in zip(options[::2], options[1::2], strict=True):
         settings |= settings_from([value]) if option == "--set" else {short[option]: value}
     return vary(base, settings)
+
+
+@pytest.mark.parametrize("sigma_train", [0.0, 0.6, 1.0])
+def test_recipe_of_a_grid_is_known_by_its_name(sigma_train: float) -> None:
+    for base in RECIPES.values():
+        recipe = grid_recipe(base, sigma_train)
+        assert named_recipe(recipe.name) == recipe
+
+
+@pytest.mark.parametrize("name", ["nothing", "nothing-0.6", "mnist_cnn-mult-grid-x", "-0.6", ""])
+def test_name_of_no_recipe_tells_nothing(name: str) -> None:
+    assert named_recipe(name) is None
+
+
+def test_differences_name_each_path_with_old_and_new_value() -> None:
+    other = vary(BASE, {"seed": 3, "hardening.variance": {"alpha": 1, "theta": 0.5}})
+    assert differences(BASE, BASE) == ""
+    assert differences(BASE, other) == (
+        'hardening.variance: null, now {"alpha": 1.0, "theta": 0.5, "distribution": "normal"}; '
+        "seed: 1, now 3"
+    )
+    wide = vary(BASE, {"options.fc_units": 512})
+    assert differences(wide, BASE) == 'options: {"fc_units": 512}, now {}'
 
 
 varied = st.fixed_dictionaries(

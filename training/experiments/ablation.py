@@ -106,9 +106,8 @@ class Ablation:
         """Return the network of the recipe with one change."""
         settings = CHANGES[change]
         if CLEAN in settings.values():
-            clean = grid_recipe(self.base, 0.0)
-            self.bench.trained(clean, train_command(clean))
-            settings = {k: f"run:{clean.name}" if v == CLEAN else v for k, v in settings.items()}
+            clean = f"run:{grid_recipe(self.base, 0.0).name}"
+            settings = {k: clean if v == CLEAN else v for k, v in settings.items()}
         name = f"{self.base.name}-{FOLDER}-{change}"
         short = {"name": name, "schedule.epochs": self.plan.epochs}
         recipe = vary(self.base, {**short, **settings})

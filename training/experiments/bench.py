@@ -1,5 +1,6 @@
 """What every experiment stands on: data, networks trained and exported when missing, places."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,23 +10,26 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from models.card import Training
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from models.checkpoint import CARD_FILE, SHIPPED, Checkpoint, CheckpointStore
 from models.datasets import Dataset
-from models.errors import UnknownCheckpointError
-from models.networks.registry import NETWORKS
+from models.errors import TrainingError, UnknownCheckpointError
 from models.noise import NOISE_SCHEME
 from training.evaluate import Caster, NumberedExamples
 from training.experiments.made_up import made_up_dataset, shrunk
-from training.export import export_checkpoint
 from training.loop import fit
+from training.recipe_table import find_recipe
 from training.recipes import Recipe, recipe_from_dict
-from training.results_file import ResultsFile, machine
+from training.results_file import ResultsFile, Row, machine
+from training.run_export import ExportPlan, export_run
 from training.sources import Sources
 from training.splits import Split, examples_of, has_split
+from training.variation import differences, train_command
 
 SEEDS = {Split.VALIDATION: 1, Split.TEST: 0, Split.EXACT_TEST: 2}
 """Noise of the splits; what is chosen on one is never confirmed on the same noise."""
+
+PARITY_IMAGES = 100
+"""On which an exported network must give torch's outputs; fewer than when it is to be shipped."""
 
 
 @dataclass(slots=True)
@@ -40,6 +44,7 @@ class Bench:
         console: where progress is shown.
         progress: makes a bar that counts images.
         threads: of training and evaluation.
+        device: where networks are trained and attacked; votes are cast on the CPU.
         is_smoke: whether networks and data are made up and small, to see that all runs.
     """
 
@@ -50,8 +55,15 @@ class Bench:
     console: Console
     progress: Callable[[], Progress]
     threads: int = 1
+    device: str = "cpu"
     is_smoke: bool = False
     _datasets: dict[str, Dataset] = field(default_factory=dict)
+    _opened: list[tuple[ResultsFile, list[Row]]] = field(default_factory=list)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the networks that were trained here."""
+        return self.runs / "checkpoints"
 
     def dataset(self, name: str) -> Dataset:
         """Return a data set, loaded once."""
@@ -91,33 +103,44 @@ class Bench:
             command: that trains it, for the card.
 
         Raises:
-            TrainingError: the run is of another recipe.
+            TrainingError: the checkpoint or the run of that name is of another recipe.
         """
         recipe = self.recipe(recipe)
-        checkpoints = self.runs / "checkpoints"
-        if not (checkpoints / recipe.name / "card.json").is_file():
-            torch.set_num_threads(self.threads)
-            dataset = self.dataset(recipe.dataset)
-            progress = fit(
-                recipe,
-                dataset.train,
-                self.runs / recipe.name,
-                self.console,
-                sources=Sources(checkpoints, self.runs),
-            )
-            training = Training(
-                recipe=recipe.as_dict(),
-                command=command,
-                data_digests=dataset.digests,
-                data_is_official=dataset.is_official,
-                data_licence=dataset.licence,
-                torch_version=torch.__version__,
-                sources=progress.sources,
-            )
-            export_checkpoint(
-                progress.network, recipe, recipe.name, training, checkpoints / recipe.name
-            )
-        return CheckpointStore(checkpoints).find(recipe.name)
+        folder = self.checkpoints / recipe.name
+        if not (folder / CARD_FILE).is_file():
+            self.run(recipe)
+            plan = ExportPlan(folder, command, PARITY_IMAGES)
+            export_run(self.runs / recipe.name, self.dataset(recipe.dataset), plan)
+        checkpoint = CheckpointStore(self.checkpoints).find(recipe.name)
+        check_recipe(checkpoint, recipe)
+        return checkpoint
+
+    def run(self, recipe: Recipe) -> None:
+        """Train a recipe to its end, as it is; before it the runs that it needs and that lack.
+
+        Raises:
+            TrainingError: the run of that name is of another recipe, or a run that it needs is
+                none of a known recipe.
+        """
+        folder = self.runs / recipe.name
+        sources = Sources(self.checkpoints, self.runs)
+        for needed in sources.lacking(recipe, folder):
+            self.run(self.recipe(needed))
+        torch.set_num_threads(self.threads)
+        train = self.dataset(recipe.dataset).train
+        fit(recipe, train, folder, self.console, self.device, sources=sources)
+
+    def found_or_trained(self, name: str) -> Checkpoint:
+        """Return the checkpoint of that name, or train the recipe of that name.
+
+        Raises:
+            TrainingError: it is neither.
+        """
+        try:
+            return self.checkpoint(name)
+        except UnknownCheckpointError:
+            recipe = find_recipe(name)
+            return self.trained(recipe, train_command(recipe))
 
     def checkpoint(self, name: str) -> Checkpoint:
         """Return a checkpoint by name: one of this folder of runs, or a shipped one.
@@ -125,7 +148,7 @@ class Bench:
         Raises:
             UnknownCheckpointError: it is neither.
         """
-        own = CheckpointStore(self.runs / "checkpoints")
+        own = CheckpointStore(self.checkpoints)
         try:
             return own.find(name)
         except UnknownCheckpointError:
@@ -134,6 +157,9 @@ class Bench:
     @contextmanager
     def caster(self, checkpoint: Checkpoint, split: Split, total: int) -> Iterator[Caster]:
         """Give a caster of votes on a split, with a bar over ``total`` images."""
+        if total == 0:
+            yield Caster(checkpoint, SEEDS[split], self.threads)
+            return
         with self.progress() as bar:
             task = bar.add_task(f"{checkpoint.name} {split}", total=total)
             yield Caster(
@@ -159,9 +185,28 @@ class Bench:
             head["checkpoint"] = f"{checkpoint.name}, {checkpoint.fingerprint}"
             head["trained by"] = checkpoint.card.training.command
         head |= {"noise scheme": NOISE_SCHEME, **about, **machine()}
-        return ResultsFile(self.results / path, head, columns)
+        opened = ResultsFile(self.results / path, head, columns)
+        self._opened.append((opened, list(opened.rows)))
+        return opened
+
+    def say_if_nothing_was_left(self) -> None:
+        """Say where the results are, if all files that were opened held all there is to measure."""
+        if self._opened and all(file.rows == before for file, before in self._opened):
+            place = os.path.commonpath([file.path for file, _ in self._opened])
+            self.console.print(f"nothing left to measure; results in {place}", soft_wrap=True)
 
 
-def classes_of(checkpoint: Checkpoint) -> int:
-    """Return the number of classes that a checkpoint tells apart."""
-    return len(NETWORKS[checkpoint.card.network].labels)
+def check_recipe(checkpoint: Checkpoint, recipe: Recipe) -> None:
+    """Refuse the checkpoint of another recipe than the one that is asked for.
+
+    Raises:
+        TrainingError: it is of another one.
+    """
+    # Compared as recipes, so that cards older than a field of the recipe mean its default.
+    earlier = recipe_from_dict(checkpoint.card.training.recipe)
+    if earlier != recipe:
+        raise TrainingError(
+            f"{checkpoint.folder} holds the checkpoint of another recipe "
+            f"({differences(earlier, recipe)}); name another folder with --runs, or delete it, "
+            "and the run of that name, to train anew"
+        )

@@ -55,7 +55,8 @@ def run_learning(bench: Bench, base: str, plan: LearningPlan) -> None:
     """
     recipe = bench.recipe(find_recipe(base))
     train, validation = (
-        Batches.on("cpu", part) for part in split(bench.dataset(recipe.dataset).train, recipe)
+        Batches.on(bench.device, part)
+        for part in split(bench.dataset(recipe.dataset).train, recipe)
     )
     file = bench.file(
         f"{FOLDER}/{base}.csv",
@@ -79,16 +80,17 @@ def learn(
     recipe: Recipe, train: Batches, validation: Batches, plan: LearningPlan
 ) -> list[dict[str, object]]:
     """Train for some mini-batches; return one row for each look at the validation images."""
-    network = untrained(recipe)
+    device = train.labels.device
+    network = untrained(recipe).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=plan.learning_rate)
     loss = step_loss(recipe.hardening)
-    generator = torch.Generator().manual_seed(recipe.seed)
+    generator = torch.Generator(device).manual_seed(recipe.seed)
     order = np.random.default_rng(recipe.seed)
     rows = [{"step": 0, **look(network, recipe, validation, plan)}]
     for step in range(1, plan.steps + 1):
         network.train()
         chosen = torch.from_numpy(order.integers(0, len(train), plan.batch_size))
-        images, labels = train.batch(chosen)
+        images, labels = train.batch(chosen.to(device))
         optimizer.zero_grad()
         loss(network, images, labels, generator, 1.0).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -102,7 +104,7 @@ def look(
 ) -> dict[str, object]:
     """Return loss and accuracy of one noisy pass over the first validation images."""
     network.eval()
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator(validation.labels.device).manual_seed(0)
     source = fresh_noise(recipe.hardening.kind, recipe.hardening.sigma_train, generator)
     examples = validation.first(plan.images)
     total, right = 0.0, 0

@@ -21,7 +21,7 @@ from scipy.optimize import curve_fit
 
 from models.checkpoint import Checkpoint
 from models.errors import DataError
-from training.experiments.bench import SEEDS, Bench, classes_of
+from training.experiments.bench import SEEDS, Bench
 from training.noise_setting import NoiseSetting
 from training.results_file import SHARE_COLUMNS, read_table, share
 from training.splits import Split
@@ -116,7 +116,7 @@ def run_midpoints(bench: Bench, checkpoint: Checkpoint, plan: MidpointPlan) -> N
                 {"point": point, "sigma": sigma, **share(int(row.sum()), len(images))}
                 for sigma, row in zip((0.0, *plan.sigmas), [clean, *right], strict=True)
             )
-            chance = 1 / classes_of(checkpoint)
+            chance = 1 / len(checkpoint.card.labels)
             fits.add({"point": point, **row} for row in fit_rows(plan, clean, right, chance))
 
 

@@ -15,17 +15,14 @@ from torch import Tensor
 
 from models.checkpoint import Checkpoint
 from models.datasets import as_inputs
-from models.errors import UnknownCheckpointError
 from models.networks.noise_points import NoisePoint, noise_from
 from models.networks.trained import load_network
 from models.noise import NoiseKind
 from training.evaluate import NumberedExamples
 from training.experiments.bench import SEEDS, Bench
 from training.noise_setting import NoiseSetting, Sigma
-from training.recipe_table import find_recipe
 from training.results_file import SHARE_COLUMNS, share
 from training.splits import Split
-from training.variation import train_command
 
 COLUMNS = ("view", "sigma", *SHARE_COLUMNS)
 RMS_COLUMNS = ("point", "rms")
@@ -58,7 +55,7 @@ def run_quantisation(bench: Bench, name: str, plan: QuantisationPlan) -> None:
         name: of a shipped checkpoint, of one in the folder of runs, or of a recipe.
         plan: what is measured.
     """
-    checkpoint = find_or_train(bench, name)
+    checkpoint = bench.found_or_trained(name)
     images, _ = bench.images(checkpoint, Split.TEST).spread(plan.images)
     rms = signal_rms(bench, checkpoint)
     file = bench.file(
@@ -78,15 +75,6 @@ def run_quantisation(bench: Bench, name: str, plan: QuantisationPlan) -> None:
         for view, value, sigma in left:
             votes = caster.cast(images, NoiseSetting(NoiseKind.ADDITIVE, sigma), 1)
             file.add([{"view": view, "sigma": value, **share(votes.correct(1), len(images))}])
-
-
-def find_or_train(bench: Bench, name: str) -> Checkpoint:
-    """Return the checkpoint of that name, or train the recipe of that name."""
-    try:
-        return bench.checkpoint(name)
-    except UnknownCheckpointError:
-        recipe = find_recipe(name)
-        return bench.trained(recipe, train_command(recipe))
 
 
 def signal_rms(bench: Bench, checkpoint: Checkpoint) -> dict[str, float]:

@@ -8,6 +8,9 @@ adversarially, without noise. The noise levels of the paper's rows are lost, but
 Beside it stand, on the same votes: the mode of all runs; the unattacked images; the worst restart,
 which the target without noise gets wrong, if there is one; and the exact McNemar test of one run
 against the target without noise.
+
+In the rows of one vote ``mean_accuracy``, ``lowest`` and ``highest`` are of all runs; the columns
+``correct``, ``accuracy``, ``low`` and ``high``, and those of the McNemar test, are of the first.
 """
 
 from collections.abc import Iterator
@@ -30,7 +33,6 @@ from models.robustness.trials import StepResult
 from models.robustness.watch import Watch
 from training.evaluate import Caster, NumberedExamples, Votes
 from training.experiments.bench import SEEDS, Bench
-from training.experiments.quantisation import find_or_train
 from training.noise_setting import NoiseSetting
 from training.paper import PAPER_TABLE_11
 from training.results_file import SHARE_COLUMNS, ResultsFile, Row, share
@@ -97,7 +99,8 @@ class Table11Plan:
 
 def run_table11(bench: Bench, pair: Pair, plan: Table11Plan) -> ResultsFile:
     """Make the examples, show them under each sigma, and write the accuracies."""
-    surrogate, target = find_or_train(bench, pair.surrogate), find_or_train(bench, pair.target)
+    surrogate = bench.found_or_trained(pair.surrogate)
+    target = bench.found_or_trained(pair.target)
     images, _ = bench.images(target, Split.TEST).spread(plan.images)
     attack = (
         f"L-inf {pair.epsilon:.6g}, {pair.restarts} restarts of {pair.steps} steps of "
@@ -143,7 +146,7 @@ def made_examples(
 ) -> dict[str, NumberedExamples]:
     """Return what is shown to the target, made where it is missing."""
     torch.set_num_threads(bench.threads)
-    surrogate, target = surrogate_from(networks[0]), networks[1]
+    surrogate, target = surrogate_from(networks[0], bench.device), networks[1]
     submitted, worst = [], []
     with bench.progress() as bar:
         task = bar.add_task("attack", total=len(images))
