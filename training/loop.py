@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from models.datasets import Examples
 from models.errors import TrainingError
 from training.adversary import with_adversarial_part
-from training.augmentation import shifted
+from training.augmentation import augmented
 from training.batch_norm import estimate_batch_norm
 from training.batches import Batches
 from training.devices import device_named, shown_device
@@ -226,8 +226,7 @@ def take_step(run: Run, chosen: Tensor) -> Tensor:
     generator = torch.Generator(run.device).manual_seed(seed_of_step(recipe.seed, progress.step))
     images, labels = run.train.batch(chosen)
     share = progress.step / run.steps
-    if recipe.max_shift:
-        images = shifted(images, recipe.max_shift, generator)
+    images = augmented(images, recipe, generator)
     is_mixed = recipe.schedule.precision == "bfloat16"
     with torch.autocast(run.device.type, torch.bfloat16, enabled=is_mixed):
         images = with_adversarial_part(progress.network, (images, labels), recipe, share, generator)

@@ -48,7 +48,7 @@ SLOWER = replace(DENSENET_SCHEDULE, learning_rate=3e-3)
 LONG = replace(DENSENET_SCHEDULE, epochs=100, batch_size=256, weight_decay=5e-2)
 """Meant for about half an hour of a data-centre GPU each; none has run it yet. The steps are as
 long as those of 4 epochs, the decay of the weights is stronger: the network sees each picture 25
-times as often, shifted by up to 4 pixels, as is usual for CIFAR-10."""
+times as often, shifted by up to 4 pixels and flipped, as is usual for CIFAR-10."""
 
 CLEAN = Hardening()
 MULT = Hardening(sigma_train=1.0, loss="marginal", output_draws=16)
@@ -255,7 +255,7 @@ RECIPES: dict[str, Recipe] = {
         densenet("densenet100-clean", CLEAN, DENSENET_SCHEDULE),
         densenet("densenet100-mult-1.0", MULT, SLOWER, "densenet100-clean"),
         *(
-            replace(recipe, max_shift=4)
+            replace(recipe, max_shift=4, flips=True)
             for network in ("densenet40", "densenet100")
             for recipe in (
                 densenet(f"{network}-clean-100", CLEAN, LONG),

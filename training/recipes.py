@@ -182,6 +182,7 @@ class Recipe(Part):
         quantisation: of weights and activations; None: none.
         adversary: who attacks the network while it learns.
         max_shift: each picture is shifted by up to so many pixels along both axes, anew each time.
+        flips: whether half of the pictures, others each time, are mirrored left to right.
     """
 
     name: str
@@ -197,6 +198,7 @@ class Recipe(Part):
     quantisation: Quantisation | None = None
     adversary: Adversary | None = None
     max_shift: Annotated[int, Field(ge=0)] = 0
+    flips: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as plain data, for cards and state files."""
