@@ -36,20 +36,20 @@ CHANGES: dict[str, dict[str, Any]] = {
     "seed": {"seed": 2},
     "cross-entropy": {"hardening.loss": "cross_entropy", "hardening.output_draws": 1},
     "cross-entropy-16": {"hardening.loss": "cross_entropy"},
-    "marginal-64": {"hardening.output_draws": 64},
-    "vote-logarithm": {"hardening.loss": "vote"},
     "vote": {"hardening.loss": "vote", "hardening.loss_power": 1.0},
-    "two-passes": {"hardening.pass_draws": 2},
-    "rising-sigma": {"hardening.ramp": 0.5},
     "variance-aware": {
         "hardening.variance": {"alpha": 0.45, "theta": 0.5, "distribution": "half_normal"}
     },
     "warm-start": {"warm_start": CLEAN},
     "teacher": {"teacher.weights": CLEAN},
+    "rising-sigma": {"hardening.ramp": 0.5},
     "averaged-weights": {"schedule.averaging": 0.99},
     "low-learning-rate": {"schedule.learning_rate": 1e-3},
-    "cosine": {"schedule.curve": "cosine"},
+    "two-passes": {"hardening.pass_draws": 2},
     "shifted-pictures": {"max_shift": 2},
+    "marginal-64": {"hardening.output_draws": 64},
+    "vote-logarithm": {"hardening.loss": "vote"},
+    "cosine": {"schedule.curve": "cosine"},
     "float32": {"schedule.precision": "float32"},
 }
 """What is replaced in the recipe, by path; names are those of the runs."""

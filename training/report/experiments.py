@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from training.experiments.ablation import CHANGES
 from training.paper import PAPER_WEIGHTS
 from training.recipe_table import RECIPES
 from training.report.markdown import (
@@ -236,7 +237,15 @@ def ablation_section(results: Path) -> list[str]:
         f"sigma {voted[0]}, {voted[1]} votes",
         f"difference, sigma {voted[0]}, one vote, points",
     ]
-    return [ABLATION_TEXT, markdown_table(head, rows), commands([table])]
+    left = [change for change in CHANGES if find(table, change=change) is None]
+    options = " ".join(f"--change {change}" for change in left)
+    command = f"noisevote-train experiment ablation {GRID} {options}"
+    return [
+        ABLATION_TEXT,
+        markdown_table(head, rows),
+        commands([table]),
+        *([open_row(command, f"{', '.join(left)} not measured")] if left else []),
+    ]
 
 
 def width_section(results: Path) -> list[str]:
