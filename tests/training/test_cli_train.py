@@ -101,6 +101,7 @@ def test_missing_warm_start_is_said_with_the_command_that_trains_it(
     assert error.endswith(f"train it first with: noisevote-train train {command}\n")
 
 
+@pytest.mark.slow
 def test_interrupted_training_says_that_the_same_command_goes_on(
     data: Path, tmp_path: Path
 ) -> None:
