@@ -46,7 +46,8 @@ validation images (its sigma_train in parentheses), from a shorter run. The latt
 votes and repeats on a chip that may be read E times everywhere. Repeats are searched on validation
 images and confirmed on test images, on other noise. The first table has the cheapest way that came
 close to many plain votes on validation images, confirmed on test images and paired with those
-votes; the second one the curves, on a part of the test images (networks of the grid: on all).
+votes; the second one the curves, on a part of the test images (networks of the grid: on those that
+the grid takes).
 """
 
 ONE_PASS_TEXT = """### One pass with repeats, on all test images

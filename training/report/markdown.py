@@ -6,7 +6,18 @@ from pathlib import Path
 from models.card import Accuracy
 from training.results_file import THEN, Row, Table, read_table
 
-DETAILS = ("noise", "split", "splits", "votes", "image", "passes", "recipe", "energy", "bootstrap")
+DETAILS = (
+    "noise",
+    "split",
+    "splits",
+    "images",
+    "votes",
+    "image",
+    "passes",
+    "recipe",
+    "energy",
+    "bootstrap",
+)
 """What the page says of a file beside its command; machine and libraries stand in the file."""
 
 
