@@ -42,7 +42,7 @@ def short(recipe: Recipe) -> Recipe:
     return vary(recipe, {"name": "short", "validation_images": 16, "schedule.batch_size": 32})
 
 
-@pytest.mark.parametrize("name", QUANTISATIONS)
+@pytest.mark.parametrize("name", ["4 learned", pytest.param("8 constant", marks=pytest.mark.slow)])
 def test_quantised_run_learns_resumes_and_serves_its_votes(
     name: str, short: Recipe, few: Examples, tmp_path: Path
 ) -> None:
