@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
+from training.evaluate import NumberedExamples
 from training.experiments.bench import SEEDS, Bench
 from training.experiments.grid import grid_recipe
 from training.experiments.pairs import paired
-from training.noise_setting import NoiseSetting
+from training.noise_setting import NoiseSetting, Sigma
 from training.recipe_table import find_recipe
 from training.results_file import SHARE_COLUMNS, share
 from training.splits import Split
@@ -74,6 +75,10 @@ class AblationPlan:
     voted_images: int = 1000
 
 
+Right = list[tuple[Sigma, int, NDArray[np.bool_]]]
+"""Sigma, votes, and whether each image is right ``[images]``."""
+
+
 class Ablation:
     """One recipe under one plan.
 
@@ -97,9 +102,11 @@ class Ablation:
 
     def run(self) -> None:
         """Train and measure what is missing, each change beside the recipe as it is."""
-        reference = self.trained(BASE)
-        for change in dict.fromkeys((BASE, *self.plan.changes)):
-            if not self.file.having(change=change):
+        changes = dict.fromkeys((BASE, *self.plan.changes))
+        left = [change for change in changes if not self.file.having(change=change)]
+        if left:
+            reference = self.right(self.trained(BASE))
+            for change in left:
                 self.file.add(self.rows(change, self.trained(change), reference))
 
     def trained(self, change: str) -> Checkpoint:
@@ -114,33 +121,40 @@ class Ablation:
         return self.bench.trained(recipe, train_command(recipe))
 
     def rows(
-        self, change: str, checkpoint: Checkpoint, reference: Checkpoint
+        self, change: str, checkpoint: Checkpoint, reference: Right
     ) -> list[dict[str, object]]:
-        """Measure a network, paired with the reference: same images, same noise."""
-        sigma_train = self.base.hardening.sigma_train
-        rows: list[dict[str, object]] = []
-        for sigma, votes in [*((s, 1) for s in self.plan.sigmas), (sigma_train, self.plan.votes)]:
-            noise = NoiseSetting(self.base.hardening.kind, sigma)
-            is_right = self.is_right(checkpoint, noise, votes)
-            rows.append(
-                {
-                    "change": change,
-                    "settings": ", ".join(f"{k}={as_text(v)}" for k, v in CHANGES[change].items()),
-                    "sigma": sigma,
-                    "votes": votes,
-                    **share(int(is_right.sum()), len(is_right)),
-                    **paired(is_right, self.is_right(reference, noise, votes)),
-                    "trained_by": checkpoint.card.training.command,
-                }
+        """Return what a network gets right, paired with the reference: same images, same noise."""
+        return [
+            {
+                "change": change,
+                "settings": ", ".join(f"{k}={as_text(v)}" for k, v in CHANGES[change].items()),
+                "sigma": sigma,
+                "votes": votes,
+                **share(int(is_right.sum()), len(is_right)),
+                **paired(is_right, is_reference_right),
+                "trained_by": checkpoint.card.training.command,
+            }
+            for (sigma, votes, is_right), (_, _, is_reference_right) in zip(
+                self.right(checkpoint), reference, strict=True
             )
-        return rows
+        ]
 
-    def is_right(
-        self, checkpoint: Checkpoint, noise: NoiseSetting, votes: int
-    ) -> NDArray[np.bool_]:
-        """Return whether the votes are right: one on all images, more on a part of them."""
+    def right(self, checkpoint: Checkpoint) -> Right:
+        """Measure a network: one vote on all images at each sigma, more on a part at its own."""
         images = self.bench.images(checkpoint, Split.VALIDATION)
-        if votes > 1:
-            images, _ = images.spread(self.plan.voted_images)
-        with self.bench.caster(checkpoint, Split.VALIDATION, len(images)) as caster:
-            return caster.cast(images, noise, votes).is_correct(votes)
+        voted, _ = images.spread(self.plan.voted_images)
+        hardening = self.base.hardening
+        settings: list[tuple[Sigma, int, NumberedExamples]] = [
+            *((sigma, 1, images) for sigma in self.plan.sigmas),
+            (hardening.sigma_train, self.plan.votes, voted),
+        ]
+        total = sum(len(part) for _, _, part in settings)
+        with self.bench.caster(checkpoint, Split.VALIDATION, total) as caster:
+            return [
+                (
+                    sigma,
+                    votes,
+                    caster.cast(part, NoiseSetting(hardening.kind, sigma), votes).is_correct(votes),
+                )
+                for sigma, votes, part in settings
+            ]
