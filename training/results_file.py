@@ -104,7 +104,9 @@ class ResultsFile:
             earlier = read_table(path)
             check_same(path, earlier.about, about)
             self.rows = earlier.rows
-            self.about |= {key: continued(earlier.about, about, key) for key in ADDED_TO}
+            self.about |= {
+                key: continued(earlier.about, about, key) for key in ADDED_TO if key in about
+            }
 
     def having(self, **values: object) -> list[Row]:
         """Return the rows that hold these values."""
@@ -124,9 +126,8 @@ class ResultsFile:
 
 def continued(earlier: Mapping[str, str], now: Mapping[str, str], key: str) -> str:
     """Return an entry of the head of a file that goes on: what it said before, then what is new."""
-    known = earlier.get(key, "").split(THEN)
-    new = now.get(key, "")
-    return THEN.join(entry for entry in (*known, *({new} - set(known))) if entry)
+    known = earlier[key].split(THEN) if key in earlier else []
+    return THEN.join(dict.fromkeys([*known, now[key]]))
 
 
 def check_same(path: Path, earlier: Mapping[str, str], now: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.cost import Hardware, cost_of, energy_by_macs
+from training.experiments.midpoints import MOST_STEEP
 from training.noise_setting import parse_repeats
 from training.report.grid_results import Best, grid_beside
 from training.report.markdown import (
@@ -18,9 +19,6 @@ from training.report.markdown import (
     stored,
 )
 from training.results_file import Row, Table, read_table
-
-MOST_STEEP = 30.0
-"""Largest k that is fitted."""
 
 HARDENED = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40-mult-1.0")
 
@@ -118,7 +116,7 @@ def energy_sections(results: Path) -> list[str]:
         if curves is None:
             sections.append(open_row(command, "not measured"))
             continue
-        grid = grid_beside(results, name)
+        grid = grid_beside(results, name, curves)
         quieter = grid.quieter_passes() if grid else []
         sections += [
             answer_table(answer) if answer else open_row(command, "not finished"),
@@ -138,7 +136,7 @@ def repeats_section(results: Path) -> list[str]:
         [
             f"`{table.about['checkpoint'].split(',')[0]}`",
             shown_repeats(row["repeats"]),
-            f"{passes_of(table.about['checkpoint'].split(',')[0], row):.4g}",
+            passes_of(table.about["checkpoint"].split(",")[0], row),
             row["sigma"],
             row["votes"],
             shown_share(row),
@@ -150,20 +148,22 @@ def repeats_section(results: Path) -> list[str]:
     return [ONE_PASS_TEXT, markdown_table(head, rows), commands(tables)]
 
 
-def passes_of(name: str, row: Row) -> float:
-    """Return the energy of a row's votes and repeats, in passes without repeats.
+def passes_of(name: str, row: Row) -> str:
+    """Return the energy of a row's votes and repeats in passes, or a dash if no network is known.
 
     Args:
         name: of the checkpoint, or of one that ships with something behind its name.
         row: with ``votes`` and ``repeats``.
     """
     shipped = CheckpointStore(SHIPPED)
-    known = max((known for known in shipped.names() if name.startswith(known)), key=len)
-    points = shipped.find(known).card.noise_points
+    known = [known for known in shipped.names() if name.startswith(known)]
+    if not known:
+        return "-"
+    points = shipped.find(max(known, key=len)).card.noise_points
     energy = energy_by_macs(points)
     hardware = Hardware(dict.fromkeys(energy, 1.0), energy)
     repeats = parse_repeats(row["repeats"])
-    return cost_of(int(row["votes"]), points, hardware, repeats).passes_of_energy
+    return f"{cost_of(int(row['votes']), points, hardware, repeats).passes_of_energy:.4g}"
 
 
 def answer_table(answers: Table) -> str:

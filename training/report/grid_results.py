@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.evaluate import REPORTED_VOTES
 from training.report.markdown import same_number
 from training.results_file import Row, Table, read_table
 
-ENERGIES = (1, 2, 3, 5, 7, 10, 15, 20)
+ENERGIES = tuple(votes for votes in REPORTED_VOTES if votes <= 20)
 """Of a quieter pass, in passes; those of which the grid measures one."""
 
 VALIDATION, TEST, EXACT_TEST = "validation", "test", "exact_test"
@@ -77,6 +78,14 @@ def read_grid(folder: Path) -> Grid | None:
     return Grid(dict(sorted(tables.items()))) if tables else None
 
 
-def grid_beside(results: Path, checkpoint: str) -> Grid | None:
-    """Return the grid of the network and noise of a checkpoint hardened at sigma 1.0, or None."""
+def grid_beside(results: Path, checkpoint: str, curves: Table) -> Grid | None:
+    """Return the grid whose quieter passes stand beside what accuracy costs a checkpoint, or None.
+
+    Args:
+        results: folder of all results.
+        checkpoint: hardened at sigma 1.0.
+        curves: what accuracy costs it; at another sigma than 1 no grid has the passes.
+    """
+    if not curves.about["noise"].endswith(", sigma 1"):
+        return None
     return read_grid(results / "grid" / f"{checkpoint.removesuffix('-1.0')}-grid")

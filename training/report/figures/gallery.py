@@ -48,9 +48,9 @@ def figures_of(results: Path) -> Iterator[tuple[str, Figure]]:
         for path in main_files(results / kind):
             yield f"{kind}-{path.stem}", draw(read_table(path))
     for path in main_files(results / "energy"):
-        grid = grid_beside(results, path.stem)
-        quieter = grid.quieter_passes() if grid else []
-        yield f"energy-{path.stem}", energy_figure(read_table(path), quieter)
+        curves = read_table(path)
+        grid = grid_beside(results, path.stem, curves)
+        yield f"energy-{path.stem}", energy_figure(curves, grid.quieter_passes() if grid else [])
     for path in main_files(results / "midpoints"):
         sweep = read_table(path.with_name(f"{path.stem}-sweep.csv"))
         yield f"midpoints-{path.stem}", midpoint_figure(sweep, read_table(path))
