@@ -21,7 +21,8 @@ from training.cli_experiment import experiments
 from training.cli_options import AllowUnknown, Checkpoints, DataDir, console
 from training.cli_train import recipes, throughput, train
 from training.report.page import write_report
-from training.run_export import ExportPlan, export_run, finished_recipe
+from training.run_export import ExportPlan, export_run
+from training.sources import finished_run
 
 app = typer.Typer(
     help="Train, evaluate and export noise-hardened networks.",
@@ -53,10 +54,10 @@ def export(
     ] = False,
 ) -> None:
     """Export a run as a checkpoint, and check that ONNX Runtime gives torch's outputs."""
-    recipe = finished_recipe(run)
-    dataset = load_dataset(recipe.dataset, data_dir(data), allow_unknown_data)
-    plan = ExportPlan(checkpoints / (name or recipe.name), replaces=replace)
-    for line in export_run(run, dataset, plan):
+    trained = finished_run(run, str(run))
+    dataset = load_dataset(trained.recipe.dataset, data_dir(data), allow_unknown_data)
+    plan = ExportPlan(checkpoints / (name or trained.recipe.name), replaces=replace)
+    for line in export_run(trained, dataset, plan):
         console.print(line)
     console.print(f"exported to {plan.folder}")
 

@@ -10,13 +10,12 @@ import torch
 from models.card import Training
 from models.checkpoint import CARD_FILE, Checkpoint
 from models.datasets import Dataset, Examples, as_inputs
-from models.errors import ExportError, TrainingError
+from models.errors import ExportError
 from models.networks.trained import load_network
 from models.noise import NoiseKind
 from training.export import check_parity, export_checkpoint, write_card
-from training.recipes import Recipe, recipe_from_dict
-from training.sources import network_of
-from training.state import OLDER_DEVICES, read_state
+from training.sources import FinishedRun
+from training.state import OLDER_DEVICES
 from training.validation import split
 from training.variation import train_command
 
@@ -45,29 +44,13 @@ class ExportPlan:
     replaces: bool = False
 
 
-def finished_recipe(run: Path) -> Recipe:
-    """Return the recipe of a finished run.
-
-    Raises:
-        TrainingError: there is no run in that folder, or it is not finished.
-    """
-    state = read_state(run)
-    recipe = recipe_from_dict(state["recipe"])
-    if not state["is_finished"]:
-        raise TrainingError(
-            f"{run} has done {len(state['history'])} of {recipe.schedule.epochs} epochs; go on "
-            f"with: {train_command(recipe)} --run {run}"
-        )
-    return recipe
-
-
-def export_run(run: Path, dataset: Dataset, plan: ExportPlan) -> list[str]:
+def export_run(run: FinishedRun, dataset: Dataset, plan: ExportPlan) -> list[str]:
     """Export a finished run, on the CPU wherever it was trained.
 
     What was measured of the same weights before stays on the card.
 
     Args:
-        run: folder of the run.
+        run: to export.
         dataset: that it learned.
         plan: where to, and how.
 
@@ -75,14 +58,11 @@ def export_run(run: Path, dataset: Dataset, plan: ExportPlan) -> list[str]:
         How near ONNX Runtime is to torch, a line for each kind of noise.
 
     Raises:
-        TrainingError: there is no run in that folder, or it is not finished.
         ExportError: the network cannot be exported, ONNX Runtime gives other outputs, or there is
             a checkpoint with other weights already.
         CheckpointError: the card of the checkpoint that is there cannot be read.
     """
-    recipe, state = finished_recipe(run), read_state(run)
-    network = network_of(recipe)
-    network.load_state_dict(state["network"])
+    recipe, state = run.recipe, run.state
     training = Training(
         recipe=recipe.as_dict(),
         command=plan.command or train_command(recipe),
@@ -97,7 +77,7 @@ def export_run(run: Path, dataset: Dataset, plan: ExportPlan) -> list[str]:
     # Beside its place, where no store of checkpoints looks.
     with TemporaryDirectory(dir=plan.folder.parent, prefix=".export-") as beside:
         made = Path(beside) / plan.folder.name
-        export_checkpoint(network, recipe, plan.folder.name, training, made)
+        export_checkpoint(run.network(), recipe, plan.folder.name, training, made)
         _, held_back = split(dataset.train, recipe)
         compared = list(parities(Checkpoint(made), held_back.first(plan.parity_images)))
         keep_measured(made, plan)

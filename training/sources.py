@@ -4,6 +4,7 @@ import hashlib
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -51,16 +52,7 @@ class Sources:
             raise TrainingError(
                 f"{use}, {name}, is missing: there is no run in {folder}; {how_to_make(folder)}"
             )
-        state = read_state(folder)
-        recipe = recipe_from_dict(state["recipe"])
-        if not state["is_finished"]:
-            raise TrainingError(
-                f"{use}, {name}, is not finished; train it to its end first with: "
-                f"{train_command(recipe)} --run {shlex.quote(str(folder))}"
-            )
-        network = network_of(recipe)
-        network.load_state_dict(state["network"])
-        return network.eval()
+        return finished_run(folder, f"{use}, {name},").network()
 
     def lacking(self, recipe: Recipe, folder: Path) -> list[Recipe]:
         """Return the recipes of the runs that a run in ``folder`` needs and that are not finished.
@@ -72,6 +64,46 @@ class Sources:
         runs = [name.removeprefix(RUN_PREFIX) for name in names if name and is_run(name)]
         found = [named_recipe(run) for run in runs if not is_finished(self.runs / run)]
         return [needed for needed in found if needed is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run that was trained to its end.
+
+    Attributes:
+        recipe: that it followed.
+        state: as it was saved.
+    """
+
+    recipe: Recipe
+    state: dict[str, Any]
+
+    def network(self) -> nn.Module:
+        """Return its network, in evaluation mode."""
+        network = network_of(self.recipe)
+        network.load_state_dict(self.state["network"])
+        return network.eval()
+
+
+def finished_run(folder: Path, use: str = "the run") -> FinishedRun:
+    """Read a finished run.
+
+    Args:
+        folder: of the run.
+        use: what it is taken for, as errors say it.
+
+    Raises:
+        TrainingError: there is no run in that folder, or it is not finished.
+    """
+    state = read_state(folder)
+    recipe = recipe_from_dict(state["recipe"])
+    if not state["is_finished"]:
+        raise TrainingError(
+            f"{use} is not finished: it has done {len(state['history'])} of "
+            f"{recipe.schedule.epochs} epochs; go on with: {train_command(recipe)} --run "
+            f"{shlex.quote(str(folder))}"
+        )
+    return FinishedRun(recipe, state)
 
 
 def is_run(name: str) -> bool:

@@ -9,10 +9,11 @@ from models.noise import NoiseKind
 from training.experiments.grid import COLUMNS, SIGMAS_TRAIN, shown
 from training.limit import one_vote_limit
 from training.noise_setting import NoiseSetting
+from training.report.energy import shown_fit
 from training.report.figures import draw_figures
 from training.report.figures.curves import midpoint_figure
 from training.report.figures.style import errors_of
-from training.report.grid_results import read_grid
+from training.report.grid_results import grid_beside, read_grid
 from training.report.page import FIGURES, PAGE, RESULTS, report
 from training.results_file import (
     ACCURACY_COLUMNS,
@@ -179,3 +180,21 @@ def test_midpoints_of_many_layers_are_drawn_layer_by_layer(points: int, lines: i
     sweep = [{"point": name, "sigma": "1", "accuracy": "0.5"} for name in names]
     (axes,) = midpoint_figure(Table({}, sweep), Table({}, fits)).axes
     assert len(axes.lines) == lines
+
+
+def test_quieter_passes_are_those_of_the_network_that_is_chosen_on_validation(
+    tmp_path: Path,
+) -> None:
+    write_grid(tmp_path)
+    curves = Table({"noise": "multiplicative, sigma 1"})
+    grid = grid_beside(tmp_path, "mnist_cnn-mult-1.0", curves)
+    assert grid is not None
+    found = [(e, best.sigma_train, best.row["correct"]) for e, best in grid.quieter_passes()]
+    assert found == [(1.0, 1.0, "65"), (20.0, 1.0, "65")]
+    other = Table({"noise": "multiplicative, sigma 0.5"})
+    assert grid_beside(tmp_path, "mnist_cnn-mult-1.0", other) is None
+
+
+def test_fits_beyond_what_was_swept_are_marked() -> None:
+    fit = {"s50": "80", "s50_low": "60.04", "s50_high": "130"}
+    assert shown_fit(fit, "s50", 100) == "80 [60, > 100]"

@@ -15,6 +15,7 @@ from training.export import write_card
 from training.loop import fit
 from training.recipes import Recipe
 from training.run_export import ExportPlan, export_run, keep_measured
+from training.sources import finished_run
 from training.variation import vary
 
 quiet = Console(quiet=True)
@@ -34,7 +35,7 @@ def finished(recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPath
 def exported(finished: Path, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of its checkpoint."""
     folder = tmp_path_factory.mktemp("checkpoints") / "small"
-    lines = export_run(finished, dataset, ExportPlan(folder, parity_images=8))
+    lines = export_run(finished_run(finished), dataset, ExportPlan(folder, parity_images=8))
     found = [line.split(" votes")[0] for line in lines]
     assert found == ["multiplicative: 8 of 8", "additive: 8 of 8"]
     return folder
@@ -89,4 +90,4 @@ def test_other_weights_are_replaced_if_told(
 def test_unfinished_run_is_not_exported(recipe: Recipe, dataset: Dataset, tmp_path: Path) -> None:
     fit(recipe, dataset.train, tmp_path / "run", quiet, minutes=0)
     with pytest.raises(TrainingError, match=r"has done 0 of 2 epochs; go on with: .* --run "):
-        export_run(tmp_path / "run", dataset, ExportPlan(tmp_path / "small"))
+        export_run(finished_run(tmp_path / "run"), dataset, ExportPlan(tmp_path / "small"))

@@ -21,7 +21,7 @@ from training.recipe_table import find_recipe
 from training.recipes import Recipe, recipe_from_dict
 from training.results_file import ResultsFile, Row, machine
 from training.run_export import ExportPlan, export_run
-from training.sources import Sources
+from training.sources import Sources, finished_run
 from training.splits import Split, examples_of, has_split
 from training.variation import differences, train_command
 
@@ -110,7 +110,8 @@ class Bench:
         if not (folder / CARD_FILE).is_file():
             self.run(recipe)
             plan = ExportPlan(folder, command, PARITY_IMAGES)
-            export_run(self.runs / recipe.name, self.dataset(recipe.dataset), plan)
+            run = finished_run(self.runs / recipe.name)
+            export_run(run, self.dataset(recipe.dataset), plan)
         checkpoint = CheckpointStore(self.checkpoints).find(recipe.name)
         check_recipe(checkpoint, recipe)
         return checkpoint
