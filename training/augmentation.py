@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.errors import TrainingError
-from training.recipes import Recipe
+from training.recipes import Padding, Recipe
 
 
 def augmented(inputs: Tensor, recipe: Recipe, generator: torch.Generator) -> Tensor:
@@ -22,7 +22,7 @@ def augmented(inputs: Tensor, recipe: Recipe, generator: torch.Generator) -> Ten
             f"pictures: their shape is {tuple(inputs.shape[1:])}"
         )
     if recipe.max_shift:
-        inputs = shifted(inputs, recipe.max_shift, generator)
+        inputs = shifted(inputs, recipe.max_shift, generator, recipe.padding)
     return flipped(inputs, generator) if recipe.flips else inputs
 
 
@@ -37,18 +37,22 @@ def flipped(pictures: Tensor, generator: torch.Generator) -> Tensor:
     return torch.where(chosen, pictures.flip(3), pictures)
 
 
-def shifted(pictures: Tensor, max_shift: int, generator: torch.Generator) -> Tensor:
-    """Shift each picture by a random number of pixels along both axes; zeros move in.
+def shifted(
+    pictures: Tensor, max_shift: int, generator: torch.Generator, padding: Padding = "zeros"
+) -> Tensor:
+    """Shift each picture by a random number of pixels along both axes.
 
     Args:
         pictures: ``[batch, channels, height, width]``.
         max_shift: largest number of pixels; all from ``-max_shift`` to ``max_shift`` are equally
             likely.
         generator: where the shifts come from, on the device of the pictures.
+        padding: what moves in.
     """
     batch, _, height, width = pictures.shape
     device = pictures.device
-    padded = functional.pad(pictures, (max_shift,) * 4)
+    mode = "constant" if padding == "zeros" else padding
+    padded = functional.pad(pictures, (max_shift,) * 4, mode)
     start = torch.randint(2 * max_shift + 1, (2, batch, 1), generator=generator, device=device)
     rows = start[0] + torch.arange(height, device=device)
     columns = start[1] + torch.arange(width, device=device)

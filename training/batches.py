@@ -1,10 +1,11 @@
 """Examples on the device that trains, a batch at a time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from models.datasets import Examples
 
@@ -18,10 +19,12 @@ class Batches:
     Attributes:
         inputs: ``[n, ...]``, uint8 pictures or float32 sequences.
         labels: class of each ``[n]``.
+        side: to which the pictures of a batch are made smaller; None: as they are.
     """
 
     inputs: Tensor
     labels: Tensor
+    side: int | None = None
 
     @classmethod
     def on(cls, device: torch.device | str, examples: Examples) -> "Batches":
@@ -44,7 +47,11 @@ class Batches:
             inputs = inputs.float() / 255
         if inputs.dim() == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return inputs, self.labels[chosen]
+        return resized(inputs, self.side), self.labels[chosen]
+
+    def of_side(self, side: int | None) -> "Batches":
+        """Return the same examples, a batch's pictures made smaller."""
+        return replace(self, side=side)
 
     def in_order(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield all examples in order, ``size`` at a time, fewer if they are large."""
@@ -62,4 +69,17 @@ class Batches:
 
     def first(self, count: int) -> "Batches":
         """Return the first ``count`` examples, or all if there are fewer."""
-        return Batches(self.inputs[:count], self.labels[:count])
+        return Batches(self.inputs[:count], self.labels[:count], self.side)
+
+
+def resized(pictures: Tensor, side: int | None) -> Tensor:
+    """Return pictures ``[batch, channels, side, side]``, each pixel the mean of its area.
+
+    Args:
+        pictures: ``[batch, channels, height, width]``.
+        side: None leaves them as they are.
+    """
+    if side is None:
+        return pictures
+    smaller = functional.interpolate(pictures, size=(side, side), mode="area")
+    return smaller.contiguous(memory_format=torch.channels_last)

@@ -1,8 +1,15 @@
-"""Where a network learns: a torch device, found by name."""
+"""Where a network learns: a torch device, found by name, and the precision of its products."""
+
+from typing import Any
 
 import torch
 
 from models.errors import TrainingError
+from training.recipes import Precision, Schedule
+
+BFLOAT16_UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512_BF16"}
+"""What multiplies in bfloat16, as torch calls it and as it is shown, the fastest first. On a CPU
+with neither, bfloat16 is more than ten times slower than float32."""
 
 
 def device_named(name: str) -> torch.device:
@@ -22,8 +29,31 @@ def device_named(name: str) -> torch.device:
     return torch.device(name)
 
 
-def shown_device(device: torch.device) -> str:
-    """Return what a card says of a device: its type, and the model of a GPU."""
+def precision_on(device: torch.device, schedule: Schedule) -> Precision:
+    """Return the precision in which a device computes what a schedule asks for."""
+    if schedule.precision != "auto":
+        return schedule.precision
+    if device.type == "cpu":
+        return "bfloat16" if bfloat16_unit() else "float32"
+    has_it = device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if has_it else "float32"
+
+
+def bfloat16_unit() -> str | None:
+    """Return what multiplies in bfloat16 on this CPU; None: nothing does."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return next((shown for name, shown in BFLOAT16_UNITS.items() if capabilities.get(name)), None)
+
+
+def shown_device(device: torch.device, precision: Precision) -> str:
+    """Return what a card says of a device: type, model of a GPU or kind of CPU, and precision.
+
+    Runs of one recipe give the same weights on CPUs that are shown alike.
+    """
     if device.type == "cuda":
-        return f"cuda ({torch.cuda.get_device_name(device)})"
-    return device.type
+        return f"cuda ({torch.cuda.get_device_name(device)}, {precision})"
+    if device.type == "cpu":
+        kind = torch.backends.cpu.get_cpu_capability()
+        unit = bfloat16_unit() if precision == "bfloat16" else None
+        return f"cpu ({unit or kind}, {precision})"
+    return f"{device.type} ({precision})"

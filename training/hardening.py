@@ -118,7 +118,11 @@ def label_loss(outputs: Tensor, labels: Tensor, hardening: Hardening) -> Tensor:
     """Return the loss of noisy outputs ``[draws, batch, classes]`` that a recipe names."""
     if hardening.loss == "marginal":
         return marginal_loss(outputs, labels)
-    return functional.cross_entropy(outputs.flatten(0, 1), labels.repeat(len(outputs)))
+    return functional.cross_entropy(
+        outputs.flatten(0, 1),
+        labels.repeat(len(outputs)),
+        label_smoothing=hardening.label_smoothing,
+    )
 
 
 def marginal_loss(outputs: Tensor, labels: Tensor) -> Tensor:

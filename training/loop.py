@@ -30,10 +30,10 @@ from models.errors import TrainingError
 from training.adversary import with_adversarial_part
 from training.augmentation import augmented
 from training.batch_norm import estimate_batch_norm
-from training.batches import Batches
-from training.devices import device_named, shown_device
+from training.batches import Batches, resized
+from training.devices import device_named, precision_on, shown_device
 from training.hardening import StepLoss, step_loss
-from training.recipes import Recipe
+from training.recipes import Precision, Recipe
 from training.sources import Sources
 from training.start import start
 from training.state import Progress, save_state
@@ -55,6 +55,7 @@ class Run:
         progress: how far it is.
         loss: what a step minimises.
         device: where it learns.
+        precision: in which it computes.
         stop_at: when to stop, on the monotonic clock.
     """
 
@@ -65,6 +66,7 @@ class Run:
     progress: Progress
     loss: StepLoss
     device: torch.device
+    precision: Precision
     stop_at: float
 
     @property
@@ -155,14 +157,21 @@ def prepare(
         progress,
         step_loss(recipe.hardening, recipe.teacher, teaching),
         device,
+        precision_on(device, recipe.schedule),
         stop_at,
     )
 
 
 def train_epochs(run: Run, bar: ProgressBar) -> None:
     """Do the epochs that are left, each followed by a look at the validation examples."""
-    progress, device = run.progress, shown_device(run.device)
+    progress, device = run.progress, shown_device(run.device, run.precision)
     if device not in progress.devices:
+        if progress.step:
+            before = ", ".join(progress.devices)
+            bar.console.print(
+                f"goes on on another device, {device} after {before}: the weights will differ in "
+                "rounding from those of a run on either"
+            )
         progress.devices.append(device)
     task = bar.add_task(
         run.recipe.name, total=run.steps, completed=progress.step, speed="", loss=""
@@ -172,7 +181,8 @@ def train_epochs(run: Run, bar: ProgressBar) -> None:
         if row is not None:
             average = progress.average
             network = progress.network if average is None else average.module
-            row |= validate(network, run.validation, run.recipe)
+            side = run.recipe.schedule.side_at((progress.step - 1) / run.steps)
+            row |= validate(network, run.validation.of_side(side), run.recipe)
             progress.history.append(row)
             bar.console.print("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
         run.save()
@@ -226,8 +236,8 @@ def take_step(run: Run, chosen: Tensor) -> Tensor:
     generator = torch.Generator(run.device).manual_seed(seed_of_step(recipe.seed, progress.step))
     images, labels = run.train.batch(chosen)
     share = progress.step / run.steps
-    images = augmented(images, recipe, generator)
-    is_mixed = recipe.schedule.precision == "bfloat16"
+    images = resized(augmented(images, recipe, generator), recipe.schedule.side_at(share))
+    is_mixed = run.precision == "bfloat16"
     with torch.autocast(run.device.type, torch.bfloat16, enabled=is_mixed):
         images = with_adversarial_part(progress.network, (images, labels), recipe, share, generator)
         loss = run.loss(progress.network, images, labels, generator, share)

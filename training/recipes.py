@@ -10,7 +10,8 @@ and states still say the same.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from itertools import accumulate
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -21,9 +22,10 @@ from models.noise import NoiseKind
 
 Loss = Literal["cross_entropy", "marginal", "vote"]
 Distribution = Literal["normal", "half_normal"]
-Optimizer = Literal["adamw", "sgd"]
-Curve = Literal["one_cycle", "cosine"]
-Precision = Literal["float32", "bfloat16"]
+Optimizer = Literal["adamw", "sgd", "muon"]
+Curve = Literal["one_cycle", "linear", "cosine"]
+Precision = Literal["float32", "bfloat16", "auto"]
+Padding = Literal["zeros", "reflect"]
 
 MAX_TRAINING_SEED = 2**31 - 1
 """Torch's generators take 63 bits and a sign; the step has the lower 32 (``loop.seed_of_step``)."""
@@ -78,6 +80,8 @@ class Hardening(Part):
         ramp: share of the steps in which sigma rises linearly from 0 to ``sigma_train``, called
             incremental in the code of Wang et al., arXiv 2501.14531.
         variance: how sigma varies from image to image once the ramp is over; None: not at all.
+        label_smoothing: share of the label that cross-entropy spreads over all classes (C. Szegedy
+            et al., arXiv 1512.00567, section 7).
     """
 
     kind: NoiseKind = NoiseKind.MULTIPLICATIVE
@@ -88,6 +92,23 @@ class Hardening(Part):
     pass_draws: Natural = 1
     ramp: Share = 0.0
     variance: Variance | None = None
+    label_smoothing: Share = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage(Part):
+    """A part of the run in which the network learns from smaller pictures.
+
+    A step costs as its pixels do, and what is learned from small pictures carries over. The network
+    must take pictures of any size.
+
+    Attributes:
+        side: height and width of the pictures, in pixels.
+        share: of the run's steps.
+    """
+
+    side: Natural
+    share: Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +123,17 @@ class Schedule(Part):
         warm_up: share of the steps in which the learning rate of ``one_cycle`` rises.
         clip_norm: largest norm of a step's gradient, longer ones are shortened to it; None: any.
         precision: of the products and signals; weights and their updates are always float32.
-        optimizer: ``adamw``, or ``sgd`` with Nesterov momentum.
-        momentum: of ``sgd``.
-        curve: of the learning rate: ``one_cycle`` (L. N. Smith and N. Topin, arXiv 1708.07120) or
-            ``cosine``, which falls from the peak to 0 (I. Loshchilov and F. Hutter, arXiv
-            1608.03983).
+            ``auto`` is bfloat16 where the machine multiplies in it, else float32
+            (``training.devices``).
+        optimizer: ``adamw``, ``sgd`` with Nesterov momentum, or ``muon`` (``training.muon``).
+        momentum: of ``sgd`` and ``muon``.
+        rest_rate: peak learning rate of what ``muon`` leaves to AdamW.
+        curve: of the learning rate: ``one_cycle`` (L. N. Smith and N. Topin, arXiv 1708.07120);
+            ``linear``, which rises and falls likewise, along straight lines; or ``cosine``, which
+            falls from the peak to 0 (I. Loshchilov and F. Hutter, arXiv 1608.03983).
         averaging: decay a step of the exponential moving average of the weights, which is what
             the run then gives; 0 gives the last weights.
+        stages: with smaller pictures, in order; the steps that are left see whole ones.
     """
 
     epochs: Natural
@@ -122,6 +147,14 @@ class Schedule(Part):
     momentum: Annotated[float, Field(gt=0, lt=1)] = 0.9
     curve: Curve = "one_cycle"
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    rest_rate: Positive = 5e-3
+    stages: tuple[Stage, ...] = ()
+
+    def side_at(self, share: float) -> int | None:
+        """Return the side of the pictures when a share of the steps is done; None: as they are."""
+        ends = accumulate(stage.share for stage in self.stages)
+        sides = (stage.side for stage, end in zip(self.stages, ends, strict=True) if share < end)
+        return next(sides, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +215,7 @@ class Recipe(Part):
         quantisation: of weights and activations; None: none.
         adversary: who attacks the network while it learns.
         max_shift: each picture is shifted by up to so many pixels along both axes, anew each time.
+        padding: what moves in then: zeros, or the picture mirrored at its border.
         flips: whether half of the pictures, others each time, are mirrored left to right.
     """
 
@@ -199,11 +233,20 @@ class Recipe(Part):
     adversary: Adversary | None = None
     max_shift: Annotated[int, Field(ge=0)] = 0
     flips: bool = False
+    padding: Padding = "zeros"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the recipe as plain data, for cards and state files."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
+
+    def is_like(self, other: "Recipe") -> bool:
+        """Return whether two recipes are the same, the precision ``auto`` being either one."""
+        precisions = self.schedule.precision, other.schedule.precision
+        if "auto" in precisions:
+            schedule = replace(other.schedule, precision=self.schedule.precision)
+            other = replace(other, schedule=schedule)
+        return self == other
 
 
 READER = TypeAdapter(Recipe)

@@ -10,6 +10,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.errors import TrainingError
 from models.networks.quantisers import CEILING
+from models.networks.registry import NETWORKS
+from training.muon import KernelMuon
 from training.noise_level import check_points
 from training.recipes import Recipe, Schedule
 from training.sources import Sources, network_of, weights_digest
@@ -67,7 +69,31 @@ def untrained(recipe: Recipe) -> nn.Module:
         torch.manual_seed(recipe.seed)
         network = network_of(recipe)
     check_points(recipe.hardening, network)
+    check_stages(recipe, network)
     return network
+
+
+def check_stages(recipe: Recipe, network: nn.Module) -> None:
+    """Refuse stages with smaller pictures if the network does not take them, or none is left whole.
+
+    Raises:
+        TrainingError: it is so.
+    """
+    schedule, shape = recipe.schedule, NETWORKS[recipe.network].input_shape
+    if not schedule.stages:
+        return
+    if sum(stage.share for stage in schedule.stages) >= 1:
+        raise TrainingError("the stages take all steps; the last ones must see whole pictures")
+    network.eval()
+    for stage in schedule.stages:
+        try:
+            with torch.inference_mode():
+                network(torch.zeros(1, *shape[:-2], stage.side, stage.side))
+        except RuntimeError as error:
+            raise TrainingError(
+                f"{recipe.network} takes no inputs of side {stage.side}, only of shape {shape}: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
 
 
 def take_weights(network: nn.Module, before: nn.Module, name: str) -> None:
@@ -93,7 +119,14 @@ def to_device(network: nn.Module, device: torch.device | str) -> None:
 
 
 def optimizer_of(network: nn.Module, schedule: Schedule) -> Optimizer:
-    """Return the optimiser of a run."""
+    """Return the optimiser of a run.
+
+    Raises:
+        TrainingError: the network is not made for it.
+    """
+    if schedule.optimizer == "muon":
+        rates = schedule.learning_rate, schedule.rest_rate
+        return KernelMuon(network, rates, schedule.momentum, schedule.weight_decay)
     if schedule.optimizer == "sgd":
         return SGD(
             network.parameters(),
@@ -115,9 +148,10 @@ def scheduler_of(optimizer: Optimizer, schedule: Schedule, steps: int) -> LRSche
     rises = schedule.warm_up * steps != 1
     return OneCycleLR(
         optimizer,
-        schedule.learning_rate,
+        [group["lr"] for group in optimizer.param_groups],
         total_steps=steps,
         pct_start=schedule.warm_up if rises else 0.0,
+        anneal_strategy="linear" if schedule.curve == "linear" else "cos",
         cycle_momentum=schedule.optimizer == "adamw",
     )
 

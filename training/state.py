@@ -113,7 +113,7 @@ def restore_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
     state = read_state(folder)
     # Compared as recipes, so that states older than a field of the recipe go on with its default.
     earlier = recipe_from_dict(state["recipe"])
-    if earlier != recipe:
+    if not earlier.is_like(recipe):
         raise TrainingError(
             f"{folder / STATE_FILE} is the state of another recipe "
             f"({differences(earlier, recipe)}); name another folder with --run or --runs, or "

@@ -75,9 +75,12 @@ def train_command(recipe: Recipe) -> str:
     """Return the command that trains ``recipe``: a registered one, and what is varied in it.
 
     Of the registered recipes the one of the same name is taken, else the one with the fewest
-    values to replace; of several the one whose name the recipe's begins with.
+    values to replace; of several the one whose name the recipe's begins with. A recipe older than
+    the precision ``auto`` says bfloat16.
     """
     wanted = recipe.as_dict()
+    if recipe.schedule.precision == "bfloat16":
+        wanted["schedule"]["precision"] = "auto"
     base, settings = min(
         ((base, dict(changes(base.as_dict(), wanted))) for base in RECIPES.values()),
         key=lambda pair: (

@@ -1,15 +1,19 @@
 """The DenseNets from training to a checkpoint that serves, on made-up colour pictures."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from rich.console import Console
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from models.checkpoint import Checkpoint
 from models.cifar10 import CLASSES, FOLDER
 from models.datasets import as_inputs, load_dataset
+from models.networks.densenet import DenseNet
 from models.networks.registry import NETWORKS
 from models.networks.trained import load_network
 from models.noise import NoiseKind
@@ -19,6 +23,8 @@ from training.export import check_parity
 from training.loop import fit
 from training.recipe_table import RECIPES
 from training.recipes import Hardening, Recipe
+from training.sources import weights_digest
+from training.variation import vary
 
 torch.set_num_threads(1)
 
@@ -71,7 +77,7 @@ def test_training_on_files_of_cifar10_learns_and_goes_into_a_checkpoint(tmp_path
 def test_recipes_name_networks_of_the_registry_and_their_data(name: str) -> None:
     recipe = RECIPES[name]
     assert NETWORKS[recipe.network].dataset == recipe.dataset
-    assert recipe.schedule.precision == "bfloat16"
+    assert recipe.schedule.precision == "auto"
 
 
 def test_large_pictures_are_passed_in_smaller_batches() -> None:
@@ -80,3 +86,41 @@ def test_large_pictures_are_passed_in_smaller_batches() -> None:
     grey = Batches(torch.zeros(600, 1, 28, 28), torch.zeros(600))
     assert [len(labels) for _, labels in colour.in_order(500)] == [127, 127, 46]
     assert [len(labels) for _, labels in grey.in_order(500)] == [500, 100]
+
+
+STAGES = vary(
+    SMALL,
+    {
+        "schedule.stages": [{"side": 16, "share": 0.4}, {"side": 24, "share": 0.3}],
+        "schedule.optimizer": "muon",
+        "schedule.learning_rate": 0.05,
+    },
+)
+
+
+@pytest.fixture
+def sides() -> Iterator[list[int]]:
+    """Sides of the pictures that DenseNets in training are given."""
+    seen: list[int] = []
+
+    def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if isinstance(module, DenseNet) and module.training and torch.is_grad_enabled():
+            seen.append(inputs[0].shape[-1])
+
+    hook = register_module_forward_pre_hook(look)
+    yield seen
+    hook.remove()
+
+
+def test_small_pictures_come_first_and_an_interrupted_run_goes_on_the_same(
+    sides: list[int], tmp_path: Path
+) -> None:
+    write_cifar10(tmp_path / FOLDER)
+    train = load_dataset("cifar10", tmp_path, allow_unknown=True).train
+    quiet = Console(quiet=True)
+    whole = fit(STAGES, train, tmp_path / "whole", quiet)
+    # 150 pictures are 4 batches, three times.
+    assert sides == [16] * 5 + [24] * 4 + [32] * 3
+    while not (pieces := fit(STAGES, train, tmp_path / "pieces", quiet, minutes=0)).is_finished:
+        pass
+    assert weights_digest(pieces.network) == weights_digest(whole.network)

@@ -31,7 +31,10 @@ FEATURES: dict[str, dict[str, Any]] = {
     "sgd one-cycle": {"schedule.optimizer": "sgd"},
     "passes": {"hardening.pass_draws": 2},
     "by layer": {"hardening.sigma_train": {"conv2": 0.4, "fc2": 0.9}},
+    "muon": {"schedule.optimizer": "muon", "schedule.curve": "linear"},
+    "label smoothing": {"hardening.loss": "cross_entropy", "hardening.label_smoothing": 0.2},
     "shift": {"max_shift": 2},
+    "mirrored border": {"max_shift": 2, "padding": "reflect"},
     "flips": {"flips": True},
     "variance": {"hardening.variance": {"alpha": 0.5, "theta": 0.4}, "hardening.ramp": 0.3},
     "warm start": {"warm_start": "run:before"},
@@ -179,6 +182,16 @@ def test_run_does_not_go_on_with_another_teacher_of_the_same_name(
         ),
         ({"warm_start": "nobody"}, UnknownCheckpointError, "there is no checkpoint 'nobody'"),
         ({"warm_start": "stroke_lstm-clean"}, TrainingError, "cannot be the warm start"),
+        (
+            {"schedule.stages": [{"side": 14, "share": 0.5}]},
+            TrainingError,
+            r"mnist_cnn takes no inputs of side 14, only of shape \(1, 28, 28\)",
+        ),
+        (
+            {"schedule.stages": [{"side": 14, "share": 0.5}, {"side": 20, "share": 0.5}]},
+            TrainingError,
+            "the stages take all steps",
+        ),
         ({"hardening.sigma_train": {"conv9": 1}}, TrainingError, "names conv9; .* conv1, conv2"),
     ],
 )
@@ -210,16 +223,16 @@ def test_state_of_a_version_before_these_features_goes_on(
     state = read_state(tmp_path / "older")
     for key in ("average", "sources", "devices", "epoch_loss", "epoch_steps"):
         del state[key]
-    for key in ("warm_start", "teacher", "adversary", "max_shift", "flips"):
+    for key in ("warm_start", "teacher", "adversary", "max_shift", "flips", "padding"):
         del state["recipe"][key]
-    for key in ("ramp", "pass_draws", "variance"):
+    for key in ("ramp", "pass_draws", "variance", "label_smoothing"):
         del state["recipe"]["hardening"][key]
-    for key in ("optimizer", "momentum", "curve", "averaging"):
+    for key in ("optimizer", "momentum", "curve", "averaging", "rest_rate", "stages"):
         del state["recipe"]["schedule"][key]
     torch.save(state, tmp_path / "older" / STATE_FILE)
     resumed = fit(short, few, tmp_path / "older", quiet)
     assert weights_digest(resumed.network) == weights_digest(expected.network)
-    assert resumed.devices == ["cpu"]
+    assert resumed.devices == ["cpu", *expected.devices]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 6])

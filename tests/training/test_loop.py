@@ -15,6 +15,7 @@ from models.errors import TrainingError
 from models.networks.noise_points import fresh_noise, noise_from
 from training import loop
 from training.batches import Batches
+from training.devices import shown_device
 from training.loop import Run, fit, seed_of_step, take_step
 from training.recipe_table import RECIPES
 from training.recipes import Recipe
@@ -103,7 +104,7 @@ def test_finished_state_keeps_the_weights_alone_and_the_device(trained: Path) ->
     state = read_state(trained)
     assert state["is_finished"]
     assert not {"optimizer", "scheduler", "average"} & state.keys()
-    assert state["devices"] == ["cpu"]
+    assert state["devices"] == [shown_device(torch.device("cpu"), "float32")]
 
 
 def test_state_of_a_run_stays_under_16_mib_while_it_runs(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from training.loop import fit
 from training.recipes import Recipe
 from training.run_export import ExportPlan, export_run, keep_measured
 from training.sources import finished_run
+from training.state import read_state
 from training.variation import vary
 
 quiet = Console(quiet=True)
@@ -52,10 +53,12 @@ def other_digests(folder: Path) -> dict[str, str]:
     return dict.fromkeys(Checkpoint(folder).card.digests, "0" * 64)
 
 
-def test_exported_run_verifies_names_its_device_and_leaves_nothing_beside(exported: Path) -> None:
+def test_exported_run_verifies_names_its_device_and_leaves_nothing_beside(
+    exported: Path, finished: Path
+) -> None:
     checkpoint = Checkpoint(exported)
     checkpoint.verified()
-    assert checkpoint.card.training.devices == ("cpu",)
+    assert checkpoint.card.training.devices == tuple(read_state(finished)["devices"])
     assert [path.name for path in exported.parent.iterdir()] == ["small"]
 
 

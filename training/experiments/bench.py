@@ -205,7 +205,7 @@ def check_recipe(checkpoint: Checkpoint, recipe: Recipe) -> None:
     """
     # Compared as recipes, so that cards older than a field of the recipe mean its default.
     earlier = recipe_from_dict(checkpoint.card.training.recipe)
-    if earlier != recipe:
+    if not earlier.is_like(recipe):
         raise TrainingError(
             f"{checkpoint.folder} holds the checkpoint of another recipe "
             f"({differences(earlier, recipe)}); name another folder with --runs, or delete it, "

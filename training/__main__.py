@@ -1,0 +1,38 @@
+"""The command ``noisevote-train``: settings of the process that hold from its start alone.
+
+The tensors of a step come and go by the megabyte. Left alone, glibc gives their memory back to the
+system and takes it again, page by page; kept, and in huge pages, a step of a DenseNet takes a fifth
+less time. Threads of OpenMP that wait sleep instead of spinning, so that other work has the core.
+"""
+
+import os
+import sys
+
+ALLOCATOR = {"hugetlb": 1, "mmap_max": 0, "trim_threshold": 2**34, "top_pad": 2**26}
+"""Tunables of glibc's malloc: transparent huge pages, nothing mapped apart, nothing given back."""
+
+SETTINGS = {
+    "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in ALLOCATOR.items()),
+    "OMP_WAIT_POLICY": "passive",
+}
+"""Variables of the environment; those that are set already stay as they are."""
+
+
+def restart_with_settings() -> None:
+    """Run the process anew, by the same command, if a setting is missing."""
+    missing = {name: value for name, value in SETTINGS.items() if name not in os.environ}
+    if missing and sys.platform == "linux":
+        os.execve(sys.executable, sys.orig_argv, os.environ | missing)
+
+
+def main() -> None:
+    """Run the command line, in a process that has the settings."""
+    restart_with_settings()
+    # Imports torch, which takes seconds.
+    from training.cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()
