@@ -267,7 +267,7 @@ RECIPES: dict[str, Recipe] = {
             schedule=Schedule(epochs=20, learning_rate=3e-3, clip_norm=1.0),
             options={"units": 256},
         ),
-        densenet("densenet40-clean", CLEAN, DENSENET_SCHEDULE),
+        densenet("densenet40-clean", CLEAN, PROGRESSIVE, max_shift=2),
         densenet("densenet40-mult-1.0", MULT, replace(SLOWER, epochs=2), "densenet40-clean"),
         densenet("densenet40-mult-grid", MULT, replace(SLOWER, epochs=1), "densenet40-clean"),
         *(
