@@ -10,6 +10,7 @@ from torch import nn
 from models.card import Training
 from models.checkpoint import Checkpoint
 from models.networks.noise_points import fresh_noise, noise_from
+from models.networks.quantisers import Quantisation
 from models.networks.registry import build_network
 from models.noise import NoiseKind
 from training.export import export_checkpoint
@@ -68,16 +69,22 @@ def lived_in(network: nn.Module, kind: NoiseKind = NoiseKind.MULTIPLICATIVE) -> 
     return network.eval()
 
 
-def untrained(name: str, kind: NoiseKind, options: dict[str, int]) -> nn.Module:
+def untrained(
+    name: str,
+    kind: NoiseKind,
+    options: dict[str, int],
+    quantisation: Quantisation | None = None,
+) -> nn.Module:
     """Build a network of the registry with weights that are the same every time."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        return lived_in(build_network(name, kind, options), kind)
+        return lived_in(build_network(name, kind, options, quantisation), kind)
 
 
 def export_small_densenet(directory: Path, recipe: Recipe = SMALL) -> Checkpoint:
     """Export an untrained network of a recipe into ``directory``."""
-    network = untrained(recipe.network, recipe.hardening.kind, recipe.options)
+    kind, quantisation = recipe.hardening.kind, recipe.quantisation
+    network = untrained(recipe.network, kind, recipe.options, quantisation)
     training = Training(
         recipe=recipe.as_dict(), command="test", data_digests={}, data_is_official=False,
         data_licence="none", torch_version=torch.__version__,

@@ -26,11 +26,21 @@ and 4 (networks); Qin & Vucinic, arXiv 1811.10649, section 3 (noise after each c
 fully connected layer). Whether their depth-100 network has bottlenecks is not said; this one does.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
 from models.errors import TrainingError
 from models.networks.noise_points import NoisePoint
+from models.networks.quantisers import (
+    Quantisation,
+    QuantisedConv2d,
+    QuantisedLinear,
+    activation,
+    quantise_weights,
+)
 from models.noise import NoiseKind
 
 CLASSES = 10
@@ -59,22 +69,30 @@ class NoisyConv(nn.Module):
             the convolution and its noise. It keeps the power of each map at 1, so that the weights
             cannot outgrow the noise. The batch norm before the ReLU scales signal and noise alike
             and needs no such limit.
+        quantisation: of the activations; that of the kernels is set for the whole network.
     """
 
     def __init__(
-        self, name: str, channels: tuple[int, int], side: int, kernel: int, kind: NoiseKind
+        self,
+        name: str,
+        channels: tuple[int, int],
+        side: int,
+        kernel: int,
+        kind: NoiseKind,
+        quantisation: Quantisation | None = None,
     ) -> None:
         super().__init__()
         inputs, outputs = channels
         self.norm = nn.BatchNorm2d(inputs)
-        self.conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+        self.relu = activation(quantisation, in_place=True)
+        self.conv = QuantisedConv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
         self.power = unit_power(outputs, kind)
         macs = inputs * outputs * kernel**2 * side**2
         self.noise = NoisePoint(name, (outputs, side, side), macs)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Map ``[batch, inputs, side, side]`` to ``[batch, outputs, side, side]``."""
-        noisy: Tensor = self.noise(self.power(self.conv(torch.relu_(self.norm(maps)))))
+        noisy: Tensor = self.noise(self.power(self.conv(self.relu(self.norm(maps)))))
         return noisy
 
 
@@ -93,7 +111,7 @@ class DenseBlock(nn.Module):
         growth: maps a layer adds.
         side: height and width of the maps.
         bottleneck: whether a layer has a convolution 1x1 before its convolution 3x3.
-        kind: of the noise.
+        build: :class:`NoisyConv`, given the kind of the noise and the quantisation.
     """
 
     def __init__(
@@ -104,7 +122,7 @@ class DenseBlock(nn.Module):
         growth: int,
         side: int,
         bottleneck: bool,
-        kind: NoiseKind,
+        build: Callable[..., NoisyConv],
     ) -> None:
         super().__init__()
         self.outputs = inputs + layers * growth
@@ -114,11 +132,9 @@ class DenseBlock(nn.Module):
             layer = nn.Sequential()
             if bottleneck:
                 between = BOTTLENECK_MAPS * growth
-                layer.append(
-                    NoisyConv(f"{name}.bottleneck{number}", (read, between), side, 1, kind)
-                )
+                layer.append(build(f"{name}.bottleneck{number}", (read, between), side, 1))
                 read = between
-            layer.append(NoisyConv(f"{name}.conv{number}", (read, growth), side, 3, kind))
+            layer.append(build(f"{name}.conv{number}", (read, growth), side, 3))
             self.layers.append(layer)
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -136,6 +152,7 @@ class DenseNet(nn.Module):
         depth: layers with weights, shortcuts not counted.
         growth: maps that each layer of a block adds.
         bottleneck: whether the layers have bottlenecks and the transitions halve the maps.
+        quantisation: of all weights, and of the activations after each ReLU.
     """
 
     def __init__(
@@ -144,8 +161,10 @@ class DenseNet(nn.Module):
         depth: int = 40,
         growth: int = 12,
         bottleneck: bool = False,
+        quantisation: Quantisation | None = None,
     ) -> None:
         super().__init__()
+        build = partial(NoisyConv, kind=kind, quantisation=quantisation)
         layers, left = divmod(depth - 4, BLOCKS * (2 if bottleneck else 1))
         if layers < 1 or left or growth < 1:
             raise TrainingError(
@@ -157,29 +176,29 @@ class DenseNet(nn.Module):
         self.spread: Tensor
         self.register_buffer("mean", torch.tensor(MEAN).view(-1, 1, 1), persistent=False)
         self.register_buffer("spread", torch.tensor(SPREAD).view(-1, 1, 1), persistent=False)
-        self.conv = nn.Conv2d(COLOURS, maps, 3, padding=1, bias=False)
+        self.conv = QuantisedConv2d(COLOURS, maps, 3, padding=1, bias=False)
         self.power = unit_power(maps, kind)
         self.noise = NoisePoint("conv1", (maps, SIDE, SIDE), COLOURS * maps * 9 * SIDE**2)
         self.blocks = nn.Sequential()
         side = SIDE
         for number in range(1, BLOCKS + 1):
-            block = DenseBlock(f"block{number}", maps, layers, growth, side, bottleneck, kind)
+            block = DenseBlock(f"block{number}", maps, layers, growth, side, bottleneck, build)
             self.blocks.append(block)
             if number == BLOCKS:
                 break
             maps = block.outputs // 2 if bottleneck else block.outputs
-            self.blocks.append(
-                NoisyConv(f"transition{number}", (block.outputs, maps), side, 1, kind)
-            )
+            self.blocks.append(build(f"transition{number}", (block.outputs, maps), side, 1))
             self.blocks.append(nn.AvgPool2d(2))
             side //= 2
         self.norm = nn.BatchNorm2d(block.outputs)
-        self.fc = nn.Linear(block.outputs, CLASSES)
+        self.relu = activation(quantisation, in_place=True)
+        self.fc = QuantisedLinear(block.outputs, CLASSES)
         self.output_noise = NoisePoint("fc", (CLASSES,), block.outputs * CLASSES)
+        quantise_weights(self, quantisation)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map ``images`` ``[batch, 3, 32, 32]`` to outputs ``[batch, 10]``."""
         maps = self.noise(self.power(self.conv((images - self.mean) / self.spread)))
-        maps = torch.relu_(self.norm(self.blocks(maps)))
+        maps = self.relu(self.norm(self.blocks(maps)))
         outputs: Tensor = self.output_noise(self.fc(maps.mean(dim=(2, 3))))
         return outputs

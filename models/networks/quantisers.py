@@ -129,9 +129,9 @@ def quantise_weights(network: nn.Module, quantisation: Quantisation | None) -> N
             module.bits = None if quantisation is None else quantisation.bits
 
 
-def activation(quantisation: Quantisation | None) -> nn.Module:
-    """Return a ReLU, quantised if asked for."""
-    return nn.ReLU() if quantisation is None else QuantisedReLU(quantisation)
+def activation(quantisation: Quantisation | None, in_place: bool = False) -> nn.Module:
+    """Return a ReLU, quantised if asked for; else it may write over its input to save memory."""
+    return nn.ReLU(in_place) if quantisation is None else QuantisedReLU(quantisation)
 
 
 def bake_weights(network: nn.Module) -> None:

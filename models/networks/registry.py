@@ -51,7 +51,16 @@ def densenet(depth: int, bottleneck: bool = False) -> Network:
     keeps the maps in the caches and the memory low.
     """
     build = partial(DenseNet, depth=depth, bottleneck=bottleneck)
-    return Network(build, "cifar10", SHAPE, (0.0, 1.0), "cifar_picture-1", CLASSES, tile=4)
+    return Network(
+        build,
+        "cifar10",
+        SHAPE,
+        (0.0, 1.0),
+        "cifar_picture-1",
+        CLASSES,
+        tile=4,
+        is_quantisable=True,
+    )
 
 
 NETWORKS: dict[str, Network] = {

@@ -14,6 +14,7 @@ from models.checkpoint import Checkpoint
 from models.cifar10 import CLASSES, FOLDER
 from models.datasets import as_inputs, load_dataset
 from models.networks.densenet import DenseNet
+from models.networks.quantisers import Quantisation
 from models.networks.registry import NETWORKS
 from models.networks.trained import load_network
 from models.noise import NoiseKind
@@ -29,6 +30,7 @@ from training.variation import vary
 torch.set_num_threads(1)
 
 WITH_BOTTLENECKS = replace(SMALL, network="densenet100", options={"depth": 16, "growth": 4})
+QUANTISED = replace(SMALL, quantisation=Quantisation(8))
 ADDITIVE = replace(SMALL, hardening=Hardening(NoiseKind.ADDITIVE, 0.3))
 
 
@@ -42,7 +44,9 @@ def parity_holds(checkpoint: Checkpoint, images: int, sigma: float) -> bool:
 
 
 @pytest.mark.parametrize(
-    "recipe", [SMALL, WITH_BOTTLENECKS, ADDITIVE], ids=["plain", "bottlenecks", "additive"]
+    "recipe",
+    [SMALL, WITH_BOTTLENECKS, ADDITIVE, QUANTISED],
+    ids=["plain", "bottlenecks", "additive", "quantised"],
 )
 def test_torch_and_onnx_give_the_same_votes_on_the_same_noise(
     recipe: Recipe, tmp_path: Path
