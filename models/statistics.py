@@ -4,6 +4,7 @@ None of these numbers speaks about the truth of the label: a network that is alw
 same way has a narrow interval and a small p-value.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -112,3 +113,18 @@ def sign_test_p_value(for_it: int, against_it: int) -> float:
         against_it: pairs that speak against it.
     """
     return float(bdtr(against_it, for_it + against_it, 0.5))
+
+
+def holm_p_values(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values of several tests, each corrected for all of them having been made.
+
+    If none of the hypotheses is wrong, the least corrected one is below any alpha with a chance of
+    at most alpha, however the tests depend on each other.
+
+    Source: S. Holm, Scandinavian Journal of Statistics 6 (1979), 65-70.
+    """
+    order = np.argsort(p_values, kind="stable")
+    left = len(order) - np.arange(len(order))
+    corrected = np.empty(len(order))
+    corrected[order] = np.maximum.accumulate(left * np.asarray(p_values)[order]).clip(max=1.0)
+    return [float(value) for value in corrected]

@@ -8,6 +8,7 @@ from scipy import stats
 
 from models.statistics import (
     clopper_pearson,
+    holm_p_values,
     mcnemar_p_value,
     share_of_mode,
     sign_test_p_value,
@@ -76,3 +77,20 @@ def test_mcnemar_rejects_equals_no_more_often_than_it_promises() -> None:
     fell = np.random.default_rng(0).binomial(100, 0.5, 5000)
     rejected = sum(mcnemar_p_value(int(one), 100 - int(one)) < 0.01 for one in fell)
     assert rejected <= stats.binom.isf(1e-6, 5000, 0.01)
+
+
+@given(st.lists(st.floats(0, 1), max_size=8), st.floats(0, 1))
+def test_holm_rejects_what_the_step_down_procedure_rejects(
+    p_values: list[float], alpha: float
+) -> None:
+    rejected = [False] * len(p_values)
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        if p_values[place] * (len(p_values) - rank) > alpha:
+            break
+        rejected[place] = True
+    assert [value <= alpha for value in holm_p_values(p_values)] == rejected or alpha == 1
+
+
+def test_larger_p_value_is_never_corrected_to_a_smaller_one() -> None:
+    assert holm_p_values([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm_p_values([]) == []

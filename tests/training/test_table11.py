@@ -8,10 +8,9 @@ import pytest
 from models.robustness.ball import Ball, Norm
 from tests.training.test_experiments import Smoke
 from training.experiments.table11 import PAIRS, lines_of
-from training.report.markdown import find
 from training.report.page import report
-from training.report.robustness import shown_test
-from training.results_file import read_table
+from training.report.robustness import verdicts
+from training.results_file import Table, read_table
 
 OTHERS = ("--surrogate", "mnist_cnn-mult-grid", "--target", "mnist_cnn-mult-grid")
 NAME = "mnist_cnn-mult-grid-mnist_cnn-mult-grid"
@@ -79,15 +78,27 @@ def test_page_says_what_noise_does_to_the_target_and_names_the_attack(smoke: Smo
     assert "Attack: L-inf 0.3" in page
     assert "Paper, one vote: 97.40, 97.79, 97.90, 97.71, 97.00" in page
     assert "To fill: `noisevote-train experiment table11 cifar10`" in page
-    row = find(read_table(table), shown="submitted", sigma="0.5", answer="mode")
-    assert row is not None
-    for p_value, noisy_only, without, verdict in (
-        ("0.5", "3", "1", ("0.5", "no difference shown")),
-        ("0.001", "30", "1", ("0.001", "helps")),
-        ("0.001", "1", "30", ("0.001", "harms")),
-    ):
-        counts = {"right_only_with_noise": noisy_only, "right_only_without": without}
-        assert shown_test({**row, **counts, "p_value": p_value}) == verdict
+
+
+@pytest.mark.parametrize(
+    ("p_value", "with_noise", "without", "verdict"),
+    [
+        ("0.5", "3", "1", ("1", "no difference shown")),
+        ("0.006", "30", "1", ("0.012", "no difference shown")),
+        ("0.001", "30", "1", ("0.002", "helps")),
+        ("0.001", "1", "30", ("0.002", "harms")),
+    ],
+)
+def test_verdict_on_the_noise_allows_for_all_sigmas_of_the_table(
+    p_value: str, with_noise: str, without: str, verdict: tuple[str, str]
+) -> None:
+    row = {"shown": "submitted", "answer": "mode", "right_only_with_noise": with_noise}
+    row["right_only_without"] = without
+    noisy = [row | {"sigma": sigma, "p_value": p} for sigma, p in (("0.1", p_value), ("0.2", "1"))]
+    table = Table({}, [row | {"sigma": "0", "p_value": "1"}, *noisy])
+    found = verdicts(table, "mode")
+    assert found["0.1"] == verdict
+    assert found["0"] == ("-", "-")
 
 
 def test_papers_rows_stand_below_ours(smoke: Smoke) -> None:
