@@ -1,0 +1,150 @@
+/* The products, on sums in registers, and the short transforms that spare a third of them.
+ *
+ * A convolution 3x3 is taken two rows at a time. With the rows d0..d3 that they read, and the
+ * weights g0..g2 of one column of the kernel, four products stand for six:
+ *     m0 = (d0 - d2) g0          m1 = (d1 + d2) (g0 + g1 + g2) / 2
+ *     m3 = (d1 - d3) g2          m2 = (d2 - d1) (g0 - g1 + g2) / 2
+ * and the rows are m0 + m1 + m2 and m1 - m2 - m3. The columns of the kernel are shifts.
+ *
+ * Source: A. Lavin & S. Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv
+ * 1509.09308: F(2,3), in one dimension.
+ */
+
+/* Sums over units and columns of the kernel: out[map][block]. */
+INLINE void products(float *out, size_t out_stride, const float *in, size_t stride,
+                         const float *weights, size_t units, const int maps, const int columns) {
+    vec sums[WIDE][2];
+    _Pragma("GCC unroll 12") for (int m = 0; m < maps; m++)
+        sums[m][0] = sums[m][1] = all(0.0f);
+    for (size_t u = 0; u < units; u++, in += stride) {
+        _Pragma("GCC unroll 3") for (int k = 0; k < columns; k++, weights += maps) {
+            const vec first = load(in + k * LANES);
+            const vec second = load(in + k * LANES + VW);
+            _Pragma("GCC unroll 12") for (int m = 0; m < maps; m++) {
+                const vec weight = all(weights[m]);
+                sums[m][0] = dot(sums[m][0], first, weight);
+                sums[m][1] = dot(sums[m][1], second, weight);
+            }
+        }
+    }
+    _Pragma("GCC unroll 12") for (int m = 0; m < maps; m++) {
+        store(out + m * out_stride, sums[m][0]);
+        store(out + m * out_stride + VW, sums[m][1]);
+    }
+}
+
+#define PRODUCTS(maps, columns) \
+    TARGET static __attribute__((noinline)) void products_##maps##_##columns( \
+        float *out, size_t out_stride, const float *in, size_t stride, const float *weights, \
+        size_t units) { \
+        products(out, out_stride, in, stride, weights, units, maps, columns); \
+    }
+
+PRODUCTS(WIDE, 3)
+PRODUCTS(WIDE, 1)
+PRODUCTS(MIDDLE, 3)
+PRODUCTS(MIDDLE, 1)
+PRODUCTS(NARROW, 3)
+PRODUCTS(NARROW, 1)
+
+/* Products of one block with `maps` maps; see products above. */
+TARGET static void multiply(float *out, size_t out_stride, const float *in, size_t stride,
+                                const float *weights, size_t units, size_t maps, size_t columns) {
+    if (columns == 3 && maps == WIDE)
+        products_WIDE_3(out, out_stride, in, stride, weights, units);
+    else if (columns == 3 && maps == MIDDLE)
+        products_MIDDLE_3(out, out_stride, in, stride, weights, units);
+    else if (columns == 3)
+        products_NARROW_3(out, out_stride, in, stride, weights, units);
+    else if (maps == WIDE)
+        products_WIDE_1(out, out_stride, in, stride, weights, units);
+    else if (maps == MIDDLE)
+        products_MIDDLE_1(out, out_stride, in, stride, weights, units);
+    else
+        products_NARROW_1(out, out_stride, in, stride, weights, units);
+}
+
+/* Sums over pixels and pictures, added to out[channel][column][map]. */
+INLINE void correlations(float *out, size_t out_stride, size_t maps, const item *a,
+                             size_t a_stride, const item *g, size_t g_stride, size_t row,
+                             const int channels, const int of_maps, const int columns) {
+    vec sums[OF_CHANNELS][4][3];
+    _Pragma("GCC unroll 2") for (int c = 0; c < channels; c++)
+        _Pragma("GCC unroll 4") for (int m = 0; m < of_maps; m++)
+            _Pragma("GCC unroll 3") for (int k = 0; k < columns; k++) sums[c][m][k] = all(0.0f);
+    for (size_t i = 0; i < row; i += VW * PAIR) {
+        vec read[OF_CHANNELS];
+        _Pragma("GCC unroll 2") for (int c = 0; c < channels; c++)
+            read[c] = load((const float *)(a + c * a_stride + i));
+        _Pragma("GCC unroll 4") for (int m = 0; m < of_maps; m++)
+            _Pragma("GCC unroll 3") for (int k = 0; k < columns; k++) {
+                const vec made = load((const float *)(g + m * g_stride + k * LANES + i));
+                _Pragma("GCC unroll 2") for (int c = 0; c < channels; c++)
+                    sums[c][m][k] = dot(sums[c][m][k], read[c], made);
+            }
+    }
+    _Pragma("GCC unroll 2") for (int c = 0; c < channels; c++)
+        _Pragma("GCC unroll 3") for (int k = 0; k < columns; k++)
+            _Pragma("GCC unroll 4") for (int m = 0; m < of_maps; m++)
+                out[c * out_stride + k * maps + m] += total(sums[c][m][k]);
+}
+
+TARGET static void correlate_3(float *out, size_t out_stride, size_t maps, const item *a,
+                                   size_t a_stride, const item *g, size_t g_stride, size_t row) {
+    correlations(out, out_stride, maps, a, a_stride, g, g_stride, row, OF_CHANNELS, OF_MAPS, 3);
+}
+
+TARGET static void correlate_1(float *out, size_t out_stride, size_t maps, const item *a,
+                                   size_t a_stride, const item *g, size_t g_stride, size_t row) {
+    correlations(out, out_stride, maps, a, a_stride, g, g_stride, row, OF_CHANNELS, 4, 1);
+}
+
+/* How many maps the next product makes, of `left`. */
+static size_t maps_at_once(size_t left) {
+    return left >= WIDE ? WIDE : left > NARROW ? MIDDLE : NARROW;
+}
+
+/* Four products of weights of one column of a kernel 3x3; of 1x1 the weight itself. */
+static void parts_of_column(const float *kernel, size_t columns, float parts[4]) {
+    parts[0] = kernel[0];
+    if (columns == 1) return;
+    const float outer = kernel[0] + kernel[6];
+    parts[1] = 0.5f * (outer + kernel[3]);
+    parts[2] = 0.5f * (outer - kernel[3]);
+    parts[3] = kernel[6];
+}
+
+/* Packs weights in the order in which products read them: [maps at once][part][unit][column][map].
+ *
+ * back: whether the maps made are the `count` inputs of the layer from number `first`, and what is
+ * read its outputs, as in the backward pass; the kernel is then turned by 180 degrees.
+ */
+TARGET static void pack(const layer *l, int back, size_t first, size_t count, size_t units,
+                     float *packed) {
+    const size_t columns = l->kernel, size = columns * columns, parts = columns == 3 ? 4 : 1;
+    const size_t read = back ? l->outputs : l->inputs;
+    for (size_t m0 = 0, at_once; m0 < count; m0 += at_once) {
+        at_once = maps_at_once(count - m0);
+        memset(packed, 0, parts * units * columns * at_once * sizeof(float));
+        for (size_t m = 0; m < at_once && m0 + m < count; m++)
+            for (size_t r = 0; r < read; r++) {
+                const size_t map = first + m0 + m;
+                const float *kernel = l->weights + (back ? r * l->inputs + map : map * read + r) * size;
+                for (size_t k = 0; k < columns; k++) {
+                    float values[4];
+                    parts_of_column(kernel + (back ? columns - 1 - k : k), columns, values);
+                    if (back) { /* from below to above */
+                        const float top = values[0];
+                        values[0] = values[parts - 1], values[parts - 1] = top;
+                    }
+                    for (size_t j = 0; j < parts; j++) {
+                        const item value = rounded(values[j]);
+                        const size_t at = ((j * units + r / PAIR) * columns + k) * at_once + m;
+                        memcpy((char *)(packed + at) + r % PAIR * sizeof(item), &value,
+                               sizeof value);
+                    }
+                }
+            }
+        packed += parts * units * columns * at_once;
+    }
+}
