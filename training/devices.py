@@ -45,15 +45,20 @@ def bfloat16_unit() -> str | None:
     return next((shown for name, shown in BFLOAT16_UNITS.items() if capabilities.get(name)), None)
 
 
-def shown_device(device: torch.device, precision: Precision) -> str:
+def shown_device(device: torch.device, precision: Precision, is_fused: bool = False) -> str:
     """Return what a card says of a device: type, model of a GPU or kind of CPU, and precision.
 
     Runs of one recipe give the same weights on CPUs that are shown alike.
+
+    Args:
+        device: that learns.
+        precision: in which it computes.
+        is_fused: whether compiled kernels compute its steps (``training.fused_densenet``).
     """
     if device.type == "cuda":
         return f"cuda ({torch.cuda.get_device_name(device)}, {precision})"
     if device.type == "cpu":
         kind = torch.backends.cpu.get_cpu_capability()
         unit = bfloat16_unit() if precision == "bfloat16" else None
-        return f"cpu ({unit or kind}, {precision})"
+        return f"cpu ({unit or kind}, {precision}{', fused' * is_fused})"
     return f"{device.type} ({precision})"

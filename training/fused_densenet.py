@@ -64,6 +64,7 @@ def is_in_training(network: DenseNet) -> bool:
     norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
     return (
         isinstance(network.power, nn.Identity)
+        and isinstance(network.relu, nn.ReLU)  # not quantised
         and all(norm.training and norm.affine for norm in norms)
         and all(point.source is None for point in noise_points(network))
         and all(value.dtype is torch.float32 and value.is_cpu for value in network.parameters())
@@ -78,7 +79,7 @@ def fits(images: Tensor, variant: Variant) -> bool:
         and images.dim() == 4
         and images.shape[-2] == images.shape[-1] <= SIDE
         and images.shape[-1] % SIDE_STEP == 0
-        and 0 < len(images)
+        and len(images) > 0
         and len(images) % variant.lanes == 0
     )
 

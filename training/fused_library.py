@@ -148,8 +148,6 @@ def chosen_variant(dtype: torch.dtype) -> Variant | None:
     """Return the variant that serves a precision here, or None."""
     choice = os.environ.get(CHOICE, "")
     fitting = [
-        variant
-        for variant in variants()
-        if variant.dtype is dtype and choice in ("", variant.name)
+        variant for variant in variants() if variant.dtype is dtype and choice in ("", variant.name)
     ]
     return fitting[0] if fitting else None

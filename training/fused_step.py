@@ -79,9 +79,7 @@ def plan_of(network: DenseNet) -> Plan:
 
     def add(layer: NoisyConv, source: int, target: int, *, pooled: bool = False) -> None:
         maps, halvings = buffers[target]
-        stages.append(
-            Stage(layer.noise.name, layer.norm, layer.conv, source, target, maps, pooled)
-        )
+        stages.append(Stage(layer.noise.name, layer.norm, layer.conv, source, target, maps, pooled))
         buffers[target] = (maps + layer.conv.out_channels, halvings)
 
     block = 1

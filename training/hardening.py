@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from models.networks.noise_points import Sigma, fresh_noise, noise_from, noise_points, sigma_at
 from models.noise import NoiseKind
+from training.fused_densenet import fused_outputs, serves
 from training.noise_level import sigma_of_batch
 from training.recipes import Hardening, Teacher
 from training.vote_loss import vote_loss
@@ -76,8 +77,12 @@ def inner_outputs(
     passes = hardening.pass_draws
     inner = [point.name for point in noise_points(network)[:-1]]
     levels = {name: repeated(sigma_at(sigma, name), passes) for name in inner}
-    with noise_from(network, fresh_noise(hardening.kind, levels, generator)):
-        outputs: Tensor = network(repeated(images, passes)).float()
+    shown = repeated(images, passes)
+    if serves(network, shown, hardening.kind, levels):
+        outputs = fused_outputs(network, shown, levels, generator)
+    else:
+        with noise_from(network, fresh_noise(hardening.kind, levels, generator)):
+            outputs = network(shown).float()
     return outputs.view(passes, len(images), -1)
 
 

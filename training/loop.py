@@ -32,7 +32,9 @@ from training.augmentation import augmented
 from training.batch_norm import estimate_batch_norm
 from training.batches import Batches, resized
 from training.devices import device_named, precision_on, shown_device
+from training.fused_densenet import serves
 from training.hardening import StepLoss, step_loss
+from training.noise_level import sigma_of_batch
 from training.recipes import Precision, Recipe
 from training.sources import Sources
 from training.start import start
@@ -164,7 +166,7 @@ def prepare(
 
 def train_epochs(run: Run, bar: ProgressBar) -> None:
     """Do the epochs that are left, each followed by a look at the validation examples."""
-    progress, device = run.progress, shown_device(run.device, run.precision)
+    progress, device = run.progress, where_it_learns(run)
     if device not in progress.devices:
         if progress.step:
             before = ", ".join(progress.devices)
@@ -188,6 +190,21 @@ def train_epochs(run: Run, bar: ProgressBar) -> None:
         run.save()
         if run.is_over:
             return
+
+
+def where_it_learns(run: Run) -> str:
+    """Return what a card says of where a run learns, and of what computes its steps."""
+    hardening, batch_size = run.recipe.hardening, run.recipe.schedule.batch_size
+    network, (images, _) = run.progress.network.train(), run.train.batch(slice(0, batch_size))
+    sigma = sigma_of_batch(hardening, 1.0, batch_size, torch.Generator(run.device))
+    with mixed(run):
+        is_fused = serves(network, images, hardening.kind, sigma)
+    return shown_device(run.device, run.precision, is_fused)
+
+
+def mixed(run: Run) -> torch.autocast:
+    """Return the context in which a run computes in its precision."""
+    return torch.autocast(run.device.type, torch.bfloat16, enabled=run.precision == "bfloat16")
 
 
 def train_epoch(run: Run, bar: ProgressBar, task: TaskID) -> dict[str, float] | None:
@@ -237,8 +254,7 @@ def take_step(run: Run, chosen: Tensor) -> Tensor:
     images, labels = run.train.batch(chosen)
     share = progress.step / run.steps
     images = resized(augmented(images, recipe, generator), recipe.schedule.side_at(share))
-    is_mixed = run.precision == "bfloat16"
-    with torch.autocast(run.device.type, torch.bfloat16, enabled=is_mixed):
+    with mixed(run):
         images = with_adversarial_part(progress.network, (images, labels), recipe, share, generator)
         loss = run.loss(progress.network, images, labels, generator, share)
     progress.optimizer.zero_grad()
