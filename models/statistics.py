@@ -4,13 +4,14 @@ None of these numbers speaks about the truth of the label: a network that is alw
 same way has a narrow interval and a small p-value.
 """
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, betaincinv
+from scipy.special import bdtr, betaincinv, ndtri
 
 KEPT = 4096
 """Values of each statistic that are kept: few votes make few different counts."""
@@ -128,3 +129,37 @@ def holm_p_values(p_values: Sequence[float]) -> list[float]:
     corrected = np.empty(len(order))
     corrected[order] = np.maximum.accumulate(left * np.asarray(p_values)[order]).clip(max=1.0)
     return [float(value) for value in corrected]
+
+
+def difference_interval(
+    one: tuple[int, int], other: tuple[int, int], alpha: float = 0.05
+) -> tuple[float, float]:
+    """Return an interval of the difference of two shares, the first less the second.
+
+    Source: R. G. Newcombe, Statistics in Medicine 17 (1998), 873-890, method 10.
+
+    Args:
+        one: successes and trials.
+        other: successes and trials, independent of those.
+        alpha: chance that the interval misses the difference.
+    """
+    (share, other_share), ((low, high), (other_low, other_high)) = (
+        (one[0] / one[1], other[0] / other[1]),
+        (wilson_interval(*one, alpha), wilson_interval(*other, alpha)),
+    )
+    difference = share - other_share
+    return (
+        difference - math.hypot(share - low, other_high - other_share),
+        difference + math.hypot(high - share, other_share - other_low),
+    )
+
+
+def wilson_interval(successes: int, trials: int, alpha: float) -> tuple[float, float]:
+    """Return the score interval of a share.
+
+    Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927), 209-212.
+    """
+    z = float(ndtri(1 - alpha / 2))
+    centre = (successes + z * z / 2) / (trials + z * z)
+    half = z * math.sqrt(successes * (trials - successes) / trials + z * z / 4) / (trials + z * z)
+    return centre - half, centre + half

@@ -8,11 +8,13 @@ from scipy import stats
 
 from models.statistics import (
     clopper_pearson,
+    difference_interval,
     holm_p_values,
     mcnemar_p_value,
     share_of_mode,
     sign_test_p_value,
     top_two_p_value,
+    wilson_interval,
 )
 
 alphas = st.floats(1e-4, 0.5)
@@ -94,3 +96,14 @@ def test_holm_rejects_what_the_step_down_procedure_rejects(
 def test_larger_p_value_is_never_corrected_to_a_smaller_one() -> None:
     assert holm_p_values([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm_p_values([]) == []
+
+
+def test_interval_of_a_difference_is_that_of_newcombes_example() -> None:
+    # 56 of 70 against 48 of 80: his Table II, (a), method 10.
+    assert difference_interval((56, 70), (48, 80)) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+
+
+@given(shares(), alphas)
+def test_score_interval_is_that_of_scipy(share: tuple[int, int], alpha: float) -> None:
+    expected = stats.binomtest(*share).proportion_ci(1 - alpha, method="wilson")
+    assert wilson_interval(*share, alpha) == pytest.approx((expected.low, expected.high), abs=1e-9)

@@ -125,9 +125,10 @@ def test_missing_results_are_open_rows_with_the_command_that_fills_them(tmp_path
     for command in (
         "grid mnist_cnn-mult-grid", "grid mnist_cnn-add-grid", "grid densenet40-mult-grid",
         "grid stroke_lstm-mult-grid", "weights mnist_cnn-mult-grid", "votes mnist_cnn-mult-1.0",
-        "energy stroke_lstm-mult-1.0", "midpoints mnist_cnn-mult-1.0", "quantisation RECIPE ...",
+        "energy stroke_lstm-mult-1.0", "midpoints mnist_cnn-mult-1.0",
     ):  # fmt: skip
         assert f"To fill: `noisevote-train experiment {command}`" in page
+    assert "To fill: `noisevote-train experiment quantisation mnist_cnn-qat4-learned-clean " in page
 
 
 def test_figures_are_the_same_byte_for_byte(tmp_path: Path) -> None:

@@ -1,16 +1,13 @@
-"""The sections on the paper's other figures, Table 4, the second paper, and the ablations."""
+"""The sections on the paper's other figures, Table 4, and the ablations."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from training.experiments.ablation import CHANGES
 from training.paper import PAPER_WEIGHTS
-from training.recipe_table import RECIPES
 from training.report.markdown import (
     commands,
     figure,
     find,
-    main_files,
     markdown_table,
     names_in,
     open_row,
@@ -18,7 +15,7 @@ from training.report.markdown import (
     shown_share,
     stored,
 )
-from training.results_file import Table, read_table
+from training.results_file import Table
 
 GRID = "mnist_cnn-mult-grid"
 DISTRIBUTED = ("mnist_cnn-clean", "mnist_cnn-mult-1.0")
@@ -49,16 +46,6 @@ Mode of the votes, and as baselines the class with the largest mean of the outpu
 and of the probabilities (after softmax). The paper has the mode only. One checkpoint, trained at
 sigma 1.0, for all sigmas. At few votes the mean of the probabilities is ahead, since a vote drops
 how sure it was; two votes decide nothing that one does not.
-"""
-
-QUANTISATION_TEXT = """## Quantisation-aware against noisy training (second paper)
-
-Wang et al., arXiv 2501.14531: one pass under additive noise of the same absolute sigma at every
-noise point. A network with larger signals stands more absolute noise without being more robust;
-so the second column of figures sets sigma at each noise point to the same multiple of the root
-mean square of its signal. Networks, data and epochs are ours and differ from row to row (the
-quantised ones had 3 epochs), so no row shows what quantisation alone does; the paper's numbers are
-lost.
 """
 
 ABLATION_TEXT = """## What each part of a hardening recipe gains
@@ -147,61 +134,6 @@ def votes_table(table: Table) -> str:
         for votes in dict.fromkeys(row["votes"] for row in table.rows)
     ]
     return markdown_table([f"votes at sigma {sigma}", *rules], rows)
-
-
-def quantisation_section(results: Path) -> list[str]:
-    """Return the comparison of the second paper's ways of training."""
-    folder = results / "quantisation"
-    paths = main_files(folder)
-    if not paths:
-        command = "noisevote-train experiment quantisation RECIPE ..."
-        return [QUANTISATION_TEXT, open_row(command, "no network is measured")]
-    tables = {path.stem: read_table(path) for path in paths}
-    views = (
-        ("absolute", ("0", "0.1", "0.316228", "1", "3.16228", "10")),
-        ("relative", ("0.1", "0.316228", "1", "3.16228")),
-    )
-    head = ["network"]
-    head += [f"{view} {float(value):.3g}" for view, values in views for value in values]
-    rows = [
-        [
-            f"`{name}`",
-            *(
-                shown_share(find(table, view=view, sigma=value))
-                for view, values in views
-                for value in values
-            ),
-        ]
-        for name, table in tables.items()
-    ]
-    return [
-        QUANTISATION_TEXT,
-        markdown_table(head, rows),
-        rms_table(folder, list(tables)),
-        figure("quantisation", "Accuracy over absolute and relative noise"),
-        commands(list(tables.values())),
-        *unmeasured_quantised(tables),
-    ]
-
-
-def unmeasured_quantised(tables: Mapping[str, Table]) -> list[str]:
-    """Return the line of the quantised recipes that are not measured, if there are any."""
-    left = [name for name, recipe in RECIPES.items() if recipe.quantisation and name not in tables]
-    if not left:
-        return []
-    names = ", ".join(f"`{name}`" for name in left)
-    command = f"noisevote-train experiment quantisation {' '.join(left)}"
-    return [open_row(command, f"{names} not measured")]
-
-
-def rms_table(folder: Path, names: list[str]) -> str:
-    """Return the root mean square of the signal at each noise point of each network."""
-    lines = []
-    for name in names:
-        table = read_table(folder / f"{name}-rms.csv")
-        values = ", ".join(f"{row['point']} {float(row['rms']):.3g}" for row in table.rows)
-        lines.append([f"`{name}`", values])
-    return markdown_table(["network", "root mean square of the signal at each noise point"], lines)
 
 
 def ablation_section(results: Path) -> list[str]:

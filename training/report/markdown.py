@@ -112,6 +112,14 @@ def main_files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("*.csv")) if not path.stem.endswith(SUFFIXES)]
 
 
+def by_network(folder: Path) -> dict[str, dict[str, Table]]:
+    """Return the tables of a folder by the network that their names begin with, then by name."""
+    found: dict[str, dict[str, Table]] = {}
+    for path in main_files(folder):
+        found.setdefault(path.stem.partition("-")[0], {})[path.stem] = read_table(path)
+    return found
+
+
 def find(table: Table | None, **values: str) -> Row | None:
     """Return the first row that holds these values, or None."""
     rows = table.rows if table is not None else []

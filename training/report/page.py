@@ -13,13 +13,13 @@ from training.report.experiments import (
     ablation_section,
     distribution_section,
     learning_section,
-    quantisation_section,
     votes_section,
     weights_section,
     width_section,
 )
 from training.report.figures import draw_figures
 from training.report.grids import grid_sections
+from training.report.quantisation import quantisation_section
 from training.report.robustness import robustness_section
 
 RESULTS = Path(__file__).parents[1] / "results"

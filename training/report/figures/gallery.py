@@ -18,7 +18,7 @@ from training.report.figures.grid import grid_figure
 from training.report.figures.style import save, settings
 from training.report.grid_results import grid_beside, read_grid
 from training.report.grids import grid_name
-from training.report.markdown import main_files
+from training.report.markdown import by_network, main_files
 from training.results_file import read_table
 
 BY_FOLDER = {
@@ -54,6 +54,5 @@ def figures_of(results: Path) -> Iterator[tuple[str, Figure]]:
     for path in main_files(results / "midpoints"):
         sweep = read_table(path.with_name(f"{path.stem}-sweep.csv"))
         yield f"midpoints-{path.stem}", midpoint_figure(sweep, read_table(path))
-    tables = {path.stem: read_table(path) for path in main_files(results / "quantisation")}
-    if tables:
-        yield "quantisation", quantisation_figure(tables)
+    for network, tables in by_network(results / "quantisation").items():
+        yield f"quantisation-{network}", quantisation_figure(tables)
