@@ -1,8 +1,10 @@
 """The DenseNets from training to a checkpoint that serves, on made-up colour pictures."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,6 +27,7 @@ from training.loop import fit
 from training.recipe_table import RECIPES
 from training.recipes import Hardening, Recipe
 from training.sources import weights_digest
+from training.state import Progress
 from training.variation import vary
 
 torch.set_num_threads(1)
@@ -92,19 +95,18 @@ def test_large_pictures_are_passed_in_smaller_batches() -> None:
     assert [len(labels) for _, labels in grey.in_order(500)] == [500, 100]
 
 
-STAGES = vary(
-    SMALL,
-    {
-        "schedule.stages": [{"side": 16, "share": 0.4}, {"side": 24, "share": 0.3}],
-        "schedule.optimizer": "muon",
-        "schedule.learning_rate": 0.05,
-    },
-)
+STAGES = {
+    "schedule.stages": [{"side": 16, "share": 0.4}, {"side": 24, "share": 0.3}],
+    "schedule.optimizer": "muon",
+    "schedule.learning_rate": 0.05,
+}
+BY_TORCH = STAGES | {"schedule.batch_size": 30}
+"""Not a multiple of what the compiled kernels take at once."""
 
 
 @pytest.fixture
 def sides() -> Iterator[list[int]]:
-    """Sides of the pictures that DenseNets in training are given."""
+    """Sides of the pictures that torch passes through DenseNets in training."""
     seen: list[int] = []
 
     def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -116,15 +118,25 @@ def sides() -> Iterator[list[int]]:
     hook.remove()
 
 
-def test_small_pictures_come_first_and_an_interrupted_run_goes_on_the_same(
-    sides: list[int], tmp_path: Path
+def trained(settings: dict[str, Any], folder: Path, minutes: float = math.inf) -> Progress:
+    """Train the small DenseNet on 200 pictures, 150 of them to learn from; stop in time."""
+    if not (folder / FOLDER).is_dir():
+        write_cifar10(folder / FOLDER)
+    train = load_dataset("cifar10", folder, allow_unknown=True).train
+    run = folder / ("pieces" if minutes == 0 else "whole")
+    return fit(vary(SMALL, settings), train, run, Console(quiet=True), minutes=minutes)
+
+
+def test_small_pictures_come_first_and_whole_ones_last(tmp_path: Path, sides: list[int]) -> None:
+    assert trained(BY_TORCH, tmp_path).is_finished
+    assert sides == [16] * 6 + [24] * 5 + [32] * 4
+
+
+@pytest.mark.parametrize("settings", [STAGES, BY_TORCH], ids=["kernels where they serve", "torch"])
+def test_interrupted_run_with_stages_goes_on_to_the_same_weights(
+    settings: dict[str, Any], tmp_path: Path
 ) -> None:
-    write_cifar10(tmp_path / FOLDER)
-    train = load_dataset("cifar10", tmp_path, allow_unknown=True).train
-    quiet = Console(quiet=True)
-    whole = fit(STAGES, train, tmp_path / "whole", quiet)
-    # 150 pictures are 4 batches, three times.
-    assert sides == [16] * 5 + [24] * 4 + [32] * 3
-    while not (pieces := fit(STAGES, train, tmp_path / "pieces", quiet, minutes=0)).is_finished:
+    whole = trained(settings, tmp_path)
+    while not (pieces := trained(settings, tmp_path, minutes=0)).is_finished:
         pass
     assert weights_digest(pieces.network) == weights_digest(whole.network)
