@@ -14,12 +14,12 @@ from models.errors import TrainingError
 from models.networks.registry import NETWORKS
 from models.noise import NoiseKind, sigma_text
 from training.cli_options import AllowUnknown, Checkpoints, DataDir, Device, Threads, console
-from training.devices import device_named
+from training.devices import device_named, precision_on, shown_device
 from training.loop import fit
 from training.recipe_table import RECIPES, find_recipe
 from training.recipes import Hardening, Loss, Recipe, Schedule
 from training.sources import Sources, shown_source
-from training.throughput import measure_throughput
+from training.throughput import Rival, measure_throughput
 from training.variation import settings_from, vary
 
 Settings = Annotated[
@@ -30,6 +30,7 @@ Settings = Annotated[
         help="Replace a value of the recipe, such as schedule.epochs=10. Repeat for several.",
     ),
 ]
+OTHER_WAYS: dict[Rival, str] = {"noiseless": "without noise", "torch": "by torch alone"}
 NOT_FINISHED = 3
 """Exit code of a training that was stopped before its end."""
 
@@ -106,8 +107,14 @@ def throughput(
     pairs: Annotated[int, typer.Option(min=2, help="Blocks with noise, and as many without.")] = 20,
     threads: Annotated[int, typer.Option(min=1)] = 1,
     device: Device = "cpu",
+    against: Annotated[
+        Rival, typer.Option(help="What is compared: the same without noise, or by torch alone.")
+    ] = "noiseless",
 ) -> None:
-    """Measure what the noise costs a training, on made-up images; --set varies the recipe."""
+    """Measure what the noise costs a training, or what compiled kernels spare it.
+
+    The images are made up; --set varies the recipe.
+    """
     if network not in NETWORKS:
         raise TrainingError(f"there is no network {network!r}; known are: {', '.join(NETWORKS)}")
     hardening = Hardening(kind, sigma_train=1.0, loss="marginal", output_draws=16)
@@ -124,11 +131,12 @@ def throughput(
     torch.set_num_threads(threads)
     with Progress(console=console) as bar:
         task = bar.add_task(network, total=pairs + 1)
-        found = measure_throughput(recipe, steps, pairs, where, lambda: bar.advance(task))
+        found = measure_throughput(recipe, steps, pairs, where, lambda: bar.advance(task), against)
     low, high = found.interval
+    here = shown_device(where, precision_on(where, recipe.schedule))
     typer.echo(
-        f"{network}, {kind} noise, {recipe.schedule.precision}, batch "
-        f"{recipe.schedule.batch_size}, {threads} thread{'s' * (threads > 1)}: "
-        f"{found.noisy:.0f} images/s with noise, {found.noiseless:.0f} without; ratio "
+        f"{network}, {kind} noise, batch {recipe.schedule.batch_size}, {threads} "
+        f"thread{'s' * (threads > 1)}, {here}: "
+        f"{found.one:.1f} images/s, {OTHER_WAYS[against]} {found.other:.1f}; ratio "
         f"{found.ratio:.3f} [{low:.3f}, {high:.3f}] from {found.pairs} pairs of {steps} steps"
     )

@@ -1,16 +1,19 @@
-"""What the noise costs a training: images per second with it and without, side by side.
+"""What the noise costs a training, and what compiled kernels spare it: two ways side by side.
 
-Short blocks of steps with noise and without take turns in one process, so that whatever else the
-machine does slows both alike. Each pair of neighbouring blocks gives one ratio. On one CPU thread
-the process's own time is taken.
+Short blocks of steps in either way take turns in one process, so that whatever else the machine
+does slows both alike. Each pair of neighbouring blocks gives one ratio. On one CPU thread the
+process's own time is taken.
 """
 
 import math
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,10 +22,14 @@ from scipy.special import stdtrit
 
 from models.datasets import Examples
 from models.networks.registry import NETWORKS
+from training.fused_library import CHOICE
 from training.loop import Run, prepare, take_step
 from training.recipes import Recipe
 from training.sources import Sources
 from training.variation import vary
+
+Rival = Literal["noiseless", "torch"]
+"""What a recipe's steps are compared with."""
 
 CONFIDENCE = 0.95
 BATCHES = 4
@@ -34,15 +41,15 @@ class Throughput:
     """Measured speeds of a training.
 
     Attributes:
-        noisy: images per second with noise.
-        noiseless: images per second without.
+        one: images per second of the recipe as it is.
+        other: images per second of what it is compared with.
         ratio: geometric mean over the pairs of blocks of the one over the other.
         interval: of the ratio, from Student's t over the logarithms of the pairs, at 95 %.
         pairs: of blocks.
     """
 
-    noisy: float
-    noiseless: float
+    one: float
+    other: float
     ratio: float
     interval: tuple[float, float]
     pairs: int
@@ -54,8 +61,9 @@ def measure_throughput(
     pairs: int,
     device: torch.device,
     after_pair: Callable[[], None] = lambda: None,
+    against: Rival = "noiseless",
 ) -> Throughput:
-    """Time the steps of a recipe with its noise and without.
+    """Time the steps of a recipe in two ways.
 
     Args:
         recipe: whose network, batch size, loss and noise are taken.
@@ -63,34 +71,53 @@ def measure_throughput(
         pairs: of blocks, at least 2; the first pair warms up and is left out.
         device: torch device.
         after_pair: called after each pair, to show progress.
+        against: what it is compared with: ``noiseless`` is the same without noise, ``torch`` the
+            same without the compiled kernels of ``training.fused_densenet``.
     """
-    quiet = vary(recipe, {"hardening.sigma_train": 0.0})
+    settings = {"hardening.sigma_train": 0.0} if against == "noiseless" else {}
     with TemporaryDirectory() as folder:
         runs = [
             prepare(each, made_up(each), Path(folder), device, math.inf, Sources())
-            for each in (recipe, quiet)
+            for each in (recipe, vary(recipe, settings))
         ]
     seconds = []
     for pair in range(pairs + 1):
         # The order changes from pair to pair, so that neither always follows the other.
         order = (0, 1) if pair % 2 else (1, 0)
-        measured = {each: seconds_of(runs[each], steps) for each in order}
+        measured = {}
+        for each in order:
+            with without_kernels() if each and against == "torch" else nullcontext():
+                measured[each] = seconds_of(runs[each], steps)
         if pair:
             seconds.append((measured[0], measured[1]))
         after_pair()
     return summary(np.array(seconds), steps * recipe.schedule.batch_size)
 
 
+@contextmanager
+def without_kernels() -> Iterator[None]:
+    """Leave all steps to torch for the duration of the block."""
+    before = os.environ.get(CHOICE)
+    os.environ[CHOICE] = "off"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[CHOICE]
+        else:
+            os.environ[CHOICE] = before
+
+
 def summary(seconds: NDArray[np.float64], images: int) -> Throughput:
-    """Summarise the times ``[pairs, 2]`` of blocks of ``images``, with noise and without."""
+    """Summarise the times ``[pairs, 2]`` of blocks of ``images``, in the one way and the other."""
     logarithms = np.log(seconds[:, 1] / seconds[:, 0])
     pairs = len(logarithms)
     centre = float(logarithms.mean())
     quantile = float(stdtrit(pairs - 1, (1 + CONFIDENCE) / 2))
     half = quantile * float(logarithms.std(ddof=1)) / math.sqrt(pairs)
-    noisy, noiseless = images * pairs / seconds.sum(axis=0)
+    one, other = images * pairs / seconds.sum(axis=0)
     interval = math.exp(centre - half), math.exp(centre + half)
-    return Throughput(float(noisy), float(noiseless), math.exp(centre), interval, pairs)
+    return Throughput(float(one), float(other), math.exp(centre), interval, pairs)
 
 
 def seconds_of(run: Run, steps: int) -> float:

@@ -149,7 +149,7 @@ def test_throughput_says_ratio_and_interval(
     few = ["--steps", "1", "--pairs", "2"]
     assert run(monkeypatch, "throughput", "stroke_lstm", *small, *few) == 0
     line = capsys.readouterr().out
-    assert "stroke_lstm, multiplicative noise, float32, batch 4, 1 thread:" in line
+    assert "stroke_lstm, multiplicative noise, batch 4, 1 thread, cpu (" in line
     assert "from 2 pairs of 1 steps" in line
 
 

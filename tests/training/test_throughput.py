@@ -1,11 +1,19 @@
 """What the noise costs: the arithmetic, and that the real steps of both runs are timed."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from models.errors import TrainingError
+from models.networks.densenet import DenseNet
+from tests.photographs import SMALL
 from training.devices import device_named
+from training.fused_densenet import serving_variant
+from training.fused_library import CHOICE
 from training.recipes import Recipe
 from training.throughput import made_up, measure_throughput, summary
 from training.variation import vary
@@ -14,8 +22,8 @@ from training.variation import vary
 def test_ratio_is_that_of_the_times_and_has_students_interval() -> None:
     seconds = np.array([[2.0, 1.0], [2.0, 1.5], [4.0, 3.0]])
     found = summary(seconds, images=60)
-    assert found.noisy == pytest.approx(180 / 8)
-    assert found.noiseless == pytest.approx(180 / 5.5)
+    assert found.one == pytest.approx(180 / 8)
+    assert found.other == pytest.approx(180 / 5.5)
     assert found.ratio == pytest.approx((1 / 2 * 3 / 4 * 3 / 4) ** (1 / 3))
     logarithms = np.log([1 / 2, 3 / 4, 3 / 4])
     # 4.302653: Student's t at 97.5 % and 2 degrees of freedom.
@@ -52,7 +60,7 @@ def test_steps_of_any_network_are_timed(
     found = measure_throughput(small, 1, 2, torch.device("cpu"), lambda: done.append(1))
     assert len(done) == 3
     assert found.pairs == 2
-    assert min(found.noisy, found.noiseless, *found.interval) > 0
+    assert min(found.one, found.other, *found.interval) > 0
 
 
 def test_made_up_examples_have_the_shape_of_the_network(recipe: Recipe) -> None:
@@ -74,3 +82,20 @@ def test_convolutions_in_float32_are_never_taken_as_tf32(
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     device_named("cpu")
     assert not torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.skipif(serving_variant() is None, reason="no compiled kernels serve here")
+def test_steps_by_compiled_kernels_and_by_torch_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_torch = 0
+
+    def look(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:  # noqa: ARG001
+        nonlocal by_torch
+        by_torch += isinstance(module, DenseNet)
+
+    recipe = vary(SMALL, {"schedule.batch_size": 32, "schedule.epochs": 100})
+    monkeypatch.delenv(CHOICE, raising=False)
+    hook = register_module_forward_pre_hook(look)
+    measure_throughput(recipe, 2, 3, torch.device("cpu"), against="torch")
+    hook.remove()
+    assert by_torch == 2 * (3 + 1)
+    assert CHOICE not in os.environ
