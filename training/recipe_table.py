@@ -85,7 +85,7 @@ def densenet(
         name: of the recipe.
         hardening: how the noise enters.
         schedule: how the weights are learned.
-        warm_start: name of the run that it goes on from.
+        warm_start: checkpoint or run that it goes on from.
         max_shift: of the pictures, which are then also flipped.
     """
     return Recipe(
@@ -95,7 +95,7 @@ def densenet(
         hardening,
         schedule,
         validation_images=2000,
-        warm_start=None if warm_start is None else f"run:{warm_start}",
+        warm_start=warm_start,
         max_shift=max_shift,
         flips=max_shift > 0,
         padding="reflect" if max_shift else "zeros",
@@ -272,8 +272,8 @@ RECIPES: dict[str, Recipe] = {
             options={"units": 256},
         ),
         densenet("densenet40-clean", CLEAN, PROGRESSIVE, max_shift=2),
-        densenet("densenet40-mult-1.0", MULT, replace(SLOWER, epochs=2), "densenet40-clean"),
-        densenet("densenet40-mult-grid", MULT, replace(SLOWER, epochs=1), "densenet40-clean"),
+        densenet("densenet40-mult-1.0", MULT, replace(SLOWER, epochs=2), "run:densenet40-clean"),
+        densenet("densenet40-mult-grid", MULT, replace(SLOWER, epochs=1), "run:densenet40-clean"),
         *(
             replace(
                 densenet(f"{network}-adv", CLEAN, replace(PROGRESSIVE, epochs=epochs), max_shift=2),
