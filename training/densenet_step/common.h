@@ -23,6 +23,13 @@
     for (int p = 0; p < PAIR; p++)    \
         for (int i = 0; i < 2; i++)
 
+#define BLOCK (2 * VW) /* floats that a product makes of a map at a time */
+
+/* Units lie as [column][unit][picture]. From the first to the second vector of a block's units. */
+#define SECOND(column) (LANES < BLOCK ? (column) * (BLOCK - VW) / LANES : VW)
+
+#define WILL_READ(address) __builtin_prefetch(address)
+
 #define MOST_SIDE 32
 #define UNITS_AT_ONCE 12 /* read by a product; keeps what a strip needs in the second cache */
 #define STRIP 4096       /* numbers of a map in a strip, at most */
