@@ -38,6 +38,7 @@ INLINE float total(vec value) {
 
 #include "tiles.h"
 #include "forward.h"
+#include "gradient.h"
 #include "backward.h"
 #include "head.h"
 

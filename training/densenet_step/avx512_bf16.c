@@ -60,6 +60,7 @@ INLINE item rounded(float value) {
 
 #include "tiles.h"
 #include "forward.h"
+#include "gradient.h"
 #include "backward.h"
 #include "head.h"
 

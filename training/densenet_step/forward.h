@@ -2,9 +2,8 @@
 
 
 /* The streams of noise differ in their point's seed, chunk, row and map. */
-TARGET static void draw(void *to, const void *factors, size_t count, uint64_t seed,
-                            size_t stream) {
-    item *const values = to;
+static void draw_row(item *values, const void *factors, size_t count, uint64_t seed,
+                     size_t stream) {
     const item *const table = factors;
     uint64_t state = scrambled(seed ^ scrambled(stream + 1));
     for (size_t i = 0; i < count; i += 4) {
@@ -14,6 +13,12 @@ TARGET static void draw(void *to, const void *factors, size_t count, uint64_t se
         values[i + 2] = table[(word >> 32) & 0xffff];
         values[i + 3] = table[word >> 48];
     }
+}
+
+/* Draws all rows of a noise point: to[stream][count]. */
+static void draw(void *to, const void *factors, size_t count, uint64_t seed, size_t streams) {
+    for (size_t s = 0; s < streams; s++)
+        draw_row((item *)to + s * count, factors, count, seed, s);
 }
 
 /* Batch norm and ReLU of a block of the maps read together; 0 where there is no such map or row. */
@@ -171,7 +176,7 @@ TARGET static void finish(const layer *l, size_t chunk, size_t top, size_t rows,
                 if (!l->noise) continue;
                 const size_t stream = (chunk * l->side + top + r + h) * l->outputs + m;
                 item *const noise = (item *)l->noise + stream * row;
-                draw(noise, l->factors, row, l->seed, stream);
+                draw_row(noise, l->factors, row, l->seed, stream);
                 times_noise(made + h * row, noise, row);
             }
             if (l->pooled) pool(made, row);

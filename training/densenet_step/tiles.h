@@ -62,8 +62,8 @@ static product product_for(size_t maps, size_t columns) {
 typedef struct {
     size_t strips, blocks;
     size_t a_strip, g_strip; /* from strip to strip of the maps read, and of the gradients */
-    size_t g_map;            /* from map to map of the gradients */
-    size_t maps, channel;    /* from column to column, and from channel to channel, of the sums */
+    size_t g_block, g_second, g_column, g_map; /* within a strip of the gradients */
+    size_t maps, channel; /* from column to column, and from channel to channel, of the sums */
 } sum_range;
 
 /* Sums over pixels and pictures, added to out[channel][column][map].
@@ -78,15 +78,15 @@ INLINE void correlations(float *out, const item *a, const item *g, const sum_ran
             _Pragma("GCC unroll 3") for (int k = 0; k < columns; k++) sums[c][m][k] = all(0.0f);
     for (size_t s = 0; s < over->strips; s++, a += over->a_strip, g += over->g_strip) {
         const item *read = a, *made = g;
-        for (size_t b = 0; b < over->blocks; b++, read += WIDE * BLOCK, made += BLOCK)
-            _Pragma("GCC unroll 2") for (int i = 0; i < BLOCK; i += VW * PAIR) {
+        for (size_t b = 0; b < over->blocks; b++, read += WIDE * BLOCK, made += over->g_block)
+            _Pragma("GCC unroll 2") for (int i = 0; i < 2 / PAIR; i++) {
                 vec x[OF_CHANNELS];
                 _Pragma("GCC unroll 2") for (int c = 0; c < channels; c++)
-                    x[c] = load((const float *)(read + c * BLOCK + i));
+                    x[c] = load((const float *)(read + c * BLOCK + i * VW));
                 _Pragma("GCC unroll 4") for (int m = 0; m < of_maps; m++)
                     _Pragma("GCC unroll 3") for (int k = 0; k < columns; k++) {
-                        const item *const at = made + m * over->g_map + k * LANES + i;
-                        const vec y = load((const float *)at);
+                        const vec y = load((const float *)(made + m * over->g_map +
+                                                           k * over->g_column + i * over->g_second));
                         _Pragma("GCC unroll 2") for (int c = 0; c < channels; c++)
                             sums[c][m][k] = dot(sums[c][m][k], x[c], y);
                     }
