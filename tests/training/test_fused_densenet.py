@@ -55,11 +55,8 @@ def variant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         yield name
 
 
-@pytest.fixture
-def float_variant(variant: str) -> str:
-    if variant == "avx512_bf16":
-        pytest.skip("compared in its own precision elsewhere")
-    return variant
+FLOATS = pytest.mark.parametrize("variant", NAMES[:2], indirect=True)
+HALVES = pytest.mark.parametrize("variant", NAMES[2:], indirect=True)
 
 
 def network_of(options: Mapping[str, int | bool]) -> DenseNet:
@@ -148,7 +145,8 @@ SOME_POINTS = {"conv1": 0.5, "block1.conv1": 1.0, "transition1": 0.7, "block3.co
         (WHOLE, 16, 16, 1.0, 1e-2),
     ],
 )
-@pytest.mark.usefixtures("float_variant")
+@FLOATS
+@pytest.mark.usefixtures("variant")
 def test_float32_is_plain_torch_to_the_order_of_the_sums(
     options: Mapping[str, int | bool], batch: int, side: int, sigma: Sigma, tolerance: float
 ) -> None:
@@ -172,11 +170,11 @@ def test_float32_is_plain_torch_to_the_order_of_the_sums(
         (WHOLE, 16, 1.0),
     ],
 )
+@HALVES
+@pytest.mark.usefixtures("variant")
 def test_bfloat16_errs_no_more_than_autocast(
-    variant: str, options: Mapping[str, int | bool], side: int, sigma: Sigma
+    options: Mapping[str, int | bool], side: int, sigma: Sigma
 ) -> None:
-    if variant != "avx512_bf16":
-        pytest.skip("a variant in float32")
     network, images = network_of(options), pictures(32, side)
     exact = plain_pass(network, images, sigma, torch.float64)
     fused = fused_pass(network, images, sigma)

@@ -10,6 +10,12 @@
  * 1509.09308: F(2,3), in one dimension.
  */
 
+/* Rows of a strip: an even number of them. */
+static size_t strip_rows(size_t side, size_t row) {
+    const size_t rows = STRIP / sizeof(item) / row / 2 * 2;
+    return rows < 2 ? 2 : rows > side ? side : rows;
+}
+
 /* Sums over units and columns of the kernel: out[map][block].
  *
  * in: units of the block; column: from there to those of the next column.
