@@ -1,4 +1,4 @@
-"""The DenseNets' training pass on CPUs by compiled kernels: when they serve, and as torch sees them.
+"""The DenseNets' training pass by compiled kernels: where it serves, and as torch sees it.
 
 They serve batches whose size is a multiple of the variant's lanes (32 pictures in bfloat16, 16 in
 float32), one thread, and multiplicative noise of one sigma at a point. Whatever they do not serve
@@ -17,8 +17,10 @@ from torch.nn import functional
 from models.networks.densenet import SIDE, DenseNet
 from models.networks.noise_points import Sigma, noise_points, sigma_at
 from models.noise import NoiseKind
+from training.fused_gradients import Gradients
 from training.fused_library import Variant, chosen_variant
-from training.fused_step import GOLDEN, Gradients, Step, address, factors, from_lanes, plan_of
+from training.fused_plan import plan_of
+from training.fused_step import Step, address, factors, from_lanes, seed_of_point
 
 SIDE_STEP = 8
 """Sides are multiples of it: they are halved twice, and the last is even."""
@@ -150,9 +152,7 @@ def drawn_factors(
         values = torch.ones(size, dtype=variant.dtype)
         if level:
             table = address(factors(float(level), variant.dtype))
-            of_point = (seed + (number + 1) * GOLDEN) % 2**64
-            for stream, row in enumerate(values.flatten(0, 2)):
-                variant.draw(row, table, of_point, stream)
+            variant.draw(values, table, seed_of_point(seed, number))
         drawn[stage.point] = from_lanes(values)
     return drawn
 
@@ -192,7 +192,7 @@ class FusedStep(torch.autograd.Function):
         return features
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, of_features: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of the pictures and the parameters."""
         _ = ctx.saved_tensors

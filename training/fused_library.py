@@ -113,9 +113,10 @@ class Variant:
         """Compute the gradient of the last maps."""
         self._entry.head_backward(ctypes.addressof(head))
 
-    def draw(self, to: Tensor, factors: int, seed: int, stream: int) -> None:
-        """Fill a contiguous tensor with the factors of one row of one map."""
-        self._entry.draw(to.data_ptr(), factors, to.numel(), seed, stream)
+    def draw(self, to: Tensor, factors: int, seed: int) -> None:
+        """Fill ``[chunks, side, maps, side, lanes]`` with the factors of one noise point."""
+        row = to[0, 0, 0].numel()
+        self._entry.draw(to.data_ptr(), factors, row, seed, to.numel() // row)
 
 
 def check(failed: int) -> None:

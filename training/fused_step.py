@@ -1,4 +1,4 @@
-"""One forward and one backward pass of a DenseNet by the compiled kernels.
+"""The forward pass of a DenseNet in training mode by the compiled kernels.
 
 The same network as :class:`models.networks.densenet.DenseNet` in training mode, to the order of
 the sums, in far fewer passes over memory:
@@ -17,7 +17,6 @@ Means and variances are kept in double precision.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,78 +24,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.networks.densenet import DenseNet, NoisyConv
+from models.networks.densenet import DenseNet
 from models.networks.noise_points import typed_noise_table
 from models.noise import NoiseKind
-from training.fused_library import Group, Head, Layer, Variant
+from training.fused_library import Head, Layer, Variant
+from training.fused_plan import Stage, plan_of
 
 Numbers = NDArray[np.float64]
 
 GOLDEN = 0x9E3779B97F4A7C15
 """2^64 over the golden ratio: the seeds of the noise points are that far apart."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A convolution, from buffer to buffer.
-
-    Attributes:
-        point: name of its noise point.
-        norm: batch norm before it; the first convolution has none.
-        conv: the convolution.
-        source: buffer whose first maps it reads.
-        target: buffer that it writes to.
-        first: number of its first map there.
-        pooled: whether 2x2 pixels are averaged.
-    """
-
-    point: str
-    norm: nn.BatchNorm2d | None
-    conv: nn.Conv2d
-    source: int
-    target: int
-    first: int
-    pooled: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The stages of a network, in order, and its buffers: of each, maps and halvings of the side.
-
-    Buffer 0 holds the pictures, buffer ``last`` the maps that the fully connected layer sees.
-    """
-
-    stages: tuple[Stage, ...]
-    buffers: tuple[tuple[int, int], ...]
-    last: int
-
-
-def plan_of(network: DenseNet) -> Plan:
-    """Return the stages of a network."""
-    conv = network.conv
-    stages = [Stage(network.noise.name, None, conv, 0, 1, 0)]
-    buffers = [(conv.in_channels, 0), (conv.out_channels, 0)]
-
-    def add(layer: NoisyConv, source: int, target: int, *, pooled: bool = False) -> None:
-        maps, halvings = buffers[target]
-        stages.append(Stage(layer.noise.name, layer.norm, layer.conv, source, target, maps, pooled))
-        buffers[target] = (maps + layer.conv.out_channels, halvings)
-
-    block = 1
-    for part in network.blocks:
-        halvings = buffers[block][1]
-        if isinstance(part, NoisyConv):  # a transition; the average pool behind it is fused
-            buffers.append((0, halvings + 1))
-            add(part, block, len(buffers) - 1, pooled=True)
-            block = len(buffers) - 1
-        for layer in getattr(part, "layers", ()):
-            source = block
-            for between in layer[:-1]:
-                buffers.append((0, halvings))
-                add(between, source, len(buffers) - 1)
-                source = len(buffers) - 1
-            add(layer[-1], source, block)
-    return Plan(tuple(stages), tuple(buffers), block)
 
 
 class Step:
@@ -128,7 +65,7 @@ class Step:
         self.variance = [np.ones(maps) for maps, _ in self.plan.buffers]
         self.kept: list[Any] = []
         self.layers = [
-            self.pass_stage(stage, level, (seed + (number + 1) * GOLDEN) % 2**64)
+            self.pass_stage(stage, level, seed_of_point(seed, number))
             for number, (stage, level) in enumerate(zip(self.plan.stages, sigma, strict=True))
         ]
         self.head = self.pass_head()
@@ -206,118 +143,6 @@ class Step:
         return features
 
 
-class Gradients:
-    """The backward pass of a step.
-
-    Args:
-        step: the forward pass.
-        of_features: gradient of what it gave ``[batch, maps]``.
-
-    Attributes:
-        pictures: gradient of the pictures ``[batch, colours, side, side]``.
-        parameters: gradients of the stages' batch norms and weights, and of the last batch norm,
-            by parameter.
-    """
-
-    def __init__(self, step: Step, of_features: Tensor) -> None:
-        self.step = step
-        self.parameters: dict[nn.Parameter, Tensor] = {}
-        buffers = range(len(step.plan.buffers))
-        self.of_maps = {buffer: step.empty(buffer) for buffer in buffers if buffer != 0}
-        self.sums = [np.zeros((2, maps)) for maps, _ in step.plan.buffers]
-        self.begun = set[int]()
-        self.input_sums = [np.zeros((2, layer.inputs)) for layer in step.layers]
-        self.kept: list[Any] = []
-        self.pass_head(of_features)
-        for number in reversed(range(len(step.layers))):
-            self.pass_stage(number)
-        self.of_maps[0] = step.empty(0)
-        self.gather([0], 0, 0, step.layers[0].inputs)
-        self.pictures = from_lanes(self.of_maps[0])
-
-    def keep(self, array: NDArray[Any] | Tensor) -> int:
-        """Keep an array until the pass is over, and return its address."""
-        self.kept.append(array)
-        return address(array)
-
-    def pass_head(self, of_features: Tensor) -> None:
-        """Set the gradient of the last maps."""
-        step, last = self.step, self.step.plan.last
-        sums = np.empty((2, step.norm.num_features))
-        head = Head.from_buffer_copy(step.head)
-        head.features_gradient = self.keep(of_features.float().contiguous())
-        head.gradient = self.of_maps[last].data_ptr()
-        head.sums = address(sums)
-        step.variant.head_backward(head)
-        self.begun.add(last)
-        self.settle(step.norm, last, sums, slice(0, step.norm.num_features))
-
-    def pass_stage(self, number: int) -> None:
-        """Complete the gradient of the maps that a stage made, and take it past the noise."""
-        step, stage = self.step, self.step.plan.stages[number]
-        outputs = stage.conv.out_channels
-        readers = [
-            reader
-            for reader, other in enumerate(step.plan.stages)
-            if other.source == stage.target
-            and other.conv.in_channels > stage.first
-            and not other.pooled
-        ]
-        if readers:
-            self.gather(readers, stage.target, stage.first, outputs)
-        maps, layer = step.maps[stage.target], step.layers[number]
-        made = slice(stage.first, stage.first + outputs)
-        constant, slope = self.taken_off(stage.target, made, maps[:, :, 0].numel())
-        layer.made_gradient = self.of_maps[stage.target].data_ptr()
-        layer.constant, layer.slope = self.keep(constant), self.keep(slope)
-        size = (step.chunks, layer.side, outputs, layer.side, step.variant.lanes)
-        layer.gradient = self.keep(torch.empty(size, dtype=step.variant.dtype))
-        weight_gradient = torch.empty(stage.conv.weight.shape)
-        layer.weight_gradient = weight_gradient.data_ptr()
-        self.parameters[stage.conv.weight] = weight_gradient
-        layer.input_sums = address(self.input_sums[number])
-        step.variant.behind_noise(layer)
-        if stage.pooled:
-            self.gather([number], stage.source, 0, layer.inputs)
-
-    def gather(self, readers: Sequence[int], buffer: int, first: int, count: int) -> None:
-        """Put together the gradient of maps from the stages that read them."""
-        step, maps = self.step, self.step.maps[buffer]
-        group = Group(
-            chunks=step.chunks, side=maps.shape[1], maps=maps.data_ptr(), maps_width=maps.shape[2],
-            gradient=self.of_maps[buffer].data_ptr(), first=first, count=count,
-            fresh=buffer not in self.begun,
-        )  # fmt: skip
-        step.variant.backward([step.layers[reader] for reader in readers], group)
-        if step.plan.stages[readers[0]].pooled:
-            self.begun.add(buffer)
-        for reader in readers:
-            norm = step.plan.stages[reader].norm
-            if norm is not None:
-                made = slice(first, first + count)
-                self.settle(norm, buffer, self.input_sums[reader][:, made], made)
-
-    def settle(self, norm: nn.BatchNorm2d, buffer: int, sums: Numbers, made: slice) -> None:
-        """Note the gradients of a batch norm's scale and shift, for some of its maps."""
-        mean = self.step.mean[buffer][made]
-        gain = gain_of(norm, self.step.variance[buffer])[made]
-        of_shift, of_scale = sums[0], gain * (sums[1] - mean * sums[0])
-        self.sums[buffer][:, made] += numbers_of(norm.weight)[made] * (of_shift, of_scale)
-        for parameter, values in ((norm.bias, of_shift), (norm.weight, of_scale)):
-            gradient = self.parameters.setdefault(parameter, torch.empty_like(parameter.detach()))
-            gradient.numpy()[made] = values
-
-    def taken_off(
-        self, buffer: int, made: slice, pixels: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return what the batch norms that read maps take off their gradient: constant, slope."""
-        step, (of_shift, of_scale) = self.step, self.sums[buffer][:, made]
-        gain = 1.0 / np.sqrt(step.variance[buffer][made] + step.norm.eps)
-        slope = gain**2 * of_scale / pixels
-        constant = gain * of_shift / pixels - slope * step.mean[buffer][made]
-        return constant.astype(np.float32), slope.astype(np.float32)
-
-
 def gain_of(norm: nn.BatchNorm2d, variance: Numbers) -> Numbers:
     """Return one over the standard deviation of the maps that a batch norm reads."""
     gain: Numbers = 1.0 / np.sqrt(variance[: norm.num_features] + norm.eps)
@@ -355,10 +180,15 @@ def address(array: NDArray[Any] | Tensor) -> int:
 
 def to_lanes(pictures: Tensor, variant: Variant) -> Tensor:
     """Lay out ``[batch, maps, side, side]`` as ``[chunks, side, maps, side, lanes]``."""
-    chunks = pictures.unflatten(0, (-1, variant.lanes)).permute(0, 3, 2, 4, 1)
+    chunks = pictures.view(-1, variant.lanes, *pictures.shape[1:]).permute(0, 3, 2, 4, 1)
     return chunks.to(variant.dtype).contiguous()
 
 
 def from_lanes(maps: Tensor) -> Tensor:
     """Lay out ``[chunks, side, maps, side, lanes]`` as ``[batch, maps, side, side]`` float32."""
     return maps.permute(0, 4, 2, 1, 3).flatten(0, 1).float()
+
+
+def seed_of_point(seed: int, number: int) -> int:
+    """Return the seed of a noise point, by its number from 0."""
+    return (seed + (number + 1) * GOLDEN) % 2**64

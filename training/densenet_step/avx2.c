@@ -38,10 +38,13 @@ INLINE float total(vec value) {
 
 #include "tiles.h"
 #include "forward.h"
+#include "gradient.h"
 #include "backward.h"
 #include "head.h"
 
-static int is_supported(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static int is_supported(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
 
 const variant noisevote_avx2 = {
     "avx2", LANES, sizeof(item), is_supported, forward, behind_noise, backward, head_forward,

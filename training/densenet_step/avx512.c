@@ -26,6 +26,7 @@ INLINE vec dot(vec sum, vec a, vec b) { return _mm512_fmadd_ps(a, b, sum); }
 
 #include "tiles.h"
 #include "forward.h"
+#include "gradient.h"
 #include "backward.h"
 #include "head.h"
 

@@ -47,9 +47,9 @@ INLINE void put(item *to, const vec *from) {
     _mm512_storeu_ps(to, joined(from[0], from[1]));
 }
 
-INLINE void put_units(float *to, const vec from[PAIR][2]) {
+INLINE void put_units(float *to, size_t second, const vec from[PAIR][2]) {
     _mm512_storeu_ps(to, joined(from[0][0], from[1][0]));
-    _mm512_storeu_ps(to + VW, joined(from[0][1], from[1][1]));
+    _mm512_storeu_ps(to + second, joined(from[0][1], from[1][1]));
 }
 
 INLINE item rounded(float value) {
@@ -60,6 +60,7 @@ INLINE item rounded(float value) {
 
 #include "tiles.h"
 #include "forward.h"
+#include "gradient.h"
 #include "backward.h"
 #include "head.h"
 

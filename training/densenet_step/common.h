@@ -23,9 +23,16 @@
     for (int p = 0; p < PAIR; p++)    \
         for (int i = 0; i < 2; i++)
 
+#define BLOCK (2 * VW) /* floats that a product makes of a map at a time */
+
+/* Units lie as [column][unit][picture]. From the first to the second vector of a block's units. */
+#define SECOND(column) (LANES < BLOCK ? (column) * (BLOCK - VW) / LANES : VW)
+
+#define WILL_READ(address) __builtin_prefetch(address)
+
 #define MOST_SIDE 32
 #define UNITS_AT_ONCE 12 /* read by a product; keeps what a strip needs in the second cache */
-#define STRIP 4096       /* numbers of a map in a strip, at most */
+#define STRIP 8192       /* bytes of a map in a strip, about at most */
 #define LARGE 100000     /* numbers that a strip of a kernel 1x1 may read */
 #define GOLDEN 0x9e3779b97f4a7c15u
 
@@ -41,12 +48,6 @@ static inline uint64_t scrambled(uint64_t z) {
 /* Memory for floats, on a cache line; NULL if there is none. */
 static inline float *room(size_t floats) {
     return aligned_alloc(64, (floats * sizeof(float) + 127) / 64 * 64);
-}
-
-/* Rows of a strip: an even number of them. */
-static inline size_t strip_rows(size_t side, size_t row) {
-    const size_t rows = STRIP / row / 2 * 2;
-    return rows < 2 ? 2 : rows > side ? side : rows;
 }
 
 static inline size_t ceiling(size_t value, size_t step) {

@@ -10,5 +10,8 @@ INLINE void put(item *to, const vec *from) {
     store(to + VW, from[1]);
 }
 
-INLINE void put_units(float *to, const vec from[PAIR][2]) { put(to, from[0]); }
+INLINE void put_units(float *to, size_t second, const vec from[PAIR][2]) {
+    store(to, from[0][0]);
+    store(to + second, from[0][1]);
+}
 INLINE item rounded(float value) { return value; }

@@ -1,12 +1,9 @@
 /* The forward pass of a layer, and what the noise does to its gradient on the way back. */
 
-#define BLOCK (2 * VW)
-
 
 /* The streams of noise differ in their point's seed, chunk, row and map. */
-TARGET static void draw(void *to, const void *factors, size_t count, uint64_t seed,
-                            size_t stream) {
-    item *const values = to;
+static void draw_row(item *values, const void *factors, size_t count, uint64_t seed,
+                     size_t stream) {
     const item *const table = factors;
     uint64_t state = scrambled(seed ^ scrambled(stream + 1));
     for (size_t i = 0; i < count; i += 4) {
@@ -18,15 +15,22 @@ TARGET static void draw(void *to, const void *factors, size_t count, uint64_t se
     }
 }
 
+/* Draws all rows of a noise point: to[stream][count]. */
+static void draw(void *to, const void *factors, size_t count, uint64_t seed, size_t streams) {
+    for (size_t s = 0; s < streams; s++)
+        draw_row((item *)to + s * count, factors, count, seed, s);
+}
+
 /* Batch norm and ReLU of a block of the maps read together; 0 where there is no such map or row. */
 INLINE void activated(const layer *l, const item *row_of_first, int inside, size_t first,
-                          size_t row, vec to[PAIR][2]) {
+                      size_t row, vec to[PAIR][2]) {
     for (size_t p = 0; p < PAIR; p++) {
         if (!inside || first + p >= l->inputs) {
             to[p][0] = to[p][1] = all(0.0f);
             continue;
         }
         const vec scale = all(l->scale[first + p]), shift = all(l->shift[first + p]);
+        WILL_READ(row_of_first + (PAIR + p) * row); /* the maps that come next */
         get(row_of_first + p * row, to[p]);
         for (int i = 0; i < 2; i++) {
             to[p][i] = to[p][i] * scale + shift;
@@ -35,29 +39,33 @@ INLINE void activated(const layer *l, const item *row_of_first, int inside, size
     }
 }
 
+/* Clears the columns left and right of `strips` strips of units. */
+static void clear_edges(float *to, size_t strips, size_t side, size_t column) {
+    for (size_t s = 0; s < strips; s++, to += (side + 2) * column) {
+        memset(to, 0, column * sizeof(float));
+        memset(to + (side + 1) * column, 0, column * sizeof(float));
+    }
+}
+
 /* Activates units [first, first + count) of rows [top, top + rows) of a chunk, transformed for the
- * products: to[two rows][part][unit][column + 2], or to[row][unit][column + 2] of a kernel 1x1.
+ * products: to[two rows][part][column + 2][unit], or to[row][column + 2][unit] of a kernel 1x1.
  */
 TARGET static void spread(const layer *l, size_t chunk, size_t top, size_t rows, size_t first,
-                              size_t count, float *to) {
-    const size_t row = l->side * LANES, padded = row + 2 * LANES, part = count * padded;
-    const size_t step = l->maps_width * row;
+                          size_t count, float *to) {
+    const size_t row = l->side * LANES, column = count * LANES, part = (l->side + 2) * column;
+    const size_t step = l->maps_width * row, second = SECOND(column);
     const int parts = l->kernel == 3 ? 4 : 1;
+    clear_edges(to, parts == 4 ? 2 * rows : rows, l->side, column);
     for (size_t u = 0; u < count; u++) {
         const size_t map = (first + u) * PAIR;
         const item *const x = (const item *)l->maps + (chunk * l->side * l->maps_width + map) * row;
-        float *const unit = to + u * padded;
-        for (size_t i = 0; i < rows / (parts == 4 ? 2 : 1) * parts; i++) {
-            memset(unit + i * part, 0, LANES * sizeof(float));
-            memset(unit + i * part + LANES + row, 0, LANES * sizeof(float));
-        }
         for (size_t b = 0; b < row; b += BLOCK) {
-            float *out = unit + LANES + b;
+            float *out = to + (b / LANES + 1) * column + u * LANES + b % LANES;
             vec d[4][PAIR][2];
             if (parts == 1) {
                 for (size_t y = top; y < top + rows; y++, out += part) {
                     activated(l, x + y * step + b, 1, map, row, d[0]);
-                    put_units(out, d[0]);
+                    put_units(out, second, d[0]);
                 }
                 continue;
             }
@@ -68,51 +76,53 @@ TARGET static void spread(const layer *l, size_t chunk, size_t top, size_t rows,
                 activated(l, x + (y + 1) * step + b, 1, map, row, d[2]);
                 activated(l, x + (y + 2) * step + b, y + 2 < l->side, map, row, d[3]);
                 EACH(p, i) m[p][i] = d[0][p][i] - d[2][p][i];
-                put_units(out, m);
+                put_units(out, second, m);
                 EACH(p, i) m[p][i] = d[1][p][i] + d[2][p][i];
-                put_units(out + part, m);
+                put_units(out + part, second, m);
                 EACH(p, i) m[p][i] = d[2][p][i] - d[1][p][i];
-                put_units(out + 2 * part, m);
+                put_units(out + 2 * part, second, m);
                 EACH(p, i) m[p][i] = d[1][p][i] - d[3][p][i];
-                put_units(out + 3 * part, m);
+                put_units(out + 3 * part, second, m);
                 EACH(p, i) d[0][p][i] = d[2][p][i], d[1][p][i] = d[3][p][i];
             }
         }
     }
 }
 
-/* Puts the parts of a block of one map together to rows; adds them if this is not the first. */
-INLINE void combined(const float *parts, size_t stride, int count, int i, vec rows[2]) {
-    rows[0] = load(parts + i * VW);
+/* Puts the parts of a vector of one map together to rows. */
+INLINE void combined(const float *parts, int count, vec rows[2]) {
+    rows[0] = load(parts);
     if (count == 1) return;
-    const vec second = load(parts + stride + i * VW);
-    const vec third = load(parts + 2 * stride + i * VW);
+    const vec second = load(parts + WIDE * BLOCK), third = load(parts + 2 * WIDE * BLOCK);
     rows[0] = rows[0] + second + third;
-    rows[1] = second - third - load(parts + 3 * stride + i * VW);
+    rows[1] = second - third - load(parts + 3 * WIDE * BLOCK);
 }
 
-/* Convolves `rows` rows with `maps` maps: y[map][row]. */
-TARGET static void convolve(const float *in, size_t row, size_t rows, size_t units, size_t kernel,
-                                const float *weights, size_t weights_of_part, size_t maps, int add,
-                                float *y, size_t y_stride) {
-    const size_t padded = row + 2 * LANES, parts = kernel == 3 ? 4 : 1, high = kernel == 3 ? 2 : 1;
+/* Convolves `rows` rows with `maps` maps: y[row][block][width maps]. */
+TARGET static void convolve(const layer *l, const float *in, size_t rows, size_t units,
+                            const float *weights, size_t weights_of_part, size_t maps, int add,
+                            float *y, size_t width) {
+    const size_t row = l->side * LANES, column = units * LANES, part = (l->side + 2) * column;
+    const size_t parts = l->kernel == 3 ? 4 : 1, high = l->kernel == 3 ? 2 : 1;
+    const size_t y_row = row * width;
+    const product make = product_for(maps, l->kernel);
     float made[4 * WIDE * BLOCK] __attribute__((aligned(64)));
     for (size_t r = 0; r < rows; r += high)
         for (size_t b = 0; b < row; b += BLOCK) {
-            const float *from = in + r / high * parts * units * padded + b + (kernel == 1) * LANES;
+            const float *from = in + r / high * parts * part + b / LANES * column + b % LANES;
+            if (l->kernel == 1) from += column;
+            float *to = y + r * y_row + b * width;
             for (size_t j = 0; j < parts; j++)
-                multiply(made + j * WIDE * BLOCK, BLOCK, from + j * units * padded, padded,
-                             weights + j * weights_of_part, units, maps, kernel);
-            for (size_t m = 0; m < maps; m++)
-                for (int i = 0; i < 2; i++) {
-                    vec out[2] = {all(0.0f), all(0.0f)};
-                    float *const at = y + m * y_stride + r * row + b + i * VW;
-                    combined(made + m * BLOCK, WIDE * BLOCK, (int)parts, i, out);
-                    for (size_t h = 0; h < high; h++) {
-                        if (add) out[h] += load(at + h * row);
-                        store(at + h * row, out[h]);
-                    }
+                make(made + j * WIDE * BLOCK, from + j * part, column,
+                     weights + j * weights_of_part, units);
+            for (size_t i = 0; i < maps * BLOCK; i += VW) {
+                vec out[2] = {all(0.0f), all(0.0f)};
+                combined(made + i, (int)parts, out);
+                for (size_t h = 0; h < high; h++) {
+                    if (add) out[h] += load(to + h * y_row + i);
+                    store(to + h * y_row + i, out[h]);
                 }
+            }
         }
 }
 
@@ -152,23 +162,27 @@ TARGET static void times_noise(float *y, const item *noise, size_t row) {
     }
 }
 
-/* Noise, average, rounding and sums of `maps` maps from number `first`: y[map][row]. */
+/* Noise, average, rounding and sums of `maps` maps from number `first`: y[row][block][width]. */
 TARGET static void finish(const layer *l, size_t chunk, size_t top, size_t rows, size_t first,
-                              size_t maps, float *y, size_t y_stride) {
+                          size_t maps, const float *y, size_t width) {
     const size_t row = l->side * LANES, high = l->pooled ? 2 : 1, made_side = l->side / high;
-    for (size_t m = first; m < first + maps && m < l->outputs; m++, y += y_stride)
-        for (size_t r = 0; r < rows; r += high) {
-            float *const at = y + r * row;
-            for (size_t h = 0; l->noise && h < high; h++) {
+    float made[2 * MOST_SIDE * LANES] __attribute__((aligned(64)));
+    for (size_t r = 0; r < rows; r += high)
+        for (size_t m = first; m < first + maps && m < l->outputs; m++) {
+            for (size_t h = 0; h < high; h++) {
+                const float *const from = y + (r + h) * row * width + (m - first) * BLOCK;
+                for (size_t b = 0; b < row; b += BLOCK)
+                    memcpy(made + h * row + b, from + b * width, BLOCK * sizeof(float));
+                if (!l->noise) continue;
                 const size_t stream = (chunk * l->side + top + r + h) * l->outputs + m;
                 item *const noise = (item *)l->noise + stream * row;
-                draw(noise, l->factors, row, l->seed, stream);
-                times_noise(at + h * row, noise, row);
+                draw_row(noise, l->factors, row, l->seed, stream);
+                times_noise(made + h * row, noise, row);
             }
-            if (l->pooled) pool(at, row);
+            if (l->pooled) pool(made, row);
             const size_t place = (chunk * made_side + (top + r) / high) * l->made_width;
             item *const to = (item *)l->made + (place + l->made_first + m) * (row / high);
-            keep(at, to, row / high, l->sums + m, l->sums + l->outputs + m);
+            keep(made, to, row / high, l->sums + m, l->sums + l->outputs + m);
         }
 }
 
@@ -178,12 +192,12 @@ TARGET static int forward(const layer *l) {
     const size_t units = ceiling(l->inputs, PAIR) / PAIR;
     const size_t at_once = l->kernel == 3 && units > UNITS_AT_ONCE ? UNITS_AT_ONCE : units;
     const size_t most = l->kernel == 3 ? strip_rows(l->side, row) : l->pooled ? 2 : 1;
-    const size_t maps = ceiling(l->outputs, NARROW) + WIDE, y_stride = most * row;
+    const size_t maps = ceiling(l->outputs, NARROW) + WIDE, width = at_once < units ? maps : WIDE;
     memset(l->sums, 0, 2 * l->outputs * sizeof(double));
 
     float *const packed = room(maps * parts * units * l->kernel);
     float *const in = room((l->kernel == 3 ? 2 * most : most) * at_once * padded);
-    float *const y = room((at_once < units ? maps : WIDE) * y_stride);
+    float *const y = room(width * most * row);
     const int is_room = packed && in && y;
     if (is_room) pack(l, 0, 0, l->outputs, units, packed);
     for (size_t chunk = 0; is_room && chunk < l->chunks; chunk++)
@@ -193,14 +207,14 @@ TARGET static int forward(const layer *l) {
                 count = at_once < units - u ? at_once : units - u;
                 spread(l, chunk, top, rows, u, count, in);
                 const float *weights = packed;
-                for (size_t m = 0, width; m < l->outputs; m += width) {
-                    width = maps_at_once(l->outputs - m);
-                    float *const to = y + (at_once < units ? m * y_stride : 0);
-                    const size_t of_part = units * l->kernel * width;
-                    convolve(in, row, rows, count, l->kernel, weights + u * l->kernel * width,
-                                 of_part, width, u > 0, to, y_stride);
+                for (size_t m = 0, now; m < l->outputs; m += now) {
+                    now = maps_at_once(l->outputs - m);
+                    float *const to = y + (at_once < units ? m * BLOCK : 0);
+                    const size_t of_part = units * l->kernel * now;
+                    convolve(l, in, rows, count, weights + u * l->kernel * now, of_part, now, u > 0,
+                             to, width);
                     weights += parts * of_part;
-                    if (u + count == units) finish(l, chunk, top, rows, m, width, to, y_stride);
+                    if (u + count == units) finish(l, chunk, top, rows, m, now, to, width);
                 }
             }
         }

@@ -10,34 +10,41 @@
  * 1509.09308: F(2,3), in one dimension.
  */
 
-/* Sums over units and columns of the kernel: out[map][block]. */
-INLINE void products(float *out, size_t out_stride, const float *in, size_t stride,
-                         const float *weights, size_t units, const int maps, const int columns) {
+/* Rows of a strip: an even number of them. */
+static size_t strip_rows(size_t side, size_t row) {
+    const size_t rows = STRIP / sizeof(item) / row / 2 * 2;
+    return rows < 2 ? 2 : rows > side ? side : rows;
+}
+
+/* Sums over units and columns of the kernel: out[map][block].
+ *
+ * in: units of the block; column: from there to those of the next column.
+ */
+INLINE void products(float *out, const float *in, size_t column, const float *weights,
+                     size_t units, const int maps, const int columns) {
+    const float *const second = in + SECOND(column);
     vec sums[WIDE][2];
-    _Pragma("GCC unroll 12") for (int m = 0; m < maps; m++)
-        sums[m][0] = sums[m][1] = all(0.0f);
-    for (size_t u = 0; u < units; u++, in += stride) {
+    _Pragma("GCC unroll 12") for (int m = 0; m < maps; m++) sums[m][0] = sums[m][1] = all(0.0f);
+    for (size_t u = 0; u < units * LANES; u += LANES) {
         _Pragma("GCC unroll 3") for (int k = 0; k < columns; k++, weights += maps) {
-            const vec first = load(in + k * LANES);
-            const vec second = load(in + k * LANES + VW);
+            const vec v0 = load(in + u + k * column), v1 = load(second + u + k * column);
             _Pragma("GCC unroll 12") for (int m = 0; m < maps; m++) {
                 const vec weight = all(weights[m]);
-                sums[m][0] = dot(sums[m][0], first, weight);
-                sums[m][1] = dot(sums[m][1], second, weight);
+                sums[m][0] = dot(sums[m][0], v0, weight);
+                sums[m][1] = dot(sums[m][1], v1, weight);
             }
         }
     }
     _Pragma("GCC unroll 12") for (int m = 0; m < maps; m++) {
-        store(out + m * out_stride, sums[m][0]);
-        store(out + m * out_stride + VW, sums[m][1]);
+        store(out + m * BLOCK, sums[m][0]);
+        store(out + m * BLOCK + VW, sums[m][1]);
     }
 }
 
 #define PRODUCTS(maps, columns) \
     TARGET static __attribute__((noinline)) void products_##maps##_##columns( \
-        float *out, size_t out_stride, const float *in, size_t stride, const float *weights, \
-        size_t units) { \
-        products(out, out_stride, in, stride, weights, units, maps, columns); \
+        float *out, const float *in, size_t column, const float *weights, size_t units) { \
+        products(out, in, column, weights, units, maps, columns); \
     }
 
 PRODUCTS(WIDE, 3)
@@ -47,56 +54,62 @@ PRODUCTS(MIDDLE, 1)
 PRODUCTS(NARROW, 3)
 PRODUCTS(NARROW, 1)
 
-/* Products of one block with `maps` maps; see products above. */
-TARGET static void multiply(float *out, size_t out_stride, const float *in, size_t stride,
-                                const float *weights, size_t units, size_t maps, size_t columns) {
-    if (columns == 3 && maps == WIDE)
-        products_WIDE_3(out, out_stride, in, stride, weights, units);
-    else if (columns == 3 && maps == MIDDLE)
-        products_MIDDLE_3(out, out_stride, in, stride, weights, units);
-    else if (columns == 3)
-        products_NARROW_3(out, out_stride, in, stride, weights, units);
-    else if (maps == WIDE)
-        products_WIDE_1(out, out_stride, in, stride, weights, units);
-    else if (maps == MIDDLE)
-        products_MIDDLE_1(out, out_stride, in, stride, weights, units);
-    else
-        products_NARROW_1(out, out_stride, in, stride, weights, units);
+typedef void (*product)(float *, const float *, size_t, const float *, size_t);
+
+/* Which of them makes `maps` maps with a kernel of `columns`. */
+static product product_for(size_t maps, size_t columns) {
+    if (columns == 3)
+        return maps == WIDE ? products_WIDE_3 : maps == MIDDLE ? products_MIDDLE_3
+                                                               : products_NARROW_3;
+    return maps == WIDE ? products_WIDE_1 : maps == MIDDLE ? products_MIDDLE_1 : products_NARROW_1;
 }
 
-/* Sums over pixels and pictures, added to out[channel][column][map]. */
-INLINE void correlations(float *out, size_t out_stride, size_t maps, const item *a,
-                             size_t a_stride, const item *g, size_t g_stride, size_t row,
-                             const int channels, const int of_maps, const int columns) {
+/* What a weight gradient sums over: `strips` strips of `blocks` blocks. */
+typedef struct {
+    size_t strips, blocks;
+    size_t a_strip, g_strip; /* from strip to strip of the maps read, and of the gradients */
+    size_t g_block, g_second, g_column, g_map; /* within a strip of the gradients */
+    size_t maps, channel; /* from column to column, and from channel to channel, of the sums */
+} sum_range;
+
+/* Sums over pixels and pictures, added to out[channel][column][map].
+ *
+ * a: [block][WIDE channels] of the maps read; g: gradients, one column to the left.
+ */
+INLINE void correlations(float *out, const item *a, const item *g, const sum_range *over,
+                         const int channels, const int of_maps, const int columns) {
     vec sums[OF_CHANNELS][4][3];
     _Pragma("GCC unroll 2") for (int c = 0; c < channels; c++)
         _Pragma("GCC unroll 4") for (int m = 0; m < of_maps; m++)
             _Pragma("GCC unroll 3") for (int k = 0; k < columns; k++) sums[c][m][k] = all(0.0f);
-    for (size_t i = 0; i < row; i += VW * PAIR) {
-        vec read[OF_CHANNELS];
-        _Pragma("GCC unroll 2") for (int c = 0; c < channels; c++)
-            read[c] = load((const float *)(a + c * a_stride + i));
-        _Pragma("GCC unroll 4") for (int m = 0; m < of_maps; m++)
-            _Pragma("GCC unroll 3") for (int k = 0; k < columns; k++) {
-                const vec made = load((const float *)(g + m * g_stride + k * LANES + i));
+    for (size_t s = 0; s < over->strips; s++, a += over->a_strip, g += over->g_strip) {
+        const item *read = a, *made = g;
+        for (size_t b = 0; b < over->blocks; b++, read += WIDE * BLOCK, made += over->g_block)
+            _Pragma("GCC unroll 2") for (int i = 0; i < 2 / PAIR; i++) {
+                vec x[OF_CHANNELS];
                 _Pragma("GCC unroll 2") for (int c = 0; c < channels; c++)
-                    sums[c][m][k] = dot(sums[c][m][k], read[c], made);
+                    x[c] = load((const float *)(read + c * BLOCK + i * VW));
+                _Pragma("GCC unroll 4") for (int m = 0; m < of_maps; m++)
+                    _Pragma("GCC unroll 3") for (int k = 0; k < columns; k++) {
+                        const vec y = load((const float *)(made + m * over->g_map +
+                                                           k * over->g_column + i * over->g_second));
+                        _Pragma("GCC unroll 2") for (int c = 0; c < channels; c++)
+                            sums[c][m][k] = dot(sums[c][m][k], x[c], y);
+                    }
             }
     }
     _Pragma("GCC unroll 2") for (int c = 0; c < channels; c++)
         _Pragma("GCC unroll 3") for (int k = 0; k < columns; k++)
             _Pragma("GCC unroll 4") for (int m = 0; m < of_maps; m++)
-                out[c * out_stride + k * maps + m] += total(sums[c][m][k]);
+                out[c * over->channel + k * over->maps + m] += total(sums[c][m][k]);
 }
 
-TARGET static void correlate_3(float *out, size_t out_stride, size_t maps, const item *a,
-                                   size_t a_stride, const item *g, size_t g_stride, size_t row) {
-    correlations(out, out_stride, maps, a, a_stride, g, g_stride, row, OF_CHANNELS, OF_MAPS, 3);
+TARGET static void correlate_3(float *out, const item *a, const item *g, const sum_range *over) {
+    correlations(out, a, g, over, OF_CHANNELS, OF_MAPS, 3);
 }
 
-TARGET static void correlate_1(float *out, size_t out_stride, size_t maps, const item *a,
-                                   size_t a_stride, const item *g, size_t g_stride, size_t row) {
-    correlations(out, out_stride, maps, a, a_stride, g, g_stride, row, OF_CHANNELS, 4, 1);
+TARGET static void correlate_1(float *out, const item *a, const item *g, const sum_range *over) {
+    correlations(out, a, g, over, OF_CHANNELS, 4, 1);
 }
 
 /* How many maps the next product makes, of `left`. */
