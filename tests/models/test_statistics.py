@@ -8,6 +8,8 @@ from scipy import stats
 
 from models.statistics import (
     clopper_pearson,
+    fewest_votes_to_be_sure,
+    fixed_votes_statistics,
     mcnemar_p_value,
     share_of_mode,
     sign_test_p_value,
@@ -76,3 +78,13 @@ def test_mcnemar_rejects_equals_no_more_often_than_it_promises() -> None:
     fell = np.random.default_rng(0).binomial(100, 0.5, 5000)
     rejected = sum(mcnemar_p_value(int(one), 100 - int(one)) < 0.01 for one in fell)
     assert rejected <= stats.binom.isf(1e-6, 5000, 0.01)
+
+
+@given(st.integers(1, 40), st.floats(1e-9, 0.999))
+def test_so_few_votes_abstain_even_if_all_agree(votes: int, alpha: float) -> None:
+    unanimous = fixed_votes_statistics(np.array([votes, 0, 0]), alpha)
+    assert unanimous.abstain == (votes < fewest_votes_to_be_sure(alpha))
+
+
+def test_the_fewest_votes_of_common_levels_are_those_of_the_documents() -> None:
+    assert [fewest_votes_to_be_sure(alpha) for alpha in (0.05, 0.01, 0.001)] == [6, 8, 11]
