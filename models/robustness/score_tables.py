@@ -98,36 +98,33 @@ def attacks_chart(
     clean: CleanAccuracy | None, rows: Sequence[AttackRow], worst: WorstCase | None
 ) -> str:
     """Return robust accuracy by attack, of the worst restart where there are several."""
-    bars: list[tuple[str, Share | None, Share | None]] = [
-        (
-            row.attack,
-            robust(row.worst_noiseless or row.noiseless),
-            robust(row.worst_noisy or row.noisy),
-        )
-        for row in rows
-    ]
+    names = [row.attack for row in rows]
+    noiseless = [robust(row.worst_noiseless or row.noiseless) for row in rows]
+    noisy = [robust(row.worst_noisy or row.noisy) for row in rows]
     if clean is not None:
-        bars.insert(0, ("no attack", clean.noiseless, clean.voted))
+        names, noiseless = ["no attack", *names], [clean.noiseless, *noiseless]
+        noisy = [clean.voted, *noisy]
     if worst is not None:
-        bars.append(("all black-box attacks", worst.noiseless, worst.noisy))
-    curves = [
-        Curve(
-            name,
-            [
-                Point(place, share.share, *share.interval)
-                for place, bar in enumerate(bars)
-                if (share := bar[column]) is not None
-            ],
-        )
-        for column, name in ((1, "without noise"), (2, "with noise and votes"))
-    ]
+        names, noiseless = [*names, "all black-box attacks"], [*noiseless, worst.noiseless]
+        noisy = [*noisy, worst.noisy]
     title = "Robust accuracy by attack; the tables below have the figures"
-    return row_chart("attacks", title, [name for name, *_ in bars], curves)
+    curves = [curve_of("without noise", noiseless), curve_of("with noise and votes", noisy)]
+    return row_chart("attacks", title, names, curves)
 
 
 def robust(score: Score | None) -> Share | None:
     """Return the robust accuracy of a score, if there is one."""
     return None if score is None else score.robust_accuracy
+
+
+def curve_of(name: str, shares: Sequence[Share | None]) -> Curve:
+    """Return the shares of a condition, row by row; a row may have none."""
+    points = [
+        Point(row, share.share, *share.interval)
+        for row, share in enumerate(shares)
+        if share is not None
+    ]
+    return Curve(name, points)
 
 
 def scores_table(
