@@ -7,6 +7,7 @@ same way has a narrow interval and a small p-value.
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from math import ceil, log2
 from typing import NamedTuple
 
 import numpy as np
@@ -80,6 +81,14 @@ def top_two_p_value(vote_counts: NDArray[np.int64]) -> float:
     """
     second, first = (int(count) for count in np.partition(vote_counts, -2)[-2:])
     return fair_coin_p_value(second, first + second)
+
+
+def fewest_votes_to_be_sure(alpha: float) -> int:
+    """Return how many votes, if all agree, bring the p-value of the top two down to alpha.
+
+    N votes of one class have ``2 / 2^N``: fewer than this abstain however they fall.
+    """
+    return 1 + ceil(-log2(alpha))
 
 
 @lru_cache(KEPT)

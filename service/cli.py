@@ -202,7 +202,7 @@ def show(file: Path, reply: PredictResponse, labels: Sequence[str]) -> None:
                 console.print(f"  {label:>3} {count:>5} {bar}")
         if prediction.interval is not None:
             low, high = prediction.interval
-            verdict = "undecided between the top two" if prediction.abstain else "decided"
+            verdict = "the top two may be equally likely" if prediction.abstain else "sure"
             console.print(
                 f"  agreement {prediction.agreement:.2f}, one vote falls on the mode with chance "
                 f"{low:.2f} to {high:.2f}; {verdict} (p = {prediction.p_value:.2g})"

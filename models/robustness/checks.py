@@ -43,12 +43,16 @@ BENIGN_LIMIT = 0.01
 RISEN = 0.9
 """Share of the samples whose loss on the surrogate the steps must raise."""
 
+LABELS = "labels"
+"""The check of the labels."""
+
 Outcome = tuple[bool | None, str]
 
 
 def checks_of(run: Run, about: About) -> Iterator[Check]:
     """Yield all checks of a finished assessment."""
     checks: tuple[tuple[str, str, Callable[[Run], Outcome]], ...] = (
+        (LABELS, "The labels are those of the samples: the target answers above chance.", labels),
         ("constraint", "All examples keep to the ball and the input range.", constraint),
         ("benign flips", "Stably right samples do not turn without an attack.", benign_flips),
         ("random noise", "Random noise of the same size is no better than PGD.", random_noise),
@@ -83,6 +87,27 @@ def black_box_trials(run: Run, condition: str) -> dict[str, Trial]:
     return {name: trial for name in names if (trial := run.find(name)) is not None}
 
 
+def labels(run: Run) -> Outcome:
+    """Compare what the target answers without noise with the labels, and with them shifted.
+
+    Labels counted from 1 instead of 0, or of another order, make any target look broken.
+    """
+    trial = run.trial("clean/noiseless")
+    shifts = range(run.classes)
+    right = [(trial.labels + shift) % run.classes == trial.modes[0] for shift in shifts]
+    best = max(shifts, key=lambda shift: int(right[shift].sum()))
+    detail = f"{as_percent(share_of(right[0], run.plan.alpha))} right without noise or attack"
+    if best == 0:
+        return bool(right[0].mean() > 1 / run.classes), detail
+    is_shifted = is_clearly_more_often_right(right[best], right[0])
+    if not is_shifted and right[0].mean() > 1 / run.classes:
+        return True, detail
+    shifted = as_percent(share_of(right[best], run.plan.alpha))
+    lower = run.classes - best
+    by = f"{lower} lower" if lower < best else f"{best} higher"
+    return False, f"{detail}; {shifted} would be if all labels were {by}"
+
+
 def constraint(run: Run) -> Outcome:
     """Measure all examples again."""
     trials = black_box_trials(run, "noisy") | black_box_trials(run, "noiseless")
@@ -99,9 +124,10 @@ def constraint(run: Run) -> Outcome:
 
 def benign_flips(run: Run) -> Outcome:
     """Count stably right samples that turn by themselves."""
-    turned = share_of(
-        run.trial("clean/control").is_fooled[stably_right(run, noisy=True)], run.plan.alpha
-    )
+    stable = stably_right(run, noisy=True)
+    if not stable.any():
+        return None, "not run: no sample is stably right"
+    turned = share_of(run.trial("clean/control").is_fooled[stable], run.plan.alpha)
     return turned.share <= BENIGN_LIMIT, f"{as_percent(turned)} turned on fresh noise"
 
 
@@ -219,6 +245,8 @@ def undefended(run: Run, about: About) -> Outcome:
     attacked, clean = run.find(f"{UNDEFENDED}/attacked"), run.find(f"{UNDEFENDED}/clean")
     if attacked is None or clean is None:
         return None, "not run: no undefended network was named"
+    if not clean.is_right[0].any():
+        return None, "not run: it answers no sample right"
     turned = share_of(~attacked.is_right[0][clean.is_right[0]], run.plan.alpha)
     detail = f"{as_percent(turned)} of its right samples turned"
     if about.undefended_fingerprint == about.surrogate_fingerprint:

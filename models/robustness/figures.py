@@ -1,4 +1,4 @@
-"""Line charts as inline SVG: shares over a setting, with their intervals.
+"""Charts as inline SVG: shares over a setting, or side by side, with their intervals.
 
 They need no script and no file beside the page, follow its colours, and tell curves apart by
 marker and dash as well as by colour (the palette of M. Okabe and K. Ito).
@@ -15,6 +15,8 @@ DASHES = ("", "6 4", "2 3", "8 3 2 3", "1 4", "10 4")
 LINES = (0.0, 0.25, 0.5, 0.75, 1.0)
 MOST_TICKS = 8
 KEY_LINE = 20
+NAMES, ROW = 168, 30
+"""Width of the names of rows, and height of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,72 @@ def line_chart(identity: str, title: str, x_name: str, curves: Sequence[Curve]) 
     xs = sorted({point.x for curve in curves for point in curve.points})
     scale = Scale(xs[0], xs[-1])
     height = HEIGHT + KEY_LINE * len(curves)
-    parts = [
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" class="chart" '
-        f'aria-labelledby="{escape(identity)}-title">',
-        f'<title id="{escape(identity)}-title">{escape(title)}</title>',
-        *grid(xs, scale, x_name),
-    ]
+    parts = [*opening(identity, title, height), *grid(xs, scale, x_name)]
     for number, curve in enumerate(curves):
         parts += curve_parts(number, curve, scale)
     return "\n".join([*parts, "</svg>"])
+
+
+def opening(identity: str, title: str, height: float) -> list[str]:
+    """Return the beginning of a chart."""
+    return [
+        f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" class="chart" '
+        f'aria-labelledby="{escape(identity)}-title">',
+        f'<title id="{escape(identity)}-title">{escape(title)}</title>',
+    ]
+
+
+def row_chart(identity: str, title: str, rows: Sequence[str], curves: Sequence[Curve]) -> str:
+    """Return shares side by side, a row for each thing that has them, drawn as per cent.
+
+    Args:
+        identity: of the chart, unique on its page.
+        title: read out in place of the picture.
+        rows: their names, from the top.
+        curves: one a condition; the x of a point is the number of its row.
+    """
+    bottom = TOP + ROW * len(rows)
+    height = bottom + BOTTOM + KEY_LINE * len(curves)
+    parts = [*opening(identity, title, height), *row_grid(rows, bottom)]
+    for number, curve in enumerate(curves):
+        for point in curve.points:
+            y = TOP + ROW * (point.x + (number + 1) / (len(curves) + 1))
+            parts += row_mark(number, point, y)
+        parts += key_line(number, curve.name, bottom + BOTTOM + KEY_LINE * number)
+    return "\n".join([*parts, "</svg>"])
+
+
+def row_grid(rows: Sequence[str], bottom: float) -> list[str]:
+    """Return the names of rows, lines between them, and the axis of shares below."""
+    parts = []
+    for number, name in enumerate(rows):
+        y = TOP + ROW * number
+        parts += [
+            f'<line class="grid" x1="0" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>',
+            f'<text x="0" y="{y + ROW / 2 + 4:.1f}">{escape(name)}</text>',
+        ]
+    for share in LINES:
+        x = row_x(share)
+        parts += [
+            f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}"/>',
+            f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{100 * share:.0f} %</text>',
+        ]
+    return parts
+
+
+def row_x(share: float) -> float:
+    """Return how far to the right a share stands in a chart of rows."""
+    return NAMES + share * (WIDTH - NAMES - RIGHT - 8)
+
+
+def row_mark(number: int, point: Point, y: float) -> list[str]:
+    """Return one share of a row with its interval."""
+    colour = COLOURS[number % len(COLOURS)]
+    return [
+        f'<line x1="{row_x(point.low):.1f}" x2="{row_x(point.high):.1f}" y1="{y:.1f}" '
+        f'y2="{y:.1f}" stroke="{colour}"/>',
+        marker(number, row_x(point.y), y, colour),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +155,31 @@ def grid(xs: Sequence[float], scale: Scale, x_name: str) -> list[str]:
 
 def curve_parts(number: int, curve: Curve, scale: Scale) -> list[str]:
     """Return one curve with intervals, markers and its line of the key."""
-    colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
-    style = f'stroke="{colour}" stroke-dasharray="{dash}" fill="none" stroke-width="2"'
+    colour = COLOURS[number % len(COLOURS)]
     places = [(scale.x(point.x), scale.y(point.y)) for point in curve.points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    parts = [f'<polyline points="{path}" {style}/>']
+    parts = [f'<polyline points="{path}" {line_style(number)}/>']
     for point, (x, y) in zip(curve.points, places, strict=True):
         parts += [
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{scale.y(point.low):.1f}" '
             f'y2="{scale.y(point.high):.1f}" stroke="{colour}"/>',
             marker(number, x, y, colour),
         ]
-    y = HEIGHT + KEY_LINE * number + 4
+    return [*parts, *key_line(number, curve.name, HEIGHT + KEY_LINE * number + 4)]
+
+
+def line_style(number: int) -> str:
+    """Return how the line of a curve is drawn."""
+    colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
+    return f'stroke="{colour}" stroke-dasharray="{dash}" fill="none" stroke-width="2"'
+
+
+def key_line(number: int, name: str, y: float) -> list[str]:
+    """Return a curve's line of the key."""
     return [
-        *parts,
-        f'<line x1="{LEFT}" x2="{LEFT + 36}" y1="{y}" y2="{y}" {style}/>',
-        marker(number, LEFT + 18, y, colour),
-        f'<text x="{LEFT + 44}" y="{y + 4}">{escape(curve.name)}</text>',
+        f'<line x1="{LEFT}" x2="{LEFT + 36}" y1="{y}" y2="{y}" {line_style(number)}/>',
+        marker(number, LEFT + 18, y, COLOURS[number % len(COLOURS)]),
+        f'<text x="{LEFT + 44}" y="{y + 4}">{escape(name)}</text>',
     ]
 
 

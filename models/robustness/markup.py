@@ -15,6 +15,13 @@ def section(title: str, *parts: str) -> str:
     return f"<section>\n<h2>{escape(title)}</h2>\n{content}\n</section>" if content else ""
 
 
+def folded(summary: str, content: str, is_open: bool = False) -> str:
+    """Return what is shown once somebody opens it; nothing if it is empty."""
+    state = " open" if is_open else ""
+    head = f"<details{state}><summary>{escape(summary)}</summary>"
+    return f"{head}\n{content}\n</details>" if content else ""
+
+
 def paragraph(text: str) -> str:
     """Return a paragraph."""
     return f"<p>{escape(text)}</p>"

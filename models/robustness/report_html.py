@@ -13,6 +13,7 @@ from models.robustness.ball import Norm
 from models.robustness.figures import Curve, Point, line_chart
 from models.robustness.markup import (
     AGAINST,
+    folded,
     listed,
     paired_text,
     paragraph,
@@ -32,7 +33,8 @@ from models.robustness.scores import as_percent
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 STYLE = """
 :root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 0 auto; padding: 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 0 auto; padding: 1rem;
+  overflow-wrap: break-word; }
 table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }
 th, td { border: 1px solid #8888; padding: .25rem .5rem; text-align: left; vertical-align: top; }
@@ -40,6 +42,13 @@ th, td { border: 1px solid #8888; padding: .25rem .5rem; text-align: left; verti
 .chart { max-width: 40rem; width: 100%; font-size: 12px; fill: currentColor; }
 .grid { stroke: currentColor; opacity: .2; }
 .pictures { display: flex; flex-wrap: wrap; gap: 1rem; padding: 0; list-style: none; }
+.pictures figure { margin: 0; }
+.triple { display: flex; gap: .25rem; }
+.triple figure { width: 7rem; font-size: .75rem; line-height: 1.3; }
+.pair { display: grid; gap: 0 2rem; }
+@media (min-width: 60rem) { .pair { grid-template-columns: 1fr 1fr; } }
+.pair section { min-width: 0; }
+summary { cursor: pointer; padding: .25rem 0; }
 .pictures img { width: 7rem; height: 7rem; image-rendering: pixelated; }
 .passed { color: #009e73; } .failed { color: #d55e00; font-weight: 700; }
 pre { overflow-x: auto; background: #8882; padding: .5rem; }
@@ -76,12 +85,14 @@ def html_report(report: Report) -> str:
     body = [
         f"<h1>{escape(title)}</h1>",
         verdict_section(report),
-        section("What was assessed", subject_table(report)),
-        section("Threat model", listed(report.threat_model)),
+        side_by_side(
+            section("What was assessed", subject_table(report)),
+            section("Threat model", listed(report.threat_model)),
+        ),
         *([] if report.clean is None else [section("Without attack", clean_table(report.clean))]),
-        attacks_section(report.attacks),
+        attacks_section(report.clean, report.attacks, report.worst_case),
         worst_section(report),
-        *(sweep_section(name, points) for name, points in report.sweeps.items()),
+        side_by_side(*(sweep_section(name, points) for name, points in report.sweeps.items())),
         pictures_section(report.pictures),
         checks_section(report),
         bills_section(report),
@@ -135,6 +146,11 @@ def subject_table(report: Report) -> str:
     return table("Target, attacker and samples", ("", "setting"), rows)
 
 
+def side_by_side(*sections: str) -> str:
+    """Return sections in two columns, where there is room."""
+    return '<div class="pair">\n' + "\n".join(sections) + "\n</div>" if sections else ""
+
+
 def sweep_section(name: str, points: Sequence[SweepPoint]) -> str:
     """Return a sweep as a chart and as a table."""
     title, x_name, note = SWEEPS[name]
@@ -162,7 +178,7 @@ def sweep_section(name: str, points: Sequence[SweepPoint]) -> str:
     ]
     head = (x_name, "curve", "one fresh reply [interval]", "mean over replies", AGAINST)
     chart = line_chart(name, f"{title}; the table below has the figures", x_name, curves)
-    return section(title, paragraph(note), chart, table(title, head, rows))
+    return section(title, paragraph(note), chart, folded("Figures", table(title, head, rows)))
 
 
 def pictures_section(pictures: Sequence[Picture]) -> str:
@@ -175,18 +191,21 @@ def picture_item(picture: Picture) -> str:
     """Return one example: the sample, the perturbation, the result."""
     label = escape(picture.label)
     images = [
-        (picture.clean, f"sample {picture.index}, a {label}"),
-        (picture.perturbation, "the perturbation, grey where there is none"),
-        (picture.adversarial, f"the example, mostly answered {escape(picture.answered)}"),
+        (picture.clean, f"sample: {label}"),
+        (picture.perturbation, "perturbation, grey is none"),
+        (picture.adversarial, f"example: answered {escape(picture.answered)}"),
     ]
     shown_images = "".join(
-        f'<img alt="{text}" src="data:image/png;base64,{escape(data)}">' for data, text in images
+        f'<figure><img alt="{text}" src="data:image/png;base64,{escape(data)}">'
+        f"<figcaption>{text}</figcaption></figure>"
+        for data, text in images
     )
     caption = (
         f"sample {picture.index}, {picture.label}: answered {picture.answered}, "
         f"{percent(picture.flip_probability)} of replies wrong ({picture.attack})"
     )
-    return f"<li><figure>{shown_images}<figcaption>{escape(caption)}</figcaption></figure></li>"
+    triple = f'<div class="triple">{shown_images}</div>'
+    return f"<li><figure>{triple}<figcaption>{escape(caption)}</figcaption></figure></li>"
 
 
 def checks_section(report: Report) -> str:
@@ -201,15 +220,19 @@ def checks_section(report: Report) -> str:
         for check in report.checks
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in ("must hold", "outcome", "figures"))
-    return section(
-        "Sanity checks",
+    outcomes = [check.passed for check in report.checks]
+    counts = f"{outcomes.count(True)} passed, {outcomes.count(False)} failed, "
+    checks = (
         f"<table><caption>What must hold if the assessment is sound</caption><thead><tr>{head}"
-        f"</tr></thead><tbody>{rows}</tbody></table>",
+        f"</tr></thead><tbody>{rows}</tbody></table>"
     )
+    summary = f"{counts}{outcomes.count(None)} not run"
+    return section("Sanity checks", folded(summary, checks, is_open=False in outcomes))
 
 
 def settings_section(report: Report) -> str:
     """Return all that decides the figures."""
     about = report.about.model_dump_json(indent=1)
     plan = report.plan.model_dump_json(indent=1)
-    return section("Settings", f"<pre>{escape(plan)}</pre>", f"<pre>{escape(about)}</pre>")
+    settings = f"<pre>{escape(plan)}</pre>\n<pre>{escape(about)}</pre>"
+    return section("Settings", folded("All that decides the figures", settings))

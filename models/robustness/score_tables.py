@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from models.robustness.figures import Curve, Point, row_chart
 from models.robustness.markup import (
     AGAINST,
+    folded,
     mean_text,
     paired_text,
     paragraph,
@@ -14,7 +16,15 @@ from models.robustness.markup import (
 )
 from models.robustness.plan import ADAPTIVE_VOTES, AttackName
 from models.robustness.query_steps import ADAPTIVE_SQUARE, RANDOM_NOISE, RANDOM_TRIES
-from models.robustness.report import AttackRow, CleanAccuracy, Paired, Report, Score
+from models.robustness.report import (
+    AttackRow,
+    CleanAccuracy,
+    Paired,
+    Report,
+    Score,
+    Share,
+    WorstCase,
+)
 from models.robustness.scores import as_percent
 from models.robustness.transfer_steps import EOT_PGD, WHITE_BOX
 
@@ -50,11 +60,14 @@ def clean_table(clean: CleanAccuracy) -> str:
     return table("Accuracy on the same samples", ("", "share [interval]"), rows)
 
 
-def attacks_section(rows: Sequence[AttackRow]) -> str:
-    """Return what the attacks did: submitted examples, then the worst restarts."""
+def attacks_section(
+    clean: CleanAccuracy | None, rows: Sequence[AttackRow], worst: WorstCase | None
+) -> str:
+    """Return what the attacks did: a chart, submitted examples, then the worst restarts."""
     if not rows:
         return ""
     parts = [
+        attacks_chart(clean, rows, worst),
         paragraph(
             "Robust accuracy: share of all samples that one fresh reply answers right. Verified "
             "success: of the stably right samples, those with most fresh replies wrong; seen once: "
@@ -62,6 +75,8 @@ def attacks_section(rows: Sequence[AttackRow]) -> str:
             "over the stably right samples. Adaptive attacks know of the noise; on the target "
             "without noise the plain attack stands for them."
         ),
+    ]
+    tables = [
         scores_table(
             "Submitted examples (restarts: the one with the highest loss on the surrogate)",
             [(row, row.noiseless, row.noisy, row.paired) for row in rows],
@@ -75,7 +90,41 @@ def attacks_section(rows: Sequence[AttackRow]) -> str:
             ],
         ),
     ]
-    return section("Under attack", *parts, abstention_table(rows))
+    tables.append(abstention_table(rows))
+    return section("Under attack", *parts, folded("Figures of all attacks", "\n".join(tables)))
+
+
+def attacks_chart(
+    clean: CleanAccuracy | None, rows: Sequence[AttackRow], worst: WorstCase | None
+) -> str:
+    """Return robust accuracy by attack, of the worst restart where there are several."""
+    names = [row.attack for row in rows]
+    noiseless = [robust(row.worst_noiseless or row.noiseless) for row in rows]
+    noisy = [robust(row.worst_noisy or row.noisy) for row in rows]
+    if clean is not None:
+        names, noiseless = ["no attack", *names], [clean.noiseless, *noiseless]
+        noisy = [clean.voted, *noisy]
+    if worst is not None:
+        names, noiseless = [*names, "all black-box attacks"], [*noiseless, worst.noiseless]
+        noisy = [*noisy, worst.noisy]
+    title = "Robust accuracy by attack; the tables below have the figures"
+    curves = [curve_of("without noise", noiseless), curve_of("with noise and votes", noisy)]
+    return row_chart("attacks", title, names, curves)
+
+
+def robust(score: Score | None) -> Share | None:
+    """Return the robust accuracy of a score, if there is one."""
+    return None if score is None else score.robust_accuracy
+
+
+def curve_of(name: str, shares: Sequence[Share | None]) -> Curve:
+    """Return the shares of a condition, row by row; a row may have none."""
+    points = [
+        Point(row, share.share, *share.interval)
+        for row, share in enumerate(shares)
+        if share is not None
+    ]
+    return Curve(name, points)
 
 
 def scores_table(
@@ -162,4 +211,5 @@ def bills_section(report: Report) -> str:
                 bills = (attack.queries, attack.votes, verification.queries, verification.votes)
                 rows.append((f"{row.attack}, {name}", *(f"{count:,}" for count in bills)))
     head = ("", "attack: queries", "votes", "verification: queries", "votes")
-    return section("Queries", table("Asked of the target", head, rows)) if rows else ""
+    queries = table("Asked of the target", head, rows)
+    return section("Queries", folded("Figures", queries)) if rows else ""

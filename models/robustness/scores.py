@@ -104,6 +104,8 @@ def is_clearly_more_often_right(first: NDArray[np.bool_], second: NDArray[np.boo
 
 
 def as_percent(share: Share) -> str:
-    """Return a share in per cent with its interval."""
+    """Return a share in per cent with its interval; there is none of no samples."""
+    if share.of == 0:
+        return "of no sample"
     low, high = (100 * end for end in share.interval)
     return f"{100 * share.share:.1f} % [{low:.1f}, {high:.1f}]"

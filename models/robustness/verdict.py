@@ -1,6 +1,16 @@
 """The verdict in words: does the noise really help?"""
 
-from models.robustness.report import AttackRow, Report, Verdict, WorstCase
+from collections.abc import Sequence
+
+from models.robustness.checks import LABELS
+from models.robustness.report import (
+    AttackRow,
+    Check,
+    CleanAccuracy,
+    Report,
+    Verdict,
+    WorstCase,
+)
 from models.robustness.scores import CLAIM_P, as_percent
 from models.statistics import mcnemar_p_value
 
@@ -18,6 +28,8 @@ def verdict_of(report: Report) -> Verdict:
     failed = [check for check in report.checks if check.passed is False]
     if worst is None or report.clean is None:
         return Verdict(answer="no verdict", sentences=("The assessment is not complete.",))
+    if report.clean.noiseless.count == 0 or report.clean.stably_right.count == 0:
+        return Verdict(answer="no verdict", sentences=(nothing_to_attack(report.clean, failed),))
     if failed:
         return Verdict(
             answer="no verdict",
@@ -33,6 +45,16 @@ def verdict_of(report: Report) -> Verdict:
     sentences += [luck(report), skipped(report)]
     return Verdict.model_validate(
         {"answer": answer, "sentences": tuple(text for text in sentences if text)}
+    )
+
+
+def nothing_to_attack(clean: CleanAccuracy, failed: Sequence[Check]) -> str:
+    """Return why no attack could show anything."""
+    which = "with noise and votes" if clean.noiseless.count else "even without noise"
+    details = "".join(f" {check.detail}." for check in failed if check.name == LABELS)
+    return (
+        f"No verdict: of the {clean.noiseless.of} samples the target answers none right {which}, "
+        f"so none could be attacked.{details}"
     )
 
 
@@ -157,6 +179,11 @@ def power(worst: WorstCase) -> str:
     """Return which gain the number of samples could show at all."""
     samples = worst.paired.samples
     needed = next(count for count in range(1, 100) if mcnemar_p_value(count, 0) < CLAIM_P)
+    if samples < needed:
+        return (
+            f"With {samples} samples no gain, however large, can reach p < {CLAIM_P:g}: that takes "
+            f"{needed} samples at least."
+        )
     return (
         f"With {samples} samples no gain below {100 * needed / samples:.1f} points can reach "
         f"p < {CLAIM_P:g}."

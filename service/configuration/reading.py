@@ -43,7 +43,7 @@ SHOWN_DEFAULTS = {
     "slots": "cores allowed by affinity and cgroup quota",
     "api_keys": "none",
     "internal_token": "random",
-    "jobs_dir": "`~/.local/share/noisevote/jobs`",
+    "jobs_dir": "`~/.local/share/noisevote/jobs-` and a digest of where it is installed",
 }
 """Defaults that hang on the machine, or say too little by themselves."""
 

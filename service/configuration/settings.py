@@ -3,6 +3,8 @@
 ``service/configuration/reading.py`` reads them.
 """
 
+import hashlib
+import os
 from pathlib import Path
 
 from pydantic import Field, HttpUrl, SecretStr
@@ -13,13 +15,20 @@ from models.cores import allowed_cores
 from service.configuration.keys import KeyDigest, KeyName, new_secret
 from service.log.output import LogFormat, LogLevel
 
+INSTALLED = Path(__file__).resolve().parents[2]
+"""Where this installation lies."""
+
 
 def user_jobs_dir() -> Path:
-    """Return the folder of the jobs in the user's home, or here if there is no home."""
+    """Return the folder of the jobs in the user's home, or here if there is no home.
+
+    Each installation has its own: another clone has other checkpoints under the same names.
+    """
+    name = f"jobs-{hashlib.sha256(os.fsencode(INSTALLED)).hexdigest()[:8]}"
     try:
-        return Path.home() / ".local" / "share" / "noisevote" / "jobs"
+        return Path.home() / ".local" / "share" / "noisevote" / name
     except RuntimeError:
-        return Path("jobs")
+        return Path(name)
 
 
 class Settings(BaseSettings):
@@ -57,7 +66,7 @@ class Settings(BaseSettings):
         traces_endpoint: address of a collector of OpenTelemetry traces over HTTP, like
             ``http://127.0.0.1:4318/v1/traces``; needs the extra ``otel``.
         jobs_dir: folder of the assessments, on a disk of this machine; made for the first one.
-            Processes that share it share one worker.
+            Processes that share it share one worker. By default each installation has its own.
         data_dir: folder of the data sets whose images can be attacked; by default
             ``~/.cache/noisevote/data``.
         max_jobs: assessments that are kept, until they are deleted.

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from models.card import Card
 from models.checkpoint import Checkpoint
-from models.data_files import without_downloads
-from models.datasets import DATASETS
+from models.data_files import DATA_DIR_VARIABLE, without_downloads
+from models.datasets import DATASETS, data_dir
 from models.errors import DataError, InputError, LimitError
 from models.robustness.samples import Samples, samples_for
 from service.configuration.settings import Settings
@@ -73,8 +73,9 @@ def known_samples(
     except DataError as error:
         log.warning("data set %s cannot be used: %s", dataset, error)
         raise InputError(
-            f"the data set {dataset} is not in the server's data directory, or not as its official "
-            "files have it; send inputs and labels instead",
+            f"the data set {dataset} is not in {data_dir(settings.data_dir)}, or not as its "
+            f"official files have it; put these there, name their folder in {DATA_DIR_VARIABLE} "
+            "and start the server again, or send inputs and labels instead",
             "dataset",
         ) from error
     except InputError as error:

@@ -14,6 +14,7 @@ from models.cost import Hardware, cost_of
 from models.errors import InputError, LimitError
 from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
 from models.pictures import is_small_png
+from models.statistics import fewest_votes_to_be_sure
 from models.stopping import StopRule, bounded_boundary
 from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
 from service.configuration.settings import Settings
@@ -183,10 +184,7 @@ class Predictor:
             seed=votes.seed,
             fingerprint=prepared.fingerprint,
             guarantee=prepared.guarantee,
-            predictions=[
-                prediction_of(result, checkpoint.card, cost_body(result, prepared))
-                for result in answer.results
-            ],
+            predictions=[prediction_of(result, prepared) for result in answer.results],
             timing_ms=timing_of(answer, time.monotonic() - prepared.began),
         )
         if self._watch is not None:
@@ -249,11 +247,18 @@ def cost_body(result: VoteResult, prepared: Prepared) -> CostBody | None:
     )
 
 
-def prediction_of(result: VoteResult, card: Card, cost: CostBody | None) -> Prediction:
+def abstains_below(result: VoteResult, votes: VoteRequest) -> int | None:
+    """Return how many votes are needed not to abstain, where the test holds."""
+    if result.abstain is None:
+        return None
+    return 1 if votes.is_noiseless else fewest_votes_to_be_sure(votes.alpha)
+
+
+def prediction_of(result: VoteResult, prepared: Prepared) -> Prediction:
     """Return a result as it stands in a reply."""
     return Prediction(
         mode=result.mode,
-        label=card.labels[result.mode],
+        label=prepared.checkpoint.card.labels[result.mode],
         vote_counts=list(result.vote_counts),
         votes_cast=result.votes_cast,
         stopped_by=result.stopped_by,
@@ -261,7 +266,8 @@ def prediction_of(result: VoteResult, card: Card, cost: CostBody | None) -> Pred
         interval=result.interval,
         p_value=result.p_value,
         abstain=result.abstain,
-        cost=cost,
+        abstains_below=abstains_below(result, prepared.votes),
+        cost=cost_body(result, prepared),
     )
 
 

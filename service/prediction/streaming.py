@@ -139,6 +139,7 @@ class VoteStream:
                 agreement=float(counts[mode] / counts.sum()),
                 intervals=list(zip(state.lower.tolist(), state.upper.tolist(), strict=True)),
                 is_decided=state.is_decided.tolist(),
+                is_sure=state.is_sure.tolist(),
             )
 
     async def _stop(self) -> None:

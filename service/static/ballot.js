@@ -1,5 +1,7 @@
 /** One network's votes on the drawing: shown one by one, with what can be said at each. */
 
+import { about } from "./networks.js";
+
 /** Milliseconds from one vote to the next, and for all of them at most. */
 const VOTE_MS = 70;
 const ALL_MS = 4000;
@@ -31,15 +33,21 @@ export class Ballot {
   /** Empty the ballot and say why. */
   clear(card, reason) {
     cancelAnimationFrame(this.frame);
+    this.finish?.(null);
     this.find(".about").textContent = card ? about(card) : "";
     this.labels = card?.labels ?? [];
-    this.root.classList.remove("is-decided", "is-done");
+    this.root.classList.remove("is-sure", "is-done");
     this.find(".mode").textContent = "";
-    this.find(".verdict").textContent = reason;
+    this.say(reason);
     this.find(".reading").textContent = "";
     this.find(".tape").replaceChildren();
     this.find(".gauge").hidden = true;
     this.find(".bars").replaceChildren(...this.labels.map(bar));
+  }
+
+  /** Say what it waits for. */
+  say(reason) {
+    this.find(".verdict").textContent = reason;
   }
 
   /** Get ready for the votes of a request. */
@@ -52,6 +60,7 @@ export class Ballot {
     this.waiting = [];
     this.shown = 0;
     this.decidedAt = null;
+    this.isSure = false;
     this.answer = null;
     this.pace = Math.min(VOTE_MS, ALL_MS / votes);
     this.last = performance.now();
@@ -68,13 +77,19 @@ export class Ballot {
         fellOn,
         interval: event.intervals[index],
         isDecided: event.is_decided[index],
+        isSure: event.is_sure[index],
       });
     });
   }
 
-  /** Take the answer; it is shown after the last vote. */
-  end(prediction) {
+  /**
+   * Take the answer; it is shown after the last vote.
+   * @param {object} prediction
+   * @param {object | null} guarantee of the stop rule
+   */
+  end(prediction, guarantee) {
     this.answer = prediction;
+    this.guarantee = guarantee;
   }
 
   #turn() {
@@ -91,9 +106,10 @@ export class Ballot {
     });
   }
 
-  #count({ fellOn, isDecided }) {
+  #count({ fellOn, isDecided, isSure }) {
     this.counts[fellOn] += 1;
     this.shown += 1;
+    this.isSure = isSure;
     if (isDecided && this.decidedAt === null) this.decidedAt = this.shown;
     if (this.shown > TAPE) return;
     const item = document.createElement("li");
@@ -115,9 +131,9 @@ export class Ballot {
     for (const item of this.find(".tape").children) {
       item.classList.toggle("is-mode", Number(item.dataset.class) === mode);
     }
-    this.root.classList.toggle("is-decided", this.decidedAt !== null);
+    this.root.classList.toggle("is-sure", this.isSure);
     this.#gauge(most / this.shown, interval);
-    this.find(".verdict").textContent = `${this.shown} of ${this.votes} votes${this.#decision()}`;
+    this.say(`${this.shown} of ${this.votes} votes${this.#decision()}`);
   }
 
   #gauge(agreement, interval) {
@@ -130,38 +146,46 @@ export class Ballot {
     this.find(".reading").textContent = `agreement ${agreement.toFixed(2)}, interval ${low} to ${high}`;
   }
 
+  /** Say from which vote on the rest could not change the mode: that is what decided means. */
   #decision() {
     if (this.decidedAt === null) return "";
     const left = this.votes - this.decidedAt;
     return left === 0
-      ? "; decided by the last one"
+      ? "; open until the last one"
       : `; decided at vote ${this.decidedAt}: the ${left} left could not change it`;
   }
 
-  #conclude() {
-    const { label, votes_cast: cast, stopped_by: by, interval, abstain } = this.answer;
-    this.root.classList.add("is-done");
-    if (interval !== null) this.#gauge(this.answer.agreement, interval);
-    const p = this.answer.p_value;
-    const doubt = abstain ? ` The top two may be equally likely (p = ${p.toPrecision(2)}).` : "";
-    const early = by === "full" ? "" : `, stopped by the rule ${by}`;
-    this.find(".verdict").textContent =
-      `${cast} of ${this.votes} votes${early}${by === "bounded" ? "" : this.#decision()}.${doubt}`;
-    this.finish(`${this.title}: ${label}, agreement ${this.answer.agreement.toFixed(2)}.${doubt}`);
+  /** Say why the voting ended before N, if it did. */
+  #ending() {
+    const { stopped_by: by } = this.answer;
+    if (by === "full") return this.#decision();
+    if (by === "exact") return `, stopped by the rule exact${this.#decision()}`;
+    const where = by === "calibrated" ? " on such drawings" : "";
+    return `, stopped by the rule ${by}: all ${this.votes} would have another mode with a chance of
+      ${this.guarantee.delta} at most${where}`;
   }
-}
 
-/** Return the sigma that a network was trained at; of one for each layer, the largest. */
-export function sigmaOfTraining(card) {
-  const sigma = card.noise.sigma_train;
-  return typeof sigma === "number" ? sigma : Math.max(...Object.values(sigma));
-}
+  /** Say why the mode is no sure one, if it is not. */
+  #doubt() {
+    if (this.isSure) return "";
+    const { p_value: p, abstain, abstains_below: fewest } = this.answer;
+    if (abstain && this.shown < fewest) {
+      return ` Fewer than ${fewest} votes always abstain: even if all agree, it may be chance.`;
+    }
+    return ` The top two may be equally likely${p === null ? "" : ` (p = ${p.toPrecision(2)})`}.`;
+  }
 
-/** Return what a network is, in a few words. */
-function about(card) {
-  const { kind } = card.noise;
-  const sigma = sigmaOfTraining(card);
-  return sigma > 0 ? `${card.name}, trained at ${kind} noise of sigma ${sigma}` : card.name;
+  #conclude() {
+    const { label, votes_cast: cast, interval, abstain, agreement } = this.answer;
+    // Once all votes are cast the test for their number holds; after an early stop the running one.
+    if (abstain !== null) this.isSure = !abstain;
+    this.root.classList.toggle("is-sure", this.isSure);
+    this.root.classList.add("is-done");
+    if (interval !== null) this.#gauge(agreement, interval);
+    const doubt = this.#doubt();
+    this.say(`${cast} of ${this.votes} votes${this.#ending()}.${doubt}`);
+    this.finish(`${this.title}: ${label}, agreement ${agreement.toFixed(2)}.${doubt}`);
+  }
 }
 
 /** Return a class's row. */

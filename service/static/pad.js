@@ -22,6 +22,10 @@ function drawStrokes(context, strokes, ink) {
   context.lineCap = context.lineJoin = "round";
   for (const stroke of strokes) {
     context.beginPath();
+    if (stroke.length === 1) {
+      context.arc(...stroke[0], PEN / 2, 0, 2 * Math.PI); // a line of no length paints nothing
+      context.fill();
+    }
     context.moveTo(...stroke[0]);
     for (const point of stroke) context.lineTo(...point);
     context.stroke();
@@ -41,10 +45,11 @@ export class Pad {
     this.cursor = [SIZE / 2, SIZE / 2];
     this.isDown = false;
     this.isKeyboard = false;
+    this.pointer = null;
     canvas.addEventListener("pointerdown", (event) => this.#begin(event));
     canvas.addEventListener("pointermove", (event) => this.#go(event));
     for (const end of ["pointerup", "pointercancel"]) {
-      canvas.addEventListener(end, () => this.#end());
+      canvas.addEventListener(end, (event) => this.#end(event));
     }
     canvas.addEventListener("keydown", (event) => this.#key(event));
     canvas.addEventListener("blur", () => this.#leave());
@@ -114,8 +119,9 @@ export class Pad {
   }
 
   #begin(event) {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || (this.isDown && !this.isKeyboard)) return; // one finger draws
     event.preventDefault();
+    this.pointer = event.pointerId;
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
     this.isKeyboard = false;
@@ -125,7 +131,7 @@ export class Pad {
   }
 
   #go(event) {
-    if (!this.isDown || this.isKeyboard) return;
+    if (!this.#draws(event)) return;
     const stroke = this.strokes.at(-1);
     const events = event.getCoalescedEvents?.() ?? [];
     for (const passed of events.length ? events : [event]) {
@@ -136,8 +142,12 @@ export class Pad {
     this.#changed(true);
   }
 
-  #end() {
-    if (!this.isDown || this.isKeyboard) return;
+  #draws(event) {
+    return this.isDown && !this.isKeyboard && event.pointerId === this.pointer;
+  }
+
+  #end(event) {
+    if (!this.#draws(event)) return;
     this.isDown = false;
     this.#changed(false);
   }

@@ -1,15 +1,22 @@
 /** The try-it page: one drawing, three networks, and the votes that each casts on it. */
 
-import { Ballot, sigmaOfTraining } from "./ballot.js";
+import { Ballot } from "./ballot.js";
 import { showCosts } from "./cost.js";
 import { EXAMPLES } from "./examples.js";
+import {
+  calibratedFor,
+  isCalibrated,
+  readsPictures,
+  reasonAgainst,
+  rolesOf,
+  sigmaOfTraining,
+} from "./networks.js";
 import { Pad } from "./pad.js";
-import { cards, curl, Refusal, stream, useKey } from "./service.js";
+import { cards, curl, patientStream, Refusal, useKey } from "./service.js";
 
-/** Milliseconds after the last stroke before the votes are asked for. */
+/** Milliseconds after the last stroke, or the last change of a setting, before votes are asked for. */
 const PAUSE_MS = 700;
-const READS_PICTURES = "mnist_digit-1";
-const READS_STROKES = "mnist_strokes-1";
+const SETTLE_MS = 400;
 
 const at = (id) => document.getElementById(id);
 const form = at("settings");
@@ -24,45 +31,35 @@ let current = new AbortController();
 let pause = null;
 let seedIsAllowed = true;
 let answers = {};
+/** What is waited for before votes are asked for; nothing once they are. */
+let held = null;
 
 const pad = new Pad(at("pad"), ({ isDrawing, isWhole }) => {
   at("pad-hint").hidden = !pad.isEmpty;
-  clearTimeout(pause);
-  if (pad.isEmpty) reset();
-  else if (isWhole) vote();
+  hold(pad.isEmpty ? "Waits for a drawing." : "Waits for the end of the drawing.");
+  if (isWhole) vote();
   else if (!isDrawing) pause = setTimeout(vote, PAUSE_MS);
 });
 
-/** Return the card that each ballot is for, or null. */
-function chosen() {
-  const hardened = known.find((card) => card.name === at("checkpoint").value) ?? null;
-  const readsStrokes = known.filter((card) => card.input.preprocessing === READS_STROKES);
-  return {
-    hardened,
-    plain:
-      known.find(
-        (card) => card.network === hardened?.network && sigmaOfTraining(card) === 0,
-      ) ?? null,
-    strokes:
-      readsStrokes.find(
-        (card) => sigmaOfTraining(card) > 0 && card.noise.kind === hardened?.noise.kind,
-      ) ?? null,
-  };
-}
+const roles = () => rolesOf(known, at("checkpoint").value);
 
-/** Return the body of the request for one ballot. */
-function bodyFor(name, card) {
-  const drawing = name === "strokes" ? { strokes: pad.strokes } : { image: pad.picture() };
-  const options = {
-    checkpoint: card.name,
-    noise: chosen().hardened.noise.kind,
+/** Return what is asked of every network. */
+function options() {
+  const asked = {
+    noise: roles().hardened.card?.noise.kind,
     sigma: at("sigma").valueAsNumber,
     votes: at("votes").valueAsNumber,
     stop: at("stop").value,
     hardware: { latency: at("latency").valueAsNumber },
   };
-  if (seedIsAllowed) options.seed = at("seed").valueAsNumber;
-  return { ...options, ...drawing };
+  if (seedIsAllowed) asked.seed = at("seed").valueAsNumber;
+  return asked;
+}
+
+/** Return the body of the request for one ballot. */
+function bodyFor(name, card) {
+  const drawing = name === "strokes" ? { strokes: pad.strokes } : { image: pad.picture() };
+  return { checkpoint: card.name, ...options(), ...drawing };
 }
 
 /** Ask for the votes of one ballot and show them; return what there is to announce. */
@@ -70,34 +67,54 @@ async function fill(name, card, signal) {
   const ballot = ballots[name];
   const body = bodyFor(name, card);
   ballot.start(card, body.votes);
-  for await (const { name: kind, data } of stream(body, signal)) {
+  const busy = (seconds) => ballot.say(`The service is busy; asks again in ${seconds} s.`);
+  for await (const { name: kind, data } of patientStream(body, signal, busy)) {
+    if (signal.aborted) return null; // what had come in already is of an older drawing
     if (kind === "votes") {
       ballot.add(data);
     } else {
       const [prediction] = data.predictions;
       answers[name] = { cost: prediction.cost, seed: data.seed };
-      ballot.end(prediction);
+      ballot.end(prediction, data.guarantee);
     }
   }
+  if (!ballot.answer) throw new Error("the answer broke off");
   return ballot.done;
+}
+
+/** Ask for the votes of one ballot, or say why it is not asked. */
+async function ask(name, { card, reason }, signal) {
+  const against = card ? reasonAgainst(card, options()) : reason;
+  if (against) {
+    ballots[name].clear(card, against);
+    return null;
+  }
+  try {
+    return await fill(name, card, signal);
+  } catch (error) {
+    return complain(name, card, error, signal);
+  }
 }
 
 /** Cast votes on the drawing as it is, under the settings as they are. */
 async function vote() {
   clearTimeout(pause);
-  if (pad.isEmpty || !form.reportValidity()) return;
+  offerRules();
+  if (pad.isEmpty) return;
+  if (!form.checkValidity()) {
+    hold("Waits for settings that are allowed.");
+    return;
+  }
   current.abort();
   current = new AbortController();
   const { signal } = current;
   answers = {};
+  held = null;
   at("problem").textContent = "";
   at("status").textContent = "Casting votes.";
   showCall();
-  const asked = Object.entries(chosen()).filter(([, card]) => card !== null);
   const said = await Promise.all(
-    asked.map(([name, card]) =>
-      fill(name, card, signal).catch((error) => complain(name, card, error, signal)),
-    ),
+    Object.entries(roles()).map(([name, role]) => ask(name, role, signal)),
   );
   if (signal.aborted) return;
   at("status").textContent = said.filter(Boolean).join(" ");
@@ -120,12 +137,15 @@ function complain(name, card, error, signal) {
   return null;
 }
 
-/** Empty all ballots. */
-function reset() {
+/** Drop what is under way and empty all ballots: what they showed holds no more. */
+function hold(reason) {
+  clearTimeout(pause);
   current.abort();
+  if (held === reason) return;
+  held = reason;
   answers = {};
-  for (const [name, card] of Object.entries(chosen())) {
-    ballots[name].clear(card, card ? "Waits for a drawing." : "No such network is served here.");
+  for (const [name, role] of Object.entries(roles())) {
+    ballots[name].clear(role.card, role.reason || reason);
   }
   at("status").textContent = "";
   showCost();
@@ -142,16 +162,16 @@ function showCost() {
 
 function showCall() {
   const name = at("call-of").value;
-  const card = chosen()[name];
-  at("copy").disabled = pad.isEmpty || !card;
-  at("call").textContent =
-    pad.isEmpty || !card ? "Draw a digit first." : curl(bodyFor(name, card));
+  const { card, reason } = roles()[name];
+  const against = held ?? (card ? reasonAgainst(card, options()) : reason);
+  at("copy").disabled = Boolean(against);
+  at("call").textContent = against || curl(bodyFor(name, card));
 }
 
 /** Say what SNR the sigma means. */
 function showSnr() {
   const sigma = at("sigma").valueAsNumber;
-  const additive = chosen().hardened?.noise.kind === "additive";
+  const additive = options().noise === "additive";
   let text = `${(-20 * Math.log10(sigma)).toFixed(1).replace("-0.0", "0.0")} dB`;
   if (!(sigma >= 0)) text = "–";
   else if (sigma === 0) text = "no noise";
@@ -159,10 +179,22 @@ function showSnr() {
   at("snr").textContent = text.replace("-", "\u2212");
 }
 
-function settled() {
+/** Take a setting that has changed: the votes shown are of older ones. */
+function changed() {
+  at("problem").textContent = "";
+  held = null; // another network has another card
+  hold(pad.isEmpty ? "Waits for a drawing." : "Waits for the settings.");
   showSnr();
-  if (pad.isEmpty) reset();
-  else vote();
+  pause = setTimeout(vote, SETTLE_MS);
+}
+
+/** Offer the rule `calibrated` where the chosen network has a margin for it. */
+function offerRules() {
+  const { card } = roles().hardened;
+  const option = form.querySelector('[value="calibrated"]');
+  option.disabled = !card || !isCalibrated(card, options());
+  option.textContent = `calibrated: ${card ? calibratedFor(card) : "no network"}`;
+  if (option.disabled && option.selected) at("stop").value = "full";
 }
 
 function newSeed() {
@@ -198,57 +230,54 @@ function wire() {
   at("call-of").addEventListener("change", showCall);
   at("new-seed").addEventListener("click", () => {
     newSeed();
-    settled();
+    changed();
   });
-  at("sigma-slider").addEventListener("input", ({ target }) => {
-    at("sigma").value = target.value;
-    showSnr();
-  });
-  at("sigma").addEventListener("input", ({ target }) => {
-    at("sigma-slider").value = target.value;
-    showSnr();
-  });
-  form.addEventListener("change", ({ target }) => {
+  form.addEventListener("input", ({ target }) => {
     if (target === at("checkpoint")) useSigmaOfTraining();
-    settled();
+    if (target === at("sigma-slider")) at("sigma").value = target.value;
+    if (target === at("sigma")) at("sigma-slider").value = target.value;
+    changed();
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     vote();
   });
-  at("latency").addEventListener("change", settled);
+  at("latency").addEventListener("input", changed);
   at("energy").addEventListener("input", showCost);
 }
 
-/** Set the noise to the one that the network was hardened for. */
+/** Set the noise to the one that the network was trained for, as a request without sigma has it. */
 function useSigmaOfTraining() {
-  const { hardened } = chosen();
-  const sigma = hardened ? sigmaOfTraining(hardened) : 0;
-  if (sigma > 0) at("sigma").value = at("sigma-slider").value = sigma;
+  const { card } = roles().hardened;
+  if (card) at("sigma").value = at("sigma-slider").value = sigmaOfTraining(card);
 }
 
-/** Let the user enter an API key if it is one that is missing. */
+/** Let the user enter an API key if it is one that is missing; a link could not send it. */
 function askForKeyIf(error) {
-  if (error instanceof Refusal && error.code === "unauthorized") at("key-form").hidden = false;
+  if (!(error instanceof Refusal && error.code === "unauthorized")) return;
+  at("key-form").hidden = false;
+  at("list").removeAttribute("href");
+  at("list").textContent = "Checkpoints (with a key)";
 }
 
 /** List the networks, and wait for a drawing. */
 async function list() {
-  at("problem").textContent = "";
   try {
-    const { cards: found, standard } = await cards();
+    const { cards: found, standard, listedAt } = await cards();
     known = found;
-    const readsPictures = found.filter((card) => card.input.preprocessing === READS_PICTURES);
-    const names = readsPictures.map(({ name }) => name);
+    const names = found.filter(readsPictures).map(({ name }) => name);
     at("checkpoint").replaceChildren(...names.map((name) => new Option(name, name)));
     if (names.includes(standard)) at("checkpoint").value = standard;
     useSigmaOfTraining();
     at("key-form").hidden = true;
+    at("list").href = listedAt;
+    at("list").textContent = "Checkpoints";
+    changed();
   } catch (error) {
+    changed();
     askForKeyIf(error);
     at("problem").textContent = `The networks cannot be listed: ${error.message}.`;
   }
-  settled();
 }
 
 function begin() {

@@ -1,6 +1,9 @@
 /** The service over HTTP: the same public interface that everybody else uses. */
 
 const KEPT = "noisevote-api-key";
+/** How often a busy service is asked, and the longest wait between. */
+const MOST_TRIES = 6;
+const MOST_WAIT_S = 60;
 
 /** Send this API key from now on, until the tab is closed. */
 export function useKey(key) {
@@ -15,11 +18,15 @@ function authorization() {
 
 /** What the service said when it refused. */
 export class Refusal extends Error {
-  /** @param {{code: string, message: string, field?: string}} error */
-  constructor(error) {
+  /**
+   * @param {{code: string, message: string, field?: string}} error
+   * @param {number} [retryAfter] seconds after which it may be asked again; NaN if it does not say
+   */
+  constructor(error, retryAfter = NaN) {
     super(error.message);
     this.code = error.code;
     this.field = error.field;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -31,15 +38,19 @@ async function refuse(response) {
   } catch {
     // Not of the service: a proxy's own page.
   }
-  throw new Refusal(error);
+  throw new Refusal(error, Number.parseFloat(response.headers.get("Retry-After")));
 }
 
-/** Return the cards of all checkpoints that read a drawing, and the default's name. */
+/**
+ * Return the cards of all checkpoints, the default's name, and where their list can be read: a link
+ * sends no key, so with a key it is the list that was read with it.
+ */
 export async function cards() {
   const headers = authorization();
   const response = await fetch("checkpoints", { headers });
   if (!response.ok) await refuse(response);
-  const { checkpoints } = await response.json();
+  const listed = await response.blob();
+  const { checkpoints } = JSON.parse(await listed.text());
   const found = await Promise.all(
     checkpoints.map(async ({ name }) => {
       const card = await fetch(`checkpoints/${encodeURIComponent(name)}`, { headers });
@@ -49,6 +60,7 @@ export async function cards() {
   return {
     cards: found.filter((card) => card !== null),
     standard: checkpoints.find((summary) => summary.is_default)?.name,
+    listedAt: headers.Authorization ? URL.createObjectURL(listed) : "checkpoints",
   };
 }
 
@@ -58,7 +70,7 @@ export async function cards() {
  * @param {AbortSignal} signal
  * @returns {AsyncGenerator<{name: string, data: object}>}
  */
-export async function* stream(body, signal) {
+async function* stream(body, signal) {
   const response = await fetch("predict/stream", {
     method: "POST",
     headers: { "Content-Type": "application/json", ...authorization() },
@@ -80,6 +92,35 @@ export async function* stream(body, signal) {
       yield { name, data: JSON.parse(data) };
     }
   }
+}
+
+/**
+ * Post a prediction, again and again while the service asks to come back; yield its events.
+ * @param {object} body of the request
+ * @param {AbortSignal} signal
+ * @param {(seconds: number) => void} onWait called before each wait
+ */
+export async function* patientStream(body, signal, onWait) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      yield* stream(body, signal);
+      return;
+    } catch (error) {
+      const seconds = Math.max(1, error.retryAfter);
+      if (!(seconds <= MOST_WAIT_S) || tries === MOST_TRIES) throw error;
+      onWait(seconds);
+      await wait(seconds, signal);
+    }
+  }
+}
+
+/** Wait some seconds, or until the signal. */
+async function wait(seconds, signal) {
+  await new Promise((resolve) => {
+    setTimeout(resolve, seconds * 1000);
+    signal.addEventListener("abort", resolve, { once: true });
+  });
+  signal.throwIfAborted();
 }
 
 /** Return the command that posts a body; safe to paste into a POSIX shell, and holds no key. */

@@ -61,6 +61,9 @@ class Prediction(BaseModel):
             for, as the fixed-N statistics do not hold for other stop rules.
         p_value: of "the top two classes are equally likely"; null like the interval.
         abstain: whether p_value is above alpha; null like the interval.
+        abstains_below: votes below which it is true however they fall: even if all agree, their
+            p-value is above alpha (6 for 0.05, 11 for 0.001; 1 without noise); null like the
+            interval.
         cost: of the votes cast; null unless the request names its hardware.
     """
 
@@ -73,6 +76,7 @@ class Prediction(BaseModel):
     interval: tuple[float, float] | None
     p_value: float | None
     abstain: bool | None
+    abstains_below: int | None
     cost: CostBody | None = None
 
 
@@ -214,6 +218,8 @@ class VotesEvent(BaseModel):
             led then; they hold for whoever watches and stops at any time.
         is_decided: after each of these votes, whether no outcome of the votes left can change the
             mode.
+        is_sure: after each of these votes, whether the class that led then leads the second beyond
+            chance, at the request's alpha, for whoever watches and stops at any time.
     """
 
     input: int
@@ -225,3 +231,4 @@ class VotesEvent(BaseModel):
     agreement: float
     intervals: list[tuple[float, float]]
     is_decided: list[bool]
+    is_sure: list[bool]

@@ -119,7 +119,11 @@ class PredictRequest(BaseModel):
         default=0.001, gt=0, lt=1, description="Chance of another mode than N votes have."
     )
     alpha: float = Field(
-        default=0.05, gt=0, lt=1, description="Level of the interval and of the abstain test."
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="Level of the interval and of the "
+        "abstain test, which can come out from 6 votes on at 0.05 and from 11 at 0.001.",
     )
     seed: int | None = Field(
         default=None, ge=0, le=MAX_SEED, description="Of the noise; drawn and echoed if absent."

@@ -1,11 +1,14 @@
 """Intervals that hold at every vote at once, and the vote from which the mode stands."""
 
+from collections import defaultdict
+from itertools import compress
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.running import anytime_interval, running
+from models.running import anytime_interval, leads_surely, running
 from models.statistics import clopper_pearson
 from models.stopping import StopRule, is_decided, mode_of
 
@@ -70,5 +73,29 @@ def test_the_state_after_each_vote_is_that_of_the_votes_so_far(
         assert state.modes[index] == mode_of(counts)
         decided = is_decided(StopRule.EXACT, counts, len(votes) + left)
         assert state.is_decided[index] == decided
+        assert state.is_sure[index] == leads_surely(counts[np.newaxis], 0.05)[0]
         share = counts.max() / counts.sum()
         assert state.lower[index] <= share <= state.upper[index]
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.3])
+@pytest.mark.parametrize("chances", [(0.5, 0.5), (0.51, 0.49), (0.34, 0.33, 0.33), (0.4, 0.3, 0.3)])
+def test_somebody_who_watches_is_sure_of_a_wrong_class_no_more_often_than_alpha(
+    chances: tuple[float, ...], alpha: float
+) -> None:
+    places = {(0,) * len(chances): 1.0}  # chance of each count, with no mistake so far
+    for _ in range(40):
+        reached: defaultdict[tuple[int, ...], float] = defaultdict(float)
+        for counts, chance in places.items():
+            for fell_on, share in enumerate(chances):
+                after = (*counts[:fell_on], counts[fell_on] + 1, *counts[fell_on + 1 :])
+                reached[after] += chance * share
+        every = np.array(list(reached))
+        is_right = ~leads_surely(every, alpha) | (every.argmax(axis=1) == 0)
+        places = dict(compress(reached.items(), is_right))
+    assert 0 < 1 - sum(places.values()) <= alpha
+
+
+def test_a_guess_is_not_sure_and_a_quick_unanimous_answer_is() -> None:
+    counts = np.array([[5, 4, 4, 4, 3], [8, 0, 0, 0, 0], [5, 0, 0, 0, 0], [11, 9, 0, 0, 0]])
+    assert leads_surely(counts, 0.05).tolist() == [False, True, False, False]

@@ -107,3 +107,13 @@ def test_interval_of_a_difference_is_that_of_newcombes_example() -> None:
 def test_score_interval_is_that_of_scipy(share: tuple[int, int], alpha: float) -> None:
     expected = stats.binomtest(*share).proportion_ci(1 - alpha, method="wilson")
     assert wilson_interval(*share, alpha) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+@given(st.integers(1, 40), st.floats(1e-9, 0.999))
+def test_so_few_votes_abstain_even_if_all_agree(votes: int, alpha: float) -> None:
+    unanimous = fixed_votes_statistics(np.array([votes, 0, 0]), alpha)
+    assert unanimous.abstain == (votes < fewest_votes_to_be_sure(alpha))
+
+
+def test_the_fewest_votes_of_common_levels_are_those_of_the_documents() -> None:
+    assert [fewest_votes_to_be_sure(alpha) for alpha in (0.05, 0.01, 0.001)] == [6, 8, 11]

@@ -86,7 +86,7 @@ def test_predict_prints_the_mode_its_votes_and_what_they_mean(drawing: Path) -> 
     )
     assert lines[1] == "    7    20 " + "█" * 40
     assert lines[2].startswith("  agreement 1.00, one vote falls on the mode with chance 0.")
-    assert lines[2].endswith(" to 1.00; decided (p = 1.9e-06)")
+    assert lines[2].endswith(" to 1.00; sure (p = 1.9e-06)")
 
 
 def test_an_early_stop_prints_no_statistics(drawing: Path) -> None:

@@ -56,6 +56,7 @@ async def test_a_reply_has_every_field_and_nothing_else(client: httpx.AsyncClien
         "interval": prediction["interval"],
         "p_value": prediction["p_value"],
         "abstain": False,
+        "abstains_below": 6,
         "cost": None,
     }
     assert len(prediction["vote_counts"]) == 10
@@ -252,6 +253,24 @@ async def test_statistics_that_hold_for_full_votes_only_are_null_after_other_sto
         assert prediction["interval"] is None
         assert prediction["p_value"] is None
         assert prediction["abstain"] is None
+        assert prediction["abstains_below"] is None
+
+
+@pytest.mark.parametrize(("alpha", "fewest"), [(0.05, 6), (0.001, 11), (0.5, 2)])
+async def test_the_reply_says_from_how_many_votes_on_the_test_can_come_out(
+    client: httpx.AsyncClient, alpha: float, fewest: int
+) -> None:
+    for votes in (fewest - 1, fewest):
+        body: Json = {"inputs": [array(1)], "sigma": 0.1, "votes": votes, "alpha": alpha}
+        (prediction,) = (await ask(client, **body))["predictions"]
+        assert prediction["agreement"] == 1
+        assert prediction["abstain"] == (votes < fewest)
+        assert prediction["abstains_below"] == fewest
+
+
+async def test_without_noise_one_vote_is_enough_not_to_abstain(client: httpx.AsyncClient) -> None:
+    (prediction,) = (await ask(client, inputs=[array(1)], sigma=0, votes=1))["predictions"]
+    assert (prediction["abstain"], prediction["abstains_below"]) == (False, 1)
 
 
 async def test_alpha_sets_the_width_of_the_interval_and_when_to_abstain(

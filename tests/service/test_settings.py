@@ -1,5 +1,9 @@
 """Settings from environment and file: which holds, what is refused, what is documented."""
 
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -145,3 +149,25 @@ def test_a_new_key_fits_what_is_printed_for_the_settings_file(tmp_path: Path) ->
     assert key not in path.read_text()
     again = CliRunner().invoke(command_line, ["new-key", "carol"]).stdout
     assert again != output
+
+
+def test_another_clone_has_a_folder_of_jobs_of_its_own(tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    for package in ("models", "service"):
+        there = Path(__file__).parents[2] / package
+        shutil.copytree(there, clone / package, ignore=shutil.ignore_patterns("checkpoints"))
+    ask = "from service.configuration.settings import Settings; print(Settings().jobs_dir)"
+    outcomes = [
+        subprocess.run(
+            [sys.executable, "-c", ask],
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for root in (clone, clone, Path(__file__).parents[2])
+    ]
+    first, again, other = (Path(outcome) for outcome in outcomes)
+    assert first == again != other
+    assert first.parent == other.parent

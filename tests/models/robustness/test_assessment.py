@@ -20,7 +20,7 @@ def test_report_holds_all_that_the_plan_asks_for(report: Report) -> None:
     ]  # fmt: skip
     assert set(report.sweeps) == {"sigma", "votes", "epsilon", "queries"}
     assert [point.at for point in report.sweeps["sigma"]] == [0, 0, 0.05, 0.05, 0.1, 0.1]
-    assert len(report.checks) == 12
+    assert len(report.checks) == 13
     assert report.verdict is not None
     assert Report.model_validate_json(report.model_dump_json()) == report
 

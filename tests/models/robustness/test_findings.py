@@ -1,5 +1,6 @@
 """What a report says beside its counts: threats, abstentions, examples, and how far they carry."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -196,3 +197,53 @@ def test_page_says_what_was_assessed_and_what_the_names_mean() -> None:
         "wrong and not abstained", "a rise is no proof that the noise protects",
     ):  # fmt: skip
         assert text in page, text
+
+
+def test_labels_shifted_by_one_are_noticed_and_nothing_is_judged() -> None:
+    samples = line_samples(20)
+    shifted = replace(samples, labels=(samples.labels + 1) % 3)
+    report = assess(run_of(QUICK, samples=shifted), BLACK_BOX)
+    checks = {check.name: check for check in report.checks}
+    assert checks["labels"].passed is False
+    assert "would be if all labels were 1 lower" in checks["labels"].detail
+    assert checks["benign flips"].passed is None
+    assert checks["undefended"].passed is None
+    assert report.verdict is not None
+    assert report.verdict.answer == "no verdict"
+    assert "none could be attacked" in sentences(report)
+    assert "1 lower" in sentences(report)
+
+
+def test_labels_that_are_partly_shifted_fail_the_check_though_the_rest_is_right() -> None:
+    samples = line_samples(30)
+    wrong = np.where(np.arange(30) < 20, samples.labels + 1, samples.labels) % 3
+    report = assess(run_of(QUICK, samples=replace(samples, labels=wrong)), BLACK_BOX)
+    (check,) = (check for check in report.checks if check.name == "labels")
+    assert check.passed is False
+
+
+def test_a_report_shows_every_attack_in_a_chart_and_says_what_each_picture_is(
+    report: Report,
+) -> None:
+    page = html_report(report)
+    chart = page.partition('aria-labelledby="attacks-title"')[2].partition("</svg>")[0]
+    for each in report.attacks:
+        assert f">{each.attack}</text>" in chart
+    assert ">no attack</text>" in chart
+    assert ">all black-box attacks</text>" in chart
+    for picture in report.pictures:
+        for caption in (
+            f"sample: {picture.label}",
+            "perturbation, grey is none",
+            f"example: answered {picture.answered}",
+        ):
+            assert f"<figcaption>{caption}</figcaption>" in page
+
+
+def test_tables_are_folded_and_those_of_failed_checks_open() -> None:
+    samples = line_samples(5)
+    sound = html_report(assess(run_of(QUICK, samples=samples), BLACK_BOX))
+    wrong = replace(samples, labels=(samples.labels + 1) % 3)
+    unsound = html_report(assess(run_of(QUICK, samples=wrong), BLACK_BOX))
+    assert "<details open>" not in sound
+    assert re.search(r"<details open><summary>\d+ passed, [1-9]\d* failed", unsound)

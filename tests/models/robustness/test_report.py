@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from models.noise import NoiseKind
 from models.robustness.about import About, AboutSamples
-from models.robustness.figures import Curve, Point, line_chart
+from models.robustness.figures import Curve, Point, line_chart, row_chart
 from models.robustness.plan import Plan
 from models.robustness.report import Check, CleanAccuracy, Paired, Report, Share, WorstCase
 from models.robustness.report_html import html_report
@@ -113,6 +113,28 @@ def test_failed_check_takes_the_verdict_away_and_a_skipped_one_is_named() -> Non
     assert skipped.sentences[-1] == "Not checked: a name."
 
 
+def test_a_gain_that_no_number_of_right_answers_could_reach_is_not_named() -> None:
+    few = verdict_of(report_with(paired(2, 0, samples=5)))
+    assert (
+        "With 5 samples no gain, however large, can reach p < 0.01: that takes 8 samples at least."
+        in few.sentences
+    )
+    for samples in (1, 7, 8, 100):
+        said = " ".join(verdict_of(report_with(paired(0, 0, samples))).sentences)
+        assert all(float(points) <= 100 for points in re.findall(r"below ([\d.]+) points", said))
+
+
+@pytest.mark.parametrize("field", ["noiseless", "stably_right"])
+def test_nothing_is_judged_where_no_sample_could_be_attacked(field: str) -> None:
+    report = report_with(paired(20, 0))
+    assert report.clean is not None
+    clean = report.clean.model_copy(update={field: share(0)})
+    verdict = verdict_of(report.model_copy(update={"clean": clean}))
+    assert verdict.answer == "no verdict"
+    (sentence,) = verdict.sentences
+    assert "so none could be attacked" in sentence
+
+
 class Page(HTMLParser):
     """Collects tags and checks that they are closed in order."""
 
@@ -192,3 +214,16 @@ def test_chart_is_whole_and_has_a_title_and_a_mark_for_every_point(
         r'(?:x|y|x1|x2|y1|y2|cx|cy)="([-\d.]+)"', ElementTree.tostring(svg, "unicode")
     )
     assert all(0 <= float(number) <= 1000 for number in numbers)
+
+
+def test_chart_of_rows_marks_each_share_level_with_its_row() -> None:
+    points = [Point(0, 0.9, 0.8, 1.0), Point(1, 0.2, 0.1, 0.3)]
+    curves = [Curve("without", points), Curve("with", points[1:])]
+    svg = ElementTree.fromstring(row_chart("rows", HOSTILE, ("none", HOSTILE), curves))
+    assert svg[0].text == HOSTILE
+    names = [part.text for part in svg.iter("text")]
+    assert names[:2] == ["none", HOSTILE]
+    first, second = [float(mark.attrib["cy"]) for mark in svg.iter("circle")][:2]
+    between = [float(line.attrib["y1"]) for line in svg.iter("line")][1]
+    assert first < between < second
+    assert float(svg.attrib["viewBox"].split()[-1]) > second

@@ -88,7 +88,11 @@ FAULTS: dict[str, tuple[Json, str, str]] = {
     ),
     "data set that is not there": (
         {"inputs": None, "labels": None, "dataset": "mnist", "images": 5}, "dataset",
-        "not in the server's data directory",
+        "name their folder in NOISEVOTE_DATA_DIR",
+    ),
+    "data set whose folder is named": (
+        {"inputs": None, "labels": None, "dataset": "mnist", "images": 5}, "dataset",
+        "the data set mnist is not in /",
     ),
     "too many images": (
         {"inputs": None, "labels": None, "dataset": "mnist", "images": 21}, "images",

@@ -27,7 +27,7 @@ WATCH = """() => {
   new MutationObserver(() => window.seen.push([
     ballot.querySelector('.verdict').textContent,
     ballot.querySelector('.reading').textContent,
-    ballot.classList.contains('is-decided'),
+    ballot.classList.contains('is-sure'),
   ])).observe(ballot, {subtree: true, childList: true, characterData: true});
 }"""
 
@@ -80,9 +80,9 @@ class Visit:
         own = (self.origin + "/", "data:", "blob:")
         return [url for url in self.asked if not url.startswith(own)]
 
-    def wait_for_answers(self) -> None:
-        """Wait until every network has answered."""
-        expect(self.page.locator(".ballot.is-done")).to_have_count(3, timeout=30_000)
+    def wait_for_answers(self, ballots: int = 3) -> None:
+        """Wait until every network that is asked has answered."""
+        expect(self.page.locator(".ballot.is-done")).to_have_count(ballots, timeout=30_000)
         expect(self.page.locator("#status")).to_contain_text("agreement", timeout=30_000)
 
     def counts(self, ballot: int = 0) -> list[int]:
@@ -98,6 +98,19 @@ class Visit:
     def text(self, selector: str, ballot: int = 0) -> str:
         """Return what a part of a ballot says."""
         return self.page.locator(".ballot").nth(ballot).locator(selector).inner_text()
+
+    def example(self, digit: int) -> None:
+        """Draw an example."""
+        self.page.get_by_role("button", name=f"Example of a {digit}").click()
+
+    def choose(self, network: str) -> None:
+        """Choose a network."""
+        self.page.select_option("#checkpoint", network)
+
+    @property
+    def streams(self) -> int:
+        """How many predictions were asked for."""
+        return sum(url.endswith("/predict/stream") for url in self.asked)
 
     def watch(self) -> None:
         """Keep what the first ballot says from now on, in ``window.seen``."""

@@ -159,7 +159,7 @@ def test_the_reference_works_without_outside_requests(browser: Browser, server: 
 def test_the_picture_of_the_page_is_made_by_driving_it(
     browser: Browser, server: Server, tmp_path: Path
 ) -> None:
-    """``NOISEVOTE_WRITE_PICTURES=1`` writes the one that is kept."""
+    """``WRITE_PICTURES=1`` writes the one that is kept."""
     size = {"width": 1280, "height": 880}
     with Visit(browser, server, viewport=size, reduced_motion="reduce") as visit:
         visit.page.wait_for_selector("#checkpoint option", state="attached")
@@ -170,7 +170,7 @@ def test_the_picture_of_the_page_is_made_by_driving_it(
         visit.page.evaluate("scrollTo(0, 0)")
         visit.page.screenshot(path=tmp_path / "page.png")
     with Image.open(tmp_path / "page.png") as fresh:
-        if os.environ.get("NOISEVOTE_WRITE_PICTURES") == "1":
+        if os.environ.get("WRITE_PICTURES") == "1":
             fresh.convert("RGB").quantize(128).save(PICTURE, optimize=True)
         with Image.open(PICTURE) as kept:
             assert kept.size == fresh.size
@@ -182,6 +182,9 @@ def test_a_service_with_keys_lets_its_page_ask_for_one(browser: Browser) -> None
     keys = {"NOISEVOTE_API_KEYS": json.dumps({"tester": digest_of(key)})}
     with started(keys) as server, Visit(browser, server, viewport=DESK) as visit:
         expect(visit.page.locator("#key-form")).to_be_visible()
+        link = visit.page.locator("#list")
+        expect(link).to_have_text("Checkpoints (with a key)")
+        assert link.get_attribute("href") is None
         visit.page.get_by_label("This service asks for an API key").fill("another-key")
         visit.page.get_by_role("button", name="Use this key").click()
         expect(visit.page.locator("#problem")).to_contain_text("the API key is not known here")
@@ -199,3 +202,6 @@ def test_a_service_with_keys_lets_its_page_ask_for_one(browser: Browser) -> None
         visit.page.reload()
         visit.page.wait_for_selector("#checkpoint option", state="attached")
         assert visit.outside == []
+        link.click()
+        listed = json.loads(visit.page.locator("pre").inner_text())
+        assert "mnist_cnn-clean" in {one["name"] for one in listed["checkpoints"]}
