@@ -59,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            predictor.close()
             backend.close()
             operations.close()
 

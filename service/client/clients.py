@@ -11,7 +11,7 @@ as long as its ``Retry-After`` says. A prediction may be asked for twice: it cha
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
@@ -30,11 +30,16 @@ class BaseClient:
     Args:
         retry: how often to ask again.
         api_key: sent as a bearer token, if the service asks for one.
+        headers: further ones, sent with every request.
     """
 
-    def __init__(self, retry: Retry, api_key: str | None) -> None:
+    def __init__(
+        self, retry: Retry, api_key: str | None, headers: Mapping[str, str] | None
+    ) -> None:
         self._retry = retry
-        self._headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._headers = dict(headers or {})
+        if api_key is not None:
+            self._headers["Authorization"] = f"Bearer {api_key}"
 
     def _posted(self, asked: PredictRequest) -> dict[str, Any]:
         content = asked.model_dump_json(exclude_unset=True)
@@ -47,6 +52,7 @@ class Client(BaseClient):
     Args:
         base_url: of the service.
         api_key: if it asks for one.
+        headers: further ones, sent with every request.
         timeout_s: for one attempt.
         retry: how often to ask again.
         pause: waits; to be replaced where time is not to pass.
@@ -57,11 +63,12 @@ class Client(BaseClient):
         base_url: str,
         *,
         api_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
         retry: Retry = Retry(),
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        super().__init__(retry, api_key)
+        super().__init__(retry, api_key, headers)
         self._pause = pause
         self._http = httpx.Client(base_url=base_url, headers=self._headers, timeout=timeout_s)
 
@@ -146,6 +153,7 @@ class AsyncClient(BaseClient):
     Args:
         base_url: of the service.
         api_key: if it asks for one.
+        headers: further ones, sent with every request.
         timeout_s: for one attempt.
         retry: how often to ask again.
         pause: waits; to be replaced where time is not to pass.
@@ -157,12 +165,13 @@ class AsyncClient(BaseClient):
         base_url: str,
         *,
         api_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout_s: float = 60.0,
         retry: Retry = Retry(),
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        super().__init__(retry, api_key)
+        super().__init__(retry, api_key, headers)
         self._pause = pause
         self._http = httpx.AsyncClient(
             base_url=base_url, headers=self._headers, timeout=timeout_s, transport=transport

@@ -37,12 +37,14 @@ class Retry:
     Attributes:
         attempts: requests in all, the first one included.
         first_wait_s: before the second; every further wait is twice as long.
-        longest_wait_s: no wait is longer; a service that asks for more has failed.
+        longest_wait_s: no wait is longer.
+        longest_asked_s: a service that asks for a longer wait has failed.
     """
 
     attempts: int = 5
     first_wait_s: float = 0.2
     longest_wait_s: float = 30.0
+    longest_asked_s: float = 30.0
 
     def wait_s(self, attempt: int, retry_after: str | None) -> float | None:
         """Return the seconds to wait after a failed attempt, or None to give up.
@@ -55,7 +57,7 @@ class Retry:
             return None
         if retry_after is not None and retry_after.isdecimal():
             asked = float(retry_after)
-            return asked if asked <= self.longest_wait_s else None
+            return asked if asked <= self.longest_asked_s else None
         # Anything from half to all of it, so that clients that failed together come back apart.
         backoff = self.first_wait_s * float(2 ** (attempt - 1))
         return min(backoff, self.longest_wait_s) * random.uniform(0.5, 1)

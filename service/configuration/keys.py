@@ -19,6 +19,12 @@ KeyDigest = Annotated[str, StringConstraints(pattern=rf"^{ALGORITHM}[0-9a-f]{{64
 INTERNAL = "internal"
 """Name under which the service's own workers ask."""
 
+KEY_OWNER = "key "
+"""What the name of whom votes are charged to begins with if it is a key; else it is an address."""
+
+CHARGED_TO = "X-Charged-To"
+"""Header in which the service's own workers say for whom they ask; of others it is ignored."""
+
 
 def new_token() -> str:
     """Return 256 random bits as text that needs no quotes anywhere."""

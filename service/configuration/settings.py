@@ -57,6 +57,12 @@ class Settings(BaseSettings):
             files of page and reference.
         internal_token: lets the service's own workers in when there are keys; drawn at the start if
             it is not set, which several servers started apart cannot share.
+        allowed_hosts: names by which the service may be called, separated by commas, beside its
+            addresses and ``localhost``; pages of these may start work. If it is not set, any name
+            is allowed, but without keys no page may start work under a name that leads to a
+            loopback address.
+        trusted_proxies: addresses or networks of proxies, separated by commas, whose
+            ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed; ``*`` believes everybody.
         rate_limit_votes_per_s: votes a second that each key may ask for, or each client address if
             there are no keys; in each worker process. Votes that were not cast are given back.
         rate_limit_burst_votes: votes that may be asked for at once after a pause; by default what
@@ -97,6 +103,8 @@ class Settings(BaseSettings):
     checkpoint_poll_s: float = Field(default=2.0, ge=0)
     api_keys: dict[KeyName, KeyDigest] = Field(default_factory=dict)
     internal_token: SecretStr = Field(default_factory=new_secret, min_length=16)
+    allowed_hosts: str | None = None
+    trusted_proxies: str | None = None
     rate_limit_votes_per_s: float | None = Field(default=None, gt=0)
     rate_limit_burst_votes: float | None = Field(default=None, gt=0)
     log_format: LogFormat = LogFormat.TEXT

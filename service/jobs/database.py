@@ -12,7 +12,7 @@ from models.errors import StorageError, UnknownJobError
 from service.jobs.records import Job, Order
 from service.wire.attack import FinishedStep, JobState, PartialResults
 
-VERSION = 1
+VERSION = 2
 BUSY_S = 10.0
 """Seconds for which one process waits until another has finished writing."""
 
@@ -37,7 +37,8 @@ CREATE TABLE IF NOT EXISTS jobs (
     results TEXT NOT NULL DEFAULT '{}',
     wants_cancel INTEGER NOT NULL DEFAULT 0,
     idempotency_key TEXT UNIQUE,
-    digest TEXT NOT NULL
+    digest TEXT NOT NULL,
+    owner TEXT
 );
 CREATE TABLE IF NOT EXISTS steps (
     job TEXT NOT NULL,
@@ -46,6 +47,9 @@ CREATE TABLE IF NOT EXISTS steps (
     PRIMARY KEY (job, name)
 );
 """
+
+SINCE_1 = "ALTER TABLE jobs ADD COLUMN owner TEXT;"
+"""What version 1 lacks; whose its jobs are is not known."""
 
 
 class JobDatabase:
@@ -67,13 +71,15 @@ class JobDatabase:
         with self.connected("rwc") as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version not in (0, VERSION):
+            if version not in (0, 1, VERSION):
                 raise StorageError(
                     f"the jobs are kept in version {version}; this service knows {VERSION}"
                 )
-            if version == 0:
-                connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}COMMIT;")
-                connection.execute(f"PRAGMA user_version = {VERSION}")
+            if version < VERSION:
+                change = SCHEMA if version == 0 else SINCE_1
+                connection.executescript(
+                    f"BEGIN IMMEDIATE;{change}PRAGMA user_version = {VERSION};COMMIT;"
+                )
 
     def jobs(self) -> list[Job]:
         """Return all jobs without their steps, the newest first."""
@@ -128,6 +134,7 @@ def job_from(row: sqlite3.Row, steps: tuple[FinishedStep, ...] = ()) -> Job:
     """Return a row as a job."""
     return Job(
         id=row["id"],
+        owner=row["owner"],
         state=JobState(row["state"]),
         order=Order.model_validate_json(row["content"]),
         created=row["created"],

@@ -5,22 +5,32 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TypeVar
 
 from models.checkpoint import CheckpointStore
-from models.errors import JobStateError, NoisevoteError, StorageError, UnknownJobError
+from models.errors import (
+    JobStateError,
+    NoisevoteError,
+    OverloadedError,
+    StorageError,
+    UnknownJobError,
+)
+from service.configuration.keys import KEY_OWNER
 from service.configuration.settings import Settings
 from service.jobs.folder import FileLock, JobFolder, new_job_id
 from service.jobs.ledger import JobLedger
 from service.jobs.orders import check_installed, prepared_order, request_from
-from service.jobs.records import status_of, summary_of
-from service.jobs.store import JobStore
+from service.jobs.records import is_open_to, status_of, summary_of
+from service.jobs.store import JobStore, NewJob
 from service.jobs.supervisor import Supervisor
 from service.wire.attack import JobList, JobState, JobStatus
 
 log = logging.getLogger("noisevote")
+
+MOST_STREAMS = 32
+RETRY_AFTER_S = 10.0
 
 Result = TypeVar("Result")
 
@@ -42,6 +52,7 @@ class JobDesk:
         self._taking = asyncio.Lock()
         self._joining = threading.Lock()
         self._presence: FileLock | None = None
+        self._watched = 0
 
     @asynccontextmanager
     async def open(self, closing: asyncio.Event) -> AsyncIterator[None]:
@@ -77,6 +88,24 @@ class JobDesk:
                 f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             )
 
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Count a stream that looks after a job inside the block.
+
+        Raises:
+            OverloadedError: there are as many as allowed; each looks into the database again and
+                again.
+        """
+        if self._watched >= MOST_STREAMS:
+            raise OverloadedError(
+                f"as many streams of jobs are open as are allowed, {MOST_STREAMS}", RETRY_AFTER_S
+            )
+        self._watched += 1
+        try:
+            yield
+        finally:
+            self._watched -= 1
+
     def counts(self) -> dict[str, int]:
         """Return how many jobs are in each state; nothing if that cannot be read now."""
         none = dict.fromkeys(JobState, 0)
@@ -86,11 +115,14 @@ class JobDesk:
             return {}
         return {state.value: count for state, count in (none | found).items()}
 
-    async def submit(self, body: bytes | bytearray, key: str | None = None) -> JobStatus:
+    async def submit(
+        self, body: bytes | bytearray, owner: str, key: str | None = None
+    ) -> JobStatus:
         """Take a job.
 
         Args:
             body: of the request.
+            owner: whom its votes are charged to.
             key: by which the same request is known when it is sent again.
 
         Raises:
@@ -98,67 +130,72 @@ class JobDesk:
         """
         check_installed()
         async with self._taking:  # one at a time, for the memory of the samples
-            job_id = await asyncio.to_thread(self._take, body, key)
+            job_id = await asyncio.to_thread(self._take, body, owner, key)
         self._wake()
-        return await self.status(job_id)
+        return await self.status(job_id, owner)
 
-    async def jobs(self) -> JobList:
-        """Return all jobs."""
+    async def jobs(self, asker: str) -> JobList:
+        """Return all jobs that are open to who asks."""
         if not self._folder.is_there:
             return JobList(jobs=[])
         jobs = await self._with(self._store.jobs)
-        return JobList(jobs=[summary_of(job) for job in jobs])
+        return JobList(jobs=[summary_of(job) for job in jobs if is_open_to(job.owner, asker)])
 
-    async def status(self, job_id: str) -> JobStatus:
+    async def status(self, job_id: str, asker: str) -> JobStatus:
         """Return all that is known of a job.
 
         Raises:
-            UnknownJobError: there is none of that id.
+            UnknownJobError: there is none of that id that is open to who asks.
         """
         job = await self._with(lambda: self._store.find(job_id))
+        if not is_open_to(job.owner, asker):
+            raise UnknownJobError("there is no job of that id; GET /attack lists yours")
         return status_of(job, time.time())
 
-    async def cancel(self, job_id: str) -> JobStatus:
+    async def cancel(self, job_id: str, asker: str) -> JobStatus:
         """Tell a job to stop.
 
         Raises:
-            UnknownJobError: there is none of that id.
+            UnknownJobError: there is none of that id that is open to who asks.
             JobStateError: it is neither queued nor running.
         """
+        await self.status(job_id, asker)
         await self._with(lambda: self._store.cancel(job_id))
-        return await self.status(job_id)
+        return await self.status(job_id, asker)
 
-    async def resume(self, job_id: str) -> JobStatus:
+    async def resume(self, job_id: str, asker: str) -> JobStatus:
         """Queue a job again that did not come to its end.
 
         Raises:
             MissingExtraError: torch is missing.
-            UnknownJobError: there is none of that id.
+            UnknownJobError: there is none of that id that is open to who asks.
             JobStateError: it is done, or has not stopped.
         """
         check_installed()
+        await self.status(job_id, asker)
         await self._with(lambda: self._store.resume(job_id))
         self._wake()
-        return await self.status(job_id)
+        return await self.status(job_id, asker)
 
-    async def delete(self, job_id: str) -> None:
+    async def delete(self, job_id: str, asker: str) -> None:
         """Forget a job and all that it left.
 
         Raises:
-            UnknownJobError: there is none of that id.
+            UnknownJobError: there is none of that id that is open to who asks.
             JobStateError: it is queued or running.
         """
+        await self.status(job_id, asker)
         await self._with(lambda: self._store.delete(job_id))
         await asyncio.to_thread(self._folder.remove, job_id)
 
-    async def file(self, job_id: str, name: str) -> bytes:
+    async def file(self, job_id: str, asker: str, name: str) -> bytes:
         """Return a file that a job left.
 
         Raises:
-            UnknownJobError: there is none of that id.
+            UnknownJobError: there is none of that id that is open to who asks.
             JobStateError: it has not left it yet.
         """
-        await self.status(job_id)
+        await self.status(job_id, asker)
         content = await asyncio.to_thread(self._folder.read, job_id, name)
         if content is None:
             raise JobStateError("no step of the job is finished yet, so there is nothing to report")
@@ -180,8 +217,10 @@ class JobDesk:
             log.warning("a job waits: set NOISEVOTE_ATTACK_URL, this service has no address")
         self._supervisor.wake()
 
-    def _take(self, body: bytes | bytearray, key: str | None) -> str:
+    def _take(self, body: bytes | bytearray, owner: str, key: str | None) -> str:
         digest = hashlib.sha256(body).hexdigest()
+        if key is not None and owner.startswith(KEY_OWNER):
+            key = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()  # each has its own
         if key is not None and self._folder.is_there:
             earlier = self._store.known(key, digest)
             if earlier is not None:
@@ -192,9 +231,8 @@ class JobDesk:
         job_id = new_job_id()
         try:
             self._folder.keep_samples(job_id, prepared.samples, prepared.results_bytes)
-            taken = self._store.add(
-                job_id, prepared.order, prepared.steps, self._settings.max_jobs, digest, key
-            )
+            job = NewJob(job_id, owner, prepared.order, prepared.steps, digest, key)
+            taken = self._store.add(job, self._settings.max_jobs)
         except NoisevoteError:
             self._folder.remove(job_id)
             raise

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from models.robustness.about import About
 from models.robustness.plan import Plan
 from models.robustness.report import AttackRow, Report
+from service.configuration.keys import KEY_OWNER
 from service.wire.attack import (
     AttackResult,
     FinishedStep,
@@ -36,6 +37,7 @@ class Job:
 
     Attributes:
         id: of the job.
+        owner: whom its votes are charged to, a key or an address; None if that is not known.
         state: where it is.
         order: what is to be done.
         created: when it was taken.
@@ -55,6 +57,7 @@ class Job:
     """
 
     id: str
+    owner: str | None
     state: JobState
     order: Order
     created: float
@@ -78,6 +81,17 @@ class Job:
         if self.state is not JobState.RUNNING or self.paced is None or gained <= 0:
             return None
         return max(0.0, (now - self.paced) * (1 - self.progress) / gained)
+
+
+def is_open_to(owner: str | None, asker: str) -> bool:
+    """Return whether a job may be seen and changed: by its key, or if it came without one.
+
+    Args:
+        owner: of the job.
+        asker: in the same form; an address if the service has no keys.
+    """
+    belongs_to_key = owner is not None and owner.startswith(KEY_OWNER)
+    return owner == asker or not (belongs_to_key and asker.startswith(KEY_OWNER))
 
 
 def summary_of(job: Job) -> JobSummary:

@@ -4,11 +4,33 @@ Every change is one transaction.
 """
 
 import time
+from dataclasses import dataclass
 
 from models.errors import JobStateError, LimitError
 from service.jobs.database import JobDatabase
 from service.jobs.records import Order
 from service.wire.attack import ACTIVE, RESUMABLE, JobState
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job that is to be taken.
+
+    Attributes:
+        id: of the job.
+        owner: whom its votes are charged to.
+        order: what is to be done.
+        steps: in how many steps.
+        digest: of the request.
+        key: by which the same request is known again.
+    """
+
+    id: str
+    owner: str
+    order: Order
+    steps: int
+    digest: str
+    key: str | None
 
 
 class JobStore(JobDatabase):
@@ -43,35 +65,33 @@ class JobStore(JobDatabase):
         if count >= limit:
             raise LimitError(f"{count} jobs are kept, allowed are {limit}; delete some first")
 
-    def add(
-        self, job_id: str, order: Order, steps: int, limit: int, digest: str, key: str | None
-    ) -> str:
+    def add(self, job: NewJob, limit: int) -> str:
         """Take a job and return its id; that of an earlier one under the same key.
 
         Args:
-            job_id: of the new job, whose samples are kept.
-            order: what is to be done.
-            steps: in how many steps.
+            job: whose samples are kept.
             limit: of the number of jobs.
-            digest: of the request.
-            key: by which the same request is known again.
 
         Raises:
             LimitError: there are as many jobs as may be kept.
             JobStateError: the key belongs to another request.
         """
         now = time.time()
-        taken = (job_id, JobState.QUEUED, order.model_dump_json(), now, now, steps, key, digest)
+        content = job.order.model_dump_json()
+        taken = (
+            job.id, JobState.QUEUED, content, now, now, job.steps, job.key, job.digest, job.owner,
+        )  # fmt: skip
         with self.connected() as connection:
             done = connection.execute(
                 "INSERT INTO jobs (id, state, content, created, queued, steps, idempotency_key, "
-                "digest) SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE (SELECT count(*) FROM jobs) < ? "
+                "digest, owner) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? "
+                "WHERE (SELECT count(*) FROM jobs) < ? "
                 "ON CONFLICT (idempotency_key) DO NOTHING",
                 (*taken, limit),
             )
             if done.rowcount == 1:
-                return job_id
-        earlier = None if key is None else self.known(key, digest)
+                return job.id
+        earlier = None if job.key is None else self.known(job.key, job.digest)
         if earlier is not None:
             return earlier
         raise LimitError(f"as many jobs are kept as are allowed, {limit}; delete some first")

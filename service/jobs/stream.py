@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from contextlib import ExitStack
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -23,14 +24,16 @@ class JobStream:
     Args:
         desk: knows the job.
         job_id: of the job.
+        asker: to whom it must be open.
         request: whose client waits.
         closing: set when the process is told to stop.
     """
 
     def __init__(
-        self, desk: JobDesk, job_id: str, request: Request, closing: asyncio.Event
+        self, desk: JobDesk, job_id: str, asker: str, request: Request, closing: asyncio.Event
     ) -> None:
         self._desk = desk
+        self._asker = asker
         self._job_id = job_id
         self._request = request
         self._closing = closing
@@ -41,8 +44,12 @@ class JobStream:
 
         Raises:
             UnknownJobError: there is no such job.
+            OverloadedError: as many streams are open as are allowed.
         """
-        return EventStream(self._request, self._events(await self._desk.status(self._job_id)))
+        status = await self._desk.status(self._job_id, self._asker)
+        with ExitStack() as counted:
+            counted.enter_context(self._desk.watched())
+            return EventStream(self._request, self._events(status), counted.pop_all())
 
     async def _events(self, status: JobStatus) -> AsyncGenerator[bytes, None]:
         """Yield events until the job has stopped.
@@ -76,7 +83,7 @@ class JobStream:
 
     async def _news(self, known: JobStatus) -> JobStatus | None:
         """Return the status if it is another than the known one, whatever the time."""
-        status = await self._desk.status(self._job_id)
+        status = await self._desk.status(self._job_id, self._asker)
         same_time = {"eta_s": known.eta_s}
         return None if status.model_copy(update=same_time) == known else status
 

@@ -22,6 +22,7 @@ from models.robustness.run import Run
 from models.robustness.watch import Watch
 from service.client import Client
 from service.client.exchange import Retry
+from service.configuration.keys import CHARGED_TO
 from service.jobs.folder import JobFolder
 from service.jobs.http_target import HttpTarget, Meter
 from service.jobs.ledger import JobLedger
@@ -37,8 +38,9 @@ log = logging.getLogger("noisevote.worker")
 NICENESS = 10
 """Ordinary processes on the same core get about nine times as much of it."""
 
-PATIENCE = Retry(attempts=100, first_wait_s=0.2, longest_wait_s=15.0)
-"""A server that is overloaded or restarts is asked again for about 20 minutes."""
+PATIENCE = Retry(attempts=100, first_wait_s=0.2, longest_wait_s=15.0, longest_asked_s=3600.0)
+"""A server that is overloaded or restarts is asked again for about 20 minutes; one whose rate limit
+the job's owner has used up, when it says."""
 
 REPLY_WITHIN_S = 600.0
 """For one reply: under full load few votes of low priority are cast."""
@@ -80,6 +82,7 @@ class Worker:
             with Client(
                 self._orders.url,
                 api_key=self._orders.token,
+                headers={} if job.owner is None else {CHARGED_TO: job.owner},
                 timeout_s=REPLY_WITHIN_S,
                 retry=PATIENCE,
                 pause=watch.pause,

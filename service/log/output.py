@@ -2,11 +2,20 @@
 
 import json
 import logging
+import re
 import sys
+import textwrap
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 ENCODER = json.JSONEncoder(default=str)
+
+BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What ends a line, or moves the cursor of a terminal."""
+
+PLAIN = re.compile(r"[^\s=\"\x00-\x1f\x7f-\x9f]+")
+"""Values that need no quotes."""
 
 
 class LogFormat(StrEnum):
@@ -52,8 +61,25 @@ class TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         """Return the line without the trace of an exception."""
         fields: dict[str, object] = getattr(record, "fields", {})
-        shown = "".join(f" {name}={value}" for name, value in fields.items())
-        return super().formatMessage(record) + shown
+        shown = "".join(f" {name}={shown_value(value)}" for name, value in fields.items())
+        return BREAKS.sub(escaped, super().formatMessage(record)) + shown
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
+        """Return the trace of an exception; no line of it can be taken for one of the log."""
+        return textwrap.indent(super().formatException(ei), "  ", lambda _: True)
+
+
+def shown_value(value: object) -> str:
+    """Return the value of a field; in quotes if it could be taken for more than one."""
+    text = str(value)
+    if isinstance(value, str) and not PLAIN.fullmatch(value):
+        return json.dumps(value)
+    return BREAKS.sub(escaped, text)
+
+
+def escaped(found: re.Match[str]) -> str:
+    """Return a character that would break a line as Python writes it."""
+    return found[0].encode("unicode_escape").decode()
 
 
 def write_logs(form: LogFormat, level: LogLevel) -> None:

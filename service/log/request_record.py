@@ -26,6 +26,8 @@ class RequestRecord:
         stopped_by: how many inputs each reason ended the voting of.
         trace_id: of the trace that it belongs to, if there are traces.
         code: of the error, if there was one.
+        has_read_body: whether nothing of its body is to come.
+        charged_to: whom a job of the service's own workers asks for, as rate limits know it.
     """
 
     client: str | None = None
@@ -40,6 +42,8 @@ class RequestRecord:
     stopped_by: Counter[str] = field(default_factory=Counter)
     trace_id: str | None = None
     code: str | None = None
+    has_read_body: bool = False
+    charged_to: str | None = None
 
 
 CURRENT: ContextVar[RequestRecord | None] = ContextVar("request_record", default=None)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from models.errors import MissingExtraError
 from service.configuration.keys import KeyRing
@@ -12,6 +13,7 @@ from service.operations.door import DoorMiddleware
 from service.operations.drift import DriftMonitor
 from service.operations.metrics import Metrics
 from service.operations.observing import ObservingMiddleware, PredictionWatch
+from service.operations.origin import OriginMiddleware
 from service.operations.rate_limit import RateLimit
 from service.operations.request_id import RequestIdMiddleware
 
@@ -30,6 +32,7 @@ class Operations:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._traces = traces_of(settings)
         self._keys = KeyRing(settings.api_keys, settings.internal_token.get_secret_value())
         self.metrics = Metrics()
@@ -44,8 +47,17 @@ class Operations:
         app.state.drift = self._drift
         app.add_middleware(DoorMiddleware)
         app.add_middleware(KeyMiddleware, keys=self._keys)
+        app.add_middleware(
+            OriginMiddleware,
+            allowed=names_in(self._settings.allowed_hosts),
+            has_keys=not self._keys.is_open,
+        )
         app.add_middleware(RequestIdMiddleware)
         app.add_middleware(ObservingMiddleware, metrics=self.metrics, watch=self.watch)
+        if self._settings.trusted_proxies:
+            app.add_middleware(
+                ProxyHeadersMiddleware, trusted_hosts=names_in(self._settings.trusted_proxies)
+            )
         if self._traces is not None:
             self._traces.surround(app)
         app.openapi = lambda: (  # type: ignore[method-assign]
@@ -56,6 +68,11 @@ class Operations:
         """Send the traces that have not been sent."""
         if self._traces is not None:
             self._traces.close()
+
+
+def names_in(text: str | None) -> list[str]:
+    """Return the names that a setting lists, separated by commas."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def rate_limit_of(settings: Settings) -> RateLimit | None:

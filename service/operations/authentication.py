@@ -10,10 +10,10 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.configuration.keys import KeyRing
+from service.configuration.keys import CHARGED_TO, INTERNAL, KeyRing
 from service.log.request_record import current_record
-from service.v2.errors import reshaped
 from service.wire.errors import (
+    V2,
     UnauthorisedError,
     on_noisevote_error,
     responses_for,
@@ -32,7 +32,6 @@ OPEN_PATHS = {
     "/openapi.json",
 }
 OPEN_FOLDERS = ("/static/", "/docs/")
-V2 = "/v2"
 SCHEME = "bearer "
 
 
@@ -56,18 +55,18 @@ class KeyMiddleware:
         given = Headers(scope=scope).get("authorization", "")
         if given[: len(SCHEME)].lower() == SCHEME:
             current_record().key = self._keys.owner_of(given[len(SCHEME) :].strip())
+            if current_record().key == INTERNAL:
+                current_record().charged_to = Headers(scope=scope).get(CHARGED_TO)
         if self._keys.is_open or current_record().key is not None or is_open(scope["path"]):
             await self.app(scope, receive, send)
             return
         await self._refuse(scope, receive, send, is_wrong=bool(given))
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, is_wrong: bool) -> None:
-        """Answer a request that may not be run, in the shape of errors of its path."""
+        """Answer a request that may not be run."""
         what = "the API key is not known here" if is_wrong else "this needs an API key"
         error = UnauthorisedError(f"{what}; send one as Authorization: Bearer KEY")
         response = await on_noisevote_error(Request(scope), error)
-        if scope["path"] == V2 or scope["path"].startswith(V2 + "/"):
-            response = reshaped(response)
         await response(scope, receive, send)
 
 

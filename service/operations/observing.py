@@ -9,13 +9,14 @@ from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.configuration.keys import INTERNAL
+from service.configuration.keys import INTERNAL, KEY_OWNER
 from service.log.request_line import log_request
 from service.log.request_record import CURRENT, RequestRecord, current_record
 from service.operations.drift import DriftMonitor
 from service.operations.metrics import Metrics
-from service.operations.rate_limit import RateLimit, network_of
+from service.operations.rate_limit import RateLimit, known_address, network_of
 from service.prediction.predictor import Prepared
+from service.wire.bodies import read_on
 from service.wire.replies import PredictResponse
 
 UNMATCHED = "unmatched"
@@ -65,6 +66,16 @@ class PredictionWatch:
         if self._tracer is not None:
             record.trace_id = self._tracer.trace_id()
 
+    def prepares(self, votes: int) -> None:
+        """Charge the preparing of a large picture.
+
+        Raises:
+            RateLimitedError: it is more than the client may ask for now.
+        """
+        record = current_record()
+        if self._limit is not None and is_charged(record):
+            self._limit.take(client_of(record), votes)
+
     def asked(self, prepared: Prepared) -> None:
         """Note what is asked for.
 
@@ -75,7 +86,7 @@ class PredictionWatch:
         record.checkpoint = prepared.checkpoint.name
         record.votes = votes.votes
         record.votes_requested = votes.votes * len(votes.inputs)
-        if self._limit is not None and record.key != INTERNAL:
+        if self._limit is not None and is_charged(record):
             # Without noise one forward pass stands for all votes.
             charged = len(votes.inputs) if votes.is_noiseless else record.votes_requested
             self._limit.take(client_of(record), charged)
@@ -126,13 +137,17 @@ class ObservingMiddleware:
             return
         began = time.perf_counter()
         client = scope.get("client")
-        record = RequestRecord(client=client[0] if client else None)
+        record = RequestRecord(client=known_address(client[0]) if client else None)
         status = INTERNAL_ERROR  # unless there is a reply
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+            elif status >= HTTPStatus.BAD_REQUEST and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                await read_on(scope, receive)
+                message = {"type": "http.response.body"}
             await send(message)
 
         self._watch.began(record)
@@ -151,10 +166,17 @@ class ObservingMiddleware:
             log_request(scope, route, status, seconds, record)
 
 
+def is_charged(record: RequestRecord) -> bool:
+    """Return whether a rate limit holds: of the service's own requests for those of a job."""
+    return record.key != INTERNAL or record.charged_to is not None
+
+
 def client_of(record: RequestRecord) -> str:
     """Return whom votes are charged to: a key, or an address; the two are never the same."""
+    if record.charged_to is not None:
+        return record.charged_to
     if record.key is not None:
-        return f"key {record.key}"
+        return KEY_OWNER + record.key
     return network_of(record.client or "")
 
 

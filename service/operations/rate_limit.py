@@ -19,6 +19,8 @@ MOST_BUCKETS = 10_000
 BURST_S = 10.0
 """A full bucket by default holds what so many seconds allow."""
 
+UNKNOWN_ADDRESS = "unknown"
+
 IPV6_PREFIX = 64
 """Whoever has one such address has the whole network."""
 
@@ -90,6 +92,15 @@ class RateLimit:
         bucket.votes = min(self._burst, bucket.votes + (now - bucket.filled) * self._rate)
         bucket.filled = now
         return bucket
+
+
+@lru_cache(maxsize=1024)
+def known_address(address: str) -> str:
+    """Return an address as it stands in the log; a proxy may pass on what is none."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return UNKNOWN_ADDRESS
 
 
 @lru_cache(maxsize=1024)

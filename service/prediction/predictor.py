@@ -13,13 +13,13 @@ from models.checkpoint import Checkpoint, CheckpointStore
 from models.cost import Hardware, cost_of
 from models.errors import InputError, LimitError
 from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
-from models.pictures import is_small_png
 from models.statistics import fewest_votes_to_be_sure
 from models.stopping import StopRule, bounded_boundary
 from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
 from service.configuration.settings import Settings
 from service.prediction.guarantees import guarantee_of, threshold_for
 from service.prediction.inputs import asked_sigma, effective_sigma, hardware_of, inputs_of, kind_of
+from service.prediction.preparation import Preparation
 from service.voting.backend import Answer, VotingBackend
 from service.voting.batcher import GIGA
 from service.voting.tickets import Priority
@@ -31,10 +31,13 @@ from service.wire.replies import (
     PredictResponse,
     Timing,
 )
-from service.wire.requests import PredictRequest
+from service.wire.requests import PredictRequest, shortened
 
-QUICK_VOTES = 64
-"""The boundary of ``bounded`` for more votes than this takes milliseconds, once."""
+UNCHARGED_S = 0.005
+"""Work of preparing that is part of any request: a drawing on a screen takes less."""
+
+VOTE_S = 0.0005
+"""Further work counts for a rate limit as so many votes of ``mnist_cnn`` as it takes time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,9 @@ class Prepared:
 class AnswerWatch(Protocol):
     """Is told of every prediction, on the event loop."""
 
+    def prepares(self, votes: int) -> None:
+        """Hear of one whose preparing takes as long as so many votes; to refuse it, raise."""
+
     def asked(self, prepared: Prepared) -> None:
         """Hear of one before its first vote; to refuse it, raise a ``NoisevoteError``."""
 
@@ -101,6 +107,7 @@ class Predictor:
         self.store = store
         self.backend = backend
         self._watch = watch
+        self._preparation = Preparation()
 
     async def predict(self, request: PredictRequest) -> PredictResponse:
         """Vote on the inputs of a request.
@@ -111,11 +118,24 @@ class Predictor:
         began = time.monotonic()
         return await self.answer(await self.backend.run(lambda: self.prepare(request, began)))
 
-    def is_quick(self, request: PredictRequest) -> bool:
-        """Return whether :meth:`prepare` takes a millisecond or two for a small request."""
-        is_slow_rule = request.stop is StopRule.BOUNDED and request.votes > QUICK_VOTES
-        is_slow_image = request.image is not None and not is_small_png(request.image)
-        return not (is_slow_image or is_slow_rule)
+    async def prepared(self, request: PredictRequest, work_s: float, began: float) -> Prepared:
+        """Prepare a request in its turn.
+
+        Args:
+            request: as it was validated; its arrays are small.
+            work_s: as :func:`~service.prediction.sizes.work_s_of` has it, more than it takes to
+                do it at once.
+            began: when it arrived, by ``time.monotonic``.
+
+        Raises:
+            OverloadedError: too much waits to be prepared, or the client asks for too much.
+            DeadlineError: its time was up.
+            NoisevoteError: the request cannot be answered; see ``models.errors``.
+        """
+        if self._watch is not None and work_s > UNCHARGED_S:
+            self._watch.prepares(round((work_s - UNCHARGED_S) / VOTE_S))
+        deadline = deadline_of(request, began)
+        return await self._preparation.run(lambda: self.prepare(request, began), work_s, deadline)
 
     def prepare(self, request: PredictRequest, began: float) -> Prepared:
         """Check a request and turn it into arrays.
@@ -138,10 +158,9 @@ class Predictor:
         hardware = hardware_of(request, card)
         if request.stop is StopRule.BOUNDED:
             bounded_boundary(request.votes, request.delta)
-        limit_ms = math.inf if request.deadline_ms is None else request.deadline_ms
         return Prepared(
             began=began,
-            deadline=began + limit_ms / 1000,
+            deadline=deadline_of(request, began),
             priority=request.priority,
             checkpoint=checkpoint,
             votes=VoteRequest(
@@ -191,6 +210,10 @@ class Predictor:
             self._watch.answered(prepared, response)
         return response
 
+    def close(self) -> None:
+        """Drop what waits to be prepared."""
+        self._preparation.close()
+
     def default(self) -> Checkpoint:
         """Return the checkpoint that answers requests that name none."""
         return self.store.find(self.settings.default_checkpoint)
@@ -206,7 +229,8 @@ class Predictor:
             )
         if request.votes > settings.max_votes:
             raise LimitError(
-                f"votes is {request.votes}; allowed are 1 to {settings.max_votes}", "votes"
+                f"votes is {shortened(request.votes)}; allowed are 1 to {settings.max_votes}",
+                "votes",
             )
         gmacs = inputs * request.votes * card.macs / GIGA
         if gmacs > settings.max_request_gmacs:
@@ -218,6 +242,12 @@ class Predictor:
             )
         if request.seed is not None and not settings.allow_client_seed:
             raise InputError("this service draws all seeds itself; leave out seed", "seed")
+
+
+def deadline_of(request: PredictRequest, began: float) -> float:
+    """Return the time by ``time.monotonic`` at which the votes cast so far are the answer."""
+    limit_ms = math.inf if request.deadline_ms is None else request.deadline_ms
+    return began + limit_ms / 1000
 
 
 def noise_body(

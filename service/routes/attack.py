@@ -22,6 +22,8 @@ from models.robustness.report_html import POLICY
 from service.jobs.desk import JobDesk
 from service.jobs.setup import REPORT_HTML, REPORT_JSON
 from service.jobs.stream import JobStream
+from service.log.request_record import current_record
+from service.operations.observing import client_of
 from service.routes.dependencies import PredictorDep
 from service.wire.attack import AttackRequest, JobList, JobStatus
 from service.wire.bodies import HeldBytes, read_body
@@ -29,7 +31,9 @@ from service.wire.errors import (
     BodyTooLargeError,
     DrainingError,
     ErrorBody,
+    ForeignOriginError,
     NotJsonError,
+    UnsupportedMediaError,
     responses_for,
 )
 from service.wire.events import EventStream, one_of_events
@@ -69,7 +73,13 @@ async def refuse_if_draining(request: Request) -> None:
         raise DrainingError("the service is shutting down; send the request again")
 
 
+async def asker_of() -> str:
+    """Return who asks, as jobs know their owner: a key, or an address."""
+    return client_of(current_record())
+
+
 DeskDep = Annotated[JobDesk, Depends(desk_of)]
+AskerDep = Annotated[str, Depends(asker_of)]
 KeyHeader = Annotated[
     str | None,
     Header(
@@ -90,6 +100,8 @@ KeyHeader = Annotated[
         UnknownCheckpointError,
         JobStateError,
         BodyTooLargeError,
+        ForeignOriginError,
+        UnsupportedMediaError,
         InputError,
         LimitError,
         OverloadedError,
@@ -110,27 +122,28 @@ async def start(
     response: Response,
     desk: DeskDep,
     predictor: PredictorDep,
+    asker: AskerDep,
     key: KeyHeader = None,
 ) -> JobStatus:
     """Queue an assessment of how well noise and votes protect a checkpoint."""
     held: HeldBytes = request.app.state.held_bytes
     with held.room() as room:
         body = await read_body(request, predictor.settings.max_body_bytes, room)
-        status = await desk.submit(body, key)
+        status = await desk.submit(body, asker, key)
     response.headers["Location"] = status.status_url
     return status
 
 
 @router.get("", responses=responses_for(StorageError))
-async def list_jobs(desk: DeskDep) -> JobList:
-    """List all assessments, the newest first."""
-    return await desk.jobs()
+async def list_jobs(desk: DeskDep, asker: AskerDep) -> JobList:
+    """List all assessments that are open to the key, the newest first."""
+    return await desk.jobs(asker)
 
 
 @router.get("/{job_id}", responses=responses_for(UnknownJobError, StorageError))
-async def show(job_id: str, desk: DeskDep) -> JobStatus:
+async def show(job_id: str, desk: DeskDep, asker: AskerDep) -> JobStatus:
     """Show how far an assessment has come, and what is known so far."""
-    return await desk.status(job_id)
+    return await desk.status(job_id, asker)
 
 
 @router.delete(
@@ -138,9 +151,9 @@ async def show(job_id: str, desk: DeskDep) -> JobStatus:
     status_code=204,
     responses=responses_for(UnknownJobError, JobStateError, StorageError),
 )
-async def delete(job_id: str, desk: DeskDep) -> None:
+async def delete(job_id: str, desk: DeskDep, asker: AskerDep) -> None:
     """Delete an assessment that has stopped, with its results."""
-    await desk.delete(job_id)
+    await desk.delete(job_id, asker)
 
 
 @router.post(
@@ -148,9 +161,9 @@ async def delete(job_id: str, desk: DeskDep) -> None:
     status_code=202,
     responses=responses_for(UnknownJobError, JobStateError, StorageError),
 )
-async def cancel(job_id: str, desk: DeskDep) -> JobStatus:
+async def cancel(job_id: str, desk: DeskDep, asker: AskerDep) -> JobStatus:
     """Stop an assessment; its finished steps are kept."""
-    return await desk.cancel(job_id)
+    return await desk.cancel(job_id, asker)
 
 
 @router.post(
@@ -161,9 +174,9 @@ async def cancel(job_id: str, desk: DeskDep) -> JobStatus:
         UnknownJobError, JobStateError, MissingExtraError, DrainingError, StorageError
     ),
 )
-async def resume(job_id: str, desk: DeskDep) -> JobStatus:
+async def resume(job_id: str, desk: DeskDep, asker: AskerDep) -> JobStatus:
     """Go on with an assessment that was cancelled, interrupted or failed; no step is done twice."""
-    return await desk.resume(job_id)
+    return await desk.resume(job_id, asker)
 
 
 @router.get(
@@ -175,12 +188,12 @@ async def resume(job_id: str, desk: DeskDep) -> JobStatus:
             "description": "Server-sent events; this is one of them.",
             "content": {"text/event-stream": {"schema": one_of_events(JOB_EVENTS)}},
         },
-        **responses_for(UnknownJobError, StorageError),
+        **responses_for(UnknownJobError, OverloadedError, StorageError),
     },
 )
-async def events(job_id: str, desk: DeskDep, request: Request) -> EventStream:
+async def events(job_id: str, desk: DeskDep, asker: AskerDep, request: Request) -> EventStream:
     """Send the progress of an assessment until it stops."""
-    return await JobStream(desk, job_id, request, request.app.state.closing).begun()
+    return await JobStream(desk, job_id, asker, request, request.app.state.closing).begun()
 
 
 @router.get(
@@ -188,9 +201,9 @@ async def events(job_id: str, desk: DeskDep, request: Request) -> EventStream:
     response_model=Report,
     responses=responses_for(UnknownJobError, JobStateError, StorageError),
 )
-async def report(job_id: str, desk: DeskDep) -> Response:
+async def report(job_id: str, desk: DeskDep, asker: AskerDep) -> Response:
     """Return the report, of all steps that are finished."""
-    content = await desk.file(job_id, REPORT_JSON)
+    content = await desk.file(job_id, asker, REPORT_JSON)
     return Response(content, media_type="application/json")
 
 
@@ -205,7 +218,7 @@ async def report(job_id: str, desk: DeskDep) -> Response:
         **responses_for(UnknownJobError, JobStateError, StorageError),
     },
 )
-async def report_page(job_id: str, desk: DeskDep) -> Response:
+async def report_page(job_id: str, desk: DeskDep, asker: AskerDep) -> Response:
     """Return the report as a page that needs nothing beside it."""
-    content = await desk.file(job_id, REPORT_HTML)
+    content = await desk.file(job_id, asker, REPORT_HTML)
     return HTMLResponse(content, headers=PAGE_HEADERS)

@@ -7,7 +7,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.prediction.predictor import Predictor, Prepared
+from service.prediction.sizes import QUICK_S, work_s_of
 from service.wire.bodies import HeldBytes, read_body
+from service.wire.disconnect import unless_client_leaves
 from service.wire.errors import DrainingError
 from service.wire.parsing import parse
 from service.wire.requests import PredictRequest
@@ -52,12 +54,20 @@ async def prepared_from(
     held: HeldBytes = request.app.state.held_bytes
     with held.room() as room:
         body = await read_body(request, predictor.settings.max_body_bytes, room)
-        if len(body) > PREPARED_AT_ONCE_BYTES:
-            return await predictor.backend.run(lambda: predictor.prepare(read(body), began))
-        asked = read(body)
-        if predictor.is_quick(asked):
-            return predictor.prepare(asked, began)
-        return await predictor.backend.run(lambda: predictor.prepare(asked, began))
+        if len(body) <= PREPARED_AT_ONCE_BYTES:
+            asked = read(body)
+            if (work_s := work_s_of(asked)) <= QUICK_S:
+                return predictor.prepare(asked, began)
+        else:
+            asked, work_s = await predictor.backend.run(lambda: with_work_s(read(body)))
+            if asked.inputs is not None:
+                return await predictor.backend.run(lambda: predictor.prepare(asked, began))
+        return await unless_client_leaves(request, predictor.prepared(asked, work_s, began))
+
+
+def with_work_s(asked: PredictRequest) -> tuple[PredictRequest, float]:
+    """Return a request, and the work that it takes to prepare it."""
+    return asked, work_s_of(asked)
 
 
 async def prepared_of(request: Request, predictor: PredictorDep) -> Prepared:

@@ -21,8 +21,10 @@ from service.wire.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
     DrainingError,
+    ForeignOriginError,
     NotJsonError,
     RateLimitedError,
+    UnsupportedMediaError,
     responses_for,
 )
 from service.wire.replies import PredictResponse
@@ -48,6 +50,8 @@ REFUSALS = responses_for(
     UnknownCheckpointError,
     BodyTimeoutError,
     BodyTooLargeError,
+    ForeignOriginError,
+    UnsupportedMediaError,
     InputError,
     PictureError,
     LimitError,

@@ -13,10 +13,10 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from models.card import Card
-from models.errors import CheckpointError, InputError, NoisevoteError, UnknownCheckpointError
+from models.errors import CheckpointError, NoisevoteError, UnknownCheckpointError
 from service.operations.checkpoint_watch import look_for_changes
 from service.routes.dependencies import PredictorDep, prepared_from
-from service.v2.errors import METHODS, REFUSALS, V2Route, refuse_unknown
+from service.v2.errors import REFUSALS
 from service.v2.models import VERSION, config_of, metadata_of
 from service.v2.reply import reply_to
 from service.v2.request import HEADER_LENGTH, Inference, inference_of
@@ -43,9 +43,7 @@ from service.wire.requests import PredictRequest, inlined_schema, shortened
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "parameters", "statistics"]
 SMALL_BODY_BYTES = 4096
 
-router = APIRouter(
-    prefix="/v2", tags=["open inference protocol"], route_class=V2Route, responses=REFUSALS
-)
+router = APIRouter(prefix="/v2", tags=["open inference protocol"], responses=REFUSALS)
 
 
 ModelName = Annotated[str, Path(examples=[EXAMPLE_MODEL])]
@@ -95,12 +93,14 @@ def of_model(method: str, call: str = "", **options: Any) -> Callable[[Endpoint]
     return add
 
 
+@router.head("/health/live", include_in_schema=False)
 @router.get("/health/live")
 async def v2_live() -> Live:
     """Answer as long as the event loop turns."""
     return Live(live=True)
 
 
+@router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready")
 async def v2_ready(request: Request) -> Ready:
     """Answer 200 once the default checkpoint has passed its warm-up and self-test."""
@@ -214,7 +214,6 @@ async def infer(
         return read[0].asked
 
     try:
-        refuse_compressed(request)
         prepared = await prepared_from(request, predictor, asked_in)
         input_s = time.monotonic() - began
         answer = await unless_client_leaves(request, predictor.answer(prepared))
@@ -225,20 +224,3 @@ async def infer(
     reply = reply_to(read[0], answer)
     statistics.succeeded(answer, input_s, time.monotonic() - answered)
     return reply
-
-
-def refuse_compressed(request: Request) -> None:
-    """Refuse a body that would have to be unpacked."""
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding != "identity":
-        raise InputError(
-            f"the body is compressed ({shortened(encoding)}); send it as it is: binary tensors are "
-            "smaller than JSON"
-        )
-
-
-@router.api_route("", methods=METHODS, include_in_schema=False)
-@router.api_route("/{path:path}", methods=METHODS, include_in_schema=False)
-async def unknown_call(request: Request) -> None:
-    """Refuse what is not part of the protocol in the protocol's shape."""
-    refuse_unknown(request, router.routes[:-2])

@@ -14,8 +14,8 @@ from service.prediction.arrays import NUMBERS
 from service.v2.models import INPUT, INPUT_DATATYPE, outputs_of
 from service.v2.schemas import InferRequest, InputTensor, Parameters
 from service.wire.errors import input_error_from
-from service.wire.parsing import object_in, validated
-from service.wire.requests import PredictRequest, shortened
+from service.wire.parsing import object_in, validated, whole_number
+from service.wire.requests import MAX_DEADLINE_MS, PredictRequest, shortened
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header that says how many bytes of the body are JSON; tensors follow."""
@@ -66,7 +66,7 @@ def inference_of(body: bytes | bytearray, header_length: str | None, card: Card)
         raise input_error_from(error) from None
     tensor = the_input(request, card)
     inputs = inputs_in(tensor, memoryview(body)[length:])
-    options = options_of(request.parameters)
+    options = options_of(request.parameters or {})
     return Inference(
         id=request.id or None,
         outputs=outputs_asked(request, card),
@@ -78,12 +78,13 @@ def json_length(header_length: str | None, total: int) -> int:
     """Return how many bytes of the body are JSON."""
     if header_length is None:
         return total
-    if not header_length.isdecimal() or int(header_length[:20]) > total:
+    length = whole_number(header_length, total)
+    if length is None:
         raise InputError(
             f"{HEADER_LENGTH} is {shortened(header_length)}; allowed is 0 to {total}, the length "
             "of the body"
         )
-    return int(header_length)
+    return length
 
 
 def the_input(request: InferRequest, card: Card) -> InputTensor:
@@ -106,8 +107,8 @@ def the_input(request: InferRequest, card: Card) -> InputTensor:
 
 def inputs_in(tensor: InputTensor, binary: memoryview) -> list[Any]:
     """Return the inputs of a tensor, each an array or nested lists that are still to be checked."""
-    if "binary_data_size" in tensor.parameters:
-        return list(from_bytes(tensor, binary))
+    if "binary_data_size" in (parameters := tensor.parameters or {}):
+        return list(from_bytes(tensor, parameters["binary_data_size"], binary))
     if len(binary):
         raise InputError(f"{len(binary)} bytes follow the JSON, but no input has binary_data_size")
     data, count = tensor.data, tensor.shape[0]
@@ -120,9 +121,9 @@ def inputs_in(tensor: InputTensor, binary: memoryview) -> list[Any]:
     return list(from_flat(data, tensor.shape))
 
 
-def from_bytes(tensor: InputTensor, binary: memoryview) -> NDArray[np.float32]:
+def from_bytes(tensor: InputTensor, size: object, binary: memoryview) -> NDArray[np.float32]:
     """Return a tensor whose elements follow the JSON, little-endian and in row-major order."""
-    size, needed = tensor.parameters["binary_data_size"], 4 * prod(tensor.shape)
+    needed = 4 * prod(tensor.shape)
     if tensor.data is not None:
         raise InputError(f"{INPUT} has both data and binary_data_size; give one of them")
     if size != needed or len(binary) != needed:
@@ -166,9 +167,13 @@ def options_of(parameters: Parameters) -> dict[str, Any]:
 
 def milliseconds(timeout: object) -> float:
     """Return a timeout, which the protocol gives in microseconds."""
-    if not isinstance(timeout, int) or isinstance(timeout, bool) or timeout < 1:
-        raise InputError(f"timeout is {shortened(timeout)}; allowed are whole microseconds above 0")
-    return timeout / 1000
+    longest = round(MAX_DEADLINE_MS * 1000)
+    is_whole = isinstance(timeout, int) and not isinstance(timeout, bool)
+    if not (is_whole and 1 <= timeout <= longest):  # type: ignore[operator]
+        raise InputError(
+            f"timeout is {shortened(timeout)}; allowed are whole microseconds from 1 to {longest}"
+        )
+    return timeout / 1000  # type: ignore[operator]
 
 
 def priority_of(level: object) -> str:
@@ -181,7 +186,7 @@ def priority_of(level: object) -> str:
 def outputs_asked(request: InferRequest, card: Card) -> dict[str, bool]:
     """Return the tensors that the reply is to hold, and whether each follows the JSON."""
     known = outputs_of(card)
-    by_default = request.parameters.get("binary_data_output") is True
+    by_default = (request.parameters or {}).get("binary_data_output") is True
     if request.outputs is None:
         return dict.fromkeys(known, by_default)
     for output in request.outputs:
@@ -189,9 +194,9 @@ def outputs_asked(request: InferRequest, card: Card) -> dict[str, bool]:
             raise InputError(
                 f"there is no output {shortened(output.name)}; there are: {', '.join(known)}"
             )
-        if "classification" in output.parameters:
+        if "classification" in (output.parameters or {}):
             raise InputError("classification is not served; vote_counts holds all classes")
     return {
-        output.name: output.parameters.get("binary_data", by_default) is True
+        output.name: (output.parameters or {}).get("binary_data", by_default) is True
         for output in request.outputs
     }

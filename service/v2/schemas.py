@@ -4,7 +4,7 @@ Sources: KServe, "Open Inference Protocol", inference_rest.md; Triton Inference 
 statistics, model_configuration, binary_data and model_repository.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,6 +26,10 @@ EXAMPLE_INFER: dict[str, Any] = {
 
 Parameters = dict[str, str | int | float | bool]
 """Scalars by name; the protocol knows no others."""
+
+
+Length = Annotated[int, Field(ge=-1, le=2**31 - 1)]
+"""Of an axis of a tensor that is sent; that none is -1 or 0 is said by what the model takes."""
 
 
 class Live(BaseModel):
@@ -87,9 +91,9 @@ class InputTensor(BaseModel):
     model_config = ConfigDict(strict=True)
 
     name: str
-    shape: list[int]
+    shape: list[Length]
     datatype: str
-    parameters: Parameters = Field(default_factory=dict)
+    parameters: Parameters | None = None
     data: list[Any] | None = None
 
 
@@ -99,7 +103,7 @@ class OutputAsked(BaseModel):
     model_config = ConfigDict(strict=True)
 
     name: str
-    parameters: Parameters = Field(default_factory=dict)
+    parameters: Parameters | None = None
 
 
 class InferRequest(BaseModel):
@@ -117,7 +121,7 @@ class InferRequest(BaseModel):
     model_config = ConfigDict(strict=True, json_schema_extra={"examples": [EXAMPLE_INFER]})
 
     id: str | None = None
-    parameters: Parameters = Field(default_factory=dict)
+    parameters: Parameters | None = None
     inputs: list[InputTensor]
     outputs: list[OutputAsked] | None = None
 

@@ -1,19 +1,37 @@
 """Bodies of requests, read within limits: each alone, and all that are held at the same time."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 
-from starlette.requests import Request
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope
 
 from models.errors import OverloadedError
-from service.wire.errors import BodyTimeoutError, BodyTooLargeError
+from service.log.request_record import current_record
+from service.wire.errors import (
+    IDENTITY,
+    BodyTimeoutError,
+    BodyTooLargeError,
+    UnsupportedMediaError,
+)
+from service.wire.parsing import whole_number
+from service.wire.requests import shortened
+
+JSON_TYPES = ("application/json", "application/octet-stream")
+"""Of bodies; the second is JSON and tensors. A page may send others to a foreign service without
+asking it first."""
 
 BYTES_A_REQUEST = 16 * 1024
 """Taken up by a request beside its body, while it is read and prepared."""
 
 BODY_WITHIN_S = 30.0
 """Seconds that the largest body takes at 2 Mbit/s."""
+
+LINGER_S = 5.0
+LINGER_BYTES = 32 * 2**20
+"""How long and how far a body is read on after a refusal."""
 
 RETRY_AFTER_S = 1.0
 """Bodies are read and prepared in well under this."""
@@ -85,19 +103,21 @@ async def read_body(request: Request, limit: int, room: Room) -> bytearray:
         room: for this body among all.
 
     Raises:
+        UnsupportedMediaError: it is compressed, or said to be no JSON.
         BodyTooLargeError: it is longer than ``limit``.
         BodyTimeoutError: it did not arrive in time.
         OverloadedError: too much is held already.
         ClientDisconnect: the client left before the end of the body.
     """
     too_large = BodyTooLargeError(f"the body is longer than the allowed {limit} bytes")
-    promised = request.headers.get("content-length", "")
-    if promised.isdecimal() and int(promised[:20]) > limit:
+    refuse_other_media(request)
+    promised = request.headers.get("content-length", "0")
+    if whole_number(promised, limit) is None:
         raise too_large
     body = bytearray()
     try:
         async with asyncio.timeout(room.within_s):
-            async for part in request.stream():
+            async for part in parts_of(request):
                 if len(body) + len(part) > limit:
                     raise too_large
                 room.add(len(part))
@@ -107,3 +127,53 @@ async def read_body(request: Request, limit: int, room: Room) -> bytearray:
             f"the body did not arrive within {room.within_s:g} s; {len(body)} bytes of it did"
         ) from None
     return body
+
+
+async def parts_of(request: Request) -> AsyncIterator[bytes]:
+    """Yield the parts of a body, and note when there are no more.
+
+    Raises:
+        ClientDisconnect: the client left before the end of the body.
+    """
+    record = current_record()
+    while not record.has_read_body:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        record.has_read_body = not message.get("more_body", False)
+        yield message.get("body", b"")
+
+
+async def read_on(scope: Scope, receive: Receive) -> None:
+    """Read and drop what is left of a body whose request was refused, for a while.
+
+    A connection that is closed before is reset, and the client that still sends never sees why.
+    """
+    headers = Headers(scope=scope)
+    has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+    if current_record().has_read_body or not has_body or "expect" in headers:
+        return
+    left = LINGER_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_S):
+            while left > 0:
+                message = await receive()
+                if not message.get("more_body", False):
+                    return
+                left -= len(message["body"])
+
+
+def refuse_other_media(request: Request) -> None:
+    """Refuse a body that would have to be unpacked, or that is said to be no JSON.
+
+    Raises:
+        UnsupportedMediaError: it is such a body.
+    """
+    encoding = request.headers.get("content-encoding", IDENTITY)
+    if encoding.lower() != IDENTITY:
+        raise UnsupportedMediaError(
+            f"the body is compressed ({shortened(encoding)}); send it as it is"
+        )
+    media = request.headers.get("content-type", JSON_TYPES[0])
+    if media.split(";")[0].strip().lower() not in JSON_TYPES:
+        raise UnsupportedMediaError(f"the body is {shortened(media)}; send JSON as {JSON_TYPES[0]}")

@@ -50,6 +50,14 @@ class BodyTimeoutError(NoisevoteError):
     """The body did not arrive in time."""
 
 
+class UnsupportedMediaError(NoisevoteError):
+    """The body is compressed, or said to be no JSON."""
+
+
+class ForeignOriginError(NoisevoteError):
+    """A page of another origin asked, or the service was called by a name that is not its own."""
+
+
 class DrainingError(NoisevoteError):
     """The service is shutting down."""
 
@@ -69,11 +77,13 @@ class NotReadyError(NoisevoteError):
 STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     NotJsonError: (400, "not_json"),
     UnauthorisedError: (401, "unauthorized"),
+    ForeignOriginError: (403, "foreign_origin"),
     UnknownCheckpointError: (404, "unknown_checkpoint"),
     UnknownJobError: (404, "unknown_job"),
     BodyTimeoutError: (408, "body_timeout"),
     JobStateError: (409, "job_state"),
     BodyTooLargeError: (413, "body_too_large"),
+    UnsupportedMediaError: (415, "unsupported_media"),
     PictureError: (422, "invalid_picture"),
     LimitError: (422, "limit_exceeded"),
     InputError: (422, "invalid_input"),
@@ -98,6 +108,12 @@ ROUTER_STATUS: dict[int, str] = {404: "not_found", 405: "method_not_allowed"}
 
 CHALLENGE = 'Bearer realm="noisevote"'
 """How a request that lacks a key is to show one (RFC 6750, section 3)."""
+
+V2 = "/v2"
+"""Where the Open Inference Protocol begins."""
+
+IDENTITY = "identity"
+"""The one encoding of bodies that is read."""
 
 CLIENT_LEFT = 499
 """Status of requests whose client is gone; nobody reads it but the log."""
@@ -192,6 +208,8 @@ async def on_noisevote_error(request: Request, error: Exception) -> JSONResponse
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, UnauthorisedError):
         response.headers["WWW-Authenticate"] = CHALLENGE
+    if isinstance(error, UnsupportedMediaError):
+        response.headers["Accept-Encoding"] = IDENTITY
     return response
 
 
@@ -249,10 +267,17 @@ async def on_unexpected(request: Request, error: Exception) -> JSONResponse:
 def error_response(
     request: Request, status: int, code: str, message: str, field: str | None = None
 ) -> JSONResponse:
-    """Return the one shape of an error."""
+    """Return the one shape of an error; under ``/v2`` that of the protocol, where 422 is 400."""
     current_record().code = code
+    if is_v2(request.scope["path"]):
+        return JSONResponse({"error": message}, 400 if status == 422 else status)
     detail = ErrorDetail(code=code, message=message, field=field, request_id=request_id_of(request))
     return JSONResponse(ErrorBody(error=detail).model_dump(exclude_none=True), status)
+
+
+def is_v2(path: str) -> bool:
+    """Return whether a path is one of the Open Inference Protocol, whose errors are shaped so."""
+    return path == V2 or path.startswith(V2 + "/")
 
 
 def request_id_of(request: Request) -> str:

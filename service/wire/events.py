@@ -4,7 +4,7 @@ Source: WHATWG HTML, section 9.2, "Server-sent events".
 """
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any
 
 from fastapi import Request
@@ -82,18 +82,26 @@ class EventStream(StreamingResponse):
     Args:
         request: that is answered.
         events: closed when the reply ends, however it ends.
+        held: closed then, too.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, request: Request, events: AsyncGenerator[bytes, None]) -> None:
+    def __init__(
+        self,
+        request: Request,
+        events: AsyncGenerator[bytes, None],
+        held: ExitStack | None = None,
+    ) -> None:
+        self._held = held or ExitStack()
         self._events = ending_with_errors(request, events)
         super().__init__(self._events, headers=UNBUFFERED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send the events."""
         try:
-            await self.stream_response(send)
+            with self._held:
+                await self.stream_response(send)
         except OSError as error:
             raise ClientDisconnect from error
         finally:

@@ -67,3 +67,14 @@ def check_names(content: dict[str, Any], model: type[BaseModel]) -> None:
             f"there is no field {shortened(unknown)}; there are: {', '.join(fields)}",
             field=unknown[:80],
         )
+
+
+def whole_number(text: str, most: int) -> int | None:
+    """Return the number that a header holds; None if it is none from 0 to ``most``.
+
+    Zeros before it are no reason to convert digits without end.
+    """
+    digits = text.lstrip("0") or "0"
+    if not (text.isascii() and text.isdecimal()) or len(digits) > len(str(most)):
+        return None
+    return int(digits) if int(digits) <= most else None

@@ -9,6 +9,8 @@ from scipy import stats
 from models.statistics import (
     clopper_pearson,
     difference_interval,
+    fewest_votes_to_be_sure,
+    fixed_votes_statistics,
     holm_p_values,
     mcnemar_p_value,
     share_of_mode,

@@ -152,6 +152,7 @@ class HastyProtocol(BoundedHttpProtocol):
     """Waits a moment for a head instead of seconds."""
 
     head_within_s = 0.1
+    looks_every_s = 0.02
 
 
 @contextmanager

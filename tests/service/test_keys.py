@@ -39,10 +39,9 @@ OPEN = {
     "/openapi.json": "GET HEAD",
     "/health/live": "GET HEAD",
     "/health/ready": "GET HEAD",
-    "/v2/health/live": "GET",
-    "/v2/health/ready": "GET",
+    "/v2/health/live": "GET HEAD",
+    "/v2/health/ready": "GET HEAD",
 }
-ANY_METHOD = "DELETE GET HEAD OPTIONS PATCH POST PUT TRACE"
 CLOSED = {
     "/predict": "POST",
     "/predict/stream": "POST",
@@ -56,12 +55,11 @@ CLOSED = {
     "/attack/{job_id}/report": "GET",
     "/attack/{job_id}/report.html": "GET",
     "/metrics": "GET",
-    "/v2": ANY_METHOD,
+    "/v2": "GET",
     "/v2/": "GET",
     "/v2/models/stats": "GET",
     "/v2/repository/index": "POST",
     "/v2/repository/models/{name}/load": "POST",
-    "/v2/{path:path}": ANY_METHOD,
     **{
         f"/v2/models/{{name}}{version}{call}": method
         for version in ("", "/versions/{version}")
@@ -104,7 +102,7 @@ async def test_only_open_routes_answer_without_a_key(closed_app: FastAPI, sent: 
     transport = httpx.ASGITransport(closed_app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         for method, path in matrix():
-            concrete = path.replace("{path:path}", "x").replace("{", "").replace("}", "")
+            concrete = path.replace("{", "").replace("}", "")
             response = await client.request(method, concrete, headers=headers)
             assert (response.status_code == 401) == (path in CLOSED), (method, path)
             if path in CLOSED:

@@ -237,10 +237,10 @@ async def test_a_folder_of_a_later_version_is_left_alone(tmp_path: Path) -> None
     async with serving_jobs(tmp_path) as (_, client):
         job = await submitted(client)
     with ledger_of(tmp_path).connected() as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     async with serving_jobs(tmp_path) as (_, client):
         error = error_in(await client.post("/attack", json=body_of()), 507, "storage")
-        assert error["message"] == "the jobs are kept in version 2; this service knows 1"
+        assert error["message"] == "the jobs are kept in version 3; this service knows 2"
     assert ledger_of(tmp_path).find(job["id"]).state is JobState.QUEUED
 
 

@@ -1,0 +1,114 @@
+"""How much work it is to prepare a picture or a drawing, judged before any of it is done.
+
+A file may say one size first and another one later, hold text that unpacks to megabytes, or be cut
+into thousands of pieces. So the largest size that stands anywhere in it counts, and quick is only
+what cannot be anything else.
+"""
+
+import base64
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from models.pictures import MAX_PIXELS, PNG_SIGNATURE
+from models.stopping import StopRule
+from service.wire.requests import PredictRequest
+
+PIXEL_S = 5e-8
+"""Of a PNG: decoding, looking for the drawing, shrinking."""
+
+SCANNED_PIXEL_S = 1e-8
+"""Of a JPEG, which is shrunk while it is decoded, in each of its scans."""
+
+BYTE_S = 3e-7
+"""Of a file that is read in small pieces."""
+
+STROKE_S, POINT_S = 1.2e-4, 3e-6
+BOUNDARY_VOTE_S = 2e-5
+"""Of the boundary of ``bounded``, which is kept."""
+
+QUICK_S = 0.002
+"""What is prepared at once; anything else waits for a thread."""
+
+QUICK_PIXELS = 64 * 64
+QUICK_BYTES = 6 * 1024
+QUICK_VOTES = 64
+MOST_VOTES = 10_000
+
+PLAIN_CHUNKS = {b"PLTE", b"IDAT", b"IEND", b"tRNS", b"bKGD", b"gAMA", b"cHRM", b"sRGB", b"pHYs"}
+"""Of a PNG: these unpack to pixels, or to nothing."""
+
+MOST_SIZES = 16
+"""A file that may say more than so many sizes is taken for one of the largest."""
+
+SOI, SOS = b"\xff\xd8", b"\xff\xda"
+FRAMES = (b"\xff\xc0", b"\xff\xc1", b"\xff\xc2")
+"""Markers before which a JPEG says its size."""
+
+
+def work_s_of(request: PredictRequest) -> float:
+    """Return about how many seconds of one core it takes to prepare a request."""
+    seconds = 0.0
+    if request.stop is StopRule.BOUNDED and request.votes > QUICK_VOTES:
+        seconds += BOUNDARY_VOTE_S * min(request.votes, MOST_VOTES)
+    if request.image is not None:
+        seconds += work_s_of_picture(request.image)
+    if request.strokes is not None:
+        seconds += work_s_of_strokes(request.strokes)
+    return seconds
+
+
+def work_s_of_picture(text: str) -> float:
+    """Return the seconds for a picture in base64, whatever it holds."""
+    try:
+        data = base64.b64decode(text.rpartition(",")[2], validate=True)
+    except ValueError:
+        return 0.0  # refused before anything is decoded
+    if is_plain_and_small(data):
+        return 0.0
+    if data.startswith(SOI):
+        pixels = max(sizes_behind(data, FRAMES, ">3xHH"), default=0)
+        return BYTE_S * len(data) + SCANNED_PIXEL_S * pixels * max(1, data.count(SOS))
+    return BYTE_S * len(data) + PIXEL_S * max(sizes_behind(data, (b"IHDR",), ">II"), default=0)
+
+
+def sizes_behind(data: bytes, marks: tuple[bytes, ...], layout: str) -> Iterator[int]:
+    """Yield the pixels that a file may have by each of its marks, none above what is allowed.
+
+    Args:
+        data: the file.
+        marks: what stands before a size.
+        layout: of the two sides behind a mark, for ``struct``.
+    """
+    for mark in marks:
+        at, seen = data.find(mark), 0
+        while at >= 0:
+            seen += 1
+            if seen > MOST_SIZES:
+                yield MAX_PIXELS
+                break
+            sides = data[at + len(mark) : at + len(mark) + struct.calcsize(layout)]
+            if len(sides) == struct.calcsize(layout):
+                width, height = struct.unpack(layout, sides)
+                yield min(width * height, MAX_PIXELS)
+            at = data.find(mark, at + 1)
+
+
+def is_plain_and_small(data: bytes) -> bool:
+    """Return whether a file is a PNG of few pixels that holds nothing else, by all its chunks."""
+    if len(data) > QUICK_BYTES or not data.startswith(PNG_SIGNATURE + b"\0\0\0\rIHDR"):
+        return False
+    width, height = struct.unpack_from(">II", data.ljust(24, b"\0"), 16)
+    at = len(PNG_SIGNATURE) + 12 + 13
+    while at < len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8].ljust(8, b"\0"))
+        if kind not in PLAIN_CHUNKS:
+            return False
+        at += 12 + length
+    return bool(width * height <= QUICK_PIXELS)
+
+
+def work_s_of_strokes(strokes: list[Any]) -> float:
+    """Return the seconds for a drawing."""
+    points = sum(len(stroke) for stroke in strokes if isinstance(stroke, list))
+    return STROKE_S * len(strokes) + POINT_S * points
