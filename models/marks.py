@@ -1,0 +1,285 @@
+"""The mark on a page: a digit told from frames, rulings, desks, shadows, holes and dirt.
+
+What a digit may look like is in :mod:`models.blots`; here the ink is found, on grounds that may be
+uneven, and those blots of it are chosen that make up the digit.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from models.blots import Blot, Likeness, blots_of
+from models.errors import PictureError
+
+Grey = NDArray[np.uint8]
+Levels = NDArray[np.float32]
+
+MIN_CONTRAST = 16
+"""Least difference between ink and ground, of 255 grey levels."""
+
+MIN_SIGNAL = 6.0
+"""Least contrast in standard deviations of the ground's grain."""
+
+FAINT = 0.1
+"""Share of full ink below which a pixel is ground: ringing of JPEG, paper."""
+
+INKED = 0.4
+"""Share of full ink from which on a pixel belongs to a blot: rulings are mostly fainter."""
+
+EVEN = 0.1
+"""Share of the page between ``FAINT`` and ``INKED`` above which the ground is uneven."""
+
+WINDOW = 0.4
+"""Side of the square that finds an uneven ground, as a share of the page's shorter side: it fits
+between strokes, not into them."""
+
+ROUNDS = 3
+"""Times that ink is looked for; what is no digit is taken away after each."""
+
+SPECK = 0.05
+"""Share of the largest stroke's area below which a blot is dirt, not part of the digit."""
+
+ENCLOSED = 0.15
+"""Height of an enclosed blot, as a share of the enclosing one's, that makes this one a frame."""
+
+NEAR = 0.3
+"""Longest gap between parts of a digit, as a share of the largest part's longer side."""
+
+MOST_PARTS = 6
+
+BLUR = 2
+"""Pixels around a blot that its blurred edge takes."""
+
+LEVELS = np.arange(256)
+
+RIVAL = 0.4
+"""Area, as a share of the digit's largest part, from which on a mark further off is another."""
+
+LEAST_CORE = 0.08
+"""Least longer side of a stroke that is cut out of a ruling, as a share of the page's."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The digit on a page.
+
+    Attributes:
+        ink: its ink ``[height, width]`` in 0..1, cut out.
+        box: left, upper, right and lower edge of what was cut out, in pixels of the page.
+        is_plain: whether there was nothing else on the page, and its ground was even.
+    """
+
+    ink: Levels
+    box: tuple[int, int, int, int]
+    is_plain: bool
+
+    @property
+    def side(self) -> int:
+        """The longer side of what was cut out."""
+        return max(self.ink.shape)
+
+
+@dataclass(frozen=True)
+class Ink:
+    """How much each pixel differs from the ground, on one side of it.
+
+    Attributes:
+        levels: the difference ``[height, width]``, 0 to 255.
+        grain: standard deviation of the ground.
+        is_even: whether the ground has one level.
+    """
+
+    levels: Grey
+    grain: float
+    is_even: bool
+
+    @property
+    def full(self) -> float:
+        """The level of full ink."""
+        return full_ink(np.bincount(self.levels.ravel(), minlength=256), self.grain)
+
+
+def mark_on(page: Image.Image) -> Mark:
+    """Return the digit on a page.
+
+    Args:
+        page: of mode ``L``, dark on light or light on dark.
+
+    Raises:
+        PictureError: there is none, or it cannot be told from what else is there.
+    """
+    refused = []
+    for ink in inks_of(page):
+        try:
+            return mark_in(ink)
+        except PictureError as error:
+            refused.append(error)
+    raise refused[0]
+
+
+def inks_of(page: Image.Image) -> Iterator[Ink]:
+    """Yield what differs from the ground, on the likelier side of it first."""
+    counts = np.array(page.histogram())
+    away = LEVELS - round(quantile(counts, 0.5))
+    grain = 1.4826 * quantile(np.bincount(np.abs(away), counts), 0.5)
+    levels = np.asarray(page)
+    # Ink is rare and far from the ground: the third moment shows on which side it is.
+    likelier = -1 if (counts * away**3).sum() < 0 else 1
+    for side in (likelier, -likelier):
+        table = np.clip(side * away, 0, 255)
+        full = full_ink(np.bincount(table, counts, 256), grain)
+        is_between = (np.abs(away) > max(FAINT * full, 4)) & (np.abs(away) < INKED * full)
+        if counts[is_between].sum() < EVEN * counts.sum():
+            yield Ink(table.astype(np.uint8)[levels], grain, is_even=True)
+        else:
+            yield above_uneven_ground(levels if side > 0 else 255 - levels)
+
+
+def above_uneven_ground(levels: Grey) -> Ink:
+    """Return what is lighter than its surroundings and narrower than the window."""
+    window = max(3, round(WINDOW * min(levels.shape)))
+    ground = ndimage.maximum_filter(ndimage.minimum_filter(levels, window), window)
+    above = levels.astype(np.int16) - ground
+    above -= np.int16(np.median(above))
+    grain = 1.4826 * float(np.median(np.abs(above)))
+    return Ink(np.clip(above, 0, 255).astype(np.uint8), grain, is_even=False)
+
+
+def quantile(counts: NDArray[Any], share: float) -> float:
+    """Return the level up to which a share of the counted pixels lies."""
+    total = np.cumsum(counts)
+    return float(np.searchsorted(total, share * total[-1]))
+
+
+def full_ink(counts: NDArray[Any], grain: float) -> float:
+    """Return the level of full ink, from the pixels of each difference from the ground ``[256]``.
+
+    That is the level above which a tenth of the pixels lies that are no grain.
+    """
+    return quantile(counts * (LEVELS > max(MIN_CONTRAST / 2, 4 * grain)), 0.9)
+
+
+def mark_in(ink: Ink) -> Mark:
+    """Return the digit in the ink of a page.
+
+    Raises:
+        PictureError: as :func:`mark_on`.
+    """
+    seen = set[Likeness]()
+    left = ink
+    for _ in range(ROUNDS):
+        full = left.full
+        if full < max(MIN_CONTRAST, MIN_SIGNAL * ink.grain):
+            break
+        inked = left.levels > max(INKED * full, 3 * ink.grain)
+        blots = blots_of(inked)
+        if parts := parts_of_digit(blots):
+            others = sum(blot.area for blot in blots) - sum(part.area for part in parts)
+            is_plain = ink.is_even and left is ink and others < SPECK * parts[0].area
+            return cut_out(left.levels, parts, is_plain)
+        seen |= {blot.likeness for blot in blots}
+        left = Ink(without(left.levels, inked), ink.grain, ink.is_even)
+    if seen:
+        raise refusal(f"there is nothing but {' and '.join(sorted(seen))} in the image")
+    raise refusal(
+        f"nothing is drawn in the image: the strongest marks differ from the ground by "
+        f"{full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more, and "
+        f"{MIN_SIGNAL:g} times the ground's grain ({ink.grain:.0f})"
+    )
+
+
+def without(levels: Grey, inked: NDArray[np.bool_]) -> Grey:
+    """Return ``levels`` without what is inked, and without its blurred edges."""
+    return np.where(ndimage.maximum_filter(inked, 5), np.uint8(0), levels)
+
+
+def parts_of_digit(blots: list[Blot]) -> list[Blot]:
+    """Return the blots that make up the digit, the largest first; none if there is no digit.
+
+    Raises:
+        PictureError: there are several marks, and none is more likely to be the digit.
+    """
+    strokes = strokes_among(blots)
+    if not strokes:
+        return []
+    inner = [stroke for stroke in strokes if not any(stroke.edges)]
+    if inner and inner[0].area > RIVAL / 4 * strokes[0].area:
+        strokes = inner
+    main = strokes[0]
+    near = [stroke for stroke in strokes if gap(main, stroke) <= NEAR * main.side]
+    apart = [stroke for stroke in strokes if stroke not in near]
+    if len(near) > MOST_PARTS:
+        raise refusal(f"the image shows a pattern of {len(near)} marks or more, not one digit")
+    if any(stroke.area > RIVAL * main.area for stroke in apart):
+        raise refusal("the image shows several marks apart from each other, not one digit")
+    return near
+
+
+def strokes_among(blots: list[Blot]) -> list[Blot]:
+    """Return the blots that look like strokes, the largest first, without what encloses them."""
+    strokes: list[Blot] = []
+    for blot in blots:
+        if strokes and blot.area < SPECK * strokes[0].area:
+            break
+        if blot.likeness is Likeness.STROKE and not is_across(blot):
+            strokes.append(blot)
+    for stroke in strokes:
+        inside = [
+            blot
+            for blot in blots
+            if blot.height > ENCLOSED * stroke.height and stroke.encloses(blot)
+        ]
+        if inside:
+            return strokes_among(inside)
+    if strokes:
+        return strokes
+    cores = [core for blot in blots for core in blot.cores() if is_stroke_of_page(core)]
+    return sorted(cores, key=lambda core: -core.area)
+
+
+def is_across(blot: Blot) -> bool:
+    """Return whether thicker strokes cross or touch thin lines in a blot that spans the page."""
+    upper, lower, left, right = blot.edges
+    if not (upper and lower or left and right):
+        return False
+    return any(is_stroke_of_page(core) for core in blot.cores())
+
+
+def is_stroke_of_page(core: Blot) -> bool:
+    """Return whether what was cut out of a ruling is large enough to be a digit."""
+    return core.side > LEAST_CORE * max(core.page) and core.likeness is Likeness.STROKE
+
+
+def gap(one: Blot, other: Blot) -> int:
+    """Return the distance of two rectangles in pixels, along the axis on which it is larger."""
+    down = max(one.top, other.top) - min(one.bottom, other.bottom)
+    right = max(one.left, other.left) - min(one.right, other.right)
+    return max(down, right, 0)
+
+
+def cut_out(levels: Grey, parts: list[Blot], is_plain: bool) -> Mark:
+    """Return the mark that some blots make up, with their blurred edges."""
+    height, width = levels.shape
+    top = max(min(part.top for part in parts) - BLUR, 0)
+    left = max(min(part.left for part in parts) - BLUR, 0)
+    bottom = min(max(part.bottom for part in parts) + BLUR, height)
+    right = min(max(part.right for part in parts) + BLUR, width)
+    chosen = np.zeros((bottom - top, right - left), dtype=np.uint8)
+    for part in parts:
+        within = chosen[part.top - top :, part.left - left :][: part.height, : part.width]
+        within |= part.pixels
+    cut = levels[top:bottom, left:right]
+    full = quantile(np.bincount(cut[chosen.view(bool)]), 0.9)
+    ink = np.minimum(cut * np.float32(1 / full), 1)
+    ink *= (cut > FAINT * full) & ndimage.maximum_filter(chosen, 2 * BLUR + 1).view(bool)
+    return Mark(ink, (left, top, right, bottom), is_plain)
+
+
+def refusal(message: str) -> PictureError:
+    """Return the error that blames the field ``image``."""
+    return PictureError(message, field="image")
