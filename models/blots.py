@@ -123,11 +123,18 @@ class Blot:
         """Its pixels and those that it encloses."""
         return ndimage.binary_fill_holes(self.pixels)
 
+    def surrounds(self, other: "Blot") -> bool:
+        """Return whether the rectangle of ``other`` lies within this one's."""
+        return (
+            self.top < other.top
+            and other.bottom < self.bottom
+            and self.left < other.left
+            and other.right < self.right
+        )
+
     def encloses(self, other: "Blot") -> bool:
         """Return whether ``other`` lies in a hole of this blot."""
-        if not (self.top < other.top and other.bottom < self.bottom):
-            return False
-        if not (self.left < other.left and other.right < self.right):
+        if not self.surrounds(other):
             return False
         row, column = np.argwhere(other.pixels)[0]
         at = other.top - self.top + row, other.left - self.left + column
@@ -185,16 +192,27 @@ class Blot:
         sizes = np.bincount(grounds.ravel(), minlength=count + 1)[1:]
         return np.count_nonzero(sizes > self.thickness**2) > MOST_HOLES
 
-    def cores(self) -> "list[Blot]":
-        """Return what of the blot is thicker than its lines, as blots.
+    @property
+    def is_across_page(self) -> bool:
+        """Whether it reaches from one edge of the page to the opposite one."""
+        upper, lower, left, right = self.edges
+        return bool((upper and lower) or (left and right))
+
+    @property
+    def is_of_lines(self) -> bool:
+        """Whether it is a frame, ruled or squared paper, or a line across the page."""
+        if self.likeness is Likeness.LINE:
+            return self.is_across_page
+        return self.likeness in {Likeness.FRAME, Likeness.NET}
+
+    def thicker_than(self, width: int) -> "list[Blot]":
+        """Return what of the blot is thicker than a number of pixels, as blots.
 
         A pen's stroke on squares of its own colour is all one blot with them.
         """
-        steps = round(1.5 * self.thickness) + 1
         # Beyond the edge of the page lines go on.
-        opened = ndimage.maximum_filter(
-            ndimage.minimum_filter(self.pixels.view(np.uint8), steps, mode="constant"), steps
-        )
+        eroded = ndimage.minimum_filter(self.pixels.view(np.uint8), width + 1, mode="constant")
+        opened = ndimage.maximum_filter(eroded, width + 1, origin=-(width % 2))
         grown = ndimage.maximum_filter(opened, 3).astype(bool) & self.pixels
         return [
             Blot(core.pixels, core.top + self.top, core.left + self.left, self.page)

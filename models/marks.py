@@ -4,6 +4,7 @@ What a digit may look like is in :mod:`models.blots`; here the ink is found, on 
 uneven, and those blots of it are chosen that make up the digit.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,12 @@ INKED = 0.4
 EVEN = 0.1
 """Share of the page between ``FAINT`` and ``INKED`` above which the ground is uneven."""
 
+EVEN_GRAIN = 5
+"""Standard deviation of the grain above which the ground may be uneven."""
+
+NEAR_GROUND = 40
+"""Grey levels around that of the ground in which its grain is measured."""
+
 WINDOW = 0.4
 """Side of the square that finds an uneven ground, as a share of the page's shorter side: it fits
 between strokes, not into them."""
@@ -50,6 +57,9 @@ ENCLOSED = 0.15
 NEAR = 0.3
 """Longest gap between parts of a digit, as a share of the largest part's longer side."""
 
+SAME_PEN = 0.4
+"""Thickness, as a share of the digit's largest part's, up to which a blot is of another pen."""
+
 MOST_PARTS = 6
 
 BLUR = 2
@@ -59,6 +69,12 @@ LEVELS = np.arange(256)
 
 RIVAL = 0.4
 """Area, as a share of the digit's largest part, from which on a mark further off is another."""
+
+WIDEST_LINE = 6
+"""Most pixels of the width of lines that are taken away from strokes that touch them."""
+
+LEAST_SHEET = 0.05
+"""Share of the page from which on a filled shape is a sheet with its own ground."""
 
 LEAST_CORE = 0.08
 """Least longer side of a stroke that is cut out of a ruling, as a share of the page's."""
@@ -123,21 +139,30 @@ def mark_on(page: Image.Image) -> Mark:
 
 
 def inks_of(page: Image.Image) -> Iterator[Ink]:
-    """Yield what differs from the ground, on the likelier side of it first."""
-    counts = np.array(page.histogram())
-    away = LEVELS - round(quantile(counts, 0.5))
-    grain = 1.4826 * quantile(np.bincount(np.abs(away), counts), 0.5)
-    levels = np.asarray(page)
+    """Yield what differs from the ground; then, as if that were the ground, what differs from it.
+
+    A desk can be larger than the sheet on it, and a digit than the paper that a tight crop leaves.
+    """
+    counts, levels = np.array(page.histogram()), np.asarray(page)
+    ground = round(quantile(counts, 0.5))
     # Ink is rare and far from the ground: the third moment shows on which side it is.
-    likelier = -1 if (counts * away**3).sum() < 0 else 1
-    for side in (likelier, -likelier):
-        table = np.clip(side * away, 0, 255)
-        full = full_ink(np.bincount(table, counts, 256), grain)
-        is_between = (np.abs(away) > max(FAINT * full, 4)) & (np.abs(away) < INKED * full)
-        if counts[is_between].sum() < EVEN * counts.sum():
-            yield Ink(table.astype(np.uint8)[levels], grain, is_even=True)
-        else:
-            yield above_uneven_ground(levels if side > 0 else 255 - levels)
+    side = -1 if (counts * (LEVELS - ground) ** 3).sum() < 0 else 1
+    yield ink_above(levels, counts, ground, side)
+    is_beyond = side * (LEVELS - ground) > MIN_CONTRAST
+    if counts[is_beyond].any():
+        yield ink_above(levels, counts, round(quantile(counts * is_beyond, 0.5)), -side)
+
+
+def ink_above(levels: Grey, counts: NDArray[Any], ground: int, side: int) -> Ink:
+    """Return what differs from a level of the ground on one side of it."""
+    away = LEVELS - ground
+    grain = 1.4826 * quantile(np.bincount(np.abs(away), counts)[:NEAR_GROUND], 0.5)
+    table = np.clip(side * away, 0, 255)
+    full = full_ink(np.bincount(table, counts, 256), grain)
+    is_between = (np.abs(away) > FAINT * full) & (np.abs(away) < INKED * full)
+    if full and grain < EVEN_GRAIN and counts[is_between].sum() < EVEN * counts.sum():
+        return Ink(table.astype(np.uint8)[levels], grain, is_even=True)
+    return above_uneven_ground(levels if side > 0 else 255 - levels)
 
 
 def above_uneven_ground(levels: Grey) -> Ink:
@@ -204,6 +229,9 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
     Raises:
         PictureError: there are several marks, and none is more likely to be the digit.
     """
+    sheet = next((blot for blot in blots if is_sheet(blot)), None)
+    if sheet is not None:
+        blots = [blot for blot in blots if not sheet.surrounds(blot)]
     strokes = strokes_among(blots)
     if not strokes:
         return []
@@ -211,7 +239,11 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
     if inner and inner[0].area > RIVAL / 4 * strokes[0].area:
         strokes = inner
     main = strokes[0]
-    near = [stroke for stroke in strokes if gap(main, stroke) <= NEAR * main.side]
+    near = [
+        stroke
+        for stroke in strokes
+        if gap(main, stroke) <= NEAR * main.side and stroke.thickness > SAME_PEN * main.thickness
+    ]
     apart = [stroke for stroke in strokes if stroke not in near]
     if len(near) > MOST_PARTS:
         raise refusal(f"the image shows a pattern of {len(near)} marks or more, not one digit")
@@ -238,21 +270,34 @@ def strokes_among(blots: list[Blot]) -> list[Blot]:
             return strokes_among(inside)
     if strokes:
         return strokes
-    cores = [core for blot in blots for core in blot.cores() if is_stroke_of_page(core)]
+    cores = [core for blot in blots if blot.is_of_lines for core in strokes_across(blot)]
     return sorted(cores, key=lambda core: -core.area)
 
 
 def is_across(blot: Blot) -> bool:
-    """Return whether thicker strokes cross or touch thin lines in a blot that spans the page."""
-    upper, lower, left, right = blot.edges
-    if not (upper and lower or left and right):
-        return False
-    return any(is_stroke_of_page(core) for core in blot.cores())
+    """Return whether it is thin lines across the page, and thicker strokes that touch them."""
+    return blot.is_across_page and bool(strokes_across(blot))
 
 
-def is_stroke_of_page(core: Blot) -> bool:
-    """Return whether what was cut out of a ruling is large enough to be a digit."""
-    return core.side > LEAST_CORE * max(core.page) and core.likeness is Likeness.STROKE
+def strokes_across(blot: Blot) -> list[Blot]:
+    """Return the strokes, thicker than the lines of a blot, that are one with them."""
+    for width in range(1, WIDEST_LINE + 1):
+        cores = [
+            core
+            for core in blot.thicker_than(width)
+            if core.side > LEAST_CORE * max(core.page)
+            and core.thickness > 2 * width + 0.5
+            and core.likeness is Likeness.STROKE
+            and not core.is_across_page
+        ]
+        if cores:
+            return cores
+    return []
+
+
+def is_sheet(blot: Blot) -> bool:
+    """Return whether it is a large filled shape, on which the digit may lie."""
+    return blot.area > LEAST_SHEET * math.prod(blot.page) and blot.likeness is Likeness.FILLED
 
 
 def gap(one: Blot, other: Blot) -> int:

@@ -111,24 +111,21 @@ def opaque(picture: Image.Image) -> Image.Image:
     opacity = picture.getchannel("A")
     if opacity.getextrema() == (255, 255):
         return picture.convert("RGB")
-    solid = opacity.point(IS_SOLID)
-    box = solid.getbbox()
+    box = opacity.point(IS_SOLID).getbbox()
     if box is None:
         return opacity
-    inside = solid.crop(box)
-    share = inside.histogram()[255] / (inside.width * inside.height)
+    solid = opacity.point(IS_SOLID).crop(box)
     grey = picture.convert("RGB").convert("L")
-    counts = grey.histogram(solid)
-    total = np.cumsum(counts)
-    low, high = np.searchsorted(total, (0.02 * total[-1], 0.98 * total[-1]))
-    if share < OPAQUE_SHARE or high - low < ONE_LEVEL:
+    counts = np.array(grey.crop(box).histogram(solid))
+    is_of_one_level = np.ptp(np.flatnonzero(counts)) < ONE_LEVEL
+    if is_of_one_level or counts.sum() < OPAQUE_SHARE * solid.width * solid.height:
         return opacity
-    paper = Image.new("L", grey.size, int(np.searchsorted(total, 0.5 * total[-1])))
+    paper = Image.new("L", grey.size, int(np.searchsorted(counts.cumsum(), counts.sum() / 2)))
     paper.paste(grey, mask=opacity)
     return paper.crop(box)
 
 
-IS_SOLID = [255 * (level > 127) for level in range(256)]
+IS_SOLID = [255 * (level > 250) for level in range(256)]
 
 
 def most_varied_band(picture: Image.Image) -> Image.Image:
