@@ -36,6 +36,9 @@ SQUAT = 0.42
 FULL = 0.72
 """Share of its rectangle that a blot fills from which on it is no stroke, if it is not slim."""
 
+SLENDER = 0.4
+"""Share of the longer side that the shorter one of a slim blot, a 1, has at most."""
+
 WALL = 0.06
 """Share of a rectangle's sides that the outline of a box drawn by hand strays from them."""
 
@@ -164,12 +167,12 @@ class Blot:
         """Whether it is no stroke but a shape that is filled: a hole of a puncher, a sheet."""
         if self.thickness > SQUAT * self.side:
             return True
-        is_slim = min(self.pixels.shape) < 0.5 * self.side
+        is_slim = min(self.pixels.shape) < SLENDER * self.side
         return not is_slim and self.area > FULL * self.pixels.size
 
     @property
     def is_box(self) -> bool:
-        """Whether it follows all sides of its rectangle and leaves the middle free."""
+        """Whether it follows three sides of its rectangle or all and leaves the middle free."""
         wall = max(2, round(WALL * min(self.pixels.shape)), round(1.5 * self.thickness))
         if min(self.pixels.shape) < 5 * wall:
             return False
@@ -181,7 +184,7 @@ class Blot:
             self.pixels[:, :wall].any(axis=1),
             self.pixels[:, -wall:].any(axis=1),
         )
-        return all(np.count_nonzero(side) > 0.85 * side.size for side in walls)
+        return sum(np.count_nonzero(side) > 0.85 * side.size for side in walls) >= 3
 
     @property
     def is_net(self) -> bool:
@@ -197,6 +200,17 @@ class Blot:
         """Whether it reaches from one edge of the page to the opposite one."""
         upper, lower, left, right = self.edges
         return bool((upper and lower) or (left and right))
+
+    @property
+    def contact(self) -> float:
+        """Mean length in pixels in which it touches the edges of the page."""
+        sides = self.pixels[0], self.pixels[-1], self.pixels[:, 0], self.pixels[:, -1]
+        pieces = sum(
+            np.count_nonzero(np.diff(side.astype(np.int8), prepend=0) == 1)
+            for side, touches in zip(sides, self.edges, strict=True)
+            if touches
+        )
+        return sum(self.edges) / max(pieces, 1)
 
     @property
     def is_of_lines(self) -> bool:

@@ -41,6 +41,9 @@ EVEN_GRAIN = 5
 NEAR_GROUND = 40
 """Grey levels around that of the ground in which its grain is measured."""
 
+MAJORITY = 0.65
+"""Share of the page near its median below which the edge of the page shows the ground instead."""
+
 WINDOW = 0.4
 """Side of the square that finds an uneven ground, as a share of the page's shorter side: it fits
 between strokes, not into them."""
@@ -56,6 +59,9 @@ ENCLOSED = 0.15
 
 NEAR = 0.3
 """Longest gap between parts of a digit, as a share of the largest part's longer side."""
+
+LEAST_SIDE = 6
+"""Least pixels of the longer side of a digit's largest part."""
 
 SAME_PEN = 0.4
 """Thickness, as a share of the digit's largest part's, up to which a blot is of another pen."""
@@ -145,12 +151,19 @@ def inks_of(page: Image.Image) -> Iterator[Ink]:
     """
     counts, levels = np.array(page.histogram()), np.asarray(page)
     ground = round(quantile(counts, 0.5))
+    if counts[abs(LEVELS - ground) < NEAR_GROUND].sum() < MAJORITY * levels.size:
+        ground = round(float(np.median(edges_of(levels))))
     # Ink is rare and far from the ground: the third moment shows on which side it is.
     side = -1 if (counts * (LEVELS - ground) ** 3).sum() < 0 else 1
     yield ink_above(levels, counts, ground, side)
     is_beyond = side * (LEVELS - ground) > MIN_CONTRAST
     if counts[is_beyond].any():
         yield ink_above(levels, counts, round(quantile(counts * is_beyond, 0.5)), -side)
+
+
+def edges_of(levels: Grey) -> Grey:
+    """Return the outermost pixels of a page."""
+    return np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
 
 
 def ink_above(levels: Grey, counts: NDArray[Any], ground: int, side: int) -> Ink:
@@ -168,8 +181,11 @@ def ink_above(levels: Grey, counts: NDArray[Any], ground: int, side: int) -> Ink
 def above_uneven_ground(levels: Grey) -> Ink:
     """Return what is lighter than its surroundings and narrower than the window."""
     window = max(3, round(WINDOW * min(levels.shape)))
-    ground = ndimage.maximum_filter(ndimage.minimum_filter(levels, window), window)
-    above = levels.astype(np.int16) - ground
+    # Beyond the edge the ground goes on, or the darkest corner of a shadow would be ink.
+    beyond = window // 2 + 1
+    padded = np.pad(levels, beyond, mode="edge")
+    ground = ndimage.maximum_filter(ndimage.minimum_filter(padded, window), window)
+    above = levels.astype(np.int16) - ground[beyond:-beyond, beyond:-beyond]
     above -= np.int16(np.median(above))
     grain = 1.4826 * float(np.median(np.abs(above)))
     return Ink(np.clip(above, 0, 255).astype(np.uint8), grain, is_even=False)
@@ -239,6 +255,8 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
     if inner and inner[0].area > RIVAL / 4 * strokes[0].area:
         strokes = inner
     main = strokes[0]
+    if main.side < LEAST_SIDE:
+        return []
     near = [
         stroke
         for stroke in strokes
@@ -282,13 +300,15 @@ def is_across(blot: Blot) -> bool:
 def strokes_across(blot: Blot) -> list[Blot]:
     """Return the strokes, thicker than the lines of a blot, that are one with them."""
     for width in range(1, WIDEST_LINE + 1):
+        if blot.likeness is Likeness.STROKE and blot.contact > 1.5 * width + 1:
+            continue
         cores = [
             core
             for core in blot.thicker_than(width)
             if core.side > LEAST_CORE * max(core.page)
             and core.thickness > 2 * width + 0.5
             and core.likeness is Likeness.STROKE
-            and not core.is_across_page
+            and not any(core.edges)
         ]
         if cores:
             return cores
