@@ -4,6 +4,7 @@ What a digit may look like is in :mod:`models.blots`; here the ink is found, on 
 uneven, and those blots of it are chosen that make up the digit.
 """
 
+import contextlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from scipy import ndimage
 
 from models.blots import Blot, Likeness, blots_of
 from models.errors import PictureError
+from models.rasters import dilated
 
 Grey = NDArray[np.uint8]
 Levels = NDArray[np.float32]
@@ -82,6 +84,9 @@ WIDEST_LINE = 6
 LEAST_SHEET = 0.05
 """Share of the page from which on a filled shape is a sheet with its own ground."""
 
+BROAD = 0.012
+"""Thickness of a digit that is not at first sight the ink of the page, as a share of its side."""
+
 LEAST_CORE = 0.08
 """Least longer side of a stroke that is cut out of a ruling, as a share of the page's."""
 
@@ -113,17 +118,19 @@ class Ink:
     Attributes:
         levels: the difference ``[height, width]``, 0 to 255.
         grain: standard deviation of the ground.
+        full: level of full ink, 0 if there is none.
         is_even: whether the ground has one level.
     """
 
     levels: Grey
     grain: float
+    full: float
     is_even: bool
 
-    @property
-    def full(self) -> float:
-        """The level of full ink."""
-        return full_ink(np.bincount(self.levels.ravel(), minlength=256), self.grain)
+    def without(self, inked: NDArray[np.bool_]) -> "Ink":
+        """Return the ink without what is inked, and without its blurred edges."""
+        left = np.where(ndimage.maximum_filter(inked, 5), np.uint8(0), self.levels)
+        return Ink(left, self.grain, full_ink(counts_of(left), self.grain), self.is_even)
 
 
 def mark_on(page: Image.Image) -> Mark:
@@ -135,13 +142,15 @@ def mark_on(page: Image.Image) -> Mark:
     Raises:
         PictureError: there is none, or it cannot be told from what else is there.
     """
-    refused = []
-    for ink in inks_of(page):
-        try:
-            return mark_in(ink)
-        except PictureError as error:
-            refused.append(error)
-    raise refused[0]
+    inks = inks_of(page)
+    first = next(inks)
+    try:
+        return mark_in(first, first)
+    except PictureError:
+        for ink in inks:
+            with contextlib.suppress(PictureError):
+                return mark_in(ink, first)
+        raise
 
 
 def inks_of(page: Image.Image) -> Iterator[Ink]:
@@ -174,7 +183,7 @@ def ink_above(levels: Grey, counts: NDArray[Any], ground: int, side: int) -> Ink
     full = full_ink(np.bincount(table, counts, 256), grain)
     is_between = (np.abs(away) > FAINT * full) & (np.abs(away) < INKED * full)
     if full and grain < EVEN_GRAIN and counts[is_between].sum() < EVEN * counts.sum():
-        return Ink(table.astype(np.uint8)[levels], grain, is_even=True)
+        return Ink(table.astype(np.uint8)[levels], grain, full, is_even=True)
     return above_uneven_ground(levels if side > 0 else 255 - levels)
 
 
@@ -188,13 +197,19 @@ def above_uneven_ground(levels: Grey) -> Ink:
     above = levels.astype(np.int16) - ground[beyond:-beyond, beyond:-beyond]
     above -= np.int16(np.median(above))
     grain = 1.4826 * float(np.median(np.abs(above)))
-    return Ink(np.clip(above, 0, 255).astype(np.uint8), grain, is_even=False)
+    ink = np.clip(above, 0, 255).astype(np.uint8)
+    return Ink(ink, grain, full_ink(counts_of(ink), grain), is_even=False)
+
+
+def counts_of(levels: Grey) -> NDArray[Any]:
+    """Return the pixels of each level ``[256]``."""
+    return np.array(Image.fromarray(levels).histogram())
 
 
 def quantile(counts: NDArray[Any], share: float) -> float:
     """Return the level up to which a share of the counted pixels lies."""
-    total = np.cumsum(counts)
-    return float(np.searchsorted(total, share * total[-1]))
+    total = counts.cumsum()
+    return float(total.searchsorted(share * total[-1]))
 
 
 def full_ink(counts: NDArray[Any], grain: float) -> float:
@@ -205,8 +220,12 @@ def full_ink(counts: NDArray[Any], grain: float) -> float:
     return quantile(counts * (LEVELS > max(MIN_CONTRAST / 2, 4 * grain)), 0.9)
 
 
-def mark_in(ink: Ink) -> Mark:
+def mark_in(ink: Ink, first: Ink) -> Mark:
     """Return the digit in the ink of a page.
+
+    Args:
+        ink: on the page.
+        first: what is most likely to be the ink; in all else a digit must be broad.
 
     Raises:
         PictureError: as :func:`mark_on`.
@@ -214,29 +233,24 @@ def mark_in(ink: Ink) -> Mark:
     seen = set[Likeness]()
     left = ink
     for _ in range(ROUNDS):
-        full = left.full
-        if full < max(MIN_CONTRAST, MIN_SIGNAL * ink.grain):
+        if left.full < max(MIN_CONTRAST, MIN_SIGNAL * ink.grain):
             break
-        inked = left.levels > max(INKED * full, 3 * ink.grain)
+        inked = left.levels > max(INKED * left.full, 3 * ink.grain)
         blots = blots_of(inked)
-        if parts := parts_of_digit(blots):
+        parts = parts_of_digit(blots)
+        if parts and (left is first or is_broad(parts[0])):
             others = sum(blot.area for blot in blots) - sum(part.area for part in parts)
             is_plain = ink.is_even and left is ink and others < SPECK * parts[0].area
             return cut_out(left.levels, parts, is_plain)
         seen |= {blot.likeness for blot in blots}
-        left = Ink(without(left.levels, inked), ink.grain, ink.is_even)
+        left = left.without(inked)
     if seen:
         raise refusal(f"there is nothing but {' and '.join(sorted(seen))} in the image")
     raise refusal(
         f"nothing is drawn in the image: the strongest marks differ from the ground by "
-        f"{full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more, and "
+        f"{left.full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more, and "
         f"{MIN_SIGNAL:g} times the ground's grain ({ink.grain:.0f})"
     )
-
-
-def without(levels: Grey, inked: NDArray[np.bool_]) -> Grey:
-    """Return ``levels`` without what is inked, and without its blurred edges."""
-    return np.where(ndimage.maximum_filter(inked, 5), np.uint8(0), levels)
 
 
 def parts_of_digit(blots: list[Blot]) -> list[Blot]:
@@ -315,6 +329,11 @@ def strokes_across(blot: Blot) -> list[Blot]:
     return []
 
 
+def is_broad(part: Blot) -> bool:
+    """Return whether it is broader than letters and lines are on a page of that size."""
+    return part.thickness > BROAD * max(part.page)
+
+
 def is_sheet(blot: Blot) -> bool:
     """Return whether it is a large filled shape, on which the digit may lie."""
     return blot.area > LEAST_SHEET * math.prod(blot.page) and blot.likeness is Likeness.FILLED
@@ -341,7 +360,9 @@ def cut_out(levels: Grey, parts: list[Blot], is_plain: bool) -> Mark:
     cut = levels[top:bottom, left:right]
     full = quantile(np.bincount(cut[chosen.view(bool)]), 0.9)
     ink = np.minimum(cut * np.float32(1 / full), 1)
-    ink *= (cut > FAINT * full) & ndimage.maximum_filter(chosen, 2 * BLUR + 1).view(bool)
+    ink[cut <= FAINT * full] = 0
+    if not is_plain:
+        ink *= dilated(chosen, BLUR)
     return Mark(ink, (left, top, right, bottom), is_plain)
 
 

@@ -23,13 +23,13 @@ from models.errors import PictureError
 from models.marks import Levels, Mark, mark_on
 from models.rasters import dilated, padded_with_ground
 
-FAR_SIDE = 160
+FAR_SIDE = 112
 """Most pixels of a side of a page that is looked at from afar."""
 
 CLOSE_SIDE = 384
 """Most pixels of a side of a page that is looked at closely."""
 
-SHARP_SIDE = 56
+SHARP_SIDE = 40
 """Pixels of a digit's longer side below which it is cut out of the picture and looked at again."""
 
 MARGIN = 0.2
@@ -157,5 +157,5 @@ def with_broad_strokes(ink: Levels) -> Levels:
     return crop(wide / np.float32(255))
 
 
-LEAST_SCALE = 4
+LEAST_SCALE = 3
 """Pixels per pixel of the field below which ink is enlarged before its strokes are widened."""
