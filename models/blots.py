@@ -27,14 +27,23 @@ SLIM = 0.05
 ALONG_THE_EDGE = 0.5
 """Share of the page's edge that a blot covers from which on it is a frame, or what lies around."""
 
-MOST_HOLES = 6
-"""Grounds that the strokes of a digit part at most; it can touch the edge of the page."""
+MOST_HOLES = 4
+"""Most holes of a digit: two, and what a trembling pen leaves."""
+
+MOST_CONTACTS = 5
+"""Most places in which a digit touches the edges of a page with thin strokes."""
+
+THIN_CONTACT = 0.03
+"""Length of a contact, as a share of the page's longer side, below which a stroke is thin."""
 
 SQUAT = 0.42
 """Thickness as a share of the longer side from which on a blot is no stroke. A disc has 0.5."""
 
 FULL = 0.72
 """Share of its rectangle that a blot fills from which on it is no stroke, if it is not slim."""
+
+LEAST_SHAPE = 6
+"""Pixels of the longer side below which a shape cannot be told from a stroke."""
 
 SLENDER = 0.4
 """Share of the longer side that the shorter one of a slim blot, a 1, has at most."""
@@ -165,6 +174,8 @@ class Blot:
     @property
     def is_filled(self) -> bool:
         """Whether it is no stroke but a shape that is filled: a hole of a puncher, a sheet."""
+        if self.side < LEAST_SHAPE:
+            return False
         if self.thickness > SQUAT * self.side:
             return True
         is_slim = min(self.pixels.shape) < SLENDER * self.side
@@ -188,29 +199,30 @@ class Blot:
 
     @property
     def is_net(self) -> bool:
-        """Whether it parts more grounds than a digit does."""
-        if 12 * self.thickness > self.side and self.area > 0.1 * self.pixels.size:
-            return False
-        grounds, count = ndimage.label(~self.pixels)
-        sizes = np.bincount(grounds.ravel(), minlength=count + 1)[1:]
+        """Whether it has more holes than a digit, or touches the page's edges as lines do."""
+        pieces, length = self.contacts
+        if pieces > MOST_CONTACTS and length < THIN_CONTACT * max(self.page):
+            return True
+        holes, count = ndimage.label(self.filled & ~self.pixels)
+        sizes = np.bincount(holes.ravel(), minlength=count + 1)[1:]
         return np.count_nonzero(sizes > self.thickness**2) > MOST_HOLES
 
     @property
-    def is_across_page(self) -> bool:
-        """Whether it reaches from one edge of the page to the opposite one."""
-        upper, lower, left, right = self.edges
-        return bool((upper and lower) or (left and right))
-
-    @property
-    def contact(self) -> float:
-        """Mean length in pixels in which it touches the edges of the page."""
+    def contacts(self) -> tuple[int, float]:
+        """How often it touches the edges of the page, and in how many pixels on average."""
         sides = self.pixels[0], self.pixels[-1], self.pixels[:, 0], self.pixels[:, -1]
         pieces = sum(
             np.count_nonzero(np.diff(side.astype(np.int8), prepend=0) == 1)
             for side, touches in zip(sides, self.edges, strict=True)
             if touches
         )
-        return sum(self.edges) / max(pieces, 1)
+        return pieces, sum(self.edges) / max(pieces, 1)
+
+    @property
+    def is_across_page(self) -> bool:
+        """Whether it reaches from one edge of the page to the opposite one."""
+        upper, lower, left, right = self.edges
+        return bool((upper and lower) or (left and right))
 
     @property
     def is_of_lines(self) -> bool:

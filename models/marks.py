@@ -62,7 +62,7 @@ ENCLOSED = 0.15
 NEAR = 0.3
 """Longest gap between parts of a digit, as a share of the largest part's longer side."""
 
-LEAST_SIDE = 6
+LEAST_SIDE = 3
 """Least pixels of the longer side of a digit's largest part."""
 
 SAME_PEN = 0.4
@@ -83,6 +83,9 @@ WIDEST_LINE = 6
 
 LEAST_SHEET = 0.05
 """Share of the page from which on a filled shape is a sheet with its own ground."""
+
+HAIR = 0.015
+"""Thickness, as a share of a blot's longer side, below which it is no stroke among other things."""
 
 BROAD = 0.012
 """Thickness of a digit that is not at first sight the ink of the page, as a share of its side."""
@@ -238,10 +241,10 @@ def mark_in(ink: Ink, first: Ink) -> Mark:
         inked = left.levels > max(INKED * left.full, 3 * ink.grain)
         blots = blots_of(inked)
         parts = parts_of_digit(blots)
-        if parts and (left is first or is_broad(parts[0])):
-            others = sum(blot.area for blot in blots) - sum(part.area for part in parts)
-            is_plain = ink.is_even and left is ink and others < SPECK * parts[0].area
-            return cut_out(left.levels, parts, is_plain)
+        others = sum(blot.area for blot in blots) - sum(part.area for part in parts)
+        is_alone = left is first and bool(parts) and others < SPECK * parts[0].area
+        if is_alone or (parts and stands_out(parts[0], left is first)):
+            return cut_out(left.levels, parts, is_alone and ink.is_even)
         seen |= {blot.likeness for blot in blots}
         left = left.without(inked)
     if seen:
@@ -314,7 +317,7 @@ def is_across(blot: Blot) -> bool:
 def strokes_across(blot: Blot) -> list[Blot]:
     """Return the strokes, thicker than the lines of a blot, that are one with them."""
     for width in range(1, WIDEST_LINE + 1):
-        if blot.likeness is Likeness.STROKE and blot.contact > 1.5 * width + 1:
+        if blot.likeness is Likeness.STROKE and blot.contacts[1] > 1.5 * width + 1:
             continue
         cores = [
             core
@@ -329,9 +332,15 @@ def strokes_across(blot: Blot) -> list[Blot]:
     return []
 
 
-def is_broad(part: Blot) -> bool:
-    """Return whether it is broader than letters and lines are on a page of that size."""
-    return part.thickness > BROAD * max(part.page)
+def stands_out(part: Blot, is_first: bool) -> bool:
+    """Return whether a stroke among other things is more than a line.
+
+    Where it is not at first sight the ink of the page, it must also lie within the page and be
+    broader than letters and lines are there.
+    """
+    if part.thickness < HAIR * part.side:
+        return False
+    return is_first or (part.thickness > BROAD * max(part.page) and not any(part.edges))
 
 
 def is_sheet(blot: Blot) -> bool:

@@ -20,7 +20,7 @@ from models.digits import (
     stroke_width,
 )
 from models.errors import PictureError
-from models.marks import Levels, Mark, mark_on
+from models.marks import Levels, Mark, mark_on, refusal
 from models.rasters import dilated, padded_with_ground
 
 FAR_SIDE = 112
@@ -31,6 +31,9 @@ CLOSE_SIDE = 384
 
 SHARP_SIDE = 40
 """Pixels of a digit's longer side below which it is cut out of the picture and looked at again."""
+
+LEGIBLE_SIDE = 10
+"""Pixels of a digit's longer side, with its blurred edges, below which it is not read."""
 
 MARGIN = 0.2
 """Paper around a digit that is cut out, as a share of its longer side."""
@@ -77,8 +80,10 @@ def digit_on_page(picture: Image.Image) -> NDArray[np.float32]:
 def closest_mark(grey: Image.Image) -> Mark:
     """Return the digit on a page, as large as it is worth while."""
     mark, factor = seen_mark(grey)
-    if factor == 1 or mark.side >= SHARP_SIDE:
+    if mark.side >= SHARP_SIDE:
         return mark
+    if factor == 1:
+        return legible(mark)
     margin = math.ceil(MARGIN * mark.side)
     left, top, right, bottom = mark.box
     closer = grey.crop((
@@ -90,7 +95,18 @@ def closest_mark(grey: Image.Image) -> Mark:
     try:
         return closest_mark(closer)
     except PictureError:
-        return mark
+        return legible(mark)
+
+
+def legible(mark: Mark) -> Mark:
+    """Return a mark that is large enough to be read.
+
+    Raises:
+        PictureError: it is not.
+    """
+    if mark.side < LEGIBLE_SIDE:
+        raise refusal(f"the only mark in the image is a speck of {mark.side} pixels")
+    return mark
 
 
 def seen_mark(grey: Image.Image) -> tuple[Mark, int]:
