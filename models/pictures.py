@@ -20,6 +20,7 @@ from PIL import Image, UnidentifiedImageError
 
 from models.digits import mnist_digit
 from models.errors import CheckpointError, PictureError
+from models.pages import digit_on_page
 from models.photos import cifar_picture
 
 ALLOWED_FORMATS = ("PNG", "JPEG")
@@ -191,6 +192,7 @@ def upright(picture: Image.Image, file: Image.Image) -> Image.Image:
 PREPROCESSINGS: dict[str, Callable[[Image.Image], NDArray[np.float32]]] = {
     "cifar_picture-1": cifar_picture,
     "mnist_digit-1": mnist_digit,
+    "mnist_digit-2": digit_on_page,
 }
 """What turns a decoded picture into an input, by the name on a checkpoint's card.
 

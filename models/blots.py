@@ -1,0 +1,263 @@
+"""Blots of ink on a page, told apart: what may be part of a digit, and what is a line or a frame.
+
+A blot is a set of pixels that touch at an edge or a corner.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Mask = NDArray[np.bool_]
+
+TOUCHING = np.ones((3, 3), dtype=int)
+
+MOST_BLOTS = 40
+"""Blots that are looked at, the largest first."""
+
+LONG = 2.5
+"""Times that a blot is wider than high from which on it is a line."""
+
+SLIM = 0.05
+"""Share of the page's width below which a blot from its top to its bottom is a line."""
+
+ALONG_THE_EDGE = 0.5
+"""Share of the page's edge that a blot covers from which on it is a frame, or what lies around."""
+
+MOST_HOLES = 4
+"""Most holes of a digit: two, and what a trembling pen leaves."""
+
+MOST_CONTACTS = 5
+"""Most places in which a digit touches the edges of a page with thin strokes."""
+
+THIN_CONTACT = 0.03
+"""Length of a contact, as a share of the page's longer side, below which a stroke is thin."""
+
+SQUAT = 0.42
+"""Thickness as a share of the longer side from which on a blot is no stroke. A disc has 0.5."""
+
+FULL = 0.72
+"""Share of its rectangle that a blot fills from which on it is no stroke, if it is not slim."""
+
+LEAST_SHAPE = 6
+"""Pixels of the longer side below which a shape cannot be told from a stroke."""
+
+SLENDER = 0.4
+"""Share of the longer side that the shorter one of a slim blot, a 1, has at most."""
+
+WALL = 0.06
+"""Share of a rectangle's sides that the outline of a box drawn by hand strays from them."""
+
+
+class Likeness(StrEnum):
+    """What a blot looks like, in the words of a refusal."""
+
+    STROKE = "strokes"
+    LINE = "lines"
+    FRAME = "a frame or the ground around a sheet"
+    NET = "ruled or squared paper"
+    FILLED = "filled shapes"
+
+
+@dataclass(frozen=True, eq=False)
+class Blot:
+    """One blot.
+
+    Attributes:
+        pixels: the blot within its rectangle ``[height, width]``.
+        top: row of the page in which its rectangle begins.
+        left: column of the page in which its rectangle begins.
+        page: height and width of the page.
+    """
+
+    pixels: Mask
+    top: int
+    left: int
+    page: tuple[int, int]
+
+    @property
+    def height(self) -> int:
+        """Rows of its rectangle."""
+        return self.pixels.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns of its rectangle."""
+        return self.pixels.shape[1]
+
+    @property
+    def bottom(self) -> int:
+        """The row after its last."""
+        return self.top + self.height
+
+    @property
+    def right(self) -> int:
+        """The column after its last."""
+        return self.left + self.width
+
+    @property
+    def side(self) -> int:
+        """The longer side of its rectangle."""
+        return max(self.pixels.shape)
+
+    @cached_property
+    def area(self) -> int:
+        """Pixels of ink."""
+        return int(np.count_nonzero(self.pixels))
+
+    @cached_property
+    def thickness(self) -> float:
+        """Mean width of the strokes in pixels: twice the area over the outline.
+
+        The outline is counted in steps from pixel to pixel, of which slanted strokes have more
+        than their length: 1.27 times as many on average.
+        """
+        padded = np.pad(self.pixels, 1)
+        steps = np.count_nonzero(padded[1:] ^ padded[:-1])
+        steps += np.count_nonzero(padded[:, 1:] ^ padded[:, :-1])
+        return 2 * 1.13 * self.area / steps
+
+    @property
+    def edges(self) -> tuple[int, int, int, int]:
+        """Pixels at the upper, lower, left and right edge of the page."""
+        return (
+            np.count_nonzero(self.pixels[0]) if self.top == 0 else 0,
+            np.count_nonzero(self.pixels[-1]) if self.bottom == self.page[0] else 0,
+            np.count_nonzero(self.pixels[:, 0]) if self.left == 0 else 0,
+            np.count_nonzero(self.pixels[:, -1]) if self.right == self.page[1] else 0,
+        )
+
+    @cached_property
+    def filled(self) -> Mask:
+        """Its pixels and those that it encloses."""
+        return ndimage.binary_fill_holes(self.pixels)
+
+    def surrounds(self, other: "Blot") -> bool:
+        """Return whether the rectangle of ``other`` lies within this one's."""
+        return (
+            self.top < other.top
+            and other.bottom < self.bottom
+            and self.left < other.left
+            and other.right < self.right
+        )
+
+    def encloses(self, other: "Blot") -> bool:
+        """Return whether ``other`` lies in a hole of this blot."""
+        if not self.surrounds(other):
+            return False
+        row, column = np.argwhere(other.pixels)[0]
+        at = other.top - self.top + row, other.left - self.left + column
+        return bool(self.filled[at])
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """What it looks like by itself."""
+        if self.is_line:
+            return Likeness.LINE
+        if sum(self.edges) > ALONG_THE_EDGE * sum(self.page) * 2 or self.is_box:
+            return Likeness.FRAME
+        if self.is_filled:
+            return Likeness.FILLED
+        return Likeness.NET if self.is_net else Likeness.STROKE
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it is far wider than high, or runs from the top of a page to its bottom."""
+        if self.width > LONG * self.height:
+            return True
+        upper, lower, _, _ = self.edges
+        return upper > 0 and lower > 0 and self.width < SLIM * self.page[1]
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether it is no stroke but a shape that is filled: a hole of a puncher, a sheet."""
+        if self.side < LEAST_SHAPE:
+            return False
+        if self.thickness > SQUAT * self.side:
+            return True
+        is_slim = min(self.pixels.shape) < SLENDER * self.side
+        return not is_slim and self.area > FULL * self.pixels.size
+
+    @property
+    def is_box(self) -> bool:
+        """Whether it follows three sides of its rectangle or all and leaves the middle free."""
+        wall = max(2, round(WALL * min(self.pixels.shape)), round(1.5 * self.thickness))
+        if min(self.pixels.shape) < 5 * wall:
+            return False
+        if np.count_nonzero(self.pixels[wall:-wall, wall:-wall]) > 0.02 * self.area:
+            return False
+        walls = (
+            self.pixels[:wall].any(axis=0),
+            self.pixels[-wall:].any(axis=0),
+            self.pixels[:, :wall].any(axis=1),
+            self.pixels[:, -wall:].any(axis=1),
+        )
+        return sum(np.count_nonzero(side) > 0.85 * side.size for side in walls) >= 3
+
+    @property
+    def is_net(self) -> bool:
+        """Whether it has more holes than a digit, or touches the page's edges as lines do."""
+        pieces, length = self.contacts
+        if pieces > MOST_CONTACTS and length < THIN_CONTACT * max(self.page):
+            return True
+        holes, count = ndimage.label(self.filled & ~self.pixels)
+        sizes = np.bincount(holes.ravel(), minlength=count + 1)[1:]
+        return np.count_nonzero(sizes > self.thickness**2) > MOST_HOLES
+
+    @property
+    def contacts(self) -> tuple[int, float]:
+        """How often it touches the edges of the page, and in how many pixels on average."""
+        sides = self.pixels[0], self.pixels[-1], self.pixels[:, 0], self.pixels[:, -1]
+        pieces = sum(
+            np.count_nonzero(np.diff(side.astype(np.int8), prepend=0) == 1)
+            for side, touches in zip(sides, self.edges, strict=True)
+            if touches
+        )
+        return pieces, sum(self.edges) / max(pieces, 1)
+
+    @property
+    def is_across_page(self) -> bool:
+        """Whether it reaches from one edge of the page to the opposite one."""
+        upper, lower, left, right = self.edges
+        return bool((upper and lower) or (left and right))
+
+    @property
+    def is_of_lines(self) -> bool:
+        """Whether it is a frame, ruled or squared paper, or a line across the page."""
+        if self.likeness is Likeness.LINE:
+            return self.is_across_page
+        return self.likeness in {Likeness.FRAME, Likeness.NET}
+
+    def thicker_than(self, width: int) -> "list[Blot]":
+        """Return what of the blot is thicker than a number of pixels, as blots.
+
+        A pen's stroke on squares of its own colour is all one blot with them.
+        """
+        # Beyond the edge of the page lines go on.
+        eroded = ndimage.minimum_filter(self.pixels.view(np.uint8), width + 1, mode="constant")
+        opened = ndimage.maximum_filter(eroded, width + 1, origin=-(width % 2))
+        grown = ndimage.maximum_filter(opened, 3).astype(bool) & self.pixels
+        return [
+            Blot(core.pixels, core.top + self.top, core.left + self.left, self.page)
+            for core in blots_of(grown)
+        ]
+
+
+def blots_of(ink: Mask) -> list[Blot]:
+    """Return the blots of a page, the largest first, :data:`MOST_BLOTS` at most."""
+    labels, count = ndimage.label(ink, TOUCHING)
+    if count == 0:
+        return []
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0
+    places = ndimage.find_objects(labels)
+    height, width = ink.shape
+    blots = []
+    for number in np.argsort(-areas)[: min(count, MOST_BLOTS)]:
+        rows, columns = places[number - 1]
+        pixels = labels[rows, columns] == number
+        blots.append(Blot(pixels, rows.start, columns.start, (height, width)))
+    return blots
