@@ -10,6 +10,7 @@ Each message says what was got, what is allowed and what to do. HTTP status code
     │   ├── PictureError          ... because the picture cannot be read as a drawing
     │   └── LimitError            ... because it asks for more than a limit allows
     ├── OverloadedError           there is no room for what a caller sent; later there will be
+    ├── NoSlotError               no thread is left that computes votes
     ├── DeadlineError             the time was up before there was an answer
     ├── UnknownCheckpointError    no checkpoint of that name
     ├── UnknownJobError           no job of that id
@@ -58,6 +59,10 @@ class OverloadedError(NoisevoteError):
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class NoSlotError(NoisevoteError):
+    """No thread is left that computes votes."""
 
 
 class DeadlineError(NoisevoteError):
