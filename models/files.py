@@ -5,10 +5,15 @@ import os
 import secrets
 import shutil
 import stat
+import sys
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+if sys.platform != "win32":
+    import fcntl
 
 
 def regular_content(path: Path, most_bytes: int) -> bytes:
@@ -67,3 +72,71 @@ def write_whole(path: Path, content: bytes) -> None:
     """
     with whole_file(path) as file:
         file.write(content)
+
+
+class Hold:
+    """A file that this process alone may write, among those that ask; it goes with the process.
+
+    A lock beside the file, taken away when the hold ends: the file itself is replaced as a whole.
+
+    Args:
+        path: of the file; its folder is there.
+        waits: until another process has ended its hold.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        OSError: its folder cannot be written.
+    """
+
+    def __init__(self, path: Path, waits: bool = False) -> None:
+        lock = path.with_name(f".{path.name}.lock")
+        file = locked(lock, waits)
+        while not is_at(file, lock):  # its last holder has just taken it away
+            os.close(file)
+            file = locked(lock, waits)
+        self.close = weakref.finalize(self, release, file, lock)
+
+
+def locked(lock: Path, waits: bool) -> int:
+    """Open and lock a file; where the system has no such locks, only open it."""
+    file = os.open(lock, os.O_CREAT | os.O_RDWR, 0o666)
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(file)
+            raise
+    return file
+
+
+def is_at(file: int, path: Path) -> bool:
+    """Return whether an open file is the one that lies at a path."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def release(file: int, lock: Path) -> None:
+    """Take a lock away."""
+    with suppress(OSError):
+        lock.unlink(missing_ok=True)
+    os.close(file)
+
+
+HOLDS: "weakref.WeakValueDictionary[Path, Hold]" = weakref.WeakValueDictionary()
+
+
+def hold(path: Path, waits: bool = False) -> Hold:
+    """Return the hold of this process on a file; the folder of the file is made if absent.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        OSError: its folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    place = path.resolve()
+    held = HOLDS.get(place)
+    if held is None or not held.close.alive:
+        held = HOLDS[place] = Hold(place, waits)
+    return held

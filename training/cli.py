@@ -78,7 +78,7 @@ def main() -> None:
     except SystemExit as end:
         # Typer makes this of Ctrl-C.
         if end.code == INTERRUPTED:
-            console.print("interrupted; the same command goes on where it was")
+            console.print("interrupted")
         raise
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from models.checkpoint import Checkpoint, CheckpointStore
 from models.datasets import as_inputs, data_dir, load_dataset
 from models.errors import InputError, MissingExtraError
+from models.files import write_whole
 from models.noise import NoiseKind
 from models.robustness.about import About, AboutSamples
 from models.robustness.plan import Plan
@@ -23,7 +24,7 @@ from models.robustness.report import Report
 from models.robustness.report_html import html_report
 from models.robustness.run import Run, Subject
 from models.robustness.samples import Samples, samples_for
-from models.robustness.state import FolderState, write_whole
+from models.robustness.state import FolderState
 from models.robustness.target import CheckpointTarget, Target
 from models.robustness.transfer import Surrogate
 from models.robustness.watch import Watch

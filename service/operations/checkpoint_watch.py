@@ -90,7 +90,7 @@ def signatures_in(directory: Path) -> dict[str, Signature]:
 def signature_of(folder: Path) -> Signature:
     """Return what tells whether a folder's files have changed; one look at each, none is read."""
     try:
-        files = sorted(folder.iterdir())
+        files = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
     except OSError:  # it is being changed, or may not be read; the next look sees more
         return ()
     return tuple(entry for file in files if (entry := entry_of(file)) is not None)
