@@ -113,3 +113,8 @@ class CancelledError(NoisevoteError):
 
 class MissingExtraError(NoisevoteError):
     """An optional part of the installation is missing."""
+
+
+def how_to_install(extra: str) -> str:
+    """Say how an optional part is installed; no registry has noisevote."""
+    return f'install it with: pip install ".[{extra}]", in the folder of noisevote\'s source'

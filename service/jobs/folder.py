@@ -54,8 +54,13 @@ class JobFolder:
 
     @property
     def is_there(self) -> bool:
-        """Whether a job was ever taken here."""
-        return self.database.is_file()
+        """Whether a job was ever taken here.
+
+        Raises:
+            StorageError: that cannot be seen.
+        """
+        with storing():
+            return self.database.is_file()
 
     def worker_lock(self) -> "FileLock":
         """Return the lock that the worker holds as long as it lives."""

@@ -13,6 +13,7 @@ from models.errors import (
     LimitError,
     MissingExtraError,
     UnknownCheckpointError,
+    how_to_install,
 )
 from models.noise import NoiseKind
 from models.robustness.assessment import steps_of
@@ -83,8 +84,8 @@ def check_installed(attacks: tuple[AttackName, ...] = ()) -> None:
         raise MissingExtraError(NEEDS_TORCH)
     if AttackName.HOP_SKIP_JUMP in attacks and find_spec("art") is None:
         raise MissingExtraError(
-            "the attack hop_skip_jump needs the Adversarial Robustness Toolbox; install it with: "
-            'pip install "noisevote[art]"'
+            "the attack hop_skip_jump needs the Adversarial Robustness Toolbox; "
+            + how_to_install("art")
         )
 
 

@@ -115,6 +115,7 @@ def test_without_torch_it_says_what_to_install(samples: Path, tmp_path: Path) ->
     )
     assert done.returncode == 1
     assert done.stderr == (
-        'error: attacks need torch; install it with: pip install "noisevote[attack]"\n'
+        'error: attacks need torch; install it with: pip install ".[attack]", in the folder of '
+        "noisevote's source\n"
     )
     assert done.stdout == ""
