@@ -74,13 +74,18 @@ class Present:
     may_freeze: bool
 
 
+def is_installed() -> bool:
+    """Return whether this installation can assess at all."""
+    return find_spec("torch") is not None
+
+
 def check_installed(attacks: tuple[AttackName, ...] = ()) -> None:
     """Refuse what this installation lacks; nothing is imported, as what serves stays small.
 
     Raises:
         MissingExtraError: torch is missing, or what one of the attacks needs.
     """
-    if find_spec("torch") is None:
+    if not is_installed():
         raise MissingExtraError(NEEDS_TORCH)
     if AttackName.HOP_SKIP_JUMP in attacks and find_spec("art") is None:
         raise MissingExtraError(

@@ -80,6 +80,19 @@ async def test_a_folder_of_jobs_that_cannot_be_reached_stops_assessments_alone(
         error_in(await client.delete(f"/attack/{'0' * 16}"), 507, "storage")
 
 
+@pytest.mark.anyio
+async def test_a_folder_of_jobs_that_cannot_be_written_is_said_at_the_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "jobs"
+    async with serving(Settings(slots=1, jobs_dir=folder)) as (_, client):
+        assert f"no assessments: {folder} cannot be written" in caplog.text
+        await ask(client, inputs=[array()], votes=2)
+        assert (await client.get("/attack")).json() == {"jobs": []}
+        error_in(await client.post("/attack", json=body_of(some_samples())), 507, "storage")
+
+
 def test_workers_without_a_folder_to_write_serve_with_counters_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
