@@ -129,7 +129,15 @@ def attack_command(
     about = about_of(attacked, other, weak, taken, source)
     progress = progress_bar()
     task = progress.add_task("", total=1.0)
-    watch = Watch(lambda step, share: progress.update(task, description=step, completed=share))
+    named: set[str] = set()
+
+    def told(step: str, share: float) -> None:
+        progress.update(task, description=step, completed=share)
+        if step not in named and not progress.console.is_terminal:  # a log has no bar
+            progress.console.print(f"{share:4.0%} {step}", soft_wrap=True, highlight=False)
+        named.add(step)
+
+    watch = Watch(told)
     with kept_in(output):
         run = run_of(store, about, plan, taken, output, watch)
         with progress:

@@ -55,7 +55,7 @@ class JobDesk:
                 await asyncio.to_thread(self._join)
             elif is_installed() and not self._folder.is_writable:
                 log.warning("no assessments: %s cannot be written", self._folder.path)
-        except NoisevoteError:
+        except Exception:  # whatever it is, predictions are served
             log.exception("no assessments: their folder cannot be used")
         supervising = asyncio.create_task(self._supervisor.run(closing))
         try:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,7 @@ import pytest
 
 from service.configuration.settings import Settings
 from service.processes.worker_folder import EACH_ITS_OWN, VARIABLE, shared_counters
-from tests.service.jobs.support import body_of, some_samples
+from tests.service.jobs.support import body_of, serving_jobs, some_samples, submitted
 from tests.service.processes import server_running
 from tests.service.support import array, ask, error_in, serving
 from training.__main__ import SETTINGS
@@ -91,6 +92,21 @@ async def test_a_folder_of_jobs_that_cannot_be_written_is_said_at_the_start(
         await ask(client, inputs=[array()], votes=2)
         assert (await client.get("/attack")).json() == {"jobs": []}
         error_in(await client.post("/attack", json=body_of(some_samples())), 507, "storage")
+
+
+@pytest.mark.anyio
+async def test_a_database_of_jobs_that_is_damaged_stops_assessments_alone(tmp_path: Path) -> None:
+    async with serving_jobs(tmp_path) as (_, client):
+        await submitted(client)
+    with sqlite3.connect(tmp_path / "jobs.sqlite") as connection:
+        connection.execute("UPDATE jobs SET content = '{'")
+    async with serving_jobs(tmp_path) as (_, client):
+        await ask(client, inputs=[array()], votes=2)
+        error_in(await client.get("/attack"), 507, "storage")
+    (tmp_path / "jobs.sqlite").write_bytes(b"no database" * 1000)
+    async with serving_jobs(tmp_path) as (_, client):
+        await ask(client, inputs=[array()], votes=2)
+        error_in(await client.get("/attack"), 507, "storage")
 
 
 def test_workers_without_a_folder_to_write_serve_with_counters_of_their_own(
