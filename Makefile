@@ -5,8 +5,16 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 EXTRAS ?=
 
+# A Python that is given by PYTHON=... takes the place of another one.
+which := -c 'import sys; print(sys.base_prefix.translate({47: 45, 32: 45}), sys.hexversion, sep="-")'
+asked := $(if $(filter file,$(origin PYTHON)),,$(or $(shell $(PYTHON) $(which)),$(error \
+	PYTHON=$(PYTHON) cannot be run)))
+make_venv = { test -x $(1)/bin/python && { test -z '$(asked)' || \
+	test "`$(1)/bin/python $(which)`" = '$(asked)'; }; } || $(PYTHON) -m venv --clear $(1)
+
 comma := ,
-stamp := .venv/installed$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
+stamp := .venv/installed$(asked)$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
+dev_stamp := .venv-dev/installed$(asked)
 pip_install := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: serve test test-slow test-contract bench bench-peers check format clean
@@ -14,22 +22,22 @@ pip_install := -m pip install --quiet --disable-pip-version-check --constraint c
 serve: $(stamp)
 	.venv/bin/noisevote serve --port $(PORT)
 
-test: .venv-dev/installed
+test: $(dev_stamp)
 	.venv-dev/bin/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
-test-slow: .venv-dev/installed
+test-slow: $(dev_stamp)
 	.venv-dev/bin/python -m pytest -m slow -s
 
-test-contract: .venv-dev/installed
+test-contract: $(dev_stamp)
 	.venv-dev/bin/python -m pytest -s tests/service/test_contract.py
 
-bench: .venv-dev/installed
+bench: $(dev_stamp)
 	.venv-dev/bin/python -m tests.load.bench
 
-bench-peers: .venv-dev/installed
+bench-peers: $(dev_stamp)
 	.venv-dev/bin/python -m tests.load.bench peers
 
-check: .venv-dev/installed
+check: $(dev_stamp)
 	.venv-dev/bin/ruff format --check .
 	.venv-dev/bin/ruff check .
 	.venv-dev/bin/mypy
@@ -37,7 +45,7 @@ check: .venv-dev/installed
 	.venv-dev/bin/hadolint docker/Dockerfile
 	.venv-dev/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-format: .venv-dev/installed
+format: $(dev_stamp)
 	.venv-dev/bin/ruff format .
 	.venv-dev/bin/ruff check --fix .
 
@@ -45,11 +53,11 @@ clean:
 	rm -rf .venv .venv-dev build *.egg-info
 
 $(stamp): pyproject.toml constraints.txt
-	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	$(call make_venv,.venv)
 	.venv/bin/python $(pip_install) --editable ".$(if $(EXTRAS),[$(EXTRAS)])"
 	touch $@
 
-.venv-dev/installed: pyproject.toml constraints.txt
-	test -x .venv-dev/bin/python || $(PYTHON) -m venv .venv-dev
+$(dev_stamp): pyproject.toml constraints.txt
+	$(call make_venv,.venv-dev)
 	.venv-dev/bin/python $(pip_install) --editable ".[dev]"
 	touch $@

@@ -1,20 +1,34 @@
 """The card of a checkpoint: all that serving needs to know of it, and where it comes from."""
 
+import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from models.noise import NoiseKind
+from models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
 
 CARD_VERSION = 1
 
-SigmaTrain = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+MOST_COUNTED = 2**53
+"""Largest number of anything on a card: every JSON reader can hold it exactly."""
+
+MAX_TILE = 256
+"""Most rows of a forward pass; measured gains end at 20."""
+
+Sigma = Annotated[float, Field(ge=0, le=MAX_SIGMA)]
+Count = Annotated[int, Field(ge=1, le=MOST_COUNTED)]
+CountFromZero = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Shape = Annotated[tuple[Annotated[int, Field(ge=1, le=2**31)], ...], Field(min_length=1)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=200)]
+"""Of a file beside the card, and nowhere else."""
 
 
 class CardPart(BaseModel):
-    """Base of the card and its parts: immutable, no unknown fields."""
+    """Base of the card and its parts: immutable, no unknown fields, numbers are finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class InputSpec(CardPart):
@@ -26,7 +40,7 @@ class InputSpec(CardPart):
         preprocessing: how a picture becomes an input, a name in ``models.pictures``.
     """
 
-    shape: tuple[int, ...]
+    shape: Shape
     range: tuple[float, float]
     preprocessing: str
 
@@ -42,9 +56,9 @@ class PointSpec(CardPart):
     """
 
     name: str
-    shape: tuple[int, ...]
-    macs: int
-    latency: float = 1.0
+    shape: Shape
+    macs: Count
+    latency: Annotated[float, Field(gt=0)] = 1.0
 
 
 class NoiseSpec(CardPart):
@@ -57,7 +71,7 @@ class NoiseSpec(CardPart):
     """
 
     kind: NoiseKind
-    sigma_train: SigmaTrain | dict[str, SigmaTrain]
+    sigma_train: Sigma | dict[str, Sigma]
 
     @property
     def largest_sigma(self) -> float:
@@ -81,13 +95,13 @@ class Accuracy(CardPart):
     """
 
     kind: NoiseKind
-    sigma: float | dict[str, float]
-    repeats: dict[str, int] = Field(default_factory=dict)
-    votes: int
-    correct: int
-    images: int
-    accuracy: float
-    interval: tuple[float, float]
+    sigma: Sigma | dict[str, Sigma]
+    repeats: dict[str, Count] = Field(default_factory=dict)
+    votes: Count
+    correct: CountFromZero
+    images: Count
+    accuracy: Share
+    interval: tuple[Share, Share]
 
     @property
     def measured(self) -> str:
@@ -107,7 +121,7 @@ class Evaluation(CardPart):
     """
 
     split: str
-    seed: int
+    seed: Seed
     noise_scheme: str
     command: str
     accuracies: tuple[Accuracy, ...]
@@ -140,15 +154,15 @@ class Threshold(CardPart):
     """
 
     kind: NoiseKind
-    sigma: float
-    votes: int
-    delta: float
-    confidence: float
-    margin: int
-    changed: int
-    inputs: int
-    mean_votes: float
-    seed: int
+    sigma: Sigma
+    votes: Count
+    delta: Share
+    confidence: Share
+    margin: Count
+    changed: CountFromZero
+    inputs: Count
+    mean_votes: Annotated[float, Field(ge=0)]
+    seed: Seed
     noise_scheme: str
     command: str
 
@@ -171,14 +185,14 @@ class AgreementReference(CardPart):
     """
 
     kind: NoiseKind
-    sigma: float
-    votes: int
-    inputs: int
-    agreement_mean: float
-    agreement_sd: float
-    margin_mean: float
-    margin_sd: float
-    seed: int
+    sigma: Sigma
+    votes: Annotated[int, Field(ge=2, le=MOST_COUNTED)]
+    inputs: Annotated[int, Field(ge=2, le=MOST_COUNTED)]
+    agreement_mean: Share
+    agreement_sd: Share
+    margin_mean: Share
+    margin_sd: Share
+    seed: Seed
     noise_scheme: str
     command: str
 
@@ -207,6 +221,13 @@ class Training(CardPart):
     sources: dict[str, str] = {}
     devices: tuple[str, ...] = ("cpu",)
 
+    @field_validator("recipe")
+    @classmethod
+    def is_plain_json(cls, recipe: dict[str, Any]) -> dict[str, Any]:
+        """Refuse NaN and the like, which Python reads as JSON and nobody else does."""
+        json.dumps(recipe, allow_nan=False)
+        return recipe
+
 
 class Card(CardPart):
     """Everything about a checkpoint but its weights.
@@ -233,12 +254,12 @@ class Card(CardPart):
     name: str
     network: str
     input: InputSpec
-    labels: tuple[str, ...]
+    labels: Annotated[tuple[str, ...], Field(min_length=2)]
     noise: NoiseSpec
-    noise_points: tuple[PointSpec, ...]
-    tile: int = Field(default=8, ge=1)
-    graphs: dict[NoiseKind, str]
-    weights: str
+    noise_points: Annotated[tuple[PointSpec, ...], Field(min_length=1)]
+    tile: int = Field(default=8, ge=1, le=MAX_TILE)
+    graphs: dict[NoiseKind, FileName]
+    weights: FileName
     digests: dict[str, str]
     training: Training
     evaluations: tuple[Evaluation, ...] = ()

@@ -5,21 +5,34 @@ stored twice. Nothing is unpickled.
 """
 
 import hashlib
+import logging
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 from pydantic import ValidationError
 
 from models.card import Card
 from models.errors import CheckpointError, UnknownCheckpointError
-from models.noise import NOISE_SCHEME, NoiseKind, VoteKey
-from models.runtime import OnnxRuntime, Rows, Runtime
+from models.files import regular_content
+from models.noise import NOISE_SCHEME, NoiseKind
+from models.runtime import OnnxRuntime
+from models.verification import check_card, check_runtime
+
+log = logging.getLogger("noisevote")
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
 SHIPPED = Path(__file__).parent / "checkpoints"
+
+MAX_CARD_BYTES = 16 * 2**20
+"""A thousand times the largest that is shipped."""
+
+MAX_FILE_BYTES = 2 * 2**30
+"""Of a graph or its weights: they are held in memory."""
 
 
 class Checkpoint:
@@ -29,12 +42,14 @@ class Checkpoint:
         folder: holds ``card.json`` and the files that it names.
 
     Raises:
-        CheckpointError: the card is missing, damaged or of another version.
+        CheckpointError: the card is missing, damaged, of another version, or contradicts itself.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.card = read_card(folder)
+        with refusing(folder.name):
+            self.card = read_card(folder)
+            check_card(self.card)
         self._runtimes: dict[NoiseKind, OnnxRuntime] = {}
         self._refused: dict[NoiseKind, CheckpointError] = {}
         self._loading = threading.Lock()
@@ -48,6 +63,18 @@ class Checkpoint:
     def loaded_kinds(self) -> list[NoiseKind]:
         """The kinds of noise whose runtimes are loaded."""
         return list(self._runtimes)
+
+    @property
+    def refusal(self) -> str | None:
+        """Why a kind of noise was refused, the checkpoint's own before the other; None if none."""
+        own = self._refused.get(self.card.noise.kind)
+        error = own or next(iter(self._refused.values()), None)
+        return None if error is None else str(error)
+
+    @property
+    def serves(self) -> bool:
+        """Whether the noise that it was trained for has not been refused."""
+        return self.card.noise.kind not in self._refused
 
     @cached_property
     def fingerprint(self) -> str:
@@ -74,8 +101,8 @@ class Checkpoint:
 
         Raises:
             CheckpointError: a file does not have the digest that the card promises, the runtime
-                refuses the graph, or its votes depend on the batch they are computed in. A
-                checkpoint that was refused once stays refused.
+                refuses the graph, it is not the one that the card describes, or its votes depend
+                on the batch they are computed in. What was refused once stays refused.
         """
         if (loaded := self._runtimes.get(kind)) is not None:
             return loaded
@@ -84,21 +111,22 @@ class Checkpoint:
                 raise CheckpointError(str(self._refused[kind]))
             if kind not in self._runtimes:
                 try:
-                    self._runtimes[kind] = self._load(kind)
+                    with refusing(self.name):
+                        self._runtimes[kind] = self._load(kind)
                 except CheckpointError as error:
                     self._refused[kind] = error
                     raise
             return self._runtimes[kind]
 
     def _load(self, kind: NoiseKind) -> OnnxRuntime:
-        """Verify the files, load the graph, and check that a seed will give the same votes."""
+        """Verify the files, load the graph, and check that it is what the card says."""
         graph = self.card.graphs.get(kind)
         if graph is None:
             raise CheckpointError(f"checkpoint {self.name} has no graph for {kind} noise")
         contents = self.verified()
         shapes = {point.name: point.shape for point in self.card.noise_points}
         runtime = OnnxRuntime(self.folder / graph, kind, shapes, contents)
-        check_batch_invariance(runtime, self.card)
+        check_runtime(runtime, self.card, contents)
         return runtime
 
     def verified(self) -> dict[str, bytes]:
@@ -110,9 +138,13 @@ class Checkpoint:
         contents = {}
         for file in (*self.card.graphs.values(), self.card.weights):
             try:
-                contents[file] = (self.folder / file).read_bytes()
-            except OSError as error:
+                contents[file] = regular_content(self.folder / file, MAX_FILE_BYTES)
+            except FileNotFoundError as error:
                 raise CheckpointError(f"checkpoint {self.name} lacks its file {file}") from error
+            except OSError as error:
+                raise CheckpointError(
+                    f"{file} of checkpoint {self.name} cannot be read: {error.strerror}"
+                ) from error
             found, promised = sha256_of(contents[file]), self.card.digests.get(file)
             if found != promised:
                 raise CheckpointError(
@@ -125,8 +157,7 @@ class Checkpoint:
 class CheckpointStore:
     """The checkpoints in one directory, by name.
 
-    A folder whose card cannot be read is left out, with the reason in :attr:`refused`; the others
-    serve.
+    A folder whose card cannot be read, or says what cannot be, is left out; the others serve.
 
     Args:
         directory: holds one folder a checkpoint.
@@ -134,19 +165,23 @@ class CheckpointStore:
 
     def __init__(self, directory: Path) -> None:
         self._checkpoints: dict[str, Checkpoint] = {}
-        self.refused: dict[str, str] = {}
-        folders = sorted(directory.iterdir()) if directory.is_dir() else []
-        for folder in folders:
-            if not folder.is_dir() or folder.name.startswith((".", "_")):
-                continue
+        self._refused: dict[str, str] = {}
+        for folder in folders_in(directory):
             try:
                 self._checkpoints[folder.name] = Checkpoint(folder)
             except CheckpointError as error:
-                self.refused[folder.name] = str(error)
+                self._refused[shown_name(folder.name)] = str(error)
 
     def names(self) -> list[str]:
-        """Return the names of all checkpoints, sorted."""
-        return list(self._checkpoints)
+        """Return the names of all checkpoints that serve, sorted."""
+        return [name for name, checkpoint in self._checkpoints.items() if checkpoint.serves]
+
+    @property
+    def refused(self) -> dict[str, str]:
+        """Why what lies in a folder does not serve, or not all of it, by name."""
+        loaded = {name: kept.refusal for name, kept in self._checkpoints.items()}
+        found = {name: reason for name, reason in loaded.items() if reason is not None}
+        return dict(sorted((found | self._refused).items()))
 
     def put(self, checkpoint: Checkpoint) -> None:
         """Serve a checkpoint from now on, in the place of one of the same name."""
@@ -161,10 +196,9 @@ class CheckpointStore:
 
     def refuse(self, name: str, reason: str | None) -> None:
         """Say why what lies in a folder does not serve, if there is a reason."""
-        refused = {key: text for key, text in self.refused.items() if key != name}
-        self.refused = (
-            refused if reason is None else dict(sorted({**refused, name: reason}.items()))
-        )
+        name = shown_name(name)
+        refused = {key: text for key, text in self._refused.items() if key != name}
+        self._refused = refused if reason is None else {**refused, name: reason}
 
     def find(self, name: str) -> Checkpoint:
         """Return the checkpoint of that name.
@@ -175,35 +209,51 @@ class CheckpointStore:
         """
         if name in self._checkpoints:
             return self._checkpoints[name]
-        if name in self.refused:
-            raise CheckpointError(self.refused[name])
+        if name in self._refused:
+            raise CheckpointError(self._refused[name])
         known = ", ".join(self._checkpoints) or "none"
         raise UnknownCheckpointError(f"there is no checkpoint {name!r}; there are: {known}")
 
 
-def check_batch_invariance(runtime: Runtime, card: Card) -> None:
-    """Compare the outputs of a tile of votes with those of the same votes cast one by one.
+def folders_in(directory: Path) -> list[Path]:
+    """Return the folders that may be checkpoints, sorted; none if the directory cannot be read."""
+    try:
+        with os.scandir(directory) as entries:
+            names = [entry.name for entry in entries if is_folder(entry)]
+    except OSError:
+        return []
+    return [directory / name for name in sorted(names) if not name.startswith((".", "_"))]
 
-    It also warms the runtime up.
+
+def is_folder(entry: "os.DirEntry[str]") -> bool:
+    """Return whether an entry of a directory is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a folder as it can stand in JSON and in a line of the log."""
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
+@contextmanager
+def refusing(name: str) -> Iterator[None]:
+    """Make whatever goes wrong with a checkpoint its refusal; what was not foreseen is logged.
 
     Raises:
-        CheckpointError: they differ in any bit, so a seed would not give the same counts again.
+        CheckpointError: something went wrong.
     """
-    low, high = card.input.range
-    generator = np.random.default_rng(0)
-    images = generator.uniform(low, high, (card.tile, *card.input.shape)).astype(np.float32)
-    sigma = np.full((1, len(card.noise_points)), card.noise.largest_sigma or 0.5)
-    keys = [VoteKey(0, row, row) for row in range(card.tile)]
-    together = runtime.outputs(
-        Rows(images, np.arange(card.tile), sigma.repeat(card.tile, axis=0), keys)
-    )
-    for row, key in enumerate(keys):
-        alone = runtime.outputs(Rows(images[[row]], np.zeros(1, np.int64), sigma, [key]))
-        if not np.array_equal(alone[0], together[row]):
-            raise CheckpointError(
-                f"checkpoint {card.name} gives other outputs in a batch of {card.tile} than alone "
-                "on this machine; its votes cannot be replayed"
-            )
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except Exception as error:
+        log.exception("checkpoint %s cannot be loaded", shown_name(name))
+        raise CheckpointError(
+            f"checkpoint {shown_name(name)} cannot be loaded: {type(error).__name__}"
+        ) from error
 
 
 def read_card(folder: Path) -> Card:
@@ -213,9 +263,10 @@ def read_card(folder: Path) -> Card:
         CheckpointError: it is missing, damaged, of another version, or of another folder.
     """
     # Messages reach clients of the service: they name the checkpoint, not the server's folders.
-    shown = f"{folder.name}/{CARD_FILE}"
+    shown = f"{shown_name(folder.name)}/{CARD_FILE}"
     try:
-        card = Card.model_validate_json((folder / CARD_FILE).read_bytes())
+        content = regular_content(folder / CARD_FILE, MAX_CARD_BYTES)
+        card = Card.model_validate_json(content, strict=True)
     except OSError as error:
         raise CheckpointError(f"{shown} cannot be read: {error.strerror}") from error
     except ValidationError as error:

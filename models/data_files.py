@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from models.errors import DataError
+from models.files import write_whole
 
 DATA_DIR_VARIABLE = "NOISEVOTE_DATA_DIR"
 
@@ -107,7 +108,7 @@ def download(urls: Iterable[str], unpack: Callable[[bytes], Unpacked], kept_as: 
             failures.append(f"{url}: {error}")
             continue
         kept_as.parent.mkdir(parents=True, exist_ok=True)
-        kept_as.write_bytes(packed)
+        write_whole(kept_as, packed)
         return unpacked
     raise DataError("; ".join(failures))
 

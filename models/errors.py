@@ -10,6 +10,7 @@ Each message says what was got, what is allowed and what to do. HTTP status code
     │   ├── PictureError          ... because the picture cannot be read as a drawing
     │   └── LimitError            ... because it asks for more than a limit allows
     ├── OverloadedError           there is no room for what a caller sent; later there will be
+    ├── NoSlotError               no thread is left that computes votes
     ├── DeadlineError             the time was up before there was an answer
     ├── UnknownCheckpointError    no checkpoint of that name
     ├── UnknownJobError           no job of that id
@@ -60,6 +61,10 @@ class OverloadedError(NoisevoteError):
         self.retry_after_s = retry_after_s
 
 
+class NoSlotError(NoisevoteError):
+    """No thread is left that computes votes."""
+
+
 class DeadlineError(NoisevoteError):
     """The time was up before every input had a vote."""
 
@@ -108,3 +113,8 @@ class CancelledError(NoisevoteError):
 
 class MissingExtraError(NoisevoteError):
     """An optional part of the installation is missing."""
+
+
+def how_to_install(extra: str) -> str:
+    """Say how an optional part is installed; no registry has noisevote."""
+    return f'install it with: pip install ".[{extra}]", in the folder of noisevote\'s source'

@@ -220,7 +220,7 @@ def full_ink(counts: NDArray[Any], grain: float) -> float:
 
     That is the level above which a tenth of the pixels lies that are no grain.
     """
-    return quantile(counts * (LEVELS > max(MIN_CONTRAST / 2, 4 * grain)), 0.9)
+    return quantile(counts * (max(MIN_CONTRAST / 2, 4 * grain) < LEVELS), 0.9)
 
 
 def mark_in(ink: Ink, first: Ink) -> Mark:

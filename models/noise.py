@@ -36,6 +36,9 @@ NOISE_SCHEME = "sfc64-icdf16-1"
 MAX_SEED = 2**53 - 1
 """Largest seed: every JSON reader can hold it exactly."""
 
+MAX_SIGMA = 1000.0
+"""Largest standard deviation of any noise, in units of the signal or absolute."""
+
 MAX_KEY_INDEX = 2**32 - 1
 """Largest input position and vote index."""
 

@@ -43,6 +43,23 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
+class Tensor:
+    """An input or output of a graph.
+
+    Attributes:
+        type: of its numbers.
+        shape: None stands for an axis of any length.
+    """
+
+    type: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        lengths = ", ".join("any" if axis is None else str(axis) for axis in self.shape)
+        return f"{self.type} [{lengths}]"
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """What a runtime has done since it was loaded; tests and metrics count by it.
 
@@ -120,6 +137,17 @@ class OnnxRuntime:
     def kind(self) -> NoiseKind:
         """The kind of noise that the runtime applies."""
         return self._kind
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The inputs and outputs of the graph, by name."""
+        return {
+            entry.name: Tensor(
+                entry.type.removeprefix("tensor(").removesuffix(")"),
+                tuple(axis if isinstance(axis, int) else None for axis in entry.shape),
+            )
+            for entry in (*self._session.get_inputs(), *self._session.get_outputs())
+        }
 
     def outputs(self, rows: Rows) -> NDArray[np.float32]:
         """Return the outputs of each row ``[rows, classes]``."""

@@ -8,6 +8,7 @@ import base64
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +37,14 @@ SettingsFile = Annotated[
     typer.Option("--settings", help="TOML; by default what NOISEVOTE_SETTINGS_FILE names."),
 ]
 
+
+def show_version(is_asked: bool) -> None:
+    """Print the version and end, if that is what was asked for."""
+    if is_asked:
+        typer.echo(f"noisevote {version('noisevote')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     help="Neural networks as if they ran on noisy analog hardware.",
     no_args_is_help=True,
@@ -45,6 +54,16 @@ errors = Console(stderr=True)
 
 PIPED_WIDTH = 200
 """Columns of a table that no terminal shows, so that a name stays on one line."""
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Neural networks as if they ran on noisy analog hardware."""
 
 
 @app.command()
@@ -218,7 +237,7 @@ def main() -> None:
     """Run the command line; errors raised on purpose become one line and exit code 1."""
     try:
         app()
-    except NoisevoteError as error:
+    except (NoisevoteError, OSError) as error:  # the latter of a full disk, a folder without rights
         complain("error", "red", str(error))
         sys.exit(1)
     except KeyboardInterrupt:

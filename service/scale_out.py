@@ -22,12 +22,13 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 
-from models.errors import CheckpointError
 from service.app import create_app
 from service.configuration.reading import load_settings
 from service.configuration.settings import Settings
+from service.operations.readiness import why_not_ready
 from service.processes.connections import GRACE_S
 from service.processes.scaling import QUEUE_FILL, QueueFillPolicy, ScaleOut
+from service.wire.errors import NotReadyError
 
 ONGOING_REQUESTS = 1000
 """Of a replica; its own queue refuses sooner, with the time to come back."""
@@ -53,13 +54,13 @@ class Replica:
         """Wait for the end of the warm-up; a replica that failed it gets no requests.
 
         Raises:
-            CheckpointError: the default checkpoint cannot serve.
+            NotReadyError: the default checkpoint cannot serve, or no thread that votes is left.
         """
         if self._app is None:
             return
         await self._app.state.warming_up
-        if self._app.state.not_ready is not None:
-            raise CheckpointError(self._app.state.not_ready)
+        if (reason := why_not_ready(self._app)) is not None:
+            raise NotReadyError(reason)
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """Tell Ray how full the queue is."""

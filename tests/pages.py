@@ -68,7 +68,7 @@ def scaled(picture: Image.Image, side: int) -> Levels:
 
 def marks(count: int, seed: int) -> list[tuple[int, Mark]]:
     """Return digits to write, evenly of all classes: test images of MNIST where the data
-    directory is given, else pen strokes."""  # noqa: D205, D209
+    directory is given, else pen strokes."""
     chance = np.random.default_rng([seed, 1])
     if DATA_DIR_VARIABLE not in os.environ:
         return [(index % 10, pen_mark(index % 10, chance)) for index in range(count)]
@@ -396,7 +396,10 @@ def ink_on_transparency(chance: Chance, mark: Mark) -> bytes:
 def on_transparency(paper: Image.Image, opacity: Image.Image, chance: Chance) -> bytes:
     """Return a card on a transparent ground whose hidden colour is black or white."""
     hidden = int(chance.choice([BLACK, WHITE]))
-    size = paper.width + 2 * int(chance.integers(5, 80)), paper.height + int(chance.integers(10, 99))
+    size = (
+        paper.width + 2 * int(chance.integers(5, 80)),
+        paper.height + int(chance.integers(10, 99)),
+    )
     whole = Image.new("RGBA", size, (hidden, hidden, hidden, 0))
     card = paper.convert("RGBA")
     card.putalpha(opacity)

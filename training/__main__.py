@@ -8,8 +8,12 @@ less time. Threads of OpenMP that wait sleep instead of spinning, so that other 
 import os
 import sys
 
+from models.errors import how_to_install
+
 ALLOCATOR = {"hugetlb": 1, "mmap_max": 0, "trim_threshold": 2**34, "top_pad": 2**26}
 """Tunables of glibc's malloc: transparent huge pages, nothing mapped apart, nothing given back."""
+
+OURS = ("", "models", "training")
 
 SETTINGS = {
     "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in ALLOCATOR.items()),
@@ -28,9 +32,14 @@ def restart_with_settings() -> None:
 def main() -> None:
     """Run the command line, in a process that has the settings."""
     restart_with_settings()
-    # Imports torch, which takes seconds.
-    from training.cli import main as run
-
+    try:
+        # Imports torch, which takes seconds.
+        from training.cli import main as run
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in OURS:
+            raise
+        sys.exit(f"error: noisevote-train needs {missing}; {how_to_install('train')}")
     run()
 
 

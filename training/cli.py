@@ -5,6 +5,7 @@ stopped by ``--minutes`` before its end, and the same command goes on; 130 inter
 """
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 INTERRUPTED = 130
+
+
+def show_version(is_asked: bool) -> None:
+    """Print the version and end, if that is what was asked for."""
+    if is_asked:
+        typer.echo(f"noisevote {version('noisevote')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Train, evaluate and export noise-hardened networks."""
 
 
 app.command()(recipes)
@@ -72,13 +90,13 @@ def main() -> None:
     """Run the command line; errors raised on purpose become one line and exit code 1."""
     try:
         app()
-    except NoisevoteError as error:
+    except (NoisevoteError, OSError) as error:  # the latter of a full disk, a folder without rights
         console.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
     except SystemExit as end:
         # Typer makes this of Ctrl-C.
         if end.code == INTERRUPTED:
-            console.print("interrupted; the same command goes on where it was")
+            console.print("interrupted")
         raise
 
 

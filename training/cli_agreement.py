@@ -12,6 +12,7 @@ from models.cores import allowed_cores
 from models.datasets import data_dir, load_dataset
 from models.noise import NoiseKind
 from training.agreement import measured_agreement, with_agreements
+from training.card_file import check_writable, update_card
 from training.cli_options import (
     AllowUnknown,
     Checkpoints,
@@ -21,7 +22,6 @@ from training.cli_options import (
     images_progress,
 )
 from training.evaluate import MAX_SEED, Caster
-from training.export import write_card
 from training.recipes import recipe_from_dict
 from training.splits import Split, examples_of
 
@@ -61,6 +61,7 @@ def agreement(
     chosen, _ = examples_of(dataset, recipe, Split.VALIDATION).spread(images)
     trained_for = checkpoint.card.noise.largest_sigma or WITHOUT_NOISE
     sigmas = sigma or [round(times * trained_for, 6) for times in DEFAULT_SIGMAS]
+    check_writable(checkpoint.folder)
     with images_progress() as progress:
         task = progress.add_task(name, total=len(sigmas) * len(chosen))
         caster = Caster(
@@ -70,8 +71,8 @@ def agreement(
         found = list(
             measured_agreement(caster, chosen, noise, votes or DEFAULT_VOTES, given_command())
         )
-    write_card(with_agreements(checkpoint.card, found), checkpoint.folder)
     show(found)
+    update_card(checkpoint, lambda now: with_agreements(now, found))
 
 
 def show(found: list[AgreementReference]) -> None:

@@ -20,6 +20,7 @@ from training.calibrate import (
     check_thresholds,
     with_thresholds,
 )
+from training.card_file import check_writable, update_card
 from training.cli_options import (
     AllowUnknown,
     Checkpoints,
@@ -29,7 +30,6 @@ from training.cli_options import (
     images_progress,
 )
 from training.evaluate import MAX_SEED, Caster
-from training.export import write_card
 from training.recipes import recipe_from_dict
 from training.splits import Split, examples_of
 
@@ -72,6 +72,8 @@ def calibrate_checkpoint(
         votes=votes or [20],
         deltas=delta or [0.001],
     )
+    if not check_on_test_data:
+        check_writable(checkpoint.folder)
     with images_progress() as progress:
         task = progress.add_task(name, total=None)
         caster = Caster(
@@ -81,8 +83,8 @@ def calibrate_checkpoint(
             show(check_thresholds(caster, images), len(images))
             return
         chosen = list(calibrate(caster, images, plan, given_command()))
-    write_card(with_thresholds(card, chosen), checkpoint.folder)
     show(((entry, Outcome(entry.changed, entry.mean_votes)) for entry in chosen), len(images))
+    update_card(checkpoint, lambda now: with_thresholds(now, chosen))
 
 
 def show(rows: Iterable[tuple[Threshold, Outcome]], images: int) -> None:

@@ -8,11 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from models.card import Accuracy, Evaluation
+from models.card import Accuracy, Card, Evaluation
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.cores import allowed_cores
 from models.datasets import data_dir, load_dataset
 from models.noise import NOISE_SCHEME, NoiseKind
+from training.card_file import check_writable, update_card
 from training.cli_options import (
     AllowUnknown,
     Checkpoints,
@@ -22,7 +23,6 @@ from training.cli_options import (
     images_progress,
 )
 from training.evaluate import MAX_SEED, Caster, NumberedExamples, accuracies
-from training.export import write_card
 from training.noise_setting import (
     NoiseSetting,
     parse_repeats,
@@ -92,6 +92,8 @@ def evaluate(
         seed,
         f"{split}, {len(chosen)} images{' spread over it' if len(others) else ''}, seed {seed}",
     )
+    if card:
+        check_writable(checkpoint.folder)
     file = ResultsFile(output, measurement.about, ACCURACY_COLUMNS) if output else None
     results = measurement.run(file, threads or allowed_cores())
     show(results)
@@ -154,7 +156,6 @@ class Measurement:
 
 def add_to_card(measurement: Measurement, results: list[Accuracy], command: str) -> None:
     """Write accuracies, and the command behind them, to the card of their checkpoint."""
-    checkpoint = measurement.checkpoint
     entry = Evaluation(
         split=measurement.split.split(",")[0],
         seed=measurement.seed,
@@ -162,9 +163,12 @@ def add_to_card(measurement: Measurement, results: list[Accuracy], command: str)
         command=command,
         accuracies=tuple(results),
     )
-    kept = [old for old in checkpoint.card.evaluations if not old.is_replaced_by(entry)]
-    new = checkpoint.card.model_copy(update={"evaluations": (*kept, entry)})
-    write_card(new, checkpoint.folder)
+
+    def with_entry(card: Card) -> Card:
+        kept = [old for old in card.evaluations if not old.is_replaced_by(entry)]
+        return card.model_copy(update={"evaluations": (*kept, entry)})
+
+    update_card(measurement.checkpoint, with_entry)
 
 
 def show(results: list[Accuracy]) -> None:

@@ -16,13 +16,14 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.card import CARD_VERSION, Card, InputSpec, NoiseSpec, PointSpec, Training
-from models.checkpoint import CARD_FILE, WEIGHTS_FILE, sha256_of
+from models.checkpoint import WEIGHTS_FILE, sha256_of
 from models.errors import ExportError
 from models.networks.noise_points import given_noise, marking, noise_from, noise_points
 from models.networks.quantisers import bake_weights
 from models.networks.registry import NETWORKS
 from models.noise import NoiseKind, VoteKey, fill_noise
 from models.runtime import IMAGES, OUTPUTS, OnnxRuntime
+from training.card_file import write_card
 from training.graph import with_noise_inputs
 from training.recipes import Recipe
 
@@ -119,12 +120,6 @@ def export_checkpoint(
     )
     write_card(card, folder)
     return card
-
-
-def write_card(card: Card, folder: Path) -> None:
-    """Write the card of a checkpoint, in a form that people read."""
-    text = json.dumps(card.model_dump(mode="json"), indent=1)
-    (folder / CARD_FILE).write_text(text + "\n")
 
 
 def round_weights(network: nn.Module) -> None:

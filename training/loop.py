@@ -6,8 +6,9 @@ CPU gives the same weights as one that was not. A GPU draws other noise from the
 sums are exact up to rounding only.
 """
 
+import math
 import time
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -26,69 +27,24 @@ from rich.progress import (
 from torch import Tensor, nn
 
 from models.datasets import Examples
-from models.errors import TrainingError
 from training.adversary import with_adversarial_part
 from training.augmentation import augmented
 from training.batch_norm import estimate_batch_norm
-from training.batches import Batches, resized
-from training.devices import device_named, precision_on, shown_device
+from training.batches import resized
+from training.devices import device_named, shown_device
 from training.fused_densenet import serves
-from training.hardening import StepLoss, step_loss
+from training.interruption import noting
 from training.noise_level import sigma_of_batch
-from training.recipes import Precision, Recipe
+from training.recipes import Recipe
+from training.run import Run, prepare, take_in
 from training.sources import Sources
-from training.start import start
-from training.state import Progress, save_state
-from training.validation import split, validate
+from training.state import Progress, hold_run, kept
+from training.validation import validate
 
 SAVE_SECONDS = 60.0
 SHOW_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run and all that its steps need.
-
-    Attributes:
-        recipe: what is trained.
-        folder: where the state is kept.
-        train: examples to learn from.
-        validation: examples to look at after each epoch.
-        progress: how far it is.
-        loss: what a step minimises.
-        device: where it learns.
-        precision: in which it computes.
-        stop_at: when to stop, on the monotonic clock.
-    """
-
-    recipe: Recipe
-    folder: Path
-    train: Batches
-    validation: Batches
-    progress: Progress
-    loss: StepLoss
-    device: torch.device
-    precision: Precision
-    stop_at: float
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Whole batches in the training examples."""
-        return len(self.train) // self.recipe.schedule.batch_size
-
-    @property
-    def steps(self) -> int:
-        """Steps from the first to the last."""
-        return self.steps_per_epoch * self.recipe.schedule.epochs
-
-    @property
-    def is_over(self) -> bool:
-        """Whether it is time to stop."""
-        return time.monotonic() > self.stop_at
-
-    def save(self) -> None:
-        """Write the state."""
-        save_state(self.folder, self.recipe, self.progress)
+LINE_SECONDS = 30.0
+"""Between two lines of a log, where no terminal shows the bar."""
 
 
 def fit(
@@ -118,50 +74,34 @@ def fit(
 
     Raises:
         TrainingError: ``folder`` holds the state of another recipe, there are too few examples,
-            there is no such device, or a trained network that the recipe names does not fit or is
-            not there.
+            there is no such device, a trained network that the recipe names does not fit or is
+            not there, another process trains in ``folder``, it cannot be written, or a loss is not
+            finite.
+        KeyboardInterrupt: it was told to stop by Ctrl-C; the state is written.
+        SystemExit: likewise by SIGTERM.
     """
-    run = prepare(recipe, examples, folder, device_named(device), minutes, sources or Sources())
-    if not run.progress.is_finished:
-        with progress_bar(console) as bar:
-            train_epochs(run, bar)
-        if run.progress.step == run.steps:
-            finish(run)
+    where = device_named(device)
+    with closing(hold_run(folder)):
+        run = prepare(recipe, examples, folder, where, minutes, sources or Sources())
+        if not run.progress.is_finished:
+            train_to_the_end(run, console)
     run.progress.network.eval()
     return run.progress
 
 
-def prepare(
-    recipe: Recipe,
-    examples: Examples,
-    folder: Path,
-    device: torch.device,
-    minutes: float,
-    sources: Sources,
-) -> Run:
-    """Put the examples on the device, and the run at its first step or where its state is."""
-    stop_at = time.monotonic() + 60 * minutes
-    train, validation = split(examples, recipe)
-    steps_per_epoch = len(train) // recipe.schedule.batch_size
-    if steps_per_epoch == 0:
-        raise TrainingError(
-            f"{len(examples)} examples less {recipe.validation_images} for validation make no "
-            f"batch of {recipe.schedule.batch_size}"
+def train_to_the_end(run: Run, console: Console) -> None:
+    """Do what is left of a run, unless its time is over or a signal says to stop."""
+    with noting(run.interruption), progress_bar(console) as bar:
+        train_epochs(run, bar)
+    if run.interruption.by is not None:
+        console.print(
+            f"stopped by {run.interruption.by.name} after step {run.progress.step} of {run.steps}; "
+            f"the same command goes on there: {kept(run.progress)}, in {run.folder}",
+            soft_wrap=True,
         )
-    progress, teaching = start(
-        recipe, steps_per_epoch * recipe.schedule.epochs, folder, sources, device
-    )
-    return Run(
-        recipe,
-        folder,
-        Batches.on(device, train),
-        Batches.on(device, validation),
-        progress,
-        step_loss(recipe.hardening, recipe.teacher, teaching),
-        device,
-        precision_on(device, recipe.schedule),
-        stop_at,
-    )
+    run.interruption.take_effect()
+    if run.progress.step == run.steps:
+        finish(run)
 
 
 def train_epochs(run: Run, bar: ProgressBar) -> None:
@@ -217,12 +157,12 @@ def train_epoch(run: Run, bar: ProgressBar, task: TaskID) -> dict[str, float] | 
     epoch, first = divmod(progress.step, run.steps_per_epoch)
     order = np.random.default_rng((run.recipe.seed, epoch)).permutation(len(run.train))
     places = torch.split(torch.from_numpy(order).to(run.device), batch_size)
-    total_loss = torch.tensor(progress.epoch_loss, dtype=torch.float64, device=run.device)
+    unseen: list[Tensor] = []
     began = saved = shown = time.monotonic()
+    told = -math.inf
 
     def look() -> dict[str, float]:
-        # It waits for the device; so it must be rare.
-        progress.epoch_loss = float(total_loss)
+        take_in(run, unseen)
         loss = progress.epoch_loss / progress.epoch_steps
         speed = (step + 1 - first) * batch_size / (time.monotonic() - began)
         bar.update(task, completed=progress.step, speed=f"{speed:.0f}", loss=f"{loss:.3f}")
@@ -231,20 +171,30 @@ def train_epoch(run: Run, bar: ProgressBar, task: TaskID) -> dict[str, float] | 
     progress.network.train()
     for step in range(first, run.steps_per_epoch):
         if step > first and run.is_over:
-            progress.epoch_loss = float(total_loss)
+            take_in(run, unseen)
             return None
         if time.monotonic() - saved > SAVE_SECONDS:
-            progress.epoch_loss = float(total_loss)
+            take_in(run, unseen)
             run.save()
             saved = time.monotonic()
-        total_loss += take_step(run, places[step])
-        progress.epoch_steps += 1
+        unseen.append(take_step(run, places[step]))
         if time.monotonic() - shown > SHOW_SECONDS:
-            look()
+            row = look()
             shown = time.monotonic()
+            if shown - told > LINE_SECONDS and not bar.console.is_terminal:
+                bar.console.print(line_of(run, row), soft_wrap=True)
+                told = shown
     row = look()
     progress.epoch_loss, progress.epoch_steps = 0.0, 0
     return row
+
+
+def line_of(run: Run, row: dict[str, float]) -> str:
+    """Return how far a run is, for a log."""
+    return (
+        f"step {run.progress.step} of {run.steps}, epoch {row['epoch']:g}, loss {row['loss']:.4g}, "
+        f"{row['images_per_s']:.0f} images/s"
+    )
 
 
 def take_step(run: Run, chosen: Tensor) -> Tensor:

@@ -3,8 +3,10 @@
 import csv
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import onnxruntime
 
 from models.card import Accuracy
 from models.errors import DataError, InputError
+from models.files import hold, write_whole
 from models.noise import NoiseKind
 from models.statistics import clopper_pearson
 from training.noise_setting import (
@@ -71,19 +74,42 @@ def read_table(path: Path) -> Table:
 def write_table(
     path: Path, table_about: Mapping[str, str], columns: Sequence[str], rows: Iterable[Row]
 ) -> None:
-    """Write rows as CSV; an interruption leaves either the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("w", newline="") as file:
-        file.writelines(f"# {key}: {value}\n" for key, value in table_about.items())
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    partial.replace(path)
+    """Write rows as CSV; an interruption leaves either the old file or the new one.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    text = StringIO()
+    text.writelines(f"# {key}: {value}\n" for key, value in table_about.items())
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text.getvalue().encode())
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn errors of the file system into ours.
+
+    Raises:
+        DataError: the file cannot be written, or another process writes it.
+    """
+    try:
+        yield
+    except BlockingIOError as error:
+        raise DataError(
+            f"another process writes {path}; wait until it has ended, or name another file"
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 class ResultsFile:
     """The rows of one experiment, written after each step, so that it goes on where it was.
+
+    As long as it is open no other process can open it, so that none takes away another's rows.
 
     Args:
         path: of the file.
@@ -92,11 +118,14 @@ class ResultsFile:
         columns: in the order of the file.
 
     Raises:
-        DataError: the file holds other results, or none at all.
+        DataError: the file holds other results, or none at all, it cannot be written, or another
+            process writes it.
     """
 
     def __init__(self, path: Path, about: Mapping[str, str], columns: Sequence[str]) -> None:
         self.path = path
+        with writing(path):
+            self._hold = hold(path)
         self._columns = columns
         self.about = dict(about)
         self.rows: list[Row] = []

@@ -13,7 +13,8 @@ from models.datasets import Dataset, Examples, as_inputs
 from models.errors import ExportError
 from models.networks.trained import load_network
 from models.noise import NoiseKind
-from training.export import check_parity, export_checkpoint, write_card
+from training.card_file import held_card, write_card
+from training.export import check_parity, export_checkpoint
 from training.sources import FinishedRun
 from training.state import OLDER_DEVICES
 from training.validation import split
@@ -80,8 +81,10 @@ def export_run(run: FinishedRun, dataset: Dataset, plan: ExportPlan) -> list[str
         export_checkpoint(run.network(), recipe, plan.folder.name, training, made)
         _, held_back = split(dataset.train, recipe)
         compared = list(parities(Checkpoint(made), held_back.first(plan.parity_images)))
-        keep_measured(made, plan)
-        put_in_place(made, plan.folder)
+        plan.folder.mkdir(exist_ok=True)
+        with held_card(plan.folder):
+            keep_measured(made, plan)
+            put_in_place(made, plan.folder)
     return compared
 
 
@@ -130,6 +133,5 @@ def keep_measured(made: Path, plan: ExportPlan) -> None:
 
 def put_in_place(made: Path, folder: Path) -> None:
     """Move the files of a checkpoint to its folder, the card last."""
-    folder.mkdir(exist_ok=True)
     for path in sorted(made.iterdir(), key=lambda path: path.name == CARD_FILE):
         path.replace(folder / path.name)

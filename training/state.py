@@ -20,6 +20,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
 from models.errors import TrainingError
+from models.files import Hold, hold, whole_file
 from training.recipes import Recipe, recipe_from_dict
 from training.variation import differences
 
@@ -49,6 +50,7 @@ class Progress:
         devices: that took part, in the order in which they were first used.
         epoch_loss: sum of the losses of the current epoch's steps.
         epoch_steps: steps in that sum.
+        kept_step: steps done in the state on disk; None if there is none.
         is_finished: whether all steps are done, ``network`` has the weights that the run gives, and
             its batch-norm statistics are estimated.
     """
@@ -64,12 +66,15 @@ class Progress:
     epoch_loss: float = 0.0
     epoch_steps: int = 0
     is_finished: bool = False
+    kept_step: int | None = None
 
 
 def save_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
-    """Write the state so that an interruption leaves either the old one or the new one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{STATE_FILE}.partial"
+    """Write the state so that an interruption leaves either the old one or the new one.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
     state = {
         "recipe": recipe.as_dict(),
         "network": progress.network.state_dict(),
@@ -79,8 +84,39 @@ def save_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
         state["optimizer"] = progress.optimizer.state_dict()
         state["scheduler"] = progress.scheduler.state_dict()
         state["average"] = progress.average.state_dict() if progress.average else None
-    torch.save(state, partial)
-    partial.replace(folder / STATE_FILE)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(folder / STATE_FILE) as file:
+            torch.save(state, file)
+    except (OSError, RuntimeError) as error:  # torch's own writer raises the latter
+        raise TrainingError(
+            f"{folder / STATE_FILE} cannot be written: {error}; {kept(progress)}"
+        ) from error
+    progress.kept_step = progress.step
+
+
+def kept(progress: Progress) -> str:
+    """Say what is on disk of a run."""
+    if progress.kept_step is None:
+        return "nothing of this run is kept"
+    return f"kept is the state after step {progress.kept_step}"
+
+
+def hold_run(folder: Path) -> Hold:
+    """Return the hold on a run, which only one process may train.
+
+    Raises:
+        TrainingError: another process trains it, or its folder cannot be written.
+    """
+    try:
+        return hold(folder / STATE_FILE)
+    except BlockingIOError as error:
+        raise TrainingError(
+            f"another process trains in {folder}; wait until it has ended, or name another folder "
+            "with --run"
+        ) from error
+    except OSError as error:
+        raise TrainingError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
 def has_state(folder: Path) -> bool:
@@ -135,3 +171,4 @@ def restore_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
     older = {"sources": {}, "devices": list(OLDER_DEVICES), "epoch_loss": 0.0, "epoch_steps": 0}
     for name in PLAIN:
         setattr(progress, name, state.get(name, older.get(name)))
+    progress.kept_step = progress.step

@@ -23,8 +23,9 @@ from scipy.special import stdtrit
 from models.datasets import Examples
 from models.networks.registry import NETWORKS
 from training.fused_library import CHOICE
-from training.loop import Run, prepare, take_step
+from training.loop import take_step
 from training.recipes import Recipe
+from training.run import Run, prepare
 from training.sources import Sources
 from training.variation import vary
 

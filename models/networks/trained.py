@@ -18,13 +18,18 @@ def load_network(folder: Path, card: Card) -> nn.Module:
         CheckpointError: the weights are not those of the network on the card.
     """
     recipe = card.training.recipe
-    quantisation = recipe.get("quantisation")
-    network = build_network(
-        card.network,
-        card.noise.kind,
-        recipe["options"],
-        None if quantisation is None else Quantisation(**quantisation),
-    )
+    try:
+        quantisation = recipe.get("quantisation")
+        network = build_network(
+            card.network,
+            card.noise.kind,
+            recipe["options"],
+            None if quantisation is None else Quantisation(**quantisation),
+        )
+    except Exception as error:
+        raise CheckpointError(
+            f"the card of checkpoint {card.name} describes no network: {error!r}"
+        ) from error
     state = {name: tensor.float() for name, tensor in load_file(folder / card.weights).items()}
     missing, unexpected = network.load_state_dict(state, strict=False)
     lacking = [key for key in missing if not key.endswith("num_batches_tracked")]

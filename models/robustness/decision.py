@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import MissingExtraError
+from models.errors import MissingExtraError, how_to_install
 from models.robustness.ball import TINY, Ball, Norm
 from models.robustness.samples import Purpose, Samples, generator_for
 from models.robustness.square import QueryResult
@@ -242,8 +242,8 @@ def art_modules() -> dict[str, Any]:
             from art.estimators.classification import BlackBoxClassifier
     except ImportError as error:
         raise MissingExtraError(
-            "the attack hop_skip_jump needs the Adversarial Robustness Toolbox; install "
-            'it with: pip install "noisevote[art]"'
+            "the attack hop_skip_jump needs the Adversarial Robustness Toolbox; "
+            + how_to_install("art")
         ) from error
     return {"HopSkipJump": HopSkipJump, "BlackBoxClassifier": BlackBoxClassifier}
 

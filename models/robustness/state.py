@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import DataError
+from models.files import write_whole
 from models.robustness.trials import StepResult
 
 IDENTITY_FILE = "identity.json"
@@ -101,14 +102,3 @@ class FolderState:
 
     def _path(self, step: str) -> Path:
         return self._folder / f"{step.replace('/', '-').replace(' ', '_')}.npz"
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there as a whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise

@@ -5,7 +5,7 @@ command goes on where it was interrupted.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.errors import InputError, StorageError
+from models.files import hold
 from models.noise import NoiseKind
 from models.robustness.assessment import assess
 from models.robustness.ball import Norm
@@ -32,6 +33,7 @@ from service.jobs.orders import (
     sigma_of,
 )
 from service.jobs.setup import (
+    REPORT_JSON,
     about_of,
     all_asked_for,
     checked_pair,
@@ -127,7 +129,15 @@ def attack_command(
     about = about_of(attacked, other, weak, taken, source)
     progress = progress_bar()
     task = progress.add_task("", total=1.0)
-    watch = Watch(lambda step, share: progress.update(task, description=step, completed=share))
+    named: set[str] = set()
+
+    def told(step: str, share: float) -> None:
+        progress.update(task, description=step, completed=share)
+        if step not in named and not progress.console.is_terminal:  # a log has no bar
+            progress.console.print(f"{share:4.0%} {step}", soft_wrap=True, highlight=False)
+        named.add(step)
+
+    watch = Watch(told)
     with kept_in(output):
         run = run_of(store, about, plan, taken, output, watch)
         with progress:
@@ -138,13 +148,19 @@ def attack_command(
 
 @contextmanager
 def kept_in(folder: Path) -> Iterator[None]:
-    """Turn errors of the file system into ours.
+    """Hold the folder of an assessment, and turn errors of the file system into ours.
 
     Raises:
-        StorageError: the folder cannot be written, or the disk is full.
+        StorageError: the folder cannot be written, the disk is full, or another process writes it.
     """
     try:
-        yield
+        with closing(hold(folder / REPORT_JSON)):
+            yield
+    except BlockingIOError as error:
+        raise StorageError(
+            f"another process writes into {folder}; wait until it has ended, or name another one "
+            "with --output"
+        ) from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StorageError(f"the folder {folder} cannot be used: {reason}") from error

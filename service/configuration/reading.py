@@ -8,6 +8,7 @@ import difflib
 import inspect
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -182,7 +183,9 @@ def settings_table() -> str:
 
 def meanings_of_settings() -> Mapping[str, str]:
     """Return what the docstring of the settings says of each."""
-    text = inspect.getdoc(Settings) or ""
+    text = inspect.getdoc(Settings)
+    if text is None or sys.flags.optimize > 1:  # python -OO drops docstrings
+        return dict.fromkeys(Settings.model_fields, "")
     attributes = inspect.cleandoc(text.split("Attributes:\n")[1])
     entries = re.split(r"\n(?=\w+: )", inspect.cleandoc("\n" + attributes))
     meanings = dict(entry.split(": ", 1) for entry in entries)

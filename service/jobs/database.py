@@ -131,7 +131,19 @@ class JobDatabase:
 
 
 def job_from(row: sqlite3.Row, steps: tuple[FinishedStep, ...] = ()) -> Job:
-    """Return a row as a job."""
+    """Return a row as a job.
+
+    Raises:
+        StorageError: it is damaged.
+    """
+    try:
+        return job_in(row, steps)
+    except ValueError as error:
+        raise StorageError(f"what is kept of job {row['id']} is damaged") from error
+
+
+def job_in(row: sqlite3.Row, steps: tuple[FinishedStep, ...]) -> Job:
+    """Return what a row holds."""
     return Job(
         id=row["id"],
         owner=row["owner"],

@@ -21,7 +21,7 @@ from service.configuration.keys import KEY_OWNER
 from service.configuration.settings import Settings
 from service.jobs.folder import FileLock, JobFolder, new_job_id
 from service.jobs.ledger import JobLedger
-from service.jobs.orders import check_installed, prepared_order, request_from
+from service.jobs.orders import check_installed, is_installed, prepared_order, request_from
 from service.jobs.records import is_open_to, status_of, summary_of
 from service.jobs.store import JobStore, NewJob
 from service.jobs.supervisor import Supervisor
@@ -64,7 +64,9 @@ class JobDesk:
         try:
             if self._folder.is_there:
                 await asyncio.to_thread(self._join)
-        except NoisevoteError:
+            elif is_installed() and not self._folder.is_writable:
+                log.warning("no assessments: %s cannot be written", self._folder.path)
+        except Exception:  # whatever it is, predictions are served
             log.exception("no assessments: their folder cannot be used")
         supervising = asyncio.create_task(self._supervisor.run(closing))
         try:

@@ -27,6 +27,14 @@ def new_job_id() -> str:
     return secrets.token_hex(8)
 
 
+def exists(path: Path) -> bool:
+    """Return whether something lies at a path; not if that cannot be seen."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 @contextmanager
 def storing() -> Iterator[None]:
     """Turn errors of the file system into ours, without the server's paths.
@@ -54,8 +62,19 @@ class JobFolder:
 
     @property
     def is_there(self) -> bool:
-        """Whether a job was ever taken here."""
-        return self.database.is_file()
+        """Whether a job was ever taken here.
+
+        Raises:
+            StorageError: that cannot be seen.
+        """
+        with storing():
+            return self.database.is_file()
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether it could be made, or written if it is there; nothing is tried."""
+        nearest = next(path for path in (self.path, *self.path.absolute().parents) if exists(path))
+        return os.access(nearest, os.W_OK | os.X_OK)
 
     def worker_lock(self) -> "FileLock":
         """Return the lock that the worker holds as long as it lives."""

@@ -13,6 +13,7 @@ from models.errors import (
     LimitError,
     MissingExtraError,
     UnknownCheckpointError,
+    how_to_install,
 )
 from models.noise import NoiseKind
 from models.robustness.assessment import steps_of
@@ -73,18 +74,23 @@ class Present:
     may_freeze: bool
 
 
+def is_installed() -> bool:
+    """Return whether this installation can assess at all."""
+    return find_spec("torch") is not None
+
+
 def check_installed(attacks: tuple[AttackName, ...] = ()) -> None:
     """Refuse what this installation lacks; nothing is imported, as what serves stays small.
 
     Raises:
         MissingExtraError: torch is missing, or what one of the attacks needs.
     """
-    if find_spec("torch") is None:
+    if not is_installed():
         raise MissingExtraError(NEEDS_TORCH)
     if AttackName.HOP_SKIP_JUMP in attacks and find_spec("art") is None:
         raise MissingExtraError(
-            "the attack hop_skip_jump needs the Adversarial Robustness Toolbox; install it with: "
-            'pip install "noisevote[art]"'
+            "the attack hop_skip_jump needs the Adversarial Robustness Toolbox; "
+            + how_to_install("art")
         )
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint, CheckpointStore
 from models.datasets import as_inputs, data_dir, load_dataset
-from models.errors import InputError, MissingExtraError
+from models.errors import InputError, MissingExtraError, how_to_install
+from models.files import write_whole
 from models.noise import NoiseKind
 from models.robustness.about import About, AboutSamples
 from models.robustness.plan import Plan
@@ -23,7 +24,7 @@ from models.robustness.report import Report
 from models.robustness.report_html import html_report
 from models.robustness.run import Run, Subject
 from models.robustness.samples import Samples, samples_for
-from models.robustness.state import FolderState, write_whole
+from models.robustness.state import FolderState
 from models.robustness.target import CheckpointTarget, Target
 from models.robustness.transfer import Surrogate
 from models.robustness.watch import Watch
@@ -33,7 +34,7 @@ REPORT_HTML = "report.html"
 STEPS = "steps"
 STEPS_VERSION = 2
 """Of what a step keeps; steps of another version are not gone on with."""
-NEEDS_TORCH = 'attacks need torch; install it with: pip install "noisevote[attack]"'
+NEEDS_TORCH = f"attacks need torch; {how_to_install('attack')}"
 PROGRAMS = ("noisevote", "numpy", "onnxruntime", "torch", "adversarial-robustness-toolbox")
 
 

@@ -66,7 +66,7 @@ class Supervisor:
                 await asyncio.to_thread(self._take_note, code)
             if self._process is None and await asyncio.to_thread(self._is_needed):
                 await self._start()
-        except (NoisevoteError, OSError) as error:
+        except Exception as error:  # whatever it is, the next look may be better
             if str(error) != self._complaint:  # not every few seconds
                 log.exception("the worker of assessments cannot be looked after")
             self._complaint = str(error)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from models.errors import MissingExtraError
+from models.errors import MissingExtraError, how_to_install
 from service.configuration.keys import KeyRing
 from service.configuration.settings import Settings
 from service.operations.authentication import KeyMiddleware, describe_keys
@@ -94,6 +94,6 @@ def traces_of(settings: Settings) -> "Traces | None":
         from service.operations.traces import Traces
     except ImportError as error:
         raise MissingExtraError(
-            'traces_endpoint is set, and traces need an extra: pip install "noisevote[otel]"'
+            f"traces_endpoint is set, and traces need an extra; {how_to_install('otel')}"
         ) from error
     return Traces(str(settings.traces_endpoint))

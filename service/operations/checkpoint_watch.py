@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from models.checkpoint import Checkpoint, CheckpointStore
+from models.checkpoint import Checkpoint, CheckpointStore, folders_in, shown_name
 from models.errors import CheckpointError
 from models.noise import NoiseKind
 from service.prediction.predictor import Predictor
@@ -66,7 +66,7 @@ class CheckpointWatch:
                 candidate.runtime(kind)
         except CheckpointError as error:
             self.store.refuse(name, str(error))
-            log.warning("checkpoint %s was refused: %s", name, error)
+            log.warning("checkpoint %s was refused: %s", shown_name(name), error)
             return False
         self.store.put(candidate)
         log.info("checkpoint %s serves as %s", name, candidate.fingerprint)
@@ -84,25 +84,25 @@ class CheckpointWatch:
 
 def signatures_in(directory: Path) -> dict[str, Signature]:
     """Return the signature of every folder that may be a checkpoint, by name."""
-    if not directory.is_dir():
-        return {}
-    return {
-        folder.name: signature_of(folder)
-        for folder in sorted(directory.iterdir())
-        if folder.is_dir() and not folder.name.startswith((".", "_"))
-    }
+    return {folder.name: signature_of(folder) for folder in folders_in(directory)}
 
 
 def signature_of(folder: Path) -> Signature:
     """Return what tells whether a folder's files have changed; one look at each, none is read."""
-    entries = []
     try:
-        for file in sorted(folder.iterdir()):
-            status = file.stat()
-            entries.append((file.name, status.st_mtime_ns, status.st_size, status.st_ino))
-    except FileNotFoundError:  # it is being changed; the next look sees more
+        files = sorted(file for file in folder.iterdir() if not file.name.startswith("."))
+    except OSError:  # it is being changed, or may not be read; the next look sees more
         return ()
-    return tuple(entries)
+    return tuple(entry for file in files if (entry := entry_of(file)) is not None)
+
+
+def entry_of(file: Path) -> tuple[str, int, int, int] | None:
+    """Return name, time of change, size and number of a file; None if it leads nowhere."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return file.name, status.st_mtime_ns, status.st_size, status.st_ino
 
 
 async def look_for_changes(app: FastAPI) -> None:

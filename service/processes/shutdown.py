@@ -12,11 +12,15 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+HANG_UP: signal.Signals | None = getattr(signal, "SIGHUP", None)
+"""Windows has none."""
 
 
 @contextmanager
 def told_to_stop(closing: asyncio.Event) -> Iterator[None]:
     """Set ``closing`` on the signals that stop a server; its own handlers run as before.
+
+    SIGHUP, which would end a single process at once, stops it like SIGTERM.
 
     Only the main thread may handle signals; in any other nothing is done.
     """
@@ -36,8 +40,22 @@ def told_to_stop(closing: asyncio.Event) -> Iterator[None]:
         if callable(handler):
             signal.signal(number, handle)
     try:
-        yield
+        with hanging_up_like_sigterm():
+            yield
     finally:
         for number, handler in before.items():
             if signal.getsignal(number) is handle:
                 signal.signal(number, handler)
+
+
+@contextmanager
+def hanging_up_like_sigterm() -> Iterator[None]:
+    """Make SIGHUP the same as SIGTERM, unless it is ignored or somebody's already."""
+    if HANG_UP is None or signal.getsignal(HANG_UP) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(HANG_UP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(HANG_UP, signal.SIG_DFL)

@@ -4,32 +4,41 @@
 so this runs before, and imports nothing of it.
 """
 
+import logging
 import multiprocessing
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+log = logging.getLogger("noisevote")
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """That ``prometheus_client`` reads; whoever sets it also looks after the folder."""
 
 PREFIX = "noisevote-metrics-"
 
+EACH_ITS_OWN = "no folder can be written for counters; /metrics tells of one worker process alone"
+
 
 @contextmanager
 def shared_counters() -> Iterator[None]:
-    """Give the processes that are started meanwhile a folder, and remove it at the end."""
-    if VARIABLE in os.environ:
+    """Give the processes that are started meanwhile a folder, and remove it at the end.
+
+    Where none can be written they serve without.
+    """
+    with ExitStack() as until_the_end:
+        if VARIABLE not in os.environ:
+            try:
+                folder = until_the_end.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))
+            except OSError as error:
+                log.warning("%s: %s", EACH_ITS_OWN, error)
+            else:
+                os.environ[VARIABLE] = folder
+                until_the_end.callback(os.environ.pop, VARIABLE)
         yield
-        return
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-        os.environ[VARIABLE] = folder
-        try:
-            yield
-        finally:
-            del os.environ[VARIABLE]
 
 
 def share_counters_if_worker() -> None:
@@ -41,11 +50,23 @@ def share_counters_if_worker() -> None:
     parent = multiprocessing.parent_process()
     if parent is None or VARIABLE in os.environ:
         return
+    try:
+        join_folder_of(parent.pid)
+    except OSError as error:
+        log.warning("%s: %s", EACH_ITS_OWN, error)
+
+
+def join_folder_of(parent: int | None) -> None:
+    """Share the counters with the other children of a process.
+
+    Raises:
+        OSError: no folder can be written.
+    """
     place = Path(tempfile.gettempdir())
     for old in place.glob(f"{PREFIX}of-*"):
         if not is_alive(int(old.name.rsplit("-", 1)[1])):
             shutil.rmtree(old, ignore_errors=True)
-    folder = place / f"{PREFIX}of-{parent.pid}"
+    folder = place / f"{PREFIX}of-{parent}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid == os.getuid():  # not another user's trap
         os.environ[VARIABLE] = str(folder)

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request
 
+from service.operations.readiness import why_not_ready
 from service.wire.errors import NotReadyError, responses_for
 from service.wire.replies import Health
 
@@ -19,7 +20,6 @@ async def live() -> Health:
 @router.get("/ready", responses=responses_for(NotReadyError))
 async def ready(request: Request) -> Health:
     """Answer 200 once the default checkpoint has passed its warm-up and self-test."""
-    reason: str | None = request.app.state.not_ready
-    if reason is not None:
+    if (reason := why_not_ready(request.app)) is not None:
         raise NotReadyError(reason)
     return Health(status="ready")

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from models.card import Card
 from models.errors import CheckpointError, NoisevoteError, UnknownCheckpointError
 from service.operations.checkpoint_watch import look_for_changes
+from service.operations.readiness import why_not_ready
 from service.routes.dependencies import PredictorDep, prepared_from
 from service.v2.errors import REFUSALS
 from service.v2.models import VERSION, config_of, metadata_of
@@ -104,8 +105,7 @@ async def v2_live() -> Live:
 @router.get("/health/ready")
 async def v2_ready(request: Request) -> Ready:
     """Answer 200 once the default checkpoint has passed its warm-up and self-test."""
-    reason: str | None = request.app.state.not_ready
-    if reason is not None:
+    if (reason := why_not_ready(request.app)) is not None:
         raise NotReadyError(reason)
     return Ready(ready=True)
 

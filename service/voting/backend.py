@@ -7,22 +7,27 @@ queue behind tiles.
 """
 
 import asyncio
+import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from models.checkpoint import Checkpoint
-from models.errors import DeadlineError
+from models.errors import DeadlineError, NoSlotError
 from models.runtime import OnnxRuntime
 from models.tiles import rows_of, votes_of
 from models.voting import Observer, Poll, VoteRequest, VoteResult
 from service.voting.batcher import GIGA, VoteBatcher
 from service.voting.tickets import Lane, Priority, Ticket, Tile
+
+log = logging.getLogger("noisevote")
 
 QUEUE_GMACS_A_SLOT = 16.0
 PREPARING_THREADS = 2
@@ -89,7 +94,8 @@ class VotingBackend:
         watch: QueueWatch | None = None,
     ) -> None:
         self._watch = watch
-        self._batcher = VoteBatcher(slots, slots * queue_gmacs_a_slot)
+        self._new_batcher = partial(VoteBatcher, slots, slots * queue_gmacs_a_slot)
+        self._batcher = self._new_batcher()
         self._lanes: WeakKeyDictionary[OnnxRuntime, Lane] = WeakKeyDictionary()
         self._waiting: dict[Ticket, asyncio.Future[None]] = {}
         self._lock = threading.Lock()  # guards all of the above and below
@@ -124,6 +130,7 @@ class VotingBackend:
             CheckpointError: the checkpoint's files are not those of its card.
             InputError: the outputs are not finite under this noise.
             OverloadedError: too many votes are waiting.
+            NoSlotError: no thread is left that computes votes.
             DeadlineError: the time was up before every input had a vote.
         """
         asked = time.monotonic()
@@ -157,6 +164,11 @@ class VotingBackend:
             return Load(self._batcher.requests, len(self._asleep), self._batcher.queue_fill)
 
     @property
+    def computes(self) -> bool:
+        """Whether a thread is left that computes votes."""
+        return any(thread.is_alive() for thread in self._slots)
+
+    @property
     def wait_at_door_s(self) -> float:
         """Seconds until there should be room for votes again; 0 while there is some."""
         with self._lock:
@@ -177,7 +189,7 @@ class VotingBackend:
             thread.join()
         self._preparing.shutdown(cancel_futures=True)
         for future in abandoned:
-            if not future.get_loop().is_closed():
+            with suppress(RuntimeError):
                 future.get_loop().call_soon_threadsafe(future.cancel)
 
     def _lane(self, checkpoint: Checkpoint, runtime: OnnxRuntime) -> Lane:
@@ -187,6 +199,8 @@ class VotingBackend:
 
     def _admit(self, ticket: Ticket) -> asyncio.Future[None]:
         """Put a request into the queue; the result is there when it has left."""
+        if not self.computes:
+            raise NoSlotError("no thread is left that computes votes; restart the service")
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         with self._lock:
             self._batcher.admit(ticket)
@@ -197,22 +211,45 @@ class VotingBackend:
         return future
 
     def _compute(self) -> None:
-        """Be a slot: compute one tile after the other."""
+        """Be a slot: compute one tile after the other, whatever goes wrong with one."""
         bell = threading.Condition(self._lock)
-        while (tile := self._next_tile(bell)) is not None:
-            began = time.monotonic()
+        is_over = False
+        while not is_over:
+            tile = None
             try:
-                rows = rows_of([(ticket.poll.request, keys) for ticket, keys in tile.parts])
-                fell_on = votes_of(tile.runtime.outputs(rows)).tolist()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the requests must hear of it
-                with self._lock:
-                    self._settle(self._batcher.fail(tile, error))
+                tile = self._next_tile(bell)
+                if tile is not None:
+                    self._cast(tile)
+            except BaseException as error:  # noqa: BLE001 - the requests hear of it
+                self._fail(tile, error)
             else:
-                with self._lock:
-                    seconds = time.monotonic() - began
-                    self._settle(self._batcher.finish(tile, fell_on, seconds))
-                    if self._watch is not None:
-                        self._watch.computed(tile)
+                is_over = tile is None
+
+    def _cast(self, tile: Tile) -> None:
+        """Compute the votes of a tile and count them."""
+        began = time.monotonic()
+        rows = rows_of([(ticket.poll.request, keys) for ticket, keys in tile.parts])
+        fell_on = votes_of(tile.runtime.outputs(rows)).tolist()
+        with self._lock:
+            seconds = time.monotonic() - began
+            self._settle(self._batcher.finish(tile, fell_on, seconds))
+            if self._watch is not None:
+                self._watch.computed(tile)
+
+    def _fail(self, tile: Tile | None, error: BaseException) -> None:
+        """Tell the requests of a tile that it failed; all there are if it never came to a tile."""
+        told = error if isinstance(error, Exception) else RuntimeError(f"a slot met {error!r}")
+        with self._lock:
+            tickets = list(self._waiting) if tile is None else [one for one, _ in tile.parts]
+            if tile is None:
+                log.error("the queue of votes is broken and begins anew", exc_info=error)
+                self._batcher = self._new_batcher()
+                for ticket in tickets:
+                    ticket.error, ticket.is_waiting = told, False
+            else:
+                self._batcher.fail(tickets, told)
+            # Also those that had their last vote when it came to the error.
+            self._settle(ticket for ticket in tickets if not ticket.is_waiting)
 
     def _next_tile(self, bell: threading.Condition) -> Tile | None:
         """Wait for a tile; None once the backend is closed.
@@ -240,8 +277,9 @@ class VotingBackend:
         """Tell the event loop that requests have left."""
         for ticket in left:
             future = self._waiting.pop(ticket, None)
-            if future is not None and not future.get_loop().is_closed():
-                future.get_loop().call_soon_threadsafe(wake, future)
+            if future is not None:
+                with suppress(RuntimeError):  # its loop is closed, and nobody waits
+                    future.get_loop().call_soon_threadsafe(wake, future)
 
 
 def wake(future: asyncio.Future[None]) -> None:

@@ -12,11 +12,11 @@ cancelled or expired.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from models.errors import InputError, OverloadedError
+from models.errors import OverloadedError
 from models.noise import VoteKey
 from service.voting.tickets import Lane, Priority, Ticket, Tile
 
@@ -164,15 +164,12 @@ class VoteBatcher:
                 left.append(ticket)
         return left
 
-    def fail(self, tile: Tile, error: Exception) -> list[Ticket]:
-        """Return the requests that leave because a tile could not be computed."""
-        left = []
-        for ticket, _ in tile.parts:
+    def fail(self, tickets: Iterable[Ticket], error: Exception) -> None:
+        """Let requests leave whose votes cannot be computed."""
+        for ticket in tickets:
             if ticket.is_waiting:
                 ticket.error = error
                 self.remove(ticket)
-                left.append(ticket)
-        return left
 
     def _share_of(self, ticket: Ticket) -> float:
         """Return what a request takes up of the queue: the votes left, by cost, within bounds."""
@@ -219,7 +216,7 @@ class VoteBatcher:
         try:
             for key, vote in zip(keys, fell_on, strict=True):
                 ticket.poll.cast(key, vote)
-        except InputError as error:
+        except Exception as error:  # noqa: BLE001 - others of the tile go on
             ticket.error = error
         if ticket.error is not None or ticket.poll.is_decided:
             self.remove(ticket)

@@ -25,6 +25,7 @@ from models.errors import (
     LimitError,
     MissingExtraError,
     NoisevoteError,
+    NoSlotError,
     OverloadedError,
     PictureError,
     StorageError,
@@ -92,6 +93,7 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     MissingExtraError: (501, "missing_extra"),
     CheckpointError: (503, "checkpoint_refused"),
     NotReadyError: (503, "not_ready"),
+    NoSlotError: (503, "not_ready"),
     DrainingError: (503, "draining"),
     DeadlineError: (504, "deadline"),
     StorageError: (507, "storage"),
@@ -176,7 +178,7 @@ def router_codes() -> Iterable[tuple[int, str]]:
 
 def meaning_of(error: type[NoisevoteError]) -> str:
     """Return the first line of what a class of errors says about itself."""
-    return (error.__doc__ or "").splitlines()[0]
+    return (error.__doc__ or error.__name__).splitlines()[0]  # python -OO drops docstrings
 
 
 def input_error_from(error: ValidationError) -> InputError:

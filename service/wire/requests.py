@@ -5,11 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from models.noise import MAX_SEED, NoiseKind
+from models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
 from models.stopping import StopRule
 from service.voting.tickets import Priority
 
-MAX_SIGMA = 1000.0
 MIN_SNR_DB = -60.0
 MAX_SNR_DB = 300.0
 MAX_REPEATS = 1_000_000

@@ -13,11 +13,11 @@ from models.checkpoint import (
     WEIGHTS_FILE,
     Checkpoint,
     CheckpointStore,
-    check_batch_invariance,
 )
 from models.errors import CheckpointError, UnknownCheckpointError
 from models.noise import NOISE_SCHEME, NoiseKind
 from models.runtime import Rows
+from models.verification import check_batch_invariance
 
 
 @pytest.fixture

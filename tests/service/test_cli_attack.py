@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from models.robustness.report import Report
+from tests.disk import held_elsewhere
 from tests.models.robustness.worlds import drawn_samples
 from tests.service.test_cli import run_main
 
@@ -34,7 +35,8 @@ def test_writes_a_report_and_resumes_from_its_steps(
     folder = tmp_path / "assessment"
     arguments = ["attack", "mnist_cnn-mult-1.0", *QUICK, f"--samples={samples}"]
     assert run_main(monkeypatch, *arguments, f"--output={folder}") == 0
-    output = capsys.readouterr().out
+    output, log = capsys.readouterr()
+    assert "% pgd/restart 0" in log
     report = Report.model_validate_json((folder / "report.json").read_bytes())
     assert report.is_complete
     assert report.verdict is not None
@@ -47,6 +49,18 @@ def test_writes_a_report_and_resumes_from_its_steps(
     assert {path: path.stat().st_mtime_ns for path in (folder / "steps").iterdir()} == before
     assert run_main(monkeypatch, *arguments, f"--output={folder}", "--seed=1") == 1
     assert "holds the steps of another assessment" in capsys.readouterr().err
+
+
+def test_a_second_process_with_the_same_folder_is_told_at_once(
+    samples: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = ["attack", "mnist_cnn-mult-1.0", *QUICK, f"--samples={samples}"]
+    with held_elsewhere(tmp_path / "a" / "report.json"):
+        assert run_main(monkeypatch, *arguments, f"--output={tmp_path / 'a'}") == 1
+    assert "another process writes into" in capsys.readouterr().err
 
 
 FAULTS: dict[str, tuple[list[str], str]] = {
@@ -115,6 +129,7 @@ def test_without_torch_it_says_what_to_install(samples: Path, tmp_path: Path) ->
     )
     assert done.returncode == 1
     assert done.stderr == (
-        'error: attacks need torch; install it with: pip install "noisevote[attack]"\n'
+        'error: attacks need torch; install it with: pip install ".[attack]", in the folder of '
+        "noisevote's source\n"
     )
     assert done.stdout == ""

@@ -88,5 +88,5 @@ def test_traces_without_their_extra_are_refused_at_the_start(
 ) -> None:
     monkeypatch.delitem(sys.modules, "service.operations.traces", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(MissingExtraError, match=r'pip install "noisevote\[otel\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "\.\[otel\]"'):
         create_app(Settings(slots=1, traces_endpoint=HttpUrl("http://127.0.0.1:4318/v1/traces")))

@@ -102,8 +102,9 @@ def test_missing_warm_start_is_said_with_the_command_that_trains_it(
 
 
 @pytest.mark.slow
-def test_interrupted_training_says_that_the_same_command_goes_on(
-    data: Path, tmp_path: Path
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_training_says_what_is_kept(
+    data: Path, tmp_path: Path, sent: signal.Signals, code: int
 ) -> None:
     place = ["--data-dir", str(data), "--allow-unknown-data"]
     train = ["train", "mnist_cnn-clean", *TINY, "--epochs", "100000", *place]
@@ -112,12 +113,14 @@ def test_interrupted_training_says_that_the_same_command_goes_on(
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("epoch 2 "):
-                process.send_signal(signal.SIGINT)
+                process.send_signal(sent)
                 break
-        last = process.stderr.read().splitlines()[-1]
-    assert process.returncode == 130
-    assert last == "interrupted; the same command goes on where it was"
-    assert read_state(tmp_path / "run")["step"] > 0
+        said = process.stderr.read()
+    assert process.returncode == code
+    step = read_state(tmp_path / "run")["step"]
+    assert step > 0
+    assert f"stopped by {sent.name} after step {step} of " in said
+    assert f"the same command goes on there: kept is the state after step {step}" in said
 
 
 @pytest.mark.parametrize(

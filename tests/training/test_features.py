@@ -15,8 +15,9 @@ from models.networks.trained import load_network
 from training import loop
 from training.augmentation import augmented, flipped, shifted
 from training.batches import Batches
-from training.loop import Run, fit, take_step
+from training.loop import fit, take_step
 from training.recipes import Recipe
+from training.run import Run
 from training.sources import Sources, weights_digest
 from training.start import scheduler_of
 from training.state import STATE_FILE, Progress, read_state

@@ -16,9 +16,10 @@ from models.networks.noise_points import fresh_noise, noise_from
 from training import loop
 from training.batches import Batches
 from training.devices import shown_device
-from training.loop import Run, fit, seed_of_step, take_step
+from training.loop import fit, seed_of_step, take_step
 from training.recipe_table import RECIPES
 from training.recipes import Recipe
+from training.run import Run
 from training.sources import Sources
 from training.start import start
 from training.state import STATE_FILE, read_state, save_state

@@ -6,6 +6,7 @@ import pytest
 
 from models.errors import DataError, InputError
 from models.noise import NoiseKind
+from tests.disk import held_elsewhere
 from training.noise_setting import NoiseSetting, parse_repeats, parse_sigma, shown_sigma
 from training.results_file import (
     ACCURACY_COLUMNS,
@@ -53,6 +54,21 @@ def test_results_of_another_evaluation_are_refused(tmp_path: Path, key: str) -> 
     ResultsFile(path, ABOUT | {key: "other"}, ("sigma",)).add([{"sigma": 1}])
     with pytest.raises(DataError, match=f"another evaluation \\({key}"):
         ResultsFile(path, ABOUT, ("sigma",))
+
+
+def test_a_second_process_is_told_at_once_that_the_file_is_being_written(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    with held_elsewhere(path), pytest.raises(DataError, match="another process writes"):
+        ResultsFile(path, ABOUT, ("sigma",))
+
+
+@pytest.mark.parametrize("place", ["a file/results.csv", "/proc/none/results.csv"])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
+    tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "a file").touch()
+    with pytest.raises(DataError, match="cannot be written"):
+        ResultsFile(tmp_path / place, ABOUT, ("sigma",))
 
 
 @pytest.mark.parametrize("line", ["additive,loud", "loud,0.5,,3,93,100,,,", "additive,x,,3,9,9,,,"])

@@ -11,7 +11,7 @@ from models.checkpoint import Checkpoint
 from models.datasets import Dataset
 from models.errors import ExportError, TrainingError
 from tests.training.test_cli import run
-from training.export import write_card
+from training.card_file import write_card
 from training.loop import fit
 from training.recipes import Recipe
 from training.run_export import ExportPlan, export_run, keep_measured

@@ -7,6 +7,7 @@ command that makes it.
 
 from pathlib import Path
 
+from models.files import write_whole
 from training.report.checkpoints import checkpoint_sections, selection_section
 from training.report.energy import energy_sections, midpoint_sections, repeats_section
 from training.report.experiments import (
@@ -49,7 +50,7 @@ def write_report(folder: Path = RESULTS) -> Path:
     """Write page and figures of ``folder`` anew and return the page's path."""
     draw_figures(folder, folder / FIGURES)
     path = folder / PAGE
-    path.write_text(report(folder))
+    write_whole(path, report(folder).encode())
     return path
 
 

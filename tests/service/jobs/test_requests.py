@@ -193,7 +193,7 @@ async def test_without_art_its_attack_is_refused_and_the_others_are_not(
     monkeypatch.setitem(sys.modules, "art", None)
     asked = body_of(attacks=["pgd", "hop_skip_jump"], labels=[0, 10])
     error = error_in(await client.post("/attack", json=asked), 501, "missing_extra")
-    assert "noisevote[art]" in error["message"]
+    assert 'pip install ".[art]"' in error["message"]
     error_in(await client.post("/attack", json=asked | {"attacks": ["pgd"]}), 422, "invalid_input")
 
 

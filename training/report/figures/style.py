@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.files import whole_file, write_whole
 from training.results_file import Row
 
 COLOURS = (
@@ -64,11 +65,13 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     drawing = StringIO()
     figure.savefig(drawing, format="svg", metadata={"Date": None, "Creator": None})
     lines = (line.strip() for line in drawing.getvalue().splitlines())
-    (folder / f"{name}.svg").write_text("\n".join(lines) + "\n")  # without indentation
+    without_indentation = "\n".join(lines) + "\n"
+    write_whole(folder / f"{name}.svg", without_indentation.encode())
     picture = BytesIO()
     figure.savefig(picture, dpi=PNG_DPI, format="png", metadata={"Software": None})
     few_colours = Image.open(picture).convert("RGB").quantize(PNG_COLOURS)
-    few_colours.save(folder / f"{name}.png", optimize=True)
+    with whole_file(folder / f"{name}.png") as file:
+        few_colours.save(file, format="png", optimize=True)
 
 
 def settings() -> Any:

@@ -1,0 +1,211 @@
+"""A card is not believed: what it says is compared with itself, the graph and a few votes.
+
+Whatever is found is a :class:`CheckpointError` of that checkpoint; the others serve on.
+"""
+
+from collections.abc import Iterable, Mapping
+from math import prod
+
+import numpy as np
+
+from models import strokes
+from models.card import Card, PointSpec
+from models.errors import CheckpointError
+from models.noise import NoiseKind, VoteKey
+from models.pictures import PREPROCESSINGS
+from models.runtime import (
+    IMAGE_OF_ROW,
+    IMAGES,
+    NOISE_PREFIX,
+    OUTPUTS,
+    OnnxRuntime,
+    Rows,
+    Runtime,
+    Tensor,
+)
+
+MAX_TILE_NORMALS = 2**25
+"""Most noise values of a forward pass: 128 MiB."""
+
+SMALLEST_WEIGHT = 2
+"""Bytes of a weight in half precision."""
+
+DEFAULT_SIGMA = 0.5
+"""Of the votes that are compared, for a network that was trained without noise."""
+
+PREPARED: dict[str, tuple[tuple[int, ...], tuple[float, float]]] = {
+    "cifar_picture": ((3, 32, 32), (0.0, 1.0)),
+    "mnist_digit": ((1, 28, 28), (0.0, 1.0)),
+    "mnist_strokes": (
+        (strokes.STEPS, strokes.FEATURES),
+        (-float(strokes.GRID), float(strokes.GRID)),
+    ),
+}
+"""Shape and range of what a preprocessing gives, by its name without the version."""
+
+
+def check_card(card: Card) -> None:
+    """Compare what a card says with itself.
+
+    Raises:
+        CheckpointError: it contradicts itself, or names what this version does not have.
+    """
+    points = [point.name for point in card.noise_points]
+    for complaint in (
+        *about_preprocessing(card),
+        *about_names("labels", card.labels),
+        *about_names("noise_points", points),
+        *about_costs(card.noise_points),
+        *about_tile(card),
+    ):
+        raise CheckpointError(f"the card of checkpoint {card.name} is wrong: {complaint}")
+    if card.noise.kind not in card.graphs:
+        raise CheckpointError(f"checkpoint {card.name} has no graph for {card.noise.kind} noise")
+
+
+def about_preprocessing(card: Card) -> Iterable[str]:
+    """Yield why the preprocessing cannot give what the network takes."""
+    name, known = card.input.preprocessing, (*PREPROCESSINGS, strokes.PREPROCESSING)
+    if name not in known:
+        yield f"unknown preprocessing {name!r}; known are {', '.join(sorted(known))}"
+        return
+    shape, limits = PREPARED[name.rpartition("-")[0]]
+    if (card.input.shape, card.input.range) != (shape, limits):
+        yield (
+            f"input has the shape {list(card.input.shape)} and the range {list(card.input.range)}; "
+            f"{name} gives {list(shape)} and {list(limits)}"
+        )
+
+
+def about_names(field: str, names: Iterable[str]) -> Iterable[str]:
+    """Yield which names stand twice, or are none."""
+    seen: set[str] = set()
+    for name in names:
+        if not name or name in seen:
+            yield f"{field} has {name!r}, which is empty or stands twice"
+        seen.add(name)
+
+
+def about_costs(points: Iterable[PointSpec]) -> Iterable[str]:
+    """Yield which costs no layer of so many values can have.
+
+    Each value takes a multiply-accumulate or more, and each evaluation gives a value or more.
+    """
+    for point in points:
+        values = prod(point.shape)
+        if point.macs < values or point.latency > values:
+            yield (
+                f"{point.name} has macs {point.macs} and latency {point.latency:g}; {values} "
+                f"values take {values} or more multiply-accumulates in {values} or fewer "
+                "evaluations"
+            )
+
+
+def about_tile(card: Card) -> Iterable[str]:
+    """Yield that a forward pass would take more memory than is reasonable."""
+    normals = card.tile * sum(prod(point.shape) for point in card.noise_points)
+    if normals > MAX_TILE_NORMALS:
+        yield (
+            f"tile is {card.tile}, which takes {normals:,} noise values a pass; allowed are "
+            f"{MAX_TILE_NORMALS:,}"
+        )
+
+
+def check_runtime(runtime: OnnxRuntime, card: Card, contents: Mapping[str, bytes]) -> None:
+    """Compare what a card says with a graph, its weights, and a tile of votes; it warms up, too.
+
+    Args:
+        runtime: of one of the card's graphs.
+        card: of the checkpoint.
+        contents: of its files by name.
+
+    Raises:
+        CheckpointError: they do not agree.
+    """
+    check_tensors(runtime, card)
+    check_macs(card, len(contents[card.weights]) // SMALLEST_WEIGHT)
+    check_kind(runtime, card)
+    check_batch_invariance(runtime, card)
+
+
+def check_tensors(runtime: OnnxRuntime, card: Card) -> None:
+    """Compare names, types and shapes of a graph's inputs and outputs with those of the card.
+
+    Raises:
+        CheckpointError: they differ.
+    """
+    promised = {
+        IMAGES: Tensor("float", (None, *card.input.shape)),
+        IMAGE_OF_ROW: Tensor("int64", (None,)),
+        **{
+            NOISE_PREFIX + point.name: Tensor("float", (None, *point.shape))
+            for point in card.noise_points
+        },
+        OUTPUTS: Tensor("float", (None, len(card.labels))),
+    }
+    for name, tensor in promised.items():
+        found = runtime.tensors.get(name)
+        if found != tensor:
+            raise CheckpointError(
+                f"the {runtime.kind} graph of checkpoint {card.name} has {name} as "
+                f"{found or 'nothing'}; its card promises {tensor}"
+            )
+
+
+def check_macs(card: Card, weights: int) -> None:
+    """Compare the multiply-accumulates of a card with the number of weights.
+
+    Raises:
+        CheckpointError: a value takes more than there are weights.
+    """
+    for point in card.noise_points:
+        if point.macs > prod(point.shape) * weights:
+            raise CheckpointError(
+                f"the card of checkpoint {card.name} is wrong: {point.name} has macs {point.macs}; "
+                f"{prod(point.shape)} values of {weights} weights take at most "
+                f"{prod(point.shape) * weights}"
+            )
+
+
+def check_kind(runtime: OnnxRuntime, card: Card) -> None:
+    """Tell factors from summands: only where 0 is a factor, all inputs come to the same.
+
+    Raises:
+        CheckpointError: the graph takes the other kind of noise, or its outputs are no numbers.
+    """
+    low, high = card.input.range
+    images = np.random.default_rng(0).uniform(low, high, (2, *card.input.shape))
+    noise = [np.zeros((2, *point.shape), np.float32) for point in card.noise_points]
+    one, other = runtime.outputs_for(images.astype(np.float32), np.arange(2), noise)
+    if not np.isfinite([one, other]).all():
+        raise CheckpointError(f"checkpoint {card.name} gives outputs that are not finite")
+    is_factor = np.array_equal(one, other)
+    if is_factor != (runtime.kind is NoiseKind.MULTIPLICATIVE):
+        raise CheckpointError(
+            f"the {runtime.kind} graph of checkpoint {card.name} takes the other kind of noise"
+        )
+
+
+def check_batch_invariance(runtime: Runtime, card: Card) -> None:
+    """Compare the outputs of a tile of votes with those of the same votes cast one by one.
+
+    It also warms the runtime up.
+
+    Raises:
+        CheckpointError: they differ in any bit, so a seed would not give the same counts again.
+    """
+    low, high = card.input.range
+    generator = np.random.default_rng(0)
+    images = generator.uniform(low, high, (card.tile, *card.input.shape)).astype(np.float32)
+    sigma = np.full((1, len(card.noise_points)), card.noise.largest_sigma or DEFAULT_SIGMA)
+    keys = [VoteKey(0, row, row) for row in range(card.tile)]
+    together = runtime.outputs(
+        Rows(images, np.arange(card.tile), sigma.repeat(card.tile, axis=0), keys)
+    )
+    for row, key in enumerate(keys):
+        alone = runtime.outputs(Rows(images[[row]], np.zeros(1, np.int64), sigma, [key]))
+        if not np.array_equal(alone[0], together[row]):
+            raise CheckpointError(
+                f"checkpoint {card.name} gives other outputs in a batch of {card.tile} than alone "
+                "on this machine; its votes cannot be replayed"
+            )

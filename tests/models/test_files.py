@@ -1,0 +1,58 @@
+"""Files are written as a whole or not at all, and by one process at a time."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from models.files import hold, write_whole
+from tests.disk import LIMIT, files_of_at_most, held_elsewhere
+
+
+def test_a_file_that_does_not_fit_the_disk_keeps_what_it_held(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    write_whole(path, b"before")
+    with files_of_at_most(), pytest.raises(OSError, match="File too large"):
+        write_whole(path, bytes(2 * LIMIT))
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_keeps_its_rights(tmp_path: Path) -> None:
+    path = tmp_path / "card.json"
+    path.touch(0o604)
+    write_whole(path, b"new")
+    assert path.stat().st_mode & 0o777 == 0o604
+
+
+def test_one_process_holds_a_file_and_its_death_gives_it_back(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "results.csv"
+    with held_elsewhere(path) as other:
+        with pytest.raises(BlockingIOError):
+            hold(path)
+        other.kill()
+        other.wait()
+        kept = hold(path)
+        assert hold(path) is kept
+    kept.close()
+    assert list(path.parent.iterdir()) == []
+    hold(path).close()
+
+
+def test_whoever_waits_gets_the_file_when_the_other_process_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "card.json"
+    got = threading.Event()
+
+    def wait() -> None:
+        hold(path, waits=True).close()
+        got.set()
+
+    with held_elsewhere(path) as other:
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert not got.is_set()
+        assert other.stdin is not None
+        other.stdin.close()
+        waiting.join(60)
+    assert got.is_set()
+    assert list(tmp_path.iterdir()) == []

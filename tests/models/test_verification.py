@@ -1,0 +1,126 @@
+"""What a card says is compared with the graph; the first thing that is wrong refuses its folder."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from models.errors import CheckpointError
+from models.noise import NoiseKind
+
+NAME = "mnist_cnn-mult-1.0"
+DIGITS = [str(digit) for digit in range(10)]
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED / NAME, tmp_path / NAME))
+
+
+def set_in_card(folder: Path, place: str, value: Any) -> None:
+    card = json.loads((folder / "card.json").read_text())
+    node = card
+    *way, last = place.split("/")
+    for key in way:
+        node = node[int(key) if key.isdigit() else key]
+    node[int(last) if last.isdigit() else last] = value
+    (folder / "card.json").write_text(json.dumps(card))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        ("labels", DIGITS[:9], r"has outputs as float \[any, 10\]; its card promises .* 9\]"),
+        ("labels", [*DIGITS, "10"], r"has outputs as float \[any, 10\]; its card promises .* 11\]"),
+        ("labels/1", "0", "labels has '0', which is empty or stands twice"),
+        ("labels", ["0"], "labels"),
+        ("input/shape", [1, 28, 27], r"mnist_digit-1 gives \[1, 28, 28\] and \[0.0, 1.0\]"),
+        ("input/range", [0.0, 255.0], r"mnist_digit-1 gives \[1, 28, 28\] and \[0.0, 1.0\]"),
+        ("input/preprocessing", "mnist_digit-0", "unknown preprocessing 'mnist_digit-0'; known"),
+        ("input/preprocessing", "mnist_strokes-1", r"mnist_strokes-1 gives \[48, 2\]"),
+        ("noise_points/0/macs", 0, "greater than or equal to 1"),
+        ("noise_points/0/macs", 10**4000, "card.json is not a valid card"),
+        ("noise_points/0/macs", "225792", "valid integer"),
+        ("noise_points/0/macs", 25_087, "conv1 has macs 25087 and latency 1; 25088 values"),
+        ("noise_points/0/macs", 2**53, "conv1 has macs 9007199254740992; 25088 values of"),
+        ("noise_points/0/latency", 0, "greater than 0"),
+        ("noise_points/0/latency", 1e9, r"conv1 has macs 225792 and latency 1e\+09"),
+        ("noise_points/1/name", "conv1", "noise_points has 'conv1', which is empty or stands"),
+        ("noise_points/0/shape", [32, 28, 14], r"has noise.conv1 as float \[any, 32, 28, 28\]"),
+        ("noise_points/0/shape", [], "noise_points: 0: shape"),
+        ("noise_points", [], "noise_points"),
+        ("noise/sigma_train", 1001, "sigma_train"),
+        ("noise/sigma_train", float("inf"), "sigma_train"),
+        ("tile", 257, "tile"),
+        ("graphs", {"additive": "additive.onnx"}, "has no graph for multiplicative noise"),
+        ("graphs/multiplicative", "additive.onnx", "takes the other kind of noise"),
+        ("graphs/multiplicative", "../other/additive.onnx", "graphs"),
+        ("weights", "/etc/passwd", "weights"),
+        ("training/recipe/seed", float("nan"), "card.json is not a valid card: training: recipe"),
+        ("agreements/0/inputs", 0, "agreements: 0: inputs"),
+    ],
+)
+def test_a_card_that_lies_is_refused(copied: Path, place: str, value: Any, said: str) -> None:
+    set_in_card(copied, place, value)
+    with pytest.raises(CheckpointError, match=said):
+        Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
+
+
+def test_the_graph_of_factors_is_not_taken_for_one_of_summands(copied: Path) -> None:
+    set_in_card(copied, "graphs/additive", "multiplicative.onnx")
+    with pytest.raises(CheckpointError, match=r"the additive graph .* takes the other kind"):
+        Checkpoint(copied).runtime(NoiseKind.ADDITIVE)
+
+
+def test_weights_without_numbers_are_refused(copied: Path) -> None:
+    weights = copied / "weights.safetensors"
+    content = weights.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    weights.write_bytes(content[:header] + b"\xff" * (len(content) - header))
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    set_in_card(copied, "digests/weights.safetensors", digest)
+    with pytest.raises(CheckpointError, match="outputs that are not finite"):
+        Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
+
+
+@pytest.mark.parametrize("name", ["card.json", "weights.safetensors", "multiplicative.onnx"])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "loop", "terabyte"])
+def test_what_is_no_file_is_refused_and_not_waited_for(copied: Path, name: str, kind: str) -> None:
+    path = copied / name
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "terabyte":
+        path.touch()
+        os.truncate(path, 2**40)
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path.name)
+    with pytest.raises(CheckpointError, match=f"{name}.* cannot be read"):
+        Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
+
+
+def test_files_may_be_links_to_files(copied: Path, tmp_path: Path) -> None:
+    for name in ("card.json", "weights.safetensors", "multiplicative.onnx"):
+        (copied / name).rename(tmp_path / name)
+        (copied / name).symlink_to(tmp_path / name)
+    Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
+
+
+def test_whatever_goes_wrong_with_one_folder_leaves_those_behind_it_serving(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED / NAME, tmp_path / NAME)
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    (deep / "card.json").write_text('{"training":' * 100_000)
+    (tmp_path / "aa\udcffname\n").mkdir()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    store = CheckpointStore(tmp_path)
+    assert store.names() == [NAME]
+    assert list(store.refused) == ["aa\\udcffname\\n", "deep"]
+    json.dumps(store.refused).encode()
