@@ -15,11 +15,11 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from models.networks.densenet import SIDE, DenseNet
-from models.networks.noise_points import Sigma, noise_points, sigma_at
+from models.networks.noise_points import Sigma, sigma_at
 from models.noise import NoiseKind
 from training.fused_gradients import Gradients
 from training.fused_library import Variant, chosen_variant
-from training.fused_plan import plan_of
+from training.fused_plan import Plan, plan_of
 from training.fused_step import Step, address, factors, from_lanes, seed_of_point
 
 SIDE_STEP = 8
@@ -50,27 +50,38 @@ def serves(network: nn.Module, images: Tensor, kind: NoiseKind, sigma: Sigma) ->
         sigma: of the noise.
     """
     variant = serving_variant()
+    if variant is None or torch.get_num_threads() != 1 or not isinstance(network, DenseNet):
+        return False
+    plan = plan_of(network)
     return (
-        variant is not None
-        and torch.get_num_threads() == 1
-        and kind is NoiseKind.MULTIPLICATIVE
-        and isinstance(network, DenseNet)
-        and is_in_training(network)
+        kind is NoiseKind.MULTIPLICATIVE
         and fits(images, variant)
-        and all(isinstance(level, float | int) for level in levels(network, sigma).values())
+        and is_in_training(network, plan)
+        and all(isinstance(level, float | int) for level in levels(plan, sigma).values())
     )
 
 
-def is_in_training(network: DenseNet) -> bool:
+def is_in_training(network: DenseNet, plan: Plan) -> bool:
     """Return whether all layers of a network are as the kernels take them to be."""
-    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+    norms = [network.norm, *(stage.norm for stage in plan.stages if stage.norm is not None)]
+    parameters = [*parameters_of(network, plan), network.fc.weight, network.fc.bias]
     return (
         isinstance(network.power, nn.Identity)
         and isinstance(network.relu, nn.ReLU)  # not quantised
         and all(norm.training and norm.affine for norm in norms)
-        and all(point.source is None for point in noise_points(network))
-        and all(value.dtype is torch.float32 and value.is_cpu for value in network.parameters())
+        and all(stage.point.source is None for stage in plan.stages)
+        and all(value.dtype is torch.float32 and value.is_cpu for value in parameters)
     )
+
+
+def parameters_of(network: DenseNet, plan: Plan) -> list[Tensor]:
+    """Return all parameters but those of the fully connected layer."""
+    found: list[Tensor] = [network.norm.weight, network.norm.bias]
+    for stage in plan.stages:
+        found.append(stage.conv.weight)
+        if stage.norm is not None:
+            found += [stage.norm.weight, stage.norm.bias]
+    return found
 
 
 def fits(images: Tensor, variant: Variant) -> bool:
@@ -86,9 +97,10 @@ def fits(images: Tensor, variant: Variant) -> bool:
     )
 
 
-def levels(network: DenseNet, sigma: Sigma) -> dict[str, float | Tensor]:
+def levels(plan: Plan, sigma: Sigma) -> dict[str, float | Tensor]:
     """Return the sigma of every noise point but the last, in order."""
-    return {point.name: sigma_at(sigma, point.name) for point in noise_points(network)[:-1]}
+    names = [stage.point.name for stage in plan.stages]
+    return {name: sigma_at(sigma, name) for name in names}
 
 
 def fused_outputs(
@@ -104,15 +116,19 @@ def fused_outputs(
         images: ``[batch, colours, side, side]``.
         sigma: one number, or one a noise point.
         generator: gives the seed of all noise, one number a call.
+
+    Raises:
+        ValueError: no variant serves here, or the network is no DenseNet.
     """
     variant = serving_variant()
     if variant is None or not isinstance(network, DenseNet):
         raise ValueError("no fused step serves here")
     seed = drawn_seed(generator)
-    of_points = levels(network, sigma)
+    plan = plan_of(network)
+    of_points = levels(plan, sigma)
     with torch.autocast("cpu", enabled=False):
         pictures = (images - network.mean) / network.spread
-        call = Call(network, of_points, seed, variant)
+        call = Call(network, plan, of_points, seed, variant)
         features = FusedStep.apply(pictures, call, *call.parameters)  # type: ignore[no-untyped-call]
         return functional.linear(features, network.fc.weight, network.fc.bias)
 
@@ -145,7 +161,7 @@ def drawn_factors(
     seed, plan = drawn_seed(generator), plan_of(network)
     drawn = {}
     for number, (stage, level) in enumerate(
-        zip(plan.stages, levels(network, sigma).values(), strict=True)
+        zip(plan.stages, levels(plan, sigma).values(), strict=True)
     ):
         side = images.shape[-1] >> plan.buffers[stage.source][1]
         size = (len(images) // variant.lanes, side, stage.conv.out_channels, side, variant.lanes)
@@ -153,7 +169,7 @@ def drawn_factors(
         if level:
             table = address(factors(float(level), variant.dtype))
             variant.draw(values, table, seed_of_point(seed, number))
-        drawn[stage.point] = from_lanes(values)
+        drawn[stage.point.name] = from_lanes(values)
     return drawn
 
 
@@ -162,6 +178,7 @@ class Call:
 
     Attributes:
         network: whose pass it is.
+        plan: of the network.
         sigma: of every noise point but the last.
         seed: of the noise.
         variant: what computes.
@@ -169,13 +186,19 @@ class Call:
     """
 
     def __init__(
-        self, network: DenseNet, sigma: Mapping[str, float | Tensor], seed: int, variant: Variant
+        self,
+        network: DenseNet,
+        plan: Plan,
+        sigma: Mapping[str, float | Tensor],
+        seed: int,
+        variant: Variant,
     ) -> None:
         self.network = network
+        self.plan = plan
         self.sigma = [float(level) for level in sigma.values()]
         self.seed = seed
         self.variant = variant
-        self.parameters = [value for value in network.parameters() if value.requires_grad]
+        self.parameters = [value for value in parameters_of(network, plan) if value.requires_grad]
 
 
 class FusedStep(torch.autograd.Function):
@@ -187,7 +210,7 @@ class FusedStep(torch.autograd.Function):
         # Saved, though not used, so that torch refuses a backward pass after they have changed.
         ctx.save_for_backward(*parameters)
         ctx.call = call
-        ctx.step = Step(call.network, pictures, call.sigma, call.seed, call.variant)
+        ctx.step = Step(call.plan, call.network.norm, pictures, call.sigma, call.seed, call.variant)
         features: Tensor = ctx.step.features()
         return features
 

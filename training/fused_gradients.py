@@ -32,6 +32,7 @@ class Gradients:
     def __init__(self, step: Step, of_features: Tensor) -> None:
         self.step = step
         self.parameters: dict[Tensor, Tensor] = {}
+        self.norms: dict[nn.BatchNorm2d, tuple[tuple[Numbers, Numbers, Numbers], Numbers]] = {}
         buffers = range(len(step.plan.buffers))
         self.of_maps = {buffer: step.empty(buffer) for buffer in buffers if buffer != 0}
         self.sums = [np.zeros((2, maps)) for maps, _ in step.plan.buffers]
@@ -44,6 +45,9 @@ class Gradients:
         self.of_maps[0] = step.empty(0)
         self.gather([0], 0, 0, step.layers[0].inputs)
         self.pictures = from_lanes(self.of_maps[0])
+        for norm, (_, found) in self.norms.items():
+            of_shift, of_scale = torch.from_numpy(found.astype(np.float32))
+            self.parameters |= {norm.bias: of_shift, norm.weight: of_scale}
 
     def keep(self, array: NDArray[Any] | Tensor) -> int:
         """Keep an array until the pass is over, and return its address."""
@@ -108,14 +112,15 @@ class Gradients:
                 self.settle(norm, buffer, self.input_sums[reader][:, made], made)
 
     def settle(self, norm: nn.BatchNorm2d, buffer: int, sums: Numbers, made: slice) -> None:
-        """Note the gradients of a batch norm's scale and shift, for some of its maps."""
-        mean = self.step.mean[buffer][made]
-        gain = gain_of(norm, self.step.variance[buffer])[made]
-        of_shift, of_scale = sums[0], gain * (sums[1] - mean * sums[0])
-        self.sums[buffer][:, made] += numbers_of(norm.weight)[made] * (of_shift, of_scale)
-        for parameter, values in ((norm.bias, of_shift), (norm.weight, of_scale)):
-            gradient = self.parameters.setdefault(parameter, torch.empty_like(parameter.detach()))
-            gradient.numpy()[made] = values
+        """Note the gradients of a batch norm's shift and scale, for some of its maps."""
+        if norm not in self.norms:
+            mean, variance = self.step.mean[buffer], self.step.variance[buffer]
+            of_norm = (numbers_of(norm.weight), mean, gain_of(norm, variance))
+            self.norms[norm] = of_norm, np.zeros((2, norm.num_features))
+        (weight, mean, gain), gradients = self.norms[norm]
+        gradients[0, made] = sums[0]
+        gradients[1, made] = gain[made] * (sums[1] - mean[made] * sums[0])
+        self.sums[buffer][:, made] += weight[made] * gradients[:, made]
 
     def taken_off(
         self, buffer: int, made: slice, pixels: int

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from models.networks.densenet import DenseNet, NoisyConv
+from models.networks.noise_points import NoisePoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,7 @@ class Stage:
     """A convolution, from buffer to buffer.
 
     Attributes:
-        point: name of its noise point.
+        point: its noise point.
         norm: batch norm before it; the first convolution has none.
         conv: the convolution.
         source: buffer whose first maps it reads.
@@ -21,7 +22,7 @@ class Stage:
         pooled: whether 2x2 pixels are averaged.
     """
 
-    point: str
+    point: NoisePoint
     norm: nn.BatchNorm2d | None
     conv: nn.Conv2d
     source: int
@@ -45,12 +46,12 @@ class Plan:
 def plan_of(network: DenseNet) -> Plan:
     """Return the stages of a network."""
     conv = network.conv
-    stages = [Stage(network.noise.name, None, conv, 0, 1, 0)]
+    stages = [Stage(network.noise, None, conv, 0, 1, 0)]
     buffers = [(conv.in_channels, 0), (conv.out_channels, 0)]
 
     def add(layer: NoisyConv, source: int, target: int, *, pooled: bool = False) -> None:
         maps, halvings = buffers[target]
-        stages.append(Stage(layer.noise.name, layer.norm, layer.conv, source, target, maps, pooled))
+        stages.append(Stage(layer.noise, layer.norm, layer.conv, source, target, maps, pooled))
         buffers[target] = (maps + layer.conv.out_channels, halvings)
 
     block = 1

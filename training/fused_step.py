@@ -24,11 +24,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.networks.densenet import DenseNet
 from models.networks.noise_points import typed_noise_table
 from models.noise import NoiseKind
 from training.fused_library import Head, Layer, Variant
-from training.fused_plan import Stage, plan_of
+from training.fused_plan import Plan, Stage
 
 Numbers = NDArray[np.float64]
 
@@ -40,7 +39,8 @@ class Step:
     """A forward pass that was made, and all that its backward pass needs.
 
     Args:
-        network: in training mode; the running statistics of its batch norms move on.
+        plan: of a network in training mode; the running statistics of its batch norms move on.
+        norm: the network's last batch norm.
         pictures: centred and scaled ``[batch, colours, side, side]``.
         sigma: of the noise at each stage.
         seed: of the noise.
@@ -49,15 +49,16 @@ class Step:
 
     def __init__(
         self,
-        network: DenseNet,
+        plan: Plan,
+        norm: nn.BatchNorm2d,
         pictures: Tensor,
         sigma: Sequence[float],
         seed: int,
         variant: Variant,
     ) -> None:
-        self.plan = plan_of(network)
+        self.plan = plan
         self.variant = variant
-        self.norm = network.norm
+        self.norm = norm
         self.chunks, self.side = len(pictures) // variant.lanes, pictures.shape[-1]
         self.maps = [self.empty(buffer) for buffer in range(len(self.plan.buffers))]
         self.maps[0] = to_lanes(pictures, variant)

@@ -30,7 +30,7 @@ INLINE vec dot(vec sum, vec a, vec b) { return _mm512_fmadd_ps(a, b, sum); }
 #include "backward.h"
 #include "head.h"
 
-static int is_supported(void) { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"); }
+static int is_supported(void) { return has_avx512(); }
 
 const variant noisevote_avx512 = {
     "avx512", LANES, sizeof(item), is_supported, forward, behind_noise, backward, head_forward,

@@ -64,7 +64,7 @@ INLINE item rounded(float value) {
 #include "backward.h"
 #include "head.h"
 
-static int is_supported(void) { return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bf16"); }
+static int is_supported(void) { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 
 const variant noisevote_avx512_bf16 = {
     "avx512_bf16", LANES, sizeof(item), is_supported, forward, behind_noise, backward, head_forward,

@@ -59,8 +59,8 @@ INLINE void share_of_maps(const layer *l, const group *g, size_t rows, size_t c0
     for (size_t c = 0; c < WIDE; c++) sums[c][0] = sums[c][1] = all(0.0f);
     for (size_t r = 0; r < rows; r += high)
         for (size_t b = 0; b < row; b += BLOCK) {
-            const float *from = on->units + r / high * parts * part + b / LANES * column + b % LANES;
-            if (high == 1) from += column;
+            const float *from = on->units + r / high * parts * part;
+            from += (b / LANES + (high == 1)) * column + b % LANES;
             for (size_t j = 0; j < parts; j++)
                 make(made + j * WIDE * BLOCK, from + j * part, column, packed + j * of_part, units);
             const size_t at = (r * row + b) * WIDE, a = (r / high * parts * row + b) * WIDE;
@@ -95,7 +95,8 @@ TARGET static void share_of_weights(const layer *l, size_t rows, size_t c0, size
         rows / high, row / BLOCK, parts * row * WIDE, parts * maps * padded, BLOCK / LANES * column,
         SECOND(column), column, map, maps, parts * l->kernel * maps,
     };
-    const item *const g = (PAIR == 1 ? (const item *)on->units : on->natural) + (l->kernel == 1) * column;
+    const item *g = PAIR == 1 ? (const item *)on->units : on->natural;
+    if (l->kernel == 1) g += column;
     for (size_t j = 0; j < parts; j++)
         for (size_t m = 0; m < maps; m += of_maps)
             for (size_t c = 0; c < count; c += OF_CHANNELS) {

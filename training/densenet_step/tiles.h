@@ -91,8 +91,8 @@ INLINE void correlations(float *out, const item *a, const item *g, const sum_ran
                     x[c] = load((const float *)(read + c * BLOCK + i * VW));
                 _Pragma("GCC unroll 4") for (int m = 0; m < of_maps; m++)
                     _Pragma("GCC unroll 3") for (int k = 0; k < columns; k++) {
-                        const vec y = load((const float *)(made + m * over->g_map +
-                                                           k * over->g_column + i * over->g_second));
+                        const item *const at = made + m * over->g_map + k * over->g_column;
+                        const vec y = load((const float *)(at + i * over->g_second));
                         _Pragma("GCC unroll 2") for (int c = 0; c < channels; c++)
                             sums[c][m][k] = dot(sums[c][m][k], x[c], y);
                     }
@@ -142,7 +142,8 @@ TARGET static void pack(const layer *l, int back, size_t first, size_t count, si
         for (size_t m = 0; m < at_once && m0 + m < count; m++)
             for (size_t r = 0; r < read; r++) {
                 const size_t map = first + m0 + m;
-                const float *kernel = l->weights + (back ? r * l->inputs + map : map * read + r) * size;
+                const float *kernel = l->weights;
+                kernel += (back ? r * l->inputs + map : map * read + r) * size;
                 for (size_t k = 0; k < columns; k++) {
                     float values[4];
                     parts_of_column(kernel + (back ? columns - 1 - k : k), columns, values);
