@@ -2,8 +2,9 @@
 
 Everything random in a step (order of the images, noise) comes from a generator keyed by the
 recipe's seed and the number of the step or epoch. So a run that was interrupted and resumed on one
-CPU gives the same weights as one that was not. A GPU draws other noise from the same seed, and its
-sums are exact up to rounding only.
+CPU gives the same weights as one that was not. A GPU and the compiled kernels of
+``training.fused_densenet``, each variant of them, draw other noise from the same seed; what took
+part stands on the card.
 """
 
 import math
