@@ -7,7 +7,9 @@ request that asks for another protocol. Bodies have bounds of their own: ``servi
 
 import asyncio
 import json
+import math
 import resource
+import socket
 import uuid
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -29,6 +31,12 @@ SLOWEST_READER = 32 * 1024
 UNSENT_BYTES = 16 * 1024
 """Of replies, waiting for the client to read: from then on no more is written."""
 
+SYSTEM_BYTES = 128 * 1024
+"""Of replies that the system takes over until the client reads them; by default it takes 4 MiB."""
+
+ALL_UNSENT_BYTES = 32 * 2**20
+"""Of all replies that wait for their clients to read."""
+
 MAX_HEAD_BYTES = 16 * 1024
 """Of the request line and all headers; of all trailers; of requests that wait for the answers to
 earlier ones on their connection."""
@@ -39,8 +47,12 @@ MAX_FIELDS = 100
 MAX_PIPELINED = 8
 """Requests that wait for the answers to earlier ones on their connection."""
 
-MAX_CONNECTIONS = 512
+MAX_CONNECTIONS = 256
 """Open at the same time in a process, at most half of the files that it may open."""
+
+SETTLED_S = 0.5
+"""For which a client must have kept the service waiting before its connection may be broken off for
+another one."""
 
 LINGER_S = 5.0
 LINGER_BYTES = 4 * 2**20
@@ -82,6 +94,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     head_within_s = HEAD_WITHIN_S
     write_within_s = WRITE_WITHIN_S
     looks_every_s = LOOKS_EVERY_S
+    _looked_at_all = -math.inf  # one connection of the process looks at all of them
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -91,6 +104,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._is_in_lines = False  # of a head, or of what stands between chunks and behind them
         self._line_bytes = self._raw_line_bytes = self._fields = self._queued_bytes = 0
         self._cycle_before: Any = None
+        self._running: Any = None
         self._is_over = False
         self._discarded = 0
         self._looking: asyncio.TimerHandle | None = None
@@ -108,8 +122,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Begin to wait for a head, if there is room for a connection."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(UNSENT_BYTES)
+        if (line := transport.get_extra_info("socket")) is not None:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEM_BYTES)
         self._looking = self.loop.call_later(self.looks_every_s, self._look)
-        if len(self.connections) > most_connections() and not self._make_room():
+        if len(self.connections) > most_connections() and self._break_off(self._others()) is None:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections are open")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -117,7 +133,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._looking is not None:
             self._looking.cancel()
         self._is_over = True
-        self.pipeline.clear()
+        self._leave_running()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -183,7 +199,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End a request."""
         self._is_in_lines = False
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """End a reply, and wait for the next head unless it is there."""
@@ -223,17 +240,29 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _look(self) -> None:
         """Look whether a time is up."""
         now = self.loop.time()
+        if now - self._looked_at_all > self.looks_every_s:
+            self._look_at_all()
         self._looking = self.loop.call_later(self.looks_every_s, self._look)
         if not self.transport.get_write_buffer_size():
             self._unsent_since = None
         elif self._unsent_since is None:
             self._note_unsent()
         elif now > self._unsent_until:
-            self.transport.abort()
+            self._abort()
         is_idle = self.cycle is None or self.cycle.response_complete
         within_s = LINGER_S if self._is_over else self.head_within_s
         if is_idle and now - self._idle_since > within_s:
             self.transport.close()
+
+    def _look_at_all(self) -> None:
+        """Break off the connections that have waited longest if all together wait for too much."""
+        BoundedHttpProtocol._looked_at_all = self.loop.time()
+        sizes = {other: other.transport.get_write_buffer_size() for other in self._others()}
+        while sum(sizes.values()) > ALL_UNSENT_BYTES:
+            slowest = self._break_off({other for other, size in sizes.items() if size})
+            if slowest is None:
+                return
+            del sizes[slowest]
 
     def _note_unsent(self) -> None:
         """Begin to wait for the client to read."""
@@ -242,21 +271,46 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             size = self.transport.get_write_buffer_size()
             self._unsent_until = self._unsent_since + self.write_within_s + size / SLOWEST_READER
 
-    def _make_room(self) -> bool:
-        """Break off the connection whose client has kept the service waiting longest, if any."""
-        waiting: list[tuple[float, BoundedHttpProtocol]] = [
-            (other.waits_since, other)
+    def _abort(self) -> None:
+        """Break the connection off."""
+        self.connections.discard(self)
+        self._is_over = True
+        self._leave_running()
+        self.transport.abort()
+
+    def _leave_running(self) -> None:
+        """Tell the request that runs that its client is gone, and run none that waits."""
+        self.pipeline.clear()
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Run a request; with pipelining it need not be the last one that came."""
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _others(self) -> set["BoundedHttpProtocol"]:
+        """Return all other connections of the process."""
+        return {
+            other
             for other in self.connections
-            if isinstance(other, BoundedHttpProtocol)
-            and other is not self
-            and other.waits_since is not None
-        ]
+            if isinstance(other, BoundedHttpProtocol) and other is not self
+        }
+
+    def _break_off(self, others: set["BoundedHttpProtocol"]) -> "BoundedHttpProtocol | None":
+        """Break off the one whose client has kept the service waiting longest, and return it."""
+        before = self.loop.time() - SETTLED_S
+        waiting = {
+            since: other
+            for other in others
+            if (since := other.waits_since) is not None and since < before
+        }
         if not waiting:
-            return False
-        _, slowest = min(waiting, key=lambda pair: pair[0])
-        self.connections.discard(slowest)
-        slowest.transport.abort()
-        return True
+            return None
+        slowest = waiting[min(waiting)]
+        slowest._abort()
+        return slowest
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Read a request again without its wish for another protocol.
