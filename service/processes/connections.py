@@ -1,41 +1,24 @@
-"""Bounds on what a connection may make the process hold, in bytes and in time.
+"""Bounds on what a connection may make the process hold.
 
-Uvicorn waits for ever for the head of a request and for a reply to be read, keeps whatever comes as
-head, trailers and pipelined requests, takes any number of connections, and drops the body of a
-request that asks for another protocol. Bodies have bounds of their own: ``service/wire/bodies.py``.
+Uvicorn keeps whatever comes as head, trailers and pipelined requests, takes any number of
+connections, and drops the body of a request that asks for another protocol. h11 and granian bound
+heads and trailers, take 1.2 to 1.5 times the CPU time for a short reply, and wait for ever for a
+client that does not read, as uvicorn does: ``service/processes/waiting.py``. Bodies have bounds of
+their own: ``service/wire/bodies.py``.
 """
 
 import asyncio
 import json
-import math
 import resource
-import socket
 import uuid
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-HEAD_WITHIN_S = 10.0
-"""Seconds in which the head of a request must have arrived, from the opening of the connection or
-from the end of the last reply."""
-
-WRITE_WITHIN_S = 20.0
-"""Seconds for which replies may wait for a client that reads none of them."""
-
-SLOWEST_READER = 32 * 1024
-"""Bytes a second; a large reply may wait so much longer."""
-
-UNSENT_BYTES = 16 * 1024
-"""Of replies, waiting for the client to read: from then on no more is written."""
-
-SYSTEM_BYTES = 128 * 1024
-"""Of replies that the system takes over until the client reads them; by default it takes 4 MiB."""
-
-ALL_UNSENT_BYTES = 32 * 2**20
-"""Of all replies that wait for their clients to read."""
+from service.processes.waiting import PatientHttpProtocol
 
 MAX_HEAD_BYTES = 16 * 1024
 """Of the request line and all headers; of all trailers; of requests that wait for the answers to
@@ -50,16 +33,8 @@ MAX_PIPELINED = 8
 MAX_CONNECTIONS = 256
 """Open at the same time in a process, at most half of the files that it may open."""
 
-SETTLED_S = 0.5
-"""For which a client must have kept the service waiting before its connection may be broken off for
-another one."""
-
-LINGER_S = 5.0
 LINGER_BYTES = 4 * 2**20
-"""How long and how far a client is read that has been refused: closing at once would reset the
-connection, and what it was told would be lost."""
-
-LOOKS_EVERY_S = 1.0
+"""How far a client is read that has been refused."""
 
 GRACE_S = 20
 """Seconds that open requests have when the server is told to stop; then they are broken off.
@@ -82,59 +57,21 @@ class RefusedRequestError(Exception):
         self.status = status
 
 
-class BoundedHttpProtocol(HttpToolsProtocol):
-    """One connection, within all bounds.
-
-    Attributes:
-        head_within_s: as :data:`HEAD_WITHIN_S`.
-        write_within_s: as :data:`WRITE_WITHIN_S`.
-        looks_every_s: seconds between two looks at the clock.
-    """
-
-    head_within_s = HEAD_WITHIN_S
-    write_within_s = WRITE_WITHIN_S
-    looks_every_s = LOOKS_EVERY_S
-    _looked_at_all = -math.inf  # one connection of the process looks at all of them
+class BoundedHttpProtocol(PatientHttpProtocol):
+    """One connection, within all bounds."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._heard = self._idle_since = self.loop.time()
-        self._unsent_since: float | None = None
-        self._unsent_until = 0.0
         self._is_in_lines = False  # of a head, or of what stands between chunks and behind them
         self._line_bytes = self._raw_line_bytes = self._fields = self._queued_bytes = 0
         self._cycle_before: Any = None
-        self._running: Any = None
-        self._is_over = False
         self._discarded = 0
-        self._looking: asyncio.TimerHandle | None = None
-
-    @property
-    def waits_since(self) -> float | None:
-        """Since when only its client can go on with this connection; None if the service can."""
-        if self._unsent_since is not None:
-            return self._unsent_since
-        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
-            return self._heard
-        return None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, if there is room for a connection."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(UNSENT_BYTES)
-        if (line := transport.get_extra_info("socket")) is not None:
-            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEM_BYTES)
-        self._looking = self.loop.call_later(self.looks_every_s, self._look)
-        if len(self.connections) > most_connections() and self._break_off(self._others()) is None:
+        if len(self.connections) > most_connections() and not self.make_room():
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections are open")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
-        if self._looking is not None:
-            self._looking.cancel()
-        self._is_over = True
-        self._leave_running()
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of requests; after a refusal they are read and dropped for a while."""
@@ -202,21 +139,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
-    def on_response_complete(self) -> None:
-        """End a reply, and wait for the next head unless it is there."""
-        super().on_response_complete()
-        self._idle_since = self.loop.time()
-
-    def pause_writing(self) -> None:
-        """Hear that the client does not read as fast as is written."""
-        super().pause_writing()
-        self._note_unsent()
-
-    def resume_writing(self) -> None:
-        """Hear that the client reads."""
-        super().resume_writing()
-        self._unsent_since = None
-
     def _count(self, size: int) -> None:
         """Count bytes of head or trailers.
 
@@ -236,81 +158,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._queued_bytes += size
         if len(self.pipeline) + requests > MAX_PIPELINED or self._queued_bytes > MAX_HEAD_BYTES:
             raise RefusedRequestError(HTTPStatus.TOO_MANY_REQUESTS, "too much waits for its turn")
-
-    def _look(self) -> None:
-        """Look whether a time is up."""
-        now = self.loop.time()
-        if now - self._looked_at_all > self.looks_every_s:
-            self._look_at_all()
-        self._looking = self.loop.call_later(self.looks_every_s, self._look)
-        if not self.transport.get_write_buffer_size():
-            self._unsent_since = None
-        elif self._unsent_since is None:
-            self._note_unsent()
-        elif now > self._unsent_until:
-            self._abort()
-        is_idle = self.cycle is None or self.cycle.response_complete
-        within_s = LINGER_S if self._is_over else self.head_within_s
-        if is_idle and now - self._idle_since > within_s:
-            self.transport.close()
-
-    def _look_at_all(self) -> None:
-        """Break off the connections that have waited longest if all together wait for too much."""
-        BoundedHttpProtocol._looked_at_all = self.loop.time()
-        sizes = {other: other.transport.get_write_buffer_size() for other in self._others()}
-        while sum(sizes.values()) > ALL_UNSENT_BYTES:
-            slowest = self._break_off({other for other, size in sizes.items() if size})
-            if slowest is None:
-                return
-            del sizes[slowest]
-
-    def _note_unsent(self) -> None:
-        """Begin to wait for the client to read."""
-        if self._unsent_since is None:
-            self._unsent_since = self.loop.time()
-            size = self.transport.get_write_buffer_size()
-            self._unsent_until = self._unsent_since + self.write_within_s + size / SLOWEST_READER
-
-    def _abort(self) -> None:
-        """Break the connection off."""
-        self.connections.discard(self)
-        self._is_over = True
-        self._leave_running()
-        self.transport.abort()
-
-    def _leave_running(self) -> None:
-        """Tell the request that runs that its client is gone, and run none that waits."""
-        self.pipeline.clear()
-        if self._running is not None and not self._running.response_complete:
-            self._running.disconnected = True
-            self._running.message_event.set()
-
-    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        """Run a request; with pipelining it need not be the last one that came."""
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)
-
-    def _others(self) -> set["BoundedHttpProtocol"]:
-        """Return all other connections of the process."""
-        return {
-            other
-            for other in self.connections
-            if isinstance(other, BoundedHttpProtocol) and other is not self
-        }
-
-    def _break_off(self, others: set["BoundedHttpProtocol"]) -> "BoundedHttpProtocol | None":
-        """Break off the one whose client has kept the service waiting longest, and return it."""
-        before = self.loop.time() - SETTLED_S
-        waiting = {
-            since: other
-            for other in others
-            if (since := other.waits_since) is not None and since < before
-        }
-        if not waiting:
-            return None
-        slowest = waiting[min(waiting)]
-        slowest._abort()
-        return slowest
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Read a request again without its wish for another protocol.

@@ -15,13 +15,13 @@ from tests.service.hostile.support import USUAL, attacked, reply_to, unharmed
 from tests.service.jobs.support import body_of, serving_jobs, submitted
 from tests.service.jobs.test_queue import ledger_of
 from tests.service.processes import Server
-from tests.service.support import error_in
+from tests.service.support import Json, error_in
 from tests.service.test_keys import KEYS, TOKEN
 from tests.service.wire import connected, json_request, status_of
 
 ALICE, BOB = ({"Authorization": f"Bearer {KEYS[name]}"} for name in ("alice", "bob"))
 WATCHERS = 300
-OF_KEYS = {
+OF_KEYS: Json = {
     "api_keys": {name: digest_of(key) for name, key in KEYS.items()},
     "internal_token": SecretStr(TOKEN),
 }
@@ -112,14 +112,16 @@ async def test_jobs_of_the_version_before_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 async def test_what_a_job_asks_counts_for_whom_it_works(tmp_path: Path) -> None:
-    limits = {"rate_limit_votes_per_s": 1, "rate_limit_burst_votes": 10}
+    limits: Json = {"rate_limit_votes_per_s": 1, "rate_limit_burst_votes": 10}
     worker = {"Authorization": f"Bearer {TOKEN}"}
-    asked = {"json": USUAL | {"votes": 8}}
+    asked = USUAL | {"votes": 8}
     async with serving_jobs(tmp_path, **OF_KEYS, **limits) as (_, client):
         for who, status in (("key alice", 200), ("key alice", 429), ("key bob", 200)):
-            reply = await client.post("/predict", headers=worker | {"X-Charged-To": who}, **asked)
+            reply = await client.post(
+                "/predict", headers=worker | {"X-Charged-To": who}, json=asked
+            )
             assert reply.status_code == status
-        assert (await client.post("/predict", headers=ALICE, **asked)).status_code == 429
-        assert (await client.post("/predict", headers=worker, **asked)).status_code == 200
+        assert (await client.post("/predict", headers=ALICE, json=asked)).status_code == 429
+        assert (await client.post("/predict", headers=worker, json=asked)).status_code == 200
         disguised = ALICE | {"X-Charged-To": "key carol"}
-        assert (await client.post("/predict", headers=disguised, **asked)).status_code == 429
+        assert (await client.post("/predict", headers=disguised, json=asked)).status_code == 429

@@ -71,7 +71,9 @@ SLOW: dict[str, Json] = {
     "two sizes": {"image": encoded(png_of_two_sizes())},
     "text": {"image": encoded(png_with_much_text())},
     "junk": {"image": encoded(b"\xff\xd8" + b"\0" * 40_000)},
-    "6,000 strokes": {"strokes": [[[i, i % 7]] for i in range(6000)], "checkpoint": "stroke_lstm-clean"},
+    "6,000 strokes": {
+        "strokes": [[[i, i % 7]] for i in range(6000)], "checkpoint": "stroke_lstm-clean",
+    },
     "one long stroke": {
         "strokes": [[[i % 97, i % 89] for i in range(5000)]], "checkpoint": "stroke_lstm-clean",
     },
