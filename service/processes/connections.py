@@ -100,13 +100,17 @@ class BoundedHttpProtocol(PatientHttpProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the address."""
-        self._count(len(url))
+        self._line_bytes += len(url)
+        if self._line_bytes > MAX_HEAD_BYTES:
+            raise too_long()
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, or a trailer."""
         self._fields += 1
-        self._count(len(name) + len(value))
+        self._line_bytes += len(name) + len(value)
+        if self._line_bytes > MAX_HEAD_BYTES or self._fields > MAX_FIELDS:
+            raise too_long()
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -138,16 +142,6 @@ class BoundedHttpProtocol(PatientHttpProtocol):
         self._is_in_lines = False
         if not self.parser.should_upgrade():
             super().on_message_complete()
-
-    def _count(self, size: int) -> None:
-        """Count bytes of head or trailers.
-
-        Raises:
-            RefusedRequestError: there are too many.
-        """
-        self._line_bytes += size
-        if self._line_bytes > MAX_HEAD_BYTES or self._fields > MAX_FIELDS:
-            raise too_long()
 
     def _queue(self, size: int, requests: int = 1) -> None:
         """Count what waits for the answers to earlier requests.
