@@ -8,6 +8,7 @@ import asyncio
 import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from traceback import clear_frames
 from typing import TypeVar
 
 from models.errors import DeadlineError, OverloadedError
@@ -34,6 +35,9 @@ def tidied(work: Callable[[], Result]) -> Callable[[], Result]:
     def work_and_tidy() -> Result:
         try:
             return work()
+        except Exception as error:
+            clear_frames(error.__traceback__)  # they hold the picture
+            raise
         finally:
             if TRIM is not None:
                 TRIM(0)

@@ -29,9 +29,9 @@ SYSTEM_BYTES = 128 * 1024
 ALL_UNSENT_BYTES = 32 * 2**20
 """Of all replies that wait for their clients to read."""
 
-SETTLED_S = 0.5
-"""For which a client must have kept the service waiting before its connection may be broken off for
-another one."""
+SETTLED_S = 0.1
+"""For which a client must have kept the service waiting for a request before its connection may be
+broken off for another one."""
 
 LOOKS_EVERY_S = 1.0
 
@@ -71,6 +71,11 @@ class PatientHttpProtocol(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
             return self._heard
         return None
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether all that its client has asked for so far is answered, read or not."""
+        return self.cycle is not None and self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to look at the clock."""
@@ -174,7 +179,7 @@ class PatientHttpProtocol(HttpToolsProtocol):
         waiting = {
             since: other
             for other in others
-            if (since := other.waits_since) is not None and since < before
+            if (since := other.waits_since) is not None and (other.is_answered or since < before)
         }
         if not waiting:
             return None

@@ -7,7 +7,10 @@ on the machine.
 
 import http.client
 import json
+import re
+import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -15,7 +18,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.service.processes import Server, server_running
+from tests.service.processes import WITHIN_S, Server, server_running
 from tests.service.support import Json, array
 from tests.service.wire import all_of, connected, json_request, status_of
 
@@ -78,7 +81,8 @@ def unharmed(
 
 def wait_until_settled(server: Server) -> None:
     """Wait until the requests of a flood are answered, and only what it holds is left."""
-    for _ in range(1000):
+    until = time.monotonic() + WITHIN_S
+    while time.monotonic() < until:
         began = loop_ns(server)
         if is_alive(server) and loop_ns(server) - began < MOST_STALL_MS * NS_PER_MS:
             return
@@ -126,6 +130,19 @@ def reply_to(server: Server, sent: bytes) -> bytes:
     with connected(server.port) as line:
         line.sendall(sent)
         return all_of(line)
+
+
+def reply_on(line: socket.socket) -> bytes:
+    """Return the next whole reply of a connection that stays open."""
+    reply = b""
+    while b"\r\n\r\n" not in reply:
+        reply += line.recv(2**16)
+    head = reply.partition(b"\r\n\r\n")[0]
+    length = re.search(rb"content-length: (\d+)", head)
+    assert length is not None, reply
+    while len(reply) < len(head) + 4 + int(length[1]):
+        reply += line.recv(2**16)
+    return reply
 
 
 def json_in(reply: bytes) -> Json:
