@@ -71,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},  # see service/traces.py
         docs_url=None,  # service/routes/page.py serves it without outside requests
         redoc_url=None,
+        openapi_url=None,
         redirect_slashes=False,  # a redirect would be built from whatever Host the client sent
     )
     app.state.held_bytes = HeldBytes(settings.max_held_bytes, settings.max_body_s)

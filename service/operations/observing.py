@@ -25,7 +25,6 @@ UNMATCHED = "unmatched"
 REFUSED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 """Status of requests that were turned away before their first vote."""
 
-OPENAPI_PATH = "/openapi.json"
 INTERNAL_ERROR = 500
 
 
@@ -183,6 +182,4 @@ def client_of(record: RequestRecord) -> str:
 def route_of(scope: Scope) -> str:
     """Return the template of the route that a request took."""
     route = scope.get("route")
-    if route is not None:
-        return str(route.path)
-    return OPENAPI_PATH if "endpoint" in scope and scope["path"] == OPENAPI_PATH else UNMATCHED
+    return UNMATCHED if route is None else str(route.path)

@@ -45,7 +45,7 @@ class OriginMiddleware:
             return
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        complaint = self._about_host(name_in(f"//{host}"))
+        complaint = self._about_host(name_in(f"//{host}")) if self._allowed else None
         if complaint is None and origin is not None and not self._has_keys:
             complaint = self._about_page(scope, host, origin)
         if complaint is None:
@@ -56,7 +56,7 @@ class OriginMiddleware:
 
     def _about_host(self, name: str) -> str | None:
         """Return why the service may not be called so; nobody can make an address lead here."""
-        if not self._allowed or is_address(name) or name in self._allowed:
+        if is_address(name) or name in self._allowed:
             return None
         return f"the service is not called {shortened(name)}; see the setting allowed_hosts"
 

@@ -20,6 +20,7 @@ from service.configuration.settings import Settings
 from service.prediction.guarantees import guarantee_of, threshold_for
 from service.prediction.inputs import asked_sigma, effective_sigma, hardware_of, inputs_of, kind_of
 from service.prediction.preparation import Preparation
+from service.prediction.sizes import votes_of_work
 from service.voting.backend import Answer, VotingBackend
 from service.voting.batcher import GIGA
 from service.voting.tickets import Priority
@@ -32,12 +33,6 @@ from service.wire.replies import (
     Timing,
 )
 from service.wire.requests import PredictRequest, shortened
-
-UNCHARGED_S = 0.005
-"""Work of preparing that is part of any request: a drawing on a screen takes less."""
-
-VOTE_S = 0.0005
-"""Further work counts for a rate limit as so many votes of ``mnist_cnn`` as it takes time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +127,8 @@ class Predictor:
             DeadlineError: its time was up.
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
-        if self._watch is not None and work_s > UNCHARGED_S:
-            self._watch.prepares(round((work_s - UNCHARGED_S) / VOTE_S))
+        if self._watch is not None and (votes := votes_of_work(work_s)):
+            self._watch.prepares(votes)
         deadline = deadline_of(request, began)
         return await self._preparation.run(lambda: self.prepare(request, began), work_s, deadline)
 

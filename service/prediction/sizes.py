@@ -30,6 +30,12 @@ BOUNDARY_VOTE_S = 2e-5
 QUICK_S = 0.002
 """What is prepared at once; anything else waits for a thread."""
 
+UNCHARGED_S = 0.005
+"""Work that is part of any request: a drawing on a screen takes less."""
+
+VOTE_S = 0.0005
+"""Further work counts for a rate limit as so many votes of ``mnist_cnn`` as take that time."""
+
 QUICK_PIXELS = 64 * 64
 QUICK_BYTES = 6 * 1024
 QUICK_VOTES = 64
@@ -56,6 +62,11 @@ def work_s_of(request: PredictRequest) -> float:
     if request.strokes is not None:
         seconds += work_s_of_strokes(request.strokes)
     return seconds
+
+
+def votes_of_work(work_s: float) -> int:
+    """Return how many votes the work counts for in a rate limit."""
+    return max(0, round((work_s - UNCHARGED_S) / VOTE_S))
 
 
 def work_s_of_picture(text: str) -> float:

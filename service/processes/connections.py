@@ -1,8 +1,10 @@
-"""Bounds on what a connection may make the process hold, in bytes and in time.
+"""Bounds on what a connection may make the process hold.
 
-Uvicorn waits for ever for the head of a request and for a reply to be read, keeps whatever comes as
-head, trailers and pipelined requests, takes any number of connections, and drops the body of a
-request that asks for another protocol. Bodies have bounds of their own: ``service/wire/bodies.py``.
+Uvicorn keeps whatever comes as head, trailers and pipelined requests, takes any number of
+connections, and drops the body of a request that asks for another protocol. h11 and granian bound
+heads and trailers, take 1.2 to 1.5 times the CPU time for a short reply, and wait for ever for a
+client that does not read, as uvicorn does: ``service/processes/waiting.py``. Bodies have bounds of
+their own: ``service/wire/bodies.py``.
 """
 
 import asyncio
@@ -14,20 +16,9 @@ from http import HTTPStatus
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-HEAD_WITHIN_S = 10.0
-"""Seconds in which the head of a request must have arrived, from the opening of the connection or
-from the end of the last reply."""
-
-WRITE_WITHIN_S = 20.0
-"""Seconds for which replies may wait for a client that reads none of them."""
-
-SLOWEST_READER = 32 * 1024
-"""Bytes a second; a large reply may wait so much longer."""
-
-UNSENT_BYTES = 16 * 1024
-"""Of replies, waiting for the client to read: from then on no more is written."""
+from service.processes.waiting import PatientHttpProtocol
 
 MAX_HEAD_BYTES = 16 * 1024
 """Of the request line and all headers; of all trailers; of requests that wait for the answers to
@@ -39,15 +30,11 @@ MAX_FIELDS = 100
 MAX_PIPELINED = 8
 """Requests that wait for the answers to earlier ones on their connection."""
 
-MAX_CONNECTIONS = 512
+MAX_CONNECTIONS = 256
 """Open at the same time in a process, at most half of the files that it may open."""
 
-LINGER_S = 5.0
 LINGER_BYTES = 4 * 2**20
-"""How long and how far a client is read that has been refused: closing at once would reset the
-connection, and what it was told would be lost."""
-
-LOOKS_EVERY_S = 1.0
+"""How far a client is read that has been refused."""
 
 GRACE_S = 20
 """Seconds that open requests have when the server is told to stop; then they are broken off.
@@ -70,55 +57,21 @@ class RefusedRequestError(Exception):
         self.status = status
 
 
-class BoundedHttpProtocol(HttpToolsProtocol):
-    """One connection, within all bounds.
-
-    Attributes:
-        head_within_s: as :data:`HEAD_WITHIN_S`.
-        write_within_s: as :data:`WRITE_WITHIN_S`.
-        looks_every_s: seconds between two looks at the clock.
-    """
-
-    head_within_s = HEAD_WITHIN_S
-    write_within_s = WRITE_WITHIN_S
-    looks_every_s = LOOKS_EVERY_S
+class BoundedHttpProtocol(PatientHttpProtocol):
+    """One connection, within all bounds."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._heard = self._idle_since = self.loop.time()
-        self._unsent_since: float | None = None
-        self._unsent_until = 0.0
         self._is_in_lines = False  # of a head, or of what stands between chunks and behind them
         self._line_bytes = self._raw_line_bytes = self._fields = self._queued_bytes = 0
         self._cycle_before: Any = None
-        self._is_over = False
         self._discarded = 0
-        self._looking: asyncio.TimerHandle | None = None
-
-    @property
-    def waits_since(self) -> float | None:
-        """Since when only its client can go on with this connection; None if the service can."""
-        if self._unsent_since is not None:
-            return self._unsent_since
-        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
-            return self._heard
-        return None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, if there is room for a connection."""
         super().connection_made(transport)
-        transport.set_write_buffer_limits(UNSENT_BYTES)
-        self._looking = self.loop.call_later(self.looks_every_s, self._look)
-        if len(self.connections) > most_connections() and not self._make_room():
+        if len(self.connections) > most_connections() and not self.make_room():
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections are open")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
-        if self._looking is not None:
-            self._looking.cancel()
-        self._is_over = True
-        self.pipeline.clear()
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of requests; after a refusal they are read and dropped for a while."""
@@ -147,13 +100,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the address."""
-        self._count(len(url))
+        self._line_bytes += len(url)
+        if self._line_bytes > MAX_HEAD_BYTES:
+            raise too_long()
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, or a trailer."""
         self._fields += 1
-        self._count(len(name) + len(value))
+        self._line_bytes += len(name) + len(value)
+        if self._line_bytes > MAX_HEAD_BYTES or self._fields > MAX_FIELDS:
+            raise too_long()
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -183,32 +140,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End a request."""
         self._is_in_lines = False
-        super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        """End a reply, and wait for the next head unless it is there."""
-        super().on_response_complete()
-        self._idle_since = self.loop.time()
-
-    def pause_writing(self) -> None:
-        """Hear that the client does not read as fast as is written."""
-        super().pause_writing()
-        self._note_unsent()
-
-    def resume_writing(self) -> None:
-        """Hear that the client reads."""
-        super().resume_writing()
-        self._unsent_since = None
-
-    def _count(self, size: int) -> None:
-        """Count bytes of head or trailers.
-
-        Raises:
-            RefusedRequestError: there are too many.
-        """
-        self._line_bytes += size
-        if self._line_bytes > MAX_HEAD_BYTES or self._fields > MAX_FIELDS:
-            raise too_long()
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def _queue(self, size: int, requests: int = 1) -> None:
         """Count what waits for the answers to earlier requests.
@@ -219,44 +152,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._queued_bytes += size
         if len(self.pipeline) + requests > MAX_PIPELINED or self._queued_bytes > MAX_HEAD_BYTES:
             raise RefusedRequestError(HTTPStatus.TOO_MANY_REQUESTS, "too much waits for its turn")
-
-    def _look(self) -> None:
-        """Look whether a time is up."""
-        now = self.loop.time()
-        self._looking = self.loop.call_later(self.looks_every_s, self._look)
-        if not self.transport.get_write_buffer_size():
-            self._unsent_since = None
-        elif self._unsent_since is None:
-            self._note_unsent()
-        elif now > self._unsent_until:
-            self.transport.abort()
-        is_idle = self.cycle is None or self.cycle.response_complete
-        within_s = LINGER_S if self._is_over else self.head_within_s
-        if is_idle and now - self._idle_since > within_s:
-            self.transport.close()
-
-    def _note_unsent(self) -> None:
-        """Begin to wait for the client to read."""
-        if self._unsent_since is None:
-            self._unsent_since = self.loop.time()
-            size = self.transport.get_write_buffer_size()
-            self._unsent_until = self._unsent_since + self.write_within_s + size / SLOWEST_READER
-
-    def _make_room(self) -> bool:
-        """Break off the connection whose client has kept the service waiting longest, if any."""
-        waiting: list[tuple[float, BoundedHttpProtocol]] = [
-            (other.waits_since, other)
-            for other in self.connections
-            if isinstance(other, BoundedHttpProtocol)
-            and other is not self
-            and other.waits_since is not None
-        ]
-        if not waiting:
-            return False
-        _, slowest = min(waiting, key=lambda pair: pair[0])
-        self.connections.discard(slowest)
-        slowest.transport.abort()
-        return True
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Read a request again without its wish for another protocol.

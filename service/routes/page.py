@@ -1,16 +1,24 @@
-"""``GET /``, the try-it page, and ``GET /docs``, the reference; both need nothing from outside."""
+"""``GET /``, the try-it page, and ``GET /docs``, the reference; both need nothing from outside.
 
+Their files are kept in memory, once for all: a client that reads slowly holds neither an open file
+nor a copy.
+"""
+
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import fastapi_offline
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import JSONResponse
 from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
 
 router = APIRouter(include_in_schema=False)
 
-OURS = StaticFiles(directory=Path(__file__).parents[1] / "static")
-SWAGGER = StaticFiles(directory=Path(fastapi_offline.__file__).parent / "static")
+OURS = Path(__file__).parents[1] / "static"
+SWAGGER = Path(fastapi_offline.__file__).parent / "static"
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -26,11 +34,38 @@ SWAGGER_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-in
 """Swagger UI writes styles into its elements."""
 
 
-async def asset(files: StaticFiles, name: str, request: Request) -> Response:
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file as it is sent.
+
+    Attributes:
+        content: of the file.
+        headers: that say what it is, and which version.
+    """
+
+    content: bytes
+    headers: dict[str, str]
+
+
+@lru_cache(maxsize=64)
+def read_asset(path: Path, changed_ns: int) -> Asset:  # noqa: ARG001 - another time, another file
+    """Read a file."""
+    content = path.read_bytes()
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    return Asset(content, HEADERS | {"Content-Type": kind, "ETag": tag})
+
+
+async def asset(folder: Path, name: str, request: Request) -> Response:
     """Return a file, or 304 if the client has it; one that does not exist is a 404."""
-    response = await files.get_response(name, request.scope)
-    response.headers.update(HEADERS)
-    return response
+    path = folder / name
+    try:
+        found = read_asset(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError):
+        raise HTTPException(404) from None
+    if found.headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=found.headers)
+    return Response(found.content, headers=found.headers)
 
 
 @router.api_route("/", methods=["GET", "HEAD"])
@@ -57,3 +92,12 @@ async def docs(request: Request) -> Response:
 async def docs_part(name: str, request: Request) -> Response:
     """Return what the reference consists of."""
     return await asset(SWAGGER, name, request)
+
+
+@router.api_route("/openapi.json", methods=["GET", "HEAD"])
+async def openapi(request: Request) -> Response:
+    """Return the description of the HTTP interface, which is made once."""
+    state = request.app.state
+    if not hasattr(state, "openapi_json"):
+        state.openapi_json = bytes(JSONResponse(request.app.openapi()).body)
+    return Response(state.openapi_json, media_type="application/json")

@@ -1,0 +1,229 @@
+"""What clients are told whom the service refuses, and that they are told."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from service.configuration.keys import digest_of
+from service.v2.request import HEADER_LENGTH
+from service.v2.schemas import EXAMPLE_INFER
+from service.wire.requests import PredictRequest
+from tests.service.hostile.support import attacked, error_in_reply, reply_to, unharmed
+from tests.service.processes import Server
+from tests.service.support import CHECKPOINT, MIB, Json, array, error_in
+from tests.service.test_keys import KEYS
+from tests.service.wire import request_of, status_of
+
+INFER = f"/v2/models/{CHECKPOINT}/infer"
+USUAL: Json = {"inputs": [array(7)], "votes": 3}
+LONG_NUMBERS = (10**19, 10**399, 10**4299, -(10**4299))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with attacked() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        yield client
+
+
+@pytest.mark.parametrize("field", PredictRequest.model_fields)
+@pytest.mark.parametrize("number", LONG_NUMBERS, ids=lambda number: f"{len(str(number))} digits")
+def test_integers_of_any_length_are_refused_in_every_field(
+    client: httpx.Client, field: str, number: int
+) -> None:
+    for value in (number, [number], {"conv1": number}, [[[number, 1]]]):
+        reply = client.post("/predict", json=USUAL | {field: value})
+        assert 400 <= reply.status_code < 500
+        assert len(reply.content) < 1200
+
+
+@pytest.mark.parametrize("field", ["votes", "seed", "timeout", "priority", "sigma", "deadline_ms"])
+@pytest.mark.parametrize("number", LONG_NUMBERS, ids=lambda number: f"{len(str(number))} digits")
+def test_integers_of_any_length_never_break_the_other_protocol(
+    client: httpx.Client, field: str, number: int
+) -> None:
+    reply = client.post(INFER, json=EXAMPLE_INFER | {"parameters": {field: number}})
+    assert reply.status_code == (200 if field == "priority" else 400), reply.text
+    shape = {**EXAMPLE_INFER["inputs"][0], "shape": [number, 1, 28, 28]}
+    assert client.post(INFER, json=EXAMPLE_INFER | {"inputs": [shape]}).status_code == 400
+    binary = {
+        **EXAMPLE_INFER["inputs"][0],
+        "data": None,
+        "parameters": {"binary_data_size": number},
+    }
+    assert client.post(INFER, json=EXAMPLE_INFER | {"inputs": [binary]}).status_code == 400
+
+
+@pytest.mark.parametrize("length", ["0" * 4300 + "{}", "0" * 20 + "999999", "9" * 5000])
+def test_lengths_of_any_length_are_read_as_numbers(client: httpx.Client, length: str) -> None:
+    body = json.dumps(EXAMPLE_INFER).encode()
+    said = length.replace("{}", str(len(body)))
+    status = client.post(INFER, content=body, headers={HEADER_LENGTH: said}).status_code
+    assert status == (200 if "{}" in length else 400)
+
+
+def test_integers_of_any_length_in_headers_are_no_bug(client: httpx.Client) -> None:
+    for name in ("Range", "If-Modified-Since", "X-Forwarded-For", "Last-Event-ID", "Max-Forwards"):
+        for value in ("9" * 5000, "bytes=" + "9" * 5000 + "-", "bytes=0-" + "0" * 5000):
+            assert client.get("/static/page.js", headers={name: value}).status_code < 500
+
+
+REFUSED = {
+    "too large": (b"POST /predict", b"", 413),
+    "no such path": (b"POST /nowhere", b"", 404),
+    "no such method": (b"PUT /predict", b"", 405),
+    "another type": (b"POST /predict", b"Content-Type: text/plain\r\n", 415),
+    "compressed": (b"POST /predict", b"Content-Encoding: gzip\r\n", 415),
+    "another origin": (b"POST /predict", b"Origin: http://evil.example\r\n", 403),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("close", [b"Connection: close\r\n", b""], ids=["closes", "stays"])
+def test_a_refusal_reaches_a_client_that_first_sends_all(
+    server: Server, case: str, close: bytes
+) -> None:
+    start, field, status = REFUSED[case]
+    body = b" " * (9 * MIB)
+    head = b"%s HTTP/1.1\r\nHost: a.example\r\n%s%sContent-Length: %d\r\n\r\n"
+    end = b"" if close else b"GET /health/live HTTP/1.1\r\nConnection: close\r\n\r\n"
+    reply = reply_to(server, head % (start, field, close, len(body)) + body + end)
+    assert status_of(reply) == status
+    assert reply.count(b"HTTP/1.1") == (1 if close else 2)
+
+
+def test_a_refusal_for_want_of_a_key_reaches_a_client_that_first_sends_all() -> None:
+    digests = json.dumps({"alice": digest_of(KEYS["alice"])})
+    with attacked({"NOISEVOTE_API_KEYS": digests}) as server:
+        reply = reply_to(server, request_of("/predict", b" " * (9 * MIB), "Connection: close"))
+        assert error_in_reply(reply, 401)["code"] == "unauthorized"
+
+
+def test_a_refused_client_is_not_read_for_ever(server: Server) -> None:
+    head = b"POST /nowhere HTTP/1.1\r\nConnection: close\r\nContent-Length: 999999999\r\n\r\n"
+    with unharmed(server):
+        assert error_in_reply(reply_to(server, head), 404)
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict/stream", "/attack", INFER])
+def test_compressed_bodies_are_refused_as_such(client: httpx.Client, path: str) -> None:
+    reply = client.post(path, content=b"\x1f\x8b", headers={"Content-Encoding": "gzip"})
+    assert reply.status_code == 415
+    assert reply.headers["accept-encoding"] == "identity"
+    assert "compressed" in reply.text
+
+
+def test_probes_may_ask_for_the_head_alone(client: httpx.Client) -> None:
+    for path in (
+        "/health/live",
+        "/health/ready",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/openapi.json",
+    ):
+        reply = client.head(path)
+        assert (reply.status_code, reply.content) == (200, b"")
+
+
+def test_parameters_may_be_null(client: httpx.Client) -> None:
+    tensor = EXAMPLE_INFER["inputs"][0] | {"parameters": None}
+    outputs = [{"name": "mode", "parameters": None}]
+    asked = {"inputs": [tensor], "outputs": outputs, "parameters": None, "id": None}
+    assert client.post(INFER, json=asked).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["PROPFIND", "TRACE", "DELETE", "PATCH", "MKCOL"])
+def test_methods_that_nothing_takes_are_refused_in_the_shape_of_their_path(
+    client: httpx.Client, method: str
+) -> None:
+    for path in ("/v2", "/v2/health/live", INFER):
+        reply = client.request(method, path)
+        assert reply.status_code == 405
+        assert list(reply.json()) == ["error"]
+        assert isinstance(reply.json()["error"], str)
+        assert reply.headers["allow"]
+    assert isinstance(client.request(method, "/v2/none").json()["error"], str)
+    error_in(client.request(method, "/predict"), 405, "method_not_allowed")
+
+
+def test_a_part_of_a_file_is_never_an_error_that_is_no_json(client: httpx.Client) -> None:
+    for asked in ("bytes=99999999-", "bytes=5-1", "lines=1-2", "bytes=a-b"):
+        reply = client.get("/static/page.js", headers={"Range": asked})
+        assert reply.status_code == 200
+
+
+FOREIGN: dict[str, tuple[dict[str, str], int]] = {
+    "text": ({"Content-Type": "text/plain"}, 415),
+    "a form": ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+    "another origin": ({"Origin": "http://evil.example"}, 403),
+    "no origin that can be told": ({"Origin": "null"}, 403),
+    "another port": ({"Origin": "http://127.0.0.1:1"}, 403),
+    "a name that leads here": ({"Origin": "http://evil.example", "Host": "evil.example"}, 403),
+}
+
+
+@pytest.mark.parametrize("case", FOREIGN)
+@pytest.mark.parametrize("path", ["/attack", "/predict", INFER, "/attack/x/cancel"])
+def test_pages_of_other_origins_start_no_work(client: httpx.Client, path: str, case: str) -> None:
+    headers, status = FOREIGN[case]
+    reply = client.post(path, content=json.dumps(USUAL), headers=headers)
+    assert reply.status_code == (404 if (path, status) == ("/attack/x/cancel", 415) else status)
+
+
+def test_the_services_own_page_may_start_work(server: Server, client: httpx.Client) -> None:
+    assert client.post("/predict", json=USUAL, headers={"Origin": server.url}).status_code == 200
+
+
+def test_only_allowed_names_lead_to_the_service() -> None:
+    allowed = attacked({"NOISEVOTE_ALLOWED_HOSTS": "votes.example"})
+    with allowed as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        for host, origin, status in (
+            ("votes.example", "https://votes.example", 200),
+            ("votes.example:8000", None, 200),
+            ("evil.example", None, 403),
+            ("evil.example", "http://evil.example", 403),
+            (None, "https://votes.example", 200),
+            (None, None, 200),
+        ):
+            sent = {"Host": host, "Origin": origin}
+            headers = {name: value for name, value in sent.items() if value}
+            assert client.post("/predict", json=USUAL, headers=headers).status_code == status
+
+
+FORGED = "1.2.3.4 key=admin status=200"
+
+
+def test_nobody_is_believed_whom_they_speak_for_unless_a_setting_says_so() -> None:
+    limits = {"NOISEVOTE_RATE_LIMIT_VOTES_PER_S": "1", "NOISEVOTE_RATE_LIMIT_BURST_VOTES": "8"}
+    with attacked(limits) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        statuses = [
+            client.post(
+                "/predict", json=USUAL, headers={"X-Forwarded-For": f"10.0.0.{i}"}
+            ).status_code
+            for i in range(4)
+        ]
+        assert 429 in statuses
+        client.get("/checkpoints", headers={"X-Forwarded-For": FORGED})
+        log = server.stop()
+    assert "key=admin" not in log
+    assert "client=10." not in log
+    assert len(re.findall(r"client=127\.0\.0\.1", log)) >= 5
+
+
+def test_a_trusted_proxy_is_believed_and_what_is_no_address_is_not_logged() -> None:
+    with attacked({"NOISEVOTE_TRUSTED_PROXIES": "127.0.0.0/8"}) as server:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            client.get("/checkpoints", headers={"X-Forwarded-For": "10.0.0.7"})
+            client.get("/checkpoints", headers={"X-Forwarded-For": FORGED})
+        log = server.stop()
+    assert "client=10.0.0.7" in log
+    assert "key=admin" not in log
+    assert "client=unknown" in log
