@@ -91,6 +91,19 @@ async def test_single_votes_of_many_requests_share_their_passes() -> None:
     assert runtime.rows == [1, tile, tile, tile]
 
 
+async def test_a_request_is_shared_out_evenly_between_the_idle_slots() -> None:
+    checkpoint = GatedCheckpoint()
+    checkpoint.gated.gate.set()
+    backend = VotingBackend(2)
+    try:
+        while backend.load.idle < 2:
+            await asyncio.sleep(0)
+        await backend.vote(checkpoint, votes_asked(1, checkpoint.card.tile))
+    finally:
+        backend.close()
+    assert checkpoint.gated.rows == [checkpoint.card.tile // 2] * 2
+
+
 async def all_admitted(backend: VotingBackend, requests: int) -> None:
     """Let the event loop turn until so many requests wait for votes."""
     while backend.load.requests < requests:
