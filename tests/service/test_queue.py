@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -51,6 +52,28 @@ def test_room_frees_as_votes_are_cast() -> None:
     assert tile is not None
     batcher.finish(tile, fell_on(tile), seconds=0.01)
     batcher.admit(ticket_for(lane, request_for(1, 1)))
+
+
+def test_what_a_request_takes_up_shrinks_with_every_tile_and_ends_with_it() -> None:
+    batcher = batcher_with(ticket_for(lane_of(tile=8), request_for(1, 20)), limit=200 * VOTE_GMACS)
+    fills = [batcher.queue_fill]
+    for tile in iter(lambda: batcher.next_tile(0.0), None):
+        batcher.finish(tile, fell_on(tile), seconds=0.001)
+        fills.append(batcher.queue_fill)
+    votes = [round(200 * fill) for fill in fills]
+    assert votes[0] == 20
+    assert votes[-1] == 0
+    assert all(later < earlier for earlier, later in pairwise(votes))
+
+
+def test_one_slow_tile_is_a_tenth_of_the_speed_that_waits_are_told_from() -> None:
+    batcher = batcher_with(ticket_for(lane_of(tile=8), request_for(1, 16)), slots=2)
+    for seconds_a_vote in (0.001, 0.003):
+        tile = batcher.next_tile(0.0)
+        assert tile is not None
+        batcher.finish(tile, fell_on(tile), seconds=seconds_a_vote * tile.rows)
+    fast, slow = VOTE_GMACS / 0.001, VOTE_GMACS / 0.003
+    assert batcher.seconds_for(1.0) == pytest.approx(1 / (2 * (0.9 * fast + 0.1 * slow)))
 
 
 def test_the_door_closes_when_the_queue_is_all_but_full_and_says_for_how_long() -> None:

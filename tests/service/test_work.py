@@ -104,6 +104,38 @@ async def test_a_request_is_shared_out_evenly_between_the_idle_slots() -> None:
     assert checkpoint.gated.rows == [checkpoint.card.tile // 2] * 2
 
 
+async def test_all_idle_slots_work_on_a_request_at_the_same_time() -> None:
+    checkpoint = GatedCheckpoint()
+    backend = VotingBackend(3)
+    try:
+        while backend.load.idle < 3:
+            await asyncio.sleep(0)
+        asked = asyncio.create_task(backend.vote(checkpoint, votes_asked(1, 30)))
+        async with asyncio.timeout(30):
+            while checkpoint.gated.passes < 3:
+                await asyncio.sleep(0)
+        assert backend.load.idle == 0
+    finally:
+        checkpoint.gated.gate.set()
+        await asked
+        backend.close()
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+async def test_the_queue_grows_with_the_slots(slots: int) -> None:
+    checkpoint = GatedCheckpoint()
+    votes = 10
+    backend = VotingBackend(slots, queue_gmacs_a_slot=100 * checkpoint.card.macs / 1e9)
+    try:
+        asked = asyncio.create_task(backend.vote(checkpoint, votes_asked(1, votes)))
+        await all_admitted(backend, 1)
+        assert backend.load.queue_fill == pytest.approx(votes / (100 * slots))
+    finally:
+        checkpoint.gated.gate.set()
+        await asked
+        backend.close()
+
+
 async def all_admitted(backend: VotingBackend, requests: int) -> None:
     """Let the event loop turn until so many requests wait for votes."""
     while backend.load.requests < requests:
