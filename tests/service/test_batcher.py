@@ -173,6 +173,8 @@ def test_a_tile_that_fails_fails_its_requests_and_no_others() -> None:
     error = RuntimeError("broken")
     assert batcher.fail(tile, error) == tickets[:2]
     assert [ticket.error for ticket in tickets] == [error, error, None]
+    assert batcher.requests == 1
+    assert batcher.fail(tile, error) == [], "they have left"
     assert list(served(batcher)) == [Counter({tickets[2]: 2})]
 
 

@@ -66,6 +66,48 @@ def test_what_a_request_takes_up_shrinks_with_every_tile_and_ends_with_it() -> N
     assert all(later < earlier for earlier, later in pairwise(votes))
 
 
+def test_who_leaves_frees_no_more_than_was_taken_up_and_the_fuller_priority_counts() -> None:
+    lane = lane_of()
+    first, second = ticket_for(lane, request_for(1, 5)), ticket_for(lane, request_for(1, 3))
+    low = ticket_for(lane, request_for(1, 9), Priority.LOW)
+    batcher = batcher_with(first, second, limit=100 * VOTE_GMACS)
+    assert batcher.queue_fill == pytest.approx(0.08)
+    batcher.remove(first)
+    assert batcher.queue_fill == pytest.approx(0.03)
+    batcher.admit(low)
+    assert batcher.queue_fill == pytest.approx(0.09)
+    batcher.remove(low)
+    batcher.remove(second)
+    assert batcher.queue_fill == 0
+
+
+def test_nobody_is_told_to_wait_before_a_speed_was_measured() -> None:
+    assert batcher_with().seconds_for(1.0) == 0
+
+
+def test_a_vote_that_would_come_too_late_leaves_its_place_to_another_request() -> None:
+    lane = lane_of(tile=8)
+    lane.seconds = 0.1
+    late = ticket_for(lane, request_for(1, 19), deadline=0.85)
+    batcher = batcher_with(late)
+    tile = batcher.next_tile(now=0.0)
+    assert tile is not None
+    assert batcher.finish(tile, fell_on(tile), seconds=0.8) == [], "it is not decided yet"
+    other = ticket_for(lane, request_for(1, 4))
+    batcher.admit(other)
+    tile = batcher.next_tile(now=0.8)
+    assert tile is not None
+    assert [ticket for ticket, _ in tile.parts] == [other]
+
+
+def test_a_request_has_waited_until_its_first_tile_and_no_longer() -> None:
+    ticket = ticket_for(lane_of(tile=8), request_for(1, 16))
+    batcher = batcher_with(ticket)
+    for now in (3.0, 5.0):
+        assert batcher.next_tile(now) is not None
+    assert ticket.started == 3.0
+
+
 def test_one_slow_tile_is_a_tenth_of_the_speed_that_waits_are_told_from() -> None:
     batcher = batcher_with(ticket_for(lane_of(tile=8), request_for(1, 16)), slots=2)
     for seconds_a_vote in (0.001, 0.003):
