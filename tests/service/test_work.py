@@ -12,7 +12,7 @@ from models.noise import NoiseKind
 from models.runtime import Work
 from models.stopping import StopRule
 from service.voting.backend import VotingBackend
-from tests.service.gated import GatedCheckpoint, one_slot, votes_asked
+from tests.service.gated import GatedCheckpoint, at_rest, one_slot, votes_asked
 
 pytestmark = pytest.mark.anyio
 
@@ -102,6 +102,19 @@ async def test_a_request_is_shared_out_evenly_between_the_idle_slots() -> None:
     finally:
         backend.close()
     assert checkpoint.gated.rows == [checkpoint.card.tile // 2] * 2
+
+
+async def test_who_leaves_frees_the_queue_and_has_no_further_votes_computed() -> None:
+    checkpoint = GatedCheckpoint()
+    with one_slot() as backend:
+        leaving = asyncio.create_task(backend.vote(checkpoint, votes_asked(1, 100)))
+        await asyncio.to_thread(checkpoint.gated.begun.wait)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        load = backend.load
+        checkpoint.gated.gate.set()
+        assert (load.requests, load.queue_fill) == (0, 0)
+        assert await at_rest(backend, checkpoint.gated) == 1
 
 
 async def test_all_idle_slots_work_on_a_request_at_the_same_time() -> None:
