@@ -10,10 +10,10 @@ export const readsPictures = (card) => card.input.preprocessing === READS_PICTUR
 /** Return the sigma that a network was trained at; of one for each layer, the largest. */
 export function sigmaOfTraining(card) {
   const sigma = card.noise.sigma_train;
-  return typeof sigma === "number" ? sigma : Math.max(...Object.values(sigma));
+  return typeof sigma === "number" ? sigma : Math.max(0, ...Object.values(sigma));
 }
 
-const isAdversarial = (card) => Boolean(card.training.recipe.adversary);
+const isAdversarial = (card) => Boolean(card.training?.recipe?.adversary);
 const isClean = (card) => sigmaOfTraining(card) === 0 && !isAdversarial(card);
 
 /** Return what a network is, in a few words. */

@@ -112,6 +112,7 @@ async function vote() {
   held = null;
   at("problem").textContent = "";
   at("status").textContent = "Casting votes.";
+  showCost();
   showCall();
   const said = await Promise.all(
     Object.entries(roles()).map(([name, role]) => ask(name, role, signal)),

@@ -13,7 +13,6 @@ from models.noise import NoiseKind
 from models.stopping import StopRule
 from models.tiles import rows_of
 from models.voting import NOWHERE, VoteRequest
-from service.voting.batcher import TURN_GMACS
 from service.voting.tickets import Ticket, Tile
 from tests.models.casting import vote
 from tests.models.test_voting import CLASSES, KeyedRuntime, request_for
@@ -85,7 +84,7 @@ def test_requests_of_unequal_lanes_get_equal_cost() -> None:
         done += tile
         spent = [done[ticket] * ticket.lane.gmacs for ticket in tickets]
         # A turn is at least one tile of the dear network.
-        assert abs(spent[0] - spent[1]) <= TURN_GMACS + dear.tile * dear.gmacs
+        assert abs(spent[0] - spent[1]) <= TURN * VOTE_GMACS + dear.tile * dear.gmacs
         if not tickets[0].is_waiting:
             break
     assert done[tickets[1]] > 0
@@ -175,6 +174,8 @@ def test_a_tile_that_fails_fails_its_requests_and_no_others() -> None:
     batcher.fail([ticket for ticket, _ in tile.parts], error)
     assert batcher.requests == 1
     assert [ticket.error for ticket in tickets] == [error, error, None]
+    assert batcher.requests == 1
+    assert batcher.fail(tile, error) == [], "they have left"
     assert list(served(batcher)) == [Counter({tickets[2]: 2})]
 
 

@@ -15,9 +15,12 @@ from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.drift import shares_of
 from models.noise import NOISE_SCHEME, NoiseKind
 from models.runtime import OnnxRuntime, Rows
+from models.stopping import StopReason
 from service.configuration.settings import Settings
-from service.operations.drift import ALPHA, WINDOW, Series
+from service.operations.drift import ALPHA, WINDOW, DriftMonitor, Series
+from service.prediction.predictor import Predictor
 from service.wire.replies import DriftState
+from service.wire.requests import PredictRequest
 from tests.service.support import CHECKPOINT, Json, array, ask, copy_of_checkpoint, serving
 from tests.service.test_metrics import scraped, value
 
@@ -211,6 +214,40 @@ def test_windows_without_drift_end_as_expected_and_the_next_one_clears_an_alarm(
         (DriftState.AS_EXPECTED, 0),
     ]
     assert ALPHA * len(states) < 1e-3  # the chance that this fails without a fault
+
+
+def test_a_window_has_a_thousand_answers_and_a_sigma_is_told_from_a_hundred_on() -> None:
+    louder = series(agreement=0.6).reference.model_copy(update={"sigma": 1.5})
+    of = series().reference
+    followed = Series(of, [of, louder], 1.0)
+    expected = {99: False, 100: True, 999: True, 1000: True, 1001: True}
+    for count, shares in enumerate(answers(0.8, 1001, seed=0), 1):
+        followed.add(shares)
+        if count in expected:
+            assert (followed.body().effective_sigma is not None) == expected[count]
+            assert (followed.state is DriftState.TOO_FEW) == (count < 1000)
+    assert followed.body().answers == 1001, "the window before counts, too"
+    assert followed.answers == 1
+
+
+async def test_the_listener_is_told_every_fifty_answers_and_nothing_of_those_cut_short(
+    followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
+) -> None:
+    predictor: Predictor = followed[0].state.predictor
+    body = {"inputs": DIGITS[:10], "votes": VOTES, "sigma": 0.7, "seed": 1}
+    prepared = predictor.prepare(PredictRequest.model_validate(body), began=0.0)
+    answer = await predictor.answer(prepared)
+    told: list[int] = []
+    monitor = DriftMonitor(lambda _, about, __: told.append(about.answers))
+    for _ in range(12):
+        monitor.answered(prepared, answer)
+    assert told == [50, 100]
+    update = {"stopped_by": StopReason.DEADLINE}
+    cut = [one.model_copy(update=update) for one in answer.predictions]
+    monitor.answered(prepared, answer.model_copy(update={"predictions": cut}))
+    checkpoint = prepared.checkpoint
+    drift = monitor.bodies(checkpoint.card, checkpoint.fingerprint)
+    assert [about.answers for about in drift if about.sigma == 0.7] == [120]
 
 
 COSTLY_MACS = 10**8

@@ -97,6 +97,15 @@ async def test_a_deadline_that_makes_no_sense_is_refused(
     assert error["field"] == "deadline_ms"
 
 
+async def test_a_deadline_that_passes_during_the_first_votes_is_an_error() -> None:
+    checkpoint = GatedCheckpoint()
+    with one_slot() as backend:
+        asked = backend.vote(checkpoint, votes_asked(1, 8), deadline=in_a_moment())
+        (outcome,) = await asyncio.gather(asked, return_exceptions=True)
+        checkpoint.gated.gate.set()
+    assert isinstance(outcome, DeadlineError)
+
+
 async def test_a_full_queue_refuses_with_the_time_to_come_back() -> None:
     store = GatedStore()
     body = json.dumps({"inputs": [noise_image()], "votes": 10}).encode()

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from models.errors import OverloadedError
 from models.stopping import StopReason
 from models.voting import Poll
-from service.voting.batcher import LARGEST_SHARE, LOW_EVERY
 from service.voting.tickets import Priority
 from tests.models.test_voting import CLASSES, request_for
 from tests.service.queueing import (
@@ -54,6 +54,70 @@ def test_room_frees_as_votes_are_cast() -> None:
     batcher.admit(ticket_for(lane, request_for(1, 1)))
 
 
+def test_what_a_request_takes_up_shrinks_with_every_tile_and_ends_with_it() -> None:
+    batcher = batcher_with(ticket_for(lane_of(tile=8), request_for(1, 20)), limit=200 * VOTE_GMACS)
+    fills = [batcher.queue_fill]
+    for tile in iter(lambda: batcher.next_tile(0.0), None):
+        batcher.finish(tile, fell_on(tile), seconds=0.001)
+        fills.append(batcher.queue_fill)
+    votes = [round(200 * fill) for fill in fills]
+    assert votes[0] == 20
+    assert votes[-1] == 0
+    assert all(later < earlier for earlier, later in pairwise(votes))
+
+
+def test_who_leaves_frees_no_more_than_was_taken_up_and_the_fuller_priority_counts() -> None:
+    lane = lane_of()
+    first, second = ticket_for(lane, request_for(1, 5)), ticket_for(lane, request_for(1, 3))
+    low = ticket_for(lane, request_for(1, 9), Priority.LOW)
+    batcher = batcher_with(first, second, limit=100 * VOTE_GMACS)
+    assert batcher.queue_fill == pytest.approx(0.08)
+    batcher.remove(first)
+    assert batcher.queue_fill == pytest.approx(0.03)
+    batcher.admit(low)
+    assert batcher.queue_fill == pytest.approx(0.09)
+    batcher.remove(low)
+    batcher.remove(second)
+    assert batcher.queue_fill == 0
+
+
+def test_nobody_is_told_to_wait_before_a_speed_was_measured() -> None:
+    assert batcher_with().seconds_for(1.0) == 0
+
+
+def test_a_vote_that_would_come_too_late_leaves_its_place_to_another_request() -> None:
+    lane = lane_of(tile=8)
+    lane.seconds = 0.1
+    late = ticket_for(lane, request_for(1, 19), deadline=0.85)
+    batcher = batcher_with(late)
+    tile = batcher.next_tile(now=0.0)
+    assert tile is not None
+    assert batcher.finish(tile, fell_on(tile), seconds=0.8) == [], "it is not decided yet"
+    other = ticket_for(lane, request_for(1, 4))
+    batcher.admit(other)
+    tile = batcher.next_tile(now=0.8)
+    assert tile is not None
+    assert [ticket for ticket, _ in tile.parts] == [other]
+
+
+def test_a_request_has_waited_until_its_first_tile_and_no_longer() -> None:
+    ticket = ticket_for(lane_of(tile=8), request_for(1, 16))
+    batcher = batcher_with(ticket)
+    for now in (3.0, 5.0):
+        assert batcher.next_tile(now) is not None
+    assert ticket.started == 3.0
+
+
+def test_one_slow_tile_is_a_tenth_of_the_speed_that_waits_are_told_from() -> None:
+    batcher = batcher_with(ticket_for(lane_of(tile=8), request_for(1, 16)), slots=2)
+    for seconds_a_vote in (0.001, 0.003):
+        tile = batcher.next_tile(0.0)
+        assert tile is not None
+        batcher.finish(tile, fell_on(tile), seconds=seconds_a_vote * tile.rows)
+    fast, slow = VOTE_GMACS / 0.001, VOTE_GMACS / 0.003
+    assert batcher.seconds_for(1.0) == pytest.approx(1 / (2 * (0.9 * fast + 0.1 * slow)))
+
+
 def test_the_door_closes_when_the_queue_is_all_but_full_and_says_for_how_long() -> None:
     lane = lane_of()
     batcher = batcher_with(ticket_for(lane, request_for(1, 10)), limit=100 * VOTE_GMACS)
@@ -68,10 +132,10 @@ def test_the_door_closes_when_the_queue_is_all_but_full_and_says_for_how_long() 
     assert batcher.wait_at_door_s == pytest.approx(0.001), "one vote over 99, at 1 ms a vote"
 
 
-def test_one_large_request_takes_up_no_more_than_its_share_of_the_queue() -> None:
+def test_one_large_request_takes_up_an_eighth_of_the_queue() -> None:
     lane = lane_of()
     batcher = batcher_with(limit=10 * VOTE_GMACS)
-    for _ in range(round(1 / LARGEST_SHARE)):
+    for _ in range(8):
         batcher.admit(ticket_for(lane, request_for(1, 1000)))
     with pytest.raises(OverloadedError):
         batcher.admit(ticket_for(lane, request_for(1, 1000)))
@@ -96,15 +160,15 @@ def test_each_priority_has_a_queue_of_its_own() -> None:
             batcher.admit(ticket_for(lane, request_for(1, 1000), priority))
 
 
-def test_low_priority_gets_only_now_and_then_a_tile_while_others_wait() -> None:
+def test_low_priority_gets_one_tile_in_sixteen_while_others_wait() -> None:
     lane = lane_of(tile=8)
-    normal = ticket_for(lane, request_for(1, 8 * 4 * LOW_EVERY))
+    normal = ticket_for(lane, request_for(1, 8 * 60))
     low = ticket_for(lane, request_for(1, 8 * 6), Priority.LOW)
     tiles = [next(iter(tile)) for tile in served(batcher_with(low, normal))]
-    under_load = tiles[: 4 * LOW_EVERY]
-    assert under_load.count(low) == 4
-    assert tiles.count(low) == 6
-    assert tiles[-2:] == [low, low]
+    assert [place for place, ticket in enumerate(tiles, 1) if ticket is low] == [
+        *(16, 32, 48, 64),
+        *(65, 66),  # nobody else waits
+    ]
 
 
 def test_low_priority_never_shares_a_tile_with_normal_requests() -> None:

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from service.configuration.keys import digest_of
 from service.configuration.settings import Settings
-from service.operations.rate_limit import MOST_BUCKETS, RateLimit, network_of
+from service.operations.rate_limit import RateLimit, network_of
 from service.wire.errors import RateLimitedError
 from tests.service.support import CHECKPOINT, array, ask, error_in, noise_image, serving
 
@@ -74,11 +74,24 @@ def test_what_is_given_back_can_be_asked_for_again_and_no_more() -> None:
         limit.take("a", 1)
 
 
-def test_clients_without_number_take_bounded_memory() -> None:
+def test_ten_seconds_of_votes_may_be_asked_for_at_once_unless_a_setting_says_otherwise() -> None:
+    limit = RateLimit(3, clock=Clock())
+    limit.take("a", 30)
+    with pytest.raises(RateLimitedError):
+        limit.take("a", 1)
+
+
+def test_of_more_than_ten_thousand_clients_the_one_that_asked_longest_ago_is_forgotten() -> None:
     limit = RateLimit(1, 10, Clock())
-    for number in range(MOST_BUCKETS + 50):
-        limit.take(f"client {number}", 1)
-    assert len(limit._buckets) == MOST_BUCKETS
+    for number in range(10_000):
+        limit.take(f"client {number}", 10)
+    with pytest.raises(RateLimitedError):
+        limit.take("client 0", 1)  # which makes client 1 the one that asked longest ago
+    limit.take("another client", 10)
+    for number in (0, 2, 9_999):
+        with pytest.raises(RateLimitedError):
+            limit.take(f"client {number}", 1)
+    limit.take("client 1", 10)
 
 
 @pytest.mark.parametrize(

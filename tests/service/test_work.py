@@ -12,7 +12,7 @@ from models.noise import NoiseKind
 from models.runtime import Work
 from models.stopping import StopRule
 from service.voting.backend import VotingBackend
-from tests.service.gated import GatedCheckpoint, one_slot, votes_asked
+from tests.service.gated import GatedCheckpoint, at_rest, one_slot, votes_asked
 
 pytestmark = pytest.mark.anyio
 
@@ -89,6 +89,64 @@ async def test_single_votes_of_many_requests_share_their_passes() -> None:
         runtime.gate.set()
         await asyncio.gather(first, *others)
     assert runtime.rows == [1, tile, tile, tile]
+
+
+async def test_a_request_is_shared_out_evenly_between_the_idle_slots() -> None:
+    checkpoint = GatedCheckpoint()
+    checkpoint.gated.gate.set()
+    backend = VotingBackend(2)
+    try:
+        while backend.load.idle < 2:
+            await asyncio.sleep(0)
+        await backend.vote(checkpoint, votes_asked(1, checkpoint.card.tile))
+    finally:
+        backend.close()
+    assert checkpoint.gated.rows == [checkpoint.card.tile // 2] * 2
+
+
+async def test_who_leaves_frees_the_queue_and_has_no_further_votes_computed() -> None:
+    checkpoint = GatedCheckpoint()
+    with one_slot() as backend:
+        leaving = asyncio.create_task(backend.vote(checkpoint, votes_asked(1, 100)))
+        await asyncio.to_thread(checkpoint.gated.begun.wait)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        load = backend.load
+        checkpoint.gated.gate.set()
+        assert (load.requests, load.queue_fill) == (0, 0)
+        assert await at_rest(backend, checkpoint.gated) == 1
+
+
+async def test_all_idle_slots_work_on_a_request_at_the_same_time() -> None:
+    checkpoint = GatedCheckpoint()
+    backend = VotingBackend(3)
+    try:
+        while backend.load.idle < 3:
+            await asyncio.sleep(0)
+        asked = asyncio.create_task(backend.vote(checkpoint, votes_asked(1, 30)))
+        async with asyncio.timeout(30):
+            while checkpoint.gated.passes < 3:
+                await asyncio.sleep(0)
+        assert backend.load.idle == 0
+    finally:
+        checkpoint.gated.gate.set()
+        await asked
+        backend.close()
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+async def test_the_queue_grows_with_the_slots(slots: int) -> None:
+    checkpoint = GatedCheckpoint()
+    votes = 10
+    backend = VotingBackend(slots, queue_gmacs_a_slot=100 * checkpoint.card.macs / 1e9)
+    try:
+        asked = asyncio.create_task(backend.vote(checkpoint, votes_asked(1, votes)))
+        await all_admitted(backend, 1)
+        assert backend.load.queue_fill == pytest.approx(votes / (100 * slots))
+    finally:
+        checkpoint.gated.gate.set()
+        await asked
+        backend.close()
 
 
 async def all_admitted(backend: VotingBackend, requests: int) -> None:

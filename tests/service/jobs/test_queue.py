@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from models.errors import LimitError
 from service.jobs.folder import JobFolder
 from service.jobs.ledger import JobLedger
+from service.jobs.store import JobStore
 from service.wire.attack import JobState, PartialResults
 from tests.service.jobs.support import SURROGATE, body_of, serving_jobs, some_samples, submitted
 from tests.service.support import CHECKPOINT, error_in
@@ -157,8 +159,62 @@ async def test_a_queued_job_is_claimed_once_and_in_turn(tmp_path: Path, ledger: 
         assert ledger.advance(ids[1], "pgd/restart 0", 0.5) is False
         await client.post(f"/attack/{ids[1]}/cancel")
         assert ledger.advance(ids[1], "pgd/restart 0", 0.6) is True
+        told = (await client.get(f"/attack/{ids[1]}")).json()
+        assert (told["state"], told["finished_at"]) == ("running", None)
+        assert (told["step"], told["progress"]) == ("pgd/restart 0", 0.6)
         ledger.finish(ids[1], JobState.CANCELLED)
-        assert (await client.get(f"/attack/{ids[1]}")).json()["state"] == "cancelled"
+        told = (await client.get(f"/attack/{ids[1]}")).json()
+        assert (told["state"], told["step"], told["progress"]) == ("cancelled", None, 0.6)
+        assert told["finished_at"] is not None
+        assert ledger.advance(ids[0], "pgd/restart 0", 0.1) is False, "it was resumed"
+        assert (await client.get(f"/attack/{ids[0]}")).json()["finished_at"] is None
+
+
+async def test_what_is_asked_of_the_target_adds_up_and_a_job_that_is_gone_is_to_stop(
+    tmp_path: Path, ledger: JobLedger
+) -> None:
+    async with serving_jobs(tmp_path) as (_, client):
+        job_id = (await submitted(client))["id"]
+        ledger.claim()
+        for queries, votes in ((2, 10), (3, 20)):
+            ledger.advance(job_id, "clean/noisy", 0.1, queries, votes)
+        told = (await client.get(f"/attack/{job_id}")).json()
+        assert (told["queries"], told["votes"]) == (5, 30)
+        ledger.finish_step(job_id, "clean/noisy", 1.0)
+        ledger.finish(job_id, JobState.DONE)
+        await client.delete(f"/attack/{job_id}")
+        assert ledger.advance(job_id, "clean/noisy", 0.2) is True
+        with ledger.connected() as connection:
+            (steps,) = connection.execute("SELECT count(*) FROM steps").fetchone()
+        assert steps == 0, "they go with their job"
+
+
+async def test_the_job_that_waited_longest_fails_if_no_worker_can_be_had(
+    tmp_path: Path, ledger: JobLedger
+) -> None:
+    async with serving_jobs(tmp_path) as (_, client):
+        first, second = [(await submitted(client))["id"] for _ in range(2)]
+        ledger.fail_next("it cannot start")
+        told = [(await client.get(f"/attack/{job_id}")).json() for job_id in (first, second)]
+        assert [(one["state"], one["error"]) for one in told] == [
+            ("failed", "it cannot start"),
+            ("queued", None),
+        ]
+        ledger.fail_next("nor now")
+        ledger.fail_next("and nobody waits")
+        told = (await client.get("/attack")).json()["jobs"]
+        assert {one["error"] for one in told} == {"it cannot start", "nor now"}
+
+
+async def test_two_who_found_room_for_one_job_do_not_both_get_it(tmp_path: Path) -> None:
+    async with serving_jobs(tmp_path) as (_, client):
+        taken = (await submitted(client))["id"]
+    store = JobStore(JobFolder(tmp_path).database)
+    order = store.find(taken).order
+    store.check_room(2)
+    assert store.add("0" * 16, order, 1, 2, "digest", None) == "0" * 16
+    with pytest.raises(LimitError, match="allowed, 2"):
+        store.add("1" * 16, order, 1, 2, "digest", None)
 
 
 async def test_eta_is_the_work_left_at_the_pace_since_the_worker_began(
@@ -173,7 +229,30 @@ async def test_eta_is_the_work_left_at_the_pace_since_the_worker_began(
         job = ledger.find(job_id)
     assert job.paced is not None
     assert job.eta_s(job.paced + 100) == pytest.approx(100)
-    assert job.eta_s(job.paced + 100) != job.eta_s(job.paced + 50)
+    assert job.eta_s(job.paced + 50) == pytest.approx(50)
+    assert job.eta_s(job.paced - 50) == 0, "a clock that was set back"
+
+
+async def test_the_pace_of_a_resumed_job_is_that_since_it_was_resumed(
+    tmp_path: Path, ledger: JobLedger
+) -> None:
+    async with serving_jobs(tmp_path) as (_, client):
+        job_id = (await submitted(client))["id"]
+        ledger.claim()
+        ledger.advance(job_id, "clean/noisy", 0.2)
+        paced = ledger.find(job_id).paced
+        ledger.advance(job_id, "clean/noisy", 0.5)
+        assert ledger.find(job_id).paced == paced, "one pace as long as a worker is at it"
+        ledger.interrupt("the worker was killed", JobState.RUNNING)
+        await client.post(f"/attack/{job_id}/resume")
+        ledger.claim()
+        ledger.advance(job_id, "clean/noisy", 0.5)
+        ledger.advance(job_id, "clean/noisy", 0.6)
+        job = ledger.find(job_id)
+    assert paced is not None
+    assert job.paced is not None
+    assert job.paced > paced
+    assert job.eta_s(job.paced + 10) == pytest.approx(40)
 
 
 async def test_events_follow_a_job_to_its_end(tmp_path: Path, ledger: JobLedger) -> None:

@@ -3,12 +3,17 @@
 import json
 import sys
 from collections.abc import AsyncIterator
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from models.checkpoint import SHIPPED, Checkpoint
+from models.robustness.assessment import steps_of
+from models.robustness.plan import Plan
+from service.jobs.orders import Present, results_bytes
 from service.jobs.setup import NEEDS_TORCH
 from tests.service.jobs.support import body_of, serving_jobs, some_samples, without
 from tests.service.support import Json, error_in
@@ -207,3 +212,54 @@ async def test_a_folder_that_cannot_be_used_is_said_without_its_path(
         error = error_in(await client.post("/attack", json=body_of()), 507, "storage")
     assert "the folder of the jobs cannot be used: " in error["message"]
     assert str(tmp_path) not in error["message"]
+
+
+ALLOWED: dict[str, Json] = {
+    "epsilon as large as the range": {"epsilon": 1.0},
+    "L2 norm of the farthest two inputs": {"epsilon": 28.0, "norm": "l2"},
+    "adaptive attacker who asks the target nothing": {"votes": 60, "adaptive": True},
+    "no more votes than are allowed, asked fourfold": {
+        "votes": 15, "adaptive": True, "attacks": ["pgd", "square"], "queries": 20, "budgets": [],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ALLOWED)
+async def test_what_just_keeps_to_the_limits_is_taken(case: str, client: httpx.AsyncClient) -> None:
+    response = await client.post("/attack", json=body_of(**ALLOWED[case]))
+    assert response.status_code == 202, response.text
+
+
+async def test_limits_of_votes_room_and_work_are_those_of_the_settings_to_the_last_one(
+    tmp_path: Path, client: httpx.AsyncClient
+) -> None:
+    status = (await client.post("/attack", json=body_of())).json()
+    plan, samples = Plan.model_validate(status["plan"]), some_samples()
+    size = results_bytes(plan, samples, status["steps"])
+    parties = Present(own=None, undefended=None, may_freeze=True)
+    passes = sum(step.work for step in steps_of(plan, parties, len(samples)))
+    votes_gmacs = 3 * Checkpoint(SHIPPED / "mnist_cnn-mult-1.0").card.macs / 1e9
+    enough = {
+        "max_job_bytes": size, "max_job_passes": ceil(passes), "max_request_gmacs": votes_gmacs,
+    }  # fmt: skip
+    too_little = {
+        "max_job_bytes": size - 1,
+        "max_job_passes": ceil(passes) - 1,
+        "max_request_gmacs": 0.99 * votes_gmacs,
+    }
+    async with serving_jobs(tmp_path / "enough", **enough) as (_, taking):
+        assert (await taking.post("/attack", json=body_of())).status_code == 202
+    for name, limit in too_little.items():
+        async with serving_jobs(tmp_path / name, **(enough | {name: limit})) as (_, refusing):
+            refused = await refusing.post("/attack", json=body_of())
+            error_in(refused, 422, "limit_exceeded")
+
+
+async def test_noise_is_frozen_only_where_clients_may_choose_seeds(
+    tmp_path: Path, client: httpx.AsyncClient
+) -> None:
+    body = body_of(white_box=True)
+    steps = (await client.post("/attack", json=body)).json()["steps"]
+    async with serving_jobs(tmp_path, allow_client_seed=False) as (_, strict):
+        fewer = (await strict.post("/attack", json=body)).json()["steps"]
+    assert fewer < steps
