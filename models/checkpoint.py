@@ -4,6 +4,7 @@ The graphs hold no weights: their initialisers point into ``weights.safetensors`
 stored twice. Nothing is unpickled.
 """
 
+import errno
 import hashlib
 import logging
 import os
@@ -27,6 +28,9 @@ log = logging.getLogger("noisevote")
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
 SHIPPED = Path(__file__).parent / "checkpoints"
+
+NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""Errors that say nothing of the file."""
 
 MAX_CARD_BYTES = 16 * 2**20
 """A thousand times the largest that is shipped."""
@@ -68,7 +72,7 @@ class Checkpoint:
     def refusal(self) -> str | None:
         """Why a kind of noise was refused, the checkpoint's own before the other; None if none."""
         own = self._refused.get(self.card.noise.kind)
-        error = own or next(iter(self._refused.values()), None)
+        error = own or next(iter(list(self._refused.values())), None)  # a thread may add one
         return None if error is None else str(error)
 
     @property
@@ -102,8 +106,11 @@ class Checkpoint:
         Raises:
             CheckpointError: a file does not have the digest that the card promises, the runtime
                 refuses the graph, it is not the one that the card describes, or its votes depend
-                on the batch they are computed in. What was refused once stays refused.
+                on the batch they are computed in. What was refused once stays refused, unless
+                the system had no room at that time. Or there is no graph for this noise.
         """
+        if kind not in self.card.graphs:
+            raise CheckpointError(f"checkpoint {self.name} has no graph for {kind} noise")
         if (loaded := self._runtimes.get(kind)) is not None:
             return loaded
         with self._loading:
@@ -114,18 +121,16 @@ class Checkpoint:
                     with refusing(self.name):
                         self._runtimes[kind] = self._load(kind)
                 except CheckpointError as error:
-                    self._refused[kind] = error
+                    if not is_passing(error):
+                        self._refused[kind] = error
                     raise
             return self._runtimes[kind]
 
     def _load(self, kind: NoiseKind) -> OnnxRuntime:
         """Verify the files, load the graph, and check that it is what the card says."""
-        graph = self.card.graphs.get(kind)
-        if graph is None:
-            raise CheckpointError(f"checkpoint {self.name} has no graph for {kind} noise")
         contents = self.verified()
         shapes = {point.name: point.shape for point in self.card.noise_points}
-        runtime = OnnxRuntime(self.folder / graph, kind, shapes, contents)
+        runtime = OnnxRuntime(self.folder / self.card.graphs[kind], kind, shapes, contents)
         check_runtime(runtime, self.card, contents)
         return runtime
 
@@ -216,11 +221,15 @@ class CheckpointStore:
 
 
 def folders_in(directory: Path) -> list[Path]:
-    """Return the folders that may be checkpoints, sorted; none if the directory cannot be read."""
+    """Return the folders that may be checkpoints, sorted; none if there is no such directory.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     try:
         with os.scandir(directory) as entries:
             names = [entry.name for entry in entries if is_folder(entry)]
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return [directory / name for name in sorted(names) if not name.startswith((".", "_"))]
 
@@ -236,6 +245,12 @@ def is_folder(entry: "os.DirEntry[str]") -> bool:
 def shown_name(name: str) -> str:
     """Return the name of a folder as it can stand in JSON and in a line of the log."""
     return name if name.isprintable() else ascii(name)[1:-1]
+
+
+def is_passing(error: CheckpointError) -> bool:
+    """Return whether the system had no room, so that the checkpoint may be sound."""
+    cause = error.__cause__
+    return isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in NO_ROOM)
 
 
 @contextmanager

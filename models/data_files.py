@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import logging
 import urllib.error
 import urllib.request
 import zlib
@@ -20,6 +21,9 @@ DATA_DIR_VARIABLE = "NOISEVOTE_DATA_DIR"
 MAX_FILE_BYTES = 256 * 2**20
 
 Unpacked = TypeVar("Unpacked")
+
+
+log = logging.getLogger("noisevote")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,11 @@ def download(urls: Iterable[str], unpack: Callable[[bytes], Unpacked], kept_as: 
         except (urllib.error.URLError, OSError, DataError) as error:
             failures.append(f"{url}: {error}")
             continue
-        kept_as.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(kept_as, packed)
+        try:
+            kept_as.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(kept_as, packed)
+        except OSError as error:
+            log.warning("%s cannot be kept, and will be downloaded again: %s", kept_as, error)
         return unpacked
     raise DataError("; ".join(failures))
 

@@ -106,12 +106,18 @@ CIFAR10_LICENCE = (
 
 
 def data_dir(given: Path | None = None) -> Path:
-    """Return the data directory: the given one, ``$NOISEVOTE_DATA_DIR``, or a cache folder."""
+    """Return the data directory: the given one, ``$NOISEVOTE_DATA_DIR``, or a cache folder.
+
+    Without a home that is the folder ``data`` here.
+    """
     if given is not None:
         return given
     if set_by_user := os.environ.get(DATA_DIR_VARIABLE):
         return Path(set_by_user)
-    return Path.home() / ".cache" / "noisevote" / "data"
+    try:
+        return Path.home() / ".cache" / "noisevote" / "data"
+    except RuntimeError:
+        return Path("data")
 
 
 def load_dataset(name: str, directory: Path, allow_unknown: bool = False) -> Dataset:
@@ -124,11 +130,16 @@ def load_dataset(name: str, directory: Path, allow_unknown: bool = False) -> Dat
 
     Raises:
         DataError: the name is unknown, or a file is missing and cannot be downloaded, is corrupt,
-            or has an unknown digest.
+            cannot be read, or has an unknown digest.
     """
     if name not in DATASETS:
         raise DataError(f"there is no data set {name!r}; known are: {', '.join(DATASETS)}")
-    return DATASETS[name](directory, allow_unknown)
+    try:
+        return DATASETS[name](directory, allow_unknown)
+    except OSError as error:
+        raise DataError(
+            f"the data set {name} cannot be read from {directory}: {error.strerror or error}"
+        ) from error
 
 
 def load_mnist(directory: Path, allow_unknown: bool = False) -> Dataset:

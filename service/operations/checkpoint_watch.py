@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from models.checkpoint import Checkpoint, CheckpointStore, folders_in, shown_name
+from models.checkpoint import Checkpoint, CheckpointStore, folders_in, is_passing, shown_name
 from models.errors import CheckpointError
 from models.noise import NoiseKind
 from service.prediction.predictor import Predictor
@@ -38,6 +38,7 @@ class CheckpointWatch:
         self._directory = directory
         self._default = default
         self._seen = signatures_in(directory)
+        self._again: set[str] = set()  # refused only because the system had no room
         self._looking = threading.Lock()
         self.store = CheckpointStore(directory)
 
@@ -48,8 +49,11 @@ class CheckpointWatch:
         """
         with self._looking:
             found = signatures_in(self._directory)
+            again, self._again = self._again, set()
             changed = [
-                name for name, signature in found.items() if signature != self._seen.get(name)
+                name
+                for name, signature in found.items()
+                if signature != self._seen.get(name) or name in again
             ]
             anew = {name for name in changed if self._replace(name)}
             for name in set(self._seen) - set(found) - {self._default}:
@@ -66,6 +70,8 @@ class CheckpointWatch:
                 candidate.runtime(kind)
         except CheckpointError as error:
             self.store.refuse(name, str(error))
+            if is_passing(error):
+                self._again.add(name)
             log.warning("checkpoint %s was refused: %s", shown_name(name), error)
             return False
         self.store.put(candidate)

@@ -1,6 +1,7 @@
 """Checkpoints on disk: what is damaged is refused, by name and with the reason."""
 
 import json
+import resource
 import shutil
 from pathlib import Path
 
@@ -110,6 +111,29 @@ def test_checkpoint_that_was_refused_stays_refused(copied: Path) -> None:
     (copied / WEIGHTS_FILE).write_bytes(weights)
     with pytest.raises(CheckpointError, match="Restore the file"):
         checkpoint.runtime(NoiseKind.ADDITIVE)
+
+
+def test_a_system_without_room_refuses_for_that_moment_only(copied: Path) -> None:
+    checkpoint = Checkpoint(copied)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        with pytest.raises(CheckpointError, match="cannot be read: Too many open files"):
+            checkpoint.runtime(NoiseKind.ADDITIVE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert checkpoint.refusal is None
+    checkpoint.runtime(NoiseKind.ADDITIVE)
+
+
+def test_a_noise_without_a_graph_is_no_refusal_of_the_checkpoint(copied: Path) -> None:
+    own = Checkpoint(copied).card.noise.kind
+    [other] = set(NoiseKind) - {own}
+    change_card(copied, graphs={own: f"{own}.onnx"})
+    checkpoint = Checkpoint(copied)
+    with pytest.raises(CheckpointError, match=f"has no graph for {other} noise"):
+        checkpoint.runtime(other)
+    assert checkpoint.refusal is None
 
 
 def test_fingerprint_changes_with_the_cards_defaults(copied: Path) -> None:

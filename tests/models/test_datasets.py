@@ -12,6 +12,7 @@ from models import datasets
 from models.data_files import DATA_DIR_VARIABLE, DatasetFile, without_downloads
 from models.datasets import MNIST_TRAIN_IMAGES, data_dir, load_dataset, parse_idx
 from models.errors import DataError
+from tests.disk import files_of_at_most
 
 
 @pytest.fixture
@@ -69,6 +70,26 @@ def test_absent_file_is_downloaded_and_kept(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(datasets, "MNIST_TRAIN_IMAGES", known)
     assert len(load_dataset("mnist", folder, allow_unknown=True).train) == 2
     assert (folder / f"{MNIST_TRAIN_IMAGES.name}.gz").is_file()
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_of_the_data(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot be read from .*: File name too long"):
+        load_dataset("mnist", tmp_path / ("x" * 300))
+
+
+def test_a_download_that_cannot_be_kept_is_used(
+    folder: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "train-labels-idx1-ubyte.gz").rename(
+        folder.parent / "mirror" / "train-labels-idx1-ubyte.gz"
+    )
+    content = gzip.decompress((folder.parent / "mirror/train-labels-idx1-ubyte.gz").read_bytes())
+    file = DatasetFile("train-labels-idx1-ubyte", hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(datasets, "MNIST_TRAIN_LABELS", file)
+    with files_of_at_most(0):
+        assert load_dataset("mnist", folder, allow_unknown=True).train.labels.tolist() == [3, 4]
+    assert "cannot be kept, and will be downloaded again" in caplog.text
+    assert not list(folder.glob("*labels*train*"))
 
 
 def test_nothing_is_downloaded_where_that_is_switched_off(folder: Path) -> None:

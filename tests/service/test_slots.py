@@ -53,6 +53,11 @@ async def backend() -> AsyncIterator[VotingBackend]:
         yield backend
 
 
+async def until_queued(backend: VotingBackend, requests: int) -> None:
+    while backend.load.requests < requests:
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("error", FAILURES, ids=repr)
 async def test_a_pass_that_fails_fails_its_request_and_the_slot_goes_on(
     backend: VotingBackend, error: BaseException
@@ -79,7 +84,7 @@ async def test_an_error_while_votes_are_counted_fails_that_request_alone(
     await asyncio.to_thread(gated.gated.begun.wait)  # the two behind it share a tile
     failing = asyncio.create_task(backend.vote(gated, votes_asked(1, 2), observer=observer))
     beside = asyncio.create_task(backend.vote(gated, votes_asked(1, 2, seed=2)))
-    await asyncio.sleep(0)
+    await until_queued(backend, 3)
     gated.gated.gate.set()
     with pytest.raises(IndexError):
         await failing
@@ -97,7 +102,7 @@ async def test_a_queue_that_breaks_fails_all_that_wait_and_begins_anew(
     nonsense = replace(votes_asked(1, 2), turn=None)  # type: ignore[arg-type]
     broken = asyncio.create_task(backend.vote(gated, nonsense))
     waiting = asyncio.create_task(backend.vote(gated, votes_asked(1, 2)))
-    await asyncio.sleep(0)
+    await until_queued(backend, 3)
     gated.gated.gate.set()
     assert (await first).results[0].votes_cast == 1
     for task in (broken, waiting):
