@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from models.rasters import padded_with_ground
+
 Mask = NDArray[np.bool_]
 
 TOUCHING = np.ones((3, 3), dtype=int)
@@ -26,6 +28,10 @@ SLIM = 0.05
 
 ALONG_THE_EDGE = 0.5
 """Share of the page's edge that a blot covers from which on it is a frame, or what lies around."""
+
+THIN = 0.08
+"""Mean thickness of ruled and squared paper, and of a stroke that is one with it, at most, as a
+share of the longer side."""
 
 MOST_HOLES = 4
 """Most holes of a digit: two, and what a trembling pen leaves."""
@@ -115,9 +121,9 @@ class Blot:
         The outline is counted in steps from pixel to pixel, of which slanted strokes have more
         than their length: 1.27 times as many on average.
         """
-        padded = np.pad(self.pixels, 1)
-        steps = np.count_nonzero(padded[1:] ^ padded[:-1])
-        steps += np.count_nonzero(padded[:, 1:] ^ padded[:, :-1])
+        padded = self.surrounded
+        steps = np.count_nonzero(padded[1:] != padded[:-1])
+        steps += np.count_nonzero(padded[:, 1:] != padded[:, :-1])
         return 2 * 1.13 * self.area / steps
 
     @property
@@ -131,9 +137,15 @@ class Blot:
         )
 
     @cached_property
-    def filled(self) -> Mask:
-        """Its pixels and those that it encloses."""
-        return ndimage.binary_fill_holes(self.pixels)
+    def surrounded(self) -> Mask:
+        """Its pixels with a row and a column of ground on all sides."""
+        return padded_with_ground(self.pixels, (1, 1), (1, 1))
+
+    @cached_property
+    def holes(self) -> NDArray[np.int32]:
+        """The number of the hole for each pixel of ``surrounded``, 2 or more; 1 is the outside."""
+        labels, _ = ndimage.label(~self.surrounded)
+        return labels
 
     def surrounds(self, other: "Blot") -> bool:
         """Return whether the rectangle of ``other`` lies within this one's."""
@@ -149,8 +161,7 @@ class Blot:
         if not self.surrounds(other):
             return False
         row, column = np.argwhere(other.pixels)[0]
-        at = other.top - self.top + row, other.left - self.left + column
-        return bool(self.filled[at])
+        return bool(self.holes[other.top - self.top + row + 1, other.left - self.left + column + 1] > 1)
 
     @cached_property
     def likeness(self) -> Likeness:
@@ -200,11 +211,12 @@ class Blot:
     @property
     def is_net(self) -> bool:
         """Whether it has more holes than a digit, or touches the page's edges as lines do."""
+        if self.thickness > THIN * self.side:
+            return False
         pieces, length = self.contacts
         if pieces > MOST_CONTACTS and length < THIN_CONTACT * max(self.page):
             return True
-        holes, count = ndimage.label(self.filled & ~self.pixels)
-        sizes = np.bincount(holes.ravel(), minlength=count + 1)[1:]
+        sizes = np.bincount(self.holes.ravel())[2:]
         return np.count_nonzero(sizes > self.thickness**2) > MOST_HOLES
 
     @property
