@@ -33,6 +33,9 @@ THIN = 0.08
 """Mean thickness of ruled and squared paper, and of a stroke that is one with it, at most, as a
 share of the longer side."""
 
+AT_THE_EDGE = 0.35
+"""Share of a blot's outline at the edge of the page from which on it is what lies around."""
+
 MOST_HOLES = 4
 """Most holes of a digit: two, and what a trembling pen leaves."""
 
@@ -50,6 +53,18 @@ FULL = 0.72
 
 LEAST_SHAPE = 6
 """Pixels of the longer side below which a shape cannot be told from a stroke."""
+
+STRAIGHT = 0.87
+"""Share of its rectangle that a sheet fills; ellipses fill less."""
+
+LEAST_SHEET = 0.05
+"""Share of the page from which on a rectangle is a sheet with its own ground."""
+
+LARGE_SHEET = 0.33
+"""Share of the page from which on a blot within it is a sheet, even if it lies askew."""
+
+BROADEST_ONE = 0.62
+"""Width of a 1 as a share of its height at most."""
 
 SLENDER = 0.4
 """Share of the longer side that the shorter one of a slim blot, a 1, has at most."""
@@ -121,10 +136,14 @@ class Blot:
         The outline is counted in steps from pixel to pixel, of which slanted strokes have more
         than their length: 1.27 times as many on average.
         """
+        return 2 * 1.13 * self.area / self.outline
+
+    @cached_property
+    def outline(self) -> int:
+        """Sides of pixels at which it ends."""
         padded = self.surrounded
-        steps = np.count_nonzero(padded[1:] != padded[:-1])
-        steps += np.count_nonzero(padded[:, 1:] != padded[:, :-1])
-        return 2 * 1.13 * self.area / steps
+        down = np.count_nonzero(padded[1:] != padded[:-1])
+        return down + np.count_nonzero(padded[:, 1:] != padded[:, :-1])
 
     @property
     def edges(self) -> tuple[int, int, int, int]:
@@ -168,11 +187,27 @@ class Blot:
         """What it looks like by itself."""
         if self.is_line:
             return Likeness.LINE
-        if sum(self.edges) > ALONG_THE_EDGE * sum(self.page) * 2 or self.is_box:
+        if self.is_around or self.is_box:
             return Likeness.FRAME
         if self.is_filled:
             return Likeness.FILLED
         return Likeness.NET if self.is_net else Likeness.STROKE
+
+    @property
+    def is_around(self) -> bool:
+        """Whether it covers much of the page's edge, or has much of its outline there."""
+        contact = sum(self.edges)
+        return contact > ALONG_THE_EDGE * sum(self.page) * 2 or contact > AT_THE_EDGE * self.outline
+
+    @property
+    def is_sheet(self) -> bool:
+        """Whether it is a page of its own, on a desk: a rectangle, or a large part of the page."""
+        page = self.page[0] * self.page[1]
+        if self.area < LEAST_SHEET * page or any(self.edges):
+            return False
+        filled = np.count_nonzero(self.holes != 1)
+        is_rectangle = filled > STRAIGHT * self.pixels.size and self.area > 0.6 * filled
+        return is_rectangle or self.area > LARGE_SHEET * page
 
     @property
     def is_line(self) -> bool:
@@ -189,8 +224,10 @@ class Blot:
             return False
         if self.thickness > SQUAT * self.side:
             return True
-        is_slim = min(self.pixels.shape) < SLENDER * self.side
-        return not is_slim and self.area > FULL * self.pixels.size
+        share = self.area / self.pixels.size
+        if self.height > self.width and share < STRAIGHT:
+            return share > FULL and self.width > BROADEST_ONE * self.height
+        return share > FULL and min(self.pixels.shape) > SLENDER * self.side
 
     @property
     def is_box(self) -> bool:

@@ -7,7 +7,8 @@ uneven, and those blots of it are chosen that make up the digit.
 import contextlib
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -81,8 +82,8 @@ RIVAL = 0.4
 WIDEST_LINE = 6
 """Most pixels of the width of lines that are taken away from strokes that touch them."""
 
-LEAST_SHEET = 0.05
-"""Share of the page from which on a filled shape is a sheet with its own ground."""
+MOST_SHEETS = 2
+"""Sheets that lie on each other, on a desk."""
 
 HAIR = 0.015
 """Thickness, as a share of a blot's longer side, below which it is no stroke among other things."""
@@ -108,6 +109,11 @@ class Mark:
     box: tuple[int, int, int, int]
     is_plain: bool
 
+    def moved(self, left: int, top: int) -> "Mark":
+        """Return the mark on a page of which its own page is a part that begins there."""
+        box = self.box[0] + left, self.box[1] + top, self.box[2] + left, self.box[3] + top
+        return Mark(self.ink, box, is_plain=False)
+
     @property
     def side(self) -> int:
         """The longer side of what was cut out."""
@@ -123,43 +129,68 @@ class Ink:
         grain: standard deviation of the ground.
         full: level of full ink, 0 if there is none.
         is_even: whether the ground has one level.
+        is_likely: whether it is the digit's if any is; else a digit must be broad.
     """
 
     levels: Grey
     grain: float
     full: float
     is_even: bool
+    is_likely: bool = True
 
-    def without(self, inked: NDArray[np.bool_]) -> "Ink":
-        """Return the ink without what is inked, and without its blurred edges."""
-        left = np.where(ndimage.maximum_filter(inked, 5), np.uint8(0), self.levels)
-        return Ink(left, self.grain, full_ink(counts_of(left), self.grain), self.is_even)
+    @property
+    def is_visible(self) -> bool:
+        """Whether it stands out from the ground."""
+        return self.full >= max(MIN_CONTRAST, MIN_SIGNAL * self.grain)
+
+    @cached_property
+    def inked(self) -> NDArray[np.bool_]:
+        """Whether a pixel belongs to a blot ``[height, width]``."""
+        inked: NDArray[np.bool_] = self.levels > max(INKED * self.full, 3 * self.grain)
+        return inked
+
+    @cached_property
+    def blots(self) -> list[Blot]:
+        """The blots of ink, the largest first; none if it is not visible."""
+        return blots_of(self.inked) if self.is_visible else []
+
+    def without_blots(self) -> "Ink":
+        """Return what is left without the blots and their blurred edges."""
+        left = np.where(ndimage.maximum_filter(self.inked, 2 * BLUR + 1), np.uint8(0), self.levels)
+        full = full_ink(counts_of(left), self.grain)
+        return Ink(left, self.grain, full, self.is_even, is_likely=False)
 
 
-def mark_on(page: Image.Image) -> Mark:
+def mark_on(page: Image.Image, sheets: int = MOST_SHEETS) -> Mark:
     """Return the digit on a page.
 
     Args:
         page: of mode ``L``, dark on light or light on dark.
+        sheets: that may lie on each other, a page of its own each.
 
     Raises:
         PictureError: there is none, or it cannot be told from what else is there.
     """
     inks = inks_of(page)
     first = next(inks)
+    sheet = next((blot for blot in first.blots if blot.is_sheet), None)
+    if sheet is not None and sheets:
+        box = sheet.left + BLUR, sheet.top + BLUR, sheet.right - BLUR, sheet.bottom - BLUR
+        return mark_on(page.crop(box), sheets - 1).moved(box[0], box[1])
     try:
-        return mark_in(first, first)
+        return mark_in(first)
     except PictureError:
         for ink in inks:
             with contextlib.suppress(PictureError):
-                return mark_in(ink, first)
+                return mark_in(ink)
         raise
 
 
 def inks_of(page: Image.Image) -> Iterator[Ink]:
-    """Yield what differs from the ground; then, as if that were the ground, what differs from it.
+    """Yield what differs from the ground, in the order in which it may be the digit's ink.
 
-    A desk can be larger than the sheet on it, and a digit than the paper that a tight crop leaves.
+    The first takes the ground as even if it seems to be, the second does not. The third takes for
+    the ground what differed from it: a desk can be larger than the sheet on it.
     """
     counts, levels = np.array(page.histogram()), np.asarray(page)
     ground = round(quantile(counts, 0.5))
@@ -167,10 +198,13 @@ def inks_of(page: Image.Image) -> Iterator[Ink]:
         ground = round(float(np.median(edges_of(levels))))
     # Ink is rare and far from the ground: the third moment shows on which side it is.
     side = -1 if (counts * (LEVELS - ground) ** 3).sum() < 0 else 1
-    yield ink_above(levels, counts, ground, side)
+    ink = ink_above(levels, counts, ground, side)
+    yield ink
+    yield above_uneven_ground(levels if side > 0 else 255 - levels) if ink.is_even else ink
     is_beyond = side * (LEVELS - ground) > MIN_CONTRAST
     if counts[is_beyond].any():
-        yield ink_above(levels, counts, round(quantile(counts * is_beyond, 0.5)), -side)
+        ground = round(quantile(counts * is_beyond, 0.5))
+        yield replace(ink_above(levels, counts, ground, -side), is_likely=False)
 
 
 def edges_of(levels: Grey) -> Grey:
@@ -223,35 +257,31 @@ def full_ink(counts: NDArray[Any], grain: float) -> float:
     return quantile(counts * (LEVELS > max(MIN_CONTRAST / 2, 4 * grain)), 0.9)
 
 
-def mark_in(ink: Ink, first: Ink) -> Mark:
+def mark_in(ink: Ink) -> Mark:
     """Return the digit in the ink of a page.
-
-    Args:
-        ink: on the page.
-        first: what is most likely to be the ink; in all else a digit must be broad.
 
     Raises:
         PictureError: as :func:`mark_on`.
     """
     seen = set[Likeness]()
-    left = ink
     for _ in range(ROUNDS):
-        if left.full < max(MIN_CONTRAST, MIN_SIGNAL * ink.grain):
+        parts = parts_of_digit(ink.blots)
+        others = sum(blot.area for blot in ink.blots) - sum(part.area for part in parts)
+        is_alone = ink.is_likely and bool(parts) and others < SPECK * parts[0].area
+        if is_alone or (parts and stands_out(parts[0], ink.is_likely)):
+            # What runs off the page may be a shadow, which an uneven ground does not show.
+            if ink.is_even and any(parts[0].edges):
+                raise refusal("the mark in the image runs over its edge")
+            return cut_out(ink.levels, parts, is_alone and ink.is_even)
+        if not ink.is_visible:
             break
-        inked = left.levels > max(INKED * left.full, 3 * ink.grain)
-        blots = blots_of(inked)
-        parts = parts_of_digit(blots)
-        others = sum(blot.area for blot in blots) - sum(part.area for part in parts)
-        is_alone = left is first and bool(parts) and others < SPECK * parts[0].area
-        if is_alone or (parts and stands_out(parts[0], left is first)):
-            return cut_out(left.levels, parts, is_alone and ink.is_even)
-        seen |= {blot.likeness for blot in blots}
-        left = left.without(inked)
+        seen |= {blot.likeness for blot in ink.blots}
+        ink = ink.without_blots()
     if seen:
         raise refusal(f"there is nothing but {' and '.join(sorted(seen))} in the image")
     raise refusal(
         f"nothing is drawn in the image: the strongest marks differ from the ground by "
-        f"{left.full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more, and "
+        f"{ink.full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more, and "
         f"{MIN_SIGNAL:g} times the ground's grain ({ink.grain:.0f})"
     )
 
@@ -262,9 +292,6 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
     Raises:
         PictureError: there are several marks, and none is more likely to be the digit.
     """
-    sheet = next((blot for blot in blots if is_sheet(blot)), None)
-    if sheet is not None:
-        blots = [blot for blot in blots if not sheet.surrounds(blot)]
     strokes = strokes_among(blots)
     if not strokes:
         return []
@@ -332,7 +359,7 @@ def strokes_across(blot: Blot) -> list[Blot]:
     return []
 
 
-def stands_out(part: Blot, is_first: bool) -> bool:
+def stands_out(part: Blot, is_likely: bool) -> bool:
     """Return whether a stroke among other things is more than a line.
 
     Where it is not at first sight the ink of the page, it must also lie within the page and be
@@ -340,12 +367,7 @@ def stands_out(part: Blot, is_first: bool) -> bool:
     """
     if part.thickness < HAIR * part.side:
         return False
-    return is_first or (part.thickness > BROAD * max(part.page) and not any(part.edges))
-
-
-def is_sheet(blot: Blot) -> bool:
-    """Return whether it is a large filled shape, on which the digit may lie."""
-    return blot.area > LEAST_SHEET * math.prod(blot.page) and blot.likeness is Likeness.FILLED
+    return is_likely or (part.thickness > BROAD * max(part.page) and not any(part.edges))
 
 
 def gap(one: Blot, other: Blot) -> int:
