@@ -33,6 +33,12 @@ THIN = 0.08
 """Mean thickness of ruled and squared paper, and of a stroke that is one with it, at most, as a
 share of the longer side."""
 
+TIGHT = 0.9
+"""Share of the page's sides that the digit has in a tight crop."""
+
+TOUCHING_EDGE = 0.2
+"""Share of its outline with which the digit touches the page's edges in a tight crop, at most."""
+
 AT_THE_EDGE = 0.35
 """Share of a blot's outline at the edge of the page from which on it is what lies around."""
 
@@ -198,6 +204,13 @@ class Blot:
         """Whether it covers much of the page's edge, or has much of its outline there."""
         contact = sum(self.edges)
         return contact > ALONG_THE_EDGE * sum(self.page) * 2 or contact > AT_THE_EDGE * self.outline
+
+    @property
+    def is_cut_tightly(self) -> bool:
+        """Whether it fills the page from edge to edge, and touches the edges with little of it."""
+        sides = zip(self.pixels.shape, self.page, strict=True)
+        is_full = all(side > TIGHT * length for side, length in sides)
+        return is_full and sum(self.edges) < TOUCHING_EDGE * self.outline
 
     @property
     def is_sheet(self) -> bool:

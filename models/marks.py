@@ -5,6 +5,7 @@ uneven, and those blots of it are chosen that make up the digit.
 """
 
 import contextlib
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter, ImageOps
 from scipy import ndimage
 
 from models.blots import Blot, Likeness, blots_of
@@ -43,6 +44,9 @@ EVEN_GRAIN = 5
 
 NEAR_GROUND = 40
 """Grey levels around that of the ground in which its grain is measured."""
+
+SHADOW = 0.1
+"""Share of the page from which on what lies along its edge may be a shadow."""
 
 MAJORITY = 0.65
 """Share of the page near its median below which the edge of the page shows the ground instead."""
@@ -139,6 +143,13 @@ class Ink:
     is_likely: bool = True
 
     @property
+    def is_lit_unevenly(self) -> bool:
+        """Whether its ground is uneven, or a large part of the page is a shadow at its edge."""
+        largest = self.blots[0] if self.blots else None
+        is_shaded = largest is not None and largest.area > SHADOW * self.levels.size
+        return not self.is_even or (is_shaded and largest is not None and largest.is_around)
+
+    @property
     def is_visible(self) -> bool:
         """Whether it stands out from the ground."""
         return self.full >= max(MIN_CONTRAST, MIN_SIGNAL * self.grain)
@@ -177,6 +188,9 @@ def mark_on(page: Image.Image, sheets: int = MOST_SHEETS) -> Mark:
     if sheet is not None and sheets:
         box = sheet.left + BLUR, sheet.top + BLUR, sheet.right - BLUR, sheet.bottom - BLUR
         return mark_on(page.crop(box), sheets - 1).moved(box[0], box[1])
+    if first.is_lit_unevenly:
+        inks = itertools.chain([next(inks), first], inks)
+        first = next(inks)
     try:
         return mark_in(first)
     except PictureError:
@@ -189,8 +203,8 @@ def mark_on(page: Image.Image, sheets: int = MOST_SHEETS) -> Mark:
 def inks_of(page: Image.Image) -> Iterator[Ink]:
     """Yield what differs from the ground, in the order in which it may be the digit's ink.
 
-    The first takes the ground as even if it seems to be, the second does not. The third takes for
-    the ground what differed from it: a desk can be larger than the sheet on it.
+    The first takes the ground as even, the second does not, and the third takes for the ground
+    what differed from it: a desk can be larger than the sheet on it.
     """
     counts, levels = np.array(page.histogram()), np.asarray(page)
     ground = round(quantile(counts, 0.5))
@@ -198,9 +212,8 @@ def inks_of(page: Image.Image) -> Iterator[Ink]:
         ground = round(float(np.median(edges_of(levels))))
     # Ink is rare and far from the ground: the third moment shows on which side it is.
     side = -1 if (counts * (LEVELS - ground) ** 3).sum() < 0 else 1
-    ink = ink_above(levels, counts, ground, side)
-    yield ink
-    yield above_uneven_ground(levels if side > 0 else 255 - levels) if ink.is_even else ink
+    yield ink_above(levels, counts, ground, side)
+    yield above_uneven_ground(page)
     is_beyond = side * (LEVELS - ground) > MIN_CONTRAST
     if counts[is_beyond].any():
         ground = round(quantile(counts * is_beyond, 0.5))
@@ -219,14 +232,16 @@ def ink_above(levels: Grey, counts: NDArray[Any], ground: int, side: int) -> Ink
     table = np.clip(side * away, 0, 255)
     full = full_ink(np.bincount(table, counts, 256), grain)
     is_between = (np.abs(away) > FAINT * full) & (np.abs(away) < INKED * full)
-    if full and grain < EVEN_GRAIN and counts[is_between].sum() < EVEN * counts.sum():
-        return Ink(table.astype(np.uint8)[levels], grain, full, is_even=True)
-    return above_uneven_ground(levels if side > 0 else 255 - levels)
+    is_even = full > 0 and grain < EVEN_GRAIN and counts[is_between].sum() < EVEN * counts.sum()
+    return Ink(table.astype(np.uint8)[levels], grain, full, is_even)
 
 
-def above_uneven_ground(levels: Grey) -> Ink:
-    """Return what is lighter than its surroundings and narrower than the window."""
-    window = max(3, round(WINDOW * min(levels.shape)))
+def above_uneven_ground(page: Image.Image) -> Ink:
+    """Return what stands out from its surroundings and is narrower than the window."""
+    window = max(3, round(WINDOW * min(page.size)))
+    blurred = page.filter(ImageFilter.BoxBlur(window // 3))
+    away = np.asarray(page, dtype=np.float32) - np.asarray(blurred)
+    levels = np.asarray(page if (away**3).sum() > 0 else ImageOps.invert(page))
     # Beyond the edge the ground goes on, or the darkest corner of a shadow would be ink.
     beyond = window // 2 + 1
     padded = np.pad(levels, beyond, mode="edge")
@@ -270,7 +285,7 @@ def mark_in(ink: Ink) -> Mark:
         is_alone = ink.is_likely and bool(parts) and others < SPECK * parts[0].area
         if is_alone or (parts and stands_out(parts[0], ink.is_likely)):
             # What runs off the page may be a shadow, which an uneven ground does not show.
-            if ink.is_even and any(parts[0].edges):
+            if ink.is_even and any(parts[0].edges) and not parts[0].is_cut_tightly:
                 raise refusal("the mark in the image runs over its edge")
             return cut_out(ink.levels, parts, is_alone and ink.is_even)
         if not ink.is_visible:
