@@ -39,17 +39,17 @@ TIGHT = 0.9
 TOUCHING_EDGE = 0.2
 """Share of its outline with which the digit touches the page's edges in a tight crop, at most."""
 
+ALL_AROUND = 0.75
+"""Share of the page's edge from which on a frame is no shadow."""
+
 AT_THE_EDGE = 0.35
 """Share of a blot's outline at the edge of the page from which on it is what lies around."""
 
 MOST_HOLES = 4
 """Most holes of a digit: two, and what a trembling pen leaves."""
 
-MOST_CONTACTS = 5
-"""Most places in which a digit touches the edges of a page with thin strokes."""
-
-THIN_CONTACT = 0.03
-"""Length of a contact, as a share of the page's longer side, below which a stroke is thin."""
+MOST_CONTACTS = 7
+"""Most places in which a digit touches the edges of a page."""
 
 SQUAT = 0.42
 """Thickness as a share of the longer side from which on a blot is no stroke. A disc has 0.5."""
@@ -213,14 +213,24 @@ class Blot:
         return is_full and sum(self.edges) < TOUCHING_EDGE * self.outline
 
     @property
+    def is_all_around(self) -> bool:
+        """Whether it lies along all edges of the page."""
+        return sum(self.edges) > ALL_AROUND * sum(self.page) * 2
+
+    @property
     def is_sheet(self) -> bool:
-        """Whether it is a page of its own, on a desk: a rectangle, or a large part of the page."""
+        """Whether it is an upright rectangle within the page, a page of its own on a desk."""
         page = self.page[0] * self.page[1]
-        if self.area < LEAST_SHEET * page or any(self.edges):
+        if self.area < max(LEAST_SHEET * page, 0.5 * self.pixels.size) or any(self.edges):
             return False
         filled = np.count_nonzero(self.holes != 1)
-        is_rectangle = filled > STRAIGHT * self.pixels.size and self.area > 0.6 * filled
-        return is_rectangle or self.area > LARGE_SHEET * page
+        return filled > STRAIGHT * self.pixels.size and self.area > 0.6 * filled
+
+    @property
+    def is_skew_sheet(self) -> bool:
+        """Whether it is so large a part of the page, but for its edges, that it can be no digit."""
+        is_within = sum(self.edges) < 0.05 * sum(self.page)
+        return is_within and self.area > LARGE_SHEET * self.page[0] * self.page[1]
 
     @property
     def is_line(self) -> bool:
@@ -263,8 +273,7 @@ class Blot:
         """Whether it has more holes than a digit, or touches the page's edges as lines do."""
         if self.thickness > THIN * self.side:
             return False
-        pieces, length = self.contacts
-        if pieces > MOST_CONTACTS and length < THIN_CONTACT * max(self.page):
+        if self.contacts[0] > MOST_CONTACTS:
             return True
         sizes = np.bincount(self.holes.ravel())[2:]
         return np.count_nonzero(sizes > self.thickness**2) > MOST_HOLES

@@ -4,11 +4,9 @@ What a digit may look like is in :mod:`models.blots`; here the ink is found, on 
 uneven, and those blots of it are chosen that make up the digit.
 """
 
-import contextlib
-import itertools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -143,13 +141,6 @@ class Ink:
     is_likely: bool = True
 
     @property
-    def is_lit_unevenly(self) -> bool:
-        """Whether its ground is uneven, or a large part of the page is a shadow at its edge."""
-        largest = self.blots[0] if self.blots else None
-        is_shaded = largest is not None and largest.area > SHADOW * self.levels.size
-        return not self.is_even or (is_shaded and largest is not None and largest.is_around)
-
-    @property
     def is_visible(self) -> bool:
         """Whether it stands out from the ground."""
         return self.full >= max(MIN_CONTRAST, MIN_SIGNAL * self.grain)
@@ -182,42 +173,60 @@ def mark_on(page: Image.Image, sheets: int = MOST_SHEETS) -> Mark:
     Raises:
         PictureError: there is none, or it cannot be told from what else is there.
     """
-    inks = inks_of(page)
-    first = next(inks)
-    sheet = next((blot for blot in first.blots if blot.is_sheet), None)
+    counts, levels = np.array(page.histogram()), np.asarray(page)
+    ground, side = ground_of(levels, counts)
+    even = ink_above(levels, counts, ground, side)
+    sheet = next((blot for blot in even.blots if blot.is_sheet), None)
     if sheet is not None and sheets:
         box = sheet.left + BLUR, sheet.top + BLUR, sheet.right - BLUR, sheet.bottom - BLUR
         return mark_on(page.crop(box), sheets - 1).moved(box[0], box[1])
-    if first.is_lit_unevenly:
-        inks = itertools.chain([next(inks), first], inks)
-        first = next(inks)
-    try:
-        return mark_in(first)
-    except PictureError:
-        for ink in inks:
-            with contextlib.suppress(PictureError):
-                return mark_in(ink)
-        raise
+    refused = []
+    for view in views_of(even):
+        if view is View.EVEN:
+            ink = even
+        elif view is View.UNEVEN:
+            ink = above_uneven_ground(page)
+        else:
+            ink = above_what_differs(levels, counts, ground, side)
+        try:
+            return mark_in(ink)
+        except PictureError as error:
+            refused.append(error)
+    raise refused[0]
 
 
-def inks_of(page: Image.Image) -> Iterator[Ink]:
-    """Yield what differs from the ground, in the order in which it may be the digit's ink.
+class View(Enum):
+    """What is taken for the ground: one level, what is around a stroke, or what is not that."""
 
-    The first takes the ground as even, the second does not, and the third takes for the ground
-    what differed from it: a desk can be larger than the sheet on it.
-    """
-    counts, levels = np.array(page.histogram()), np.asarray(page)
+    EVEN = 1
+    UNEVEN = 2
+    REVERSED = 3
+
+
+def views_of(even: Ink) -> tuple[View, ...]:
+    """Return what to take for the ground, the likeliest first, by what an even ground shows."""
+    if not even.is_even:
+        return View.UNEVEN, View.REVERSED
+    largest, *others = even.blots or [None]
+    if largest is not None and largest.is_skew_sheet:
+        return (View.REVERSED,)
+    if largest is None or not any(largest.edges) or largest.is_all_around:
+        return View.EVEN, View.REVERSED
+    if any(other.is_around for other in others):
+        return View.REVERSED, View.EVEN
+    # What runs off the page may be a shadow.
+    if largest.is_cut_tightly or largest.area < SHADOW * even.levels.size:
+        return View.EVEN, View.UNEVEN, View.REVERSED
+    return View.UNEVEN, View.EVEN, View.REVERSED
+
+
+def ground_of(levels: Grey, counts: NDArray[Any]) -> tuple[int, int]:
+    """Return the level of an even ground, and on which side of it ink is: 1 if it is lighter."""
     ground = round(quantile(counts, 0.5))
     if counts[abs(LEVELS - ground) < NEAR_GROUND].sum() < MAJORITY * levels.size:
         ground = round(float(np.median(edges_of(levels))))
     # Ink is rare and far from the ground: the third moment shows on which side it is.
-    side = -1 if (counts * (LEVELS - ground) ** 3).sum() < 0 else 1
-    yield ink_above(levels, counts, ground, side)
-    yield above_uneven_ground(page)
-    is_beyond = side * (LEVELS - ground) > MIN_CONTRAST
-    if counts[is_beyond].any():
-        ground = round(quantile(counts * is_beyond, 0.5))
-        yield replace(ink_above(levels, counts, ground, -side), is_likely=False)
+    return ground, -1 if (counts * (LEVELS - ground) ** 3).sum() < 0 else 1
 
 
 def edges_of(levels: Grey) -> Grey:
@@ -234,6 +243,13 @@ def ink_above(levels: Grey, counts: NDArray[Any], ground: int, side: int) -> Ink
     is_between = (np.abs(away) > FAINT * full) & (np.abs(away) < INKED * full)
     is_even = full > 0 and grain < EVEN_GRAIN and counts[is_between].sum() < EVEN * counts.sum()
     return Ink(table.astype(np.uint8)[levels], grain, full, is_even)
+
+
+def above_what_differs(levels: Grey, counts: NDArray[Any], ground: int, side: int) -> Ink:
+    """Return the ink on what differs from the ground: a desk can be larger than the sheet on it."""
+    beyond = counts * (side * (LEVELS - ground) > MIN_CONTRAST)
+    ink = ink_above(levels, counts, round(quantile(beyond, 0.5)), -side)
+    return replace(ink, is_likely=False)
 
 
 def above_uneven_ground(page: Image.Image) -> Ink:
@@ -282,12 +298,12 @@ def mark_in(ink: Ink) -> Mark:
     for _ in range(ROUNDS):
         parts = parts_of_digit(ink.blots)
         others = sum(blot.area for blot in ink.blots) - sum(part.area for part in parts)
-        is_alone = ink.is_likely and bool(parts) and others < SPECK * parts[0].area
+        is_alone = ink.is_even and ink.is_likely and bool(parts) and others < SPECK * parts[0].area
         if is_alone or (parts and stands_out(parts[0], ink.is_likely)):
             # What runs off the page may be a shadow, which an uneven ground does not show.
             if ink.is_even and any(parts[0].edges) and not parts[0].is_cut_tightly:
                 raise refusal("the mark in the image runs over its edge")
-            return cut_out(ink.levels, parts, is_alone and ink.is_even)
+            return cut_out(ink.levels, parts, is_alone)
         if not ink.is_visible:
             break
         seen |= {blot.likeness for blot in ink.blots}
