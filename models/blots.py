@@ -297,10 +297,8 @@ class Blot:
 
     @property
     def is_of_lines(self) -> bool:
-        """Whether it is a frame, ruled or squared paper, or a line across the page."""
-        if self.likeness is Likeness.LINE:
-            return self.is_across_page
-        return self.likeness in {Likeness.FRAME, Likeness.NET}
+        """Whether it is a frame, ruled or squared paper, or reaches across the page as lines do."""
+        return self.is_across_page or self.likeness in {Likeness.FRAME, Likeness.NET}
 
     def thicker_than(self, width: int) -> "list[Blot]":
         """Return what of the blot is thicker than a number of pixels, as blots.

@@ -82,7 +82,7 @@ RIVAL = 0.4
 """Area, as a share of the digit's largest part, from which on a mark further off is another."""
 
 WIDEST_LINE = 6
-"""Most pixels of the width of lines that are taken away from strokes that touch them."""
+"""Most pixels of the width of a line that is ruled."""
 
 MOST_SHEETS = 2
 """Sheets that lie on each other, on a desk."""
@@ -212,7 +212,7 @@ def views_of(even: Ink) -> tuple[View, ...]:
         return (View.REVERSED,)
     if largest is None or not any(largest.edges) or largest.is_all_around:
         return View.EVEN, View.REVERSED
-    if any(other.is_around for other in others):
+    if any(other.is_around and min(other.pixels.shape) > WIDEST_LINE for other in others):
         return View.REVERSED, View.EVEN
     # What runs off the page may be a shadow.
     if largest.is_cut_tightly or largest.area < SHADOW * even.levels.size:
@@ -361,10 +361,10 @@ def strokes_among(blots: list[Blot]) -> list[Blot]:
         ]
         if inside:
             return strokes_among(inside)
-    if strokes:
+    if strokes and strokes[0].side > LEAST_CORE * max(strokes[0].page):
         return strokes
     cores = [core for blot in blots if blot.is_of_lines for core in strokes_across(blot)]
-    return sorted(cores, key=lambda core: -core.area)
+    return sorted(cores, key=lambda core: -core.area) or strokes
 
 
 def is_across(blot: Blot) -> bool:
