@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from models.rasters import padded_with_ground
+
 Mask = NDArray[np.bool_]
 
 TOUCHING = np.ones((3, 3), dtype=int)
@@ -27,14 +29,27 @@ SLIM = 0.05
 ALONG_THE_EDGE = 0.5
 """Share of the page's edge that a blot covers from which on it is a frame, or what lies around."""
 
+THIN = 0.08
+"""Mean thickness of ruled and squared paper, and of a stroke that is one with it, at most, as a
+share of the longer side."""
+
+TIGHT = 0.9
+"""Share of the page's sides that the digit has in a tight crop."""
+
+TOUCHING_EDGE = 0.2
+"""Share of its outline with which the digit touches the page's edges in a tight crop, at most."""
+
+ALL_AROUND = 0.75
+"""Share of the page's edge from which on a frame is no shadow."""
+
+AT_THE_EDGE = 0.35
+"""Share of a blot's outline at the edge of the page from which on it is what lies around."""
+
 MOST_HOLES = 4
 """Most holes of a digit: two, and what a trembling pen leaves."""
 
-MOST_CONTACTS = 5
-"""Most places in which a digit touches the edges of a page with thin strokes."""
-
-THIN_CONTACT = 0.03
-"""Length of a contact, as a share of the page's longer side, below which a stroke is thin."""
+MOST_CONTACTS = 7
+"""Most places in which a digit touches the edges of a page."""
 
 SQUAT = 0.42
 """Thickness as a share of the longer side from which on a blot is no stroke. A disc has 0.5."""
@@ -44,6 +59,18 @@ FULL = 0.72
 
 LEAST_SHAPE = 6
 """Pixels of the longer side below which a shape cannot be told from a stroke."""
+
+STRAIGHT = 0.87
+"""Share of its rectangle that a sheet fills; ellipses fill less."""
+
+LEAST_SHEET = 0.05
+"""Share of the page from which on a rectangle is a sheet with its own ground."""
+
+LARGE_SHEET = 0.33
+"""Share of the page from which on a blot within it is a sheet, even if it lies askew."""
+
+BROADEST_ONE = 0.62
+"""Width of a 1 as a share of its height at most."""
 
 SLENDER = 0.4
 """Share of the longer side that the shorter one of a slim blot, a 1, has at most."""
@@ -115,10 +142,14 @@ class Blot:
         The outline is counted in steps from pixel to pixel, of which slanted strokes have more
         than their length: 1.27 times as many on average.
         """
-        padded = np.pad(self.pixels, 1)
-        steps = np.count_nonzero(padded[1:] ^ padded[:-1])
-        steps += np.count_nonzero(padded[:, 1:] ^ padded[:, :-1])
-        return 2 * 1.13 * self.area / steps
+        return 2 * 1.13 * self.area / self.outline
+
+    @cached_property
+    def outline(self) -> int:
+        """Sides of pixels at which it ends."""
+        padded = self.surrounded
+        down = np.count_nonzero(padded[1:] != padded[:-1])
+        return down + np.count_nonzero(padded[:, 1:] != padded[:, :-1])
 
     @property
     def edges(self) -> tuple[int, int, int, int]:
@@ -131,9 +162,15 @@ class Blot:
         )
 
     @cached_property
-    def filled(self) -> Mask:
-        """Its pixels and those that it encloses."""
-        return ndimage.binary_fill_holes(self.pixels)
+    def surrounded(self) -> Mask:
+        """Its pixels with a row and a column of ground on all sides."""
+        return padded_with_ground(self.pixels, (1, 1), (1, 1))
+
+    @cached_property
+    def holes(self) -> NDArray[np.int32]:
+        """The number of the hole for each pixel of ``surrounded``, 2 or more; 1 is the outside."""
+        labels, _ = ndimage.label(~self.surrounded)
+        return labels
 
     def surrounds(self, other: "Blot") -> bool:
         """Return whether the rectangle of ``other`` lies within this one's."""
@@ -149,19 +186,51 @@ class Blot:
         if not self.surrounds(other):
             return False
         row, column = np.argwhere(other.pixels)[0]
-        at = other.top - self.top + row, other.left - self.left + column
-        return bool(self.filled[at])
+        return bool(self.holes[other.top - self.top + row + 1, other.left - self.left + column + 1] > 1)
 
     @cached_property
     def likeness(self) -> Likeness:
         """What it looks like by itself."""
         if self.is_line:
             return Likeness.LINE
-        if sum(self.edges) > ALONG_THE_EDGE * sum(self.page) * 2 or self.is_box:
+        if self.is_around or self.is_box:
             return Likeness.FRAME
         if self.is_filled:
             return Likeness.FILLED
         return Likeness.NET if self.is_net else Likeness.STROKE
+
+    @property
+    def is_around(self) -> bool:
+        """Whether it covers much of the page's edge, or has much of its outline there."""
+        contact = sum(self.edges)
+        return contact > ALONG_THE_EDGE * sum(self.page) * 2 or contact > AT_THE_EDGE * self.outline
+
+    @property
+    def is_cut_tightly(self) -> bool:
+        """Whether it fills the page from edge to edge, and touches the edges with little of it."""
+        sides = zip(self.pixels.shape, self.page, strict=True)
+        is_full = all(side > TIGHT * length for side, length in sides)
+        return is_full and sum(self.edges) < TOUCHING_EDGE * self.outline
+
+    @property
+    def is_all_around(self) -> bool:
+        """Whether it lies along all edges of the page."""
+        return sum(self.edges) > ALL_AROUND * sum(self.page) * 2
+
+    @property
+    def is_sheet(self) -> bool:
+        """Whether it is an upright rectangle within the page, a page of its own on a desk."""
+        page = self.page[0] * self.page[1]
+        if self.area < max(LEAST_SHEET * page, 0.5 * self.pixels.size) or any(self.edges):
+            return False
+        filled = np.count_nonzero(self.holes != 1)
+        return filled > STRAIGHT * self.pixels.size and self.area > 0.6 * filled
+
+    @property
+    def is_skew_sheet(self) -> bool:
+        """Whether it is so large a part of the page, but for its edges, that it can be no digit."""
+        is_within = sum(self.edges) < 0.05 * sum(self.page)
+        return is_within and self.area > LARGE_SHEET * self.page[0] * self.page[1]
 
     @property
     def is_line(self) -> bool:
@@ -178,8 +247,10 @@ class Blot:
             return False
         if self.thickness > SQUAT * self.side:
             return True
-        is_slim = min(self.pixels.shape) < SLENDER * self.side
-        return not is_slim and self.area > FULL * self.pixels.size
+        share = self.area / self.pixels.size
+        if self.height > self.width and share < STRAIGHT:
+            return share > FULL and self.width > BROADEST_ONE * self.height
+        return share > FULL and min(self.pixels.shape) > SLENDER * self.side
 
     @property
     def is_box(self) -> bool:
@@ -200,11 +271,11 @@ class Blot:
     @property
     def is_net(self) -> bool:
         """Whether it has more holes than a digit, or touches the page's edges as lines do."""
-        pieces, length = self.contacts
-        if pieces > MOST_CONTACTS and length < THIN_CONTACT * max(self.page):
+        if self.thickness > THIN * self.side:
+            return False
+        if self.contacts[0] > MOST_CONTACTS:
             return True
-        holes, count = ndimage.label(self.filled & ~self.pixels)
-        sizes = np.bincount(holes.ravel(), minlength=count + 1)[1:]
+        sizes = np.bincount(self.holes.ravel())[2:]
         return np.count_nonzero(sizes > self.thickness**2) > MOST_HOLES
 
     @property
@@ -226,10 +297,8 @@ class Blot:
 
     @property
     def is_of_lines(self) -> bool:
-        """Whether it is a frame, ruled or squared paper, or a line across the page."""
-        if self.likeness is Likeness.LINE:
-            return self.is_across_page
-        return self.likeness in {Likeness.FRAME, Likeness.NET}
+        """Whether it is a frame, ruled or squared paper, or reaches across the page as lines do."""
+        return self.is_across_page or self.likeness in {Likeness.FRAME, Likeness.NET}
 
     def thicker_than(self, width: int) -> "list[Blot]":
         """Return what of the blot is thicker than a number of pixels, as blots.

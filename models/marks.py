@@ -4,15 +4,15 @@ What a digit may look like is in :mod:`models.blots`; here the ink is found, on 
 uneven, and those blots of it are chosen that make up the digit.
 """
 
-import contextlib
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter, ImageOps
 from scipy import ndimage
 
 from models.blots import Blot, Likeness, blots_of
@@ -42,6 +42,9 @@ EVEN_GRAIN = 5
 
 NEAR_GROUND = 40
 """Grey levels around that of the ground in which its grain is measured."""
+
+SHADOW = 0.1
+"""Share of the page from which on what lies along its edge may be a shadow."""
 
 MAJORITY = 0.65
 """Share of the page near its median below which the edge of the page shows the ground instead."""
@@ -79,10 +82,10 @@ RIVAL = 0.4
 """Area, as a share of the digit's largest part, from which on a mark further off is another."""
 
 WIDEST_LINE = 6
-"""Most pixels of the width of lines that are taken away from strokes that touch them."""
+"""Most pixels of the width of a line that is ruled."""
 
-LEAST_SHEET = 0.05
-"""Share of the page from which on a filled shape is a sheet with its own ground."""
+MOST_SHEETS = 2
+"""Sheets that lie on each other, on a desk."""
 
 HAIR = 0.015
 """Thickness, as a share of a blot's longer side, below which it is no stroke among other things."""
@@ -108,6 +111,11 @@ class Mark:
     box: tuple[int, int, int, int]
     is_plain: bool
 
+    def moved(self, left: int, top: int) -> "Mark":
+        """Return the mark on a page of which its own page is a part that begins there."""
+        box = self.box[0] + left, self.box[1] + top, self.box[2] + left, self.box[3] + top
+        return Mark(self.ink, box, is_plain=False)
+
     @property
     def side(self) -> int:
         """The longer side of what was cut out."""
@@ -123,54 +131,102 @@ class Ink:
         grain: standard deviation of the ground.
         full: level of full ink, 0 if there is none.
         is_even: whether the ground has one level.
+        is_likely: whether it is the digit's if any is; else a digit must be broad.
     """
 
     levels: Grey
     grain: float
     full: float
     is_even: bool
+    is_likely: bool = True
 
-    def without(self, inked: NDArray[np.bool_]) -> "Ink":
-        """Return the ink without what is inked, and without its blurred edges."""
-        left = np.where(ndimage.maximum_filter(inked, 5), np.uint8(0), self.levels)
-        return Ink(left, self.grain, full_ink(counts_of(left), self.grain), self.is_even)
+    @property
+    def is_visible(self) -> bool:
+        """Whether it stands out from the ground."""
+        return self.full >= max(MIN_CONTRAST, MIN_SIGNAL * self.grain)
+
+    @cached_property
+    def inked(self) -> NDArray[np.bool_]:
+        """Whether a pixel belongs to a blot ``[height, width]``."""
+        inked: NDArray[np.bool_] = self.levels > max(INKED * self.full, 3 * self.grain)
+        return inked
+
+    @cached_property
+    def blots(self) -> list[Blot]:
+        """The blots of ink, the largest first; none if it is not visible."""
+        return blots_of(self.inked) if self.is_visible else []
+
+    def without_blots(self) -> "Ink":
+        """Return what is left without the blots and their blurred edges."""
+        left = np.where(ndimage.maximum_filter(self.inked, 2 * BLUR + 1), np.uint8(0), self.levels)
+        full = full_ink(counts_of(left), self.grain)
+        return Ink(left, self.grain, full, self.is_even, is_likely=False)
 
 
-def mark_on(page: Image.Image) -> Mark:
+def mark_on(page: Image.Image, sheets: int = MOST_SHEETS) -> Mark:
     """Return the digit on a page.
 
     Args:
         page: of mode ``L``, dark on light or light on dark.
+        sheets: that may lie on each other, a page of its own each.
 
     Raises:
         PictureError: there is none, or it cannot be told from what else is there.
     """
-    inks = inks_of(page)
-    first = next(inks)
-    try:
-        return mark_in(first, first)
-    except PictureError:
-        for ink in inks:
-            with contextlib.suppress(PictureError):
-                return mark_in(ink, first)
-        raise
-
-
-def inks_of(page: Image.Image) -> Iterator[Ink]:
-    """Yield what differs from the ground; then, as if that were the ground, what differs from it.
-
-    A desk can be larger than the sheet on it, and a digit than the paper that a tight crop leaves.
-    """
     counts, levels = np.array(page.histogram()), np.asarray(page)
+    ground, side = ground_of(levels, counts)
+    even = ink_above(levels, counts, ground, side)
+    sheet = next((blot for blot in even.blots if blot.is_sheet), None)
+    if sheet is not None and sheets:
+        box = sheet.left + BLUR, sheet.top + BLUR, sheet.right - BLUR, sheet.bottom - BLUR
+        return mark_on(page.crop(box), sheets - 1).moved(box[0], box[1])
+    refused = []
+    for view in views_of(even):
+        if view is View.EVEN:
+            ink = even
+        elif view is View.UNEVEN:
+            ink = above_uneven_ground(page)
+        else:
+            ink = above_what_differs(levels, counts, ground, side)
+        try:
+            return mark_in(ink)
+        except PictureError as error:
+            refused.append(error)
+    raise refused[0]
+
+
+class View(Enum):
+    """What is taken for the ground: one level, what is around a stroke, or what is not that."""
+
+    EVEN = 1
+    UNEVEN = 2
+    REVERSED = 3
+
+
+def views_of(even: Ink) -> tuple[View, ...]:
+    """Return what to take for the ground, the likeliest first, by what an even ground shows."""
+    if not even.is_even:
+        return View.UNEVEN, View.REVERSED
+    largest, *others = even.blots or [None]
+    if largest is not None and largest.is_skew_sheet:
+        return (View.REVERSED,)
+    if largest is None or not any(largest.edges) or largest.is_all_around:
+        return View.EVEN, View.REVERSED
+    if any(other.is_around and min(other.pixels.shape) > WIDEST_LINE for other in others):
+        return View.REVERSED, View.EVEN
+    # What runs off the page may be a shadow.
+    if largest.is_cut_tightly or largest.area < SHADOW * even.levels.size:
+        return View.EVEN, View.UNEVEN, View.REVERSED
+    return View.UNEVEN, View.EVEN, View.REVERSED
+
+
+def ground_of(levels: Grey, counts: NDArray[Any]) -> tuple[int, int]:
+    """Return the level of an even ground, and on which side of it ink is: 1 if it is lighter."""
     ground = round(quantile(counts, 0.5))
     if counts[abs(LEVELS - ground) < NEAR_GROUND].sum() < MAJORITY * levels.size:
         ground = round(float(np.median(edges_of(levels))))
     # Ink is rare and far from the ground: the third moment shows on which side it is.
-    side = -1 if (counts * (LEVELS - ground) ** 3).sum() < 0 else 1
-    yield ink_above(levels, counts, ground, side)
-    is_beyond = side * (LEVELS - ground) > MIN_CONTRAST
-    if counts[is_beyond].any():
-        yield ink_above(levels, counts, round(quantile(counts * is_beyond, 0.5)), -side)
+    return ground, -1 if (counts * (LEVELS - ground) ** 3).sum() < 0 else 1
 
 
 def edges_of(levels: Grey) -> Grey:
@@ -185,14 +241,23 @@ def ink_above(levels: Grey, counts: NDArray[Any], ground: int, side: int) -> Ink
     table = np.clip(side * away, 0, 255)
     full = full_ink(np.bincount(table, counts, 256), grain)
     is_between = (np.abs(away) > FAINT * full) & (np.abs(away) < INKED * full)
-    if full and grain < EVEN_GRAIN and counts[is_between].sum() < EVEN * counts.sum():
-        return Ink(table.astype(np.uint8)[levels], grain, full, is_even=True)
-    return above_uneven_ground(levels if side > 0 else 255 - levels)
+    is_even = full > 0 and grain < EVEN_GRAIN and counts[is_between].sum() < EVEN * counts.sum()
+    return Ink(table.astype(np.uint8)[levels], grain, full, is_even)
 
 
-def above_uneven_ground(levels: Grey) -> Ink:
-    """Return what is lighter than its surroundings and narrower than the window."""
-    window = max(3, round(WINDOW * min(levels.shape)))
+def above_what_differs(levels: Grey, counts: NDArray[Any], ground: int, side: int) -> Ink:
+    """Return the ink on what differs from the ground: a desk can be larger than the sheet on it."""
+    beyond = counts * (side * (LEVELS - ground) > MIN_CONTRAST)
+    ink = ink_above(levels, counts, round(quantile(beyond, 0.5)), -side)
+    return replace(ink, is_likely=False)
+
+
+def above_uneven_ground(page: Image.Image) -> Ink:
+    """Return what stands out from its surroundings and is narrower than the window."""
+    window = max(3, round(WINDOW * min(page.size)))
+    blurred = page.filter(ImageFilter.BoxBlur(window // 3))
+    away = np.asarray(page, dtype=np.float32) - np.asarray(blurred)
+    levels = np.asarray(page if (away**3).sum() > 0 else ImageOps.invert(page))
     # Beyond the edge the ground goes on, or the darkest corner of a shadow would be ink.
     beyond = window // 2 + 1
     padded = np.pad(levels, beyond, mode="edge")
@@ -223,35 +288,31 @@ def full_ink(counts: NDArray[Any], grain: float) -> float:
     return quantile(counts * (max(MIN_CONTRAST / 2, 4 * grain) < LEVELS), 0.9)
 
 
-def mark_in(ink: Ink, first: Ink) -> Mark:
+def mark_in(ink: Ink) -> Mark:
     """Return the digit in the ink of a page.
-
-    Args:
-        ink: on the page.
-        first: what is most likely to be the ink; in all else a digit must be broad.
 
     Raises:
         PictureError: as :func:`mark_on`.
     """
     seen = set[Likeness]()
-    left = ink
     for _ in range(ROUNDS):
-        if left.full < max(MIN_CONTRAST, MIN_SIGNAL * ink.grain):
+        parts = parts_of_digit(ink.blots)
+        others = sum(blot.area for blot in ink.blots) - sum(part.area for part in parts)
+        is_alone = ink.is_even and ink.is_likely and bool(parts) and others < SPECK * parts[0].area
+        if is_alone or (parts and stands_out(parts[0], ink.is_likely)):
+            # What runs off the page may be a shadow, which an uneven ground does not show.
+            if ink.is_even and any(parts[0].edges) and not parts[0].is_cut_tightly:
+                raise refusal("the mark in the image runs over its edge")
+            return cut_out(ink.levels, parts, is_alone)
+        if not ink.is_visible:
             break
-        inked = left.levels > max(INKED * left.full, 3 * ink.grain)
-        blots = blots_of(inked)
-        parts = parts_of_digit(blots)
-        others = sum(blot.area for blot in blots) - sum(part.area for part in parts)
-        is_alone = left is first and bool(parts) and others < SPECK * parts[0].area
-        if is_alone or (parts and stands_out(parts[0], left is first)):
-            return cut_out(left.levels, parts, is_alone and ink.is_even)
-        seen |= {blot.likeness for blot in blots}
-        left = left.without(inked)
+        seen |= {blot.likeness for blot in ink.blots}
+        ink = ink.without_blots()
     if seen:
         raise refusal(f"there is nothing but {' and '.join(sorted(seen))} in the image")
     raise refusal(
         f"nothing is drawn in the image: the strongest marks differ from the ground by "
-        f"{left.full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more, and "
+        f"{ink.full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more, and "
         f"{MIN_SIGNAL:g} times the ground's grain ({ink.grain:.0f})"
     )
 
@@ -262,9 +323,6 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
     Raises:
         PictureError: there are several marks, and none is more likely to be the digit.
     """
-    sheet = next((blot for blot in blots if is_sheet(blot)), None)
-    if sheet is not None:
-        blots = [blot for blot in blots if not sheet.surrounds(blot)]
     strokes = strokes_among(blots)
     if not strokes:
         return []
@@ -303,10 +361,10 @@ def strokes_among(blots: list[Blot]) -> list[Blot]:
         ]
         if inside:
             return strokes_among(inside)
-    if strokes:
+    if strokes and strokes[0].side > LEAST_CORE * max(strokes[0].page):
         return strokes
     cores = [core for blot in blots if blot.is_of_lines for core in strokes_across(blot)]
-    return sorted(cores, key=lambda core: -core.area)
+    return sorted(cores, key=lambda core: -core.area) or strokes
 
 
 def is_across(blot: Blot) -> bool:
@@ -332,7 +390,7 @@ def strokes_across(blot: Blot) -> list[Blot]:
     return []
 
 
-def stands_out(part: Blot, is_first: bool) -> bool:
+def stands_out(part: Blot, is_likely: bool) -> bool:
     """Return whether a stroke among other things is more than a line.
 
     Where it is not at first sight the ink of the page, it must also lie within the page and be
@@ -340,12 +398,7 @@ def stands_out(part: Blot, is_first: bool) -> bool:
     """
     if part.thickness < HAIR * part.side:
         return False
-    return is_first or (part.thickness > BROAD * max(part.page) and not any(part.edges))
-
-
-def is_sheet(blot: Blot) -> bool:
-    """Return whether it is a large filled shape, on which the digit may lie."""
-    return blot.area > LEAST_SHEET * math.prod(blot.page) and blot.likeness is Likeness.FILLED
+    return is_likely or (part.thickness > BROAD * max(part.page) and not any(part.edges))
 
 
 def gap(one: Blot, other: Blot) -> int:

@@ -126,12 +126,12 @@ def opaque(picture: Image.Image) -> Image.Image:
     """Return what is opaque: a sheet on a transparent ground, or the opacity of ink on it."""
     opacity = picture.getchannel("A")
     if opacity.getextrema() == (255, 255):
-        return picture.convert("RGB")
+        return picture.convert("L")
     box = opacity.point(IS_SOLID).getbbox()
     if box is None:
         return opacity
     solid = opacity.point(IS_SOLID).crop(box)
-    grey = picture.convert("RGB").convert("L")
+    grey = picture.convert("L")
     counts = np.array(grey.crop(box).histogram(solid))
     is_of_one_level = np.ptp(np.flatnonzero(counts)) < ONE_LEVEL
     if is_of_one_level or counts.sum() < OPAQUE_SHARE * solid.width * solid.height:

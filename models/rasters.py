@@ -5,7 +5,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-AnyLevel = TypeVar("AnyLevel", np.float32, np.uint8)
+AnyLevel = TypeVar("AnyLevel", np.float32, np.uint8, np.bool_)
 
 
 def padded_with_ground(
