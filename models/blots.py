@@ -186,7 +186,9 @@ class Blot:
         if not self.surrounds(other):
             return False
         row, column = np.argwhere(other.pixels)[0]
-        return bool(self.holes[other.top - self.top + row + 1, other.left - self.left + column + 1] > 1)
+        return bool(
+            self.holes[other.top - self.top + row + 1, other.left - self.left + column + 1] > 1
+        )
 
     @cached_property
     def likeness(self) -> Likeness:

@@ -1,11 +1,11 @@
 /** The networks that are served, and which of them each ballot is for. */
 
-const READS_PICTURES = "mnist_digit-1";
+const READS_PICTURES = "mnist_digit-";
 const READS_STROKES = "mnist_strokes-1";
 /** The service's default for the chance of another mode than N votes have. */
 const DELTA = 0.001;
 
-export const readsPictures = (card) => card.input.preprocessing === READS_PICTURES;
+export const readsPictures = (card) => card.input.preprocessing.startsWith(READS_PICTURES);
 
 /** Return the sigma that a network was trained at; of one for each layer, the largest. */
 export function sigmaOfTraining(card) {
