@@ -66,6 +66,9 @@ STRAIGHT = 0.87
 LEAST_SHEET = 0.05
 """Share of the page from which on a rectangle is a sheet with its own ground."""
 
+NARROW = 0.25
+"""Share of the longer side below which a rectangle is no sheet; it may be a 1 of a broad pen."""
+
 LARGE_SHEET = 0.33
 """Share of the page from which on a blot within it is a sheet, even if it lies askew."""
 
@@ -108,12 +111,12 @@ class Blot:
     @property
     def height(self) -> int:
         """Rows of its rectangle."""
-        return self.pixels.shape[0]
+        return int(self.pixels.shape[0])
 
     @property
     def width(self) -> int:
         """Columns of its rectangle."""
-        return self.pixels.shape[1]
+        return int(self.pixels.shape[1])
 
     @property
     def bottom(self) -> int:
@@ -128,7 +131,7 @@ class Blot:
     @property
     def side(self) -> int:
         """The longer side of its rectangle."""
-        return max(self.pixels.shape)
+        return int(max(self.pixels.shape))
 
     @cached_property
     def area(self) -> int:
@@ -149,16 +152,16 @@ class Blot:
         """Sides of pixels at which it ends."""
         padded = self.surrounded
         down = np.count_nonzero(padded[1:] != padded[:-1])
-        return down + np.count_nonzero(padded[:, 1:] != padded[:, :-1])
+        return int(down + np.count_nonzero(padded[:, 1:] != padded[:, :-1]))
 
     @property
     def edges(self) -> tuple[int, int, int, int]:
         """Pixels at the upper, lower, left and right edge of the page."""
         return (
-            np.count_nonzero(self.pixels[0]) if self.top == 0 else 0,
-            np.count_nonzero(self.pixels[-1]) if self.bottom == self.page[0] else 0,
-            np.count_nonzero(self.pixels[:, 0]) if self.left == 0 else 0,
-            np.count_nonzero(self.pixels[:, -1]) if self.right == self.page[1] else 0,
+            int(np.count_nonzero(self.pixels[0])) if self.top == 0 else 0,
+            int(np.count_nonzero(self.pixels[-1])) if self.bottom == self.page[0] else 0,
+            int(np.count_nonzero(self.pixels[:, 0])) if self.left == 0 else 0,
+            int(np.count_nonzero(self.pixels[:, -1])) if self.right == self.page[1] else 0,
         )
 
     @cached_property
@@ -167,9 +170,9 @@ class Blot:
         return padded_with_ground(self.pixels, (1, 1), (1, 1))
 
     @cached_property
-    def holes(self) -> NDArray[np.int32]:
+    def holes(self) -> NDArray[np.signedinteger]:
         """The number of the hole for each pixel of ``surrounded``, 2 or more; 1 is the outside."""
-        labels, _ = ndimage.label(~self.surrounded)
+        labels: NDArray[np.signedinteger] = ndimage.label(~self.surrounded)[0]
         return labels
 
     def surrounds(self, other: "Blot") -> bool:
@@ -225,8 +228,10 @@ class Blot:
         page = self.page[0] * self.page[1]
         if self.area < max(LEAST_SHEET * page, 0.5 * self.pixels.size) or any(self.edges):
             return False
+        if min(self.pixels.shape) < NARROW * self.side:
+            return False
         filled = np.count_nonzero(self.holes != 1)
-        return filled > STRAIGHT * self.pixels.size and self.area > 0.6 * filled
+        return bool(filled > STRAIGHT * self.pixels.size and self.area > 0.6 * filled)
 
     @property
     def is_skew_sheet(self) -> bool:
@@ -268,7 +273,7 @@ class Blot:
             self.pixels[:, :wall].any(axis=1),
             self.pixels[:, -wall:].any(axis=1),
         )
-        return sum(np.count_nonzero(side) > 0.85 * side.size for side in walls) >= 3
+        return bool(sum(np.count_nonzero(side) > 0.85 * side.size for side in walls) >= 3)
 
     @property
     def is_net(self) -> bool:
@@ -278,14 +283,14 @@ class Blot:
         if self.contacts[0] > MOST_CONTACTS:
             return True
         sizes = np.bincount(self.holes.ravel())[2:]
-        return np.count_nonzero(sizes > self.thickness**2) > MOST_HOLES
+        return bool(np.count_nonzero(sizes > self.thickness**2) > MOST_HOLES)
 
     @property
     def contacts(self) -> tuple[int, float]:
         """How often it touches the edges of the page, and in how many pixels on average."""
         sides = self.pixels[0], self.pixels[-1], self.pixels[:, 0], self.pixels[:, -1]
         pieces = sum(
-            np.count_nonzero(np.diff(side.astype(np.int8), prepend=0) == 1)
+            int(np.count_nonzero(np.diff(side.astype(np.int8), prepend=0) == 1))
             for side, touches in zip(sides, self.edges, strict=True)
             if touches
         )

@@ -4,7 +4,6 @@ What a digit may look like is in :mod:`models.blots`; here the ink is found, on 
 uneven, and those blots of it are chosen that make up the digit.
 """
 
-import math
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
@@ -119,7 +118,7 @@ class Mark:
     @property
     def side(self) -> int:
         """The longer side of what was cut out."""
-        return max(self.ink.shape)
+        return int(max(self.ink.shape))
 
 
 @dataclass(frozen=True)
@@ -207,7 +206,7 @@ def views_of(even: Ink) -> tuple[View, ...]:
     """Return what to take for the ground, the likeliest first, by what an even ground shows."""
     if not even.is_even:
         return View.UNEVEN, View.REVERSED
-    largest, *others = even.blots or [None]
+    largest, *others = even.blots or (None,)
     if largest is not None and largest.is_skew_sheet:
         return (View.REVERSED,)
     if largest is None or not any(largest.edges) or largest.is_all_around:

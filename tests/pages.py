@@ -6,6 +6,8 @@ only measured. All sizes, places, levels and tilts are drawn from the generator.
 
 import os
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +117,16 @@ def drawn_on(levels: Levels, draw: Callable[[ImageDraw.ImageDraw], object]) -> L
     return np.asarray(picture, dtype=np.float64)
 
 
+def with_hole(paper: Levels, centre: tuple[float, float], radius: float, level: int) -> Levels:
+    x, y = centre
+    place = (x - radius, y - radius, x + radius, y + radius)
+    return drawn_on(paper, lambda pen: pen.ellipse(place, fill=level))
+
+
+def box_at(place: tuple[int, int, int, int], pen: ImageDraw.ImageDraw) -> None:
+    pen.rectangle(place, outline=60, width=2)
+
+
 def ruled(
     paper: Levels, chance: Chance, level: float, both_ways: bool, tilt: float = 0.0
 ) -> Levels:
@@ -176,9 +188,9 @@ def plain(chance: Chance, mark: Mark) -> bytes:
 
 def frame_at_the_edge(chance: Chance, mark: Mark) -> bytes:
     paper = written(sheet(chance), chance, mark, dark(chance))
-    width = int(chance.integers(1, 8))
-    return png(drawn_on(paper, lambda pen: pen.rectangle(
-        (0, 0, paper.shape[1] - 1, paper.shape[0] - 1), outline=int(dark(chance)), width=width)))  # fmt: skip
+    width, edge = int(chance.integers(1, 8)), (0, 0, paper.shape[1] - 1, paper.shape[0] - 1)
+    outline = int(dark(chance))
+    return png(drawn_on(paper, lambda pen: pen.rectangle(edge, outline=outline, width=width)))
 
 
 def boxed(chance: Chance, mark: Mark, inset: tuple[float, float] = (0.05, 0.2)) -> Levels:
@@ -214,7 +226,7 @@ def box_drawn_by_hand(chance: Chance, mark: Mark) -> bytes:
     )
     corners = [(0.12, 0.12), (0.88, 0.12), (0.88, 0.88), (0.12, 0.88), (0.12, 0.12)]
     path = []
-    for (x0, y0), (x1, y1) in zip(corners, corners[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(corners):
         bend = chance.uniform(-0.025, 0.025, 2)
         for t in np.linspace(0, 1, 12):
             sway = 4 * t * (1 - t)
@@ -335,8 +347,7 @@ def punched_holes(chance: Chance, mark: Mark) -> bytes:
     paper[:, left:] = written(paper[:, left:], chance, mark, dark(chance))
     radius, level = chance.uniform(0.025, 0.05) * height, int(chance.uniform(0, 90))
     for y in (0.25 * height, 0.75 * height):
-        paper = drawn_on(paper, lambda pen, y=y: pen.ellipse(
-            (left / 2 - radius, y - radius, left / 2 + radius, y + radius), fill=level))  # fmt: skip
+        paper = with_hole(paper, (left / 2, y), radius, level)
     return png(paper)
 
 
@@ -347,8 +358,7 @@ def spiral_holes(chance: Chance, mark: Mark) -> bytes:
     paper[top:] = written(paper[top:], chance, mark, dark(chance))
     radius, step = chance.uniform(3, 6), int(chance.integers(18, 30))
     for x in range(step // 2, width, step):
-        paper = drawn_on(paper, lambda pen, x=x: pen.ellipse(
-            (x - radius, top / 2 - radius, x + radius, top / 2 + radius), fill=40))  # fmt: skip
+        paper = with_hole(paper, (x, top / 2), radius, 40)
     return png(paper)
 
 
@@ -517,8 +527,8 @@ def form_with_a_row_of_boxes(chance: Chance, mark: Mark) -> bytes:
     paper = np.full((3 * cell, 6 * cell), 255.0)
     for column in range(5):
         left = cell // 2 + column * cell
-        paper = drawn_on(paper, lambda pen, left=left: pen.rectangle(
-            (left, cell, left + cell, 2 * cell), outline=60, width=2))  # fmt: skip
+        place = (left, cell, left + cell, 2 * cell)
+        paper = drawn_on(paper, partial(box_at, place))
     left = cell // 2 + cell * int(chance.integers(5))
     inside = paper[cell + 4 : 2 * cell - 4, left + 4 : left + cell - 4]
     paper[cell + 4 : 2 * cell - 4, left + 4 : left + cell - 4] = written(

@@ -10,7 +10,7 @@ import pytest
 from models.errors import LimitError
 from service.jobs.folder import JobFolder
 from service.jobs.ledger import JobLedger
-from service.jobs.store import JobStore
+from service.jobs.store import JobStore, NewJob
 from service.wire.attack import JobState, PartialResults
 from tests.service.jobs.support import SURROGATE, body_of, serving_jobs, some_samples, submitted
 from tests.service.support import CHECKPOINT, error_in
@@ -212,9 +212,10 @@ async def test_two_who_found_room_for_one_job_do_not_both_get_it(tmp_path: Path)
     store = JobStore(JobFolder(tmp_path).database)
     order = store.find(taken).order
     store.check_room(2)
-    assert store.add("0" * 16, order, 1, 2, "digest", None) == "0" * 16
+    jobs = [NewJob(digit * 16, "address 127.0.0.1", order, 1, "digest", None) for digit in "01"]
+    assert store.add(jobs[0], 2) == "0" * 16
     with pytest.raises(LimitError, match="allowed, 2"):
-        store.add("1" * 16, order, 1, 2, "digest", None)
+        store.add(jobs[1], 2)
 
 
 async def test_eta_is_the_work_left_at_the_pace_since_the_worker_began(
