@@ -396,7 +396,10 @@ def ink_on_transparency(chance: Chance, mark: Mark) -> bytes:
 def on_transparency(paper: Image.Image, opacity: Image.Image, chance: Chance) -> bytes:
     """Return a card on a transparent ground whose hidden colour is black or white."""
     hidden = int(chance.choice([BLACK, WHITE]))
-    size = paper.width + 2 * int(chance.integers(5, 80)), paper.height + int(chance.integers(10, 99))
+    size = (
+        paper.width + 2 * int(chance.integers(5, 80)),
+        paper.height + int(chance.integers(10, 99)),
+    )
     whole = Image.new("RGBA", size, (hidden, hidden, hidden, 0))
     card = paper.convert("RGBA")
     card.putalpha(opacity)

@@ -8,7 +8,7 @@ import { cards, curl, Refusal, stream, useKey } from "./service.js";
 
 /** Milliseconds after the last stroke before the votes are asked for. */
 const PAUSE_MS = 700;
-const READS_PICTURES = "mnist_digit-1";
+const READS_PICTURES = "mnist_digit-";
 const READS_STROKES = "mnist_strokes-1";
 
 const at = (id) => document.getElementById(id);
@@ -238,7 +238,7 @@ async function list() {
   try {
     const { cards: found, standard } = await cards();
     known = found;
-    const readsPictures = found.filter((card) => card.input.preprocessing === READS_PICTURES);
+    const readsPictures = found.filter((card) => card.input.preprocessing.startsWith(READS_PICTURES));
     const names = readsPictures.map(({ name }) => name);
     at("checkpoint").replaceChildren(...names.map((name) => new Option(name, name)));
     if (names.includes(standard)) at("checkpoint").value = standard;
