@@ -3,17 +3,13 @@
 A blot is a set of pixels that touch at an edge or a corner.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from models.rasters import padded_with_ground
-
-Mask = NDArray[np.bool_]
+from models.shapes import Mask, Shape
 
 TOUCHING = np.ones((3, 3), dtype=int)
 
@@ -92,106 +88,8 @@ class Likeness(StrEnum):
     FILLED = "filled shapes"
 
 
-@dataclass(frozen=True, eq=False)
-class Blot:
-    """One blot.
-
-    Attributes:
-        pixels: the blot within its rectangle ``[height, width]``.
-        top: row of the page in which its rectangle begins.
-        left: column of the page in which its rectangle begins.
-        page: height and width of the page.
-    """
-
-    pixels: Mask
-    top: int
-    left: int
-    page: tuple[int, int]
-
-    @property
-    def height(self) -> int:
-        """Rows of its rectangle."""
-        return int(self.pixels.shape[0])
-
-    @property
-    def width(self) -> int:
-        """Columns of its rectangle."""
-        return int(self.pixels.shape[1])
-
-    @property
-    def bottom(self) -> int:
-        """The row after its last."""
-        return self.top + self.height
-
-    @property
-    def right(self) -> int:
-        """The column after its last."""
-        return self.left + self.width
-
-    @property
-    def side(self) -> int:
-        """The longer side of its rectangle."""
-        return int(max(self.pixels.shape))
-
-    @cached_property
-    def area(self) -> int:
-        """Pixels of ink."""
-        return int(np.count_nonzero(self.pixels))
-
-    @cached_property
-    def thickness(self) -> float:
-        """Mean width of the strokes in pixels: twice the area over the outline.
-
-        The outline is counted in steps from pixel to pixel, of which slanted strokes have more
-        than their length: 1.27 times as many on average.
-        """
-        return 2 * 1.13 * self.area / self.outline
-
-    @cached_property
-    def outline(self) -> int:
-        """Sides of pixels at which it ends."""
-        padded = self.surrounded
-        down = np.count_nonzero(padded[1:] != padded[:-1])
-        return int(down + np.count_nonzero(padded[:, 1:] != padded[:, :-1]))
-
-    @property
-    def edges(self) -> tuple[int, int, int, int]:
-        """Pixels at the upper, lower, left and right edge of the page."""
-        return (
-            int(np.count_nonzero(self.pixels[0])) if self.top == 0 else 0,
-            int(np.count_nonzero(self.pixels[-1])) if self.bottom == self.page[0] else 0,
-            int(np.count_nonzero(self.pixels[:, 0])) if self.left == 0 else 0,
-            int(np.count_nonzero(self.pixels[:, -1])) if self.right == self.page[1] else 0,
-        )
-
-    @cached_property
-    def surrounded(self) -> Mask:
-        """Its pixels with a row and a column of ground on all sides."""
-        return padded_with_ground(self.pixels, (1, 1), (1, 1))
-
-    @cached_property
-    def holes(self) -> NDArray[np.signedinteger]:
-        """The number of the hole for each pixel of ``surrounded``, 2 or more; 1 is the outside."""
-        labels: NDArray[np.signedinteger] = ndimage.label(~self.surrounded)[0]
-        return labels
-
-    def surrounds(self, other: "Blot") -> bool:
-        """Return whether the rectangle of ``other`` lies within this one's."""
-        return (
-            self.top < other.top
-            and other.bottom < self.bottom
-            and self.left < other.left
-            and other.right < self.right
-        )
-
-    def encloses(self, other: "Blot") -> bool:
-        """Return whether ``other`` lies in a hole of this blot."""
-        if not self.surrounds(other):
-            return False
-        row, column = np.argwhere(other.pixels)[0]
-        return bool(
-            self.holes[other.top - self.top + row + 1, other.left - self.left + column + 1] > 1
-        )
+class Blot(Shape):
+    """A blot, and what it looks like."""
 
     @cached_property
     def likeness(self) -> Likeness:
@@ -257,7 +155,7 @@ class Blot:
         share = self.area / self.pixels.size
         if self.height > self.width and share < STRAIGHT:
             return share > FULL and self.width > BROADEST_ONE * self.height
-        return share > FULL and min(self.pixels.shape) > SLENDER * self.side
+        return share > FULL and min(self.height, self.width) > SLENDER * self.side
 
     @property
     def is_box(self) -> bool:
@@ -273,7 +171,7 @@ class Blot:
             self.pixels[:, :wall].any(axis=1),
             self.pixels[:, -wall:].any(axis=1),
         )
-        return bool(sum(np.count_nonzero(side) > 0.85 * side.size for side in walls) >= 3)
+        return sum(bool(side.mean() > 0.85) for side in walls) >= 3
 
     @property
     def is_net(self) -> bool:
@@ -284,23 +182,6 @@ class Blot:
             return True
         sizes = np.bincount(self.holes.ravel())[2:]
         return bool(np.count_nonzero(sizes > self.thickness**2) > MOST_HOLES)
-
-    @property
-    def contacts(self) -> tuple[int, float]:
-        """How often it touches the edges of the page, and in how many pixels on average."""
-        sides = self.pixels[0], self.pixels[-1], self.pixels[:, 0], self.pixels[:, -1]
-        pieces = sum(
-            int(np.count_nonzero(np.diff(side.astype(np.int8), prepend=0) == 1))
-            for side, touches in zip(sides, self.edges, strict=True)
-            if touches
-        )
-        return pieces, sum(self.edges) / max(pieces, 1)
-
-    @property
-    def is_across_page(self) -> bool:
-        """Whether it reaches from one edge of the page to the opposite one."""
-        upper, lower, left, right = self.edges
-        return bool((upper and lower) or (left and right))
 
     @property
     def is_of_lines(self) -> bool:

@@ -1,56 +1,36 @@
 """The mark on a page: a digit told from frames, rulings, desks, shadows, holes and dirt.
 
-What a digit may look like is in :mod:`models.blots`; here the ink is found, on grounds that may be
-uneven, and those blots of it are chosen that make up the digit.
+The ink is found by :mod:`models.inks`, and what a blot of it looks like is in :mod:`models.blots`;
+here those blots are chosen that make up the digit.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter, ImageOps
-from scipy import ndimage
+from PIL import Image
 
-from models.blots import Blot, Likeness, blots_of
+from models.blots import Blot, Likeness
 from models.errors import PictureError
+from models.inks import (
+    BLUR,
+    FAINT,
+    MIN_CONTRAST,
+    MIN_SIGNAL,
+    Grey,
+    Ink,
+    above_even_ground,
+    above_uneven_ground,
+    above_what_differs,
+    quantile,
+)
 from models.rasters import dilated
 
-Grey = NDArray[np.uint8]
 Levels = NDArray[np.float32]
-
-MIN_CONTRAST = 16
-"""Least difference between ink and ground, of 255 grey levels."""
-
-MIN_SIGNAL = 6.0
-"""Least contrast in standard deviations of the ground's grain."""
-
-FAINT = 0.1
-"""Share of full ink below which a pixel is ground: ringing of JPEG, paper."""
-
-INKED = 0.4
-"""Share of full ink from which on a pixel belongs to a blot: rulings are mostly fainter."""
-
-EVEN = 0.1
-"""Share of the page between ``FAINT`` and ``INKED`` above which the ground is uneven."""
-
-EVEN_GRAIN = 5
-"""Standard deviation of the grain above which the ground may be uneven."""
-
-NEAR_GROUND = 40
-"""Grey levels around that of the ground in which its grain is measured."""
 
 SHADOW = 0.1
 """Share of the page from which on what lies along its edge may be a shadow."""
-
-MAJORITY = 0.65
-"""Share of the page near its median below which the edge of the page shows the ground instead."""
-
-WINDOW = 0.4
-"""Side of the square that finds an uneven ground, as a share of the page's shorter side: it fits
-between strokes, not into them."""
 
 ROUNDS = 3
 """Times that ink is looked for; what is no digit is taken away after each."""
@@ -71,11 +51,6 @@ SAME_PEN = 0.4
 """Thickness, as a share of the digit's largest part's, up to which a blot is of another pen."""
 
 MOST_PARTS = 6
-
-BLUR = 2
-"""Pixels around a blot that its blurred edge takes."""
-
-LEVELS = np.arange(256)
 
 RIVAL = 0.4
 """Area, as a share of the digit's largest part, from which on a mark further off is another."""
@@ -118,48 +93,7 @@ class Mark:
     @property
     def side(self) -> int:
         """The longer side of what was cut out."""
-        return int(max(self.ink.shape))
-
-
-@dataclass(frozen=True)
-class Ink:
-    """How much each pixel differs from the ground, on one side of it.
-
-    Attributes:
-        levels: the difference ``[height, width]``, 0 to 255.
-        grain: standard deviation of the ground.
-        full: level of full ink, 0 if there is none.
-        is_even: whether the ground has one level.
-        is_likely: whether it is the digit's if any is; else a digit must be broad.
-    """
-
-    levels: Grey
-    grain: float
-    full: float
-    is_even: bool
-    is_likely: bool = True
-
-    @property
-    def is_visible(self) -> bool:
-        """Whether it stands out from the ground."""
-        return self.full >= max(MIN_CONTRAST, MIN_SIGNAL * self.grain)
-
-    @cached_property
-    def inked(self) -> NDArray[np.bool_]:
-        """Whether a pixel belongs to a blot ``[height, width]``."""
-        inked: NDArray[np.bool_] = self.levels > max(INKED * self.full, 3 * self.grain)
-        return inked
-
-    @cached_property
-    def blots(self) -> list[Blot]:
-        """The blots of ink, the largest first; none if it is not visible."""
-        return blots_of(self.inked) if self.is_visible else []
-
-    def without_blots(self) -> "Ink":
-        """Return what is left without the blots and their blurred edges."""
-        left = np.where(ndimage.maximum_filter(self.inked, 2 * BLUR + 1), np.uint8(0), self.levels)
-        full = full_ink(counts_of(left), self.grain)
-        return Ink(left, self.grain, full, self.is_even, is_likely=False)
+        return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
 
 
 def mark_on(page: Image.Image, sheets: int = MOST_SHEETS) -> Mark:
@@ -172,23 +106,15 @@ def mark_on(page: Image.Image, sheets: int = MOST_SHEETS) -> Mark:
     Raises:
         PictureError: there is none, or it cannot be told from what else is there.
     """
-    counts, levels = np.array(page.histogram()), np.asarray(page)
-    ground, side = ground_of(levels, counts)
-    even = ink_above(levels, counts, ground, side)
+    even = above_even_ground(page)
     sheet = next((blot for blot in even.blots if blot.is_sheet), None)
     if sheet is not None and sheets:
         box = sheet.left + BLUR, sheet.top + BLUR, sheet.right - BLUR, sheet.bottom - BLUR
         return mark_on(page.crop(box), sheets - 1).moved(box[0], box[1])
     refused = []
     for view in views_of(even):
-        if view is View.EVEN:
-            ink = even
-        elif view is View.UNEVEN:
-            ink = above_uneven_ground(page)
-        else:
-            ink = above_what_differs(levels, counts, ground, side)
         try:
-            return mark_in(ink)
+            return mark_in(even if view is View.EVEN else INK_ABOVE[view](page))
         except PictureError as error:
             refused.append(error)
     raise refused[0]
@@ -202,89 +128,28 @@ class View(Enum):
     REVERSED = 3
 
 
+INK_ABOVE = {View.UNEVEN: above_uneven_ground, View.REVERSED: above_what_differs}
+
+
 def views_of(even: Ink) -> tuple[View, ...]:
     """Return what to take for the ground, the likeliest first, by what an even ground shows."""
     if not even.is_even:
         return View.UNEVEN, View.REVERSED
-    largest, *others = even.blots or (None,)
-    if largest is not None and largest.is_skew_sheet:
+    if even.blots and even.blots[0].is_skew_sheet:
         return (View.REVERSED,)
-    if largest is None or not any(largest.edges) or largest.is_all_around:
-        return View.EVEN, View.REVERSED
+    if even.blots and any(even.blots[0].edges) and not even.blots[0].is_all_around:
+        return views_with_a_shadow(even)
+    return View.EVEN, View.REVERSED
+
+
+def views_with_a_shadow(even: Ink) -> tuple[View, ...]:
+    """Return the same where the largest blot runs off the page: it may be a shadow."""
+    largest, *others = even.blots
     if any(other.is_around and min(other.pixels.shape) > WIDEST_LINE for other in others):
         return View.REVERSED, View.EVEN
-    # What runs off the page may be a shadow.
     if largest.is_cut_tightly or largest.area < SHADOW * even.levels.size:
         return View.EVEN, View.UNEVEN, View.REVERSED
     return View.UNEVEN, View.EVEN, View.REVERSED
-
-
-def ground_of(levels: Grey, counts: NDArray[Any]) -> tuple[int, int]:
-    """Return the level of an even ground, and on which side of it ink is: 1 if it is lighter."""
-    ground = round(quantile(counts, 0.5))
-    if counts[abs(LEVELS - ground) < NEAR_GROUND].sum() < MAJORITY * levels.size:
-        ground = round(float(np.median(edges_of(levels))))
-    # Ink is rare and far from the ground: the third moment shows on which side it is.
-    return ground, -1 if (counts * (LEVELS - ground) ** 3).sum() < 0 else 1
-
-
-def edges_of(levels: Grey) -> Grey:
-    """Return the outermost pixels of a page."""
-    return np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
-
-
-def ink_above(levels: Grey, counts: NDArray[Any], ground: int, side: int) -> Ink:
-    """Return what differs from a level of the ground on one side of it."""
-    away = LEVELS - ground
-    grain = 1.4826 * quantile(np.bincount(np.abs(away), counts)[:NEAR_GROUND], 0.5)
-    table = np.clip(side * away, 0, 255)
-    full = full_ink(np.bincount(table, counts, 256), grain)
-    is_between = (np.abs(away) > FAINT * full) & (np.abs(away) < INKED * full)
-    is_even = full > 0 and grain < EVEN_GRAIN and counts[is_between].sum() < EVEN * counts.sum()
-    return Ink(table.astype(np.uint8)[levels], grain, full, is_even)
-
-
-def above_what_differs(levels: Grey, counts: NDArray[Any], ground: int, side: int) -> Ink:
-    """Return the ink on what differs from the ground: a desk can be larger than the sheet on it."""
-    beyond = counts * (side * (LEVELS - ground) > MIN_CONTRAST)
-    ink = ink_above(levels, counts, round(quantile(beyond, 0.5)), -side)
-    return replace(ink, is_likely=False)
-
-
-def above_uneven_ground(page: Image.Image) -> Ink:
-    """Return what stands out from its surroundings and is narrower than the window."""
-    window = max(3, round(WINDOW * min(page.size)))
-    blurred = page.filter(ImageFilter.BoxBlur(window // 3))
-    away = np.asarray(page, dtype=np.float32) - np.asarray(blurred)
-    levels = np.asarray(page if (away**3).sum() > 0 else ImageOps.invert(page))
-    # Beyond the edge the ground goes on, or the darkest corner of a shadow would be ink.
-    beyond = window // 2 + 1
-    padded = np.pad(levels, beyond, mode="edge")
-    ground = ndimage.maximum_filter(ndimage.minimum_filter(padded, window), window)
-    above = levels.astype(np.int16) - ground[beyond:-beyond, beyond:-beyond]
-    above -= np.int16(np.median(above))
-    grain = 1.4826 * float(np.median(np.abs(above)))
-    ink = np.clip(above, 0, 255).astype(np.uint8)
-    return Ink(ink, grain, full_ink(counts_of(ink), grain), is_even=False)
-
-
-def counts_of(levels: Grey) -> NDArray[Any]:
-    """Return the pixels of each level ``[256]``."""
-    return np.array(Image.fromarray(levels).histogram())
-
-
-def quantile(counts: NDArray[Any], share: float) -> float:
-    """Return the level up to which a share of the counted pixels lies."""
-    total = counts.cumsum()
-    return float(total.searchsorted(share * total[-1]))
-
-
-def full_ink(counts: NDArray[Any], grain: float) -> float:
-    """Return the level of full ink, from the pixels of each difference from the ground ``[256]``.
-
-    That is the level above which a tenth of the pixels lies that are no grain.
-    """
-    return quantile(counts * (max(MIN_CONTRAST / 2, 4 * grain) < LEVELS), 0.9)
 
 
 def mark_in(ink: Ink) -> Mark:
@@ -353,12 +218,8 @@ def strokes_among(blots: list[Blot]) -> list[Blot]:
         if blot.likeness is Likeness.STROKE and not is_across(blot):
             strokes.append(blot)
     for stroke in strokes:
-        inside = [
-            blot
-            for blot in blots
-            if blot.height > ENCLOSED * stroke.height and stroke.encloses(blot)
-        ]
-        if inside:
+        tall = [blot for blot in blots if blot.height > ENCLOSED * stroke.height]
+        if inside := [blot for blot in tall if stroke.encloses(blot)]:
             return strokes_among(inside)
     if strokes and strokes[0].side > LEAST_CORE * max(strokes[0].page):
         return strokes

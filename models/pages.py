@@ -46,6 +46,13 @@ ONE_LEVEL = 16
 """Difference of grey levels up to which all that is opaque is ink of one colour."""
 
 
+LEAST_SCALE = 3.5
+"""Pixels per pixel of the field below which ink is enlarged before its strokes are widened."""
+
+IS_SOLID = [255 * (level > 250) for level in range(256)]
+"""Whether a pixel of each opacity is opaque."""
+
+
 def digit_on_page(picture: Image.Image) -> NDArray[np.float32]:
     """Turn the picture of a page with one digit into a picture as in MNIST.
 
@@ -141,9 +148,6 @@ def opaque(picture: Image.Image) -> Image.Image:
     return paper.crop(box)
 
 
-IS_SOLID = [255 * (level > 250) for level in range(256)]
-
-
 def most_varied_band(picture: Image.Image) -> Image.Image:
     """Return the band of a coloured picture whose levels differ most."""
     bands = picture.split()
@@ -171,7 +175,3 @@ def with_broad_strokes(ink: Levels) -> Levels:
     narrow = dilated(canvas, steps - 1) if steps > 1 else canvas
     wide += np.float32(steps - lacking) * (narrow - wide)
     return crop(wide / np.float32(255))
-
-
-LEAST_SCALE = 3
-"""Pixels per pixel of the field below which ink is enlarged before its strokes are widened."""
