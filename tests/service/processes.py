@@ -110,8 +110,10 @@ def server_running(
         text=True,
         start_new_session=True,
     ) as process:
+        server = Server(process, workers)
         try:
-            yield Server(process, workers)
+            yield server
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+            server.log.to_the_end()  # its reader must be done before its pipe is closed
