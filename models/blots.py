@@ -71,7 +71,7 @@ BROADEST_ONE = 0.62
 SLENDER = 0.4
 """Share of the longer side that the shorter one of a slim blot, a 1, has at most."""
 
-WALL = 0.06
+WALL = 0.1
 """Share of a rectangle's sides that the outline of a box drawn by hand strays from them."""
 
 

@@ -46,7 +46,7 @@ ONE_LEVEL = 16
 """Difference of grey levels up to which all that is opaque is ink of one colour."""
 
 
-LEAST_SCALE = 3
+LEAST_SCALE = 3.5
 """Pixels per pixel of the field below which ink is enlarged before its strokes are widened."""
 
 IS_SOLID = [255 * (level > 250) for level in range(256)]
