@@ -23,6 +23,7 @@ from models.inks import (
     above_even_ground,
     above_uneven_ground,
     above_what_differs,
+    on_other_side_of_ground,
     quantile,
 )
 from models.rasters import dilated
@@ -121,14 +122,26 @@ def mark_on(page: Image.Image, sheets: int = MOST_SHEETS) -> Mark:
 
 
 class View(Enum):
-    """What is taken for the ground: one level, what is around a stroke, or what is not that."""
+    """What is taken for the ink, by its ground.
+
+    Attributes:
+        EVEN: what differs from one level, on one side of it.
+        OTHER_SIDE: what differs from it on the other side.
+        UNEVEN: what differs from what is around it.
+        REVERSED: what differs from what the first view takes for ink.
+    """
 
     EVEN = 1
-    UNEVEN = 2
-    REVERSED = 3
+    OTHER_SIDE = 2
+    UNEVEN = 3
+    REVERSED = 4
 
 
-INK_ABOVE = {View.UNEVEN: above_uneven_ground, View.REVERSED: above_what_differs}
+INK_ABOVE = {
+    View.OTHER_SIDE: on_other_side_of_ground,
+    View.UNEVEN: above_uneven_ground,
+    View.REVERSED: above_what_differs,
+}
 
 
 def views_of(even: Ink) -> tuple[View, ...]:
@@ -139,7 +152,7 @@ def views_of(even: Ink) -> tuple[View, ...]:
         return (View.REVERSED,)
     if even.blots and any(even.blots[0].edges) and not even.blots[0].is_all_around:
         return views_with_a_shadow(even)
-    return View.EVEN, View.REVERSED
+    return View.EVEN, View.OTHER_SIDE, View.REVERSED
 
 
 def views_with_a_shadow(even: Ink) -> tuple[View, ...]:

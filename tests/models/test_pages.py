@@ -71,7 +71,7 @@ def test_what_is_around_a_digit_changes_it_little(page: Image.Image) -> None:
 
 @pytest.mark.parametrize("level", [200, 120, 0])
 def test_a_blank_squared_page_is_refused_with_what_was_seen(level: int) -> None:
-    with pytest.raises(PictureError, match="lines|squared paper|frame") as refused:
+    with pytest.raises(PictureError, match=r"lines|squared paper|frame") as refused:
         digit_on_page(squared(level))
     assert refused.value.field == "image"
 
