@@ -95,7 +95,7 @@ def above_even_ground(page: Image.Image) -> Ink:
 
 
 def on_other_side_of_ground(page: Image.Image) -> Ink:
-    """Return what differs on the other side: a frame may be lighter than a sheet, its ink darker."""
+    """Return what differs on the other side: a frame may be lighter, and the ink darker."""
     counts, levels = np.array(page.histogram()), np.asarray(page)
     ground, side = ground_of(levels, counts)
     return replace(ink_above(levels, counts, ground, -side), is_likely=False)

@@ -45,8 +45,8 @@ ENCLOSED = 0.15
 NEAR = 0.3
 """Longest gap between parts of a digit, as a share of the largest part's longer side."""
 
-LEAST_SIDE = 3
-"""Least pixels of the longer side of a digit's largest part."""
+INNER = 0.1
+"""Share of the largest stroke's area from which on one within the page is preferred."""
 
 SAME_PEN = 0.4
 """Thickness, as a share of the digit's largest part's, up to which a blot is of another pen."""
@@ -58,6 +58,9 @@ RIVAL = 0.4
 
 WIDEST_LINE = 6
 """Most pixels of the width of a line that is ruled."""
+
+MOST_LINED = 3
+"""Frames and rulings of which strokes are cut out, the largest first."""
 
 MOST_SHEETS = 2
 """Sheets that lie on each other, on a desk."""
@@ -122,14 +125,7 @@ def mark_on(page: Image.Image, sheets: int = MOST_SHEETS) -> Mark:
 
 
 class View(Enum):
-    """What is taken for the ink, by its ground.
-
-    Attributes:
-        EVEN: what differs from one level, on one side of it.
-        OTHER_SIDE: what differs from it on the other side.
-        UNEVEN: what differs from what is around it.
-        REVERSED: what differs from what the first view takes for ink.
-    """
+    """What ink may differ from: one level, to either side; what is around it; other ink."""
 
     EVEN = 1
     OTHER_SIDE = 2
@@ -188,7 +184,7 @@ def mark_in(ink: Ink) -> Mark:
     if seen:
         raise refusal(f"there is nothing but {' and '.join(sorted(seen))} in the image")
     raise refusal(
-        f"nothing is drawn in the image: the strongest marks differ from the ground by "
+        "nothing is drawn in the image: the strongest marks differ from the ground by "
         f"{ink.full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more, and "
         f"{MIN_SIGNAL:g} times the ground's grain ({ink.grain:.0f})"
     )
@@ -204,20 +200,17 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
     if not strokes:
         return []
     inner = [stroke for stroke in strokes if not any(stroke.edges)]
-    if inner and inner[0].area > RIVAL / 4 * strokes[0].area:
+    if inner and inner[0].area > INNER * strokes[0].area:
         strokes = inner
     main = strokes[0]
-    if main.side < LEAST_SIDE:
-        return []
     near = [
         stroke
         for stroke in strokes
         if gap(main, stroke) <= NEAR * main.side and stroke.thickness > SAME_PEN * main.thickness
     ]
-    apart = [stroke for stroke in strokes if stroke not in near]
     if len(near) > MOST_PARTS:
         raise refusal(f"the image shows a pattern of {len(near)} marks or more, not one digit")
-    if any(stroke.area > RIVAL * main.area for stroke in apart):
+    if any(stroke.area > RIVAL * main.area for stroke in strokes if stroke not in near):
         raise refusal("the image shows several marks apart from each other, not one digit")
     return near
 
@@ -236,7 +229,8 @@ def strokes_among(blots: list[Blot]) -> list[Blot]:
             return strokes_among(inside)
     if strokes and strokes[0].side > LEAST_CORE * max(strokes[0].page):
         return strokes
-    cores = [core for blot in blots if blot.is_of_lines for core in strokes_across(blot)]
+    lined = [blot for blot in blots if blot.is_of_lines][:MOST_LINED]
+    cores = [core for blot in lined for core in strokes_across(blot)]
     return sorted(cores, key=lambda core: -core.area) or strokes
 
 

@@ -188,8 +188,9 @@ def placed(ink: Levels) -> Levels:
         overlaps(length, position - CENTRE * scale, scale)
         for length, position in zip(ink.shape, centre_of_mass(ink), strict=True)
     )
-    field: Levels = rows @ ink @ columns.T
-    return field / field.max()
+    field: Levels = (rows @ ink @ columns.T).astype(np.float32, copy=False)
+    field /= field.max()
+    return field
 
 
 def overlaps(length: int, start: float, scale: float) -> Levels:
@@ -204,4 +205,5 @@ def overlaps(length: int, start: float, scale: float) -> Levels:
     edges = (start + scale * np.arange(FIELD_SIDE + 1))[:, np.newaxis]
     pixels = np.arange(length)
     inside = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
-    return np.maximum(inside, 0).astype(np.float32)
+    shares: Levels = np.maximum(inside, 0).astype(np.float32)
+    return shares

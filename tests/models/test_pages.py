@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from models.blots import MOST_BLOTS
 from models.digits import mnist_digit
 from models.errors import PictureError
+from models.inks import above_even_ground
 from models.pages import digit_on_page
 from models.pictures import preprocess
 from tests.drawing import SAME_DIGIT, difference, draw_digit, png_bytes
@@ -94,7 +96,7 @@ def test_a_digit_is_the_same_on_pages_of_nearly_all_kinds() -> None:
 
 
 def test_what_is_read_on_a_plain_page_is_what_the_version_before_read() -> None:
-    for side, stroke in ((28, 3), (60, 6), (280, 3), (280, 24), (1000, 60)):
+    for side, stroke in ((28, 3), (60, 6), (280, 8), (280, 24), (1000, 60)):
         for digit in range(10):
             drawn = draw_digit(digit, side, stroke)
             assert difference(digit_on_page(drawn), mnist_digit(drawn)) < SAME_DIGIT
@@ -130,6 +132,23 @@ def test_a_refusal_never_names_an_impossible_level(seed: int) -> None:
         digit_on_page(Image.fromarray(noise))
     numbers = [int(word) for word in str(refused.value).split() if word.isdigit()]
     assert all(number <= 255 for number in numbers)
+
+
+def nested() -> Image.Image:
+    """Return frames within frames, the most that fit."""
+    page = Image.new("L", (384, 384), 255)
+    pen = ImageDraw.Draw(page)
+    for inset in range(0, 190, 4):
+        pen.rectangle((inset, inset, 383 - inset, 383 - inset), outline=0, width=2)
+    return page
+
+
+def test_of_a_page_full_of_shapes_a_bounded_number_is_looked_at() -> None:
+    dots = np.kron(np.ones((96, 96)), np.array([[1, 0], [0, 0]])) * 255
+    for page in (nested(), Image.fromarray(dots.astype(np.uint8))):
+        assert len(above_even_ground(page).blots) <= MOST_BLOTS
+        with pytest.raises(PictureError, match="nothing but"):
+            digit_on_page(page)
 
 
 def test_a_card_that_names_the_version_before_gets_it() -> None:
