@@ -1,7 +1,6 @@
 """The mark on a page: a digit told from frames, rulings, desks, shadows, holes and dirt.
 
-The ink is found by :mod:`models.inks`, and what a blot of it looks like is in :mod:`models.blots`;
-here those blots are chosen that make up the digit.
+Ink is found by :mod:`models.inks` and told apart by :mod:`models.blots`; here blots are chosen.
 """
 
 from dataclasses import dataclass
@@ -44,6 +43,9 @@ ENCLOSED = 0.15
 
 NEAR = 0.3
 """Longest gap between parts of a digit, as a share of the largest part's longer side."""
+
+LEAST_SIDE = 3
+"""Least pixels of the longer side of a stroke."""
 
 INNER = 0.1
 """Share of the largest stroke's area from which on one within the page is preferred."""
@@ -175,18 +177,21 @@ def mark_in(ink: Ink) -> Mark:
         if is_alone or (parts and stands_out(parts[0], ink.is_likely)):
             # What runs off the page may be a shadow, which an uneven ground does not show.
             if ink.is_even and any(parts[0].edges) and not parts[0].is_cut_tightly:
-                raise refusal("the mark in the image runs over its edge")
+                raise PictureError("the mark in the image runs over its edge", "image")
             return cut_out(ink.levels, parts, is_alone)
         if not ink.is_visible:
             break
         seen |= {blot.likeness for blot in ink.blots}
         ink = ink.without_blots()
     if seen:
-        raise refusal(f"there is nothing but {' and '.join(sorted(seen))} in the image")
-    raise refusal(
+        raise PictureError(
+            f"there is nothing but {' and '.join(sorted(seen))} in the image", "image"
+        )
+    raise PictureError(
         "nothing is drawn in the image: the strongest marks differ from the ground by "
         f"{ink.full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more, and "
-        f"{MIN_SIGNAL:g} times the ground's grain ({ink.grain:.0f})"
+        f"{MIN_SIGNAL:g} times the ground's grain ({ink.grain:.0f})",
+        "image",
     )
 
 
@@ -196,7 +201,7 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
     Raises:
         PictureError: there are several marks, and none is more likely to be the digit.
     """
-    strokes = strokes_among(blots)
+    strokes = [stroke for stroke in strokes_among(blots) if stroke.side >= LEAST_SIDE]
     if not strokes:
         return []
     inner = [stroke for stroke in strokes if not any(stroke.edges)]
@@ -209,9 +214,9 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
         if gap(main, stroke) <= NEAR * main.side and stroke.thickness > SAME_PEN * main.thickness
     ]
     if len(near) > MOST_PARTS:
-        raise refusal(f"the image shows a pattern of {len(near)} marks or more, not one digit")
+        raise PictureError(f"the image shows {len(near)} marks or more, not one digit", "image")
     if any(stroke.area > RIVAL * main.area for stroke in strokes if stroke not in near):
-        raise refusal("the image shows several marks apart from each other, not one digit")
+        raise PictureError("the image shows several marks apart from each other", "image")
     return near
 
 
@@ -293,8 +298,3 @@ def cut_out(levels: Grey, parts: list[Blot], is_plain: bool) -> Mark:
     if not is_plain:
         ink *= dilated(chosen, BLUR)
     return Mark(ink, (left, top, right, bottom), is_plain)
-
-
-def refusal(message: str) -> PictureError:
-    """Return the error that blames the field ``image``."""
-    return PictureError(message, field="image")

@@ -21,7 +21,7 @@ from models.digits import (
     stroke_width,
 )
 from models.errors import PictureError
-from models.marks import Levels, Mark, mark_on, refusal
+from models.marks import Levels, Mark, mark_on
 from models.rasters import dilated, padded_with_ground
 
 FAR_SIDE = 112
@@ -113,7 +113,7 @@ def legible(mark: Mark) -> Mark:
         PictureError: it is not.
     """
     if mark.side < LEGIBLE_SIDE:
-        raise refusal(f"the only mark in the image is a speck of {mark.side} pixels")
+        raise PictureError(f"the only mark in the image is {mark.side} pixels large", "image")
     return mark
 
 
