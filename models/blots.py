@@ -29,7 +29,7 @@ THIN = 0.08
 """Mean thickness of ruled and squared paper, and of a stroke that is one with it, at most, as a
 share of the longer side."""
 
-TIGHT = 0.9
+TIGHT = 0.83
 """Share of the page's sides that the digit has in a tight crop."""
 
 TOUCHING_EDGE = 0.2
@@ -68,13 +68,16 @@ NARROW = 0.25
 LARGE_SHEET = 0.33
 """Share of the page from which on a blot within it is a sheet, even if it lies askew."""
 
+LARGEST_DIGIT = 0.5
+"""Share of the page that a digit covers at most, in a tight crop."""
+
 BROADEST_ONE = 0.62
 """Width of a 1 as a share of its height at most."""
 
 SLENDER = 0.4
 """Share of the longer side that the shorter one of a slim blot, a 1, has at most."""
 
-WALL = 0.06
+WALL = 0.1
 """Share of a rectangle's sides that the outline of a box drawn by hand strays from them."""
 
 
@@ -111,9 +114,13 @@ class Blot(Shape):
     @property
     def is_cut_tightly(self) -> bool:
         """Whether it fills the page from edge to edge, and touches the edges with little of it."""
+        return self.fills_page and sum(self.edges) < TOUCHING_EDGE * self.outline
+
+    @property
+    def fills_page(self) -> bool:
+        """Whether its rectangle is nearly the whole page."""
         sides = zip(self.pixels.shape, self.page, strict=True)
-        is_full = all(side > TIGHT * length for side, length in sides)
-        return is_full and sum(self.edges) < TOUCHING_EDGE * self.outline
+        return all(side > TIGHT * length for side, length in sides)
 
     @property
     def is_all_around(self) -> bool:
@@ -135,7 +142,8 @@ class Blot(Shape):
     def is_skew_sheet(self) -> bool:
         """Whether it is so large a part of the page, but for its edges, that it can be no digit."""
         is_within = sum(self.edges) < 0.05 * sum(self.page)
-        return is_within and self.area > LARGE_SHEET * self.page[0] * self.page[1]
+        share = LARGEST_DIGIT if self.fills_page else LARGE_SHEET
+        return is_within and self.area > share * self.page[0] * self.page[1]
 
     @property
     def is_line(self) -> bool:

@@ -94,6 +94,13 @@ def above_even_ground(page: Image.Image) -> Ink:
     return ink_above(levels, counts, *ground_of(levels, counts))
 
 
+def on_other_side_of_ground(page: Image.Image) -> Ink:
+    """Return what differs on the other side: a frame may be lighter, and the ink darker."""
+    counts, levels = np.array(page.histogram()), np.asarray(page)
+    ground, side = ground_of(levels, counts)
+    return replace(ink_above(levels, counts, ground, -side), is_likely=False)
+
+
 def above_what_differs(page: Image.Image) -> Ink:
     """Return the ink on what differs from the ground: a desk can be larger than the sheet on it."""
     counts, levels = np.array(page.histogram()), np.asarray(page)

@@ -1,7 +1,6 @@
 """The mark on a page: a digit told from frames, rulings, desks, shadows, holes and dirt.
 
-The ink is found by :mod:`models.inks`, and what a blot of it looks like is in :mod:`models.blots`;
-here those blots are chosen that make up the digit.
+Ink is found by :mod:`models.inks` and told apart by :mod:`models.blots`; here blots are chosen.
 """
 
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from models.inks import (
     above_even_ground,
     above_uneven_ground,
     above_what_differs,
+    on_other_side_of_ground,
     quantile,
 )
 from models.rasters import dilated
@@ -45,7 +45,10 @@ NEAR = 0.3
 """Longest gap between parts of a digit, as a share of the largest part's longer side."""
 
 LEAST_SIDE = 3
-"""Least pixels of the longer side of a digit's largest part."""
+"""Least pixels of the longer side of a stroke."""
+
+INNER = 0.1
+"""Share of the largest stroke's area from which on one within the page is preferred."""
 
 SAME_PEN = 0.4
 """Thickness, as a share of the digit's largest part's, up to which a blot is of another pen."""
@@ -57,6 +60,9 @@ RIVAL = 0.4
 
 WIDEST_LINE = 6
 """Most pixels of the width of a line that is ruled."""
+
+MOST_LINED = 3
+"""Frames and rulings of which strokes are cut out, the largest first."""
 
 MOST_SHEETS = 2
 """Sheets that lie on each other, on a desk."""
@@ -121,14 +127,19 @@ def mark_on(page: Image.Image, sheets: int = MOST_SHEETS) -> Mark:
 
 
 class View(Enum):
-    """What is taken for the ground: one level, what is around a stroke, or what is not that."""
+    """What ink may differ from: one level, to either side; what is around it; other ink."""
 
     EVEN = 1
-    UNEVEN = 2
-    REVERSED = 3
+    OTHER_SIDE = 2
+    UNEVEN = 3
+    REVERSED = 4
 
 
-INK_ABOVE = {View.UNEVEN: above_uneven_ground, View.REVERSED: above_what_differs}
+INK_ABOVE = {
+    View.OTHER_SIDE: on_other_side_of_ground,
+    View.UNEVEN: above_uneven_ground,
+    View.REVERSED: above_what_differs,
+}
 
 
 def views_of(even: Ink) -> tuple[View, ...]:
@@ -139,7 +150,7 @@ def views_of(even: Ink) -> tuple[View, ...]:
         return (View.REVERSED,)
     if even.blots and any(even.blots[0].edges) and not even.blots[0].is_all_around:
         return views_with_a_shadow(even)
-    return View.EVEN, View.REVERSED
+    return View.EVEN, View.OTHER_SIDE, View.REVERSED
 
 
 def views_with_a_shadow(even: Ink) -> tuple[View, ...]:
@@ -166,18 +177,21 @@ def mark_in(ink: Ink) -> Mark:
         if is_alone or (parts and stands_out(parts[0], ink.is_likely)):
             # What runs off the page may be a shadow, which an uneven ground does not show.
             if ink.is_even and any(parts[0].edges) and not parts[0].is_cut_tightly:
-                raise refusal("the mark in the image runs over its edge")
+                raise PictureError("the mark in the image runs over its edge", "image")
             return cut_out(ink.levels, parts, is_alone)
         if not ink.is_visible:
             break
         seen |= {blot.likeness for blot in ink.blots}
         ink = ink.without_blots()
     if seen:
-        raise refusal(f"there is nothing but {' and '.join(sorted(seen))} in the image")
-    raise refusal(
-        f"nothing is drawn in the image: the strongest marks differ from the ground by "
+        raise PictureError(
+            f"there is nothing but {' and '.join(sorted(seen))} in the image", "image"
+        )
+    raise PictureError(
+        "nothing is drawn in the image: the strongest marks differ from the ground by "
         f"{ink.full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more, and "
-        f"{MIN_SIGNAL:g} times the ground's grain ({ink.grain:.0f})"
+        f"{MIN_SIGNAL:g} times the ground's grain ({ink.grain:.0f})",
+        "image",
     )
 
 
@@ -187,25 +201,22 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
     Raises:
         PictureError: there are several marks, and none is more likely to be the digit.
     """
-    strokes = strokes_among(blots)
+    strokes = [stroke for stroke in strokes_among(blots) if stroke.side >= LEAST_SIDE]
     if not strokes:
         return []
     inner = [stroke for stroke in strokes if not any(stroke.edges)]
-    if inner and inner[0].area > RIVAL / 4 * strokes[0].area:
+    if inner and inner[0].area > INNER * strokes[0].area:
         strokes = inner
     main = strokes[0]
-    if main.side < LEAST_SIDE:
-        return []
     near = [
         stroke
         for stroke in strokes
         if gap(main, stroke) <= NEAR * main.side and stroke.thickness > SAME_PEN * main.thickness
     ]
-    apart = [stroke for stroke in strokes if stroke not in near]
     if len(near) > MOST_PARTS:
-        raise refusal(f"the image shows a pattern of {len(near)} marks or more, not one digit")
-    if any(stroke.area > RIVAL * main.area for stroke in apart):
-        raise refusal("the image shows several marks apart from each other, not one digit")
+        raise PictureError(f"the image shows {len(near)} marks or more, not one digit", "image")
+    if any(stroke.area > RIVAL * main.area for stroke in strokes if stroke not in near):
+        raise PictureError("the image shows several marks apart from each other", "image")
     return near
 
 
@@ -223,7 +234,8 @@ def strokes_among(blots: list[Blot]) -> list[Blot]:
             return strokes_among(inside)
     if strokes and strokes[0].side > LEAST_CORE * max(strokes[0].page):
         return strokes
-    cores = [core for blot in blots if blot.is_of_lines for core in strokes_across(blot)]
+    lined = [blot for blot in blots if blot.is_of_lines][:MOST_LINED]
+    cores = [core for blot in lined for core in strokes_across(blot)]
     return sorted(cores, key=lambda core: -core.area) or strokes
 
 
@@ -286,8 +298,3 @@ def cut_out(levels: Grey, parts: list[Blot], is_plain: bool) -> Mark:
     if not is_plain:
         ink *= dilated(chosen, BLUR)
     return Mark(ink, (left, top, right, bottom), is_plain)
-
-
-def refusal(message: str) -> PictureError:
-    """Return the error that blames the field ``image``."""
-    return PictureError(message, field="image")

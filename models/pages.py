@@ -12,15 +12,16 @@ from PIL import Image
 
 from models.digits import (
     BOX_SIDE,
+    CENTRE,
     FIELD_SIDE,
     MIN_STROKE,
     as_in_mnist,
+    centre_of_mass,
     crop,
-    place,
     stroke_width,
 )
 from models.errors import PictureError
-from models.marks import Levels, Mark, mark_on, refusal
+from models.marks import Levels, Mark, mark_on
 from models.rasters import dilated, padded_with_ground
 
 FAR_SIDE = 112
@@ -46,7 +47,7 @@ ONE_LEVEL = 16
 """Difference of grey levels up to which all that is opaque is ink of one colour."""
 
 
-LEAST_SCALE = 3.5
+LEAST_SCALE = 4
 """Pixels per pixel of the field below which ink is enlarged before its strokes are widened."""
 
 IS_SOLID = [255 * (level > 250) for level in range(256)]
@@ -81,7 +82,7 @@ def digit_on_page(picture: Image.Image) -> NDArray[np.float32]:
         if picture.mode == "L":
             raise
         mark = closest_mark(most_varied_band(picture))
-    return place(with_broad_strokes(mark.ink))[np.newaxis]
+    return placed(with_broad_strokes(mark.ink))[np.newaxis]
 
 
 def closest_mark(grey: Image.Image) -> Mark:
@@ -112,7 +113,7 @@ def legible(mark: Mark) -> Mark:
         PictureError: it is not.
     """
     if mark.side < LEGIBLE_SIDE:
-        raise refusal(f"the only mark in the image is a speck of {mark.side} pixels")
+        raise PictureError(f"the only mark in the image is {mark.side} pixels large", "image")
     return mark
 
 
@@ -175,3 +176,34 @@ def with_broad_strokes(ink: Levels) -> Levels:
     narrow = dilated(canvas, steps - 1) if steps > 1 else canvas
     wide += np.float32(steps - lacking) * (narrow - wide)
     return crop(wide / np.float32(255))
+
+
+def placed(ink: Levels) -> Levels:
+    """Shrink ``ink`` to the box and put its centre of mass at the field's, none of it outside.
+
+    As :func:`models.digits.place`, but each pixel is the mean of exactly what lies in it.
+    """
+    scale = max(ink.shape) / BOX_SIDE
+    rows, columns = (
+        overlaps(length, position - CENTRE * scale, scale)
+        for length, position in zip(ink.shape, centre_of_mass(ink), strict=True)
+    )
+    field: Levels = (rows @ ink @ columns.T).astype(np.float32, copy=False)
+    field /= field.max()
+    return field
+
+
+def overlaps(length: int, start: float, scale: float) -> Levels:
+    """Return how much of each pixel lies in each pixel of the field ``[FIELD_SIDE, length]``.
+
+    Args:
+        length: of the ink in pixels.
+        start: of the field, unless ink would be outside.
+        scale: pixels per pixel of the field.
+    """
+    start = min(max(start, length - FIELD_SIDE * scale), 0)
+    edges = (start + scale * np.arange(FIELD_SIDE + 1))[:, np.newaxis]
+    pixels = np.arange(length)
+    inside = np.minimum(edges[1:], pixels + 1) - np.maximum(edges[:-1], pixels)
+    shares: Levels = np.maximum(inside, 0).astype(np.float32)
+    return shares

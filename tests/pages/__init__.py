@@ -16,13 +16,13 @@ SEEN: tuple[Kind, ...] = (
     scenes.soft_shadow, scenes.hard_shadow, scenes.vignette, scenes.photo_under_a_lamp,
     scenes.screenshot, scenes.dark_screenshot_of_a_phone, scenes.ink_on_transparency,
     scenes.white_card_on_transparency, scenes.round_card_with_a_shadow_on_transparency,
-    scenes.turned_scan_with_black_corners, scenes.chalk_on_a_framed_board,
+    scenes.turned_scan_with_black_corners, fresh.instant_photo, scenes.chalk_on_a_framed_board,
     pens.plain, pens.tight_crop, pens.light_tight_crop, pens.tiny_digit,
     pens.tiny_digit_in_a_frame, pens.strong_jpeg, pens.inverted, pens.coloured_pen,
     pens.pen_as_light_as_the_paper, pens.felt_pen, pens.hard_pencil, pens.paper_with_grain,
 )  # fmt: skip
 FRESH: tuple[Kind, ...] = (
-    fresh.circled, fresh.ruled_sheet_on_a_wooden_desk, fresh.instant_photo,
+    fresh.circled, fresh.ruled_sheet_on_a_wooden_desk,
     fresh.letter_with_a_heading, fresh.thumb_over_a_corner, fresh.creased_paper, fresh.fax,
     fresh.reflection_on_a_whiteboard, fresh.sheet_on_a_light_table, fresh.postage_stamp,
 )  # fmt: skip
