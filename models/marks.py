@@ -47,6 +47,9 @@ INNER = 0.1
 SAME_PEN = 0.4
 """Thickness, as a share of the digit's largest part's, up to which a blot is of another pen."""
 
+BAR = 0.07
+"""Thickness of the bar of a digit, as a share of its length, at least."""
+
 MOST_PARTS = 6
 
 RIVAL = 0.4
@@ -63,6 +66,9 @@ MOST_SHEETS = 2
 
 HAIR = 0.015
 """Thickness, as a share of a blot's longer side, below which it is no stroke among other things."""
+
+SLIVER = 0.05
+"""Width as a share of the height below which a blot is no 1 among other things."""
 
 BROAD = 0.012
 """Thickness of a digit that is not at first sight the ink of the page, as a share of its side."""
@@ -164,7 +170,7 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
     inner = [stroke for stroke in strokes if not any(stroke.edges)]
     if inner and inner[0].area > INNER * strokes[0].area:
         strokes = inner
-    near = parts_near(strokes[0], blots)
+    near = parts_near(strokes, blots)
     if len(near) > MOST_PARTS:
         raise PictureError(f"the image shows {len(near)} marks or more, not one digit", "image")
     if any(stroke.area > RIVAL * strokes[0].area for stroke in strokes if stroke not in near):
@@ -172,9 +178,12 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
     return near
 
 
-def parts_near(main: Blot, blots: list[Blot]) -> list[Blot]:
-    """Return the largest part of a digit and those by the same pen near it or near one another."""
-    parts, left = [main], [blot for blot in blots if blot is not main and may_be_part(blot, main)]
+def parts_near(strokes: list[Blot], blots: list[Blot]) -> list[Blot]:
+    """Return the largest stroke and what else is by the same pen, near it or near one another."""
+    main = strokes[0]
+    left = [stroke for stroke in strokes[1:] if stroke.thickness > SAME_PEN * main.thickness]
+    left += [blot for blot in blots if is_bar(blot, main)]
+    parts = [main]
     while near := [
         blot for blot in left if any(gap(part, blot) <= NEAR * main.side for part in parts)
     ]:
@@ -183,13 +192,13 @@ def parts_near(main: Blot, blots: list[Blot]) -> list[Blot]:
     return parts
 
 
-def may_be_part(blot: Blot, main: Blot) -> bool:
-    """Return whether a blot may be another part of the same digit, a bar too."""
-    if not SPECK * main.area <= blot.area <= main.area:
+def is_bar(line: Blot, main: Blot) -> bool:
+    """Return whether a line is the bar of a 5: broad, short, and all but one with the rest."""
+    if line.likeness is not Likeness.LINE or line.area < SPECK * main.area:
         return False
-    is_bar = blot.likeness is Likeness.LINE and blot.side < main.side and not any(blot.edges)
-    is_part = is_bar or blot.likeness is Likeness.STROKE
-    return is_part and blot.thickness > SAME_PEN * main.thickness
+    is_broad = line.thickness > BAR * line.side and not any(line.edges)
+    is_by_same_pen = SAME_PEN < line.thickness / main.thickness < 1 / SAME_PEN
+    return is_broad and is_by_same_pen and gap(main, line) <= NEAR / 2 * main.side
 
 
 def strokes_among(blots: list[Blot]) -> list[Blot]:
@@ -240,7 +249,7 @@ def stands_out(part: Blot, is_likely: bool) -> bool:
     Where it is not at first sight the ink of the page, it must also lie within the page and be
     broader than letters and lines are there.
     """
-    if part.thickness < HAIR * part.side:
+    if part.thickness < HAIR * part.side or part.width < SLIVER * part.height:
         return False
     return is_likely or (part.thickness > BROAD * max(part.page) and not any(part.edges))
 
