@@ -131,7 +131,8 @@ class Blot(Shape):
     def is_sheet(self) -> bool:
         """Whether it is an upright rectangle within the page, a page of its own on a desk."""
         page = self.page[0] * self.page[1]
-        if self.side < LEAST_SIDE_OF_SHEET or any(self.edges):
+        is_slender = min(self.height, self.width) < SLENDER * self.side
+        if self.side < LEAST_SIDE_OF_SHEET or is_slender or any(self.edges):
             return False
         if self.area < max(LEAST_SHEET * page, 0.5 * self.pixels.size):
             return False
