@@ -53,7 +53,7 @@ SQUAT = 0.42
 FULL = 0.72
 """Share of its rectangle that a blot fills from which on it is no stroke, if it is not slim."""
 
-LEAST_SHAPE = 6
+LEAST_SHAPE = 12
 """Pixels of the longer side below which a shape cannot be told from a stroke."""
 
 STRAIGHT = 0.87
@@ -62,8 +62,8 @@ STRAIGHT = 0.87
 LEAST_SHEET = 0.05
 """Share of the page from which on a rectangle is a sheet with its own ground."""
 
-NARROW = 0.25
-"""Share of the longer side below which a rectangle is no sheet; it may be a 1 of a broad pen."""
+LEAST_SIDE_OF_SHEET = 30
+"""Pixels of the longer side below which a rectangle may be a digit by a broad pen."""
 
 LARGE_SHEET = 0.33
 """Share of the page from which on a blot within it is a sheet, even if it lies askew."""
@@ -131,9 +131,10 @@ class Blot(Shape):
     def is_sheet(self) -> bool:
         """Whether it is an upright rectangle within the page, a page of its own on a desk."""
         page = self.page[0] * self.page[1]
-        if self.area < max(LEAST_SHEET * page, 0.5 * self.pixels.size) or any(self.edges):
+        is_slender = min(self.height, self.width) < SLENDER * self.side
+        if self.side < LEAST_SIDE_OF_SHEET or is_slender or any(self.edges):
             return False
-        if min(self.pixels.shape) < NARROW * self.side:
+        if self.area < max(LEAST_SHEET * page, 0.5 * self.pixels.size):
             return False
         filled = np.count_nonzero(self.holes != 1)
         return bool(filled > STRAIGHT * self.pixels.size and self.area > 0.6 * filled)

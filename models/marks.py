@@ -4,7 +4,6 @@ Ink is found by :mod:`models.inks` and told apart by :mod:`models.blots`; here b
 """
 
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +19,12 @@ from models.inks import (
     Grey,
     Ink,
     above_even_ground,
-    above_uneven_ground,
-    above_what_differs,
-    on_other_side_of_ground,
     quantile,
 )
 from models.rasters import dilated
+from models.views import inks_of
 
 Levels = NDArray[np.float32]
-
-SHADOW = 0.1
-"""Share of the page from which on what lies along its edge may be a shadow."""
 
 ROUNDS = 3
 """Times that ink is looked for; what is no digit is taken away after each."""
@@ -53,6 +47,9 @@ INNER = 0.1
 SAME_PEN = 0.4
 """Thickness, as a share of the digit's largest part's, up to which a blot is of another pen."""
 
+BAR = 0.07
+"""Thickness of the bar of a digit, as a share of its length, at least."""
+
 MOST_PARTS = 6
 
 RIVAL = 0.4
@@ -69,6 +66,9 @@ MOST_SHEETS = 2
 
 HAIR = 0.015
 """Thickness, as a share of a blot's longer side, below which it is no stroke among other things."""
+
+SLIVER = 0.05
+"""Width as a share of the height below which a blot is no 1 among other things."""
 
 BROAD = 0.012
 """Thickness of a digit that is not at first sight the ink of the page, as a share of its side."""
@@ -118,49 +118,12 @@ def mark_on(page: Image.Image, sheets: int = MOST_SHEETS) -> Mark:
         box = sheet.left + BLUR, sheet.top + BLUR, sheet.right - BLUR, sheet.bottom - BLUR
         return mark_on(page.crop(box), sheets - 1).moved(box[0], box[1])
     refused = []
-    for view in views_of(even):
+    for ink in inks_of(page, even):
         try:
-            return mark_in(even if view is View.EVEN else INK_ABOVE[view](page))
+            return mark_in(ink)
         except PictureError as error:
             refused.append(error)
     raise refused[0]
-
-
-class View(Enum):
-    """What ink may differ from: one level, to either side; what is around it; other ink."""
-
-    EVEN = 1
-    OTHER_SIDE = 2
-    UNEVEN = 3
-    REVERSED = 4
-
-
-INK_ABOVE = {
-    View.OTHER_SIDE: on_other_side_of_ground,
-    View.UNEVEN: above_uneven_ground,
-    View.REVERSED: above_what_differs,
-}
-
-
-def views_of(even: Ink) -> tuple[View, ...]:
-    """Return what to take for the ground, the likeliest first, by what an even ground shows."""
-    if not even.is_even:
-        return View.UNEVEN, View.REVERSED
-    if even.blots and even.blots[0].is_skew_sheet:
-        return (View.REVERSED,)
-    if even.blots and any(even.blots[0].edges) and not even.blots[0].is_all_around:
-        return views_with_a_shadow(even)
-    return View.EVEN, View.OTHER_SIDE, View.REVERSED
-
-
-def views_with_a_shadow(even: Ink) -> tuple[View, ...]:
-    """Return the same where the largest blot runs off the page: it may be a shadow."""
-    largest, *others = even.blots
-    if any(other.is_around and min(other.pixels.shape) > WIDEST_LINE for other in others):
-        return View.REVERSED, View.EVEN
-    if largest.is_cut_tightly or largest.area < SHADOW * even.levels.size:
-        return View.EVEN, View.UNEVEN, View.REVERSED
-    return View.UNEVEN, View.EVEN, View.REVERSED
 
 
 def mark_in(ink: Ink) -> Mark:
@@ -207,17 +170,35 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
     inner = [stroke for stroke in strokes if not any(stroke.edges)]
     if inner and inner[0].area > INNER * strokes[0].area:
         strokes = inner
-    main = strokes[0]
-    near = [
-        stroke
-        for stroke in strokes
-        if gap(main, stroke) <= NEAR * main.side and stroke.thickness > SAME_PEN * main.thickness
-    ]
+    near = parts_near(strokes, blots)
     if len(near) > MOST_PARTS:
         raise PictureError(f"the image shows {len(near)} marks or more, not one digit", "image")
-    if any(stroke.area > RIVAL * main.area for stroke in strokes if stroke not in near):
+    if any(stroke.area > RIVAL * strokes[0].area for stroke in strokes if stroke not in near):
         raise PictureError("the image shows several marks apart from each other", "image")
     return near
+
+
+def parts_near(strokes: list[Blot], blots: list[Blot]) -> list[Blot]:
+    """Return the largest stroke and what else is by the same pen, near it or near one another."""
+    main = strokes[0]
+    left = [stroke for stroke in strokes[1:] if stroke.thickness > SAME_PEN * main.thickness]
+    left += [blot for blot in blots if is_bar(blot, main)]
+    parts = [main]
+    while near := [
+        blot for blot in left if any(gap(part, blot) <= NEAR * main.side for part in parts)
+    ]:
+        parts += near
+        left = [blot for blot in left if blot not in near]
+    return parts
+
+
+def is_bar(line: Blot, main: Blot) -> bool:
+    """Return whether a line is the bar of a 5: broad, short, and all but one with the rest."""
+    if line.likeness is not Likeness.LINE or line.area < SPECK * main.area:
+        return False
+    is_broad = line.thickness > BAR * line.side and not any(line.edges)
+    is_by_same_pen = SAME_PEN < line.thickness / main.thickness < 1 / SAME_PEN
+    return is_broad and is_by_same_pen and gap(main, line) <= NEAR / 2 * main.side
 
 
 def strokes_among(blots: list[Blot]) -> list[Blot]:
@@ -268,7 +249,7 @@ def stands_out(part: Blot, is_likely: bool) -> bool:
     Where it is not at first sight the ink of the page, it must also lie within the page and be
     broader than letters and lines are there.
     """
-    if part.thickness < HAIR * part.side:
+    if part.thickness < HAIR * part.side or part.width < SLIVER * part.height:
         return False
     return is_likely or (part.thickness > BROAD * max(part.page) and not any(part.edges))
 

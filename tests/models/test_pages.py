@@ -116,6 +116,16 @@ def test_a_tiny_digit_is_cut_out_before_it_is_shrunk() -> None:
     assert difference(digit_on_page(page), digit_on_page(drawn)) < SAME_DIGIT
 
 
+@pytest.mark.parametrize("width", [3, 10, 24, 40])
+def test_an_upright_bar_is_a_one_and_a_lying_one_is_no_digit(width: int) -> None:
+    page = Image.new("L", (280, 280), 255)
+    box = (140 - width // 2, 50, 140 + width // 2, 230)
+    ImageDraw.Draw(page).rectangle(box, fill=0)
+    assert np.ptp(np.flatnonzero(digit_on_page(page)[0].max(axis=1) > 0.5)) >= 18
+    with pytest.raises(PictureError, match="lines"):
+        digit_on_page(page.transpose(Image.Transpose.ROTATE_90))
+
+
 def test_two_digits_are_refused() -> None:
     page = Image.new("L", (600, 280), 255)
     page.paste(draw_digit(4), (0, 0))
