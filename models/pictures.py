@@ -9,7 +9,6 @@ import base64
 import contextlib
 import io
 import math
-import struct
 import threading
 import warnings
 from collections.abc import Callable
@@ -47,9 +46,6 @@ DRAFT_SIDE = 512
 
 SMALL_PIXELS = 64 * 64
 """A picture of so many pixels is decoded and prepared in two milliseconds at most."""
-
-SMALL_TEXT = 8 * 1024
-"""Characters of base64 that a small picture can take: what is longer holds something else."""
 
 LARGE = threading.Lock()
 """Held while a picture is decoded that is not small: memory for one of full size is enough."""
@@ -143,18 +139,6 @@ def decode_picture(data: bytes) -> Image.Image:
         raise refusal(
             f"the image is corrupt or cut short ({error}); send a whole PNG or JPEG"
         ) from error
-
-
-def is_small_png(text: str) -> bool:
-    """Return whether base64 is that of a PNG of at most :data:`SMALL_PIXELS`, by its head alone."""
-    if len(text) > SMALL_TEXT:
-        return False
-    try:
-        head = base64.b64decode(text[:32], validate=True)
-        signature, kind, width, height = struct.unpack(">8s4x4sII", head)
-    except (ValueError, struct.error):
-        return False
-    return (signature, kind) == (PNG_SIGNATURE, b"IHDR") and width * height <= SMALL_PIXELS
 
 
 def check_size(width: int, height: int) -> None:

@@ -22,12 +22,6 @@ section 5.2); for pictures in 0..1. The paper's epsilon is lost, and this is the
 CONSTANT_SCALES = {4: 0.4, 8: 0.025}
 """Constant ceilings of 6 and 6.4, the first value of learned ones."""
 
-QUANTISED_UNDER = {
-    "clean": Hardening(),
-    "mult-1.0": Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-    "add-1.0": Hardening(NoiseKind.ADDITIVE, sigma_train=1.0, loss="marginal", output_draws=16),
-}
-
 AFTER_REPEATS = {
     "conv1": 1.0,
     "conv2": 1.0,
@@ -70,6 +64,7 @@ SLOWER = replace(DENSENET_SCHEDULE, learning_rate=3e-3)
 CLEAN = Hardening()
 MULT = Hardening(sigma_train=1.0, loss="marginal", output_draws=16)
 ADD = replace(MULT, kind=NoiseKind.ADDITIVE)
+QUANTISED_UNDER = {"clean": CLEAN, "mult-1.0": MULT, "add-1.0": ADD}
 
 
 def densenet(

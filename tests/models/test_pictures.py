@@ -21,11 +21,8 @@ from models.pictures import (
     MAX_READS,
     MAX_SCANS,
     PREPROCESSINGS,
-    SMALL_PIXELS,
-    SMALL_TEXT,
     decode_base64,
     decode_picture,
-    is_small_png,
     preprocess,
 )
 from tests.drawing import SAME_DIGIT, difference, draw_digit, jpeg_bytes, png_bytes
@@ -235,27 +232,6 @@ def test_decoding_in_many_threads_leaves_the_warning_filters_alone() -> None:
     with ThreadPoolExecutor(8) as threads:
         assert len({picture.size for picture in threads.map(decode_picture, [PNG, JPEG] * 50)}) == 1
     assert warnings.filters == before
-
-
-@given(st.integers(1, 2**20), st.integers(1, 2**20))
-def test_small_is_a_png_whose_head_promises_few_pixels(width: int, height: int) -> None:
-    text = base64.b64encode(png_of_size(width, height)[:100]).decode()
-    assert is_small_png(text) == (width * height <= SMALL_PIXELS)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "AAAA",
-        "%" * 40,
-        base64.b64encode(JPEG).decode(),
-        base64.b64encode(png_of_size(28, 28)).decode() + SMALL_TEXT * "A",
-        base64.b64encode(PNG[:8] + png_chunk(b"zTXt", bytes(13)) + PNG[8:]).decode(),
-    ],
-)
-def test_whatever_else_a_file_is_it_is_not_small(text: str) -> None:
-    assert not is_small_png(text)
 
 
 @given(st.binary(max_size=100), st.sampled_from(["", *(f"{p}," for p in DATA_PREFIXES)]))
