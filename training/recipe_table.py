@@ -50,7 +50,9 @@ PROGRESSIVE = Schedule(
 )
 """Of equal steps those with small pictures teach a DenseNet as much and cost a quarter."""
 
-HARDENING = replace(PROGRESSIVE, epochs=12, learning_rate=0.04, stages=(Stage(16, 0.8),))
+HARDENING = replace(
+    PROGRESSIVE, epochs=24, learning_rate=0.04, stages=(Stage(16, 0.7), Stage(24, 0.14))
+)
 """For a network that goes on under noise from one that was trained without."""
 
 TUNING = replace(
@@ -58,11 +60,9 @@ TUNING = replace(
 )
 """For a trained network that gets used to few levels."""
 
-SLOWER = replace(DENSENET_SCHEDULE, learning_rate=3e-3)
-"""For a network that goes on under noise from one that was trained without."""
-
 CLEAN = Hardening()
 MULT = Hardening(sigma_train=1.0, loss="marginal", output_draws=16)
+RISING = replace(MULT, ramp=0.25)
 ADD = replace(MULT, kind=NoiseKind.ADDITIVE)
 QUANTISED_UNDER = {"clean": CLEAN, "mult-1.0": MULT, "add-1.0": ADD}
 
@@ -267,8 +267,8 @@ RECIPES: dict[str, Recipe] = {
             options={"units": 256},
         ),
         densenet("densenet40-clean", CLEAN, PROGRESSIVE, max_shift=2),
-        densenet("densenet40-mult-1.0", MULT, replace(SLOWER, epochs=2), "run:densenet40-clean"),
-        densenet("densenet40-mult-grid", MULT, replace(SLOWER, epochs=1), "run:densenet40-clean"),
+        densenet("densenet40-mult-1.0", RISING, HARDENING, "densenet40-clean", 2),
+        densenet("densenet40-mult-grid", MULT, replace(HARDENING, epochs=1), "densenet40-clean", 2),
         *(
             replace(
                 densenet(f"{network}-adv", CLEAN, replace(PROGRESSIVE, epochs=epochs), max_shift=2),
