@@ -1,6 +1,7 @@
 """What a connection can make the process hold, before and after a reply."""
 
 import resource
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -136,12 +137,16 @@ def test_clients_that_never_read_keep_no_others_out(narrow: Server, path: bytes)
         assert resident_mib(narrow) - before <= MOST_MIB
 
 
-def test_a_connection_too_many_takes_the_place_of_one_that_waits_for_its_client(
+def test_a_connection_too_many_takes_the_place_of_the_one_that_waited_longest_for_its_client(
     narrow: Server,
 ) -> None:
     with ExitStack() as stack:
-        lines = [stack.enter_context(connected(narrow.port)) for _ in range(MAX_CONNECTIONS)]
+        lines = [stack.enter_context(connected(narrow.port))]
         wait_until_settled(narrow)
+        lines += [stack.enter_context(connected(narrow.port)) for _ in range(MAX_CONNECTIONS - 1)]
+        wait_until_settled(narrow)
+        closed, _, _ = select.select(lines, [], [], 0)
+        assert closed == lines[:1]
         assert all_of(lines[0]) == b""
         lines[-1].sendall(HEALTHY)
         assert status_of(lines[-1].recv(65536)) == 200
