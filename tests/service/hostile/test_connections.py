@@ -23,8 +23,9 @@ from tests.service.hostile.support import (
     wait_until_settled,
 )
 from tests.service.processes import Server
+from tests.service.support import MIB
 from tests.service.test_keys import SETTINGS as KEYED
-from tests.service.wire import all_of, connected, json_request, status_of
+from tests.service.wire import all_of, connected, json_request, request_of, status_of
 
 SENT = 12 * 2**20
 CHUNKED = b"POST %s HTTP/1.1\r\nHost: service\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
@@ -70,6 +71,11 @@ def test_trailers_without_end_are_refused_without_a_key(keyed: Server) -> None:
     with unharmed(keyed), connected(keyed.port) as line:
         line.sendall(CHUNKED % b"/predict")
         assert sent_until_refused(line, b"a:b\r\n") < SENT
+
+
+def test_a_refusal_for_want_of_a_key_reaches_a_client_that_first_sends_all(keyed: Server) -> None:
+    reply = reply_to(keyed, request_of("/predict", b" " * (9 * MIB), "Connection: close"))
+    assert error_in_reply(reply, 401)["code"] == "unauthorized"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from service.wire.events import KEEP_ALIVE
 from tests.service.jobs.support import body_of, serving_jobs, submitted
 from tests.service.support import Json, error_in
 from tests.service.test_stream import events_in, scope
+from tests.service.wire import WITHIN_S
 
 pytestmark = pytest.mark.anyio
 
@@ -121,7 +122,8 @@ async def test_that_time_passes_is_no_event_but_keeps_the_connection_open(
         with ledger.connected() as connection:
             connection.execute("UPDATE jobs SET paced = paced - 100")
         reader = Listener(ledger, job_id)
-        await app(asked_for_events(job_id), reader.receive, reader.send)
+        async with asyncio.timeout(WITHIN_S):
+            await app(asked_for_events(job_id), reader.receive, reader.send)
     (_, first), (last, _) = events_in(reader.read.decode())
     assert first["eta_s"] > 90
     assert last == "end"
