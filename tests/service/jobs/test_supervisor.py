@@ -25,6 +25,14 @@ with open(os.environ["SEEN"], "w") as file:
     json.dump(seen | {"pid": os.getpid()}, file)
 os._exit(7)
 """
+WORKS = """
+import json, os, sqlite3, sys
+folder = json.loads(sys.stdin.readline())["folder"]
+with sqlite3.connect(os.path.join(folder, "jobs.sqlite"), timeout=60) as connection:
+    first = "(SELECT min(number) FROM jobs WHERE state = 'queued')"
+    connection.execute(f"UPDATE jobs SET state = 'done', finished = 1 WHERE number = {first}")
+os._exit(0)
+"""
 ENDS = "import os; os._exit(7)"
 HANGS = """
 import os, signal
@@ -91,6 +99,18 @@ async def test_a_worker_that_ends_unexpectedly_interrupts_its_job_and_prediction
             "its worker ended unexpectedly, with exit code 7",
         )
         await ask(client, inputs=[array()], votes=2)
+
+
+async def test_after_a_worker_that_ended_well_another_does_what_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    breaking(monkeypatch, tmp_path / "broken", "numpy", WORKS)
+    async with serving_jobs(tmp_path / "jobs", attack_url=NOWHERE) as (_, client):
+        jobs = [await submitted(client) for _ in range(2)]
+        for job in jobs:
+            *_, (_, ended) = events_in((await client.get(job["events_url"])).text)
+            assert ended["state"] == "done"
+    assert "ended with exit code" not in caplog.text
 
 
 async def test_a_worker_that_does_not_stop_is_killed_with_the_server_and_its_job_interrupted(
