@@ -6,15 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from models.card import Card
 from models.checkpoint import Checkpoint, CheckpointStore
 from models.cost import Hardware, cost_of
 from models.errors import InputError, LimitError
 from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
 from models.statistics import fewest_votes_to_be_sure
-from models.stopping import StopRule, bounded_boundary
 from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
 from service.configuration.settings import Settings
 from service.prediction.guarantees import guarantee_of, threshold_for
@@ -127,6 +124,7 @@ class Predictor:
             DeadlineError: its time was up.
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
+        self._preparation.check_room(work_s)  # what is refused is not charged
         if self._watch is not None and (votes := votes_of_work(work_s)):
             self._watch.prepares(votes)
         deadline = deadline_of(request, began)
@@ -151,8 +149,6 @@ class Predictor:
         effective = effective_sigma(sigma, request.repeats, card)
         threshold = threshold_for(request, card, kind, effective)
         hardware = hardware_of(request, card)
-        if request.stop is StopRule.BOUNDED:
-            bounded_boundary(request.votes, request.delta)
         return Prepared(
             began=began,
             deadline=deadline_of(request, began),
@@ -241,8 +237,7 @@ class Predictor:
 
 def deadline_of(request: PredictRequest, began: float) -> float:
     """Return the time by ``time.monotonic`` at which the votes cast so far are the answer."""
-    limit_ms = math.inf if request.deadline_ms is None else request.deadline_ms
-    return began + limit_ms / 1000
+    return math.inf if request.deadline_ms is None else began + request.deadline_ms / 1000
 
 
 def noise_body(
@@ -298,7 +293,6 @@ def prediction_of(result: VoteResult, prepared: Prepared) -> Prediction:
 
 def timing_of(answer: Answer, total_s: float) -> Timing:
     """Return seconds as the milliseconds of a reply."""
-    queue, compute, total = np.round(
-        np.array([answer.queue_s, answer.compute_s, total_s]) * 1000, 3
-    ).tolist()
+    seconds = answer.queue_s, answer.compute_s, total_s
+    queue, compute, total = (round(1000 * of_it, 3) for of_it in seconds)
     return Timing(queue=queue, compute=compute, total=total)

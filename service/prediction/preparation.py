@@ -54,22 +54,26 @@ class Lane:
 
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._work_s = 0.0
+        self._waiting: list[float] = []  # seconds of each work that is not done
 
-    async def run(self, work: Callable[[], Result], work_s: float) -> Result:
-        """Wait for a turn and do work; cancelling drops it if it has not begun.
+    def check_room(self, work_s: float) -> None:
+        """Refuse work for which there is no room.
 
         Raises:
             OverloadedError: too much work waits.
         """
-        if self._work_s and self._work_s + work_s > MOST_WORK_S:
-            raise OverloadedError("too many pictures are waiting to be read", self._work_s)
+        waiting_s = sum(self._waiting)
+        if self._waiting and waiting_s + work_s > MOST_WORK_S:
+            raise OverloadedError("too many pictures are waiting to be read", waiting_s)
+
+    async def run(self, work: Callable[[], Result], work_s: float) -> Result:
+        """Wait for a turn and do work; cancelling drops it if it has not begun."""
         loop = asyncio.get_running_loop()
-        self._work_s += work_s
+        self._waiting.append(work_s)
 
         def done(_: object) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._leave, work_s)
+                loop.call_soon_threadsafe(self._waiting.remove, work_s)
 
         future = self._pool.submit(work)
         future.add_done_callback(done)
@@ -79,9 +83,6 @@ class Lane:
         """Drop what has not begun and wait for what has."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _leave(self, work_s: float) -> None:
-        self._work_s = max(0.0, self._work_s - work_s)
-
 
 class Preparation:
     """Both queues."""
@@ -90,23 +91,29 @@ class Preparation:
         self._small = Lane("small-pictures")
         self._large = Lane("large-pictures")
 
+    def check_room(self, work_s: float) -> None:
+        """Refuse work for which there is no room; until the next ``await`` there is.
+
+        Raises:
+            OverloadedError: too much work waits.
+        """
+        self._lane_for(work_s).check_room(work_s)
+
     async def run(self, work: Callable[[], Result], work_s: float, deadline: float) -> Result:
         """Do work off the event loop; cancelling drops it if it has not begun.
 
         Args:
-            work: to be done.
+            work: to be done; there is room for it.
             work_s: about how many seconds it takes.
             deadline: time by ``time.monotonic`` at which nobody waits any more.
 
         Raises:
-            OverloadedError: too much work waits.
             DeadlineError: the time was up.
         """
-        is_large = work_s >= LARGE_S
-        lane = self._large if is_large else self._small
+        lane = self._lane_for(work_s)
         try:
             async with asyncio.timeout_at(loop_time(deadline)):
-                return await lane.run(tidied(work) if is_large else work, work_s)
+                return await lane.run(tidied(work) if lane is self._large else work, work_s)
         except TimeoutError:
             raise DeadlineError("the time was up before the picture was read") from None
 
@@ -114,3 +121,6 @@ class Preparation:
         """Drop what has not begun and wait for what has."""
         self._small.close()
         self._large.close()
+
+    def _lane_for(self, work_s: float) -> Lane:
+        return self._large if work_s >= LARGE_S else self._small

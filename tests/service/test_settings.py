@@ -1,9 +1,5 @@
 """Settings from environment and file: which holds, what is refused, what is documented."""
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +7,7 @@ from typer.testing import CliRunner
 
 from models.errors import InputError
 from service.cli import app as command_line
+from service.configuration import settings as settings_module
 from service.configuration.keys import digest_of
 from service.configuration.reading import (
     check_at_start,
@@ -18,7 +15,7 @@ from service.configuration.reading import (
     meanings_of_settings,
     settings_table,
 )
-from service.configuration.settings import Settings
+from service.configuration.settings import Settings, user_jobs_dir
 from tests.service.support import CHECKPOINT, copy_of_checkpoint
 from tests.service.test_cli import printed, run_main
 
@@ -151,23 +148,12 @@ def test_a_new_key_fits_what_is_printed_for_the_settings_file(tmp_path: Path) ->
     assert again != output
 
 
-def test_another_clone_has_a_folder_of_jobs_of_its_own(tmp_path: Path) -> None:
-    clone = tmp_path / "clone"
-    for package in ("models", "service"):
-        there = Path(__file__).parents[2] / package
-        shutil.copytree(there, clone / package, ignore=shutil.ignore_patterns("checkpoints"))
-    ask = "from service.configuration.settings import Settings; print(Settings().jobs_dir)"
-    outcomes = [
-        subprocess.run(
-            [sys.executable, "-c", ask],
-            cwd=root,
-            env={**os.environ, "PYTHONPATH": str(root)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        for root in (clone, clone, Path(__file__).parents[2])
-    ]
-    first, again, other = (Path(outcome) for outcome in outcomes)
+def test_another_clone_has_a_folder_of_jobs_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert DOCUMENT.parents[1] == settings_module.INSTALLED
+    first, again = user_jobs_dir(), Settings().jobs_dir
+    monkeypatch.setattr(settings_module, "INSTALLED", tmp_path)
+    other = Settings().jobs_dir
     assert first == again != other
     assert first.parent == other.parent

@@ -12,8 +12,7 @@ from service.configuration.keys import digest_of
 from service.jobs.desk import MOST_STREAMS
 from service.jobs.folder import JobFolder
 from tests.service.hostile.support import USUAL, attacked, reply_to, unharmed
-from tests.service.jobs.support import body_of, serving_jobs, submitted
-from tests.service.jobs.test_queue import ledger_of
+from tests.service.jobs.support import body_of, ledger_of, serving_jobs, submitted
 from tests.service.processes import Server
 from tests.service.support import Json, error_in
 from tests.service.test_keys import KEYS, TOKEN
