@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     """Read from the environment: ``NOISEVOTE_`` and the name in capitals, or a file.
 
     Attributes:
-        checkpoints: folder of the checkpoints, one folder each.
+        checkpoints: folder of the checkpoints, one folder each, the default one among them.
         default_checkpoint: answers requests that name none.
         slots: forward passes computed side by side, one thread each; as a rule the cores allowed.
         max_votes: votes per input.
