@@ -140,7 +140,9 @@ def mark_in(ink: Ink) -> Mark:
         if is_alone or (parts and stands_out(parts[0], ink.is_likely)):
             # What runs off the page may be a shadow, which an uneven ground does not show.
             if ink.is_even and any(parts[0].edges) and not parts[0].is_cut_tightly:
-                raise PictureError("the mark in the image runs over its edge", "image")
+                raise PictureError(
+                    "the mark in the image runs over its edge; leave room around the digit", "image"
+                )
             return cut_out(ink.levels, parts, is_alone)
         if not ink.is_visible:
             break
@@ -150,10 +152,15 @@ def mark_in(ink: Ink) -> Mark:
         raise PictureError(
             f"there is nothing but {' and '.join(sorted(seen))} in the image", "image"
         )
+    if MIN_SIGNAL * ink.grain > MIN_CONTRAST:
+        raise PictureError(
+            f"no mark stands out in the image: its ground varies by {ink.grain:.0f} of 255 grey "
+            f"levels, and a mark must differ from it by {MIN_SIGNAL:g} times as much",
+            "image",
+        )
     raise PictureError(
         "nothing is drawn in the image: the strongest marks differ from the ground by "
-        f"{ink.full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more, and "
-        f"{MIN_SIGNAL:g} times the ground's grain ({ink.grain:.0f})",
+        f"{ink.full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more",
         "image",
     )
 
@@ -172,9 +179,11 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
         strokes = inner
     near = parts_near(strokes, blots)
     if len(near) > MOST_PARTS:
-        raise PictureError(f"the image shows {len(near)} marks or more, not one digit", "image")
+        raise PictureError(f"the image shows {len(near)} marks or more; send one digit", "image")
     if any(stroke.area > RIVAL * strokes[0].area for stroke in strokes if stroke not in near):
-        raise PictureError("the image shows several marks apart from each other", "image")
+        raise PictureError(
+            "the image shows several marks apart from each other; send one digit", "image"
+        )
     return near
 
 

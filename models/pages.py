@@ -113,7 +113,10 @@ def legible(mark: Mark) -> Mark:
         PictureError: it is not.
     """
     if mark.side < LEGIBLE_SIDE:
-        raise PictureError(f"the only mark in the image is {mark.side} pixels large", "image")
+        message = (
+            f"the only mark in the image is {mark.side} pixels large; needed are {LEGIBLE_SIDE}"
+        )
+        raise PictureError(message, "image")
     return mark
 
 

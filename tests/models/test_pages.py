@@ -144,6 +144,14 @@ def test_a_refusal_never_names_an_impossible_level(seed: int) -> None:
     assert all(number <= 255 for number in numbers)
 
 
+def test_of_a_picture_without_an_even_ground_is_said_that_no_mark_stands_out() -> None:
+    chance = np.random.default_rng(SEED)
+    patches = chance.integers(0, 256, (15, 20, 3)).astype(np.uint8)
+    photograph = Image.fromarray(patches).resize((400, 300), Image.Resampling.BICUBIC)
+    with pytest.raises(PictureError, match="stands out in the image: its ground varies by"):
+        digit_on_page(photograph)
+
+
 def nested() -> Image.Image:
     """Return frames within frames, the most that fit."""
     page = Image.new("L", (384, 384), 255)
