@@ -10,7 +10,7 @@ from service.wire.parsing import MAX_NAMES
 from tests.service.hostile.support import attacked, reply_to, unharmed
 from tests.service.processes import Server
 from tests.service.support import CHECKPOINT, Json
-from tests.service.wire import request_of, status_of
+from tests.service.wire import json_request, request_of, status_of
 
 INFER = f"/v2/models/{CHECKPOINT}/infer"
 ITEMS = 200_000
@@ -21,6 +21,7 @@ TENSOR: Json = EXAMPLE_INFER["inputs"][0]
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with attacked() as running:
+        reply_to(running, json_request(INFER, EXAMPLE_INFER, "Connection: close"))
         yield running
 
 
