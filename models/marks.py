@@ -239,9 +239,12 @@ def strokes_across(blot: Blot) -> list[Blot]:
     for width in range(1, WIDEST_LINE + 1):
         if blot.likeness is Likeness.STROKE and blot.contacts[1] > 1.5 * width + 1:
             continue
+        thick = blot.thicker_than(width)
+        if not thick:
+            break  # nor is anything thicker
         cores = [
             core
-            for core in blot.thicker_than(width)
+            for core in thick
             if core.side > LEAST_CORE * max(core.page)
             and core.thickness > 2 * width + 0.5
             and core.likeness is Likeness.STROKE

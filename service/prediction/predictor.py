@@ -16,8 +16,7 @@ from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
 from service.configuration.settings import Settings
 from service.prediction.guarantees import guarantee_of, threshold_for
 from service.prediction.inputs import asked_sigma, effective_sigma, hardware_of, inputs_of, kind_of
-from service.prediction.preparation import Preparation
-from service.prediction.sizes import votes_of_work
+from service.prediction.preparation import Preparation, Took, untold
 from service.voting.backend import Answer, VotingBackend
 from service.voting.batcher import GIGA
 from service.voting.tickets import Priority
@@ -68,8 +67,12 @@ class Prepared:
 class AnswerWatch(Protocol):
     """Is told of every prediction, on the event loop."""
 
-    def prepares(self, votes: int) -> None:
-        """Hear of one whose preparing takes as long as so many votes; to refuse it, raise."""
+    def prepares(self, work_s: float) -> Took:
+        """Hear of one whose preparing may take so many seconds; to refuse it, raise.
+
+        Returns:
+            What is to hear how long it took.
+        """
 
     def asked(self, prepared: Prepared) -> None:
         """Hear of one before its first vote; to refuse it, raise a ``NoisevoteError``."""
@@ -125,10 +128,11 @@ class Predictor:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
         self._preparation.check_room(work_s)  # what is refused is not charged
-        if self._watch is not None and (votes := votes_of_work(work_s)):
-            self._watch.prepares(votes)
+        took = untold if self._watch is None else self._watch.prepares(work_s)
         deadline = deadline_of(request, began)
-        return await self._preparation.run(lambda: self.prepare(request, began), work_s, deadline)
+        return await self._preparation.run(
+            lambda: self.prepare(request, began), work_s, deadline, took
+        )
 
     def prepare(self, request: PredictRequest, began: float) -> Prepared:
         """Check a request and turn it into arrays.

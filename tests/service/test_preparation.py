@@ -10,8 +10,7 @@ from models.checkpoint import SHIPPED, CheckpointStore
 from models.errors import OverloadedError
 from service.configuration.settings import Settings
 from service.prediction.predictor import Predictor, Prepared
-from service.prediction.preparation import MOST_WORK_S, Lane
-from service.prediction.sizes import votes_of_work
+from service.prediction.preparation import MOST_WORK_S, Lane, Took, untold
 from service.wire.replies import PredictResponse
 from service.wire.requests import PredictRequest
 from tests.service.gated import one_slot
@@ -22,9 +21,9 @@ pytestmark = pytest.mark.anyio
 
 async def test_there_is_room_for_four_seconds_of_work_and_for_any_single_one() -> None:
     lane, gate = Lane("tests"), threading.Event()
-    await asyncio.gather(*(lane.run(int, work_s) for work_s in (0.1, 0.2, 0.3)))
+    await asyncio.gather(*(lane.run(int, work_s, untold) for work_s in (0.1, 0.2, 0.3)))
     lane.check_room(10 * MOST_WORK_S)  # though 0.1 + 0.2 + 0.3 - 0.1 - 0.2 - 0.3 is above 0
-    waiting = [asyncio.create_task(lane.run(gate.wait, work_s)) for work_s in (2.5, 0.5)]
+    waiting = [asyncio.create_task(lane.run(gate.wait, work_s, untold)) for work_s in (2.5, 0.5)]
     await asyncio.sleep(0)
     lane.check_room(1.0)
     with pytest.raises(OverloadedError) as refusal:
@@ -38,7 +37,9 @@ async def test_there_is_room_for_four_seconds_of_work_and_for_any_single_one() -
 
 async def test_what_has_left_makes_room_though_it_never_began() -> None:
     lane, gate = Lane("tests"), threading.Event()
-    works = [asyncio.create_task(lane.run(gate.wait, work_s)) for work_s in (1.0, MOST_WORK_S)]
+    works = [
+        asyncio.create_task(lane.run(gate.wait, work_s, untold)) for work_s in (1.0, MOST_WORK_S)
+    ]
     await asyncio.sleep(0)
     works[1].cancel()
     await asyncio.gather(works[1], return_exceptions=True)
@@ -52,10 +53,11 @@ class Till:
     """Notes what is charged for preparing."""
 
     def __init__(self) -> None:
-        self.charged: list[int] = []
+        self.charged: list[float] = []
 
-    def prepares(self, votes: int) -> None:
-        self.charged.append(votes)
+    def prepares(self, work_s: float) -> Took:
+        self.charged.append(work_s)
+        return untold
 
     def asked(self, prepared: Prepared) -> None:
         """Charge nothing."""
@@ -74,4 +76,4 @@ async def test_a_picture_for_which_there_is_no_room_is_not_charged() -> None:
             await predictor.prepared(asked, 1.0, time.monotonic())
         await first
         predictor.close()
-    assert till.charged == [votes_of_work(MOST_WORK_S)]
+    assert till.charged == [MOST_WORK_S]

@@ -11,6 +11,7 @@ import pytest
 
 from service.app import create_app
 from service.configuration.settings import Settings
+from service.operations.origin import is_loopback
 from service.v2.request import HEADER_LENGTH
 from service.v2.schemas import EXAMPLE_INFER
 from service.wire import bodies
@@ -218,6 +219,14 @@ def test_only_allowed_names_lead_to_the_service(guarded: Server) -> None:
             sent = {"Host": host, "Origin": origin}
             headers = {name: value for name, value in sent.items() if value}
             assert client.post("/predict", json=USUAL, headers=headers).status_code == status
+
+
+def test_a_loopback_address_within_ipv6_is_one() -> None:
+    for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+        assert is_loopback({"server": (address, 8000)})
+    for address in ("10.0.0.1", "::ffff:10.0.0.1", "2001:db8::1", "/run/noisevote.sock", ""):
+        assert not is_loopback({"server": (address, None)})
+    assert not is_loopback({"server": None})
 
 
 FORGED = "1.2.3.4 key=admin status=200"

@@ -126,6 +126,12 @@ def narrow() -> Iterator[Server]:
         yield running
 
 
+def test_the_first_one_to_ask_for_the_reference_stalls_nobody(narrow: Server) -> None:
+    with unharmed(narrow):
+        asked = b"GET /openapi.json HTTP/1.1\r\nConnection: close\r\n\r\n"
+        assert status_of(reply_to(narrow, asked)) == 200
+
+
 @pytest.mark.parametrize("path", [b"/health/live", b"/openapi.json", b"/docs/swagger-ui-bundle.js"])
 def test_clients_that_never_read_keep_no_others_out(narrow: Server, path: bytes) -> None:
     asked = b"GET %s HTTP/1.1\r\nHost: service\r\n\r\n" % path
