@@ -4,6 +4,7 @@ Ink is found by :mod:`models.inks` and told apart by :mod:`models.blots`; here b
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,12 @@ MOST_PARTS = 6
 
 RIVAL = 0.4
 """Area, as a share of the digit's largest part, from which on a mark further off is another."""
+
+WORD = 1.5
+"""Times that several blots together are wider than high from which on they are no digit."""
+
+AS_TALL = 0.85
+"""Height of a blot, as a share of that of all, from which on it stands for itself."""
 
 WIDEST_LINE = 6
 """Most pixels of the width of a line that is ruled."""
@@ -138,8 +145,7 @@ def mark_in(ink: Ink) -> Mark:
         others = sum(blot.area for blot in ink.blots) - sum(part.area for part in parts)
         is_alone = ink.is_even and ink.is_likely and bool(parts) and others < SPECK * parts[0].area
         if is_alone or (parts and stands_out(parts[0], ink.is_likely)):
-            # What runs off the page may be a shadow, which an uneven ground does not show.
-            if ink.is_even and any(parts[0].edges) and not parts[0].is_cut_tightly:
+            if any(parts[0].edges) and not parts[0].is_cut_tightly:
                 raise PictureError(
                     "the mark in the image runs over its edge; leave room around the digit", "image"
                 )
@@ -184,7 +190,19 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
         raise PictureError(
             "the image shows several marks apart from each other; send one digit", "image"
         )
+    if are_in_a_row(near):
+        raise PictureError("the image shows several marks in a row; send one digit", "image")
     return near
+
+
+def are_in_a_row(parts: list[Blot]) -> bool:
+    """Return whether blots stand beside each other as the letters of a word or two digits do."""
+    height = max(part.bottom for part in parts) - min(part.top for part in parts)
+    width = max(part.right for part in parts) - min(part.left for part in parts)
+    is_word = len(parts) > 1 and width > WORD * height
+    tall = [part for part in parts if part.height > AS_TALL * height]
+    tall.sort(key=lambda part: part.left)
+    return is_word or any(one.right < other.left for one, other in pairwise(tall))
 
 
 def parts_near(strokes: list[Blot], blots: list[Blot]) -> list[Blot]:

@@ -103,6 +103,8 @@ def closest_mark(grey: Image.Image) -> Mark:
     try:
         return closest_mark(closer)
     except PictureError:
+        if not mark.is_plain:
+            raise
         return legible(mark)
 
 
