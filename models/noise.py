@@ -26,7 +26,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from models.native import Fill, compiled_fill
 
@@ -116,6 +115,8 @@ def standard_normal_table() -> NDArray[np.float64]:
     all are then scaled to a variance of 1, and rounded to single precision, which swallows what
     mathematical libraries differ in. The table is antisymmetric, so the mean is 0.
     """
+    from scipy.special import ndtri  # only now: a client, which draws nothing, is spared it
+
     half = TABLE_SIZE // 2
     edges = ndtri(np.arange(half, TABLE_SIZE) / TABLE_SIZE)
     density = np.append(np.exp(-(edges**2) / 2) / math.sqrt(2 * math.pi), 0.0)

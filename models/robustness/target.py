@@ -7,14 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from models.checkpoint import Checkpoint
-from models.noise import MAX_SEED, NoiseKind, VoteKey
-from models.robustness.samples import Purpose, generator_for
 from models.robustness.watch import Watch
-from models.runtime import Rows
 from models.stopping import StopRule
-from models.tiles import rows_of, votes_of
-from models.voting import Poll, VoteRequest
 
 INPUTS_AT_ONCE = 32
 """Inputs of one call of the target; between calls the watch is asked."""
@@ -134,50 +128,3 @@ def vote_margins(counts: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArra
     lead = (counts[rows, labels] - rivals[rows, strongest]).astype(np.float64)
     lead -= 0.5 * ((lead == 0) & (strongest < labels))
     return np.asarray(lead / counts.sum(axis=1))
-
-
-class CheckpointTarget:
-    """A checkpoint asked in this process, with the noise that the service would draw.
-
-    Args:
-        checkpoint: that votes.
-        kind: of the noise.
-        seed: decides the fresh seeds of its queries; the caller cannot.
-        key: tells targets of one seed apart.
-    """
-
-    def __init__(self, checkpoint: Checkpoint, kind: NoiseKind, seed: int, *key: int) -> None:
-        self._checkpoint = checkpoint
-        self._kind = kind
-        self._generator = generator_for(seed, Purpose.TARGET, *key)
-
-    def vote_counts(
-        self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
-    ) -> NDArray[np.int64]:
-        """Return the votes of each class ``[n, classes]``."""
-        seed = conditions.seed
-        if seed is None:
-            seed = int(self._generator.integers(MAX_SEED + 1))
-        card = self._checkpoint.card
-        request = VoteRequest(
-            inputs=inputs,
-            kind=self._kind,
-            sigma=np.full(len(card.noise_points), conditions.sigma),
-            votes=conditions.votes,
-            stop=stop,
-            seed=seed,
-        )
-        poll = Poll(request, len(card.labels))
-        runtime = self._checkpoint.runtime(self._kind)
-        while keys := poll.take(card.tile):
-            rows = rows_of([(request, keys)])
-            outputs = runtime.outputs(rows if conditions.seed is None else with_one_position(rows))
-            for key, fell_on in zip(keys, votes_of(outputs).tolist(), strict=True):
-                poll.cast(key, fell_on)
-        return np.array([result.vote_counts for result in poll.results()])
-
-
-def with_one_position(rows: Rows) -> Rows:
-    """Return rows whose noise is that of inputs sent alone, each at position 0 of its request."""
-    keys = [VoteKey(key.seed, 0, key.vote) for key in rows.keys]
-    return Rows(rows.images, rows.image_of_row, rows.sigma, keys)

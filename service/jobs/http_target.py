@@ -13,7 +13,7 @@ from models.robustness.target import Conditions
 from models.stopping import StopRule
 from service.client import Client
 from service.jobs.limits import RequestLimits
-from service.voting.tickets import Priority
+from service.voting.priority import Priority
 from service.wire.requests import PredictRequest
 
 

@@ -19,13 +19,14 @@ from models.errors import InputError, MissingExtraError, how_to_install
 from models.files import write_whole
 from models.noise import NoiseKind
 from models.robustness.about import About, AboutSamples
+from models.robustness.checkpoint_target import CheckpointTarget
 from models.robustness.plan import Plan
 from models.robustness.report import Report
 from models.robustness.report_html import html_report
 from models.robustness.run import Run, Subject
 from models.robustness.samples import Samples, samples_for
 from models.robustness.state import FolderState
-from models.robustness.target import CheckpointTarget, Target
+from models.robustness.target import Target
 from models.robustness.transfer import Surrogate
 from models.robustness.watch import Watch
 

@@ -19,7 +19,7 @@ from service.prediction.inputs import asked_sigma, effective_sigma, hardware_of,
 from service.prediction.preparation import Preparation, Took, untold
 from service.voting.backend import Answer, VotingBackend
 from service.voting.batcher import GIGA
-from service.voting.tickets import Priority
+from service.voting.priority import Priority
 from service.wire.replies import (
     CostBody,
     GuaranteeBody,

@@ -25,7 +25,8 @@ from models.runtime import OnnxRuntime
 from models.tiles import rows_of, votes_of
 from models.voting import Observer, Poll, VoteRequest, VoteResult
 from service.voting.batcher import GIGA, VoteBatcher
-from service.voting.tickets import Lane, Priority, Ticket, Tile
+from service.voting.priority import Priority
+from service.voting.tickets import Lane, Ticket, Tile
 
 log = logging.getLogger("noisevote")
 

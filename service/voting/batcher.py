@@ -18,7 +18,8 @@ from itertools import count
 
 from models.errors import OverloadedError
 from models.noise import VoteKey
-from service.voting.tickets import Lane, Priority, Ticket, Tile
+from service.voting.priority import Priority
+from service.voting.tickets import Lane, Ticket, Tile
 
 GIGA = 10**9
 

@@ -3,18 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from models.noise import VoteKey
 from models.runtime import Runtime
 from models.voting import Poll
-
-
-class Priority(StrEnum):
-    """Whose votes come first."""
-
-    NORMAL = "normal"
-    LOW = "low"
+from service.voting.priority import Priority
 
 
 @dataclass(eq=False, slots=True)

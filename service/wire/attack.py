@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.datasets import DATASETS
 from models.noise import NoiseKind
 from models.robustness.plan import AttackOptions, Plan, TargetSigma
 from models.robustness.report import Share, Verdict
@@ -66,7 +65,7 @@ class AttackRequest(AttackOptions):
     dataset: str | None = Field(
         default=None,
         max_length=200,
-        description=f"Whose test images are attacked: {', '.join(DATASETS)}, if the server has it.",
+        description="Name of a data set that the server has, whose test images are attacked.",
     )
     images: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="The first so many of the data set. Default: 200."

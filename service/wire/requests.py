@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
 from models.stopping import StopRule
-from service.voting.tickets import Priority
+from service.voting.priority import Priority
 
 MIN_SNR_DB = -60.0
 MAX_SNR_DB = 300.0

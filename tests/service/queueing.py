@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from models.tiles import rows_of, votes_of
 from models.voting import Poll, VoteRequest
 from service.voting.batcher import VoteBatcher
-from service.voting.tickets import Lane, Priority, Ticket, Tile
+from service.voting.priority import Priority
+from service.voting.tickets import Lane, Ticket, Tile
 from tests.models.test_voting import CLASSES, KeyedRuntime, request_for
 
 VOTE_GMACS = 0.03

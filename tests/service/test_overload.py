@@ -17,7 +17,7 @@ from models.stopping import StopReason, StopRule
 from service.app import create_app
 from service.configuration.settings import Settings
 from service.prediction.predictor import Predictor
-from service.voting.tickets import Priority
+from service.voting.priority import Priority
 from service.wire.bodies import BYTES_A_REQUEST, HeldBytes
 from tests.service.gated import GatedCheckpoint, GatedStore, at_rest, one_slot, votes_asked
 from tests.service.support import (

@@ -9,7 +9,7 @@ import pytest
 from models.errors import OverloadedError
 from models.stopping import StopReason
 from models.voting import Poll
-from service.voting.tickets import Priority
+from service.voting.priority import Priority
 from tests.models.test_voting import CLASSES, request_for
 from tests.service.queueing import (
     VOTE_GMACS,

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from models.checkpoint import SHIPPED, Checkpoint
 from models.errors import CancelledError
 from models.noise import NoiseKind
+from models.robustness.checkpoint_target import CheckpointTarget
 from models.robustness.samples import Samples
 from models.robustness.surrogate import surrogate_from
-from models.robustness.target import CheckpointTarget, Conditions, Oracle, vote_margins
+from models.robustness.target import Conditions, Oracle, vote_margins
 from models.robustness.transfer import SurrogateNoise
 from models.robustness.watch import Watch
 from models.stopping import StopRule, mode_of
