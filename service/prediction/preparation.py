@@ -30,6 +30,9 @@ Result = TypeVar("Result")
 Took = Callable[[float], None]
 """Hears how many seconds of one core something took."""
 
+Charge = Callable[[float], Took]
+"""Hears how many seconds work may take, and returns what is to hear how long it took."""
+
 
 def untold(seconds: float) -> None:
     """Hear how long something took where nobody asks."""

@@ -170,10 +170,10 @@ class VotingBackend:
         return any(thread.is_alive() for thread in self._slots)
 
     @property
-    def wait_at_door_s(self) -> float:
+    def wait_for_room_s(self) -> float:
         """Seconds until there should be room for votes again; 0 while there is some."""
         with self._lock:
-            return self._batcher.wait_at_door_s
+            return self._batcher.wait_for_room_s
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Do blocking work that is no vote; cancelling drops it if it has not started."""

@@ -88,7 +88,7 @@ class VoteBatcher:
         return max(queue.load for queue in self._queues.values()) / self._limit
 
     @property
-    def wait_at_door_s(self) -> float:
+    def wait_for_room_s(self) -> float:
         """Seconds until normal requests should be let in again; 0 while there is room for some."""
         load = self._queues[Priority.NORMAL].load
         return self.seconds_for(load - FULL * self._limit) if load > FULL * self._limit else 0.0

@@ -14,6 +14,7 @@ from models.errors import OverloadedError
 from service.app import create_app
 from service.configuration.settings import Settings
 from service.operations.metrics import Metrics, votes_label
+from service.service import service_of
 from service.voting.tickets import Ticket
 from service.wire.errors import STATUS
 from tests.service.gated import GatedStore, one_slot, votes_asked
@@ -189,7 +190,7 @@ async def test_an_unexpected_error_is_counted() -> None:
 async def test_jobs_are_counted_by_whoever_keeps_them() -> None:
     app = create_app(Settings(slots=1))
     states: dict[str, int] = {"running": 1}
-    app.state.metrics.count_jobs_by(lambda: states)
+    service_of(app).observer.metrics.count_jobs_by(lambda: states)
     async with client_of(app) as client:
         assert value(await scraped(client), "jobs", state="running") == 1
         states |= {"running": 0, "done": 3}

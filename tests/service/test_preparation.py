@@ -9,9 +9,8 @@ import pytest
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.errors import OverloadedError
 from service.configuration.settings import Settings
-from service.prediction.predictor import Predictor, Prepared
+from service.prediction.predictor import Predictor
 from service.prediction.preparation import MOST_WORK_S, Lane, Took, untold
-from service.wire.replies import PredictResponse
 from service.wire.requests import PredictRequest
 from tests.service.gated import one_slot
 from tests.service.support import picture
@@ -49,31 +48,22 @@ async def test_what_has_left_makes_room_though_it_never_began() -> None:
     lane.close()
 
 
-class Till:
-    """Notes what is charged for preparing."""
+async def test_a_picture_for_which_there_is_no_room_is_not_charged() -> None:
+    charged: list[float] = []
 
-    def __init__(self) -> None:
-        self.charged: list[float] = []
-
-    def prepares(self, work_s: float) -> Took:
-        self.charged.append(work_s)
+    def charge(work_s: float) -> Took:
+        charged.append(work_s)
         return untold
 
-    def asked(self, prepared: Prepared) -> None:
-        """Charge nothing."""
-
-    def answered(self, prepared: Prepared, answer: PredictResponse) -> None:
-        """Give nothing back."""
-
-
-async def test_a_picture_for_which_there_is_no_room_is_not_charged() -> None:
-    till, asked = Till(), PredictRequest(image=picture())
+    asked = PredictRequest(image=picture())
     with one_slot() as backend:
-        predictor = Predictor(Settings(slots=1), CheckpointStore(SHIPPED), backend, till)
-        first = asyncio.create_task(predictor.prepared(asked, MOST_WORK_S, time.monotonic()))
+        predictor = Predictor(Settings(slots=1), CheckpointStore(SHIPPED), backend)
+        first = asyncio.create_task(
+            predictor.prepared(asked, MOST_WORK_S, time.monotonic(), charge)
+        )
         await asyncio.sleep(0)
         with pytest.raises(OverloadedError):
-            await predictor.prepared(asked, 1.0, time.monotonic())
+            await predictor.prepared(asked, 1.0, time.monotonic(), charge)
         await first
         predictor.close()
-    assert till.charged == [MOST_WORK_S]
+    assert charged == [MOST_WORK_S]

@@ -125,11 +125,11 @@ def test_the_door_closes_when_the_queue_is_all_but_full_and_says_for_how_long() 
     for _ in range(7):
         batcher.admit(ticket_for(lane, request_for(1, 12)))
     batcher.admit(ticket_for(lane, request_for(1, 12)))
-    assert batcher.wait_at_door_s == 0, "96 of 100 votes wait"
+    assert batcher.wait_for_room_s == 0, "96 of 100 votes wait"
     batcher.admit(ticket_for(lane, request_for(1, 1), Priority.LOW))
-    assert batcher.wait_at_door_s == 0, "low priority has a queue of its own"
+    assert batcher.wait_for_room_s == 0, "low priority has a queue of its own"
     batcher.admit(ticket_for(lane, request_for(1, 4)))
-    assert batcher.wait_at_door_s == pytest.approx(0.001), "one vote over 99, at 1 ms a vote"
+    assert batcher.wait_for_room_s == pytest.approx(0.001), "one vote over 99, at 1 ms a vote"
 
 
 def test_one_large_request_takes_up_an_eighth_of_the_queue() -> None:
