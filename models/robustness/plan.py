@@ -26,7 +26,7 @@ ADAPTIVE_VOTES = 4
 
 
 class AttackName(StrEnum):
-    """The attacks of an assessment.
+    """The attacks that a plan can name; each has a row in ``models/robustness/attacks``.
 
     ``pgd`` and ``momentum_pgd`` climb the loss of a surrogate; ``square`` asks the target for vote
     counts, ``hop_skip_jump`` for labels alone.
@@ -36,10 +36,6 @@ class AttackName(StrEnum):
     MOMENTUM_PGD = "momentum_pgd"
     SQUARE = "square"
     HOP_SKIP_JUMP = "hop_skip_jump"
-
-
-MOMENTUM = {AttackName.PGD: 0.0, AttackName.MOMENTUM_PGD: 1.0}
-"""Attacks on a surrogate and the momentum of their steps."""
 
 
 class AttackOptions(BaseModel):
@@ -155,12 +151,7 @@ class AttackOptions(BaseModel):
         quarters = (max(1, self.queries * part // 4) for part in (1, 2, 3, 4))
         return tuple(sorted(set(self.budgets or quarters)))
 
-    @property
-    def surrogate_attacks(self) -> tuple[AttackName, ...]:
-        """The attacks that climb a surrogate."""
-        return tuple(name for name in self.attacks if name in MOMENTUM)
-
-    def has(self, attack: AttackName) -> bool:
+    def has(self, attack: str) -> bool:
         """Return whether an attack is part of the plan."""
         return attack in self.attacks
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from models.robustness.attacks import BY_NAME
 from models.robustness.figures import Curve, Point, row_chart
 from models.robustness.markup import (
     AGAINST,
@@ -14,8 +15,6 @@ from models.robustness.markup import (
     shown,
     table,
 )
-from models.robustness.plan import ADAPTIVE_VOTES, AttackName
-from models.robustness.query_steps import ADAPTIVE_SQUARE, RANDOM_NOISE, RANDOM_TRIES
 from models.robustness.report import (
     AttackRow,
     CleanAccuracy,
@@ -26,19 +25,6 @@ from models.robustness.report import (
     WorstCase,
 )
 from models.robustness.scores import as_percent
-from models.robustness.transfer_steps import EOT_PGD, WHITE_BOX
-
-ATTACKS: dict[str, str] = {
-    AttackName.PGD: "PGD on the surrogate",
-    AttackName.MOMENTUM_PGD: "momentum PGD on the surrogate",
-    EOT_PGD: "adaptive: PGD on the surrogate behind noise like the target's, averaged out",
-    AttackName.SQUARE: "Square, by the vote counts of queries",
-    ADAPTIVE_SQUARE: f"adaptive: Square with {ADAPTIVE_VOTES} times the votes in each query",
-    AttackName.HOP_SKIP_JUMP: "HopSkipJump, by the labels of queries",
-    RANDOM_NOISE: f"control, no attack: the best of {RANDOM_TRIES} random points",
-    WHITE_BOX: "upper bound, not black-box: PGD on the target itself, its noise averaged out",
-}
-"""What the names mean."""
 
 
 def clean_table(clean: CleanAccuracy) -> str:
@@ -141,7 +127,7 @@ def scores_table(
     lines = [
         (
             row.attack,
-            ATTACKS.get(row.attack, row.family),
+            BY_NAME[row.attack].label,
             str(row.samples),
             shown(noiseless, "robust_accuracy"),
             shown(noisy, "robust_accuracy"),

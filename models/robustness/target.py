@@ -1,6 +1,7 @@
 """The target as an outsider has it: inputs in, vote counts out, every query billed."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
@@ -9,15 +10,22 @@ from pydantic import BaseModel
 
 from models.checkpoint import Checkpoint
 from models.noise import MAX_SEED, NoiseKind, VoteKey
-from models.robustness.samples import Purpose, generator_for
-from models.robustness.watch import Watch
+from models.robustness.ball import Purpose, generator_for
+from models.robustness.progress import Progress
 from models.runtime import Rows
 from models.stopping import StopRule
 from models.tiles import rows_of, votes_of
 from models.voting import Poll, VoteRequest
 
 INPUTS_AT_ONCE = 32
-"""Inputs of one call of the target; between calls the watch is asked."""
+"""Inputs of one call of the target; between calls the progress is told."""
+
+
+class Condition(StrEnum):
+    """Whether the target has noise."""
+
+    NOISELESS = "noiseless"
+    NOISY = "noisy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +48,9 @@ class Conditions:
         return self.sigma > 0 and self.seed is None
 
     @property
-    def name(self) -> str:
-        """``noiseless`` or ``noisy``."""
-        return "noisy" if self.sigma > 0 else "noiseless"
+    def name(self) -> Condition:
+        """Whether there is noise."""
+        return Condition.NOISY if self.sigma > 0 else Condition.NOISELESS
 
 
 class Target(Protocol):
@@ -80,14 +88,14 @@ class Oracle:
     Args:
         target: that is asked.
         conditions: of every query.
-        watch: asked between calls of the target.
+        progress: told between calls of the target.
     """
 
-    def __init__(self, target: Target, conditions: Conditions, watch: Watch) -> None:
+    def __init__(self, target: Target, conditions: Conditions, progress: Progress) -> None:
         self.conditions = conditions
         self.bill = Bill()
         self._target = target
-        self._watch = watch
+        self._progress = progress
 
     @property
     def is_random(self) -> bool:
@@ -104,7 +112,7 @@ class Oracle:
             counts = self._target.vote_counts(part, self.conditions, stop)
             votes = int(counts.sum())
             self.bill += Bill(queries=len(part), votes=votes)
-            self._watch.advance(votes if self.conditions.sigma > 0 else len(part))
+            self._progress.advance(votes if self.conditions.sigma > 0 else len(part))
             parts.append(counts)
         return np.concatenate(parts)
 

@@ -11,19 +11,18 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import ValidationError
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.errors import InputError, StorageError
 from models.files import hold
 from models.noise import NoiseKind
 from models.robustness.assessment import assess
-from models.robustness.ball import Norm
+from models.robustness.ball import Norm, Samples
 from models.robustness.plan import AttackName, Plan
+from models.robustness.progress import Progress
 from models.robustness.report import Report
-from models.robustness.samples import Samples
-from models.robustness.watch import Watch
 from service.jobs.orders import (
     Pair,
     check_attacks,
@@ -127,20 +126,19 @@ def attack_command(
     check_sizes(plan, attacked.card)
     taken, source = chosen_samples(attacked, samples, dataset, images, data)
     about = about_of(attacked, other, weak, taken, source)
-    progress = progress_bar()
-    task = progress.add_task("", total=1.0)
+    bar = progress_bar()
+    task = bar.add_task("", total=1.0)
     named: set[str] = set()
 
     def told(step: str, share: float) -> None:
-        progress.update(task, description=step, completed=share)
-        if step not in named and not progress.console.is_terminal:  # a log has no bar
-            progress.console.print(f"{share:4.0%} {step}", soft_wrap=True, highlight=False)
+        bar.update(task, description=step, completed=share)
+        if step not in named and not bar.console.is_terminal:  # a log has no bar
+            bar.console.print(f"{share:4.0%} {step}", soft_wrap=True, highlight=False)
         named.add(step)
 
-    watch = Watch(told)
     with kept_in(output):
-        run = run_of(store, about, plan, taken, output, watch)
-        with progress:
+        run = run_of(store, about, plan, taken, output, Progress(told))
+        with bar:
             report = assess(run, about, lambda partial: write_report(partial, output))
         write_report(report, output)
     show(report, output)
@@ -201,13 +199,13 @@ def numbers_in(text: str, name: str, kind: type[Number]) -> tuple[Number, ...]:
         raise InputError(f"{name} is {text!r}; it must be {numbers} with commas between") from None
 
 
-def progress_bar() -> Progress:
+def progress_bar() -> bars.Progress:
     """Return a bar with the running step and the share of all work that is done."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
+    return bars.Progress(
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.TaskProgressColumn(),
+        bars.TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from models.checkpoint import Checkpoint
 from models.errors import CheckpointError
 from models.noise import MAX_SEED, NoiseKind
-from models.robustness.samples import Purpose, generator_for
+from models.robustness.ball import Purpose, generator_for
 from models.robustness.target import Conditions
 from models.stopping import StopRule
 from service.client import Client

@@ -13,13 +13,13 @@ from models.errors import (
     LimitError,
     MissingExtraError,
     UnknownCheckpointError,
-    how_to_install,
 )
 from models.noise import NoiseKind
 from models.robustness.assessment import steps_of
-from models.robustness.ball import TOLERANCE, Norm
-from models.robustness.plan import ADAPTIVE_VOTES, AttackName, AttackOptions, Plan
-from models.robustness.samples import Samples
+from models.robustness.attacks import CHOICES, planned
+from models.robustness.ball import TOLERANCE, Norm, Samples
+from models.robustness.plan import AttackName, AttackOptions, Plan
+from models.robustness.run import Parties
 from service.configuration.settings import Settings
 from service.jobs.records import Order
 from service.jobs.samples import samples_of
@@ -65,21 +65,12 @@ class Pair:
     undefended: Checkpoint | None
 
 
-@dataclass(frozen=True, slots=True)
-class Present:
-    """Which optional parties an assessment will have; see ``Parties`` in ``robustness/run.py``."""
-
-    own: object | None
-    undefended: object | None
-    may_freeze: bool
-
-
 def is_installed() -> bool:
     """Return whether this installation can assess at all."""
     return find_spec("torch") is not None
 
 
-def check_installed(attacks: tuple[AttackName, ...] = ()) -> None:
+def check_installed(names: tuple[AttackName, ...] = ()) -> None:
     """Refuse what this installation lacks; nothing is imported, as what serves stays small.
 
     Raises:
@@ -87,11 +78,10 @@ def check_installed(attacks: tuple[AttackName, ...] = ()) -> None:
     """
     if not is_installed():
         raise MissingExtraError(NEEDS_TORCH)
-    if AttackName.HOP_SKIP_JUMP in attacks and find_spec("art") is None:
-        raise MissingExtraError(
-            "the attack hop_skip_jump needs the Adversarial Robustness Toolbox; "
-            + how_to_install("art")
-        )
+    for name in names:
+        needed = CHOICES[name].needs_package
+        if needed is not None and find_spec(needed.name) is None:
+            raise needed.missing(name)
 
 
 def request_from(body: bytes | bytearray) -> AttackRequest:
@@ -121,10 +111,8 @@ def prepared_order(asked: AttackRequest, settings: Settings, store: CheckpointSt
     check_sizes(plan, pair.target.card)
     check_votes(plan, pair, settings)
     samples, source = samples_of(asked, pair.target, settings)
-    present = Present(
-        plan.white_box or None, pair.undefended, may_freeze=settings.allow_client_seed
-    )
-    todo = steps_of(plan, present, len(samples))
+    parties = Parties(plan.white_box, pair.undefended is not None, settings.allow_client_seed)
+    todo = steps_of(plan, parties, len(samples))
     check_work(sum(step.work for step in todo), settings)
     steps = len(todo)
     size = results_bytes(plan, samples, steps)
@@ -206,12 +194,13 @@ def sigma_of(asked: float | None, card: Card, kind: NoiseKind) -> float:
 def check_attacks(plan: Plan, pair: Pair) -> None:
     """Refuse attacks that these networks do not allow."""
     shape = pair.target.card.input.shape
-    if plan.has(AttackName.SQUARE) and len(shape) != PICTURE_AXES:
-        raise InputError(
-            f"the attack square needs pictures; {pair.target.name} takes {list(shape)}. "
-            "Leave it out of attacks",
-            "attacks",
-        )
+    for name in plan.attacks:
+        if CHOICES[name].needs_pictures and len(shape) != PICTURE_AXES:
+            raise InputError(
+                f"the attack {name} needs pictures; {pair.target.name} takes {list(shape)}. "
+                "Leave it out of attacks",
+                "attacks",
+            )
     if plan.adaptive and not pair.surrogate.card.noise_points:
         raise InputError(
             f"checkpoint {pair.surrogate.name} has no noise points, over which an adaptive "
@@ -259,16 +248,17 @@ def check_work(passes: float, settings: Settings) -> None:
 
 def check_votes(plan: Plan, pair: Pair, settings: Settings) -> None:
     """Refuse more votes than ``/predict`` casts."""
-    asks_more = plan.adaptive and plan.has(AttackName.SQUARE)
+    most_asking = max(planned(plan), key=lambda attack: attack.times_votes)
     most = {
-        "votes": plan.votes * (ADAPTIVE_VOTES if asks_more else 1),
+        "votes": plan.votes * max(1, most_asking.times_votes),
         "vote_numbers": max(plan.vote_numbers, default=1),
     }
     macs = max(each.card.macs for each in (pair.target, pair.undefended) if each is not None)
     allowed = min(settings.max_votes, int(settings.max_request_gmacs * GIGA / macs))
     for field, votes in most.items():
         if votes > allowed:
-            reason = " (four times as many for the adaptive Square attack)" if asks_more else ""
+            times = most_asking.times_votes
+            reason = f" ({times} times as many for {most_asking.title})" if times > 1 else ""
             raise LimitError(
                 f"{field} asks for {votes} votes in a reply{reason}; allowed are {allowed}", field
             )
@@ -282,6 +272,6 @@ def results_bytes(plan: Plan, samples: Samples, steps: int) -> int:
     example = int(samples.inputs[0].nbytes)
     replies = samples.labels.itemsize * max(plan.replies, plan.sweep_replies)
     a_step = len(samples) * (example + replies + 5 * samples.labels.itemsize)
-    searches = 3 if plan.has(AttackName.SQUARE) else 0
+    searches = sum(len(a.conditions(plan)) for a in planned(plan) if a.has_budgets)
     budgets = len(plan.query_budgets) * min(len(samples), plan.query_samples) * example
     return (steps + 1) * a_step + searches * budgets

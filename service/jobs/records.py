@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
-from models.robustness.about import About
 from models.robustness.plan import Plan
-from models.robustness.report import AttackRow, Report
+from models.robustness.report import About, AttackRow, Report
 from service.configuration.keys import KEY_OWNER
 from service.wire.attack import (
     AttackResult,

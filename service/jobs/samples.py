@@ -10,7 +10,7 @@ from models.checkpoint import Checkpoint
 from models.data_files import DATA_DIR_VARIABLE, without_downloads
 from models.datasets import DATASETS, data_dir
 from models.errors import DataError, InputError, LimitError
-from models.robustness.samples import Samples, samples_for
+from models.robustness.ball import Samples, samples_for
 from service.configuration.settings import Settings
 from service.jobs.setup import all_asked_for, dataset_samples
 from service.prediction.arrays import arrays_of

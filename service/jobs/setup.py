@@ -18,16 +18,15 @@ from models.datasets import as_inputs, data_dir, load_dataset
 from models.errors import InputError, MissingExtraError, how_to_install
 from models.files import write_whole
 from models.noise import NoiseKind
-from models.robustness.about import About, AboutSamples
+from models.robustness.ball import Samples, samples_for
+from models.robustness.page import html_report
+from models.robustness.pgd import Surrogate
 from models.robustness.plan import Plan
-from models.robustness.report import Report
-from models.robustness.report_html import html_report
+from models.robustness.progress import Progress
+from models.robustness.report import About, AboutSamples, Report
 from models.robustness.run import Run, Subject
-from models.robustness.samples import Samples, samples_for
-from models.robustness.state import FolderState
 from models.robustness.target import CheckpointTarget, Target
-from models.robustness.transfer import Surrogate
-from models.robustness.watch import Watch
+from models.robustness.trials import FolderState
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
@@ -177,7 +176,7 @@ def run_of(
     plan: Plan,
     samples: Samples,
     folder: Path,
-    watch: Watch,
+    progress: Progress,
     asked: TargetMaker = CheckpointTarget,
 ) -> Run:
     """Return an assessment whose finished steps lie in a folder.
@@ -188,7 +187,7 @@ def run_of(
         plan: of the assessment.
         samples: under attack.
         folder: of its results.
-        watch: asked between batches.
+        progress: told between batches.
         asked: how targets are asked; by default in this process.
 
     Raises:
@@ -210,7 +209,7 @@ def run_of(
         undefended=None if undefended is None else lambda seed: asked(undefended, plan.kind, seed),
     )
     state = FolderState(folder / STEPS, identity)
-    return Run(plan, subject, samples, low, high, len(target.card.labels), state, watch)
+    return Run(plan, subject, samples, low, high, len(target.card.labels), state, progress)
 
 
 def write_report(report: Report, folder: Path) -> None:

@@ -5,8 +5,7 @@ import threading
 import time
 
 from models.errors import CancelledError, StorageError
-from models.robustness.state import State
-from models.robustness.trials import StepResult
+from models.robustness.trials import State, StepResult
 from service.jobs.http_target import Meter
 from service.jobs.ledger import JobLedger
 from service.jobs.records import Job

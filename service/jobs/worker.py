@@ -15,11 +15,10 @@ from dataclasses import replace
 from models.checkpoint import Checkpoint, CheckpointStore
 from models.errors import CancelledError, CheckpointError, DataError, NoisevoteError
 from models.noise import NoiseKind
-from models.robustness.about import About
 from models.robustness.assessment import assess, steps_of
-from models.robustness.report import Report
+from models.robustness.progress import Progress
+from models.robustness.report import About, Report
 from models.robustness.run import Run
-from models.robustness.watch import Watch
 from service.client import Client
 from service.client.exchange import Retry
 from service.configuration.keys import CHARGED_TO
@@ -100,9 +99,9 @@ class Worker:
         about = self._checked(job.order.about)
         folder = self._folder.of(job.id)
         run = self._run(job, about, client, meter, watch)
-        for step in steps_of(run.plan, run.subject, len(run.samples)):
-            if run.state.load(step.name) is not None:
-                watch.found(step.name, job)
+        for step in steps_of(run.plan, run.subject.parties, len(run.samples)):
+            if run.state.load(name := str(step.key)) is not None:
+                watch.found(name, job)
 
         def keep(report: Report) -> None:
             write_report(report, folder)
@@ -122,7 +121,7 @@ class Worker:
             job.order.plan,
             self._folder.samples(job.id),
             self._folder.of(job.id),
-            Watch(watch.progress, watch.is_cancelled),
+            Progress(watch.progress, watch.is_cancelled),
             asked,
         )
         return replace(

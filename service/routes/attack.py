@@ -17,8 +17,8 @@ from models.errors import (
     UnknownCheckpointError,
     UnknownJobError,
 )
+from models.robustness.page import POLICY
 from models.robustness.report import Report
-from models.robustness.report_html import POLICY
 from service.jobs.desk import JobDesk
 from service.jobs.setup import REPORT_HTML, REPORT_JSON
 from service.jobs.stream import JobStream

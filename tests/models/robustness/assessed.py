@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 
 from models.noise import NoiseKind
-from models.robustness.about import About, AboutSamples
+from models.robustness.ball import Samples
 from models.robustness.plan import Plan
-from models.robustness.report import AttackRow, Report
+from models.robustness.progress import Progress
+from models.robustness.report import About, AboutSamples, AttackRow, Report
 from models.robustness.run import Run, Subject
-from models.robustness.samples import Samples
-from models.robustness.state import MemoryState, State
 from models.robustness.target import Target
-from models.robustness.watch import Watch
+from models.robustness.trials import MemoryState, State
 from tests.models.robustness.worlds import (
     LineSurrogate,
     LineTarget,
@@ -65,7 +64,7 @@ def run_of(
     subject: Subject | None = None,
     samples: Samples | None = None,
     state: State | None = None,
-    watch: Watch | None = None,
+    progress: Progress | None = None,
 ) -> Run:
     return Run(
         plan=plan,
@@ -75,7 +74,7 @@ def run_of(
         high=1.0,
         classes=3,
         state=state or MemoryState(),
-        watch=watch or Watch(),
+        progress=progress or Progress(),
     )
 
 

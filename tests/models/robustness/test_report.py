@@ -10,11 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.noise import NoiseKind
-from models.robustness.about import About, AboutSamples
 from models.robustness.figures import Curve, Point, line_chart, row_chart
+from models.robustness.page import html_report
 from models.robustness.plan import Plan
-from models.robustness.report import Check, CleanAccuracy, Paired, Report, Share, WorstCase
-from models.robustness.report_html import html_report
+from models.robustness.report import (
+    About,
+    AboutSamples,
+    Check,
+    CleanAccuracy,
+    Paired,
+    Report,
+    Share,
+    WorstCase,
+)
 from models.robustness.scores import is_clearly_more_often_right, paired_of, share_of
 from models.robustness.target import Bill
 from models.robustness.verdict import verdict_of

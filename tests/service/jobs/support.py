@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from models.robustness.samples import Samples
+from models.robustness.ball import Samples
 from service.client import Client
 from service.configuration.keys import digest_of, new_token
 from service.configuration.settings import Settings

@@ -13,8 +13,8 @@ from models.data_files import DATA_DIR_VARIABLE
 from models.datasets import data_dir
 from models.noise import NoiseKind
 from models.robustness.assessment import assess
+from models.robustness.progress import Progress
 from models.robustness.target import CheckpointTarget, Conditions
-from models.robustness.watch import Watch
 from models.stopping import StopRule
 from service.client import AsyncClient
 from service.client.attacks import AsyncAttacks, Attacks
@@ -135,7 +135,9 @@ def test_a_job_ends_with_the_report_that_it_would_have_without_a_server(
     assert not (folder / job.id).exists()
     assert len(kept) == report.steps
     assert 0.5 < sum(kept) / results_bytes(report.plan, samples, report.steps) <= 1
-    run = run_of(STORE, report.about, report.plan, samples, folder / "here", Watch(), CountedTarget)
+    run = run_of(
+        STORE, report.about, report.plan, samples, folder / "here", Progress(), CountedTarget
+    )
     assert report == assess(run, report.about)
     status = seen[-1]
     assert (status.state, status.error, status.progress) == (JobState.DONE, None, 1)

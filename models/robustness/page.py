@@ -29,6 +29,7 @@ from models.robustness.score_tables import (
     worst_section,
 )
 from models.robustness.scores import as_percent
+from models.robustness.sweeps import SWEEPS
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 STYLE = """
@@ -53,30 +54,6 @@ summary { cursor: pointer; padding: .25rem 0; }
 .passed { color: #009e73; } .failed { color: #d55e00; font-weight: 700; }
 pre { overflow-x: auto; background: #8882; padding: .5rem; }
 """
-
-SWEEPS = {
-    "sigma": (
-        "Robust accuracy over sigma",
-        "sigma of the target's noise",
-        "Under pgd, which does not reckon with the noise, and without attack (clean). The same "
-        "examples at every sigma: a rise is no proof that the noise protects.",
-    ),
-    "votes": (
-        "Robust accuracy over votes",
-        "votes N of each reply",
-        "Under pgd, the same examples at every N, and without attack (clean).",
-    ),
-    "epsilon": (
-        "Robust accuracy over epsilon",
-        "epsilon, largest perturbation",
-        "Under pgd with one restart for each epsilon.",
-    ),
-    "queries": (
-        "Robust accuracy over queries",
-        "queries per sample",
-        "What Square had found within so many queries, judged on fresh noise.",
-    ),
-}
 
 
 def html_report(report: Report) -> str:
@@ -153,7 +130,8 @@ def side_by_side(*sections: str) -> str:
 
 def sweep_section(name: str, points: Sequence[SweepPoint]) -> str:
     """Return a sweep as a chart and as a table."""
-    title, x_name, note = SWEEPS[name]
+    sweep = next(sweep for sweep in SWEEPS if sweep.name == name)
+    title, x_name, note = sweep.title, sweep.x_name, sweep.note
     names = list(dict.fromkeys(point.curve for point in points))
     curves = [
         Curve(
