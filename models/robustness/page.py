@@ -1,216 +1,123 @@
 """The report as one page: no script, nothing beside it, readable without the pictures.
 
-Every text passes :func:`html.escape`; only this module, ``markup.py`` and ``figures.py`` write
-markup.
+``page.html.j2`` has its markup and escapes every text; ``figures.py`` draws its charts.
 """
 
 from collections.abc import Sequence
-from html import escape
 from math import log10
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from models.noise import NoiseKind
-from models.robustness.ball import Norm
-from models.robustness.figures import Curve, Point, line_chart
-from models.robustness.markup import (
-    AGAINST,
-    folded,
-    listed,
-    paired_text,
-    paragraph,
-    percent,
-    section,
-    table,
-)
-from models.robustness.report import Picture, Report, SweepPoint
-from models.robustness.score_tables import (
-    attacks_section,
-    bills_section,
-    clean_table,
-    worst_section,
-)
+from models.robustness.attacks import BY_NAME
+from models.robustness.figures import Curve, Point, line_chart, row_chart
+from models.robustness.plan import Plan
+from models.robustness.report import POLICY, Paired, Report, Score, Share, SweepPoint
 from models.robustness.scores import as_percent
-from models.robustness.sweeps import SWEEPS
+from models.robustness.sweeps import SWEEPS, Sweep
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 0 auto; padding: 1rem;
-  overflow-wrap: break-word; }
-table { border-collapse: collapse; margin: 1rem 0; display: block; overflow-x: auto; }
-caption { text-align: left; font-weight: 600; padding: .25rem 0; }
-th, td { border: 1px solid #8888; padding: .25rem .5rem; text-align: left; vertical-align: top; }
-.verdict { border-left: .4rem solid #0072b2; padding: .5rem 1rem; background: #8882; }
-.chart { max-width: 40rem; width: 100%; font-size: 12px; fill: currentColor; }
-.grid { stroke: currentColor; opacity: .2; }
-.pictures { display: flex; flex-wrap: wrap; gap: 1rem; padding: 0; list-style: none; }
-.pictures figure { margin: 0; }
-.triple { display: flex; gap: .25rem; }
-.triple figure { width: 7rem; font-size: .75rem; line-height: 1.3; }
-.pair { display: grid; gap: 0 2rem; }
-@media (min-width: 60rem) { .pair { grid-template-columns: 1fr 1fr; } }
-.pair section { min-width: 0; }
-summary { cursor: pointer; padding: .25rem 0; }
-.pictures img { width: 7rem; height: 7rem; image-rendering: pixelated; }
-.passed { color: #009e73; } .failed { color: #d55e00; font-weight: 700; }
-pre { overflow-x: auto; background: #8882; padding: .5rem; }
-"""
+TEMPLATE = "page.html.j2"
 
 
 def html_report(report: Report) -> str:
     """Return the whole page."""
-    title = f"Robustness of {report.about.target}"
-    body = [
-        f"<h1>{escape(title)}</h1>",
-        verdict_section(report),
-        side_by_side(
-            section("What was assessed", subject_table(report)),
-            section("Threat model", listed(report.threat_model)),
-        ),
-        *([] if report.clean is None else [section("Without attack", clean_table(report.clean))]),
-        attacks_section(report.clean, report.attacks, report.worst_case),
-        worst_section(report),
-        side_by_side(*(sweep_section(name, points) for name, points in report.sweeps.items())),
-        pictures_section(report.pictures),
-        checks_section(report),
-        bills_section(report),
-        settings_section(report),
+    environment = Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.do"],
+        loader=FileSystemLoader(Path(__file__).parent),
+    )
+    environment.filters |= {
+        "count": lambda number: f"{number:,}",
+        "label": lambda attack: BY_NAME[attack].label,
+        "mean": mean_text,
+        "number": lambda number: f"{number:g}",
+        "paired": paired_text,
+        "percent": percent,
+        "share": as_percent,
+    }
+    return environment.get_template(TEMPLATE).render(
+        report=report,
+        policy=POLICY,
+        snr_db=snr_db(report.plan),
+        sweeps={sweep.name: sweep for sweep in SWEEPS},
+        attacks_chart=attacks_chart,
+        sweep_chart=sweep_chart,
+    )
+
+
+def snr_db(plan: Plan) -> float | None:
+    """Return the ratio of signal to noise, which only multiplicative noise has."""
+    return -20 * log10(plan.sigma) if plan.kind is NoiseKind.MULTIPLICATIVE else None
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent."""
+    return f"{100 * share:.1f} %"
+
+
+def paired_text(paired: Paired) -> str:
+    """Return a paired comparison in figures."""
+    return (
+        f"{100 * paired.gain:+.1f} ({paired.noisy_only} : {paired.noiseless_only}), "
+        f"p = {paired.p_value:.2g}"
+    )
+
+
+def mean_text(mean: float, interval: tuple[float, float]) -> str:
+    """Return a mean of shares in per cent with its interval."""
+    return f"{percent(mean)} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+
+
+def attacks_chart(report: Report) -> Markup:
+    """Return robust accuracy by attack, of the worst restart where there are several."""
+    clean, rows, worst = report.clean, report.attacks, report.worst_case
+    names = [row.attack for row in rows]
+    noiseless = [robust(row.worst_noiseless or row.noiseless) for row in rows]
+    noisy = [robust(row.worst_noisy or row.noisy) for row in rows]
+    if clean is not None:
+        names, noiseless = ["no attack", *names], [clean.noiseless, *noiseless]
+        noisy = [clean.voted, *noisy]
+    if worst is not None:
+        names, noiseless = [*names, "all black-box attacks"], [*noiseless, worst.noiseless]
+        noisy = [*noisy, worst.noisy]
+    title = "Robust accuracy by attack; the tables below have the figures"
+    curves = [curve_of("without noise", noiseless), curve_of("with noise and votes", noisy)]
+    return Markup(row_chart("attacks", title, names, curves))
+
+
+def robust(score: Score | None) -> Share | None:
+    """Return the robust accuracy of a score, if there is one."""
+    return None if score is None else score.robust_accuracy
+
+
+def curve_of(name: str, shares: Sequence[Share | None]) -> Curve:
+    """Return the shares of a condition, row by row; a row may have none."""
+    points = [
+        Point(row, share.share, *share.interval)
+        for row, share in enumerate(shares)
+        if share is not None
     ]
-    return "\n".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">',
-            '<meta name="viewport" content="width=device-width">',
-            f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>",
-            *body,
-            "</main>\n</body>\n</html>\n",
-        ]
-    )
+    return Curve(name, points)
 
 
-def verdict_section(report: Report) -> str:
-    """Return the verdict, or how far the assessment has come."""
-    if report.verdict is None:
-        sentences: Sequence[str] = (
-            f"Not complete: {report.steps_done} of {report.steps} steps are done. The figures "
-            "below may still change the verdict, which is given at the end.",
-        )
-    else:
-        sentences = report.verdict.sentences
-    texts = "".join(paragraph(sentence) for sentence in sentences)
-    return f'<section class="verdict">\n<h2>Verdict</h2>\n{texts}\n</section>'
-
-
-def subject_table(report: Report) -> str:
-    """Return who attacked whom, and with what."""
-    about, plan = report.about, report.plan
-    decibels = ""
-    if plan.kind is NoiseKind.MULTIPLICATIVE:
-        decibels = f" (SNR {-20 * log10(plan.sigma):.1f} dB)"
-    size = "any element" if plan.norm is Norm.LINF else "the L2 norm"
-    rows = (
-        ("target", f"{about.target}, {about.target_fingerprint}"),
-        ("its noise", f"{plan.kind}, sigma {plan.sigma:g} at every noise point{decibels}"),
-        ("its votes", f"{plan.votes} a reply; the noiseless target is the same at sigma 0"),
-        ("asked", about.interface),
-        ("surrogate", f"{about.surrogate}, {about.surrogate_fingerprint}"),
-        ("samples", f"{len(about.samples.indices)}: {about.samples.source}"),
-        ("epsilon", f"{plan.epsilon:g}, the most that {size} may change"),
-        ("steps", f"{plan.steps} of {plan.step:.3g}, {plan.restarts} restarts"),
-        ("judged by", f"{plan.replies} fresh replies an example, {plan.sweep_replies} in sweeps"),
-        ("intervals", f"at {100 * (1 - plan.alpha):g} % confidence, in brackets"),
-        ("seed", str(plan.seed)),
-    )
-    return table("Target, attacker and samples", ("", "setting"), rows)
-
-
-def side_by_side(*sections: str) -> str:
-    """Return sections in two columns, where there is room."""
-    return '<div class="pair">\n' + "\n".join(sections) + "\n</div>" if sections else ""
-
-
-def sweep_section(name: str, points: Sequence[SweepPoint]) -> str:
-    """Return a sweep as a chart and as a table."""
-    sweep = next(sweep for sweep in SWEEPS if sweep.name == name)
-    title, x_name, note = sweep.title, sweep.x_name, sweep.note
-    names = list(dict.fromkeys(point.curve for point in points))
+def sweep_chart(sweep: Sweep, points: Sequence[SweepPoint]) -> Markup:
+    """Return the curves of a sweep."""
+    ascending = sorted(points, key=lambda point: point.at)
     curves = [
         Curve(
-            curve,
+            name,
             [
                 Point(point.at, point.accuracy.share, *point.accuracy.interval)
-                for point in sorted(points, key=lambda point: point.at)
-                if point.curve == curve
+                for point in ascending
+                if point.curve == name
             ],
         )
-        for curve in names
+        for name in dict.fromkeys(point.curve for point in points)
     ]
-    rows = [
-        (
-            f"{point.at:g}",
-            point.curve,
-            as_percent(point.accuracy),
-            percent(point.mean_accuracy),
-            "" if point.paired is None else paired_text(point.paired),
-        )
-        for point in points
-    ]
-    head = (x_name, "curve", "one fresh reply [interval]", "mean over replies", AGAINST)
-    chart = line_chart(name, f"{title}; the table below has the figures", x_name, curves)
-    return section(title, paragraph(note), chart, folded("Figures", table(title, head, rows)))
-
-
-def pictures_section(pictures: Sequence[Picture]) -> str:
-    """Return examples to look at."""
-    items = "".join(picture_item(picture) for picture in pictures)
-    return section("Examples", f'<ul class="pictures">{items}</ul>' if items else "")
-
-
-def picture_item(picture: Picture) -> str:
-    """Return one example: the sample, the perturbation, the result."""
-    label = escape(picture.label)
-    images = [
-        (picture.clean, f"sample: {label}"),
-        (picture.perturbation, "perturbation, grey is none"),
-        (picture.adversarial, f"example: answered {escape(picture.answered)}"),
-    ]
-    shown_images = "".join(
-        f'<figure><img alt="{text}" src="data:image/png;base64,{escape(data)}">'
-        f"<figcaption>{text}</figcaption></figure>"
-        for data, text in images
-    )
-    caption = (
-        f"sample {picture.index}, {picture.label}: answered {picture.answered}, "
-        f"{percent(picture.flip_probability)} of replies wrong ({picture.attack})"
-    )
-    triple = f'<div class="triple">{shown_images}</div>'
-    return f"<li><figure>{triple}<figcaption>{escape(caption)}</figcaption></figure></li>"
-
-
-def checks_section(report: Report) -> str:
-    """Return the sanity checks."""
-    if not report.checks:
-        return ""
-    words = {True: ("passed", "passed"), False: ("failed", "FAILED"), None: ("", "not run")}
-    rows = "".join(
-        f'<tr><th scope="row">{escape(check.question)}</th>'
-        f'<td class="{words[check.passed][0]}">{words[check.passed][1]}</td>'
-        f"<td>{escape(check.detail)}</td></tr>"
-        for check in report.checks
-    )
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("must hold", "outcome", "figures"))
-    outcomes = [check.passed for check in report.checks]
-    counts = f"{outcomes.count(True)} passed, {outcomes.count(False)} failed, "
-    checks = (
-        f"<table><caption>What must hold if the assessment is sound</caption><thead><tr>{head}"
-        f"</tr></thead><tbody>{rows}</tbody></table>"
-    )
-    summary = f"{counts}{outcomes.count(None)} not run"
-    return section("Sanity checks", folded(summary, checks, is_open=False in outcomes))
-
-
-def settings_section(report: Report) -> str:
-    """Return all that decides the figures."""
-    about = report.about.model_dump_json(indent=1)
-    plan = report.plan.model_dump_json(indent=1)
-    settings = f"<pre>{escape(plan)}</pre>\n<pre>{escape(about)}</pre>"
-    return section("Settings", folded("All that decides the figures", settings))
+    title = f"{sweep.title}; the table below has the figures"
+    return Markup(line_chart(sweep.name, title, sweep.x_name, curves))

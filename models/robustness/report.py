@@ -10,6 +10,9 @@ from models.robustness.target import Bill
 Family = Literal["transfer", "query", "control", "upper bound"]
 """What an attack counts as."""
 
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""What the page of a report may load."""
+
 
 class Part(BaseModel):
     """Base of the report and its parts: immutable, no unknown fields."""

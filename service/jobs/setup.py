@@ -19,7 +19,6 @@ from models.errors import InputError, MissingExtraError, how_to_install
 from models.files import write_whole
 from models.noise import NoiseKind
 from models.robustness.ball import Samples, samples_for
-from models.robustness.page import html_report
 from models.robustness.pgd import Surrogate
 from models.robustness.plan import Plan
 from models.robustness.progress import Progress
@@ -214,6 +213,8 @@ def run_of(
 
 def write_report(report: Report, folder: Path) -> None:
     """Write a report as JSON and as a page."""
+    from models.robustness.page import html_report  # needs Jinja2, which comes with the extra
+
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / REPORT_JSON, report.model_dump_json(indent=1).encode())
     write_whole(folder / REPORT_HTML, html_report(report).encode())

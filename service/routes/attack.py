@@ -17,8 +17,7 @@ from models.errors import (
     UnknownCheckpointError,
     UnknownJobError,
 )
-from models.robustness.page import POLICY
-from models.robustness.report import Report
+from models.robustness.report import POLICY, Report
 from service.jobs.desk import JobDesk
 from service.jobs.setup import REPORT_HTML, REPORT_JSON
 from service.jobs.stream import JobStream
