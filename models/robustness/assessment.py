@@ -8,7 +8,7 @@ from models.robustness.checks import check_steps
 from models.robustness.findings import report_of
 from models.robustness.plan import Plan
 from models.robustness.report import About, Report
-from models.robustness.run import Parties, Run, Step, untouched, verification
+from models.robustness.run import Assessment, Parties, Step, untouched, verification
 from models.robustness.scores import CLEAN, CLEAN_CONTROL, CLEAN_NOISELESS, CLEAN_ONE_VOTE
 from models.robustness.sweeps import SWEEPS
 from models.robustness.target import Conditions
@@ -19,7 +19,7 @@ def steps_of(plan: Plan, parties: Parties, samples: int) -> list[Step]:
     steps = [*clean_steps(plan, samples)]
     for attack in planned(plan):
         if parties.own or attack.sees is not Sees.GRADIENTS:
-            steps += attack.planned(plan, samples)
+            steps += attack.checked_steps(plan, samples)
     for sweep in SWEEPS:
         steps += sweep.steps(plan, samples)
     return [*steps, *check_steps(plan, parties, samples)]
@@ -39,7 +39,9 @@ def clean_steps(plan: Plan, samples: int) -> Iterator[Step]:
         yield verification(key, untouched, conditions, plan.replies, samples)
 
 
-def assess(run: Run, about: About, on_partial: Callable[[Report], None] | None = None) -> Report:
+def assess(
+    run: Assessment, about: About, on_partial: Callable[[Report], None] | None = None
+) -> Report:
     """Do the steps that are not done yet and report on all.
 
     Args:

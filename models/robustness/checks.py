@@ -7,31 +7,23 @@ Sources: N. Carlini et al., arXiv 1902.06705; A. Athalye, N. Carlini and D. Wagn
 0.01 (one-sided sign test over the samples that differ).
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 
 from models.robustness.attacks import judged_keys
 from models.robustness.attacks.random_noise import RANDOM_NOISE
-from models.robustness.attacks.transfer import PGD, WHITE_BOX
+from models.robustness.attacks.transfer import PGD, WHITE_BOX, submitted
 from models.robustness.ball import Norm
 from models.robustness.plan import Plan
 from models.robustness.probes import (
-    climb,
-    convergence,
-    convergence_steps,
-    frozen,
-    frozen_steps,
-    more_steps,
-    only_the_surrogate,
-    single_step,
-    unbounded,
-    unbounded_steps,
-    undefended,
-    undefended_steps,
+    CLIMBING,
+    FROZEN_CHECK,
+    UNBOUNDED_CHECK,
+    CheckRow,
 )
 from models.robustness.report import About, Check
-from models.robustness.run import Parties, Run, Step
+from models.robustness.run import Assessment, Parties, Role, Step, StepKey, untouched, verification
 from models.robustness.scores import (
     CLEAN_CONTROL,
     CLEAN_NOISELESS,
@@ -49,27 +41,14 @@ from models.robustness.trials import Trial
 BENIGN_LIMIT = 0.01
 """Largest share of stably right samples that may turn without any attack."""
 
+FALLEN = 0.5
+"""Share of the undefended network's right samples that the attack must turn."""
+
+SHOWN_ATTACKED = StepKey("check/undefended", role=Role.ATTACKED)
+SHOWN_CLEAN = StepKey("check/undefended", role=Role.CLEAN)
+
 LABELS = "labels"
 """The check of the labels."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckRow:
-    """One check.
-
-    Attributes:
-        name: in reports.
-        question: what must hold.
-        judge: returns whether it does, or None if that is not known, and the figures.
-        steps: yields the steps that it needs beside those of the attacks and sweeps.
-        caveat: says what else to bear in mind of the networks that were assessed.
-    """
-
-    name: str
-    question: str
-    judge: Callable[[Run], Outcome]
-    steps: Callable[[Plan, Parties, int], Iterator[Step]] | None = None
-    caveat: Callable[[About], str] | None = None
 
 
 def check_steps(plan: Plan, parties: Parties, samples: int) -> Iterator[Step]:
@@ -79,7 +58,7 @@ def check_steps(plan: Plan, parties: Parties, samples: int) -> Iterator[Step]:
             yield from check.steps(plan, parties, samples)
 
 
-def checks_of(run: Run, about: About) -> Iterator[Check]:
+def checks_of(run: Assessment, about: About) -> Iterator[Check]:
     """Yield all checks of a finished assessment."""
     for check in CHECKS:
         passed, detail = check.judge(run)
@@ -88,13 +67,13 @@ def checks_of(run: Run, about: About) -> Iterator[Check]:
         yield Check(name=check.name, question=check.question, passed=passed, detail=detail)
 
 
-def black_box_trials(run: Run, condition: Condition) -> dict[str, Trial]:
+def black_box_trials(run: Assessment, condition: Condition) -> dict[str, Trial]:
     """Return the trials of all black-box attacks under noise or without, by their steps' names."""
     keys = judged_keys(run.plan, condition)
     return {str(key): trial for key in keys if (trial := run.find(key)) is not None}
 
 
-def labels(run: Run) -> Outcome:
+def labels(run: Assessment) -> Outcome:
     """Compare what the target answers without noise with the labels, and with them shifted.
 
     Labels counted from 1 instead of 0, or of another order, make any target look broken.
@@ -115,7 +94,7 @@ def labels(run: Run) -> Outcome:
     return False, f"{detail}; {shifted} would be if all labels were {by}"
 
 
-def constraint(run: Run) -> Outcome:
+def constraint(run: Assessment) -> Outcome:
     """Measure all examples again."""
     trials = [
         trial for condition in Condition for trial in black_box_trials(run, condition).values()
@@ -131,7 +110,7 @@ def constraint(run: Run) -> Outcome:
     return passed, f"largest perturbation {largest:.6g} of {run.plan.epsilon:g} ({norm})"
 
 
-def benign_flips(run: Run) -> Outcome:
+def benign_flips(run: Assessment) -> Outcome:
     """Count stably right samples that turn by themselves."""
     stable = stably_right(run, noisy=True)
     if not stable.any():
@@ -140,7 +119,7 @@ def benign_flips(run: Run) -> Outcome:
     return turned.share <= BENIGN_LIMIT, f"{as_percent(turned)} turned on fresh noise"
 
 
-def random_noise(run: Run) -> Outcome:
+def random_noise(run: Assessment) -> Outcome:
     """Compare PGD's worst restarts with the control's best tries."""
     details, passed = [], True
     for condition in Condition:
@@ -154,7 +133,7 @@ def random_noise(run: Run) -> Outcome:
     return passed, "; ".join(details)
 
 
-def larger_epsilon(run: Run) -> Outcome:
+def larger_epsilon(run: Assessment) -> Outcome:
     """Compare neighbours of the sweep over epsilon."""
     epsilons = sorted(run.plan.epsilons)
     if len(epsilons) < 2:
@@ -167,7 +146,34 @@ def larger_epsilon(run: Run) -> Outcome:
     return passed, f"{len(epsilons)} values from {epsilons[0]:g} to {epsilons[-1]:g}"
 
 
-def upper_bound(run: Run) -> Outcome:
+def undefended_steps(plan: Plan, parties: Parties, samples: int) -> Iterator[Step]:
+    """Yield the steps that show the same examples to a network without defence."""
+    if not parties.undefended:
+        return
+    attacked = partial(submitted, attack=PGD)
+    for key, shown in ((SHOWN_ATTACKED, attacked), (SHOWN_CLEAN, untouched)):
+        yield verification(key, shown, plan.noiseless, 1, samples, undefended=True)
+
+
+def undefended(run: Assessment) -> Outcome:
+    """Count what the examples turn in a network without defence."""
+    attacked, clean = run.find(SHOWN_ATTACKED), run.find(SHOWN_CLEAN)
+    if attacked is None or clean is None:
+        return None, "not run: no undefended network was named"
+    if not clean.is_right[0].any():
+        return None, "not run: it answers no sample right"
+    turned = share_of(~attacked.is_right[0][clean.is_right[0]], run.plan.alpha)
+    return turned.share >= FALLEN, f"{as_percent(turned)} of its right samples turned"
+
+
+def only_the_surrogate(about: About) -> str:
+    """Return what is to be said if the network without defence is the attacker's own."""
+    if about.undefended_fingerprint != about.surrogate_fingerprint:
+        return ""
+    return "; it is the surrogate itself, so this does not show that the examples transfer"
+
+
+def upper_bound(run: Assessment) -> Outcome:
     """Compare all black-box attacks with the one on the target's own gradients."""
     beaten, found = [], []
     for condition in Condition:
@@ -192,19 +198,10 @@ CHECKS = (
     CheckRow("constraint", "All examples keep to the ball and the input range.", constraint),
     CheckRow("benign flips", "Stably right samples do not turn without an attack.", benign_flips),
     CheckRow("random noise", "Random noise of the same size is no better than PGD.", random_noise),
-    CheckRow("climb", "The steps raise the surrogate's loss.", climb, convergence_steps),
-    CheckRow("single step", "One large step is no better than many small ones.", single_step),
-    CheckRow("more steps", "Twice the steps do not help the defender.", more_steps),
-    CheckRow(
-        "convergence", "Twice the steps turn hardly more of the target's samples.", convergence
-    ),
+    *CLIMBING,
     CheckRow("epsilon", "A larger epsilon does not help the defender.", larger_epsilon),
-    CheckRow(
-        "unbounded", "Without a bound the target falls to chance.", unbounded, unbounded_steps
-    ),
-    CheckRow(
-        "frozen noise", "Noise fixed to one seed is beaten as no noise is.", frozen, frozen_steps
-    ),
+    UNBOUNDED_CHECK,
+    FROZEN_CHECK,
     CheckRow(
         "undefended",
         "The same examples turn a network without defence.",
@@ -214,3 +211,4 @@ CHECKS = (
     ),
     CheckRow("upper bound", "No black-box attack beats the target's own gradients.", upper_bound),
 )
+"""In the order of a report."""

@@ -8,18 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.robustness.attacks import ATTACKS, judged_keys
+from models.robustness.attacks import ATTACKS, CHOICES, judged_keys
 from models.robustness.attacks.attack import Attack
 from models.robustness.checks import checks_of
-from models.robustness.report import (
-    About,
-    AttackRow,
-    CleanAccuracy,
-    Picture,
-    Report,
-    WorstCase,
-)
-from models.robustness.run import Run, StepKey
+from models.robustness.report import About, AttackRow, CleanAccuracy, Picture, Report, WorstCase
+from models.robustness.run import Assessment, StepKey
 from models.robustness.scores import (
     CLEAN,
     CLEAN_CONTROL,
@@ -45,7 +38,7 @@ CHANNELS = {1: "L", 3: "RGB"}
 """Of samples that are pictures: modes of Pillow."""
 
 
-def report_of(run: Run, about: About, steps: Sequence[StepKey]) -> Report:
+def report_of(run: Assessment, about: About, steps: Sequence[StepKey]) -> Report:
     """Report on the steps that are done.
 
     Args:
@@ -75,7 +68,7 @@ def report_of(run: Run, about: About, steps: Sequence[StepKey]) -> Report:
     return report.model_copy(update={"verdict": verdict_of(report)})
 
 
-def clean_accuracy(run: Run) -> CleanAccuracy | None:
+def clean_accuracy(run: Assessment) -> CleanAccuracy | None:
     """Return the accuracies without attack, or None before all of them are there."""
     keys = (CLEAN_NOISELESS, CLEAN_ONE_VOTE, CLEAN, CLEAN_CONTROL)
     trials = [trial for key in keys if (trial := run.find(key)) is not None]
@@ -100,13 +93,18 @@ def clean_accuracy(run: Run) -> CleanAccuracy | None:
     )
 
 
-def attack_rows(run: Run) -> list[AttackRow]:
-    """Return a row for each attack that has been judged at least once."""
-    rows = [row_of(run, attack) for attack in ATTACKS]
+def attack_rows(run: Assessment) -> list[AttackRow]:
+    """Return a row for each attack that has been judged at least once.
+
+    Those on the surrogate stand in the plan's order.
+    """
+    chosen = [CHOICES[name] for name in run.plan.attacks if CHOICES[name].family == "transfer"]
+    others = [attack for attack in ATTACKS if attack not in chosen]
+    rows = [row_of(run, attack) for attack in (*chosen, *others)]
     return [row for row in rows if row.noisy is not None or row.noiseless is not None]
 
 
-def row_of(run: Run, attack: Attack) -> AttackRow:
+def row_of(run: Assessment, attack: Attack) -> AttackRow:
     """Return one attack's row, with what is there of it."""
     noiseless, noisy, worst_noiseless, worst_noisy = (
         run.find(attack.key(condition, is_worst))
@@ -133,7 +131,7 @@ def row_of(run: Run, attack: Attack) -> AttackRow:
     )
 
 
-def worst_case(run: Run) -> WorstCase:
+def worst_case(run: Assessment) -> WorstCase:
     """Take the worst over all black-box attacks, sample by sample."""
     noiseless = np.ones(len(run.samples), np.bool_)
     noisy = np.ones(len(run.samples), np.bool_)
@@ -160,7 +158,7 @@ def worst_case(run: Run) -> WorstCase:
     )
 
 
-def pictures_of(run: Run, labels: tuple[str, ...]) -> tuple[Picture, ...]:
+def pictures_of(run: Assessment, labels: tuple[str, ...]) -> tuple[Picture, ...]:
     """Return the stably right samples of the strongest attack that flip most often.
 
     What is wrong without an attack is no example of one. There are none if the samples are no
@@ -190,7 +188,7 @@ def pictures_of(run: Run, labels: tuple[str, ...]) -> tuple[Picture, ...]:
 
 
 def picture_of(
-    run: Run, attack: str, trial: Trial, sample: int, labels: tuple[str, ...]
+    run: Assessment, attack: str, trial: Trial, sample: int, labels: tuple[str, ...]
 ) -> Picture:
     """Return one example."""
     clean, adversarial = run.samples.inputs[sample], trial.examples[sample]

@@ -4,10 +4,11 @@
 """
 
 from collections.abc import Sequence
+from functools import cache
 from math import log10
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from models.noise import NoiseKind
@@ -18,11 +19,22 @@ from models.robustness.report import POLICY, Paired, Report, Score, Share, Sweep
 from models.robustness.scores import as_percent
 from models.robustness.sweeps import SWEEPS, Sweep
 
-TEMPLATE = "page.html.j2"
-
 
 def html_report(report: Report) -> str:
     """Return the whole page."""
+    return template().render(
+        report=report,
+        policy=POLICY,
+        snr_db=snr_db(report.plan),
+        sweeps={sweep.name: sweep for sweep in SWEEPS},
+        attacks_chart=attacks_chart,
+        sweep_chart=sweep_chart,
+    )
+
+
+@cache
+def template() -> Template:
+    """Return the template, which is compiled once; a report is written after each step."""
     environment = Environment(
         autoescape=True,
         trim_blocks=True,
@@ -32,22 +44,15 @@ def html_report(report: Report) -> str:
         loader=FileSystemLoader(Path(__file__).parent),
     )
     environment.filters |= {
-        "count": lambda number: f"{number:,}",
+        "count": "{:,}".format,
         "label": lambda attack: BY_NAME[attack].label,
         "mean": mean_text,
-        "number": lambda number: f"{number:g}",
+        "number": "{:g}".format,
         "paired": paired_text,
         "percent": percent,
         "share": as_percent,
     }
-    return environment.get_template(TEMPLATE).render(
-        report=report,
-        policy=POLICY,
-        snr_db=snr_db(report.plan),
-        sweeps={sweep.name: sweep for sweep in SWEEPS},
-        attacks_chart=attacks_chart,
-        sweep_chart=sweep_chart,
-    )
+    return environment.get_template("page.html.j2")
 
 
 def snr_db(plan: Plan) -> float | None:

@@ -1,17 +1,17 @@
-"""Probes: attacks whose outcome is known if the tools are sound, and what theirs was.
+"""Checks that need attacks of their own, whose outcome is known if the tools are sound.
 
-Each check has its steps and its judgement side by side; ``checks.py`` has the table.
+Each has its steps and its judgement side by side; ``checks.py`` has the table of all checks.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from models.errors import InputError
-from models.robustness.attacks.transfer import PGD, WHITE_BOX, submitted
-from models.robustness.ball import Norm, Samples
+from models.robustness.attacks.transfer import WHITE_BOX
+from models.robustness.ball import Norm
 from models.robustness.pgd import (
     SurrogateNoise,
     TransferAttack,
@@ -21,12 +21,11 @@ from models.robustness.pgd import (
 from models.robustness.plan import Plan
 from models.robustness.report import About
 from models.robustness.run import (
+    Assessment,
     Parties,
     Role,
-    Run,
     Step,
     StepKey,
-    untouched,
     verification,
     work_of_climb,
 )
@@ -38,7 +37,7 @@ from models.robustness.scores import (
     share_of,
 )
 from models.robustness.target import Condition, Conditions
-from models.robustness.trials import Found, StepResult
+from models.robustness.trials import Found, StepResult, stored
 
 CHECK_SAMPLES = 50
 """Samples of the checks that need attacks of their own."""
@@ -49,9 +48,6 @@ FROZEN_VOTES = 5
 
 MORE = 2
 """Times as many steps, to see whether more of them would find more."""
-
-FALLEN = 0.5
-"""Share of the undefended network's right samples that the attack must turn."""
 
 RISEN = 0.9
 """Share of the samples whose loss on the surrogate the steps must raise."""
@@ -64,13 +60,25 @@ UNBOUNDED = "check/unbounded"
 UNBOUNDED_CLIMB = StepKey(UNBOUNDED, role=Role.CLIMB)
 FROZEN = StepKey("check/frozen")
 FROZEN_CLIMB = StepKey("check/frozen", role=Role.CLIMB)
-SHOWN_ATTACKED = StepKey("check/undefended", role=Role.ATTACKED)
-SHOWN_CLEAN = StepKey("check/undefended", role=Role.CLEAN)
 
 
-def few_samples(run: Run) -> Samples:
-    """Return the samples of the checks that need attacks of their own."""
-    return run.samples.take(slice(CHECK_SAMPLES))
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One check.
+
+    Attributes:
+        name: in reports.
+        question: what must hold.
+        judge: returns whether it does, or None if that is not known, and the figures.
+        steps: yields the steps that it needs beside those of the attacks and sweeps.
+        caveat: says what else to bear in mind of the networks that were assessed.
+    """
+
+    name: str
+    question: str
+    judge: Callable[[Assessment], Outcome]
+    steps: Callable[[Plan, Parties, int], Iterator[Step]] | None = None
+    caveat: Callable[[About], str] | None = None
 
 
 def convergence_steps(plan: Plan, _: Parties, samples: int) -> Iterator[Step]:
@@ -89,7 +97,7 @@ def climbed_key(climbed: str, condition: Condition) -> StepKey:
     return StepKey(f"{CONVERGENCE}/{climbed}", condition)
 
 
-def climb_further(run: Run) -> StepResult:
+def climb_further(run: Assessment) -> StepResult:
     """Attack the surrogate with no step, with one, with those of the plan and with more."""
     plan = run.plan
     single = TransferAttack(run.ball, plan.epsilon, 1, has_random_start=False, seed=plan.seed)
@@ -99,7 +107,7 @@ def climb_further(run: Run) -> StepResult:
         PLANNED: run.attack(),
         FURTHER: run.attack(steps=MORE * plan.steps),
     }
-    few = few_samples(run)
+    few = run.samples.take(slice(CHECK_SAMPLES))
     surrogate = run.subject.surrogate
     arrays = {}
     for name, attack in attacks.items():
@@ -112,12 +120,12 @@ def climb_further(run: Run) -> StepResult:
     return StepResult({}, arrays)
 
 
-def climbed_to(run: Run, climbed: str) -> Found:
+def climbed_to(run: Assessment, climbed: str) -> Found:
     """Return what so many steps came to."""
     return Found(run.result(CONVERGENCE).arrays[f"{climbed}_examples"])
 
 
-def climb(run: Run) -> Outcome:
+def climb(run: Assessment) -> Outcome:
     """Compare the surrogate's losses after the steps with those at the random starts.
 
     They do not rise where gradients vanish or mislead.
@@ -127,7 +135,7 @@ def climb(run: Run) -> Outcome:
     return risen.share >= RISEN, f"{as_percent(risen)} of the samples have a higher loss"
 
 
-def single_step(run: Run) -> Outcome:
+def single_step(run: Assessment) -> Outcome:
     """Compare one step with many, on the surrogate."""
     arrays = run.result(CONVERGENCE).arrays
     passed = not is_clearly_more_often_right(arrays[PLANNED], arrays[SINGLE])
@@ -137,7 +145,7 @@ def single_step(run: Run) -> Outcome:
     )
 
 
-def more_steps(run: Run) -> Outcome:
+def more_steps(run: Assessment) -> Outcome:
     """Compare twice the steps with those of the plan, on the surrogate."""
     arrays = run.result(CONVERGENCE).arrays
     passed = not is_clearly_more_often_right(arrays[FURTHER], arrays[PLANNED])
@@ -149,7 +157,7 @@ def more_steps(run: Run) -> Outcome:
     )
 
 
-def convergence(run: Run) -> Outcome:
+def convergence(run: Assessment) -> Outcome:
     """Compare twice the steps with those of the plan, on the target.
 
     An attack that was stopped too early makes any target look robust.
@@ -176,17 +184,19 @@ def unbounded_steps(plan: Plan, _: Parties, samples: int) -> Iterator[Step]:
         yield verification(key, UNBOUNDED_CLIMB, conditions, plan.sweep_replies, few)
 
 
-def climb_unbounded(run: Run) -> StepResult:
+def climb_unbounded(run: Assessment) -> StepResult:
     """Attack the surrogate in a ball that holds every input."""
     span = run.high - run.low
     if run.plan.norm is Norm.L2:
         span *= float(np.sqrt(run.samples.inputs[0].size))
     attack = run.attack(replace(run.ball, epsilon=span), steps=MORE * run.plan.steps)
-    found = attack_surrogate(run.subject.surrogate, few_samples(run), attack, 0, run.progress)
-    return Found(found.examples).stored()
+    found = attack_surrogate(
+        run.subject.surrogate, run.samples.take(slice(CHECK_SAMPLES)), attack, 0, run.progress
+    )
+    return stored(Found(found.examples))
 
 
-def unbounded(run: Run) -> Outcome:
+def unbounded(run: Assessment) -> Outcome:
     """Look whether the accuracy reaches chance when any input is allowed."""
     chance = 1 / run.classes
     shares = {
@@ -209,7 +219,7 @@ def frozen_steps(plan: Plan, parties: Parties, samples: int) -> Iterator[Step]:
     yield verification(FROZEN, FROZEN_CLIMB, fixed, 1, few)
 
 
-def climb_frozen(run: Run, draws: int) -> StepResult:
+def climb_frozen(run: Assessment, draws: int) -> StepResult:
     """Climb the loss under exactly the noise that the target will meet."""
     own = run.subject.own
     if own is None:
@@ -219,10 +229,10 @@ def climb_frozen(run: Run, draws: int) -> StepResult:
     few = run.samples.take(slice(FROZEN_SAMPLES))
     surrogate = own.with_noise(noise)
     found = attack_with_restarts(surrogate, few, run.attack(), plan.restarts, run.progress)
-    return Found(found.examples).stored()
+    return stored(Found(found.examples))
 
 
-def frozen(run: Run) -> Outcome:
+def frozen(run: Assessment) -> Outcome:
     """Compare frozen noise with no noise, both under the target's own gradients."""
     fixed, bound = run.find(FROZEN), run.find(WHITE_BOX.key(Condition.NOISELESS))
     if fixed is None or bound is None:
@@ -235,35 +245,26 @@ def frozen(run: Run) -> Outcome:
     )
 
 
-def why_not_frozen(run: Run) -> str:
+def why_not_frozen(run: Assessment) -> str:
     """Return why there is no attack on frozen noise."""
     if not run.subject.may_freeze:
         return "the target draws all seeds itself"
     return "the target's own network is not attacked"
 
 
-def undefended_steps(plan: Plan, parties: Parties, samples: int) -> Iterator[Step]:
-    """Yield the steps that show the same examples to a network without defence."""
-    if not parties.undefended:
-        return
-    attacked = partial(submitted, attack=PGD)
-    for key, shown in ((SHOWN_ATTACKED, attacked), (SHOWN_CLEAN, untouched)):
-        yield verification(key, shown, plan.noiseless, 1, samples, undefended=True)
+CLIMBING = (
+    CheckRow("climb", "The steps raise the surrogate's loss.", climb, convergence_steps),
+    CheckRow("single step", "One large step is no better than many small ones.", single_step),
+    CheckRow("more steps", "Twice the steps do not help the defender.", more_steps),
+    CheckRow(
+        "convergence", "Twice the steps turn hardly more of the target's samples.", convergence
+    ),
+)
+"""They share the steps of the first."""
 
-
-def undefended(run: Run) -> Outcome:
-    """Count what the examples turn in a network without defence."""
-    attacked, clean = run.find(SHOWN_ATTACKED), run.find(SHOWN_CLEAN)
-    if attacked is None or clean is None:
-        return None, "not run: no undefended network was named"
-    if not clean.is_right[0].any():
-        return None, "not run: it answers no sample right"
-    turned = share_of(~attacked.is_right[0][clean.is_right[0]], run.plan.alpha)
-    return turned.share >= FALLEN, f"{as_percent(turned)} of its right samples turned"
-
-
-def only_the_surrogate(about: About) -> str:
-    """Return what is to be said if the network without defence is the attacker's own."""
-    if about.undefended_fingerprint != about.surrogate_fingerprint:
-        return ""
-    return "; it is the surrogate itself, so this does not show that the examples transfer"
+UNBOUNDED_CHECK = CheckRow(
+    "unbounded", "Without a bound the target falls to chance.", unbounded, unbounded_steps
+)
+FROZEN_CHECK = CheckRow(
+    "frozen noise", "Noise fixed to one seed is beaten as no noise is.", frozen, frozen_steps
+)

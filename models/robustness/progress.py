@@ -33,9 +33,6 @@ class Progress:
             before: work that was done before it, in units of one forward pass.
             work: expected in this step.
             total: expected in all.
-
-        Raises:
-            CancelledError: the work is to stop.
         """
         self._step, self._done = step, before
         self._most, self._total = before + work, max(total, 1.0)

@@ -11,15 +11,7 @@ from models.robustness.pgd import GRADIENT_COST, Surrogate, SurrogateNoise, Tran
 from models.robustness.plan import Plan
 from models.robustness.progress import Progress
 from models.robustness.target import Condition, Conditions, Oracle, Target
-from models.robustness.trials import (
-    Found,
-    State,
-    StepResult,
-    Trial,
-    found_from,
-    trial_from,
-    verify,
-)
+from models.robustness.trials import Found, State, StepResult, Trial, read, stored, verify
 
 STOPPED_SHARE = 0.6
 """About the share of N votes after which the mode is decided, to estimate work."""
@@ -108,8 +100,10 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Assessment:
     """One assessment under way.
+
+    What takes the result of an earlier step raises KeyError if that has not been done.
 
     Attributes:
         plan: what is to be done.
@@ -142,36 +136,24 @@ class Run:
         return self.samples.take(slice(self.plan.query_samples))
 
     def result(self, key: StepKey) -> StepResult:
-        """Return the result of an earlier step.
-
-        Raises:
-            KeyError: it has not been done.
-        """
+        """Return the result of an earlier step."""
         result = self.state.load(str(key))
         if result is None:
             raise KeyError(str(key))
         return result
 
     def trial(self, key: StepKey) -> Trial:
-        """Return the trial of an earlier step.
-
-        Raises:
-            KeyError: it has not been done.
-        """
-        return trial_from(self.result(key))
+        """Return the trial of an earlier step."""
+        return read(Trial, self.result(key))
 
     def find(self, key: StepKey) -> Trial | None:
         """Return the trial of a step, or None if it has not been done."""
         result = self.state.load(str(key))
-        return None if result is None else trial_from(result)
+        return None if result is None else read(Trial, result)
 
     def found(self, key: StepKey) -> Found:
-        """Return what an earlier step found.
-
-        Raises:
-            KeyError: it has not been done.
-        """
-        return found_from(self.result(key))
+        """Return what an earlier step found."""
+        return read(Found, self.result(key))
 
     def oracle(self, key: StepKey, conditions: Conditions, undefended: bool = False) -> Oracle:
         """Return the target for one step, on noise that no other step meets."""
@@ -211,7 +193,7 @@ class Step:
 
     key: StepKey
     work: float
-    do: Callable[[Run], StepResult]
+    do: Callable[[Assessment], StepResult]
 
 
 def seed_of(seed: int, step: str) -> int:
@@ -221,7 +203,7 @@ def seed_of(seed: int, step: str) -> int:
 
 def verification(
     key: StepKey,
-    found: StepKey | Callable[[Run], Found],
+    found: StepKey | Callable[[Assessment], Found],
     conditions: Conditions,
     replies: int,
     samples: int,
@@ -238,16 +220,16 @@ def verification(
         undefended: ask the undefended network instead of the target.
     """
 
-    def do(run: Run) -> StepResult:
+    def do(run: Assessment) -> StepResult:
         shown = run.found(found) if isinstance(found, StepKey) else found(run)
         labels = run.samples.labels[: len(shown.examples)]
         oracle = run.oracle(key, conditions, undefended)
-        return verify(oracle, shown, labels, replies, run.plan.alpha).stored()
+        return stored(verify(oracle, shown, labels, replies, run.plan.alpha))
 
     return Step(key, work_of(conditions, samples, replies), do)
 
 
-def untouched(run: Run) -> Found:
+def untouched(run: Assessment) -> Found:
     """Return the samples themselves, to be shown without any attack."""
     return Found(run.samples.inputs)
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.robustness.report import Paired, Score, Share
-from models.robustness.run import Role, Run, StepKey
+from models.robustness.run import Assessment, Role, StepKey
 from models.robustness.target import Condition
 from models.robustness.trials import Trial
 from models.statistics import clopper_pearson, mcnemar_p_value, sign_test_p_value
@@ -37,7 +37,7 @@ def mean_interval(shares: NDArray[np.float64], alpha: float) -> tuple[float, flo
     return clopper_pearson(min(float(shares.sum()), len(shares)), len(shares), alpha)
 
 
-def stably_right(run: Run, noisy: bool) -> NDArray[np.bool_]:
+def stably_right(run: Assessment, noisy: bool) -> NDArray[np.bool_]:
     """Return which samples are answered right by most replies without any attack ``[n]``.
 
     Without noise all replies agree, and stably right is right.
@@ -49,7 +49,7 @@ def stably_right(run: Run, noisy: bool) -> NDArray[np.bool_]:
     return 1 - clean.flip_shares >= run.plan.stable_share
 
 
-def score_of(run: Run, trial: Trial | None, noisy: bool) -> Score | None:
+def score_of(run: Assessment, trial: Trial | None, noisy: bool) -> Score | None:
     """Return how the target did on the examples of one attack, if they were shown to it.
 
     Args:
@@ -123,6 +123,6 @@ def as_percent(share: Share) -> str:
     return f"{100 * share.share:.1f} % [{low:.1f}, {high:.1f}]"
 
 
-def accuracy(run: Run, trial: Trial) -> str:
+def accuracy(run: Assessment, trial: Trial) -> str:
     """Return the share of right first replies in per cent."""
     return as_percent(share_of(trial.is_right[0], run.plan.alpha))

@@ -15,8 +15,8 @@ from models.robustness.pgd import attack_surrogate
 from models.robustness.plan import Plan
 from models.robustness.report import SweepPoint
 from models.robustness.run import (
+    Assessment,
     Role,
-    Run,
     Step,
     StepKey,
     untouched,
@@ -25,7 +25,7 @@ from models.robustness.run import (
 )
 from models.robustness.scores import CLEAN_NOISELESS, paired_trials, share_of
 from models.robustness.target import Condition, Conditions
-from models.robustness.trials import Found, StepResult
+from models.robustness.trials import Found, StepResult, stored
 
 
 class Place(NamedTuple):
@@ -58,13 +58,13 @@ class Sweep:
     note: str
 
 
-def sweeps_of(run: Run) -> dict[str, tuple[SweepPoint, ...]]:
+def sweeps_of(run: Assessment) -> dict[str, tuple[SweepPoint, ...]]:
     """Return the points of all sweeps that are there."""
     found = {sweep.name: tuple(points_of(run, sweep.places(run.plan))) for sweep in SWEEPS}
     return {name: points for name, points in found.items() if points}
 
 
-def points_of(run: Run, places: Iterator[Place]) -> Iterator[SweepPoint]:
+def points_of(run: Assessment, places: Iterator[Place]) -> Iterator[SweepPoint]:
     """Yield the points that have been asked for."""
     for place in places:
         if (trial := run.find(place.key)) is None:
@@ -84,35 +84,28 @@ def point(sweep: str, at: float) -> str:
     return f"sweep/{sweep} {at:g}"
 
 
-def sigmas(plan: Plan) -> Iterator[tuple[str, float, Conditions]]:
-    """Yield the points of the sweep over sigma: their names, values and targets."""
-    for sigma in plan.sigmas:
-        yield point("sigma", sigma), sigma, Conditions(sigma, plan.votes)
+def targets(plan: Plan, sweep: str) -> list[tuple[float, Conditions]]:
+    """Return the points of a sweep over the target's noise or its votes."""
+    if sweep == "sigma":
+        return [(sigma, Conditions(sigma, plan.votes)) for sigma in plan.sigmas]
+    return [(votes, Conditions(plan.sigma, votes)) for votes in plan.vote_numbers]
 
 
-def vote_numbers(plan: Plan) -> Iterator[tuple[str, float, Conditions]]:
-    """Yield the same of the sweep over votes."""
-    for votes in plan.vote_numbers:
-        yield f"sweep/votes {votes}", votes, Conditions(plan.sigma, votes)
-
-
-NoisePoints = Callable[[Plan], Iterator[tuple[str, float, Conditions]]]
-
-
-def noise_steps(plan: Plan, samples: int, points: NoisePoints) -> Iterator[Step]:
+def target_steps(plan: Plan, samples: int, sweep: str) -> Iterator[Step]:
     """Yield the steps that show PGD's examples, and the samples themselves, to other targets."""
     attacked = partial(submitted, attack=PGD)
-    for name, _, conditions in points(plan):
+    for at, conditions in targets(plan, sweep):
         for role, found in ((Role.ATTACKED, attacked), (Role.CLEAN, untouched)):
-            key = StepKey(name, role=role)
+            key = StepKey(point(sweep, at), role=role)
             yield verification(key, found, conditions, plan.sweep_replies, samples)
 
 
-def noise_places(plan: Plan, points: NoisePoints) -> Iterator[Place]:
-    """Yield the places of a sweep over the target's noise, under PGD and without attack."""
-    for name, at, _ in points(plan):
-        yield Place(at, PGD.name, StepKey(name, role=Role.ATTACKED), PGD.key(Condition.NOISELESS))
-        yield Place(at, "clean", StepKey(name, role=Role.CLEAN), CLEAN_NOISELESS)
+def target_places(plan: Plan, sweep: str) -> Iterator[Place]:
+    """Yield the places of such a sweep, under PGD and without attack."""
+    for at, _ in targets(plan, sweep):
+        attacked, clean = (StepKey(point(sweep, at), role=r) for r in (Role.ATTACKED, Role.CLEAN))
+        yield Place(at, PGD.name, attacked, PGD.key(Condition.NOISELESS))
+        yield Place(at, "clean", clean, CLEAN_NOISELESS)
 
 
 def epsilon_key(epsilon: float, condition: Condition) -> StepKey:
@@ -130,11 +123,11 @@ def epsilon_steps(plan: Plan, samples: int) -> Iterator[Step]:
             yield verification(key, climb, conditions, plan.sweep_replies, samples)
 
 
-def climb_within(run: Run, epsilon: float) -> StepResult:
+def climb_within(run: Assessment, epsilon: float) -> StepResult:
     """Do one restart within another epsilon."""
     attack = run.attack(replace(run.ball, epsilon=epsilon))
     found = attack_surrogate(run.subject.surrogate, run.samples, attack, 0, run.progress)
-    return Found(found.examples).stored()
+    return stored(Found(found.examples))
 
 
 def epsilon_places(plan: Plan) -> Iterator[Place]:
@@ -161,8 +154,8 @@ def query_places(plan: Plan) -> Iterator[Place]:
 SWEEPS = (
     Sweep(
         "sigma",
-        partial(noise_steps, points=sigmas),
-        partial(noise_places, points=sigmas),
+        partial(target_steps, sweep="sigma"),
+        partial(target_places, sweep="sigma"),
         "Robust accuracy over sigma",
         "sigma of the target's noise",
         "Under pgd, which does not reckon with the noise, and without attack (clean). The same "
@@ -170,8 +163,8 @@ SWEEPS = (
     ),
     Sweep(
         "votes",
-        partial(noise_steps, points=vote_numbers),
-        partial(noise_places, points=vote_numbers),
+        partial(target_steps, sweep="votes"),
+        partial(target_places, sweep="votes"),
         "Robust accuracy over votes",
         "votes N of each reply",
         "Under pgd, the same examples at every N, and without attack (clean).",

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from models.checkpoint import Checkpoint
 from models.noise import MAX_SEED, NoiseKind, VoteKey
@@ -67,15 +67,14 @@ class Target(Protocol):
 
 
 class Bill(BaseModel):
-    """What was asked of a target.
+    """What was asked of a target."""
 
-    Attributes:
-        queries: inputs sent; one sent twice counts twice.
-        votes: cast on them.
-    """
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     queries: int = 0
+    """Inputs sent; one sent twice counts twice."""
     votes: int = 0
+    """Votes cast on them."""
 
     def __add__(self, other: "Bill") -> "Bill":
         """Return the sum of two bills."""

@@ -6,10 +6,10 @@ from models.robustness.attacks import planned
 from models.robustness.ball import Norm
 from models.robustness.plan import Plan
 from models.robustness.report import About
-from models.robustness.run import Run
+from models.robustness.run import Assessment
 
 
-def threat_model(run: Run, about: About) -> tuple[str, ...]:
+def threat_model(run: Assessment, about: About) -> tuple[str, ...]:
     """Return the threat model, a sentence or two an item."""
     return (
         "Goal: any wrong class (untargeted).",
@@ -37,7 +37,7 @@ def sees(plan: Plan) -> Iterator[str]:
     )
     for attack in planned(plan):
         if attack.family == "query" and attack.plain is None:
-            yield f"{attack.title} sees the {attack.sees} of each reply."
+            yield f"{attack.title or attack.name} sees the {attack.sees} of each reply."
 
 
 def surrogate(about: About) -> str:

@@ -4,17 +4,16 @@ All figures of a report are computed from trials; nothing is counted while an at
 """
 
 import json
-import os
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import DataError
-from models.files import write_whole
+from models.files import whole_file, write_whole
 from models.robustness.target import Bill, Oracle
 from models.statistics import top_two_p_value
 
@@ -50,22 +49,6 @@ class Found:
     queries: NDArray[np.int64] | None = None
     bill: Bill = field(default_factory=Bill)
     by_budget: NDArray[np.float32] | None = None
-
-    def stored(self) -> StepResult:
-        """Return it as a step's result."""
-        arrays = {
-            "examples": self.examples,
-            "believed": self.believed,
-            "queries": self.queries,
-            "by_budget": self.by_budget,
-        }
-        kept = {name: array for name, array in arrays.items() if array is not None}
-        return StepResult({"bill": self.bill.model_dump()}, kept)
-
-
-def found_from(result: StepResult) -> Found:
-    """Return what :meth:`Found.stored` stored."""
-    return Found(**result.arrays, bill=Bill.model_validate(result.data["bill"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,30 +91,23 @@ class Trial:
         """Whether most replies are wrong ``[n]``."""
         return np.asarray(self.flip_shares > 0.5)
 
-    def stored(self) -> StepResult:
-        """Return the trial as a step's result."""
-        bills = {
-            "attack_bill": self.attack_bill.model_dump(),
-            "verification_bill": self.verification_bill.model_dump(),
-        }
-        arrays: dict[str, NDArray[Any]] = {
-            "examples": self.examples,
-            "labels": self.labels,
-            "modes": self.modes,
-            "abstained": self.abstained,
-            "believed": self.believed,
-            "queries": self.queries,
-        }
-        return StepResult(bills, arrays)
+
+Kept = TypeVar("Kept", Found, Trial)
 
 
-def trial_from(result: StepResult) -> Trial:
-    """Return the trial that :meth:`Trial.stored` stored."""
-    return Trial(
-        **result.arrays,
-        attack_bill=Bill.model_validate(result.data["attack_bill"]),
-        verification_bill=Bill.model_validate(result.data["verification_bill"]),
-    )
+def stored(kept: Found | Trial) -> StepResult:
+    """Return what was found, or a trial, as a step's result."""
+    values = {each.name: getattr(kept, each.name) for each in fields(kept)}
+    bills = {name: bill.model_dump() for name, bill in values.items() if isinstance(bill, Bill)}
+    arrays = {name: array for name, array in values.items() if isinstance(array, np.ndarray)}
+    return StepResult(bills, arrays)
+
+
+def read(kind: type[Kept], result: StepResult) -> Kept:
+    """Return what :func:`stored` made a result of."""
+    values: dict[str, Any] = dict(result.arrays)
+    values |= {name: Bill.model_validate(bill) for name, bill in result.data.items()}
+    return kind(**values)
 
 
 def verify(
@@ -246,16 +222,8 @@ class FolderState:
     def save(self, step: str, result: StepResult) -> None:
         """Keep the result of a finished step."""
         data = np.frombuffer(json.dumps(result.data).encode(), np.uint8)
-        partial = self._path(step).with_suffix(".partial")
-        try:
-            with partial.open("wb") as file:
-                np.savez_compressed(file, allow_pickle=False, **(result.arrays | {DATA_KEY: data}))
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(self._path(step))
-        except OSError:  # such as a full disk, which must not keep half a file
-            partial.unlink(missing_ok=True)
-            raise
+        with whole_file(self._path(step)) as file:
+            np.savez_compressed(file, allow_pickle=False, **(result.arrays | {DATA_KEY: data}))
         self._read.save(step, result)
 
     def _path(self, step: str) -> Path:

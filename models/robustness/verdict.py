@@ -3,14 +3,7 @@
 from collections.abc import Sequence
 
 from models.robustness.checks import LABELS
-from models.robustness.report import (
-    AttackRow,
-    Check,
-    CleanAccuracy,
-    Report,
-    Verdict,
-    WorstCase,
-)
+from models.robustness.report import AttackRow, Check, CleanAccuracy, Report, Verdict, WorstCase
 from models.robustness.scores import CLAIM_P, as_percent
 from models.statistics import mcnemar_p_value
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from models.errors import MissingExtraError, how_to_install
 from models.robustness.plan import Plan
 from models.robustness.report import Family
 from models.robustness.run import Role, Step, StepKey
@@ -21,21 +20,6 @@ class Sees(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
-    """A package that an attack needs: how it is imported, what it is, the extra that has it."""
-
-    name: str
-    what: str
-    extra: str
-
-    def missing(self, attack: str) -> MissingExtraError:
-        """Return the error of an attack that cannot be run without it."""
-        return MissingExtraError(
-            f"the attack {attack} needs {self.what}; {how_to_install(self.extra)}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Attack:
     """One attack; all that is said and done about it is said here.
 
@@ -45,14 +29,14 @@ class Attack:
         family: what it counts as; black-box attacks are ``transfer`` and ``query``.
         sees: what it may see of the target.
         steps: yields its steps for a plan and a number of samples.
-        title: at the beginning of a sentence.
+        title: in sentences; its name if empty.
         is_adaptive: whether it knows of the noise.
         plain: of an adaptive attack, the one that does the same to a target without noise.
         adaptive_how: of an adaptive attack, says what it does about the noise.
         times_votes: votes of each of its queries, in those of a reply; 0 if it asks nothing.
         has_budgets: whether it keeps what it had found within smaller budgets of queries.
         needs_pictures: whether it takes only samples ``[channels, height, width]``.
-        needs_package: that is not part of the extra ``attack``.
+        check_installed: raises MissingExtraError if a package of its own is missing.
     """
 
     name: str
@@ -67,7 +51,7 @@ class Attack:
     times_votes: int = 0
     has_budgets: bool = False
     needs_pictures: bool = False
-    needs_package: Package | None = None
+    check_installed: Callable[[], None] | None = None
 
     @property
     def is_black_box(self) -> bool:
@@ -105,7 +89,7 @@ class Attack:
         """Return the step that judges what it had found within so many queries."""
         return StepKey(self.name, condition, Role.WITHIN, queries)
 
-    def planned(self, plan: Plan, samples: int) -> list[Step]:
+    def checked_steps(self, plan: Plan, samples: int) -> list[Step]:
         """Return its steps.
 
         Raises:

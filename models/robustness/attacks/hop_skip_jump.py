@@ -17,20 +17,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.robustness.attacks.attack import Attack, Package, Sees
+from models.errors import MissingExtraError, how_to_install
+from models.robustness.attacks.attack import Attack, Sees
 from models.robustness.attacks.square import QueryResult
 from models.robustness.ball import TINY, Ball, Norm, Purpose, Samples, generator_for
 from models.robustness.plan import AttackName, Plan
-from models.robustness.run import Role, Run, Step, StepKey, verification, work_of
+from models.robustness.run import Assessment, Role, Step, StepKey, verification, work_of
 from models.robustness.target import Conditions
 from models.robustness.trials import StepResult
-
-ART = Package("art", "the Adversarial Robustness Toolbox", "art")
 
 FIRST_EVALUATIONS = 50
 """Queries of the first estimate of the boundary's direction."""
@@ -183,9 +183,6 @@ def hop_skip_jump(
 
     Returns:
         What is submitted; its margin is -1 where the target was seen to be wrong, else 1.
-
-    Raises:
-        MissingExtraError: ART is not installed.
     """
     examples, margins, queries = [], [], []
     for sample in range(len(samples)):
@@ -234,19 +231,26 @@ def art_search(search: Search) -> None:
     ).generate(search.sample[np.newaxis], x_adv_init=search.start[np.newaxis].copy())
 
 
-def art_modules() -> dict[str, Any]:
-    """Import what is needed of ART.
+def check_art() -> None:
+    """Refuse to begin without ART; it is not imported, which takes seconds.
 
     Raises:
         MissingExtraError: it is not installed.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from art.attacks.evasion import HopSkipJump
-            from art.estimators.classification import BlackBoxClassifier
-    except ImportError as error:
-        raise ART.missing(AttackName.HOP_SKIP_JUMP) from error
+    if find_spec("art") is None:
+        raise MissingExtraError(
+            "the attack hop_skip_jump needs the Adversarial Robustness Toolbox; "
+            + how_to_install("art")
+        )
+
+
+def art_modules() -> dict[str, Any]:
+    """Import what is needed of ART."""
+    check_art()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from art.attacks.evasion import HopSkipJump
+        from art.estimators.classification import BlackBoxClassifier
     return {"HopSkipJump": HopSkipJump, "BlackBoxClassifier": BlackBoxClassifier}
 
 
@@ -275,7 +279,7 @@ def decision_steps(attack: Attack, plan: Plan, samples: int) -> Iterator[Step]:
         yield verification(key, search, conditions, plan.replies, count)
 
 
-def search_boundary(run: Run, conditions: Conditions, key: StepKey) -> StepResult:
+def search_boundary(run: Assessment, conditions: Conditions, key: StepKey) -> StepResult:
     """Run HopSkipJump; it starts from samples of other classes."""
     oracle = run.oracle(key, conditions)
     attack = DecisionAttack(run.ball, run.plan.queries, run.plan.seed)
@@ -291,5 +295,5 @@ HOP_SKIP_JUMP = Attack(
     decision_steps,
     title="HopSkipJump",
     times_votes=1,
-    needs_package=ART,
+    check_installed=check_art,
 )

@@ -10,7 +10,7 @@ from models.robustness.attacks.attack import Attack, Sees
 from models.robustness.attacks.square import MarginOracle, QueryResult
 from models.robustness.ball import Ball, Purpose, Samples, generator_for
 from models.robustness.plan import Plan
-from models.robustness.run import Role, Run, Step, StepKey, verification, work_of
+from models.robustness.run import Assessment, Role, Step, StepKey, verification, work_of
 from models.robustness.target import Conditions
 from models.robustness.trials import StepResult
 
@@ -56,7 +56,7 @@ def control_steps(attack: Attack, plan: Plan, samples: int) -> Iterator[Step]:
         yield verification(key, search, conditions, plan.replies, samples)
 
 
-def try_random_noise(run: Run, conditions: Conditions, key: StepKey) -> StepResult:
+def try_random_noise(run: Assessment, conditions: Conditions, key: StepKey) -> StepResult:
     """Look for the random points with the lowest margins."""
     oracle = run.oracle(key, conditions)
     found = random_control(oracle, run.samples, run.ball, TRIES, run.plan.seed)

@@ -22,9 +22,9 @@ from models.robustness.attacks.attack import Attack, Sees
 from models.robustness.attacks.square_moves import changed_share, first_move, next_move
 from models.robustness.ball import Ball, Purpose, Samples, generator_for
 from models.robustness.plan import ADAPTIVE_VOTES, AttackName, Plan
-from models.robustness.run import Role, Run, Step, StepKey, verification, work_of
+from models.robustness.run import Assessment, Role, Step, StepKey, verification, work_of
 from models.robustness.target import Bill, Conditions
-from models.robustness.trials import Found, StepResult
+from models.robustness.trials import Found, StepResult, stored
 
 EXTRA_QUERIES = 1.1
 """Queries of a search per query of its budget, when all samples resist; to estimate work."""
@@ -84,7 +84,7 @@ class QueryResult:
     def stored(self, bill: Bill) -> StepResult:
         """Return it as a step's result; the attacker believes in every negative margin."""
         believed = self.margins < 0
-        return Found(self.examples, believed, self.queries, bill, self.by_budget).stored()
+        return stored(Found(self.examples, believed, self.queries, bill, self.by_budget))
 
 
 def square_attack(
@@ -238,7 +238,7 @@ def square_steps(attack: Attack, plan: Plan, samples: int) -> Iterator[Step]:
             )
 
 
-def search_squares(run: Run, conditions: Conditions, key: StepKey) -> StepResult:
+def search_squares(run: Assessment, conditions: Conditions, key: StepKey) -> StepResult:
     """Run the Square attack."""
     oracle = run.oracle(key, conditions)
     attack = SquareAttack(run.ball, run.plan.queries, run.plan.seed)
@@ -246,7 +246,7 @@ def search_squares(run: Run, conditions: Conditions, key: StepKey) -> StepResult
     return found.stored(oracle.bill)
 
 
-def found_within(run: Run, search: StepKey, queries: int) -> Found:
+def found_within(run: Assessment, search: StepKey, queries: int) -> Found:
     """Return the best points of a search within a budget."""
     points = run.result(search).arrays["by_budget"]
     return Found(points[run.plan.query_budgets.index(queries)])

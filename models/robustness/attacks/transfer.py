@@ -9,9 +9,17 @@ from models.errors import InputError
 from models.robustness.attacks.attack import Attack, Sees
 from models.robustness.pgd import Restart, attack_surrogate, attack_with_restarts, strongest
 from models.robustness.plan import AttackName, Plan
-from models.robustness.run import Role, Run, Step, StepKey, verification, work_of, work_of_climb
+from models.robustness.run import (
+    Assessment,
+    Role,
+    Step,
+    StepKey,
+    verification,
+    work_of,
+    work_of_climb,
+)
 from models.robustness.target import Conditions
-from models.robustness.trials import Found, StepResult
+from models.robustness.trials import Found, StepResult, stored
 
 
 def transfer_steps(
@@ -26,7 +34,7 @@ def transfer_steps(
         yield from judging_steps(attack, plan, samples, conditions)
 
 
-def climb_once(run: Run, attack: Attack, restart: int, momentum: float) -> StepResult:
+def climb_once(run: Assessment, attack: Attack, restart: int, momentum: float) -> StepResult:
     """Do one restart."""
     surrogate = run.subject.surrogate
     if attack.is_adaptive:
@@ -56,18 +64,20 @@ def judging_steps(
     yield verification(worst, search, conditions, plan.replies, samples)
 
 
-def restarts_of(run: Run, attack: Attack) -> list[Restart]:
+def restarts_of(run: Assessment, attack: Attack) -> list[Restart]:
     """Return the restarts that were done."""
     results = [run.result(attack.restart(number)) for number in range(run.plan.restarts)]
     return [Restart(**result.arrays) for result in results]
 
 
-def submitted(run: Run, attack: Attack) -> Found:
+def submitted(run: Assessment, attack: Attack) -> Found:
     """Return for each sample the restart with the highest loss on the surrogate."""
     return Found(strongest(restarts_of(run, attack)).examples)
 
 
-def worst_restarts(run: Run, attack: Attack, conditions: Conditions, key: StepKey) -> StepResult:
+def worst_restarts(
+    run: Assessment, attack: Attack, conditions: Conditions, key: StepKey
+) -> StepResult:
     """Choose for each sample the restart with the lowest margin on the target."""
     oracle = run.oracle(key, conditions)
     restarts = restarts_of(run, attack)
@@ -81,7 +91,7 @@ def worst_restarts(run: Run, attack: Attack, conditions: Conditions, key: StepKe
         queries=np.full(len(labels), len(restarts)),
         bill=oracle.bill,
     )
-    return found.stored()
+    return stored(found)
 
 
 def white_box_steps(attack: Attack, plan: Plan, samples: int) -> Iterator[Step]:
@@ -95,7 +105,7 @@ def white_box_steps(attack: Attack, plan: Plan, samples: int) -> Iterator[Step]:
         yield verification(key, climb, conditions, plan.replies, samples)
 
 
-def climb_own(run: Run, is_noisy: bool) -> StepResult:
+def climb_own(run: Assessment, is_noisy: bool) -> StepResult:
     """Climb the target's own loss; samples that fall are dropped."""
     own = run.subject.own
     if own is None:
@@ -103,7 +113,7 @@ def climb_own(run: Run, is_noisy: bool) -> StepResult:
     surrogate = own.with_noise(run.surrogate_noise()) if is_noisy else own
     settings = run.attack()
     found = attack_with_restarts(surrogate, run.samples, settings, run.plan.restarts, run.progress)
-    return Found(found.examples).stored()
+    return stored(Found(found.examples))
 
 
 PGD = Attack(AttackName.PGD.value, "PGD on the surrogate", "transfer", Sees.NOTHING, transfer_steps)

@@ -11,14 +11,10 @@ from models.robustness.ball import Samples
 from models.robustness.plan import Plan
 from models.robustness.progress import Progress
 from models.robustness.report import About, AboutSamples, AttackRow, Report
-from models.robustness.run import Run, Subject
+from models.robustness.run import Assessment, Subject
 from models.robustness.target import Target
 from models.robustness.trials import MemoryState, State
-from tests.models.robustness.worlds import (
-    LineSurrogate,
-    LineTarget,
-    line_samples,
-)
+from tests.models.robustness.worlds import LineSurrogate, LineTarget, line_samples
 
 PLAN = Plan(
     kind=NoiseKind.ADDITIVE,
@@ -65,8 +61,8 @@ def run_of(
     samples: Samples | None = None,
     state: State | None = None,
     progress: Progress | None = None,
-) -> Run:
-    return Run(
+) -> Assessment:
+    return Assessment(
         plan=plan,
         subject=subject or subject_of(),
         samples=samples or line_samples(60),

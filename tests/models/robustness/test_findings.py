@@ -14,15 +14,7 @@ from models.robustness.plan import AttackName
 from models.robustness.report import Report
 from models.robustness.scores import CLEAN, mean_interval
 from models.statistics import clopper_pearson
-from tests.models.robustness.assessed import (
-    ABOUT,
-    PLAN,
-    Guarded,
-    changed,
-    row,
-    run_of,
-    subject_of,
-)
+from tests.models.robustness.assessed import ABOUT, PLAN, Guarded, changed, row, run_of, subject_of
 from tests.models.robustness.worlds import LineSurrogate, LineTarget, line_samples
 
 BLACK_BOX = ABOUT.model_copy(update={"surrogate_fingerprint": "1", "undefended_fingerprint": "2"})

@@ -11,14 +11,12 @@ from models.robustness.assessment import assess, steps_of
 from models.robustness.plan import AttackName, Plan
 from models.robustness.progress import Progress
 from models.robustness.report import Report
-from models.robustness.run import Run, Subject
+from models.robustness.run import Assessment, Subject
 from models.robustness.surrogate import surrogate_from
 from models.robustness.target import CheckpointTarget
 from models.robustness.trials import FolderState
 from tests.models.robustness.assessed import ABOUT, PLAN, SHORT, run_of, subject_of
-from tests.models.robustness.worlds import (
-    drawn_samples,
-)
+from tests.models.robustness.worlds import drawn_samples
 
 
 def test_interrupted_assessment_goes_on_to_the_same_report(tmp_path: Path, report: Report) -> None:
@@ -92,7 +90,7 @@ def test_real_checkpoints_are_assessed(tmp_path: Path) -> None:
         sigmas=(1.0,),
         sweep_replies=1,
     )
-    run = Run(
+    run = Assessment(
         plan=plan,
         subject=Subject(
             lambda seed: CheckpointTarget(checkpoint, plan.kind, seed),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -62,6 +62,7 @@ def searched(
     st.floats(0.001, 1.0),
     st.sampled_from([(1, 8, 8), (3, 5, 9), (2, 1, 4)]),
 )
+@example(Ball(Norm.L2, 1.5, 0.0, 1.0), 302, 1.0, (2, 1, 4))
 def test_moves_stay_in_the_ball_and_change_something(
     ball: Ball, seed: int, share: float, shape: tuple[int, ...]
 ) -> None:

@@ -141,10 +141,10 @@ def test_an_attack_whose_steps_no_report_would_show_is_refused(
 ) -> None:
     attack = replace(PGD, name="silent", steps=steps)
     with pytest.raises(ValueError, match="reports would not show all steps of the attack silent"):
-        attack.planned(PLAN, 10)
+        attack.checked_steps(PLAN, 10)
 
 
 def test_budgets_without_a_sweep_are_refused() -> None:
     square = next(attack for attack in ATTACKS if attack.has_budgets)
     with pytest.raises(ValueError, match="reports would not show"):
-        replace(square, has_budgets=False).planned(PLAN, 10)
+        replace(square, has_budgets=False).checked_steps(PLAN, 10)

@@ -15,7 +15,7 @@ from models.robustness.assessment import assess
 from models.robustness.progress import Progress
 from service.client.attacks import Attacks
 from service.client.exchange import ServiceError
-from service.jobs.setup import run_of
+from service.jobs.run import run_of
 from service.wire.attack import JobState
 from tests.load.servers import processes_of
 from tests.service.jobs.support import (

@@ -14,8 +14,8 @@ from models.checkpoint import SHIPPED, Checkpoint
 from models.robustness.assessment import steps_of
 from models.robustness.plan import Plan
 from models.robustness.run import Parties
-from service.jobs.orders import results_bytes
-from service.jobs.setup import NEEDS_TORCH
+from service.jobs.run import NEEDS_TORCH
+from service.jobs.submit import results_bytes
 from tests.service.jobs.support import body_of, serving_jobs, some_samples, without
 from tests.service.support import Json, error_in
 

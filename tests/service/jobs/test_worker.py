@@ -20,10 +20,9 @@ from service.client import AsyncClient
 from service.client.attacks import AsyncAttacks, Attacks
 from service.client.exchange import ServiceError
 from service.configuration.keys import INTERNAL
-from service.jobs.http_target import HttpTarget, Meter
-from service.jobs.limits import RequestLimits
-from service.jobs.orders import results_bytes
-from service.jobs.setup import run_of
+from service.jobs.http_target import HttpTarget, Meter, RequestLimits
+from service.jobs.run import run_of
+from service.jobs.submit import results_bytes
 from service.wire.attack import JobState
 from tests.service.jobs.support import (
     body_of,
