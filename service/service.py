@@ -11,7 +11,7 @@ from models.checkpoint import CheckpointStore
 from models.errors import NoisevoteError
 from models.voting import Observer
 from service.configuration.settings import Settings
-from service.jobs.desk import JobDesk
+from service.jobs.service import JobService
 from service.operations.observer import RequestObserver
 from service.operations.reload import CheckpointReloader
 from service.prediction.predictor import Predictor, Prepared
@@ -52,7 +52,7 @@ class Service:
 
     predictor: Predictor
     reloader: CheckpointReloader
-    jobs: JobDesk
+    jobs: JobService
     warming_up: asyncio.Task[None]
 
     def __init__(self, settings: Settings) -> None:
@@ -71,7 +71,7 @@ class Service:
         backend = VotingBackend(settings.slots, settings.max_queue_gmacs, metrics)
         self.reloader = CheckpointReloader(settings.checkpoints, settings.default_checkpoint)
         self.predictor = predictor = Predictor(settings, self.reloader.store, backend)
-        self.jobs = JobDesk(settings, self.reloader.store)
+        self.jobs = JobService(settings, self.reloader.store)
         metrics.count_jobs_by(self.jobs.counts)
         self.warming_up = asyncio.create_task(self.warm_up())
         looking = asyncio.create_task(self._keep_looking(settings.checkpoint_poll_s))

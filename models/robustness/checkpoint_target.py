@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
 from models.noise import MAX_SEED, NoiseKind, VoteKey
-from models.robustness.samples import Purpose, generator_for
+from models.robustness.ball import Purpose, generator_for
 from models.robustness.target import Conditions
 from models.runtime import Rows
 from models.stopping import StopRule

@@ -1,4 +1,4 @@
-"""Where jobs are taken, shown, cancelled, resumed and deleted; what the HTTP routes speak with."""
+"""All that can be asked about jobs; what the routes of ``/attack`` call."""
 
 import asyncio
 import hashlib
@@ -20,10 +20,9 @@ from models.errors import (
 from service.configuration.keys import KEY_OWNER
 from service.configuration.settings import Settings
 from service.jobs.folder import FileLock, JobFolder, new_job_id
-from service.jobs.ledger import JobLedger
-from service.jobs.orders import check_installed, is_installed, prepared_order, request_from
-from service.jobs.records import is_open_to, status_of, summary_of
+from service.jobs.job import is_open_to, status_of, summary_of
 from service.jobs.store import JobStore, NewJob
+from service.jobs.submit import check_installed, is_installed, request_from, submission_of
 from service.jobs.supervisor import Supervisor
 from service.wire.attack import JobList, JobState, JobStatus
 
@@ -70,8 +69,11 @@ class Places:
             self._taken -= 1
 
 
-class JobDesk:
-    """All that can be asked about jobs.
+class JobService:
+    """Takes jobs, shows, cancels, resumes and deletes them.
+
+    What is asked about one job raises UnknownJobError if none of that id is open to who asks, and
+    JobStateError if its state does not allow it.
 
     Args:
         settings: folder and limits.
@@ -86,7 +88,7 @@ class JobDesk:
         self._checkpoints = checkpoints
         self._folder = JobFolder(settings.jobs_dir)
         self._store = JobStore(self._folder.database)
-        self._supervisor = Supervisor(settings, self._folder)
+        self._supervisor = Supervisor(settings, self._folder, self._store)
         self._taking = asyncio.Lock()
         self._joining = threading.Lock()
         self._presence: FileLock | None = None
@@ -161,7 +163,7 @@ class JobDesk:
         self._wake()
         return await self.status(job_id, owner)
 
-    async def jobs(self, asker: str) -> JobList:
+    async def all(self, asker: str) -> JobList:
         """Return all jobs that are open to who asks."""
         if not self._folder.is_there:
             return JobList(jobs=[])
@@ -169,35 +171,20 @@ class JobDesk:
         return JobList(jobs=[summary_of(job) for job in jobs if is_open_to(job.owner, asker)])
 
     async def status(self, job_id: str, asker: str) -> JobStatus:
-        """Return all that is known of a job.
-
-        Raises:
-            UnknownJobError: there is none of that id that is open to who asks.
-        """
+        """Return all that is known of a job."""
         job = await self._with(lambda: self._store.find(job_id))
         if not is_open_to(job.owner, asker):
             raise UnknownJobError("there is no job of that id; GET /attack lists yours")
         return status_of(job, time.time())
 
     async def cancel(self, job_id: str, asker: str) -> JobStatus:
-        """Tell a job to stop.
-
-        Raises:
-            UnknownJobError: there is none of that id that is open to who asks.
-            JobStateError: it is neither queued nor running.
-        """
+        """Tell a job to stop."""
         await self.status(job_id, asker)
         await self._with(lambda: self._store.cancel(job_id))
         return await self.status(job_id, asker)
 
     async def resume(self, job_id: str, asker: str) -> JobStatus:
-        """Queue a job again that did not come to its end.
-
-        Raises:
-            MissingExtraError: torch is missing.
-            UnknownJobError: there is none of that id that is open to who asks.
-            JobStateError: it is done, or has not stopped.
-        """
+        """Queue a job again that did not come to its end."""
         check_installed()
         await self.status(job_id, asker)
         await self._with(lambda: self._store.resume(job_id))
@@ -205,12 +192,7 @@ class JobDesk:
         return await self.status(job_id, asker)
 
     async def delete(self, job_id: str, asker: str) -> None:
-        """Forget a job and all that it left.
-
-        Raises:
-            UnknownJobError: there is none of that id that is open to who asks.
-            JobStateError: it is queued or running.
-        """
+        """Forget a job and all that it left."""
         await self.status(job_id, asker)
         await self._with(lambda: self._store.delete(job_id))
         await asyncio.to_thread(self._folder.remove, job_id)
@@ -219,7 +201,6 @@ class JobDesk:
         """Return a file that a job left.
 
         Raises:
-            UnknownJobError: there is none of that id that is open to who asks.
             JobStateError: it has not left it yet.
         """
         await self.status(job_id, asker)
@@ -252,12 +233,12 @@ class JobDesk:
             if key is not None and (earlier := self._store.known(key, digest)) is not None:
                 return earlier
             self._store.check_room(self._settings.max_jobs)
-        prepared = prepared_order(request_from(body), self._settings, self._checkpoints)
+        submission = submission_of(request_from(body), self._settings, self._checkpoints)
         self._join()
         job_id = new_job_id()
         try:
-            self._folder.keep_samples(job_id, prepared.samples, prepared.results_bytes)
-            job = NewJob(job_id, owner, prepared.order, prepared.steps, digest, key)
+            self._folder.keep_samples(job_id, submission.samples, submission.results_bytes)
+            job = NewJob(job_id, owner, submission.content, submission.steps, digest, key)
             taken = self._store.add(job, self._settings.max_jobs)
         except NoisevoteError:
             self._folder.remove(job_id)
@@ -290,7 +271,6 @@ class JobDesk:
             self._presence = presence
 
     def _tidy(self) -> None:
-        ledger = JobLedger(self._folder.database)
-        ledger.interrupt("the server was stopped before its turn", JobState.QUEUED)
+        self._store.interrupt("the server was stopped before its turn", JobState.QUEUED)
         self._supervisor.interrupt_abandoned("the server ended unexpectedly")
         self._folder.remove_all_but({job.id for job in self._store.jobs()})
