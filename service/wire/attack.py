@@ -4,11 +4,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from models.noise import NoiseKind
 from models.robustness.plan import AttackOptions, Plan, TargetSigma
 from models.robustness.report import Share, Verdict
+from service.wire.replies import Reply
 
 MAX_RESTARTS = 1000
 
@@ -94,12 +95,6 @@ class JobState(StrEnum):
 
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 RESUMABLE = (JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTED)
-
-
-class Reply(BaseModel):
-    """Base of replies; what stands under a field is its description."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class FinishedStep(Reply):
