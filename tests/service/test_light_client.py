@@ -5,7 +5,8 @@ import sys
 
 FACE = """
 import sys
-from service.client import AsyncClient, Attacks, Client
+from service.client import AsyncClient, Client
+from service.client.attacks import Attacks
 from service.wire.attack import AttackRequest
 from service.wire.requests import PredictRequest
 print(*sys.modules)
