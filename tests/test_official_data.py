@@ -6,7 +6,9 @@ from scipy import stats
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.cores import allowed_cores
-from models.datasets import Examples, as_inputs, data_dir, load_dataset
+from models.data.dataset import Examples, as_inputs
+from models.data.datasets import load_dataset
+from models.data.files import data_dir
 from models.drift import shares_of
 from models.networks.trained import load_network
 from models.noise import NoiseKind

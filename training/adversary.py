@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.data.datasets import DATASETS
 from models.networks.noise_points import NoiseSource, fresh_noise, noise_from
-from models.networks.registry import NETWORKS
 from training.noise_level import sigma_of_batch
 from training.recipes import Adversary, Recipe
 
@@ -39,16 +39,16 @@ class Attack:
     high: float
 
 
-def attack_of_step(adversary: Adversary, network: str, share: float) -> Attack:
+def attack_of_step(adversary: Adversary, dataset: str, share: float) -> Attack:
     """Return the attack of a step.
 
     Args:
         adversary: of the recipe.
-        network: its name, which says what inputs are allowed.
+        dataset: its name, which says what inputs are allowed.
         share: share of the run's steps that are done, 0 to 1.
     """
     factor = 1.0 if share >= adversary.ramp else share / adversary.ramp
-    low, high = NETWORKS[network].input_range
+    low, high = DATASETS[dataset].range
     return Attack(
         factor * adversary.epsilon, factor * adversary.step_size, adversary.steps, low, high
     )
@@ -76,7 +76,7 @@ def with_adversarial_part(
     if recipe.adversary is None:
         return images
     count = round(recipe.adversary.share * len(images))
-    attack = attack_of_step(recipe.adversary, recipe.network, share)
+    attack = attack_of_step(recipe.adversary, recipe.dataset, share)
     sigma = sigma_of_batch(recipe.hardening, share, count, generator)
     source = fresh_noise(recipe.hardening.kind, sigma, generator)
     attacked = adversarial(network, (images[:count], labels[:count]), attack, source, generator)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.datasets import Examples
+from models.data.dataset import Examples
 
 MNIST_PIXELS = 28 * 28
 
@@ -40,7 +40,7 @@ class Batches:
     def batch(self, chosen: Tensor | slice) -> tuple[Tensor, Tensor]:
         """Return the chosen examples as inputs ``[batch, ...]`` and labels ``[batch]``.
 
-        The inputs are what ``models.datasets.as_inputs`` makes of them.
+        The inputs are what ``models.data.dataset.as_inputs`` makes of them.
         """
         inputs = self.inputs[chosen]
         if inputs.dtype is torch.uint8:

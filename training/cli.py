@@ -13,7 +13,8 @@ import typer
 from rich.markup import escape
 
 from models.checkpoint import SHIPPED
-from models.datasets import data_dir, load_dataset
+from models.data.datasets import load_dataset
+from models.data.files import data_dir
 from models.errors import NoisevoteError
 from training.cli_agreement import agreement
 from training.cli_calibrate import calibrate_checkpoint

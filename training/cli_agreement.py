@@ -9,7 +9,8 @@ from rich.table import Table
 from models.card import AgreementReference
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.cores import allowed_cores
-from models.datasets import data_dir, load_dataset
+from models.data.datasets import load_dataset
+from models.data.files import data_dir
 from models.noise import NoiseKind
 from training.agreement import measured_agreement, with_agreements
 from training.card_file import check_writable, update_card

@@ -10,7 +10,8 @@ from rich.table import Table
 from models.card import Threshold
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.cores import allowed_cores
-from models.datasets import data_dir, load_dataset
+from models.data.datasets import load_dataset
+from models.data.files import data_dir
 from models.noise import NoiseKind
 from models.statistics import clopper_pearson
 from training.calibrate import (

@@ -11,7 +11,8 @@ from rich.table import Table
 from models.card import Accuracy, Card, Evaluation
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.cores import allowed_cores
-from models.datasets import data_dir, load_dataset
+from models.data.datasets import load_dataset
+from models.data.files import data_dir
 from models.noise import NOISE_SCHEME, NoiseKind
 from training.card_file import check_writable, update_card
 from training.cli_options import (

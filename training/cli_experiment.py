@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from models.cores import allowed_cores
-from models.datasets import data_dir, load_dataset
+from models.data.datasets import load_dataset
+from models.data.files import data_dir
 from models.errors import InputError
 from training.cli_options import (
     AllowUnknown,

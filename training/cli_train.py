@@ -9,13 +9,13 @@ from rich.progress import Progress
 
 from models.checkpoint import SHIPPED
 from models.cores import allowed_cores
-from models.datasets import data_dir, load_dataset
-from models.errors import TrainingError
-from models.networks.registry import NETWORKS
+from models.data.datasets import load_dataset
+from models.data.files import data_dir
 from models.noise import NoiseKind, sigma_text
 from training.cli_options import AllowUnknown, Checkpoints, DataDir, Device, Threads, console
 from training.devices import device_named, precision_on, shown_device
 from training.loop import fit
+from training.recipe_network import fitting_dataset
 from training.recipe_table import RECIPES, find_recipe
 from training.recipes import Hardening, Loss, Recipe, Schedule
 from training.sources import Sources, shown_source
@@ -115,13 +115,11 @@ def throughput(
 
     The images are made up; --set varies the recipe.
     """
-    if network not in NETWORKS:
-        raise TrainingError(f"there is no network {network!r}; known are: {', '.join(NETWORKS)}")
     hardening = Hardening(kind, sigma_train=1.0, loss="marginal", output_draws=16)
     recipe = Recipe(
         "throughput",
         network,
-        NETWORKS[network].dataset,
+        fitting_dataset(network).name,
         hardening,
         Schedule(epochs=10_000, precision="float32"),
         validation_images=1,

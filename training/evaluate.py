@@ -17,7 +17,7 @@ from scipy.special import softmax
 
 from models.card import Accuracy, Card
 from models.checkpoint import Checkpoint
-from models.datasets import Examples, as_inputs
+from models.data.dataset import Examples, as_inputs
 from models.errors import DataError
 from models.noise import VoteKey
 from models.runtime import Rows

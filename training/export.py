@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from models.card import CARD_VERSION, Card, InputSpec, NoiseSpec, PointSpec, Training
 from models.checkpoint import WEIGHTS_FILE, sha256_of
+from models.data.datasets import find_dataset
 from models.errors import ExportError
 from models.networks.noise_points import given_noise, marking, noise_from, noise_points
 from models.networks.quantisers import bake_weights
@@ -84,12 +85,12 @@ def export_checkpoint(
         ExportError: the network cannot be exported.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    spec = NETWORKS[recipe.network]
+    dataset = find_dataset(recipe.dataset)
     bake_weights(network)
     round_weights(network)
     save_weights(network, folder / WEIGHTS_FILE)
     shapes = {point.name: point.shape for point in noise_points(network)}
-    marked = export_marked(network, spec.input_shape)
+    marked = export_marked(network, dataset.shape)
     graphs = {}
     for kind in NoiseKind:
         graphs[kind] = f"{kind}.onnx"
@@ -101,15 +102,15 @@ def export_checkpoint(
         name=name,
         network=recipe.network,
         input=InputSpec(
-            shape=spec.input_shape, range=spec.input_range, preprocessing=spec.preprocessing
+            shape=dataset.shape, range=dataset.range, preprocessing=dataset.preprocessing
         ),
-        labels=spec.labels,
+        labels=dataset.labels,
         noise=NoiseSpec(kind=recipe.hardening.kind, sigma_train=recipe.hardening.sigma_train),
         noise_points=tuple(
             PointSpec(name=point.name, shape=point.shape, macs=point.macs, latency=point.latency)
             for point in noise_points(network)
         ),
-        tile=spec.tile,
+        tile=NETWORKS[recipe.network].tile,
         graphs=graphs,
         weights=WEIGHTS_FILE,
         digests={

@@ -27,7 +27,7 @@ from rich.progress import (
 )
 from torch import Tensor, nn
 
-from models.datasets import Examples
+from models.data.dataset import Examples
 from training.adversary import with_adversarial_part
 from training.augmentation import augmented
 from training.batch_norm import estimate_batch_norm

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models.datasets import Examples
+from models.data.dataset import Examples
 from models.errors import TrainingError
 from training.batches import Batches
 from training.devices import precision_on

@@ -9,7 +9,7 @@ import torch
 
 from models.card import Training
 from models.checkpoint import CARD_FILE, Checkpoint
-from models.datasets import Dataset, Examples, as_inputs
+from models.data.dataset import Examples, LoadedDataset, as_inputs
 from models.errors import ExportError
 from models.networks.trained import load_network
 from models.noise import NoiseKind
@@ -45,7 +45,7 @@ class ExportPlan:
     replaces: bool = False
 
 
-def export_run(run: FinishedRun, dataset: Dataset, plan: ExportPlan) -> list[str]:
+def export_run(run: FinishedRun, dataset: LoadedDataset, plan: ExportPlan) -> list[str]:
     """Export a finished run, on the CPU wherever it was trained.
 
     What was measured of the same weights before stays on the card.
@@ -69,7 +69,7 @@ def export_run(run: FinishedRun, dataset: Dataset, plan: ExportPlan) -> list[str
         command=plan.command or train_command(recipe),
         data_digests=dataset.digests,
         data_is_official=dataset.is_official,
-        data_licence=dataset.licence,
+        data_licence=dataset.about.licence,
         torch_version=torch.__version__,
         sources=state.get("sources", {}),
         devices=tuple(state.get("devices", OLDER_DEVICES)),

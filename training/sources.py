@@ -10,8 +10,8 @@ from torch import nn
 
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.errors import TrainingError
-from models.networks.registry import build_network
 from models.networks.trained import load_network
+from training.recipe_network import network_of
 from training.recipes import Recipe, recipe_from_dict
 from training.state import has_state, read_state
 from training.variation import named_recipe, train_command
@@ -129,15 +129,6 @@ def how_to_make(folder: Path) -> str:
         command = f"noisevote-train train RECIPE --name {shlex.quote(folder.name)}"
         return f"no recipe has this name; train one under it with: {command}{place}"
     return f"train it first with: {train_command(recipe)}{place}"
-
-
-def network_of(recipe: Recipe) -> nn.Module:
-    """Return the untrained network of a recipe.
-
-    Raises:
-        TrainingError: there is no network of that name, or it cannot be quantised.
-    """
-    return build_network(recipe.network, recipe.hardening.kind, recipe.options, recipe.quantisation)
 
 
 def weights_digest(network: nn.Module) -> str:

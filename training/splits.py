@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from models.datasets import Dataset
+from models.data.dataset import LoadedDataset
 from models.errors import DataError
 from training.evaluate import NumberedExamples, numbered
 from training.recipes import Recipe
@@ -22,12 +22,12 @@ class Split(StrEnum):
     EXACT_TEST = "exact_test"
 
 
-def has_split(dataset: Dataset, name: Split) -> bool:
+def has_split(dataset: LoadedDataset, name: Split) -> bool:
     """Return whether a data set has that split."""
     return name is not Split.EXACT_TEST or dataset.exact_test is not None
 
 
-def examples_of(dataset: Dataset, recipe: Recipe, name: Split) -> NumberedExamples:
+def examples_of(dataset: LoadedDataset, recipe: Recipe, name: Split) -> NumberedExamples:
     """Return the examples of a split, numbered.
 
     Raises:
@@ -38,5 +38,7 @@ def examples_of(dataset: Dataset, recipe: Recipe, name: Split) -> NumberedExampl
     if name is Split.TEST:
         return numbered(dataset.test)
     if dataset.exact_test is None:
-        raise DataError(f"{dataset.name} is no lossy copy, or its exact test examples are missing")
+        raise DataError(
+            f"{dataset.about.name} is no lossy copy, or its exact test examples are missing"
+        )
     return numbered(dataset.exact_test)

@@ -8,13 +8,14 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from models.data.datasets import DATASETS
 from models.errors import TrainingError
 from models.networks.quantisers import CEILING
-from models.networks.registry import NETWORKS
 from training.muon import KernelMuon
 from training.noise_level import check_points
+from training.recipe_network import check_fits, network_of
 from training.recipes import Recipe, Schedule
-from training.sources import Sources, network_of, weights_digest
+from training.sources import Sources, weights_digest
 from training.state import Progress, has_state, restore_state
 
 
@@ -34,8 +35,9 @@ def start(
         The run, and the teacher's network if the recipe has one, in evaluation mode.
 
     Raises:
-        TrainingError: the state is of another recipe, or a trained network that the recipe names
-            is none of this recipe's network, or is not there.
+        DataError: there is no data set of the recipe's name.
+        TrainingError: the state is of another recipe, the data do not fit the network, or a
+            trained network that the recipe names is none of this recipe's network, or is not there.
     """
     network = untrained(recipe)
     resumes = has_state(folder)
@@ -65,6 +67,7 @@ def start(
 
 def untrained(recipe: Recipe) -> nn.Module:
     """Return the network of a recipe with random weights, which depend on its seed alone."""
+    check_fits(recipe)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         network = network_of(recipe)
@@ -79,7 +82,7 @@ def check_stages(recipe: Recipe, network: nn.Module) -> None:
     Raises:
         TrainingError: it is so.
     """
-    schedule, shape = recipe.schedule, NETWORKS[recipe.network].input_shape
+    schedule, shape = recipe.schedule, DATASETS[recipe.dataset].shape
     if not schedule.stages:
         return
     if sum(stage.share for stage in schedule.stages) >= 1:

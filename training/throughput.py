@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from models.datasets import Examples
-from models.networks.registry import NETWORKS
+from models.data.dataset import Examples
+from models.data.datasets import DATASETS
 from training.fused_library import CHOICE
 from training.loop import take_step
 from training.recipes import Recipe
@@ -142,12 +142,12 @@ def clock_of(device: torch.device) -> Callable[[], float]:
 
 
 def made_up(recipe: Recipe) -> Examples:
-    """Return random examples of a network's shape, a few batches and one to look at."""
-    network = NETWORKS[recipe.network]
+    """Return random examples of a data set's shape, a few batches and one to look at."""
+    dataset = DATASETS[recipe.dataset]
     count = BATCHES * recipe.schedule.batch_size + recipe.validation_images
     generator = np.random.default_rng(0)
-    labels = generator.integers(0, len(network.labels), count)
-    shape = (count, *network.input_shape)
-    if len(network.input_shape) == 3:
+    labels = generator.integers(0, len(dataset.labels), count)
+    shape = (count, *dataset.shape)
+    if dataset.has_pictures:
         return Examples(generator.integers(0, 256, shape, dtype=np.uint8), labels)
     return Examples(generator.standard_normal(shape, dtype=np.float32), labels)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.datasets import Examples
+from models.data.dataset import Examples
 from models.networks.noise_points import NoiseSource, fresh_noise, noise_from
 from training.adversary import Attack, adversarial, attack_of_step
 from training.batches import Batches
@@ -48,7 +48,7 @@ def validate(network: nn.Module, validation: Batches, recipe: Recipe) -> dict[st
         "noisy_accuracy": accuracy(network, validation, noise),
     }
     if recipe.adversary is not None:
-        attack = attack_of_step(recipe.adversary, recipe.network, share=1.0)
+        attack = attack_of_step(recipe.adversary, recipe.dataset, share=1.0)
         few = validation.first(ROBUST_EXAMPLES)
         found["robust_accuracy"] = robust_accuracy(network, few, attack, noise, generator)
     return found

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from models.errors import TrainingError
+from training.recipe_network import check_fits
 from training.recipe_table import RECIPES
 from training.recipes import Recipe, recipe_from_dict
 
@@ -37,7 +38,9 @@ def vary(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
         settings: new values by path, as plain data; text may stand for a number.
 
     Raises:
-        TrainingError: there is no such path, or its value is not allowed.
+        TrainingError: there is no such path, its value is not allowed, or the data set does not
+            fit the network.
+        DataError: there is no data set of that name.
     """
     data = recipe.as_dict()
     for path, value in settings.items():
@@ -48,7 +51,10 @@ def vary(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
                 place[key] = {}
             place = place[key]
         place[last] = value
-    return recipe_from_dict(data)
+    varied = recipe_from_dict(data)
+    if (varied.network, varied.dataset) != (recipe.network, recipe.dataset):
+        check_fits(varied)
+    return varied
 
 
 def settings_from(texts: Iterable[str]) -> dict[str, Any]:

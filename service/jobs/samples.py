@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from models.card import Card
 from models.checkpoint import Checkpoint
-from models.data_files import DATA_DIR_VARIABLE, without_downloads
-from models.datasets import DATASETS, data_dir
+from models.data.datasets import DATASETS
+from models.data.files import DATA_DIR_VARIABLE, data_dir, without_downloads
 from models.errors import DataError, InputError, LimitError
 from models.robustness.samples import Samples, samples_for
 from service.configuration.settings import Settings

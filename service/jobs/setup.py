@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint, CheckpointStore
-from models.datasets import as_inputs, data_dir, load_dataset
+from models.data.dataset import as_inputs
+from models.data.datasets import load_dataset
+from models.data.files import data_dir
 from models.errors import InputError, MissingExtraError, how_to_install
 from models.files import write_whole
 from models.noise import NoiseKind

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.datasets import DATASETS
+from models.data.datasets import DATASETS
 from models.noise import NoiseKind
 from models.robustness.plan import AttackOptions, Plan, TargetSigma
 from models.robustness.report import Share, Verdict

@@ -9,7 +9,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.datasets import Dataset, load_dataset
+from models.data.dataset import LoadedDataset
+from models.data.datasets import load_dataset
 from models.noise import NoiseKind
 from training.recipes import Hardening, Recipe, Schedule
 
@@ -46,7 +47,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def dataset(data: Path) -> Dataset:
+def dataset(data: Path) -> LoadedDataset:
     return load_dataset("mnist", data, allow_unknown=True)
 
 

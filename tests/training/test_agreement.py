@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from models.datasets import load_dataset
+from models.data.datasets import load_dataset
 from models.noise import NoiseKind
 from tests.training.test_cli import run
 from training.evaluate import Caster

@@ -9,7 +9,7 @@ from scipy import stats
 
 from models.card import Threshold
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.datasets import Examples
+from models.data.dataset import Examples
 from models.noise import NoiseKind
 from models.stopping import StopReason, StopRule
 from models.voting import Ballot, VoteRequest

@@ -9,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from models.datasets import Dataset
+from models.data.dataset import LoadedDataset
 from training import devices
 from training.__main__ import SETTINGS
 from training.devices import precision_on, shown_device
@@ -47,7 +47,7 @@ def test_precision_that_a_recipe_names_is_taken_everywhere() -> None:
 
 
 def test_run_on_another_cpu_goes_on_and_says_so(
-    recipe: Recipe, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, dataset: LoadedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fit(recipe, dataset.train, tmp_path, Console(quiet=True), minutes=0)
     before = read_state(tmp_path)["devices"]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.datasets import Dataset, Examples, as_inputs
+from models.data.dataset import Examples, LoadedDataset, as_inputs
 from models.errors import DataError, InputError
 from models.noise import NoiseKind
 from models.stopping import StopRule, mode_of
@@ -64,7 +64,7 @@ def test_accuracies_are_those_of_the_mode_with_exact_intervals() -> None:
     assert all(entry.interval[0] <= entry.accuracy <= entry.interval[1] for entry in entries)
 
 
-def test_votes_are_those_of_the_request_with_the_images_seed(dataset: Dataset) -> None:
+def test_votes_are_those_of_the_request_with_the_images_seed(dataset: LoadedDataset) -> None:
     checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
     images = numbered(dataset.test.first(5))
     noise = NoiseSetting(MULTIPLICATIVE, 0.7)

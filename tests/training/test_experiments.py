@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.checkpoint import CARD_FILE, CheckpointStore
-from models.networks.registry import NETWORKS
+from models.data.datasets import DATASETS
 from tests.training.test_cli import run
 from training import cli
 from training.experiments.energy import MOST_PASSES, TOLERANCES
@@ -268,10 +268,10 @@ def test_unknown_change_is_refused_with_those_that_are(
     assert "change is 'magic'; it must be one of none, seed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("network", list(NETWORKS))
-def test_made_up_data_have_the_networks_shape_and_range(network: str) -> None:
-    spec = NETWORKS[network]
-    dataset = made_up_dataset(spec.dataset)
-    assert dataset.test.inputs.shape == (TEST_IMAGES, *spec.input_shape)
+@pytest.mark.parametrize("name", list(DATASETS))
+def test_made_up_data_have_the_shape_and_labels_of_their_name(name: str) -> None:
+    about = DATASETS[name]
+    dataset = made_up_dataset(name)
+    assert dataset.test.inputs.shape == (TEST_IMAGES, *about.shape)
     assert len(dataset.train) > VALIDATION_IMAGES
-    assert set(dataset.train.labels.tolist()) == set(range(10))
+    assert set(dataset.train.labels.tolist()) == set(range(len(about.labels)))

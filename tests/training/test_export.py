@@ -9,7 +9,7 @@ from rich.console import Console
 
 from models.card import Training
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.datasets import Dataset, as_inputs
+from models.data.dataset import LoadedDataset, as_inputs
 from models.networks.trained import load_network
 from models.noise import NoiseKind
 from training.export import check_parity, export_checkpoint
@@ -24,7 +24,7 @@ PROVENANCE = Training(
 
 @pytest.fixture(scope="module")
 def exported(
-    recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
+    recipe: Recipe, dataset: LoadedDataset, tmp_path_factory: pytest.TempPathFactory
 ) -> Checkpoint:
     folder = tmp_path_factory.mktemp("export")
     network = fit(recipe, dataset.train, folder / "run", Console(quiet=True)).network
@@ -35,7 +35,7 @@ def exported(
 
 @pytest.mark.parametrize("kind", list(NoiseKind))
 def test_torch_and_onnx_give_the_same_votes_on_the_same_noise(
-    exported: Checkpoint, dataset: Dataset, kind: NoiseKind
+    exported: Checkpoint, dataset: LoadedDataset, kind: NoiseKind
 ) -> None:
     network = load_network(exported.folder, exported.card)
     images = as_inputs(dataset.test.inputs)
@@ -44,7 +44,7 @@ def test_torch_and_onnx_give_the_same_votes_on_the_same_noise(
 
 
 def test_parity_check_sees_a_network_with_other_weights(
-    exported: Checkpoint, dataset: Dataset
+    exported: Checkpoint, dataset: LoadedDataset
 ) -> None:
     network = load_network(exported.folder, exported.card)
     next(network.parameters()).data.mul_(1.01)

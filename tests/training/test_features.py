@@ -9,7 +9,7 @@ from rich.console import Console
 from torch import Tensor
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from models.datasets import Dataset, Examples, as_inputs
+from models.data.dataset import Examples, LoadedDataset, as_inputs
 from models.errors import TrainingError, UnknownCheckpointError
 from models.networks.trained import load_network
 from training import loop
@@ -44,7 +44,7 @@ FEATURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def few(dataset: Dataset) -> Examples:
+def few(dataset: LoadedDataset) -> Examples:
     return dataset.train.first(48)
 
 
@@ -286,7 +286,7 @@ def test_half_of_the_pictures_are_mirrored_left_to_right() -> None:
     assert abs(int(is_same.sum()) - 2000) <= 125
 
 
-def test_batches_are_the_inputs_that_service_takes(dataset: Dataset) -> None:
+def test_batches_are_the_inputs_that_service_takes(dataset: LoadedDataset) -> None:
     images, labels = Batches.on("cpu", dataset.test).batch(torch.tensor([3, 5]))
     assert images.is_contiguous(memory_format=torch.channels_last)
     assert (images.numpy() == as_inputs(dataset.test.inputs[[3, 5]])).all()

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from models.checkpoint import WEIGHTS_FILE, CheckpointStore
-from models.datasets import Dataset, Examples
+from models.data.dataset import Examples, LoadedDataset
 from models.errors import TrainingError
 from models.networks.quantisers import quantised_weight
 from models.networks.trained import load_network
@@ -32,7 +32,7 @@ QUANTISATIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def few(dataset: Dataset) -> Examples:
+def few(dataset: LoadedDataset) -> Examples:
     return dataset.train.first(112)
 
 

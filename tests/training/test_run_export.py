@@ -8,7 +8,7 @@ from rich.console import Console
 
 from models.card import Evaluation
 from models.checkpoint import Checkpoint
-from models.datasets import Dataset
+from models.data.dataset import LoadedDataset
 from models.errors import ExportError, TrainingError
 from tests.training.test_cli import run
 from training.card_file import write_card
@@ -24,7 +24,9 @@ EVALUATION = Evaluation(split="test", seed=0, noise_scheme="any", command="any",
 
 
 @pytest.fixture(scope="module")
-def finished(recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(
+    recipe: Recipe, dataset: LoadedDataset, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The folder of a finished run."""
     folder = tmp_path_factory.mktemp("run")
     short = vary(recipe, {"schedule.epochs": 1, "validation_images": 16})
@@ -33,7 +35,9 @@ def finished(recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="module")
-def exported(finished: Path, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(
+    finished: Path, dataset: LoadedDataset, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The folder of its checkpoint."""
     folder = tmp_path_factory.mktemp("checkpoints") / "small"
     lines = export_run(finished_run(finished), dataset, ExportPlan(folder, parity_images=8))
@@ -90,7 +94,9 @@ def test_other_weights_are_replaced_if_told(
     assert replaced.card.evaluations == ()
 
 
-def test_unfinished_run_is_not_exported(recipe: Recipe, dataset: Dataset, tmp_path: Path) -> None:
+def test_unfinished_run_is_not_exported(
+    recipe: Recipe, dataset: LoadedDataset, tmp_path: Path
+) -> None:
     fit(recipe, dataset.train, tmp_path / "run", quiet, minutes=0)
     with pytest.raises(TrainingError, match=r"has done 0 of 2 epochs; go on with: .* --run "):
         export_run(finished_run(tmp_path / "run"), dataset, ExportPlan(tmp_path / "small"))

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from models.checkpoint import CARD_FILE, SHIPPED, Checkpoint, CheckpointStore
-from models.datasets import Dataset
+from models.data.dataset import LoadedDataset
 from models.errors import TrainingError, UnknownCheckpointError
 from models.noise import NOISE_SCHEME
 from training.evaluate import Caster, NumberedExamples
@@ -50,14 +50,14 @@ class Bench:
 
     runs: Path
     results: Path
-    load: Callable[[str], Dataset]
+    load: Callable[[str], LoadedDataset]
     command: str
     console: Console
     progress: Callable[[], Progress]
     threads: int = 1
     device: str = "cpu"
     is_smoke: bool = False
-    _datasets: dict[str, Dataset] = field(default_factory=dict)
+    _datasets: dict[str, LoadedDataset] = field(default_factory=dict)
     _opened: list[tuple[ResultsFile, list[Row]]] = field(default_factory=list)
 
     @property
@@ -65,7 +65,7 @@ class Bench:
         """Folder of the networks that were trained here."""
         return self.runs / "checkpoints"
 
-    def dataset(self, name: str) -> Dataset:
+    def dataset(self, name: str) -> LoadedDataset:
         """Return a data set, loaded once."""
         if name not in self._datasets:
             load = made_up_dataset if self.is_smoke else self.load

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from models.checkpoint import Checkpoint
-from models.datasets import as_inputs
+from models.data.dataset import as_inputs
 from models.networks.noise_points import NoisePoint, noise_from
 from models.networks.trained import load_network
 from models.noise import NoiseKind

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
-from models.datasets import Examples, as_inputs
+from models.data.dataset import Examples, as_inputs
 from models.noise import NoiseKind
 from models.robustness.ball import Ball, Norm
 from models.robustness.samples import Samples

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import logging
+import os
 import urllib.error
 import urllib.request
 import zlib
@@ -22,8 +23,22 @@ MAX_FILE_BYTES = 256 * 2**20
 
 Unpacked = TypeVar("Unpacked")
 
-
 log = logging.getLogger("noisevote")
+
+
+def data_dir(given: Path | None = None) -> Path:
+    """Return the data directory: the given one, ``$NOISEVOTE_DATA_DIR``, or a cache folder.
+
+    Without a home that is the folder ``data`` here.
+    """
+    if given is not None:
+        return given
+    if set_by_user := os.environ.get(DATA_DIR_VARIABLE):
+        return Path(set_by_user)
+    try:
+        return Path.home() / ".cache" / "noisevote" / "data"
+    except RuntimeError:
+        return Path("data")
 
 
 @dataclass(frozen=True, slots=True)

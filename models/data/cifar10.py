@@ -17,13 +17,12 @@ import hashlib
 import io
 import tarfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.data_files import DATA_DIR_VARIABLE, download
+from models.data.dataset import Dataset, Examples, LoadedDataset
+from models.data.files import DATA_DIR_VARIABLE, download
 from models.errors import DataError
 
 FOLDER = "cifar-10-batches-bin"
@@ -68,37 +67,11 @@ KNOWN_MD5 = {
 c32a1d4ab5d03f1284b67883e8d87530; it does not hold :data:`EXACT_TEST_FILE`."""
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledPictures:
-    """Pictures ``[n, 3, 32, 32]``, uint8, and the class of each ``[n]``, int64."""
-
-    pictures: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Cifar10:
-    """What was read.
-
-    Attributes:
-        train: the training pictures, in the official order.
-        test: the test pictures.
-        exact_test: the first official test pictures with exact pixels, if they lie beside a copy.
-        copy: :data:`OFFICIAL`, :data:`JPEG_COPY` or :data:`UNKNOWN`.
-        digests: SHA-256 of each file.
-    """
-
-    train: LabelledPictures
-    test: LabelledPictures
-    exact_test: LabelledPictures | None
-    copy: str
-    digests: dict[str, str]
-
-
-def read_cifar10(directory: Path, allow_unknown: bool = False) -> Cifar10:
+def read_cifar10(about: Dataset, directory: Path, allow_unknown: bool) -> LoadedDataset:
     """Read CIFAR-10 from ``directory`` or its folder ``cifar10``; download it if it is absent.
 
     Args:
+        about: its row.
         directory: holds the folder :data:`FOLDER` or the archive :data:`ARCHIVE`.
         allow_unknown: accept other contents than the two known ones.
 
@@ -107,19 +80,23 @@ def read_cifar10(directory: Path, allow_unknown: bool = False) -> Cifar10:
     """
     contents, where = find_contents(directory)
     copy = copy_of(contents, where, allow_unknown)
+    note = "" if copy == OFFICIAL else f" ({copy})"
     exact = contents.pop(EXACT_TEST_FILE, None)
     parts = {name: parse_records(content, where / name) for name, content in contents.items()}
     train = [parts[name] for name in TRAIN_FILES]
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    return Cifar10(
-        train=LabelledPictures(
-            np.concatenate([part.pictures for part in train]),
+    return LoadedDataset(
+        about,
+        Examples(
+            np.concatenate([part.inputs for part in train]),
             np.concatenate([part.labels for part in train]),
         ),
-        test=parts[TEST_FILE],
+        parts[TEST_FILE],
+        digests={
+            f"{name}{note}": hashlib.sha256(content).hexdigest()
+            for name, content in contents.items()
+        },
+        is_official=copy == OFFICIAL,
         exact_test=None if exact is None else parse_records(exact, where / EXACT_TEST_FILE),
-        copy=copy,
-        digests=digests,
     )
 
 
@@ -198,7 +175,7 @@ def copy_of(contents: dict[str, bytes], where: Path, allow_unknown: bool) -> str
     )
 
 
-def parse_records(content: bytes, path: Path) -> LabelledPictures:
+def parse_records(content: bytes, path: Path) -> Examples:
     """Parse the records of one file.
 
     Raises:
@@ -210,4 +187,4 @@ def parse_records(content: bytes, path: Path) -> LabelledPictures:
     labels = records[:, 0].astype(np.int64)
     if labels.max() >= len(CLASSES):
         raise DataError(f"{path} holds the class {labels.max()}; the classes are 0 to 9")
-    return LabelledPictures(records[:, 1:].reshape(-1, *SHAPE), labels)
+    return Examples(records[:, 1:].reshape(-1, *SHAPE), labels)

@@ -23,11 +23,51 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data.dataset import Dataset, Examples, LoadedDataset
+from models.data.files import DATA_DIR_VARIABLE, DatasetFile
 from models.errors import DataError
 from models.strokes import FEATURES, STEPS
 
 SPLITS = ("train", "test")
 MAX_USED_BYTES = 256 * 2**20
+
+ARCHIVE = DatasetFile(
+    "sequences.tar.gz", "f981fbeab1c5cfd9ce225ac58695175655be53d7d262404c6fd99c0fa5fc1f74"
+)
+"""The digest is that of a copy, which was recomputed; none of his own is known to this project."""
+
+ADDRESS = "https://github.com/edwin-de-jong/mnist-digits-stroke-sequence-data"
+
+
+def read_strokes(about: Dataset, directory: Path, allow_unknown: bool) -> LoadedDataset:
+    """Read the archive from ``directory`` or its folder ``strokes``.
+
+    Raises:
+        DataError: it is in neither, is damaged, or is unknown.
+    """
+    candidates = [directory / "strokes" / ARCHIVE.name, directory / ARCHIVE.name]
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None:
+        raise DataError(
+            f"{ARCHIVE.name} is neither in {directory} nor in its folder strokes; download it from "
+            f"{ADDRESS} (other contents than the known copy need --allow-unknown-data), "
+            f"or name its folder with --data-dir or {DATA_DIR_VARIABLE}"
+        )
+    archive = read_stroke_archive(path)
+    is_known = archive.sha256 == ARCHIVE.sha256
+    if not is_known and not allow_unknown:
+        raise DataError(
+            f"{path} is not the known copy: the SHA-256 of its contents is {archive.sha256}, that "
+            f"of the copy {ARCHIVE.sha256}. Pass --allow-unknown-data to use it as it is"
+        )
+    note = "recomputed copy" if is_known else "unknown"
+    return LoadedDataset(
+        about,
+        archive.examples["train"],
+        archive.examples["test"],
+        digests={f"{ARCHIVE.name} ({note})": archive.sha256},
+        is_official=False,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +75,11 @@ class StrokeArchive:
     """What the archive holds.
 
     Attributes:
-        sequences: of each split ``[n, T, 2]``, float32.
-        labels: of each split ``[n]``, int64.
+        examples: of each split; inputs ``[n, T, 2]``, float32.
         sha256: digest of the contents.
     """
 
-    sequences: dict[str, NDArray[np.float32]]
-    labels: dict[str, NDArray[np.int64]]
+    examples: dict[str, Examples]
     sha256: str
 
 
@@ -61,16 +99,15 @@ def read_stroke_archive(path: Path) -> StrokeArchive:
     for name in names:
         digest.update(contents[name])
         digest.update(b"\0")
-    sequences = {}
-    labels = {}
+    examples = {}
     for split in SPLITS:
         where = f"{path}, {split} digits"
         digits = [contents[name] for name in digit_files(split, contents)]
-        sequences[split] = parse_digits(digits, where)
-        labels[split] = parse_numbers(contents[label_file(split)], where)
-        if len(labels[split]) != len(digits) or not digits:
-            raise DataError(f"{where}: {len(digits)} digits but {len(labels[split])} labels")
-    return StrokeArchive(sequences, labels, digest.hexdigest())
+        labels = parse_numbers(contents[label_file(split)], where)
+        if len(labels) != len(digits) or not digits:
+            raise DataError(f"{where}: {len(digits)} digits but {len(labels)} labels")
+        examples[split] = Examples(parse_digits(digits, where), labels)
+    return StrokeArchive(examples, digest.hexdigest())
 
 
 def label_file(split: str) -> str:
