@@ -17,9 +17,9 @@ from models.tiles import votes_of
 from service.configuration.settings import Settings
 from service.operations.drift import Series
 from tests.service.support import ask, serving
-from training.evaluate import Caster, numbered, request_seed
-from training.export import check_parity
-from training.noise_setting import NoiseSetting
+from training.export.checkpoint import check_parity
+from training.measure.evaluate import Caster, numbered, request_seed
+from training.measure.noise_setting import NoiseSetting
 
 pytestmark = pytest.mark.slow
 

@@ -29,7 +29,7 @@ from tests.load.page import RESULTS, write_page
 from tests.load.peers import peer_rows
 from tests.load.scale_out import scale_out_rows
 from tests.load.surroundings import surroundings_rows
-from training.results_file import as_text, machine, write_table
+from training.measure.results import as_text, machine, write_table
 
 console = Console(stderr=True)
 

@@ -24,12 +24,12 @@ from models.networks.noise_points import (
 from models.networks.stroke_lstm import StrokeLstm
 from models.noise import NoiseKind
 from models.strokes import FEATURES, STEPS
-from training.export import export_marked
-from training.graph import with_noise_inputs
-from training.loop import fit
-from training.recipe_table import RECIPES
-from training.recipes import Hardening, Recipe, Schedule
-from training.state import STATE_FILE
+from training.export.checkpoint import export_marked
+from training.export.graph import with_noise_inputs
+from training.fit.loop import fit
+from training.fit.state import STATE_FILE
+from training.recipes.recipe import Hardening, Recipe, Schedule
+from training.recipes.table import RECIPES
 
 SMALL_STEPS, UNITS = 5, 8
 MULTIPLICATIVE = NoiseKind.MULTIPLICATIVE

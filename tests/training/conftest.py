@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.data.dataset import LoadedDataset
 from models.data.datasets import load_dataset
 from models.noise import NoiseKind
-from training.recipes import Hardening, Recipe, Schedule
+from training.recipes.recipe import Hardening, Recipe, Schedule
 
 TRAIN_IMAGES, TEST_IMAGES = 384, 64
 

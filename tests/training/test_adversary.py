@@ -15,14 +15,14 @@ from models.errors import TrainingError
 from models.networks.mnist_cnn import MnistCnn
 from models.networks.noise_points import fresh_noise
 from models.noise import NoiseKind
-from training.adversary import Attack, adversarial, attack_of_step, with_adversarial_part
-from training.batches import Batches
-from training.loop import fit
-from training.recipes import Adversary, Recipe
-from training.sources import weights_digest
-from training.state import Progress
-from training.validation import robust_accuracy
-from training.variation import vary
+from training.fit.data import Batches
+from training.fit.loop import fit
+from training.fit.sources import weights_digest
+from training.fit.state import Progress
+from training.fit.validation import robust_accuracy
+from training.losses.adversary import Attack, adversarial, attack_of_step, with_adversarial_part
+from training.recipes.recipe import Adversary, Recipe
+from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 FGSM = {"epsilon": 0.3, "step_size": 0.375}

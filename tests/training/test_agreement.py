@@ -10,10 +10,10 @@ from models.checkpoint import SHIPPED, CheckpointStore
 from models.data.datasets import load_dataset
 from models.noise import NoiseKind
 from tests.training.test_cli import run
-from training.evaluate import Caster
-from training.noise_setting import NoiseSetting
-from training.recipes import recipe_from_dict
-from training.splits import Split, examples_of
+from training.measure.evaluate import Caster
+from training.measure.noise_setting import NoiseSetting
+from training.measure.splits import Split, examples_of
+from training.recipes.recipe import recipe_from_dict
 
 NAME = "mnist_cnn-mult-1.0"
 

@@ -14,7 +14,7 @@ from models.noise import NoiseKind
 from models.stopping import StopReason, StopRule
 from models.voting import Ballot, VoteRequest
 from tests.training.conftest import made_up
-from training.calibrate import (
+from training.measure.calibrate import (
     CONFIDENCE,
     CalibrationPlan,
     Course,
@@ -22,7 +22,7 @@ from training.calibrate import (
     check_thresholds,
     with_thresholds,
 )
-from training.evaluate import Caster, NumberedExamples, numbered
+from training.measure.evaluate import Caster, NumberedExamples, numbered
 
 CLASSES = 3
 

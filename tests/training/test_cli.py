@@ -7,9 +7,9 @@ import pytest
 
 from models.card import Card
 from models.checkpoint import CARD_FILE
-from training import cli
-from training.recipe_table import find_recipe
-from training.variation import train_command, vary
+from training.cli import main as cli
+from training.recipes.table import find_recipe
+from training.recipes.vary import train_command, vary
 
 SMALL = ["--epochs", "1", "--validation-images", "64", "--threads", "1"]
 

@@ -7,7 +7,7 @@ import pytest
 
 from models.checkpoint import SHIPPED, CheckpointStore
 from tests.training.test_cli import run
-from training.results_file import read_results, read_table
+from training.measure.results import read_results, read_table
 
 NAME = "mnist_cnn-mult-1.0"
 

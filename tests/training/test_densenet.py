@@ -21,15 +21,15 @@ from models.networks.quantisers import Quantisation
 from models.networks.trained import load_network
 from models.noise import NoiseKind
 from tests.photographs import SMALL, export_small_densenet, photographs, write_cifar10
-from training.batches import Batches
-from training.export import check_parity
-from training.loop import fit
-from training.recipe_network import fitting_dataset
-from training.recipe_table import RECIPES
-from training.recipes import Hardening, Recipe
-from training.sources import weights_digest
-from training.state import Progress
-from training.variation import vary
+from training.export.checkpoint import check_parity
+from training.fit.data import Batches
+from training.fit.loop import fit
+from training.fit.sources import weights_digest
+from training.fit.state import Progress
+from training.recipes.network import fitting_dataset
+from training.recipes.recipe import Hardening, Recipe
+from training.recipes.table import RECIPES
+from training.recipes.vary import vary
 
 torch.set_num_threads(1)
 

@@ -14,7 +14,7 @@ from models.noise import NoiseKind
 from models.stopping import StopRule, mode_of
 from models.voting import VoteRequest
 from tests.models.casting import vote
-from training.evaluate import (
+from training.measure.evaluate import (
     Caster,
     NumberedExamples,
     Rule,
@@ -24,7 +24,7 @@ from training.evaluate import (
     rows_of_pass,
     votes_from,
 )
-from training.noise_setting import NoiseSetting
+from training.measure.noise_setting import NoiseSetting
 
 MULTIPLICATIVE = NoiseKind.MULTIPLICATIVE
 

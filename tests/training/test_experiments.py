@@ -10,14 +10,14 @@ import pytest
 from models.checkpoint import CARD_FILE, CheckpointStore
 from models.data.datasets import DATASETS
 from tests.training.test_cli import run
-from training import cli
+from training.cli import main as cli
 from training.experiments.energy import MOST_PASSES, TOLERANCES
 from training.experiments.energy_search import LADDER
 from training.experiments.made_up import TEST_IMAGES, VALIDATION_IMAGES, made_up_dataset
-from training.noise_setting import parse_repeats
+from training.fit.state import read_state
+from training.measure.noise_setting import parse_repeats
+from training.measure.results import Row, Table, read_table
 from training.report.experiments import ablation_section
-from training.results_file import Row, Table, read_table
-from training.state import read_state
 
 GRID = "mnist_cnn-mult-grid"
 HARDENED = f"{GRID}-1.0"

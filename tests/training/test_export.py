@@ -12,9 +12,9 @@ from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.data.dataset import LoadedDataset, as_inputs
 from models.networks.trained import load_network
 from models.noise import NoiseKind
-from training.export import check_parity, export_checkpoint
-from training.loop import fit
-from training.recipes import Recipe
+from training.export.checkpoint import check_parity, export_checkpoint
+from training.fit.loop import fit
+from training.recipes.recipe import Recipe
 
 PROVENANCE = Training(
     recipe={}, command="test", data_digests={}, data_is_official=False, data_licence="none",

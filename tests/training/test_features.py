@@ -12,16 +12,15 @@ from models.checkpoint import SHIPPED, CheckpointStore
 from models.data.dataset import Examples, LoadedDataset, as_inputs
 from models.errors import TrainingError, UnknownCheckpointError
 from models.networks.trained import load_network
-from training import loop
-from training.augmentation import augmented, flipped, shifted
-from training.batches import Batches
-from training.loop import fit, take_step
-from training.recipes import Recipe
-from training.run import Run
-from training.sources import Sources, weights_digest
-from training.start import scheduler_of
-from training.state import STATE_FILE, Progress, read_state
-from training.variation import vary
+from training.fit import loop
+from training.fit.data import Batches, augmented, flipped, shifted
+from training.fit.loop import fit, take_step
+from training.fit.run import Run
+from training.fit.sources import Sources, weights_digest
+from training.fit.start import scheduler_of
+from training.fit.state import STATE_FILE, Progress, read_state
+from training.recipes.recipe import Recipe
+from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 

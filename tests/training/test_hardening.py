@@ -8,14 +8,14 @@ from torch.nn import functional
 
 from models.networks.mnist_cnn import MnistCnn
 from models.noise import NoiseKind
-from training.hardening import (
+from training.losses.hardening import (
     distillation_loss,
     inner_outputs,
     marginal_loss,
     step_loss,
     with_output_noise,
 )
-from training.recipes import Hardening, Teacher
+from training.recipes.recipe import Hardening, Teacher
 
 
 @pytest.fixture

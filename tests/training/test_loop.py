@@ -13,18 +13,18 @@ from torch import Tensor, nn
 from models.data.dataset import LoadedDataset
 from models.errors import TrainingError
 from models.networks.noise_points import fresh_noise, noise_from
-from training import loop
-from training.batches import Batches
-from training.devices import shown_device
-from training.loop import fit, seed_of_step, take_step
-from training.recipe_table import RECIPES
-from training.recipes import Recipe
-from training.run import Run
-from training.sources import Sources
-from training.start import start
-from training.state import STATE_FILE, read_state, save_state
-from training.validation import accuracy, split
-from training.variation import vary
+from training.fit import loop
+from training.fit.accelerators import shown_device
+from training.fit.data import Batches, split
+from training.fit.loop import fit, seed_of_step, take_step
+from training.fit.run import Run
+from training.fit.sources import Sources
+from training.fit.start import start
+from training.fit.state import STATE_FILE, read_state, save_state
+from training.fit.validation import accuracy
+from training.recipes.recipe import Recipe
+from training.recipes.table import RECIPES
+from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 

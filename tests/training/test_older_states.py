@@ -7,9 +7,9 @@ import torch
 from rich.console import Console
 
 from training.experiments.made_up import made_up_dataset
-from training.loop import fit
-from training.recipes import recipe_from_dict
-from training.state import STATE_FILE, read_state
+from training.fit.loop import fit
+from training.fit.state import STATE_FILE, read_state
+from training.recipes.recipe import recipe_from_dict
 
 STATES = Path(__file__).parent / "states"
 AFTER_ONE_STEP = STATES / "after_one_step.pt"

@@ -8,10 +8,10 @@ from rich.console import Console
 
 from models.errors import TrainingError
 from training.experiments.made_up import made_up_dataset
-from training.loop import fit
-from training.recipe_table import RECIPES, find_recipe
-from training.recipes import Recipe
-from training.variation import vary
+from training.fit.loop import fit
+from training.recipes.recipe import Recipe
+from training.recipes.table import RECIPES, find_recipe
+from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 

@@ -7,15 +7,8 @@ import pytest
 
 from models.noise import NoiseKind
 from training.experiments.grid import COLUMNS, SIGMAS_TRAIN, shown
-from training.limit import one_vote_limit
-from training.noise_setting import NoiseSetting
-from training.report.energy import shown_fit
-from training.report.figures import draw_figures
-from training.report.figures.curves import midpoint_figure
-from training.report.figures.style import errors_of
-from training.report.grid_results import grid_beside, read_grid
-from training.report.page import FIGURES, PAGE, RESULTS, report
-from training.results_file import (
+from training.measure.noise_setting import NoiseSetting
+from training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
     Table,
@@ -24,6 +17,13 @@ from training.results_file import (
     read_table,
     share,
 )
+from training.report.energy import shown_fit
+from training.report.figures import draw_figures
+from training.report.figures.curves import midpoint_figure
+from training.report.figures.style import errors_of
+from training.report.grid_results import grid_beside, read_grid
+from training.report.limit import one_vote_limit
+from training.report.page import FIGURES, PAGE, RESULTS, report
 
 ABOUT = {
     "command": "noisevote-train evaluate mnist_cnn-mult-1.0 --test",

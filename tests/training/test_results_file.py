@@ -7,8 +7,8 @@ import pytest
 from models.errors import DataError, InputError
 from models.noise import NoiseKind
 from tests.disk import held_elsewhere
-from training.noise_setting import NoiseSetting, parse_repeats, parse_sigma, shown_sigma
-from training.results_file import (
+from training.measure.noise_setting import NoiseSetting, parse_repeats, parse_sigma, shown_sigma
+from training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
     accuracy_of,

@@ -11,13 +11,13 @@ from models.checkpoint import Checkpoint
 from models.data.dataset import LoadedDataset
 from models.errors import ExportError, TrainingError
 from tests.training.test_cli import run
-from training.card_file import write_card
-from training.loop import fit
-from training.recipes import Recipe
-from training.run_export import ExportPlan, export_run, keep_measured
-from training.sources import finished_run
-from training.state import read_state
-from training.variation import vary
+from training.export.card_file import write_card
+from training.export.run import ExportPlan, export_run, keep_measured
+from training.fit.loop import fit
+from training.fit.sources import finished_run
+from training.fit.state import read_state
+from training.recipes.recipe import Recipe
+from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 EVALUATION = Evaluation(split="test", seed=0, noise_scheme="any", command="any", accuracies=())

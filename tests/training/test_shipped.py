@@ -5,10 +5,10 @@ import pytest
 from models.card import Card, InputSpec
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.data.datasets import DATASETS
-from training.recipe_table import find_recipe
-from training.recipes import recipe_from_dict
-from training.splits import Split
-from training.variation import train_command
+from training.measure.splits import Split
+from training.recipes.recipe import recipe_from_dict
+from training.recipes.table import find_recipe
+from training.recipes.vary import train_command
 
 STORE = CheckpointStore(SHIPPED)
 

@@ -7,8 +7,8 @@ import pytest
 
 from models.data.dataset import LoadedDataset
 from models.errors import DataError
-from training.recipes import Recipe
-from training.splits import Split, examples_of, has_split
+from training.measure.splits import Split, examples_of, has_split
+from training.recipes.recipe import Recipe
 
 
 def test_splits_are_whole_numbered_and_disjoint(dataset: LoadedDataset, recipe: Recipe) -> None:

@@ -12,12 +12,12 @@ from torch import Tensor
 from models.data.dataset import LoadedDataset
 from models.errors import TrainingError
 from tests.disk import LIMIT, files_of_at_most, held_elsewhere
-from training import loop
-from training.loop import fit, take_step
-from training.recipes import Recipe
-from training.run import Run
-from training.state import STATE_FILE, has_state, read_state
-from training.variation import vary
+from training.fit import loop
+from training.fit.loop import fit, take_step
+from training.fit.run import Run
+from training.fit.state import STATE_FILE, has_state, read_state
+from training.recipes.recipe import Recipe
+from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 STEPS = 10

@@ -11,12 +11,12 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from models.errors import TrainingError
 from models.networks.densenet import DenseNet
 from tests.photographs import SMALL
-from training.devices import device_named
-from training.fused_densenet import serving_variant
-from training.fused_library import CHOICE
-from training.recipes import Recipe
-from training.throughput import made_up, measure_throughput, summary
-from training.variation import vary
+from training.fit.accelerators import device_named
+from training.kernels.densenet import serving_variant
+from training.kernels.library import CHOICE
+from training.measure.throughput import made_up, measure_throughput, summary
+from training.recipes.recipe import Recipe
+from training.recipes.vary import vary
 
 
 def test_ratio_is_that_of_the_times_and_has_students_interval() -> None:

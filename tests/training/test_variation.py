@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from models.errors import TrainingError
 from training.experiments.grid import grid_recipe
-from training.recipe_table import RECIPES, find_recipe
-from training.recipes import Recipe, recipe_from_dict
-from training.variation import (
+from training.recipes.recipe import Recipe, recipe_from_dict
+from training.recipes.table import RECIPES, find_recipe
+from training.recipes.vary import (
     as_text,
     differences,
     named_recipe,

@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
-from training.evaluate import NumberedExamples
 from training.experiments.bench import SEEDS, Bench
 from training.experiments.grid import grid_recipe
 from training.experiments.pairs import paired
-from training.noise_setting import NoiseSetting, Sigma
-from training.recipe_table import find_recipe
-from training.results_file import SHARE_COLUMNS, share
-from training.splits import Split
-from training.variation import as_text, train_command, vary
+from training.measure.evaluate import NumberedExamples
+from training.measure.noise_setting import NoiseSetting, Sigma
+from training.measure.results import SHARE_COLUMNS, share
+from training.measure.splits import Split
+from training.recipes.table import find_recipe
+from training.recipes.vary import as_text, train_command, vary
 
 PAIR_COLUMNS = (
     "reference_correct", "only_this_right", "only_reference_right",

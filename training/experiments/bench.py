@@ -14,16 +14,16 @@ from models.checkpoint import CARD_FILE, SHIPPED, Checkpoint, CheckpointStore
 from models.data.dataset import LoadedDataset
 from models.errors import TrainingError, UnknownCheckpointError
 from models.noise import NOISE_SCHEME
-from training.evaluate import Caster, NumberedExamples
 from training.experiments.made_up import made_up_dataset, shrunk
-from training.loop import fit
-from training.recipe_table import find_recipe
-from training.recipes import Recipe, recipe_from_dict
-from training.results_file import ResultsFile, Row, machine
-from training.run_export import ExportPlan, export_run
-from training.sources import Sources, finished_run
-from training.splits import Split, examples_of, has_split
-from training.variation import differences, train_command
+from training.export.run import ExportPlan, export_run
+from training.fit.loop import fit
+from training.fit.sources import Sources, finished_run
+from training.measure.evaluate import Caster, NumberedExamples
+from training.measure.results import ResultsFile, Row, machine
+from training.measure.splits import Split, examples_of, has_split
+from training.recipes.recipe import Recipe, recipe_from_dict
+from training.recipes.table import find_recipe
+from training.recipes.vary import differences, train_command
 
 SEEDS = {Split.VALIDATION: 1, Split.TEST: 0, Split.EXACT_TEST: 2}
 """Noise of the splits; what is chosen on one is never confirmed on the same noise."""

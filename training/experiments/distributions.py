@@ -12,10 +12,10 @@ from scipy.special import softmax
 
 from models.checkpoint import Checkpoint
 from models.errors import InputError
-from training.evaluate import Caster, NumberedExamples
 from training.experiments.bench import Bench
-from training.noise_setting import NoiseSetting
-from training.splits import Split
+from training.measure.evaluate import Caster, NumberedExamples
+from training.measure.noise_setting import NoiseSetting
+from training.measure.splits import Split
 
 BINS = 20
 COLUMNS = ("sigma", "class", *(f"from_{edge / BINS:g}" for edge in range(BINS)))

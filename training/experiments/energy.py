@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from models.checkpoint import Checkpoint
 from models.cost import energy_by_macs
 from models.errors import DataError
-from training.evaluate import REPORTED_VOTES, NumberedExamples
 from training.experiments.bench import SEEDS, Bench
 from training.experiments.energy_search import (
     Budget,
@@ -31,9 +30,10 @@ from training.experiments.energy_search import (
 )
 from training.experiments.midpoints import sensitivities_of
 from training.experiments.pairs import paired
-from training.noise_setting import NoiseSetting, parse_repeats, shown_map
-from training.results_file import SHARE_COLUMNS, share
-from training.splits import Split
+from training.measure.evaluate import REPORTED_VOTES, NumberedExamples
+from training.measure.noise_setting import NoiseSetting, parse_repeats, shown_map
+from training.measure.results import SHARE_COLUMNS, share
+from training.measure.splits import Split
 
 CURVE_COLUMNS = ("curve", "split", "votes", "repeats", "energy", *SHARE_COLUMNS)
 ANSWER_COLUMNS = (

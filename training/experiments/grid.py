@@ -11,14 +11,14 @@ of an image counts only, so that the images are independent and the interval exa
 from dataclasses import dataclass
 
 from models.checkpoint import Checkpoint
-from training.evaluate import REPORTED_VOTES, Caster, NumberedExamples
 from training.experiments.bench import SEEDS, Bench
-from training.noise_setting import NoiseSetting
-from training.recipe_table import find_recipe
-from training.recipes import Recipe
-from training.results_file import SHARE_COLUMNS, ResultsFile, share
-from training.splits import Split
-from training.variation import train_command, vary
+from training.measure.evaluate import REPORTED_VOTES, Caster, NumberedExamples
+from training.measure.noise_setting import NoiseSetting
+from training.measure.results import SHARE_COLUMNS, ResultsFile, share
+from training.measure.splits import Split
+from training.recipes.recipe import Recipe
+from training.recipes.table import find_recipe
+from training.recipes.vary import train_command, vary
 
 COLUMNS = ("split", "sigma", "votes", *SHARE_COLUMNS)
 FOLDER = "grid"

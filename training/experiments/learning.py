@@ -13,14 +13,13 @@ from torch import nn
 from torch.nn import functional
 
 from models.networks.noise_points import fresh_noise, noise_from
-from training.batches import Batches
 from training.experiments.bench import Bench
-from training.hardening import step_loss
-from training.recipe_table import find_recipe
-from training.recipes import Recipe
-from training.results_file import SHARE_COLUMNS, share
-from training.start import untrained
-from training.validation import split
+from training.fit.data import Batches, split
+from training.fit.start import untrained
+from training.losses.hardening import step_loss
+from training.measure.results import SHARE_COLUMNS, share
+from training.recipes.recipe import Recipe
+from training.recipes.table import find_recipe
 
 COLUMNS = ("sigma_train", "step", "loss", *SHARE_COLUMNS)
 FOLDER = "learning"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.data.dataset import Examples, LoadedDataset
 from models.data.datasets import find_dataset
-from training.recipes import Recipe
+from training.recipes.recipe import Recipe
 
 TRAIN_IMAGES, TEST_IMAGES, VALIDATION_IMAGES = 256, 64, 64
 EPOCHS, BATCH_SIZE = 1, 32

@@ -22,9 +22,9 @@ from scipy.optimize import curve_fit
 from models.checkpoint import Checkpoint
 from models.errors import DataError
 from training.experiments.bench import SEEDS, Bench
-from training.noise_setting import NoiseSetting
-from training.results_file import SHARE_COLUMNS, read_table, share
-from training.splits import Split
+from training.measure.noise_setting import NoiseSetting
+from training.measure.results import SHARE_COLUMNS, read_table, share
+from training.measure.splits import Split
 
 SWEEP_COLUMNS = ("point", "sigma", *SHARE_COLUMNS)
 FIT_COLUMNS = (

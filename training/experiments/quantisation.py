@@ -18,11 +18,11 @@ from models.data.dataset import as_inputs
 from models.networks.noise_points import NoisePoint, noise_from
 from models.networks.trained import load_network
 from models.noise import NoiseKind
-from training.evaluate import NumberedExamples
 from training.experiments.bench import SEEDS, Bench
-from training.noise_setting import NoiseSetting, Sigma
-from training.results_file import SHARE_COLUMNS, share
-from training.splits import Split
+from training.measure.evaluate import NumberedExamples
+from training.measure.noise_setting import NoiseSetting, Sigma
+from training.measure.results import SHARE_COLUMNS, share
+from training.measure.splits import Split
 
 COLUMNS = ("view", "sigma", *SHARE_COLUMNS)
 RMS_COLUMNS = ("point", "rms")

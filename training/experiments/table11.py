@@ -31,12 +31,12 @@ from models.robustness.surrogate import TorchSurrogate, surrogate_from
 from models.robustness.transfer import Restart, TransferAttack, attack_surrogate, strongest
 from models.robustness.trials import StepResult
 from models.robustness.watch import Watch
-from training.evaluate import Caster, NumberedExamples, Votes
 from training.experiments.bench import SEEDS, Bench
-from training.noise_setting import NoiseSetting
-from training.paper import PAPER_TABLE_11
-from training.results_file import SHARE_COLUMNS, ResultsFile, Row, share
-from training.splits import Split
+from training.experiments.paper import PAPER_TABLE_11
+from training.measure.evaluate import Caster, NumberedExamples, Votes
+from training.measure.noise_setting import NoiseSetting
+from training.measure.results import SHARE_COLUMNS, ResultsFile, Row, share
+from training.measure.splits import Split
 
 FOLDER = "table11"
 COLUMNS = (

@@ -8,10 +8,10 @@ an average keeps what a vote throws away.
 from dataclasses import dataclass
 
 from models.checkpoint import Checkpoint
-from training.evaluate import REPORTED_VOTES, Rule
 from training.experiments.bench import SEEDS, Bench
-from training.noise_setting import NoiseSetting
-from training.results_file import SHARE_COLUMNS, share
+from training.measure.evaluate import REPORTED_VOTES, Rule
+from training.measure.noise_setting import NoiseSetting
+from training.measure.results import SHARE_COLUMNS, share
 
 COLUMNS = ("sigma", "rule", "votes", *SHARE_COLUMNS)
 FOLDER = "votes"

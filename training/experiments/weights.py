@@ -11,8 +11,8 @@ from safetensors.numpy import load_file
 
 from training.experiments.bench import Bench
 from training.experiments.grid import grid_recipe
-from training.recipe_table import find_recipe
-from training.variation import train_command
+from training.recipes.table import find_recipe
+from training.recipes.vary import train_command
 
 COLUMNS = ("sigma_train", "layer", "weights", "mean_magnitude")
 FOLDER = "weights"

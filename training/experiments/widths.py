@@ -7,12 +7,12 @@ may be width. Short runs, so the rows compare with each other and with nothing e
 from dataclasses import dataclass
 
 from training.experiments.bench import SEEDS, Bench
-from training.noise_setting import NoiseSetting
-from training.recipe_table import find_recipe
-from training.recipes import Recipe
-from training.results_file import SHARE_COLUMNS, share
-from training.splits import Split
-from training.variation import train_command, vary
+from training.measure.noise_setting import NoiseSetting
+from training.measure.results import SHARE_COLUMNS, share
+from training.measure.splits import Split
+from training.recipes.recipe import Recipe
+from training.recipes.table import find_recipe
+from training.recipes.vary import train_command, vary
 
 COLUMNS = ("units", "macs", "epochs", "sigma", "votes", *SHARE_COLUMNS)
 FOLDER = "widths"

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from models.card import Accuracy
 from models.noise import NoiseKind, snr_db_from_sigma
-from training.limit import one_vote_limit
-from training.paper import PAPER_RESULTS, SIGMAS, PaperResult
+from training.experiments.paper import PAPER_RESULTS, SIGMAS, PaperResult
+from training.measure.results import Results, Table, read_results
 from training.report.grids import SHORT, VOTES
+from training.report.limit import one_vote_limit
 from training.report.markdown import commands, markdown_table, open_row, shown_accuracy
-from training.results_file import Results, Table, read_results
 
 TEXT = f"""## One checkpoint for all sigmas
 

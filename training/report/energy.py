@@ -5,7 +5,8 @@ from pathlib import Path
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.cost import Hardware, cost_of, energy_by_macs
 from training.experiments.midpoints import MOST_STEEP
-from training.noise_setting import parse_repeats
+from training.measure.noise_setting import parse_repeats
+from training.measure.results import Row, Table, read_table
 from training.report.grid_results import Best, grid_beside
 from training.report.markdown import (
     commands,
@@ -18,7 +19,6 @@ from training.report.markdown import (
     shown_share,
     stored,
 )
-from training.results_file import Row, Table, read_table
 
 HARDENED = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40-mult-1.0")
 

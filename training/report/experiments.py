@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from training.experiments.ablation import CHANGES
-from training.paper import PAPER_WEIGHTS
+from training.experiments.paper import PAPER_WEIGHTS
+from training.measure.results import Table
 from training.report.markdown import (
     commands,
     figure,
@@ -15,7 +16,6 @@ from training.report.markdown import (
     shown_share,
     stored,
 )
-from training.results_file import Table
 
 GRID = "mnist_cnn-mult-grid"
 DISTRIBUTED = ("mnist_cnn-clean", "mnist_cnn-mult-1.0")

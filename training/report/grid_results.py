@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.evaluate import REPORTED_VOTES
+from training.measure.evaluate import REPORTED_VOTES
+from training.measure.results import Row, Table, read_table
 from training.report.markdown import same_number
-from training.results_file import Row, Table, read_table
 
 ENERGIES = tuple(votes for votes in REPORTED_VOTES if votes <= 20)
 """Of a quieter pass, in passes; those of which the grid measures one."""

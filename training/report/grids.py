@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from models.noise import NoiseKind, snr_db_from_sigma
-from training.limit import one_vote_limit
-from training.paper import PAPER_RESULTS, SIGMAS, PaperResult
+from training.experiments.paper import PAPER_RESULTS, SIGMAS, PaperResult
 from training.report.grid_results import EXACT_TEST, TEST, Best, Grid, read_grid
+from training.report.limit import one_vote_limit
 from training.report.markdown import commands, figure, markdown_table, open_row, shown_share
 
 SHORT = {NoiseKind.MULTIPLICATIVE: "mult", NoiseKind.ADDITIVE: "add"}

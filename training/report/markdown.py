@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from models.card import Accuracy
-from training.results_file import THEN, Row, Table, read_table
+from training.measure.results import THEN, Row, Table, read_table
 
 DETAILS = (
     "noise",

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from models.statistics import difference_interval
-from training.recipe_table import RECIPES
+from training.measure.results import Row, Table, read_table
+from training.recipes.table import RECIPES
 from training.report.markdown import (
     by_network,
     commands,
@@ -14,7 +15,6 @@ from training.report.markdown import (
     open_row,
     shown_share,
 )
-from training.results_file import Row, Table, read_table
 
 Tables = Mapping[str, Table]
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from models.statistics import holm_p_values
-from training.paper import PAPER_TABLE_11
+from training.experiments.paper import PAPER_TABLE_11
+from training.measure.results import Row, Table, read_table
 from training.report.markdown import commands, find, markdown_table, open_row, shown_share, stored
-from training.results_file import Row, Table, read_table
 
 TEXT = """## Robust accuracy under a surrogate's examples (Table 11)
 

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from training.measure.results import Row, Table
 from training.report.figures.style import (
     COLOURS,
     draw_errors,
@@ -15,7 +16,6 @@ from training.report.figures.style import (
     series_style,
 )
 from training.report.grid_results import Best
-from training.results_file import Row, Table
 
 RULES = {
     "mode": "mode of the votes",

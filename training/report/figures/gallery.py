@@ -5,7 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from training.paper import PAPER_RESULTS
+from training.experiments.paper import PAPER_RESULTS
+from training.measure.results import read_table
 from training.report.figures.curves import (
     distribution_figure,
     energy_figure,
@@ -19,7 +20,6 @@ from training.report.figures.style import save, settings
 from training.report.grid_results import grid_beside, read_grid
 from training.report.grids import grid_name
 from training.report.markdown import by_network, main_files
-from training.results_file import read_table
 
 BY_FOLDER = {
     "learning": learning_figure,

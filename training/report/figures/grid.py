@@ -4,11 +4,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from models.noise import NoiseKind
-from training.limit import one_vote_limit
-from training.paper import SIGMAS, PaperResult
+from training.experiments.paper import SIGMAS, PaperResult
 from training.report.figures.style import draw_errors, log_error_axis, new_figure
 from training.report.grid_results import TEST, Grid
 from training.report.grids import VOTES
+from training.report.limit import one_vote_limit
 
 
 def grid_figure(paper: PaperResult, grid: Grid) -> Figure:

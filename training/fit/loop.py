@@ -1,0 +1,251 @@
+"""The one training loop.
+
+Everything random in a step (order of the images, noise) comes from a generator keyed by the
+recipe's seed and the number of the step or epoch. So a run that was interrupted and resumed on one
+CPU gives the same weights as one that was not. A GPU and the compiled kernels of
+``training.kernels.densenet``, each variant of them, draw other noise from the same seed; what took
+part stands on the card.
+"""
+
+import math
+import time
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as ProgressBar,
+)
+from torch import Tensor, nn
+
+from models.data.dataset import Examples
+from training.fit.accelerators import device_named, shown_device
+from training.fit.batch_norm import estimate_batch_norm
+from training.fit.data import augmented, resized
+from training.fit.interruption import noting
+from training.fit.run import Run, prepare, take_in
+from training.fit.sources import Sources
+from training.fit.state import Progress, hold_run, kept
+from training.fit.validation import validate
+from training.kernels.densenet import serves
+from training.losses.adversary import with_adversarial_part
+from training.losses.noise_level import sigma_of_batch
+from training.recipes.recipe import Recipe
+
+SAVE_SECONDS = 60.0
+SHOW_SECONDS = 0.2
+LINE_SECONDS = 30.0
+"""Between two lines of a log, where no terminal shows the bar."""
+
+
+def fit(
+    recipe: Recipe,
+    examples: Examples,
+    folder: Path,
+    console: Console,
+    device: str = "cpu",
+    *,
+    minutes: float = float("inf"),
+    sources: Sources | None = None,
+) -> Progress:
+    """Train ``recipe``, from the state in ``folder`` if there is one, to its end or for a time.
+
+    Args:
+        recipe: what to train.
+        examples: the official training examples; the recipe's validation share is held back.
+        folder: where the state is kept, written every minute.
+        console: where progress is shown.
+        device: torch device.
+        minutes: when they are over, the state is written and the run left as it is.
+        sources: where trained networks are found that the recipe names.
+
+    Returns:
+        The run; if it is finished, its network is in evaluation mode, with batch-norm statistics
+        estimated at the training sigma.
+
+    Raises:
+        TrainingError: ``folder`` holds the state of another recipe, there are too few examples,
+            there is no such device, a trained network that the recipe names does not fit or is
+            not there, another process trains in ``folder``, it cannot be written, or a loss is not
+            finite.
+        KeyboardInterrupt: it was told to stop by Ctrl-C; the state is written.
+        SystemExit: likewise by SIGTERM.
+    """
+    where = device_named(device)
+    with closing(hold_run(folder)):
+        run = prepare(recipe, examples, folder, where, minutes, sources or Sources())
+        if not run.progress.is_finished:
+            train_to_the_end(run, console)
+    run.progress.network.eval()
+    return run.progress
+
+
+def train_to_the_end(run: Run, console: Console) -> None:
+    """Do what is left of a run, unless its time is over or a signal says to stop."""
+    with noting(run.interruption), progress_bar(console) as bar:
+        train_epochs(run, bar)
+    if run.interruption.by is not None:
+        console.print(
+            f"stopped by {run.interruption.by.name} after step {run.progress.step} of {run.steps}; "
+            f"the same command goes on there: {kept(run.progress)}, in {run.folder}",
+            soft_wrap=True,
+        )
+    run.interruption.take_effect()
+    if run.progress.step == run.steps:
+        finish(run)
+
+
+def train_epochs(run: Run, bar: ProgressBar) -> None:
+    """Do the epochs that are left, each followed by a look at the validation examples."""
+    progress, device = run.progress, where_it_learns(run)
+    if device not in progress.devices:
+        if progress.step:
+            before = ", ".join(progress.devices)
+            bar.console.print(
+                f"goes on on another device, {device} after {before}: the weights will differ in "
+                "rounding from those of a run on either"
+            )
+        progress.devices.append(device)
+    task = bar.add_task(
+        run.recipe.name, total=run.steps, completed=progress.step, speed="", loss=""
+    )
+    while progress.step < run.steps:
+        row = train_epoch(run, bar, task)
+        if row is not None:
+            average = progress.average
+            network = progress.network if average is None else average.module
+            side = run.recipe.schedule.side_at((progress.step - 1) / run.steps)
+            row |= validate(network, run.validation.of_side(side), run.recipe)
+            progress.history.append(row)
+            bar.console.print("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+        run.save()
+        if run.is_over:
+            return
+
+
+def where_it_learns(run: Run) -> str:
+    """Return what a card says of where a run learns, and of what computes its steps."""
+    hardening, batch_size = run.recipe.hardening, run.recipe.schedule.batch_size
+    network, (images, _) = run.progress.network.train(), run.train.batch(slice(0, batch_size))
+    sigma = sigma_of_batch(hardening, 1.0, batch_size, torch.Generator(run.device))
+    with mixed(run):
+        is_fused = serves(network, images, hardening.kind, sigma)
+    return shown_device(run.device, run.precision, is_fused)
+
+
+def mixed(run: Run) -> torch.autocast:
+    """Return the context in which a run computes in its precision."""
+    return torch.autocast(run.device.type, torch.bfloat16, enabled=run.precision == "bfloat16")
+
+
+def train_epoch(run: Run, bar: ProgressBar, task: TaskID) -> dict[str, float] | None:
+    """Do the steps that are left of the current epoch.
+
+    Returns:
+        Its row of the history, or None if the time was over before its last step.
+    """
+    progress, batch_size = run.progress, run.recipe.schedule.batch_size
+    epoch, first = divmod(progress.step, run.steps_per_epoch)
+    order = np.random.default_rng((run.recipe.seed, epoch)).permutation(len(run.train))
+    places = torch.split(torch.from_numpy(order).to(run.device), batch_size)
+    unseen: list[Tensor] = []
+    began = saved = shown = time.monotonic()
+    told = -math.inf
+
+    def look() -> dict[str, float]:
+        take_in(run, unseen)
+        loss = progress.epoch_loss / progress.epoch_steps
+        speed = (step + 1 - first) * batch_size / (time.monotonic() - began)
+        bar.update(task, completed=progress.step, speed=f"{speed:.0f}", loss=f"{loss:.3f}")
+        return {"epoch": epoch + 1, "loss": loss, "images_per_s": speed}
+
+    progress.network.train()
+    for step in range(first, run.steps_per_epoch):
+        if step > first and run.is_over:
+            take_in(run, unseen)
+            return None
+        if time.monotonic() - saved > SAVE_SECONDS:
+            take_in(run, unseen)
+            run.save()
+            saved = time.monotonic()
+        unseen.append(take_step(run, places[step]))
+        if time.monotonic() - shown > SHOW_SECONDS:
+            row = look()
+            shown = time.monotonic()
+            if shown - told > LINE_SECONDS and not bar.console.is_terminal:
+                bar.console.print(line_of(run, row), soft_wrap=True)
+                told = shown
+    row = look()
+    progress.epoch_loss, progress.epoch_steps = 0.0, 0
+    return row
+
+
+def line_of(run: Run, row: dict[str, float]) -> str:
+    """Return how far a run is, for a log."""
+    return (
+        f"step {run.progress.step} of {run.steps}, epoch {row['epoch']:g}, loss {row['loss']:.4g}, "
+        f"{row['images_per_s']:.0f} images/s"
+    )
+
+
+def take_step(run: Run, chosen: Tensor) -> Tensor:
+    """Learn from the examples at the places ``chosen`` ``[batch]``; return the loss."""
+    recipe, progress = run.recipe, run.progress
+    generator = torch.Generator(run.device).manual_seed(seed_of_step(recipe.seed, progress.step))
+    images, labels = run.train.batch(chosen)
+    share = progress.step / run.steps
+    images = resized(augmented(images, recipe, generator), recipe.schedule.side_at(share))
+    with mixed(run):
+        images = with_adversarial_part(progress.network, (images, labels), recipe, share, generator)
+        loss = run.loss(progress.network, images, labels, generator, share)
+    progress.optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    if recipe.schedule.clip_norm is not None:
+        nn.utils.clip_grad_norm_(progress.network.parameters(), recipe.schedule.clip_norm)
+    progress.optimizer.step()
+    progress.scheduler.step()
+    if progress.average is not None:
+        progress.average.update_parameters(progress.network)
+    progress.step += 1
+    return loss.detach()
+
+
+def seed_of_step(seed: int, step: int) -> int:
+    """Return the seed of all that is drawn in a step.
+
+    Torch's generator on a CPU takes the lower 32 bits alone (MT19937), so those must differ between
+    the runs of two seeds, too; the odd multiple spreads them (2^32 over the golden ratio).
+    """
+    return seed * 2**32 + (step + (seed - 1) * 2_654_435_761) % 2**32
+
+
+def finish(run: Run) -> None:
+    """Give the network the weights that the run gives, with batch-norm statistics to fit."""
+    if run.progress.average is not None:
+        run.progress.network.load_state_dict(run.progress.average.module.state_dict())
+        run.progress.average = None
+    estimate_batch_norm(run.progress.network, run.train, run.recipe)
+    run.progress.is_finished = True
+    run.save()
+
+
+def progress_bar(console: Console) -> ProgressBar:
+    """Return a bar that shows steps, images per second, loss and the time left."""
+    return ProgressBar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]} images/s"),
+        TextColumn("loss {task.fields[loss]}"),
+        TimeRemainingColumn(),
+        console=console,
+    )
