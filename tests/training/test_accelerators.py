@@ -12,7 +12,7 @@ from rich.console import Console
 from models.data.dataset import LoadedDataset
 from training.__main__ import SETTINGS
 from training.fit import accelerators
-from training.fit.accelerators import precision_on, shown_device
+from training.fit.accelerators import precision_on, shown_accelerator
 from training.fit.loop import fit
 from training.fit.state import STATE_FILE, read_state
 from training.recipes.recipe import Precision, Recipe, Schedule
@@ -37,7 +37,7 @@ def test_auto_is_the_precision_in_which_the_cpu_multiplies(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
     chosen = precision_on(CPU, Schedule(1, precision="auto"))
     assert chosen == precision
-    assert shown_device(CPU, chosen) == shown
+    assert shown_accelerator(CPU, chosen) == shown
 
 
 def test_precision_that_a_recipe_names_is_taken_everywhere() -> None:
@@ -57,7 +57,7 @@ def test_run_on_another_cpu_goes_on_and_says_so(
     progress = fit(recipe, dataset.train, tmp_path, console)
     assert progress.is_finished
     assert progress.devices == [*before, "cpu (AVX2, float32)"]
-    assert f"another device, cpu (AVX2, float32) after {before[0]}" in console.export_text()
+    assert f"another accelerator, cpu (AVX2, float32) after {before[0]}" in console.export_text()
     assert (tmp_path / STATE_FILE).is_file()
 
 

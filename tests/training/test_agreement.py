@@ -9,7 +9,7 @@ import pytest
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.data.datasets import load_dataset
 from models.noise import NoiseKind
-from tests.training.test_cli import run
+from tests.training.support import run
 from training.measure.evaluate import Caster
 from training.measure.noise_setting import NoiseSetting
 from training.measure.splits import Split, examples_of

@@ -140,7 +140,7 @@ def test_thresholds_name_what_they_are_for_and_a_card_keeps_one_of_each(
     images: NumberedExamples,
 ) -> None:
     checkpoint: Checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
-    plan = CalibrationPlan(NoiseKind.MULTIPLICATIVE, [0.5], [5, 10], [0.2])
+    plan = CalibrationPlan(sigma=(0.5,), votes=(5, 10), delta=(0.2,))
     first = list(calibrate(Caster(checkpoint, 1), images, plan, "made by hand"))
     assert [(entry.votes, entry.inputs, entry.delta) for entry in first] == [
         (5, 30, 0.2),
@@ -160,7 +160,7 @@ def test_outcomes_on_the_images_that_chose_a_margin_are_those_of_the_choice(
     images: NumberedExamples,
 ) -> None:
     checkpoint: Checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
-    plan = CalibrationPlan(NoiseKind.MULTIPLICATIVE, [0.5], [10], [0.2])
+    plan = CalibrationPlan(sigma=(0.5,), votes=(10,), delta=(0.2,))
     caster = Caster(checkpoint, 1)
     chosen = list(calibrate(caster, images, plan, "made by hand"))
     bare = checkpoint.card.model_copy(update={"thresholds": ()})

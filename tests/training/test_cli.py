@@ -7,21 +7,11 @@ import pytest
 
 from models.card import Card
 from models.checkpoint import CARD_FILE
-from training.cli import main as cli
+from tests.training.support import run
 from training.recipes.table import find_recipe
 from training.recipes.vary import train_command, vary
 
 SMALL = ["--epochs", "1", "--validation-images", "64", "--threads", "1"]
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Run the command as a shell does and return its exit code."""
-    monkeypatch.setattr("sys.argv", ["noisevote-train", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    code = caught.value.code
-    assert isinstance(code, int)
-    return code
 
 
 def test_data_files_become_a_checkpoint_that_is_evaluated(

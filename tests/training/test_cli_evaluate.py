@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from tests.training.test_cli import run
+from tests.training.support import run
 from training.measure.results import read_results, read_table
 
 NAME = "mnist_cnn-mult-1.0"

@@ -9,7 +9,7 @@ import pytest
 
 from models.card import Card
 from models.checkpoint import CARD_FILE
-from tests.training.test_cli import run
+from tests.training.support import run
 from training.fit.sources import Sources, weights_digest
 from training.fit.state import read_state
 from training.recipes.recipe import recipe_from_dict
@@ -130,7 +130,10 @@ def test_interrupted_training_says_what_is_kept(
         (["train", "mnist_cnn-clean", "--set", "epochs"], "write path=value"),
         (["train", "mnist_cnn-clean", "--epochs", "0"], "schedule.epochs is 0"),
         (["throughput", "nothing"], "there is no network 'nothing'; known are: densenet40"),
-        (["throughput", "mnist_cnn", "--device", "nonsense"], "there is no device 'nonsense'"),
+        (
+            ["throughput", "mnist_cnn", "--accelerator", "nonsense"],
+            "no accelerator 'nonsense'",
+        ),
     ],
 )
 def test_wrong_setting_is_one_line_and_exit_code_1(

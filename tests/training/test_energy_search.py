@@ -23,8 +23,8 @@ from training.experiments.energy_search import (
     predicted_path,
     predicted_worth,
 )
-from training.experiments.midpoints import Sensitivity
-from training.experiments.pairs import paired
+from training.experiments.sensitivity import Sensitivity
+from training.measure.results import paired
 
 POINTS = [PointSpec(name=name, shape=(1,), macs=1) for name in ("costly", "cheap", "idle")]
 ENERGY = {"costly": 100.0, "cheap": 1.0, "idle": 50.0}

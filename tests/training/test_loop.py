@@ -14,7 +14,7 @@ from models.data.dataset import LoadedDataset
 from models.errors import TrainingError
 from models.networks.noise_points import fresh_noise, noise_from
 from training.fit import loop
-from training.fit.accelerators import shown_device
+from training.fit.accelerators import shown_accelerator
 from training.fit.data import Batches, split
 from training.fit.loop import fit, seed_of_step, take_step
 from training.fit.run import Run
@@ -107,7 +107,7 @@ def test_finished_state_keeps_the_weights_alone_and_the_device(trained: Path) ->
     state = read_state(trained)
     assert state["is_finished"]
     assert not {"optimizer", "scheduler", "average"} & state.keys()
-    assert state["devices"] == [shown_device(torch.device("cpu"), "float32")]
+    assert state["devices"] == [shown_accelerator(torch.device("cpu"), "float32")]
 
 
 def test_state_of_a_run_stays_under_16_mib_while_it_runs(tmp_path: Path) -> None:

@@ -1,12 +1,18 @@
 """The results page stands on stored results, and the limit of one vote on its theory."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from models.noise import NoiseKind
-from training.experiments.grid import COLUMNS, SIGMAS_TRAIN, shown
+from tests.training.support import run
+from training.experiments.experiment import Experiment
+from training.experiments.grid import COLUMNS, SIGMAS_TRAIN
+from training.experiments.grid_results import grid_beside, read_grid
+from training.experiments.midpoints import midpoint_figure, shown_fit
+from training.experiments.page import EXPERIMENTS, FIGURES, PAGE, RESULTS, draw_figures, report
 from training.measure.noise_setting import NoiseSetting
 from training.measure.results import (
     ACCURACY_COLUMNS,
@@ -17,13 +23,9 @@ from training.measure.results import (
     read_table,
     share,
 )
-from training.report.energy import shown_fit
-from training.report.figures import draw_figures
-from training.report.figures.curves import midpoint_figure
-from training.report.figures.style import errors_of
-from training.report.grid_results import grid_beside, read_grid
+from training.recipes.vary import shown
 from training.report.limit import one_vote_limit
-from training.report.page import FIGURES, PAGE, RESULTS, report
+from training.report.style import errors_of
 
 ABOUT = {
     "command": "noisevote-train evaluate mnist_cnn-mult-1.0 --test",
@@ -199,3 +201,26 @@ def test_quieter_passes_are_those_of_the_network_that_is_chosen_on_validation(
 def test_fits_beyond_what_was_swept_are_marked() -> None:
     fit = {"s50": "80", "s50_low": "60.04", "s50_high": "130"}
     assert shown_fit(fit, "s50", 100) == "80 [60, > 100]"
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
+def test_every_experiment_is_a_command_with_its_options_and_a_section(
+    experiment: Experiment[Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(monkeypatch, "experiment", experiment.name, "--help") == 0
+    said = capsys.readouterr().out
+    for name, field in type(experiment.plan).model_fields.items():
+        assert f"--{name.replace('_', '-')} " in said
+        assert field.description
+    title, *others = experiment.section(tmp_path)
+    assert title.startswith("## ")
+    assert experiment.name == "quantisation" or any("*Open:*" in part for part in others)
+    assert not list(experiment.figures(tmp_path))
+
+
+def test_no_two_experiments_share_a_name() -> None:
+    assert len({experiment.name for experiment in EXPERIMENTS}) == len(EXPERIMENTS)

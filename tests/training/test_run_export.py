@@ -10,7 +10,7 @@ from models.card import Evaluation
 from models.checkpoint import Checkpoint
 from models.data.dataset import LoadedDataset
 from models.errors import ExportError, TrainingError
-from tests.training.test_cli import run
+from tests.training.support import run
 from training.export.card_file import write_card
 from training.export.run import ExportPlan, export_run, keep_measured
 from training.fit.loop import fit

@@ -11,10 +11,11 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from models.errors import TrainingError
 from models.networks.densenet import DenseNet
 from tests.photographs import SMALL
-from training.fit.accelerators import device_named
+from training.fit.accelerators import accelerator_named
 from training.kernels.densenet import serving_variant
 from training.kernels.library import CHOICE
 from training.measure.throughput import made_up, measure_throughput, summary
+from training.recipes.network import fitting_dataset
 from training.recipes.recipe import Recipe
 from training.recipes.vary import vary
 
@@ -50,6 +51,7 @@ def test_steps_of_any_network_are_timed(
         recipe,
         {
             "network": network,
+            "dataset": fitting_dataset(network).name,
             "options": options,
             "schedule.batch_size": 2,
             "schedule.epochs": 10,
@@ -72,15 +74,15 @@ def test_made_up_examples_have_the_shape_of_the_network(recipe: Recipe) -> None:
 
 @pytest.mark.parametrize("name", ["cuda:99", "nonsense"])
 def test_device_that_is_not_there_is_named(name: str) -> None:
-    with pytest.raises(TrainingError, match=f"there is no device '{name}' here"):
-        device_named(name)
+    with pytest.raises(TrainingError, match=f"there is no accelerator '{name}' here"):
+        accelerator_named(name)
 
 
 def test_convolutions_in_float32_are_never_taken_as_tf32(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    device_named("cpu")
+    accelerator_named("cpu")
     assert not torch.backends.cudnn.allow_tf32
 
 

@@ -16,15 +16,15 @@ from models.checkpoint import SHIPPED
 from models.data.datasets import load_dataset
 from models.data.files import data_dir
 from models.errors import NoisevoteError
-from training.cli.agreement import agreement
-from training.cli.calibrate import calibrate_checkpoint
-from training.cli.evaluate import evaluate
 from training.cli.experiment import experiments
-from training.cli.options import AllowUnknown, Checkpoints, DataDir, console
+from training.cli.measure import agreement, calibrate_checkpoint, evaluate
+from training.cli.options import AllowUnknown, Checkpoints, DataDir, console, with_options
 from training.cli.train import recipes, throughput, train
+from training.experiments.page import write_report
 from training.export.run import ExportPlan, export_run
 from training.fit.sources import finished_run
-from training.report.page import write_report
+from training.measure.agreement import AgreementPlan
+from training.measure.calibrate import CalibrationPlan
 
 app = typer.Typer(
     help="Train, evaluate and export noise-hardened networks.",
@@ -55,8 +55,8 @@ app.command()(recipes)
 app.command()(train)
 app.command()(throughput)
 app.command()(evaluate)
-app.command("calibrate")(calibrate_checkpoint)
-app.command()(agreement)
+app.command("calibrate")(with_options(calibrate_checkpoint, CalibrationPlan()))
+app.command()(with_options(agreement, AgreementPlan()))
 app.add_typer(experiments, name="experiment")
 
 

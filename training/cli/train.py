@@ -12,8 +12,8 @@ from models.cores import allowed_cores
 from models.data.datasets import load_dataset
 from models.data.files import data_dir
 from models.noise import NoiseKind, sigma_text
-from training.cli.options import AllowUnknown, Checkpoints, DataDir, Device, Threads, console
-from training.fit.accelerators import device_named, precision_on, shown_device
+from training.cli.options import Accelerator, AllowUnknown, Checkpoints, DataDir, Threads, console
+from training.fit.accelerators import accelerator_named, precision_on, shown_accelerator
 from training.fit.loop import fit
 from training.fit.sources import Sources, shown_source
 from training.measure.throughput import Rival, measure_throughput
@@ -61,7 +61,7 @@ def train(
     data: DataDir = None,
     allow_unknown_data: AllowUnknown = False,
     threads: Threads = None,
-    device: Device = "cpu",
+    accelerator: Accelerator = "cpu",
     minutes: Annotated[
         float,
         typer.Option(min=0, help="Stop after so long, with exit code 3; the same command goes on."),
@@ -89,7 +89,7 @@ def train(
         dataset.train,
         folder,
         console,
-        device,
+        accelerator,
         minutes=minutes,
         sources=Sources(checkpoints, runs),
     )
@@ -101,12 +101,12 @@ def train(
 
 def throughput(
     network: Annotated[str, typer.Argument(help="Name of a network.")],
-    kind: Annotated[NoiseKind, typer.Option()] = NoiseKind.MULTIPLICATIVE,
+    noise: Annotated[NoiseKind, typer.Option()] = NoiseKind.MULTIPLICATIVE,
     settings: Settings = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of a block.")] = 5,
     pairs: Annotated[int, typer.Option(min=2, help="Blocks with noise, and as many without.")] = 20,
     threads: Annotated[int, typer.Option(min=1)] = 1,
-    device: Device = "cpu",
+    accelerator: Accelerator = "cpu",
     against: Annotated[
         Rival, typer.Option(help="What is compared: the same without noise, or by torch alone.")
     ] = "noiseless",
@@ -115,7 +115,7 @@ def throughput(
 
     The images are made up; --set varies the recipe.
     """
-    hardening = Hardening(kind, sigma_train=1.0, loss="marginal", output_draws=16)
+    hardening = Hardening(noise, sigma_train=1.0, loss="marginal", output_draws=16)
     recipe = Recipe(
         "throughput",
         network,
@@ -125,15 +125,15 @@ def throughput(
         validation_images=1,
     )
     recipe = vary(recipe, settings_from(settings or ()))
-    where = device_named(device)
+    where = accelerator_named(accelerator)
     torch.set_num_threads(threads)
     with Progress(console=console) as bar:
         task = bar.add_task(network, total=pairs + 1)
         found = measure_throughput(recipe, steps, pairs, where, lambda: bar.advance(task), against)
     low, high = found.interval
-    here = shown_device(where, precision_on(where, recipe.schedule))
+    here = shown_accelerator(where, precision_on(where, recipe.schedule))
     typer.echo(
-        f"{network}, {kind} noise, batch {recipe.schedule.batch_size}, {threads} "
+        f"{network}, {noise} noise, batch {recipe.schedule.batch_size}, {threads} "
         f"thread{'s' * (threads > 1)}, {here}: "
         f"{found.one:.1f} images/s, {OTHER_WAYS[against]} {found.other:.1f}; ratio "
         f"{found.ratio:.3f} [{low:.3f}, {high:.3f}] from {found.pairs} pairs of {steps} steps"

@@ -18,7 +18,7 @@ from training.experiments.made_up import made_up_dataset, shrunk
 from training.export.run import ExportPlan, export_run
 from training.fit.loop import fit
 from training.fit.sources import Sources, finished_run
-from training.measure.evaluate import Caster, NumberedExamples
+from training.measure.evaluate import Caster, NumberedExamples, casting
 from training.measure.results import ResultsFile, Row, machine
 from training.measure.splits import Split, examples_of, has_split
 from training.recipes.recipe import Recipe, recipe_from_dict
@@ -44,7 +44,7 @@ class Bench:
         console: where progress is shown.
         progress: makes a bar that counts images.
         threads: of training and evaluation.
-        device: where networks are trained and attacked; votes are cast on the CPU.
+        accelerator: where networks are trained and attacked; votes are cast on the CPU.
         is_smoke: whether networks and data are made up and small, to see that all runs.
     """
 
@@ -55,7 +55,7 @@ class Bench:
     console: Console
     progress: Callable[[], Progress]
     threads: int = 1
-    device: str = "cpu"
+    accelerator: str = "cpu"
     is_smoke: bool = False
     _datasets: dict[str, LoadedDataset] = field(default_factory=dict)
     _opened: list[tuple[ResultsFile, list[Row]]] = field(default_factory=list)
@@ -129,7 +129,7 @@ class Bench:
             self.run(self.recipe(needed))
         torch.set_num_threads(self.threads)
         train = self.dataset(recipe.dataset).train
-        fit(recipe, train, folder, self.console, self.device, sources=sources)
+        fit(recipe, train, folder, self.console, self.accelerator, sources=sources)
 
     def found_or_trained(self, name: str) -> Checkpoint:
         """Return the checkpoint of that name, or train the recipe of that name.
@@ -161,11 +161,8 @@ class Bench:
         if total == 0:
             yield Caster(checkpoint, SEEDS[split], self.threads)
             return
-        with self.progress() as bar:
-            task = bar.add_task(f"{checkpoint.name} {split}", total=total)
-            yield Caster(
-                checkpoint, SEEDS[split], self.threads, lambda done: bar.advance(task, done)
-            )
+        with casting(checkpoint, SEEDS[split], self.threads, self.progress(), total) as caster:
+            yield caster
 
     def file(
         self, path: str, checkpoint: Checkpoint | None, columns: tuple[str, ...], **about: str

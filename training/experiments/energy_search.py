@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from models.card import PointSpec
 from models.cost import Hardware, cost_of
 from models.errors import InputError
-from training.experiments.midpoints import Sensitivity
+from training.experiments.sensitivity import Sensitivity
 from training.measure.noise_setting import check_points, shown_map
 
 LADDER = (1, 2, 4, 8, 16, 32, 64)

@@ -12,7 +12,7 @@ BFLOAT16_UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512_BF16"}
 with neither, bfloat16 is more than ten times slower than float32."""
 
 
-def device_named(name: str) -> torch.device:
+def accelerator_named(name: str) -> torch.device:
     """Return a torch device, on which float32 means float32.
 
     cuDNN would otherwise take convolutions in float32 as TF32, with 10 bits behind the point.
@@ -24,7 +24,7 @@ def device_named(name: str) -> torch.device:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).split(". ")[0]
-        raise TrainingError(f"there is no device {name!r} here: {reason}") from error
+        raise TrainingError(f"there is no accelerator {name!r} here: {reason}") from error
     torch.backends.cudnn.allow_tf32 = False
     return torch.device(name)
 
@@ -45,7 +45,7 @@ def bfloat16_unit() -> str | None:
     return next((shown for name, shown in BFLOAT16_UNITS.items() if capabilities.get(name)), None)
 
 
-def shown_device(device: torch.device, precision: Precision, is_fused: bool = False) -> str:
+def shown_accelerator(device: torch.device, precision: Precision, is_fused: bool = False) -> str:
     """Return what a card says of a device: type, model of a GPU or kind of CPU, and precision.
 
     Runs of one recipe give the same weights on CPUs that are shown alike.

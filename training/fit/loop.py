@@ -28,7 +28,7 @@ from rich.progress import (
 from torch import Tensor, nn
 
 from models.data.dataset import Examples
-from training.fit.accelerators import device_named, shown_device
+from training.fit.accelerators import accelerator_named, shown_accelerator
 from training.fit.batch_norm import estimate_batch_norm
 from training.fit.data import augmented, resized
 from training.fit.interruption import noting
@@ -52,7 +52,7 @@ def fit(
     examples: Examples,
     folder: Path,
     console: Console,
-    device: str = "cpu",
+    accelerator: str = "cpu",
     *,
     minutes: float = float("inf"),
     sources: Sources | None = None,
@@ -64,7 +64,7 @@ def fit(
         examples: the official training examples; the recipe's validation share is held back.
         folder: where the state is kept, written every minute.
         console: where progress is shown.
-        device: torch device.
+        accelerator: where it learns, as torch calls it.
         minutes: when they are over, the state is written and the run left as it is.
         sources: where trained networks are found that the recipe names.
 
@@ -74,13 +74,13 @@ def fit(
 
     Raises:
         TrainingError: ``folder`` holds the state of another recipe, there are too few examples,
-            there is no such device, a trained network that the recipe names does not fit or is
+            there is no such accelerator, a trained network that the recipe names does not fit or is
             not there, another process trains in ``folder``, it cannot be written, or a loss is not
             finite.
         KeyboardInterrupt: it was told to stop by Ctrl-C; the state is written.
         SystemExit: likewise by SIGTERM.
     """
-    where = device_named(device)
+    where = accelerator_named(accelerator)
     with closing(hold_run(folder)):
         run = prepare(recipe, examples, folder, where, minutes, sources or Sources())
         if not run.progress.is_finished:
@@ -111,8 +111,8 @@ def train_epochs(run: Run, bar: ProgressBar) -> None:
         if progress.step:
             before = ", ".join(progress.devices)
             bar.console.print(
-                f"goes on on another device, {device} after {before}: the weights will differ in "
-                "rounding from those of a run on either"
+                f"goes on on another accelerator, {device} after {before}: the weights will "
+                "differ in rounding from those of a run on either"
             )
         progress.devices.append(device)
     task = bar.add_task(
@@ -139,7 +139,7 @@ def where_it_learns(run: Run) -> str:
     sigma = sigma_of_batch(hardening, 1.0, batch_size, torch.Generator(run.device))
     with mixed(run):
         is_fused = serves(network, images, hardening.kind, sigma)
-    return shown_device(run.device, run.precision, is_fused)
+    return shown_accelerator(run.device, run.precision, is_fused)
 
 
 def mixed(run: Run) -> torch.autocast:

@@ -9,6 +9,7 @@ The last layer has ten outputs, so many draws of its noise cost next to nothing.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -20,7 +21,7 @@ from models.noise import NoiseKind
 from training.kernels.densenet import fused_outputs, serves
 from training.losses.noise_level import sigma_of_batch
 from training.losses.vote_loss import vote_loss
-from training.recipes.recipe import Hardening, Teacher
+from training.recipes.recipe import Hardening, Loss, Teacher
 
 StepLoss = Callable[[nn.Module, Tensor, Tensor, torch.Generator, float], Tensor]
 """Returns the loss of a step.
@@ -51,11 +52,8 @@ def step_loss(
         sigma = sigma_of_batch(hardening, share, len(images), generator)
         outputs = inner_outputs(network, images, hardening, sigma, generator)
         at_last = sigma_at(sigma, noise_points(network)[-1].name)
-        if hardening.loss == "vote" and not is_zero(at_last):
-            of_labels = vote_loss(outputs, labels, hardening, at_last, generator)
-        else:
-            outputs = with_output_noise(outputs, hardening, at_last, generator)
-            of_labels = label_loss(outputs, labels, hardening)
+        last = LastLayer(outputs, labels, hardening, at_last, generator)
+        outputs, of_labels = LOSSES[hardening.loss](last)
         if teacher is None or teaching is None:
             return of_labels
         with torch.no_grad():
@@ -119,15 +117,59 @@ def repeated(value: Repeated, times: int) -> Repeated:
     return torch.cat([value] * times) if isinstance(value, Tensor) and times > 1 else value
 
 
-def label_loss(outputs: Tensor, labels: Tensor, hardening: Hardening) -> Tensor:
-    """Return the loss of noisy outputs ``[draws, batch, classes]`` that a recipe names."""
-    if hardening.loss == "marginal":
-        return marginal_loss(outputs, labels)
-    return functional.cross_entropy(
-        outputs.flatten(0, 1),
-        labels.repeat(len(outputs)),
-        label_smoothing=hardening.label_smoothing,
-    )
+@dataclass(frozen=True, slots=True)
+class LastLayer:
+    """What a loss is computed from.
+
+    Attributes:
+        outputs: before the last layer's noise ``[passes, batch, classes]``.
+        labels: ``[batch]``.
+        hardening: how the noise enters.
+        sigma: of that noise, one number or one per image ``[batch]``.
+        generator: of that noise.
+    """
+
+    outputs: Tensor
+    labels: Tensor
+    hardening: Hardening
+    sigma: float | Tensor
+    generator: torch.Generator
+
+    def drawn(self) -> Tensor:
+        """Return outputs ``[draws, batch, classes]`` with noise."""
+        return with_output_noise(self.outputs, self.hardening, self.sigma, self.generator)
+
+
+def of_cross_entropy(last: LastLayer) -> tuple[Tensor, Tensor]:
+    """Return noisy outputs and the mean of their cross-entropies."""
+    outputs = last.drawn()
+    labels = last.labels.repeat(len(outputs))
+    smoothing = last.hardening.label_smoothing
+    flat = outputs.flatten(0, 1)
+    return outputs, functional.cross_entropy(flat, labels, label_smoothing=smoothing)
+
+
+def of_marginal(last: LastLayer) -> tuple[Tensor, Tensor]:
+    """Return noisy outputs and their marginal loss."""
+    outputs = last.drawn()
+    return outputs, marginal_loss(outputs, last.labels)
+
+
+def of_vote(last: LastLayer) -> tuple[Tensor, Tensor]:
+    """Return outputs without the last noise, if there is any, and the chance of a right vote."""
+    if is_zero(last.sigma):
+        return of_cross_entropy(last)
+    loss = vote_loss(last.outputs, last.labels, last.hardening, last.sigma, last.generator)
+    return last.outputs, loss
+
+
+LOSSES: dict[Loss, Callable[[LastLayer], tuple[Tensor, Tensor]]] = {
+    "cross_entropy": of_cross_entropy,
+    "marginal": of_marginal,
+    "vote": of_vote,
+}
+"""By name: what gives the outputs that a teacher sees ``[draws, batch, classes]``, and the loss.
+A new loss is an entry here and a word of :data:`training.recipes.recipe.Loss`."""
 
 
 def marginal_loss(outputs: Tensor, labels: Tensor) -> Tensor:

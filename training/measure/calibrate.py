@@ -15,36 +15,39 @@ that of the interval of Clopper and Pearson, Biometrika 26 (1934).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.special import bdtr
 
 from models.card import Card, Threshold
 from models.noise import NOISE_SCHEME, NoiseKind
-from training.measure.evaluate import Caster, NumberedExamples
+from training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
 from training.measure.noise_setting import NoiseSetting
+from training.measure.plan import Plan
 
 CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True, slots=True)
-class CalibrationPlan:
-    """What to calibrate for; every combination gets a threshold.
+class CalibrationPlan(Plan):
+    """What to calibrate for; every combination gets a threshold."""
 
-    Attributes:
-        kind: multiplicative or additive noise.
-        sigmas: standard deviations, each at all noise points, above 0.
-        votes: numbers of votes, N.
-        deltas: largest chances of another mode than that of all N votes.
-    """
+    noise: NoiseKind | None = None
+    """Multiplicative or additive; by default the checkpoint's."""
 
-    kind: NoiseKind
-    sigmas: Sequence[float]
-    votes: Sequence[int]
-    deltas: Sequence[float]
+    sigma: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1.0)
+    """Standard deviations, each at all noise points."""
+
+    votes: tuple[Annotated[int, Field(ge=1)], ...] = (20,)
+    """Numbers of votes, N."""
+
+    delta: tuple[Annotated[float, Field(gt=0, le=0.5)], ...] = (0.001,)
+    """Largest chances of another mode than that of all N votes."""
+
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 1
+    """Of the votes' noise."""
 
 
 class Outcome(NamedTuple):
@@ -70,16 +73,17 @@ def calibrate(
         plan: noise, votes and deltas.
         command: that is kept with the thresholds.
     """
-    classes = len(caster.checkpoint.card.labels)
-    for sigma in plan.sigmas:
-        fell_on = caster.cast(images, NoiseSetting(plan.kind, sigma), max(plan.votes)).fell_on
+    card = caster.checkpoint.card
+    kind, classes = plan.noise or card.noise.kind, len(card.labels)
+    for sigma in plan.sigma:
+        fell_on = caster.cast(images, NoiseSetting(kind, sigma), max(plan.votes)).fell_on
         for votes in plan.votes:
             course = Course(fell_on[:, :votes], classes)
-            for delta in plan.deltas:
+            for delta in plan.delta:
                 margin = course.choose_margin(delta, CONFIDENCE)
                 outcome = course.outcome(margin)
                 yield Threshold(
-                    kind=plan.kind,
+                    kind=kind,
                     sigma=sigma,
                     votes=votes,
                     delta=delta,

@@ -5,14 +5,16 @@ Image number i of the split is evaluated as the request of one input with the se
 different seeds share no noise.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import Progress
 from scipy.special import softmax
 
 from models.card import Accuracy, Card
@@ -193,6 +195,16 @@ class Caster:
         if (votes_of(together) == NOWHERE).any():
             raise DataError(f"the outputs of {self.checkpoint.name} overflow under {noise}")
         return together.reshape(len(images), votes, -1)
+
+
+@contextmanager
+def casting(
+    checkpoint: Checkpoint, seed: int, threads: int, bar: Progress, total: int | None
+) -> Iterator[Caster]:
+    """Give a caster, with a bar over ``total`` images; None: how many is not known."""
+    with bar:
+        task = bar.add_task(checkpoint.name, total=total)
+        yield Caster(checkpoint, seed, threads, lambda done: bar.advance(task, done))
 
 
 def rows_of_pass(card: Card) -> int:

@@ -1,6 +1,7 @@
 """The registered recipes, by name."""
 
 from dataclasses import replace
+from typing import Any
 
 from models.errors import TrainingError
 from models.networks.quantisers import Quantisation
@@ -64,228 +65,131 @@ CLEAN = Hardening()
 MULT = Hardening(sigma_train=1.0, loss="marginal", output_draws=16)
 RISING = replace(MULT, ramp=0.25)
 ADD = replace(MULT, kind=NoiseKind.ADDITIVE)
+VOTE = Hardening(sigma_train=1.0, loss="vote", loss_power=1.0)
+VARIANCE_AWARE = replace(
+    MULT, ramp=0.2, variance=Variance(alpha=0.45, theta=0.5, distribution="half_normal")
+)
 QUANTISED_UNDER = {"clean": CLEAN, "mult-1.0": MULT, "add-1.0": ADD}
 
 
-def densenet(
-    name: str,
-    hardening: Hardening,
-    schedule: Schedule,
-    warm_start: str | None = None,
-    max_shift: int = 0,
-) -> Recipe:
-    """Return the recipe of a DenseNet, whose name its own begins with.
+def mnist(name: str, hardening: Hardening, schedule: Schedule, **more: Any) -> Recipe:
+    """Return the recipe of a network on MNIST, whose name its own begins with.
 
     Args:
         name: of the recipe.
         hardening: how the noise enters.
         schedule: how the weights are learned.
-        warm_start: checkpoint or run that it goes on from.
-        max_shift: of the pictures, which are then also flipped.
+        **more: other fields of the recipe.
     """
+    return Recipe(name, network_in(name), "mnist", hardening, schedule, **more)
+
+
+def strokes(
+    name: str, hardening: Hardening, epochs: int, learning_rate: float = 5e-3, **more: Any
+) -> Recipe:
+    """Return the recipe of a network on pen strokes; see :func:`mnist`."""
+    schedule = Schedule(epochs, learning_rate=learning_rate, clip_norm=1.0)
+    return Recipe(name, network_in(name), "mnist_strokes", hardening, schedule, **more)
+
+
+def auto(epochs: int, learning_rate: float, **more: Any) -> Schedule:
+    """Return a schedule in the precision that the machine is fast in."""
+    return Schedule(epochs, learning_rate=learning_rate, precision="auto", **more)
+
+
+def densenet(name: str, hardening: Hardening, schedule: Schedule, **more: Any) -> Recipe:
+    """Return the recipe of a DenseNet on CIFAR-10, on shifted and flipped pictures; see `mnist`."""
     return Recipe(
         name,
-        name.partition("-")[0],
+        network_in(name),
         "cifar10",
         hardening,
         schedule,
         validation_images=2000,
-        warm_start=warm_start,
-        max_shift=max_shift,
-        flips=max_shift > 0,
-        padding="reflect" if max_shift else "zeros",
+        max_shift=2,
+        flips=True,
+        padding="reflect",
+        **more,
     )
 
 
-RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe(
-            "mnist_cnn-clean",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(),
-            schedule=Schedule(epochs=10),
-        ),
-        Recipe(
-            "mnist_cnn-mult-1.0-marginal",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=24, learning_rate=1e-2),
-        ),
-        Recipe(
-            "mnist_cnn-mult-1.0",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(sigma_train=1.0, loss="vote", loss_power=1.0),
-            schedule=Schedule(epochs=10, learning_rate=5e-3, precision="auto"),
-            warm_start="run:mnist_cnn-mult-1.0-marginal",
-        ),
-        Recipe(
-            "mnist_cnn-mult-1.0-repeats",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(sigma_train=AFTER_REPEATS, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=6, learning_rate=1e-2, precision="auto"),
-        ),
-        Recipe(
-            "mnist_cnn-mult-0.6",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(sigma_train=0.6, loss="vote", loss_power=1.0),
-            schedule=Schedule(epochs=8, learning_rate=5e-3, precision="auto"),
-            warm_start="run:mnist_cnn-mult-grid-0.6",
-        ),
-        Recipe(
-            "mnist_cnn-add-1.0",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(
-                NoiseKind.ADDITIVE, sigma_train=1.0, loss="marginal", output_draws=16
-            ),
-            schedule=Schedule(epochs=10, learning_rate=1e-2, precision="auto"),
-        ),
-        Recipe(
-            "mnist_cnn-mult-grid",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=6, learning_rate=1e-2, precision="auto"),
-        ),
-        Recipe(
-            "mnist_cnn-add-grid",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(
-                NoiseKind.ADDITIVE, sigma_train=1.0, loss="marginal", output_draws=16
-            ),
-            schedule=Schedule(epochs=6, learning_rate=1e-2, precision="auto"),
-        ),
-        Recipe(
-            "mnist_cnn-mult-1.0-averaged",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=24, learning_rate=1e-2, precision="auto", averaging=0.999),
-        ),
-        Recipe(
-            "mnist_cnn-adv-0.3",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(),
-            schedule=Schedule(epochs=20, learning_rate=5e-3, precision="auto"),
-            adversary=PGD,
-        ),
-        Recipe(
-            "mnist_cnn-adv",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(),
-            schedule=Schedule(epochs=4, learning_rate=2e-3, precision="auto"),
-            warm_start="run:mnist_cnn-adv-0.3",
-            adversary=PGD_WIDE,
-        ),
-        Recipe(
-            "mnist_cnn-adv-mult-0.4",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(sigma_train=0.4, loss="marginal", output_draws=16, ramp=0.2),
-            schedule=Schedule(epochs=4, learning_rate=2e-3, precision="auto"),
-            warm_start="run:mnist_cnn-adv-0.3",
-            adversary=PGD_WIDE,
-        ),
-        Recipe(
-            "madry_cnn-adv",
-            network="madry_cnn",
-            dataset="mnist",
-            hardening=Hardening(),
-            schedule=Schedule(epochs=12, learning_rate=1e-3, precision="auto"),
-            adversary=PGD,
-        ),
-        Recipe(
-            "mnist_cnn-variance-aware-1.0",
-            network="mnist_cnn",
-            dataset="mnist",
-            hardening=Hardening(
-                sigma_train=1.0,
-                loss="marginal",
-                output_draws=16,
-                ramp=0.2,
-                variance=Variance(alpha=0.45, theta=0.5, distribution="half_normal"),
-            ),
-            schedule=Schedule(epochs=10, learning_rate=1e-2, precision="auto"),
-        ),
-        *(
-            Recipe(
-                f"mnist_cnn-qat{bits}-{scale}-{noise}",
-                network="mnist_cnn",
-                dataset="mnist",
-                hardening=hardening,
-                schedule=Schedule(epochs=3, learning_rate=5e-3),
-                quantisation=Quantisation(bits, scale, CONSTANT_SCALES[bits]),
-            )
-            for bits in (4, 8)
-            for scale in ("learned", "constant")
-            for noise, hardening in QUANTISED_UNDER.items()
-        ),
-        Recipe(
-            "stroke_lstm-clean",
-            network="stroke_lstm",
-            dataset="mnist_strokes",
-            hardening=Hardening(),
-            schedule=Schedule(epochs=15, learning_rate=5e-3, clip_norm=1.0),
-        ),
-        Recipe(
-            "stroke_lstm-mult-1.0",
-            network="stroke_lstm",
-            dataset="mnist_strokes",
-            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=24, learning_rate=5e-3, clip_norm=1.0),
-        ),
-        Recipe(
-            "stroke_lstm-mult-1.0-vote",
-            network="stroke_lstm",
-            dataset="mnist_strokes",
-            hardening=Hardening(sigma_train=1.0, loss="vote", loss_power=1.0),
-            schedule=Schedule(epochs=10, learning_rate=3e-3, clip_norm=1.0),
-            warm_start="run:stroke_lstm-mult-1.0",
-        ),
-        Recipe(
-            "stroke_lstm-mult-grid",
-            network="stroke_lstm",
-            dataset="mnist_strokes",
-            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=6, learning_rate=5e-3, clip_norm=1.0),
-        ),
-        Recipe(
-            "stroke_lstm-256-mult-1.0",
-            network="stroke_lstm",
-            dataset="mnist_strokes",
-            hardening=Hardening(sigma_train=1.0, loss="marginal", output_draws=16),
-            schedule=Schedule(epochs=20, learning_rate=3e-3, clip_norm=1.0),
-            options={"units": 256},
-        ),
-        densenet("densenet40-clean", CLEAN, PROGRESSIVE, max_shift=2),
-        densenet("densenet40-mult-1.0", RISING, HARDENING, "densenet40-clean", 2),
-        densenet("densenet40-mult-grid", MULT, replace(HARDENING, epochs=1), "densenet40-clean", 2),
-        *(
-            replace(
-                densenet(f"{network}-adv", CLEAN, replace(PROGRESSIVE, epochs=epochs), max_shift=2),
-                adversary=FGSM_CIFAR,
-            )
-            for network, epochs in (("densenet40", 8), ("densenet100", 6))
-        ),
-        *(
-            replace(
-                densenet(f"densenet40-qat8-{scale}-clean", CLEAN, TUNING, "densenet40-clean", 2),
-                quantisation=Quantisation(8, scale, CONSTANT_SCALES[8]),
-            )
-            for scale in ("learned", "constant")
-        ),
-        densenet("densenet40-add-1.0", ADD, replace(PROGRESSIVE, epochs=8), max_shift=2),
-    )
-}
+def network_in(name: str) -> str:
+    """Return the network that the name of a recipe begins with."""
+    return name.partition("-")[0]
+
+
+ROWS = (
+    mnist("mnist_cnn-clean", CLEAN, Schedule(10)),
+    mnist("mnist_cnn-mult-1.0-marginal", MULT, Schedule(24, learning_rate=1e-2)),
+    mnist("mnist_cnn-mult-1.0", VOTE, auto(10, 5e-3), warm_start="run:mnist_cnn-mult-1.0-marginal"),
+    mnist("mnist_cnn-mult-1.0-repeats", replace(MULT, sigma_train=AFTER_REPEATS), auto(6, 1e-2)),
+    mnist(
+        "mnist_cnn-mult-0.6",
+        replace(VOTE, sigma_train=0.6),
+        auto(8, 5e-3),
+        warm_start="run:mnist_cnn-mult-grid-0.6",
+    ),
+    mnist("mnist_cnn-add-1.0", ADD, auto(10, 1e-2)),
+    mnist("mnist_cnn-mult-grid", MULT, auto(6, 1e-2)),
+    mnist("mnist_cnn-add-grid", ADD, auto(6, 1e-2)),
+    mnist("mnist_cnn-mult-1.0-averaged", MULT, auto(24, 1e-2, averaging=0.999)),
+    mnist("mnist_cnn-adv-0.3", CLEAN, auto(20, 5e-3), adversary=PGD),
+    mnist(
+        "mnist_cnn-adv",
+        CLEAN,
+        auto(4, 2e-3),
+        warm_start="run:mnist_cnn-adv-0.3",
+        adversary=PGD_WIDE,
+    ),
+    mnist(
+        "mnist_cnn-adv-mult-0.4",
+        replace(MULT, sigma_train=0.4, ramp=0.2),
+        auto(4, 2e-3),
+        warm_start="run:mnist_cnn-adv-0.3",
+        adversary=PGD_WIDE,
+    ),
+    mnist("madry_cnn-adv", CLEAN, auto(12, 1e-3), adversary=PGD),
+    mnist("mnist_cnn-variance-aware-1.0", VARIANCE_AWARE, auto(10, 1e-2)),
+    *(
+        mnist(
+            f"mnist_cnn-qat{bits}-{scale}-{noise}",
+            hardening,
+            Schedule(3, learning_rate=5e-3),
+            quantisation=Quantisation(bits, scale, CONSTANT_SCALES[bits]),
+        )
+        for bits in (4, 8)
+        for scale in ("learned", "constant")
+        for noise, hardening in QUANTISED_UNDER.items()
+    ),
+    strokes("stroke_lstm-clean", CLEAN, 15),
+    strokes("stroke_lstm-mult-1.0", MULT, 24),
+    strokes("stroke_lstm-mult-1.0-vote", VOTE, 10, 3e-3, warm_start="run:stroke_lstm-mult-1.0"),
+    strokes("stroke_lstm-mult-grid", MULT, 6),
+    strokes("stroke_lstm-256-mult-1.0", MULT, 20, 3e-3, options={"units": 256}),
+    densenet("densenet40-clean", CLEAN, PROGRESSIVE),
+    densenet("densenet40-mult-1.0", RISING, HARDENING, warm_start="densenet40-clean"),
+    densenet(
+        "densenet40-mult-grid",
+        MULT,
+        replace(HARDENING, epochs=1),
+        warm_start="densenet40-clean",
+    ),
+    densenet("densenet40-adv", CLEAN, replace(PROGRESSIVE, epochs=8), adversary=FGSM_CIFAR),
+    densenet("densenet100-adv", CLEAN, replace(PROGRESSIVE, epochs=6), adversary=FGSM_CIFAR),
+    *(
+        densenet(
+            f"densenet40-qat8-{scale}-clean",
+            CLEAN,
+            TUNING,
+            warm_start="densenet40-clean",
+            quantisation=Quantisation(8, scale, CONSTANT_SCALES[8]),
+        )
+        for scale in ("learned", "constant")
+    ),
+    densenet("densenet40-add-1.0", ADD, replace(PROGRESSIVE, epochs=8)),
+)
+
+RECIPES = {recipe.name: recipe for recipe in ROWS}
 
 
 def find_recipe(name: str) -> Recipe:

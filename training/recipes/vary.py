@@ -147,7 +147,18 @@ def named_recipe(name: str) -> Recipe | None:
     base, _, sigma_train = name.rpartition("-")
     if base not in RECIPES or not SIGMA_TRAIN.fullmatch(sigma_train):
         return None
-    return vary(RECIPES[base], {"name": name, "hardening.sigma_train": float(sigma_train)})
+    return at_sigma_train(RECIPES[base], float(sigma_train))
+
+
+def at_sigma_train(base: Recipe, sigma_train: float) -> Recipe:
+    """Return the recipe of one network of a grid."""
+    name = f"{base.name}-{shown(sigma_train)}"
+    return vary(base, {"hardening.sigma_train": sigma_train, "name": name})
+
+
+def shown(sigma_train: float) -> str:
+    """Return a sigma_train as it stands in names: 0, 0.2, 1.0."""
+    return "0" if sigma_train == 0 else str(float(sigma_train))
 
 
 def as_text(value: Any) -> str:

@@ -108,3 +108,11 @@ def log_error_axis(axes: Axes) -> None:
     ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 90) if low <= t <= high]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
+
+
+def groups(rows: list[Row], key: str) -> dict[str, list[Row]]:
+    """Return rows by the value of a column, in order."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row[key], []).append(row)
+    return found

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from models.card import Accuracy
 from models.noise import NoiseKind, snr_db_from_sigma
-from training.experiments.paper import PAPER_RESULTS, SIGMAS, PaperResult
-from training.measure.results import Results, Table, read_results
-from training.report.grids import SHORT, VOTES
+from training.measure.results import Results, Table, read_results, read_table
 from training.report.limit import one_vote_limit
-from training.report.markdown import commands, markdown_table, open_row, shown_accuracy
+from training.report.markdown import commands, markdown_table, open_row, shown_accuracy, shown_share
+from training.report.markdown import find as row_with
+from training.report.paper import PAPER_RESULTS, SHORT, SIGMAS, VOTES, PaperResult
 
 TEXT = f"""## One checkpoint for all sigmas
 
@@ -151,6 +151,30 @@ def selection_section(results: Path) -> list[str]:
         markdown_table(["trained by", "1 vote", f"{VOTES} votes"], rows),
         commands([Table(entry.about) for entry in files]),
     ]
+
+
+def unattacked_section(results: Path) -> list[str]:
+    """Return the accuracies of the adversarially trained networks on plain images, if any."""
+    paths = sorted((results / "evaluations").glob("*-adv*.csv"))
+    if not paths:
+        return []
+    tables = {path.stem: read_table(path) for path in paths}
+    rows = [
+        [
+            f"`{name}`",
+            row["sigma"],
+            *(
+                shown_share(row_with(table, sigma=row["sigma"], votes=votes))
+                for votes in ("1", "20")
+            ),
+        ]
+        for name, table in tables.items()
+        for row in table.rows
+        if row["votes"] == "1"
+    ]
+    title = "### The adversarially trained networks on all plain test images\n"
+    head = ["network", "sigma", "1 vote", "20 votes"]
+    return [title, markdown_table(head, rows), commands(list(tables.values()))]
 
 
 def results_of(path: Path) -> Results | None:

@@ -1,4 +1,4 @@
-"""The grid as it is stored: what was measured, and which sigma_train does best where."""
+"""A grid as it is stored: what was measured, and which sigma_train does best where."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

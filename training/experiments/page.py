@@ -1,4 +1,4 @@
-"""The results page: the papers' numbers, ours and the limit side by side, from stored results.
+"""The experiments, and the results page that shows the papers' numbers, ours and the limit.
 
 Everything on the page and in its figures comes from the CSV files in ``training/results``; each
 section names the commands behind the files that it reads, and where a file is still missing the
@@ -6,22 +6,29 @@ command that makes it.
 """
 
 from pathlib import Path
+from typing import Any
 
 from models.files import write_whole
-from training.report.checkpoints import checkpoint_sections, selection_section
-from training.report.energy import energy_sections, midpoint_sections, repeats_section
-from training.report.experiments import (
-    ablation_section,
-    distribution_section,
-    learning_section,
-    votes_section,
-    weights_section,
-    width_section,
-)
-from training.report.figures import draw_figures
-from training.report.grids import grid_sections
-from training.report.quantisation import quantisation_section
-from training.report.robustness import robustness_section
+from training.experiments.ablation import ABLATION
+from training.experiments.distributions import DISTRIBUTIONS
+from training.experiments.energy import ENERGY
+from training.experiments.evaluations import checkpoint_sections, selection_section
+from training.experiments.experiment import Experiment
+from training.experiments.grid import GRID
+from training.experiments.learning import LEARNING
+from training.experiments.midpoints import MIDPOINTS
+from training.experiments.quantisation import QUANTISATION
+from training.experiments.table11 import TABLE11
+from training.experiments.votes import VOTES
+from training.experiments.weights import WEIGHTS
+from training.experiments.widths import WIDTHS
+from training.report.style import save, settings
+
+EXPERIMENTS: tuple[Experiment[Any], ...] = (
+    GRID, VOTES, ENERGY, MIDPOINTS, TABLE11, QUANTISATION,
+    WEIGHTS, LEARNING, DISTRIBUTIONS, ABLATION, WIDTHS,
+)  # fmt: skip
+"""In the order of the page; a new experiment is a file and an entry here."""
 
 RESULTS = Path(__file__).parents[1] / "results"
 PAGE = "README.md"
@@ -56,21 +63,20 @@ def write_report(folder: Path = RESULTS) -> Path:
 
 def report(folder: Path) -> str:
     """Return the results page as Markdown."""
-    sections = [
-        INTRODUCTION,
-        *grid_sections(folder),
-        *checkpoint_sections(folder),
-        *selection_section(folder),
-        *votes_section(folder),
-        *energy_sections(folder),
-        *repeats_section(folder),
-        *midpoint_sections(folder),
-        *robustness_section(folder),
-        *quantisation_section(folder),
-        *weights_section(folder),
-        *learning_section(folder),
-        *distribution_section(folder),
-        *ablation_section(folder),
-        *width_section(folder),
-    ]
+    sections = [INTRODUCTION]
+    for experiment in EXPERIMENTS:
+        sections += experiment.section(folder)
+        if experiment is GRID:  # beside its envelopes stand single checkpoints
+            sections += [*checkpoint_sections(folder), *selection_section(folder)]
     return "\n".join(sections)
+
+
+def draw_figures(results: Path, folder: Path) -> list[str]:
+    """Write every figure that ``results`` allow into ``folder`` and return their names."""
+    names = []
+    with settings():
+        for experiment in EXPERIMENTS:
+            for name, figure in experiment.figures(results):
+                save(figure, folder, name)
+                names.append(name)
+    return names

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from models.noise import NoiseKind
 
 SIGMAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+VOTES = 20
+
+SHORT = {NoiseKind.MULTIPLICATIVE: "mult", NoiseKind.ADDITIVE: "add"}
+"""Kinds of noise, as they stand in names."""
 
 
 @dataclass(frozen=True, slots=True)

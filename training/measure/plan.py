@@ -1,0 +1,9 @@
+"""What measurements have in common: a plan, whose fields are the options of a command."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Plan(BaseModel):
+    """Base of what is measured; the meaning of a field stands under it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
