@@ -9,7 +9,7 @@ import pytest
 from models.noise import NoiseKind
 from tests.training.support import run
 from training.experiments.experiment import Experiment
-from training.experiments.grid import COLUMNS, SIGMAS_TRAIN
+from training.experiments.grid import COLUMNS
 from training.experiments.grid_results import grid_beside, read_grid
 from training.experiments.midpoints import midpoint_figure, shown_fit
 from training.experiments.page import EXPERIMENTS, FIGURES, PAGE, RESULTS, draw_figures, report
@@ -25,6 +25,7 @@ from training.measure.results import (
 )
 from training.recipes.vary import shown
 from training.report.limit import one_vote_limit
+from training.report.paper import SIGMAS
 from training.report.style import errors_of
 
 ABOUT = {
@@ -98,7 +99,7 @@ def test_best_of_a_grid_is_chosen_on_validation_and_reported_on_test(tmp_path: P
         "77.7 (1.0)", ours, f"{100 * one_vote_limit(1.0) * 0.65:.1f}", "99.5 (0.9)", ours, ours,
     ]  # fmt: skip
     assert cells[3].startswith("70.00")
-    values = " ".join(f"--sigma-train {value:g}" for value in SIGMAS_TRAIN[1:-1])
+    values = " ".join(f"--sigma-train {value:g}" for value in SIGMAS[1:-1])
     assert f"noisevote-train experiment grid {GRID} {values}" in page
 
 

@@ -11,9 +11,9 @@ from training.measure.noise_setting import NoiseSetting, parse_repeats, parse_si
 from training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
+    accuracies_in,
     accuracy_of,
     accuracy_row,
-    read_results,
     read_table,
 )
 
@@ -28,9 +28,9 @@ ABOUT = {"checkpoint": "c", "split": "test, 4 images, seed 0", "noise": "additiv
 def test_accuracies_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "results.csv"
     ResultsFile(path, ABOUT, ACCURACY_COLUMNS).add(accuracy_row(entry) for entry in ACCURACIES)
-    results = read_results(path)
-    assert results.accuracies == ACCURACIES
-    assert results.about == ABOUT
+    table = read_table(path)
+    assert accuracies_in(path, table.rows) == ACCURACIES
+    assert table.about == ABOUT
 
 
 def test_rows_of_an_interrupted_experiment_are_there_when_it_goes_on(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_file_that_holds_no_results_is_refused(tmp_path: Path, line: str) -> Non
     ResultsFile(path, ABOUT, ACCURACY_COLUMNS).add([])
     path.write_text(f"{path.read_text()}{line}\n")
     with pytest.raises(DataError, match="is not a results file"):
-        read_results(path)
+        accuracies_in(path, read_table(path).rows)
 
 
 def test_sigma_and_repeats_are_read_as_they_are_shown() -> None:

@@ -46,7 +46,7 @@ from training.measure.noise_setting import (
 from training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
-    accuracy_in,
+    accuracies_in,
     accuracy_row,
     machine,
 )
@@ -143,7 +143,7 @@ def evaluate(
     if card:
         check_writable(whole.checkpoint.folder)
     file = ResultsFile(output, about, ACCURACY_COLUMNS) if output else None
-    results = [accuracy_in(row) for row in file.rows] if file else []
+    results = accuracies_in(file.path, file.rows) if file else []
     done = [(entry.sigma, entry.repeats) for entry in results]
     left = [entry for entry in settings if (entry.sigma, entry.repeats) not in done]
     with whole.caster(seed, len(left) * len(chosen)) as caster:

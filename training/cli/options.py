@@ -1,9 +1,7 @@
 """What the commands of ``noisevote-train`` have in common: options and the console."""
 
-import math
 import shlex
 import sys
-import time
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -13,17 +11,10 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import typer
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 
 from models.errors import InputError
+from training.fit.bar import Bar
 from training.recipes.recipe import what_is_wrong
 
 console = Console(stderr=True)
@@ -107,34 +98,6 @@ def given_command() -> str:
     return "noisevote-train " + shlex.join(left)
 
 
-LINE_SECONDS = 30.0
-"""Between two lines of a log, where no terminal shows the bar."""
-
-
-class LoggedProgress(Progress):
-    """A bar that counts; where no terminal shows it, it says how far it is now and then."""
-
-    _told = -math.inf
-
-    def advance(self, task_id: TaskID, advance: float = 1) -> None:
-        """Count on."""
-        super().advance(task_id, advance)
-        if not self.console.is_terminal and time.monotonic() - self._told > LINE_SECONDS:
-            self._told = time.monotonic()
-            task = self.tasks[self.task_ids.index(task_id)]
-            whole = "" if task.total is None else f" of {task.total:g}"
-            self.console.print(
-                f"{task.description}: {task.completed:g}{whole} images", soft_wrap=True
-            )
-
-
 def images_progress() -> Progress:
     """Return a bar that counts images."""
-    return LoggedProgress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
+    return Bar(console)

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import torch
 import typer
-from rich.progress import Progress
 
 from models.checkpoint import SHIPPED
 from models.cores import allowed_cores
@@ -14,6 +13,7 @@ from models.data.files import data_dir
 from models.noise import NoiseKind, sigma_text
 from training.cli.options import Accelerator, AllowUnknown, Checkpoints, DataDir, Threads, console
 from training.fit.accelerators import accelerator_named, precision_on, shown_accelerator
+from training.fit.bar import Bar
 from training.fit.loop import fit
 from training.fit.sources import Sources, shown_source
 from training.measure.throughput import Rival, measure_throughput
@@ -127,7 +127,7 @@ def throughput(
     recipe = vary(recipe, settings_from(settings or ()))
     where = accelerator_named(accelerator)
     torch.set_num_threads(threads)
-    with Progress(console=console) as bar:
+    with Bar(console) as bar:
         task = bar.add_task(network, total=pairs + 1)
         found = measure_throughput(recipe, steps, pairs, where, lambda: bar.advance(task), against)
     low, high = found.interval

@@ -22,7 +22,7 @@ from training.measure.plan import Plan
 from training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, Table, paired, share
 from training.measure.splits import Split
 from training.recipes.table import find_recipe
-from training.recipes.vary import as_text, at_sigma_train, train_command, vary
+from training.recipes.vary import as_text, at_sigma_train, vary
 from training.report.markdown import (
     commands,
     find,
@@ -139,7 +139,7 @@ class Ablation:
         name = f"{self.base.name}-{FOLDER}-{change}"
         short = {"name": name, "schedule.epochs": self.plan.epochs}
         recipe = vary(self.base, {**short, **settings})
-        return self.bench.trained(recipe, train_command(recipe))
+        return self.bench.trained(recipe)
 
     def rows(
         self, change: str, checkpoint: Checkpoint, reference: Right

@@ -95,17 +95,13 @@ class Bench:
         """Return the recipe that is trained: a small one where all is made up."""
         return shrunk(recipe) if self.is_smoke else recipe
 
-    def trained(self, recipe: Recipe, command: str) -> Checkpoint:
-        """Return the checkpoint of a recipe, trained and exported if it is missing.
-
-        Args:
-            recipe: names run and checkpoint.
-            command: that trains it, for the card.
+    def trained(self, recipe: Recipe) -> Checkpoint:
+        """Return the checkpoint of a recipe's name, trained and exported if it is missing.
 
         Raises:
             TrainingError: the checkpoint or the run of that name is of another recipe.
         """
-        recipe = self.recipe(recipe)
+        command, recipe = train_command(recipe), self.recipe(recipe)
         folder = self.checkpoints / recipe.name
         if not (folder / CARD_FILE).is_file():
             self.run(recipe)
@@ -140,8 +136,7 @@ class Bench:
         try:
             return self.checkpoint(name)
         except UnknownCheckpointError:
-            recipe = find_recipe(name)
-            return self.trained(recipe, train_command(recipe))
+            return self.trained(find_recipe(name))
 
     def checkpoint(self, name: str) -> Checkpoint:
         """Return a checkpoint by name: one of this folder of runs, or a shipped one.

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from models.card import Accuracy
 from models.noise import NoiseKind, snr_db_from_sigma
-from training.measure.results import Results, Table, read_results, read_table
+from training.measure.results import Row, Table, read_table
 from training.report.limit import one_vote_limit
-from training.report.markdown import commands, markdown_table, open_row, shown_accuracy, shown_share
-from training.report.markdown import find as row_with
+from training.report.markdown import commands, find, markdown_table, open_row, shown_share, stored
 from training.report.paper import PAPER_RESULTS, SHORT, SIGMAS, VOTES, PaperResult
 
 TEXT = f"""## One checkpoint for all sigmas
@@ -33,21 +31,21 @@ def network_section(folder: Path, paper: PaperResult) -> list[str]:
     kind = SHORT[paper.kind]
     name = f"{paper.network}-{kind}-1.0"
     title = f"### `{name}`, {paper.kind} noise\n"
-    hardened = results_of(folder / f"{name}.csv")
+    hardened = stored(folder / f"{name}.csv")
     if hardened is None:
         command = (
             f"noisevote-train evaluate {name} --test --votes {VOTES} --card "
             f"--output training/results/evaluations/{name}.csv"
         )
         return [title, open_row(command, "no such checkpoint is measured")]
-    clean = results_of(folder / f"{paper.network}-clean-{kind}.csv")
-    quiet = results_of(folder / f"{name}-equal-energy.csv")
+    clean = stored(folder / f"{paper.network}-clean-{kind}.csv")
+    quiet = stored(folder / f"{name}-equal-energy.csv")
     present = [results for results in (clean, hardened, quiet) if results is not None]
     return [
         title,
         sigma_table(paper, clean, hardened, quiet),
         f"Accuracy against votes:\n\n{votes_table(hardened)}",
-        commands([Table(results.about) for results in present]),
+        commands(present),
         *missing_sigmas(name, hardened),
     ]
 
@@ -58,38 +56,39 @@ def other_sections(folder: Path, paper: PaperResult) -> list[str]:
     beginning = f"{paper.network}-{SHORT[paper.kind]}-"
     for path in sorted(folder.glob(f"{beginning}[0-9].[0-9].csv")):
         if path.stem != f"{beginning}1.0":
-            results = read_results(path)
+            results = read_table(path)
             sections += [
                 f"### `{path.stem}`, {paper.kind} noise\n",
                 votes_table(results),
-                commands([Table(results.about)]),
+                commands([results]),
             ]
     return sections
 
 
 def sigma_table(
-    paper: PaperResult, clean: Results | None, hardened: Results, quiet: Results | None
+    paper: PaperResult, clean: Table | None, hardened: Table, quiet: Table | None
 ) -> str:
     """Return accuracies over sigma: the paper's, ours, the limit."""
-    best = find(clean, 0.0, 1)
+    best = at(clean, 0.0, 1)
+    most = float(best["accuracy"]) if best else 1.0
     rows = []
     for index, sigma in enumerate(SIGMAS):
         limit, snr = "-", "-"
         if paper.kind is NoiseKind.MULTIPLICATIVE:
-            limit = f"{100 * one_vote_limit(sigma) * (best.accuracy if best else 1.0):.1f}"
+            limit = f"{100 * one_vote_limit(sigma) * most:.1f}"
             snr = f"{snr_db_from_sigma(sigma):.1f}" if sigma else "inf"
         rows.append(
             [
                 f"{sigma:g}",
                 snr,
                 str(paper.clean[index]),
-                shown_accuracy(find(clean, sigma, 1)),
+                shown_share(at(clean, sigma, 1)),
                 f"{paper.one_vote[index]} ({paper.by[index]})",
-                shown_accuracy(find(hardened, sigma, 1)),
+                shown_share(at(hardened, sigma, 1)),
                 limit,
                 f"{paper.voted[index]} ({paper.voted_by[index]})" if paper.voted else "-",
-                shown_accuracy(find(hardened, sigma, VOTES)),
-                shown_accuracy(find(quiet, round(sigma / VOTES**0.5, 4), 1)),
+                shown_share(at(hardened, sigma, VOTES)),
+                shown_share(at(quiet, round(sigma / VOTES**0.5, 4), 1)),
             ]
         )
     head = [
@@ -104,9 +103,9 @@ def sigma_table(
     )
 
 
-def missing_sigmas(name: str, hardened: Results) -> list[str]:
+def missing_sigmas(name: str, hardened: Table) -> list[str]:
     """Return the line of what a checkpoint's file lacks, if it lacks a sigma."""
-    missing = [f"{sigma:g}" for sigma in SIGMAS if find(hardened, sigma, 1) is None]
+    missing = [f"{sigma:g}" for sigma in SIGMAS if at(hardened, sigma, 1) is None]
     if not missing:
         return []
     split = hardened.about["split"].split(",")[0].replace("_", "-")
@@ -118,14 +117,11 @@ def missing_sigmas(name: str, hardened: Results) -> list[str]:
     return [open_row(command, f"sigma {', '.join(missing)} not measured")]
 
 
-def votes_table(results: Results) -> str:
+def votes_table(results: Table) -> str:
     """Return accuracies over sigma and votes."""
-    plain = [entry for entry in results.accuracies if isinstance(entry.sigma, float)]
-    votes = sorted({entry.votes for entry in plain})
-    sigmas = sorted({entry.sigma for entry in plain if isinstance(entry.sigma, float)})
-    rows = [
-        [f"{s:g}", *(shown_accuracy(find(results, s, count)) for count in votes)] for s in sigmas
-    ]
+    votes = sorted({int(row["votes"]) for row in plain(results)})
+    sigmas = sorted({float(row["sigma"]) for row in plain(results)})
+    rows = [[f"{s:g}", *(shown_share(at(results, s, count)) for count in votes)] for s in sigmas]
     head = ["sigma", *(f"{count} vote{'s' if count > 1 else ''}" for count in votes)]
     return markdown_table(head, rows)
 
@@ -133,14 +129,14 @@ def votes_table(results: Results) -> str:
 def selection_section(results: Path) -> list[str]:
     """Return what was chosen on validation images, and between what."""
     folder = results / "selection"
-    files = [read_results(path) for path in sorted(folder.glob("*.csv"))]
+    files = [read_table(path) for path in sorted(folder.glob("*.csv"))]
     if not files:
         return []
     rows = [
         [
             f"`{entry.about['trained by']}`",
-            shown_accuracy(find(entry, 1.0, 1)),
-            shown_accuracy(find(entry, 1.0, VOTES)),
+            shown_share(at(entry, 1.0, 1)),
+            shown_share(at(entry, 1.0, VOTES)),
         ]
         for entry in files
     ]
@@ -149,7 +145,7 @@ def selection_section(results: Path) -> list[str]:
         "Short runs, judged at sigma 1.0 on 5,000 training images held back, never on test images. "
         "One vote does not tell 1.0 and 1.2 apart, 20 votes not 0.8 and 1.0; 1.0 was taken.\n",
         markdown_table(["trained by", "1 vote", f"{VOTES} votes"], rows),
-        commands([Table(entry.about) for entry in files]),
+        commands(files),
     ]
 
 
@@ -163,10 +159,7 @@ def unattacked_section(results: Path) -> list[str]:
         [
             f"`{name}`",
             row["sigma"],
-            *(
-                shown_share(row_with(table, sigma=row["sigma"], votes=votes))
-                for votes in ("1", "20")
-            ),
+            *(shown_share(find(table, sigma=row["sigma"], votes=votes)) for votes in ("1", "20")),
         ]
         for name, table in tables.items()
         for row in table.rows
@@ -177,17 +170,15 @@ def unattacked_section(results: Path) -> list[str]:
     return [title, markdown_table(head, rows), commands(list(tables.values()))]
 
 
-def results_of(path: Path) -> Results | None:
-    """Return a file's results, or None if there is no such file."""
-    return read_results(path) if path.is_file() else None
+def plain(table: Table | None) -> list[Row]:
+    """Return the rows of one sigma at all noise points, read once."""
+    rows = table.rows if table else []
+    return [row for row in rows if "=" not in row["sigma"] and not row.get("repeats")]
 
 
-def find(results: Results | None, sigma: float, votes: int) -> Accuracy | None:
-    """Return one measured accuracy, or None; without noise one vote stands for all."""
-    if results is None:
-        return None
-    for entry in results.accuracies:
-        is_plain = entry.sigma == sigma and not entry.repeats
-        if is_plain and (entry.votes == votes or sigma == 0):
-            return entry
+def at(table: Table | None, sigma: float, votes: int) -> Row | None:
+    """Return one measured share, or None; without noise one vote stands for all."""
+    for row in plain(table):
+        if float(row["sigma"]) == sigma and (row["votes"] == str(votes) or sigma == 0):
+            return row
     return None

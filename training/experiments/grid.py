@@ -26,7 +26,7 @@ from training.measure.plan import Plan
 from training.measure.results import SHARE_COLUMNS, ResultsFile, share
 from training.measure.splits import Split
 from training.recipes.table import find_recipe
-from training.recipes.vary import at_sigma_train, shown, train_command
+from training.recipes.vary import at_sigma_train, shown
 from training.report.limit import one_vote_limit
 from training.report.markdown import commands, figure, markdown_table, open_row, shown_share
 from training.report.paper import PAPER_RESULTS, SHORT, SIGMAS, VOTES, PaperResult
@@ -34,7 +34,6 @@ from training.report.style import draw_errors, log_error_axis, new_figure
 
 COLUMNS = ("split", "sigma", "votes", *SHARE_COLUMNS)
 FOLDER = "grid"
-SIGMAS_TRAIN = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 TEXT = """## The grid: envelopes against envelopes
 
@@ -56,7 +55,7 @@ widths of our own, and as many values of sigma_train as there are below.
 class GridPlan(Plan):
     """What the grid measures."""
 
-    sigma_train: tuple[float, ...] = SIGMAS_TRAIN
+    sigma_train: tuple[float, ...] = SIGMAS
     """Of the networks."""
 
     sigma: tuple[float, ...] = SIGMAS
@@ -92,16 +91,10 @@ class GridPlan(Plan):
 
 
 def run_grid(bench: Bench, base: str, plan: GridPlan) -> None:
-    """Train and measure the networks of a grid, as far as they are missing.
-
-    Args:
-        bench: where.
-        base: name of the recipe that is varied.
-        plan: what is measured.
-    """
+    """Train and measure the networks of a grid, as far as they are missing."""
     for sigma_train in plan.sigma_train:
         recipe = at_sigma_train(find_recipe(base), sigma_train)
-        checkpoint = bench.trained(recipe, train_command(recipe))
+        checkpoint = bench.trained(recipe)
         splits = bench.splits(checkpoint)
         file = bench.file(
             f"{FOLDER}/{base}/{shown(sigma_train)}.csv",

@@ -13,13 +13,12 @@ from safetensors.numpy import load_file
 
 from training.experiments.bench import Bench
 from training.experiments.experiment import Experiment, shown_or_open
-from training.experiments.grid import SIGMAS_TRAIN
 from training.measure.plan import Plan
 from training.measure.results import Table
 from training.recipes.table import find_recipe
-from training.recipes.vary import at_sigma_train, train_command
+from training.recipes.vary import at_sigma_train
 from training.report.markdown import commands, markdown_table
-from training.report.paper import PAPER_WEIGHTS
+from training.report.paper import PAPER_WEIGHTS, SIGMAS
 
 COLUMNS = ("sigma_train", "layer", "weights", "mean_magnitude")
 FOLDER = "weights"
@@ -37,7 +36,7 @@ sigma_train compares with the paper.
 class WeightsPlan(Plan):
     """What is measured."""
 
-    sigma_train: tuple[float, ...] = SIGMAS_TRAIN
+    sigma_train: tuple[float, ...] = SIGMAS
     """Of the networks."""
 
 
@@ -48,7 +47,7 @@ def run_weights(bench: Bench, base: str, plan: WeightsPlan) -> None:
         if file.having(sigma_train=value):
             continue
         recipe = at_sigma_train(find_recipe(base), value)
-        checkpoint = bench.trained(recipe, train_command(recipe))
+        checkpoint = bench.trained(recipe)
         tensors = load_file(checkpoint.folder / checkpoint.card.weights)
         magnitudes = {
             name: np.abs(tensor.astype(np.float64))

@@ -17,7 +17,7 @@ from training.measure.results import SHARE_COLUMNS, Table, share
 from training.measure.splits import Split
 from training.recipes.recipe import Recipe
 from training.recipes.table import find_recipe
-from training.recipes.vary import train_command, vary
+from training.recipes.vary import vary
 from training.report.markdown import commands, markdown_table, shown_share
 
 COLUMNS = ("units", "macs", "epochs", "sigma", "votes", *SHARE_COLUMNS)
@@ -81,7 +81,7 @@ def wider(recipe: Recipe, option: str, units: int, epochs: int) -> Recipe:
 
 def measure(bench: Bench, recipe: Recipe, units: int, plan: WidthPlan) -> list[dict[str, object]]:
     """Train and measure one width."""
-    checkpoint = bench.trained(recipe, train_command(recipe))
+    checkpoint = bench.trained(recipe)
     images, _ = bench.images(checkpoint, Split.TEST).spread(plan.images)
     kind, sigma_train = recipe.hardening.kind, recipe.hardening.sigma_train
     rows: list[dict[str, object]] = []

@@ -7,32 +7,25 @@ CPU gives the same weights as one that was not. A GPU and the compiled kernels o
 part stands on the card.
 """
 
-import math
+import copy
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.progress import (
-    Progress as ProgressBar,
-)
+from rich.progress import Task, TaskID
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 
 from models.data.dataset import Examples
+from models.networks.noise_points import fresh_noise, noise_from
 from training.fit.accelerators import accelerator_named, shown_accelerator
-from training.fit.batch_norm import estimate_batch_norm
-from training.fit.data import augmented, resized
-from training.fit.interruption import noting
-from training.fit.run import Run, prepare, take_in
+from training.fit.bar import Bar
+from training.fit.data import Batches, augmented, resized
+from training.fit.run import Run, noting, prepare, take_in
 from training.fit.sources import Sources
 from training.fit.state import Progress, hold_run, kept
 from training.fit.validation import validate
@@ -43,8 +36,8 @@ from training.recipes.recipe import Recipe
 
 SAVE_SECONDS = 60.0
 SHOW_SECONDS = 0.2
-LINE_SECONDS = 30.0
-"""Between two lines of a log, where no terminal shows the bar."""
+STATISTICS_BATCHES = 100
+STATISTICS_BATCH = 500
 
 
 def fit(
@@ -91,7 +84,10 @@ def fit(
 
 def train_to_the_end(run: Run, console: Console) -> None:
     """Do what is left of a run, unless its time is over or a signal says to stop."""
-    with noting(run.interruption), progress_bar(console) as bar:
+    with (
+        noting(run.interruption),
+        Bar(console, line_of, "{task.fields[speed]} images/s", "loss {task.fields[loss]}") as bar,
+    ):
         train_epochs(run, bar)
     if run.interruption.by is not None:
         console.print(
@@ -104,7 +100,7 @@ def train_to_the_end(run: Run, console: Console) -> None:
         finish(run)
 
 
-def train_epochs(run: Run, bar: ProgressBar) -> None:
+def train_epochs(run: Run, bar: Bar) -> None:
     """Do the epochs that are left, each followed by a look at the validation examples."""
     progress, device = run.progress, where_it_learns(run)
     if device not in progress.devices:
@@ -116,7 +112,7 @@ def train_epochs(run: Run, bar: ProgressBar) -> None:
             )
         progress.devices.append(device)
     task = bar.add_task(
-        run.recipe.name, total=run.steps, completed=progress.step, speed="", loss=""
+        run.recipe.name, total=run.steps, completed=progress.step, epoch="", speed="", loss=""
     )
     while progress.step < run.steps:
         row = train_epoch(run, bar, task)
@@ -147,7 +143,7 @@ def mixed(run: Run) -> torch.autocast:
     return torch.autocast(run.device.type, torch.bfloat16, enabled=run.precision == "bfloat16")
 
 
-def train_epoch(run: Run, bar: ProgressBar, task: TaskID) -> dict[str, float] | None:
+def train_epoch(run: Run, bar: Bar, task: TaskID) -> dict[str, float] | None:
     """Do the steps that are left of the current epoch.
 
     Returns:
@@ -158,14 +154,14 @@ def train_epoch(run: Run, bar: ProgressBar, task: TaskID) -> dict[str, float] | 
     order = np.random.default_rng((run.recipe.seed, epoch)).permutation(len(run.train))
     places = torch.split(torch.from_numpy(order).to(run.device), batch_size)
     unseen: list[Tensor] = []
-    began = saved = shown = time.monotonic()
-    told = -math.inf
+    began = saved = looked = time.monotonic()
 
     def look() -> dict[str, float]:
         take_in(run, unseen)
         loss = progress.epoch_loss / progress.epoch_steps
         speed = (step + 1 - first) * batch_size / (time.monotonic() - began)
-        bar.update(task, completed=progress.step, speed=f"{speed:.0f}", loss=f"{loss:.3f}")
+        shown = {"epoch": epoch + 1, "speed": f"{speed:.0f}", "loss": f"{loss:.4g}"}
+        bar.update(task, completed=progress.step, **shown)
         return {"epoch": epoch + 1, "loss": loss, "images_per_s": speed}
 
     progress.network.train()
@@ -178,22 +174,20 @@ def train_epoch(run: Run, bar: ProgressBar, task: TaskID) -> dict[str, float] | 
             run.save()
             saved = time.monotonic()
         unseen.append(take_step(run, places[step]))
-        if time.monotonic() - shown > SHOW_SECONDS:
-            row = look()
-            shown = time.monotonic()
-            if shown - told > LINE_SECONDS and not bar.console.is_terminal:
-                bar.console.print(line_of(run, row), soft_wrap=True)
-                told = shown
+        if time.monotonic() - looked > SHOW_SECONDS:
+            look()
+            looked = time.monotonic()
     row = look()
     progress.epoch_loss, progress.epoch_steps = 0.0, 0
     return row
 
 
-def line_of(run: Run, row: dict[str, float]) -> str:
+def line_of(task: Task) -> str:
     """Return how far a run is, for a log."""
+    shown = task.fields
     return (
-        f"step {run.progress.step} of {run.steps}, epoch {row['epoch']:g}, loss {row['loss']:.4g}, "
-        f"{row['images_per_s']:.0f} images/s"
+        f"step {task.completed:.0f} of {task.total:.0f}, epoch {shown['epoch']}, "
+        f"loss {shown['loss']}, {shown['speed']} images/s"
     )
 
 
@@ -238,14 +232,27 @@ def finish(run: Run) -> None:
     run.save()
 
 
-def progress_bar(console: Console) -> ProgressBar:
-    """Return a bar that shows steps, images per second, loss and the time left."""
-    return ProgressBar(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]} images/s"),
-        TextColumn("loss {task.fields[loss]}"),
-        TimeRemainingColumn(),
-        console=console,
-    )
+def estimate_batch_norm(network: nn.Module, train: Batches, recipe: Recipe) -> None:
+    """Estimate the batch-norm statistics anew, at the training sigma and the final weights.
+
+    The running averages of the training lag behind the weights and give the last batches too much
+    weight; here many batches count alike. As in the training, the adversary has its part of them.
+    """
+    generator = torch.Generator(train.inputs.device).manual_seed(recipe.seed)
+    with torch.no_grad():
+        update_bn(noisy_batches(network, train, recipe, generator), network)
+
+
+def noisy_batches(
+    network: nn.Module, train: Batches, recipe: Recipe, generator: torch.Generator
+) -> Iterator[Tensor]:
+    """Yield inputs ``[batch, ...]``, and make the network noisy while each is passed."""
+    # Of its own, since the statistics of the other are in the making.
+    as_trained = copy.deepcopy(network) if recipe.adversary else network
+    chosen = torch.from_numpy(np.random.default_rng(recipe.seed).permutation(len(train)))
+    size = train.no_more_than(STATISTICS_BATCH)
+    for part in torch.split(chosen[: STATISTICS_BATCHES * size].to(train.inputs.device), size):
+        images = with_adversarial_part(as_trained, train.batch(part), recipe, 1.0, generator)
+        sigma = sigma_of_batch(recipe.hardening, 1.0, len(images), generator)
+        with noise_from(network, fresh_noise(recipe.hardening.kind, sigma, generator)):
+            yield images

@@ -1,9 +1,14 @@
-"""A run: what its steps need, how far it is, and what is kept of it."""
+"""A run: what its steps need, how far it is, what is kept of it, and what stops it."""
 
 import math
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 import torch
 from torch import Tensor
@@ -12,12 +17,63 @@ from models.data.dataset import Examples
 from models.errors import TrainingError
 from training.fit.accelerators import precision_on
 from training.fit.data import Batches, split
-from training.fit.interruption import Interruption
 from training.fit.sources import Sources
 from training.fit.start import start
 from training.fit.state import Progress, kept, save_state
 from training.losses.hardening import StepLoss, step_loss
 from training.recipes.recipe import Precision, Recipe
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(slots=True)
+class Interruption:
+    """Whether the process was told to stop.
+
+    Attributes:
+        by: the signal; None if it was not.
+    """
+
+    by: signal.Signals | None = None
+
+    def take_effect(self) -> None:
+        """End the process as the signal would have, if there was one.
+
+        Raises:
+            KeyboardInterrupt: it was Ctrl-C.
+            SystemExit: it was another one; the exit code is that of a shell.
+        """
+        if self.by is signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.by is not None:
+            raise SystemExit(128 + self.by)
+
+
+@contextmanager
+def noting(interruption: Interruption) -> Iterator[None]:
+    """Note the first signal inside the block; a second one does what it always does.
+
+    Only the main thread may handle signals; in any other nothing is done.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def note(number: int, _: FrameType | None) -> None:
+        interruption.by = signal.Signals(number)
+        restore()
+
+    for number in SIGNALS:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        restore()
 
 
 @dataclass(frozen=True, slots=True)

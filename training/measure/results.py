@@ -221,28 +221,14 @@ def paired(is_right: NDArray[np.bool_], is_reference_right: NDArray[np.bool_]) -
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
-    """Accuracies as they lie in a file.
-
-    Attributes:
-        about: what was evaluated, and how.
-        accuracies: one for each noise setting and number of votes.
-    """
-
-    about: dict[str, str]
-    accuracies: list[Accuracy]
-
-
-def read_results(path: Path) -> Results:
-    """Read a file of accuracies.
+def accuracies_in(path: Path, rows: Iterable[Row]) -> list[Accuracy]:
+    """Return the accuracies that the rows of a file hold.
 
     Raises:
-        DataError: it is no such file.
+        DataError: they hold none.
     """
-    table = read_table(path)
     try:
-        return Results(table.about, [accuracy_in(row) for row in table.rows])
+        return [accuracy_in(row) for row in rows]
     except (KeyError, ValueError, ZeroDivisionError, InputError) as error:
         raise DataError(f"{path} is not a results file: {error!r}; delete it") from error
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from models.card import Accuracy
 from training.measure.results import THEN, Row, Table, read_table
 
 DETAILS = (
@@ -37,14 +36,6 @@ def shown_share(row: Row | None) -> str:
         return "-"
     share, low, high = (100 * float(row[key]) for key in ("accuracy", "low", "high"))
     return f"{share:.2f} [{low:.2f}, {high:.2f}]"
-
-
-def shown_accuracy(accuracy: Accuracy | None) -> str:
-    """Return an accuracy in per cent with its interval, or a dash."""
-    if accuracy is None:
-        return "-"
-    low, high = (100 * bound for bound in accuracy.interval)
-    return f"{100 * accuracy.accuracy:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def shown_difference(row: Row | None) -> str:
