@@ -51,6 +51,10 @@ def test_data_files_become_a_checkpoint_that_is_evaluated(
         (["train", "mnist_cnn-clean", "--sigma-train", "-1"], "hardening.sigma_train is -1"),
         (["export", "nowhere"], "nowhere/state.pt does not exist"),
         (["evaluate", "nobody"], "there is no checkpoint 'nobody'"),
+        (["calibrate", "nobody", "--delta", "0.7"], "delta is [0.7]: Input should be less than"),
+        (["agreement", "nobody", "--noise", "additive"], "there is no checkpoint 'nobody'"),
+        (["experiment", "table11", "nobody"], "there is no pair 'nobody'; known are: mnist,"),
+        (["train", "mnist_cnn-clean", "--set", "dataset=cifar10"], "cannot learn cifar10: it"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_code_1(

@@ -1,4 +1,4 @@
-"""Where a network learns: a torch device, found by name, and the precision of its products."""
+"""Where a network learns: a torch accelerator, found by name, and the precision of its products."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ with neither, bfloat16 is more than ten times slower than float32."""
 
 
 def accelerator_named(name: str) -> torch.device:
-    """Return a torch device, on which float32 means float32.
+    """Return a torch accelerator, on which float32 means float32.
 
     cuDNN would otherwise take convolutions in float32 as TF32, with 10 bits behind the point.
 
@@ -29,13 +29,13 @@ def accelerator_named(name: str) -> torch.device:
     return torch.device(name)
 
 
-def precision_on(device: torch.device, schedule: Schedule) -> Precision:
-    """Return the precision in which a device computes what a schedule asks for."""
+def precision_on(accelerator: torch.device, schedule: Schedule) -> Precision:
+    """Return the precision in which an accelerator computes what a schedule asks for."""
     if schedule.precision != "auto":
         return schedule.precision
-    if device.type == "cpu":
+    if accelerator.type == "cpu":
         return "bfloat16" if bfloat16_unit() else "float32"
-    has_it = device.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
+    has_it = accelerator.type != "cuda" or torch.cuda.is_bf16_supported(including_emulation=False)
     return "bfloat16" if has_it else "float32"
 
 
@@ -45,20 +45,22 @@ def bfloat16_unit() -> str | None:
     return next((shown for name, shown in BFLOAT16_UNITS.items() if capabilities.get(name)), None)
 
 
-def shown_accelerator(device: torch.device, precision: Precision, is_fused: bool = False) -> str:
-    """Return what a card says of a device: type, model of a GPU or kind of CPU, and precision.
+def shown_accelerator(
+    accelerator: torch.device, precision: Precision, is_fused: bool = False
+) -> str:
+    """Return what a card says of it: type, model of a GPU or kind of CPU, and precision.
 
     Runs of one recipe give the same weights on CPUs that are shown alike.
 
     Args:
-        device: that learns.
+        accelerator: that learns.
         precision: in which it computes.
         is_fused: whether compiled kernels compute its steps (``training.kernels.densenet``).
     """
-    if device.type == "cuda":
-        return f"cuda ({torch.cuda.get_device_name(device)}, {precision})"
-    if device.type == "cpu":
+    if accelerator.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(accelerator)}, {precision})"
+    if accelerator.type == "cpu":
         kind = torch.backends.cpu.get_cpu_capability()
         unit = bfloat16_unit() if precision == "bfloat16" else None
         return f"cpu ({unit or kind}, {precision}{', fused' * is_fused})"
-    return f"{device.type} ({precision})"
+    return f"{accelerator.type} ({precision})"

@@ -102,15 +102,15 @@ def train_to_the_end(run: Run, console: Console) -> None:
 
 def train_epochs(run: Run, bar: Bar) -> None:
     """Do the epochs that are left, each followed by a look at the validation examples."""
-    progress, device = run.progress, where_it_learns(run)
-    if device not in progress.devices:
+    progress, accelerator = run.progress, where_it_learns(run)
+    if accelerator not in progress.devices:
         if progress.step:
             before = ", ".join(progress.devices)
             bar.console.print(
-                f"goes on on another accelerator, {device} after {before}: the weights will "
+                f"goes on on another accelerator, {accelerator} after {before}: the weights will "
                 "differ in rounding from those of a run on either"
             )
-        progress.devices.append(device)
+        progress.devices.append(accelerator)
     task = bar.add_task(
         run.recipe.name, total=run.steps, completed=progress.step, epoch="", speed="", loss=""
     )
@@ -132,15 +132,15 @@ def where_it_learns(run: Run) -> str:
     """Return what a card says of where a run learns, and of what computes its steps."""
     hardening, batch_size = run.recipe.hardening, run.recipe.schedule.batch_size
     network, (images, _) = run.progress.network.train(), run.train.batch(slice(0, batch_size))
-    sigma = sigma_of_batch(hardening, 1.0, batch_size, torch.Generator(run.device))
+    sigma = sigma_of_batch(hardening, 1.0, batch_size, torch.Generator(run.accelerator))
     with mixed(run):
         is_fused = serves(network, images, hardening.kind, sigma)
-    return shown_accelerator(run.device, run.precision, is_fused)
+    return shown_accelerator(run.accelerator, run.precision, is_fused)
 
 
 def mixed(run: Run) -> torch.autocast:
     """Return the context in which a run computes in its precision."""
-    return torch.autocast(run.device.type, torch.bfloat16, enabled=run.precision == "bfloat16")
+    return torch.autocast(run.accelerator.type, torch.bfloat16, enabled=run.precision == "bfloat16")
 
 
 def train_epoch(run: Run, bar: Bar, task: TaskID) -> dict[str, float] | None:
@@ -152,7 +152,7 @@ def train_epoch(run: Run, bar: Bar, task: TaskID) -> dict[str, float] | None:
     progress, batch_size = run.progress, run.recipe.schedule.batch_size
     epoch, first = divmod(progress.step, run.steps_per_epoch)
     order = np.random.default_rng((run.recipe.seed, epoch)).permutation(len(run.train))
-    places = torch.split(torch.from_numpy(order).to(run.device), batch_size)
+    places = torch.split(torch.from_numpy(order).to(run.accelerator), batch_size)
     unseen: list[Tensor] = []
     began = saved = looked = time.monotonic()
 
@@ -194,7 +194,9 @@ def line_of(task: Task) -> str:
 def take_step(run: Run, chosen: Tensor) -> Tensor:
     """Learn from the examples at the places ``chosen`` ``[batch]``; return the loss."""
     recipe, progress = run.recipe, run.progress
-    generator = torch.Generator(run.device).manual_seed(seed_of_step(recipe.seed, progress.step))
+    generator = torch.Generator(run.accelerator).manual_seed(
+        seed_of_step(recipe.seed, progress.step)
+    )
     images, labels = run.train.batch(chosen)
     share = progress.step / run.steps
     images = resized(augmented(images, recipe, generator), recipe.schedule.side_at(share))

@@ -87,7 +87,7 @@ class Run:
         validation: examples to look at after each epoch.
         progress: how far it is.
         loss: what a step minimises.
-        device: where it learns.
+        accelerator: where it learns.
         precision: in which it computes.
         stop_at: when to stop, on the monotonic clock.
         interruption: a signal that said to stop.
@@ -99,7 +99,7 @@ class Run:
     validation: Batches
     progress: Progress
     loss: StepLoss
-    device: torch.device
+    accelerator: torch.device
     precision: Precision
     stop_at: float
     interruption: Interruption = field(default_factory=Interruption)
@@ -135,11 +135,11 @@ def prepare(
     recipe: Recipe,
     examples: Examples,
     folder: Path,
-    device: torch.device,
+    accelerator: torch.device,
     minutes: float,
     sources: Sources,
 ) -> Run:
-    """Put the examples on the device, and the run at its first step or where its state is."""
+    """Put the examples on the accelerator, and the run at its first step or where its state is."""
     stop_at = time.monotonic() + 60 * minutes
     train, validation = split(examples, recipe)
     steps_per_epoch = len(train) // recipe.schedule.batch_size
@@ -149,17 +149,17 @@ def prepare(
             f"batch of {recipe.schedule.batch_size}"
         )
     progress, teaching = start(
-        recipe, steps_per_epoch * recipe.schedule.epochs, folder, sources, device
+        recipe, steps_per_epoch * recipe.schedule.epochs, folder, sources, accelerator
     )
     return Run(
         recipe,
         folder,
-        Batches.on(device, train),
-        Batches.on(device, validation),
+        Batches.on(accelerator, train),
+        Batches.on(accelerator, validation),
         progress,
         step_loss(recipe.hardening, recipe.teacher, teaching),
-        device,
-        precision_on(device, recipe.schedule),
+        accelerator,
+        precision_on(accelerator, recipe.schedule),
         stop_at,
     )
 
@@ -167,7 +167,7 @@ def prepare(
 def take_in(run: Run, unseen: list[Tensor]) -> None:
     """Add the losses of the last steps to that of the epoch; the list is empty then.
 
-    It waits for the device; so it must be rare.
+    It waits for the accelerator; so it must be rare.
 
     Raises:
         TrainingError: one is not finite.

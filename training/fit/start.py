@@ -20,7 +20,7 @@ from training.recipes.recipe import Recipe, Schedule
 
 
 def start(
-    recipe: Recipe, steps: int, folder: Path, sources: Sources, device: torch.device | str
+    recipe: Recipe, steps: int, folder: Path, sources: Sources, accelerator: torch.device | str
 ) -> tuple[Progress, nn.Module | None]:
     """Return a run at its first step, or at the step that its state in ``folder`` has reached.
 
@@ -29,7 +29,7 @@ def start(
         steps: of the whole run.
         folder: where the state is, if there is one.
         sources: where trained networks are found.
-        device: torch device.
+        accelerator: where networks learn.
 
     Returns:
         The run, and the teacher's network if the recipe has one, in evaluation mode.
@@ -50,8 +50,8 @@ def start(
     if recipe.teacher is not None:
         teaching = sources.network(recipe.teacher.weights, f"the teacher of recipe {recipe.name}")
         digests[recipe.teacher.weights] = weights_digest(teaching)
-        to_device(teaching, device)
-    to_device(network, device)
+        to_accelerator(teaching, accelerator)
+    to_accelerator(network, accelerator)
     optimizer = optimizer_of(network, recipe.schedule)
     progress = Progress(
         network,
@@ -116,9 +116,9 @@ def take_weights(network: nn.Module, before: nn.Module, name: str) -> None:
         )
 
 
-def to_device(network: nn.Module, device: torch.device | str) -> None:
+def to_accelerator(network: nn.Module, accelerator: torch.device | str) -> None:
     """Move a network to where it learns, its kernels in the layout that is fastest there."""
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(device=accelerator, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def optimizer_of(network: nn.Module, schedule: Schedule) -> Optimizer:

@@ -47,7 +47,7 @@ class Progress:
         history: one row an epoch: epoch, loss, validation accuracies, images per second.
         sources: digest of the weights of each trained network that the run starts from or learns
             from, by name.
-        devices: that took part, in the order in which they were first used.
+        devices: accelerators that took part, in the order in which they were first used.
         epoch_loss: sum of the losses of the current epoch's steps.
         epoch_steps: steps in that sum.
         kept_step: steps done in the state on disk; None if there is none.

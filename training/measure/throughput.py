@@ -60,7 +60,7 @@ def measure_throughput(
     recipe: Recipe,
     steps: int,
     pairs: int,
-    device: torch.device,
+    accelerator: torch.device,
     after_pair: Callable[[], None] = lambda: None,
     against: Rival = "noiseless",
 ) -> Throughput:
@@ -70,7 +70,7 @@ def measure_throughput(
         recipe: whose network, batch size, loss and noise are taken.
         steps: of each block.
         pairs: of blocks, at least 2; the first pair warms up and is left out.
-        device: torch device.
+        accelerator: where networks learn.
         after_pair: called after each pair, to show progress.
         against: what it is compared with: ``noiseless`` is the same without noise, ``torch`` the
             same without the compiled kernels of ``training.kernels.densenet``.
@@ -78,7 +78,7 @@ def measure_throughput(
     settings = {"hardening.sigma_train": 0.0} if against == "noiseless" else {}
     with TemporaryDirectory() as folder:
         runs = [
-            prepare(each, made_up(each), Path(folder), device, math.inf, Sources())
+            prepare(each, made_up(each), Path(folder), accelerator, math.inf, Sources())
             for each in (recipe, vary(recipe, settings))
         ]
     seconds = []
@@ -124,20 +124,20 @@ def summary(seconds: NDArray[np.float64], images: int) -> Throughput:
 def seconds_of(run: Run, steps: int) -> float:
     """Return how long a run takes for so many steps."""
     batch_size = run.recipe.schedule.batch_size
-    places = torch.arange(len(run.train), device=run.device)
+    places = torch.arange(len(run.train), device=run.accelerator)
     run.progress.network.train()
-    clock = clock_of(run.device)
+    clock = clock_of(run.accelerator)
     began = clock()
     for step in range(steps):
         first = step % BATCHES * batch_size
-        # Asking for the loss waits until the device has done the step.
+        # Asking for the loss waits until the accelerator has done the step.
         take_step(run, places[first : first + batch_size]).item()
     return clock() - began
 
 
-def clock_of(device: torch.device) -> Callable[[], float]:
+def clock_of(accelerator: torch.device) -> Callable[[], float]:
     """Return the clock that fits: one thread's own time does not run while others have the core."""
-    is_alone = device.type == "cpu" and torch.get_num_threads() == 1
+    is_alone = accelerator.type == "cpu" and torch.get_num_threads() == 1
     return time.process_time if is_alone else time.perf_counter
 
 
