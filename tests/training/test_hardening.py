@@ -10,7 +10,7 @@ from torch.nn import functional
 from models.networks.mnist_cnn import MnistCnn
 from models.noise import NoiseKind
 from training.losses.hardening import (
-    LOSSES,
+    OF_DRAWS,
     distillation_loss,
     inner_outputs,
     marginal_loss,
@@ -27,7 +27,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_every_loss_that_a_recipe_may_name_is_there() -> None:
-    assert set(LOSSES) == set(get_args(Loss))
+    assert set(OF_DRAWS) == set(get_args(Loss))
 
 
 def test_without_noise_the_loss_is_the_cross_entropy(
@@ -35,7 +35,7 @@ def test_without_noise_the_loss_is_the_cross_entropy(
 ) -> None:
     images, labels = batch
     network = MnistCnn(fc_units=16).eval()
-    for loss in LOSSES:
+    for loss in OF_DRAWS:
         hardening = Hardening(sigma_train=0.0, loss=loss, output_draws=3)
         value = step_loss(hardening)(network, images, labels, torch.Generator(), 0.5)
         expected = functional.cross_entropy(network(images), labels)

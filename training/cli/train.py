@@ -20,7 +20,7 @@ from training.measure.throughput import Rival, measure_throughput
 from training.recipes.network import fitting_dataset
 from training.recipes.recipe import Hardening, Loss, Recipe, Schedule
 from training.recipes.table import RECIPES, find_recipe
-from training.recipes.vary import settings_from, vary
+from training.recipes.vary import SHORT_OPTIONS, settings_from, vary
 
 Settings = Annotated[
     list[str] | None,
@@ -70,15 +70,8 @@ def train(
     runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
 ) -> None:
     """Train a recipe; run it again after an interruption and it goes on where it was."""
-    short = {
-        "name": name,
-        "seed": seed,
-        "hardening.sigma_train": sigma_train,
-        "hardening.loss": loss,
-        "schedule.epochs": epochs,
-        "schedule.learning_rate": learning_rate,
-        "validation_images": validation_images,
-    }
+    values = (name, seed, sigma_train, loss, epochs, learning_rate, validation_images)
+    short = dict(zip(SHORT_OPTIONS, values, strict=True))
     given = {path: value for path, value in short.items() if value is not None}
     chosen = vary(find_recipe(recipe), given | settings_from(settings or ()))
     torch.set_num_threads(threads or allowed_cores())

@@ -6,11 +6,10 @@ change that does nothing else.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from models.checkpoint import Checkpoint
 from models.errors import InputError
@@ -18,7 +17,7 @@ from training.experiments.bench import SEEDS, Bench
 from training.experiments.experiment import Experiment, shown_or_open
 from training.measure.evaluate import NumberedExamples
 from training.measure.noise_setting import NoiseSetting, Sigma
-from training.measure.plan import Plan
+from training.measure.plan import Count, Plan
 from training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, Table, paired, share
 from training.measure.splits import Split
 from training.recipes.table import find_recipe
@@ -78,13 +77,13 @@ class AblationPlan(Plan):
     change: tuple[str, ...] = tuple(CHANGES)
     """Changes of the recipe, which itself comes first."""
 
-    epochs: Annotated[int, Field(ge=1)] = 2
+    epochs: Count = 2
     """Of each run."""
 
     sigma: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5)
     """At which one vote is counted on all validation images."""
 
-    votes: Annotated[int, Field(ge=1)] = 20
+    votes: Count = 20
     """At the recipe's own sigma_train."""
 
     voted_images: int = 1000

@@ -73,11 +73,7 @@ class Bench:
         return self._datasets[name]
 
     def images(self, checkpoint: Checkpoint, split: Split) -> NumberedExamples:
-        """Return the examples of a split of a checkpoint's data set.
-
-        Raises:
-            DataError: the data set has no such split.
-        """
+        """Return the examples of a split of a checkpoint's data set."""
         recipe = recipe_from_dict(checkpoint.card.training.recipe)
         return examples_of(self.dataset(recipe.dataset), recipe, split)
 
@@ -113,12 +109,7 @@ class Bench:
         return checkpoint
 
     def run(self, recipe: Recipe) -> None:
-        """Train a recipe to its end, as it is; before it the runs that it needs and that lack.
-
-        Raises:
-            TrainingError: the run of that name is of another recipe, or a run that it needs is
-                none of a known recipe.
-        """
+        """Train a recipe to its end, as it is; before it the runs that it needs and that lack."""
         folder = self.runs / recipe.name
         sources = Sources(self.checkpoints, self.runs)
         for needed in sources.lacking(recipe, folder):
@@ -139,11 +130,7 @@ class Bench:
             return self.trained(find_recipe(name))
 
     def checkpoint(self, name: str) -> Checkpoint:
-        """Return a checkpoint by name: one of this folder of runs, or a shipped one.
-
-        Raises:
-            UnknownCheckpointError: it is neither.
-        """
+        """Return a checkpoint by name: one of this folder of runs, or a shipped one."""
         own = CheckpointStore(self.checkpoints)
         try:
             return own.find(name)
@@ -169,9 +156,6 @@ class Bench:
             checkpoint: what is measured, if it is one.
             columns: of the file.
             about: what else must be known, and be the same when an experiment goes on.
-
-        Raises:
-            DataError: the file holds other results.
         """
         head = {"command": self.command}
         if checkpoint is not None:

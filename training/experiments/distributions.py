@@ -22,7 +22,7 @@ from training.experiments.bench import Bench
 from training.experiments.experiment import Experiment, one_figure_each
 from training.measure.evaluate import Caster, NumberedExamples
 from training.measure.noise_setting import NoiseSetting
-from training.measure.plan import Plan
+from training.measure.plan import Count, Plan
 from training.measure.results import Row, Table
 from training.measure.splits import Split
 from training.report.markdown import commands, figure, names_in, open_row, stored
@@ -49,7 +49,7 @@ class DistributionPlan(Plan):
     sigma: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     """One row of distributions each."""
 
-    passes: Annotated[int, Field(ge=1)] = 1000
+    passes: Count = 1000
     """Noisy passes at each sigma."""
 
 

@@ -1,5 +1,6 @@
 """What accuracy costs: votes, one quieter pass, repeats of single layers, and both together."""
 
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -8,7 +9,7 @@ from models.checkpoint import SHIPPED, CheckpointStore
 from models.cost import Hardware, cost_of, energy_by_macs
 from training.experiments.bench import Bench
 from training.experiments.energy_curves import FOLDER, EnergyCurves, EnergyPlan
-from training.experiments.experiment import Experiment, NamedFigures
+from training.experiments.experiment import Experiment, NamedFigures, shown_each
 from training.experiments.grid_results import Best, grid_beside
 from training.measure.noise_setting import parse_repeats
 from training.measure.results import Row, Table, read_table
@@ -17,7 +18,6 @@ from training.report.markdown import (
     figure,
     main_files,
     markdown_table,
-    names_in,
     open_row,
     shown_difference,
     shown_share,
@@ -67,24 +67,22 @@ def run_energy(bench: Bench, name: str, plan: EnergyPlan) -> None:
 
 def energy_sections(results: Path) -> list[str]:
     """Return what accuracy costs each hardened checkpoint, and single passes with repeats."""
-    sections = [TEXT]
-    for name in names_in(results / FOLDER, SHOWN):
-        sections.append(f"### `{name}`: energy\n")
-        curves = stored(results / FOLDER / f"{name}.csv")
-        answer = stored(results / FOLDER / f"{name}-answer.csv")
-        command = f"noisevote-train experiment energy {name}"
-        if curves is None:
-            sections.append(open_row(command, "not measured"))
-            continue
-        grid = grid_beside(results, name, curves)
-        quieter = grid.quieter_passes() if grid else []
-        sections += [
-            answer_table(answer) if answer else open_row(command, "not finished"),
-            energy_table(curves, quieter),
-            figure(f"{FOLDER}-{name}", f"Accuracy over energy, {name}"),
-            commands([curves, *(grid.tables.values() if quieter and grid else ())]),
-        ]
-    return [*sections, *repeats_section(results)]
+    each = shown_each(results, FOLDER, SHOWN, partial(shown, results))
+    return [TEXT, *each, *repeats_section(results)]
+
+
+def shown(results: Path, name: str, curves: Table) -> list[str]:
+    """Return what the page shows of one checkpoint."""
+    answer = stored(results / FOLDER / f"{name}-answer.csv")
+    grid = grid_beside(results, name, curves)
+    quieter = grid.quieter_passes() if grid else []
+    command = f"noisevote-train experiment {FOLDER} {name}"
+    return [
+        answer_table(answer) if answer else open_row(command, "not finished"),
+        energy_table(curves, quieter),
+        figure(f"{FOLDER}-{name}", f"Accuracy over energy, {name}"),
+        commands([curves, *(grid.tables.values() if quieter and grid else ())]),
+    ]
 
 
 def repeats_section(results: Path) -> list[str]:

@@ -30,9 +30,9 @@ from training.experiments.energy_search import (
     unique,
 )
 from training.experiments.midpoints import sensitivities_of
-from training.measure.evaluate import REPORTED_VOTES, NumberedExamples
+from training.measure.evaluate import NumberedExamples, reported
 from training.measure.noise_setting import NoiseSetting, parse_map, parse_repeats, shown_map
-from training.measure.plan import Plan
+from training.measure.plan import Count, Plan
 from training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, paired, share
 from training.measure.splits import Split
 
@@ -67,13 +67,13 @@ class EnergyPlan(Plan):
     """Of one evaluation of each layer, such as conv1=3,fc1=1; by default its multiply-accumulates.
     """
 
-    votes: Annotated[int, Field(ge=1)] = 20
+    votes: Count = 20
     """The reference."""
 
-    images: Annotated[int, Field(ge=1)] = 2000
+    images: Count = 2000
     """Of each split, spread over it."""
 
-    answer_images: Annotated[int, Field(ge=1)] | None = None
+    answer_images: Count | None = None
     """Of the test split, on which the answers are confirmed; by default all."""
 
 
@@ -121,7 +121,7 @@ class EnergyCurves:
     @property
     def counts(self) -> list[int]:
         """Numbers of votes that are looked at."""
-        return sorted({*(t for t in REPORTED_VOTES if t < self.plan.votes), self.plan.votes})
+        return reported(self.plan.votes)
 
     def images(self, split: Split) -> NumberedExamples:
         """Return the images of a split that the curves are measured on."""

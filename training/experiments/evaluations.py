@@ -2,10 +2,16 @@
 
 from pathlib import Path
 
-from models.noise import NoiseKind, snr_db_from_sigma
 from training.measure.results import Row, Table, read_table
-from training.report.limit import one_vote_limit
-from training.report.markdown import commands, find, markdown_table, open_row, shown_share, stored
+from training.report.markdown import (
+    commands,
+    find,
+    markdown_table,
+    open_row,
+    shown_share,
+    stored,
+    table_without_empty,
+)
 from training.report.paper import PAPER_RESULTS, SHORT, SIGMAS, VOTES, PaperResult
 
 TEXT = f"""## One checkpoint for all sigmas
@@ -70,23 +76,19 @@ def sigma_table(
 ) -> str:
     """Return accuracies over sigma: the paper's, ours, the limit."""
     best = at(clean, 0.0, 1)
-    most = float(best["accuracy"]) if best else 1.0
+    clean_accuracy = float(best["accuracy"]) if best else 1.0
     rows = []
     for index, sigma in enumerate(SIGMAS):
-        limit, snr = "-", "-"
-        if paper.kind is NoiseKind.MULTIPLICATIVE:
-            limit = f"{100 * one_vote_limit(sigma) * most:.1f}"
-            snr = f"{snr_db_from_sigma(sigma):.1f}" if sigma else "inf"
         rows.append(
             [
                 f"{sigma:g}",
-                snr,
+                paper.shown_snr(sigma),
                 str(paper.clean[index]),
                 shown_share(at(clean, sigma, 1)),
-                f"{paper.one_vote[index]} ({paper.by[index]})",
+                paper.shown_one_vote(index),
                 shown_share(at(hardened, sigma, 1)),
-                limit,
-                f"{paper.voted[index]} ({paper.voted_by[index]})" if paper.voted else "-",
+                paper.shown_limit(sigma, clean_accuracy),
+                paper.shown_voted(index),
                 shown_share(at(hardened, sigma, VOTES)),
                 shown_share(at(quiet, round(sigma / VOTES**0.5, 4), 1)),
             ]
@@ -97,10 +99,7 @@ def sigma_table(
         f"paper best, {VOTES} votes (by)", f"ours, trained at 1.0, {VOTES} votes", "equal energy",
     ]  # fmt: skip
     # Without noise there is always something: one vote stands for all.
-    used = [place for place in range(len(head)) if any(row[place] != "-" for row in rows[1:])]
-    return markdown_table(
-        [head[place] for place in used], [[row[place] for place in used] for row in rows]
-    )
+    return table_without_empty(head, rows, first=1)
 
 
 def missing_sigmas(name: str, hardened: Table) -> list[str]:

@@ -1,7 +1,8 @@
 """What an experiment is: what it measures, and what the results page shows of it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 from training.experiments.bench import Bench
 from training.measure.plan import Plan
 from training.measure.results import Table, read_table
-from training.report.markdown import main_files, open_row, stored
+from training.report.markdown import main_files, names_in, open_row, stored
 
 P = TypeVar("P", bound=Plan)
 NamedFigures = Iterable[tuple[str, Figure]]
@@ -56,6 +57,25 @@ def shown_or_open(
     if table is None:
         return [open_row(f"noisevote-train experiment {experiment} {name}", "not measured")]
     return show(table)
+
+
+def shown_each(
+    results: Path,
+    experiment: str,
+    expected: Sequence[str],
+    show: Callable[[str, Table], list[str]],
+) -> Iterator[str]:
+    """Yield what the page shows of each checkpoint, under its name.
+
+    Args:
+        results: folder of the raw results.
+        experiment: whose.
+        expected: checkpoints that are shown, or missed; others follow if they are measured.
+        show: returns the parts of the page for a checkpoint's name and table.
+    """
+    for name in names_in(results / experiment, expected):
+        yield f"### `{name}`: {experiment}\n"
+        yield from shown_or_open(results, experiment, name, partial(show, name))
 
 
 def one_figure_each(

@@ -9,26 +9,31 @@ of an image counts only, so that the images are independent and the interval exa
 """
 
 from pathlib import Path
-from typing import Annotated
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pydantic import Field
 
 from models.checkpoint import Checkpoint
-from models.noise import NoiseKind, snr_db_from_sigma
+from models.noise import NoiseKind
 from training.experiments.bench import SEEDS, Bench
 from training.experiments.experiment import Experiment, NamedFigures
 from training.experiments.grid_results import EXACT_TEST, TEST, Best, Grid, read_grid
-from training.measure.evaluate import REPORTED_VOTES, Caster, NumberedExamples
+from training.measure.evaluate import REPORTED_VOTES, Caster, NumberedExamples, reported
 from training.measure.noise_setting import NoiseSetting
-from training.measure.plan import Plan
+from training.measure.plan import Count, Plan
 from training.measure.results import SHARE_COLUMNS, ResultsFile, share
 from training.measure.splits import Split
 from training.recipes.table import find_recipe
 from training.recipes.vary import at_sigma_train, shown
 from training.report.limit import one_vote_limit
-from training.report.markdown import commands, figure, markdown_table, open_row, shown_share
+from training.report.markdown import (
+    commands,
+    figure,
+    markdown_table,
+    open_row,
+    shown_share,
+    table_without_empty,
+)
 from training.report.paper import PAPER_RESULTS, SHORT, SIGMAS, VOTES, PaperResult
 from training.report.style import draw_errors, log_error_axis, new_figure
 
@@ -61,13 +66,13 @@ class GridPlan(Plan):
     sigma: tuple[float, ...] = SIGMAS
     """At which the networks are measured."""
 
-    votes: Annotated[int, Field(ge=1)] = 20
+    votes: Count = 20
     """On each of the voted images."""
 
     voted_images: int = 2000
     """Of a split, spread over it; half as many of the validation split."""
 
-    images: Annotated[int, Field(ge=1)] | None = None
+    images: Count | None = None
     """With one vote, spread over each split; by default all."""
 
     @property
@@ -145,7 +150,7 @@ def rows_of(
     if len(others):
         correct += caster.cast(others, noise, 1).correct(1)
     rows: list[dict[str, object]] = [{"votes": 1, **share(correct, len(images))}]
-    more = sorted({*(t for t in REPORTED_VOTES if t < votes), votes} - {1})
+    more = (count for count in reported(votes) if count > 1)
     rows += [{"votes": count, **share(cast.correct(count), len(voted))} for count in more]
     return rows
 
@@ -185,17 +190,15 @@ def grid_sections(results: Path) -> list[str]:
 
 def envelope_table(paper: PaperResult, grid: Grid) -> str:
     """Return accuracies over sigma: the paper's, ours, the limit."""
-    clean = grid.best(0.0, 1)
+    best = grid.best(0.0, 1)
+    clean = float(best.row["accuracy"]) if best else None
     head = [
         "sigma", "SNR dB", "paper, trained without noise", "ours, trained without noise",
         "paper best, 1 vote (by)", "ours best, 1 vote (by)", "limit",
         f"paper best, {VOTES} votes (by)", f"ours best, {VOTES} votes (by)", "equal energy (by)",
     ]  # fmt: skip
     rows = [envelope_row(paper, grid, index, clean) for index in range(len(SIGMAS))]
-    used = [place for place in range(len(head)) if any(row[place] != "-" for row in rows)]
-    return markdown_table(
-        [head[place] for place in used], [[row[place] for place in used] for row in rows]
-    )
+    return table_without_empty(head, rows)
 
 
 def exact_table(paper: PaperResult, grid: Grid) -> list[str]:
@@ -205,9 +208,9 @@ def exact_table(paper: PaperResult, grid: Grid) -> list[str]:
     rows = [
         [
             f"{sigma:g}",
-            f"{paper.one_vote[index]} ({paper.by[index]})",
+            paper.shown_one_vote(index),
             shown_best(grid.best(sigma, 1, EXACT_TEST)),
-            f"{paper.voted[index]} ({paper.voted_by[index]})" if paper.voted else "-",
+            paper.shown_voted(index),
             shown_best(grid.best(sigma, VOTES, EXACT_TEST)),
         ]
         for index, sigma in enumerate(SIGMAS)
@@ -220,24 +223,19 @@ def exact_table(paper: PaperResult, grid: Grid) -> list[str]:
     return [text, markdown_table(head, rows)]
 
 
-def envelope_row(paper: PaperResult, grid: Grid, index: int, clean: Best | None) -> list[str]:
+def envelope_row(paper: PaperResult, grid: Grid, index: int, clean: float | None) -> list[str]:
     """Return the row of one sigma; a dash where there is nothing."""
     sigma = SIGMAS[index]
-    snr, limit = "-", "-"
-    if paper.kind is NoiseKind.MULTIPLICATIVE:
-        snr = f"{snr_db_from_sigma(sigma):.1f}" if sigma else "inf"
-        if clean is not None:
-            limit = f"{100 * one_vote_limit(sigma) * float(clean.row['accuracy']):.1f}"
     without = grid.share(0.0, TEST, sigma, 1) if 0.0 in grid.tables else None
     return [
         f"{sigma:g}",
-        snr,
+        paper.shown_snr(sigma),
         str(paper.clean[index]),
         shown_share(without),
-        f"{paper.one_vote[index]} ({paper.by[index]})",
+        paper.shown_one_vote(index),
         shown_best(grid.best(sigma, 1)),
-        limit,
-        f"{paper.voted[index]} ({paper.voted_by[index]})" if paper.voted else "-",
+        paper.shown_limit(sigma, clean),
+        paper.shown_voted(index),
         shown_best(grid.best(sigma, VOTES)),
         shown_best(grid.best(sigma / VOTES**0.5, 1)) if sigma else "-",
     ]

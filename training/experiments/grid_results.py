@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.measure.evaluate import REPORTED_VOTES
+from training.measure.evaluate import reported
 from training.measure.results import Row, Table, read_table
 from training.report.markdown import same_number
 
-ENERGIES = tuple(votes for votes in REPORTED_VOTES if votes <= 20)
+ENERGIES = reported(20)
 """Of a quieter pass, in passes; those of which the grid measures one."""
 
 VALIDATION, TEST, EXACT_TEST = "validation", "test", "exact_test"

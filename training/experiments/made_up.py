@@ -21,11 +21,7 @@ SMALL_OPTIONS = {"mnist_cnn": {"fc_units": 32}, "stroke_lstm": {"units": 16}}
 
 
 def made_up_dataset(name: str) -> LoadedDataset:
-    """Return examples that are patterns, one a class, under noise.
-
-    Raises:
-        DataError: there is no data set of that name.
-    """
+    """Return examples that are patterns, one a class, under noise."""
     about = replace(find_dataset(name), licence="made up")
     low, high = about.range
     generator = np.random.default_rng(0)

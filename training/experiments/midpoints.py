@@ -9,22 +9,20 @@ from a bootstrap over the images. All are validation images, since the search fo
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 from matplotlib.figure import Figure
-from pydantic import Field
 
 from models.checkpoint import Checkpoint
 from models.errors import DataError
 from training.experiments.bench import SEEDS, Bench
-from training.experiments.experiment import Experiment, NamedFigures, shown_or_open
+from training.experiments.experiment import Experiment, NamedFigures, shown_each
 from training.experiments.sensitivity import MOST_STEEP, Floor, Sensitivity, fit_rows
 from training.measure.noise_setting import NoiseSetting
-from training.measure.plan import Plan
+from training.measure.plan import Count, Plan, Positive
 from training.measure.results import SHARE_COLUMNS, Row, Table, read_table, share
 from training.measure.splits import Split
-from training.report.markdown import commands, figure, find, main_files, markdown_table, names_in
+from training.report.markdown import commands, figure, find, main_files, markdown_table
 from training.report.style import groups, new_figure, series_style
 
 SWEEP_COLUMNS = ("point", "sigma", *SHARE_COLUMNS)
@@ -53,15 +51,13 @@ MOST_CURVES = 8
 class MidpointPlan(Plan):
     """What is swept."""
 
-    sigma: tuple[Annotated[float, Field(gt=0)], ...] = tuple(
-        np.geomspace(0.1, 100, 19).round(4).tolist()
-    )
+    sigma: tuple[Positive, ...] = tuple(np.geomspace(0.1, 100, 19).round(4).tolist())
     """Strengths of the noise at the one point."""
 
-    images: Annotated[int, Field(ge=1)] = 1000
+    images: Count = 1000
     """Of the validation split, spread over it."""
 
-    resamples: Annotated[int, Field(ge=1)] = 200
+    resamples: Count = 200
     """Of the bootstrap."""
 
 
@@ -126,11 +122,7 @@ def sensitivities_of(bench: Bench, checkpoint: Checkpoint) -> dict[str, Sensitiv
 
 def midpoint_sections(results: Path) -> list[str]:
     """Return the midpoints of each hardened checkpoint."""
-    sections = [TEXT]
-    for name in names_in(results / FOLDER, SHOWN):
-        sections.append(f"### `{name}`: midpoints\n")
-        sections += shown_or_open(results, FOLDER, name, partial(shown, results, name))
-    return sections
+    return [TEXT, *shown_each(results, FOLDER, SHOWN, partial(shown, results))]
 
 
 def shown(results: Path, name: str, fits: Table) -> list[str]:

@@ -9,12 +9,10 @@ validation images).
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from pydantic import Field
 from torch import Tensor
 
 from models.checkpoint import Checkpoint
@@ -27,7 +25,7 @@ from training.experiments.bench import SEEDS, Bench
 from training.experiments.experiment import Experiment, NamedFigures
 from training.measure.evaluate import NumberedExamples
 from training.measure.noise_setting import NoiseSetting, Sigma
-from training.measure.plan import Plan
+from training.measure.plan import Count, Plan
 from training.measure.results import SHARE_COLUMNS, Row, Table, read_table, share
 from training.measure.splits import Split
 from training.recipes.table import RECIPES
@@ -78,7 +76,7 @@ class QuantisationPlan(Plan):
     ratio: tuple[float, ...] = tuple(np.geomspace(1e-1, 1e1, 13).tolist())
     """Of sigma to the root mean square of the signal at each noise point."""
 
-    images: Annotated[int, Field(ge=1)] = 2000
+    images: Count = 2000
     """Of the test split, spread over it."""
 
 

@@ -16,10 +16,8 @@ In the rows of one vote ``mean_accuracy``, ``lowest`` and ``highest`` are of all
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 from rich.console import Console
 from rich.table import Table as Printed
 
@@ -33,7 +31,7 @@ from training.experiments.bench import SEEDS, Bench
 from training.experiments.evaluations import unattacked_section
 from training.experiments.experiment import Experiment
 from training.measure.evaluate import Votes
-from training.measure.plan import Plan
+from training.measure.plan import Count, Plan
 from training.measure.results import (
     SHARE_COLUMNS,
     ResultsFile,
@@ -99,16 +97,16 @@ class Table11Plan(Plan):
     sigma: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
     """Of the target's noise."""
 
-    images: Annotated[int, Field(ge=1)] = 1000
+    images: Count = 1000
     """Of the test split, spread over it."""
 
-    runs: Annotated[int, Field(ge=1)] = 20
+    runs: Count = 20
     """Votes at each sigma."""
 
-    restarts: Annotated[int, Field(ge=1)] | None = None
+    restarts: Count | None = None
     """Of the attack, in the place of the pair's."""
 
-    steps: Annotated[int, Field(ge=1)] | None = None
+    steps: Count | None = None
     """Of each restart, in the place of the pair's."""
 
     def pair(self, name: str) -> Pair:
@@ -124,11 +122,7 @@ class Table11Plan(Plan):
 
 
 def run_table11(bench: Bench, name: str, plan: Table11Plan) -> None:
-    """Make the examples, show them under each sigma, write the accuracies and print them.
-
-    Raises:
-        InputError: there is no pair of that name.
-    """
+    """Make the examples, show them under each sigma, write the accuracies and print them."""
     pair = plan.pair(name)
     file = measured(bench, pair, plan)
     printed = Printed(

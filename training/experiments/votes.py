@@ -7,23 +7,21 @@ an average keeps what a vote throws away.
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 from matplotlib.figure import Figure
-from pydantic import Field
 
 from training.experiments.bench import SEEDS, Bench
-from training.experiments.experiment import Experiment, one_figure_each, shown_or_open
-from training.measure.evaluate import REPORTED_VOTES, Rule
+from training.experiments.experiment import Experiment, one_figure_each, shown_each
+from training.measure.evaluate import Rule, reported
 from training.measure.noise_setting import NoiseSetting
-from training.measure.plan import Plan
+from training.measure.plan import Count, Plan
 from training.measure.results import SHARE_COLUMNS, Table, share
-from training.report.markdown import commands, figure, find, markdown_table, names_in, shown_share
+from training.report.markdown import commands, figure, find, markdown_table, shown_share
 from training.report.style import draw_errors, groups, log_error_axis, new_figure
 
 COLUMNS = ("sigma", "rule", "votes", *SHARE_COLUMNS)
 FOLDER = "votes"
-VOTED = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40-mult-1.0")
+SHOWN = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40-mult-1.0")
 
 TEXT = """## Votes against accuracy (Figure 11)
 
@@ -46,10 +44,10 @@ class VotesPlan(Plan):
     sigma: tuple[float, ...] = (0.4, 0.6, 0.8, 1.0)
     """At which votes are cast."""
 
-    votes: Annotated[int, Field(ge=1)] = 50
+    votes: Count = 50
     """On each image."""
 
-    images: Annotated[int, Field(ge=1)] = 2000
+    images: Count = 2000
     """Of the test split, spread over it."""
 
 
@@ -71,7 +69,6 @@ def run_votes(bench: Bench, name: str, plan: VotesPlan) -> None:
     with bench.caster(checkpoint, split, len(left) * len(images)) as caster:
         for sigma in left:
             cast = caster.cast(images, NoiseSetting(kind, sigma), plan.votes)
-            counts = sorted({*(t for t in REPORTED_VOTES if t < plan.votes), plan.votes})
             file.add(
                 {
                     "sigma": sigma,
@@ -80,17 +77,13 @@ def run_votes(bench: Bench, name: str, plan: VotesPlan) -> None:
                     **share(cast.correct(count, rule), len(images)),
                 }
                 for rule in Rule
-                for count in counts
+                for count in reported(plan.votes)
             )
 
 
 def votes_section(results: Path) -> list[str]:
     """Return the accuracy over votes of each hardened checkpoint."""
-    sections = [TEXT]
-    for name in names_in(results / FOLDER, VOTED):
-        sections.append(f"### `{name}`: votes\n")
-        sections += shown_or_open(results, FOLDER, name, partial(shown, name))
-    return sections
+    return [TEXT, *shown_each(results, FOLDER, SHOWN, shown)]
 
 
 def shown(name: str, table: Table) -> list[str]:

@@ -5,14 +5,11 @@ may be width. Short runs, so the rows compare with each other and with nothing e
 """
 
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from training.experiments.bench import SEEDS, Bench
 from training.experiments.experiment import Experiment, shown_or_open
 from training.measure.noise_setting import NoiseSetting
-from training.measure.plan import Plan
+from training.measure.plan import Count, Plan
 from training.measure.results import SHARE_COLUMNS, Table, share
 from training.measure.splits import Split
 from training.recipes.recipe import Recipe
@@ -35,25 +32,21 @@ chosen: the rows compare with each other only.
 class WidthPlan(Plan):
     """What is varied and measured."""
 
-    units: tuple[Annotated[int, Field(ge=1)], ...] = (64, 128, 256, 512)
+    units: tuple[Count, ...] = (64, 128, 256, 512)
     """Widths of the layer that is varied."""
 
-    epochs: Annotated[int, Field(ge=1)] = 2
+    epochs: Count = 2
     """Of each run."""
 
-    votes: Annotated[int, Field(ge=1)] = 20
+    votes: Count = 20
     """On each image."""
 
-    images: Annotated[int, Field(ge=1)] = 2000
+    images: Count = 2000
     """Of the test split, spread over it."""
 
 
 def run_widths(bench: Bench, base: str, plan: WidthPlan) -> None:
-    """Train a recipe at several widths; measure it at 0 and at its sigma_train.
-
-    Raises:
-        TrainingError: a run is of another recipe.
-    """
+    """Train a recipe at several widths; measure it at 0 and at its sigma_train."""
     recipe = find_recipe(base)
     option = WIDTH_OPTION[recipe.network]
     file = bench.file(

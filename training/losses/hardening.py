@@ -9,7 +9,6 @@ The last layer has ten outputs, so many draws of its noise cost next to nothing.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -52,8 +51,12 @@ def step_loss(
         sigma = sigma_of_batch(hardening, share, len(images), generator)
         outputs = inner_outputs(network, images, hardening, sigma, generator)
         at_last = sigma_at(sigma, noise_points(network)[-1].name)
-        last = LastLayer(outputs, labels, hardening, at_last, generator)
-        outputs, of_labels = LOSSES[hardening.loss](last)
+        if hardening.loss in IN_CLOSED_FORM and not is_zero(at_last):
+            closed = IN_CLOSED_FORM[hardening.loss]
+            of_labels = closed(outputs, labels, hardening, at_last, generator)
+        else:
+            outputs = with_output_noise(outputs, hardening, at_last, generator)
+            of_labels = OF_DRAWS[hardening.loss](outputs, labels, hardening)
         if teacher is None or teaching is None:
             return of_labels
         with torch.no_grad():
@@ -117,59 +120,11 @@ def repeated(value: Repeated, times: int) -> Repeated:
     return torch.cat([value] * times) if isinstance(value, Tensor) and times > 1 else value
 
 
-@dataclass(frozen=True, slots=True)
-class LastLayer:
-    """What a loss is computed from.
-
-    Attributes:
-        outputs: before the last layer's noise ``[passes, batch, classes]``.
-        labels: ``[batch]``.
-        hardening: how the noise enters.
-        sigma: of that noise, one number or one per image ``[batch]``.
-        generator: of that noise.
-    """
-
-    outputs: Tensor
-    labels: Tensor
-    hardening: Hardening
-    sigma: float | Tensor
-    generator: torch.Generator
-
-    def drawn(self) -> Tensor:
-        """Return outputs ``[draws, batch, classes]`` with noise."""
-        return with_output_noise(self.outputs, self.hardening, self.sigma, self.generator)
-
-
-def of_cross_entropy(last: LastLayer) -> tuple[Tensor, Tensor]:
-    """Return noisy outputs and the mean of their cross-entropies."""
-    outputs = last.drawn()
-    labels = last.labels.repeat(len(outputs))
-    smoothing = last.hardening.label_smoothing
+def cross_entropy(outputs: Tensor, labels: Tensor, hardening: Hardening) -> Tensor:
+    """Return the mean cross-entropy of noisy outputs ``[draws, batch, classes]``."""
+    smoothing, repeated_labels = hardening.label_smoothing, labels.repeat(len(outputs))
     flat = outputs.flatten(0, 1)
-    return outputs, functional.cross_entropy(flat, labels, label_smoothing=smoothing)
-
-
-def of_marginal(last: LastLayer) -> tuple[Tensor, Tensor]:
-    """Return noisy outputs and their marginal loss."""
-    outputs = last.drawn()
-    return outputs, marginal_loss(outputs, last.labels)
-
-
-def of_vote(last: LastLayer) -> tuple[Tensor, Tensor]:
-    """Return outputs without the last noise, if there is any, and the chance of a right vote."""
-    if is_zero(last.sigma):
-        return of_cross_entropy(last)
-    loss = vote_loss(last.outputs, last.labels, last.hardening, last.sigma, last.generator)
-    return last.outputs, loss
-
-
-LOSSES: dict[Loss, Callable[[LastLayer], tuple[Tensor, Tensor]]] = {
-    "cross_entropy": of_cross_entropy,
-    "marginal": of_marginal,
-    "vote": of_vote,
-}
-"""By name: what gives the outputs that a teacher sees ``[draws, batch, classes]``, and the loss.
-A new loss is an entry here and a word of :data:`training.recipes.recipe.Loss`."""
+    return functional.cross_entropy(flat, repeated_labels, label_smoothing=smoothing)
 
 
 def marginal_loss(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -183,6 +138,17 @@ def marginal_loss(outputs: Tensor, labels: Tensor) -> Tensor:
     log_probability = functional.log_softmax(outputs, dim=-1)
     of_label = log_probability.gather(-1, labels.expand(draws, -1).unsqueeze(-1)).squeeze(-1)
     return -(torch.logsumexp(of_label, dim=0) - math.log(draws)).mean()
+
+
+OF_DRAWS: dict[Loss, Callable[[Tensor, Tensor, Hardening], Tensor]] = {
+    "cross_entropy": cross_entropy,
+    "marginal": lambda outputs, labels, _: marginal_loss(outputs, labels),
+    "vote": cross_entropy,  # where the last layer has no noise
+}
+"""Losses of outputs with noise ``[draws, batch, classes]``, by the name in a recipe."""
+
+IN_CLOSED_FORM: dict[Loss, Callable[..., Tensor]] = {"vote": vote_loss}
+"""Losses for which the last layer's noise need not be drawn; see :func:`vote_loss`."""
 
 
 def distillation_loss(outputs: Tensor, targets: Tensor, temperature: float) -> Tensor:

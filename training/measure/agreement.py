@@ -11,7 +11,7 @@ from models.drift import shares_of
 from models.noise import NOISE_SCHEME, NoiseKind
 from training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
 from training.measure.noise_setting import NoiseSetting
-from training.measure.plan import Plan
+from training.measure.plan import Plan, Positive
 
 DEFAULT_SIGMAS = (0.5, 0.8, 1.0, 1.25, 1.5)
 """As multiples of the checkpoint's ``sigma_train``."""
@@ -26,7 +26,7 @@ class AgreementPlan(Plan):
     noise: NoiseKind | None = None
     """Multiplicative or additive; by default the checkpoint's."""
 
-    sigma: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    sigma: tuple[Positive, ...] = ()
     """At all noise points; by default 0.5 to 1.5 times sigma_train."""
 
     votes: tuple[Annotated[int, Field(ge=2)], ...] = (5, 20)

@@ -26,7 +26,7 @@ from models.card import Card, Threshold
 from models.noise import NOISE_SCHEME, NoiseKind
 from training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
 from training.measure.noise_setting import NoiseSetting
-from training.measure.plan import Plan
+from training.measure.plan import Count, Plan, Positive
 
 CONFIDENCE = 0.95
 
@@ -37,10 +37,10 @@ class CalibrationPlan(Plan):
     noise: NoiseKind | None = None
     """Multiplicative or additive; by default the checkpoint's."""
 
-    sigma: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1.0)
+    sigma: tuple[Positive, ...] = (0.5, 1.0)
     """Standard deviations, each at all noise points."""
 
-    votes: tuple[Annotated[int, Field(ge=1)], ...] = (20,)
+    votes: tuple[Count, ...] = (20,)
     """Numbers of votes, N."""
 
     delta: tuple[Annotated[float, Field(gt=0, le=0.5)], ...] = (0.001,)

@@ -245,6 +245,11 @@ def joined(parts: Sequence[Votes]) -> Votes:
     )
 
 
+def reported(votes: int) -> list[int]:
+    """Return the numbers of votes that are reported where so many are cast."""
+    return sorted({*(t for t in REPORTED_VOTES if t < votes), votes})
+
+
 def accuracies(votes: Votes, noise: NoiseSetting, asked: int) -> list[Accuracy]:
     """Return the accuracy of the mode of the first t votes, for each reported t.
 
@@ -255,5 +260,5 @@ def accuracies(votes: Votes, noise: NoiseSetting, asked: int) -> list[Accuracy]:
     """
     return [
         accuracy_of(noise, count, votes.correct(count), len(votes.labels))
-        for count in sorted({*(t for t in REPORTED_VOTES if t < asked), asked})
+        for count in reported(asked)
     ]

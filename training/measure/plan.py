@@ -1,6 +1,11 @@
 """What measurements have in common: a plan, whose fields are the options of a command."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
 
 
 class Plan(BaseModel):

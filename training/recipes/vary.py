@@ -15,16 +15,11 @@ from training.recipes.network import check_fits
 from training.recipes.recipe import Recipe, recipe_from_dict
 from training.recipes.table import RECIPES
 
-SHORT_OPTIONS = {
-    "name": "name",
-    "seed": "seed",
-    "hardening.sigma_train": "sigma-train",
-    "hardening.loss": "loss",
-    "schedule.epochs": "epochs",
-    "schedule.learning_rate": "learning-rate",
-    "validation_images": "validation-images",
-}
-"""Values that have an option of their own beside ``--set``, by path."""
+SHORT_OPTIONS = (
+    "name", "seed", "hardening.sigma_train", "hardening.loss",
+    "schedule.epochs", "schedule.learning_rate", "validation_images",
+)  # fmt: skip
+"""Paths of values that have an option of their own beside ``--set``, named as the field is."""
 
 SIGMA_TRAIN = re.compile(r"\d+(\.\d+)?")
 """As it stands behind the name of a grid's recipe."""
@@ -95,16 +90,17 @@ def train_command(recipe: Recipe) -> str:
             not recipe.name.startswith(pair[0].name),
         ),
     )
-    short = [
-        path for path in SHORT_OPTIONS if path in settings and not isinstance(settings[path], dict)
-    ]
-    options = [f"--{SHORT_OPTIONS[path]} {shlex.quote(str(settings[path]))}" for path in short]
-    options += [
-        f"--set {shlex.quote(f'{path}={as_text(value)}')}"
-        for path, value in settings.items()
-        if path not in short
-    ]
+    ordered = [path for path in (*SHORT_OPTIONS, *settings) if path in settings]
+    options = [option(path, settings[path]) for path in dict.fromkeys(ordered)]
     return " ".join(["noisevote-train train", base.name, *options])
+
+
+def option(path: str, value: Any) -> str:
+    """Return the option of the command ``train`` that replaces a value."""
+    if path in SHORT_OPTIONS and not isinstance(value, dict):
+        name = path.rpartition(".")[2].replace("_", "-")
+        return f"--{name} {shlex.quote(str(value))}"
+    return f"--set {shlex.quote(f'{path}={as_text(value)}')}"
 
 
 def changes(

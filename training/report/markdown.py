@@ -30,6 +30,14 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
+def table_without_empty(head: Sequence[str], rows: Sequence[Sequence[str]], first: int = 0) -> str:
+    """Return a Markdown table of the columns that hold more than dashes, from a row on."""
+    used = [place for place in range(len(head)) if any(row[place] != "-" for row in rows[first:])]
+    return markdown_table(
+        [head[place] for place in used], [[row[place] for place in used] for row in rows]
+    )
+
+
 def shown_share(row: Row | None) -> str:
     """Return a share in per cent with its interval, or a dash."""
     if row is None:

@@ -7,7 +7,8 @@ rows), so a single checkpoint is measured against several.
 
 from dataclasses import dataclass
 
-from models.noise import NoiseKind
+from models.noise import NoiseKind, snr_db_from_sigma
+from training.report.limit import one_vote_limit
 
 SIGMAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 VOTES = 20
@@ -39,6 +40,26 @@ class PaperResult:
     by: tuple[float, ...]
     voted: tuple[float, ...] = ()
     voted_by: tuple[float, ...] = ()
+
+    def shown_one_vote(self, index: int) -> str:
+        """Return the best accuracy of one vote, and the training sigma behind it."""
+        return f"{self.one_vote[index]} ({self.by[index]})"
+
+    def shown_voted(self, index: int) -> str:
+        """Return the best accuracy of 20 votes, and the training sigma behind it, or a dash."""
+        return f"{self.voted[index]} ({self.voted_by[index]})" if self.voted else "-"
+
+    def shown_snr(self, sigma: float) -> str:
+        """Return the signal-to-noise ratio in dB where sigma tells it, or a dash."""
+        if self.kind is NoiseKind.ADDITIVE:
+            return "-"
+        return f"{snr_db_from_sigma(sigma):.1f}" if sigma else "inf"
+
+    def shown_limit(self, sigma: float, clean: float | None) -> str:
+        """Return what one vote can reach at most from an accuracy without noise, or a dash."""
+        if self.kind is NoiseKind.ADDITIVE or clean is None:
+            return "-"
+        return f"{100 * one_vote_limit(sigma) * clean:.1f}"
 
 
 PAPER_RESULTS = (
