@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from models.card import PointSpec
 from models.errors import InputError
+from training.cli.options import changed
+from training.experiments.energy_curves import EnergyPlan
 from training.experiments.energy_search import (
     LADDER,
     Budget,
@@ -134,3 +136,12 @@ def test_interval_of_a_paired_difference_narrows_where_images_agree() -> None:
         return high - low
 
     assert width(same) < width(other) / 5
+
+
+def test_energies_are_read_from_the_text_of_an_option() -> None:
+    plan = changed(EnergyPlan(), {"energy": "conv1=3,fc1=1", "votes": None})
+    assert plan == EnergyPlan(energy={"conv1": 3.0, "fc1": 1.0})
+    with pytest.raises(InputError, match="energy is 'conv1': Value error"):
+        changed(EnergyPlan(), {"energy": "conv1"})
+    with pytest.raises(InputError, match="votes is 0: Input should be greater than or equal to 1"):
+        changed(EnergyPlan(), {"votes": 0})
