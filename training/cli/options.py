@@ -49,9 +49,10 @@ def with_options(command: Callable[..., None], model: BaseModel) -> Callable[...
 def option_of(model: BaseModel, name: str) -> Any:
     """Return the type of an option, with its meaning and default, which are those of the field."""
     field, default = type(model).model_fields[name], getattr(model, name)
-    texts = [str(value) for value in (default if isinstance(default, tuple) else (default,))]
+    values, more = (default, " Repeat for several.") if type(default) is tuple else ([default], "")
+    texts = ", ".join(str(value) for value in values)
     about = typer.Option(
-        help=field.description, show_default=", ".join(texts) if default else False
+        help=f"{field.description}{more}", show_default=texts if default else False
     )
     return Annotated[option_type(field.annotation) | None, about]
 

@@ -28,7 +28,7 @@ Precision = Literal["float32", "bfloat16", "auto"]
 Padding = Literal["zeros", "reflect"]
 
 MAX_TRAINING_SEED = 2**31 - 1
-"""Torch's generators take 63 bits and a sign; the step has the lower 32 (``loop.seed_of_step``)."""
+"""Torch's generators take 63 bits and a sign; the step has the lower 32 (``training.fit.loop``)."""
 
 Natural = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
