@@ -143,5 +143,7 @@ def test_energies_are_read_from_the_text_of_an_option() -> None:
     assert plan == EnergyPlan(energy={"conv1": 3.0, "fc1": 1.0})
     with pytest.raises(InputError, match="energy is 'conv1': Value error"):
         changed(EnergyPlan(), {"energy": "conv1"})
+    with pytest.raises(InputError, match="sigma is -1: Input should be greater than or equal to 0"):
+        changed(EnergyPlan(), {"sigma": -1})
     with pytest.raises(InputError, match="votes is 0: Input should be greater than or equal to 1"):
         changed(EnergyPlan(), {"votes": 0})

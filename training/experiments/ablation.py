@@ -17,7 +17,7 @@ from training.experiments.bench import SEEDS, Bench
 from training.experiments.experiment import Experiment, shown_or_open
 from training.measure.evaluate import NumberedExamples
 from training.measure.noise_setting import NoiseSetting, Sigma
-from training.measure.plan import Count, Plan
+from training.measure.plan import Count, NotNegative, Plan
 from training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, Table, paired, share
 from training.measure.splits import Split
 from training.recipes.table import find_recipe
@@ -80,13 +80,13 @@ class AblationPlan(Plan):
     epochs: Count = 2
     """Of each run."""
 
-    sigma: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5)
+    sigma: tuple[NotNegative, ...] = (0.0, 0.5, 1.0, 1.5)
     """At which one vote is counted on all validation images."""
 
     votes: Count = 20
     """At the recipe's own sigma_train."""
 
-    voted_images: int = 1000
+    voted_images: Count = 1000
     """Of the validation split, spread over it."""
 
 

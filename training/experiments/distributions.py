@@ -22,7 +22,7 @@ from training.experiments.bench import Bench
 from training.experiments.experiment import Experiment, one_figure_each
 from training.measure.evaluate import Caster, NumberedExamples
 from training.measure.noise_setting import NoiseSetting
-from training.measure.plan import Count, Plan
+from training.measure.plan import Count, NotNegative, Plan
 from training.measure.results import Row, Table
 from training.measure.splits import Split
 from training.report.markdown import commands, figure, names_in, open_row, stored
@@ -46,7 +46,7 @@ class DistributionPlan(Plan):
     label: Annotated[int, Field(ge=0)] = 6
     """Of the image, the first one of the test split with that label."""
 
-    sigma: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    sigma: tuple[NotNegative, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     """One row of distributions each."""
 
     passes: Count = 1000

@@ -32,7 +32,7 @@ from training.experiments.energy_search import (
 from training.experiments.midpoints import sensitivities_of
 from training.measure.evaluate import NumberedExamples, reported
 from training.measure.noise_setting import NoiseSetting, parse_map, parse_repeats, shown_map
-from training.measure.plan import Count, Plan
+from training.measure.plan import Count, NotNegative, Plan
 from training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, paired, share
 from training.measure.splits import Split
 
@@ -60,7 +60,7 @@ def read_energy(given: object) -> object:
 class EnergyPlan(Plan):
     """What is searched."""
 
-    sigma: float = 1.0
+    sigma: NotNegative = 1.0
     """Of one read, at all noise points."""
 
     energy: Annotated[dict[str, float], BeforeValidator(read_energy)] = Field({})

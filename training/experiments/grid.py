@@ -20,7 +20,7 @@ from training.experiments.experiment import Experiment, NamedFigures
 from training.experiments.grid_results import EXACT_TEST, TEST, Best, Grid, read_grid
 from training.measure.evaluate import REPORTED_VOTES, Caster, NumberedExamples, reported
 from training.measure.noise_setting import NoiseSetting
-from training.measure.plan import Count, Plan
+from training.measure.plan import Count, NotNegative, Plan
 from training.measure.results import SHARE_COLUMNS, ResultsFile, share
 from training.measure.splits import Split
 from training.recipes.table import find_recipe
@@ -60,16 +60,16 @@ widths of our own, and as many values of sigma_train as there are below.
 class GridPlan(Plan):
     """What the grid measures."""
 
-    sigma_train: tuple[float, ...] = SIGMAS
+    sigma_train: tuple[NotNegative, ...] = SIGMAS
     """Of the networks."""
 
-    sigma: tuple[float, ...] = SIGMAS
+    sigma: tuple[NotNegative, ...] = SIGMAS
     """At which the networks are measured."""
 
     votes: Count = 20
     """On each of the voted images."""
 
-    voted_images: int = 2000
+    voted_images: Count = 2000
     """Of a split, spread over it; half as many of the validation split."""
 
     images: Count | None = None

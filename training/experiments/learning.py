@@ -21,7 +21,7 @@ from training.experiments.experiment import Experiment, one_figure_each, shown_o
 from training.fit.data import Batches, split
 from training.fit.start import untrained
 from training.losses.hardening import step_loss
-from training.measure.plan import Plan
+from training.measure.plan import Count, NotNegative, Plan, Positive
 from training.measure.results import SHARE_COLUMNS, Table, share
 from training.recipes.recipe import Recipe
 from training.recipes.table import find_recipe
@@ -43,22 +43,22 @@ a constant learning rate; the paper's learning rate and its number of mini-batch
 class LearningPlan(Plan):
     """What is learned and how often it is looked at."""
 
-    sigma_train: tuple[float, ...] = (0.0, 0.5, 1.0)
+    sigma_train: tuple[NotNegative, ...] = (0.0, 0.5, 1.0)
     """One curve each."""
 
-    steps: int = 1000
+    steps: Count = 1000
     """Mini-batches."""
 
-    every: int = 50
+    every: Count = 50
     """Mini-batches between two looks."""
 
-    images: int = 1000
+    images: Count = 1000
     """Of the validation split, looked at with noise of sigma_train."""
 
-    batch_size: int = 32
+    batch_size: Count = 32
     """Images of a mini-batch."""
 
-    learning_rate: float = 1e-3
+    learning_rate: Positive = 1e-3
     """Of Adam."""
 
 

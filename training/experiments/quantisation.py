@@ -25,7 +25,7 @@ from training.experiments.bench import SEEDS, Bench
 from training.experiments.experiment import Experiment, NamedFigures
 from training.measure.evaluate import NumberedExamples
 from training.measure.noise_setting import NoiseSetting, Sigma
-from training.measure.plan import Count, Plan
+from training.measure.plan import Count, NotNegative, Plan, Positive
 from training.measure.results import SHARE_COLUMNS, Row, Table, read_table, share
 from training.measure.splits import Split
 from training.recipes.table import RECIPES
@@ -70,10 +70,10 @@ VIEWS = (
 class QuantisationPlan(Plan):
     """What one pass over each image is measured under."""
 
-    sigma: tuple[float, ...] = tuple(np.geomspace(1e-2, 1e2, 17).tolist())
+    sigma: tuple[NotNegative, ...] = tuple(np.geomspace(1e-2, 1e2, 17).tolist())
     """Absolute, at all noise points."""
 
-    ratio: tuple[float, ...] = tuple(np.geomspace(1e-1, 1e1, 13).tolist())
+    ratio: tuple[Positive, ...] = tuple(np.geomspace(1e-1, 1e1, 13).tolist())
     """Of sigma to the root mean square of the signal at each noise point."""
 
     images: Count = 2000

@@ -31,7 +31,7 @@ from training.experiments.bench import SEEDS, Bench
 from training.experiments.evaluations import unattacked_section
 from training.experiments.experiment import Experiment
 from training.measure.evaluate import Votes
-from training.measure.plan import Count, Plan
+from training.measure.plan import Count, NotNegative, Plan
 from training.measure.results import (
     SHARE_COLUMNS,
     ResultsFile,
@@ -94,7 +94,7 @@ class Table11Plan(Plan):
     target: str | None = None
     """Recipe or checkpoint in the place of the pair's target."""
 
-    sigma: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+    sigma: tuple[NotNegative, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
     """Of the target's noise."""
 
     images: Count = 1000

@@ -14,7 +14,7 @@ from training.experiments.bench import SEEDS, Bench
 from training.experiments.experiment import Experiment, one_figure_each, shown_each
 from training.measure.evaluate import Rule, reported
 from training.measure.noise_setting import NoiseSetting
-from training.measure.plan import Count, Plan
+from training.measure.plan import Count, NotNegative, Plan
 from training.measure.results import SHARE_COLUMNS, Table, share
 from training.report.markdown import commands, figure, find, markdown_table, shown_share
 from training.report.style import draw_errors, groups, log_error_axis, new_figure
@@ -41,7 +41,7 @@ RULES = {
 class VotesPlan(Plan):
     """What is measured."""
 
-    sigma: tuple[float, ...] = (0.4, 0.6, 0.8, 1.0)
+    sigma: tuple[NotNegative, ...] = (0.4, 0.6, 0.8, 1.0)
     """At which votes are cast."""
 
     votes: Count = 50

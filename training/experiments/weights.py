@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from training.experiments.bench import Bench
 from training.experiments.experiment import Experiment, shown_or_open
-from training.measure.plan import Plan
+from training.measure.plan import NotNegative, Plan
 from training.measure.results import Table
 from training.recipes.table import find_recipe
 from training.recipes.vary import at_sigma_train
@@ -36,7 +36,7 @@ sigma_train compares with the paper.
 class WeightsPlan(Plan):
     """What is measured."""
 
-    sigma_train: tuple[float, ...] = SIGMAS
+    sigma_train: tuple[NotNegative, ...] = SIGMAS
     """Of the networks."""
 
 
