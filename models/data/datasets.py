@@ -8,7 +8,7 @@ mirrors, contents do not.
 from pathlib import Path
 
 from models.data.cifar10 import CLASSES, SHAPE, read_cifar10
-from models.data.dataset import Dataset, LoadedDataset
+from models.data.dataset import Dataset, Examples, LoadedDataset
 from models.data.files import DatasetFile
 from models.data.idx import IdxFiles
 from models.data.stroke_archive import read_strokes
@@ -98,8 +98,24 @@ def load_dataset(name: str, directory: Path, allow_unknown: bool = False) -> Loa
     """
     dataset = find_dataset(name)
     try:
-        return dataset.read(dataset, directory, allow_unknown)
+        loaded = dataset.read(dataset, directory, allow_unknown)
     except OSError as error:
         raise DataError(
             f"the data set {name} cannot be read from {directory}: {error.strerror or error}"
         ) from error
+    for part in (loaded.train, loaded.test):
+        check_labels(part, len(dataset.labels), f"the data set {name} in {directory}")
+    return loaded
+
+
+def check_labels(examples: Examples, classes: int, where: str) -> None:
+    """Refuse labels that are no class.
+
+    Raises:
+        DataError: there is one.
+    """
+    lowest, highest = examples.labels.min(), examples.labels.max()
+    if lowest < 0 or highest >= classes:
+        raise DataError(
+            f"{where} has labels from {lowest} to {highest}; they must be 0 to {classes - 1}"
+        )

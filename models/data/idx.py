@@ -3,6 +3,7 @@
 Source: Y. LeCun, "The IDX file format", http://yann.lecun.com/exdb/mnist/.
 """
 
+import math
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from models.data.dataset import Dataset, Examples, LoadedDataset
 from models.data.files import DatasetFile, check_digest, read_or_download
 from models.errors import DataError
+
+MAX_DIMENSIONS = 3
+"""Of the array in a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +62,11 @@ def paired(
 ) -> Examples:
     """Pair the pictures of one file with the labels of another."""
     pictures, classes = arrays[images.name], arrays[labels.name]
-    if classes.shape != pictures.shape[:1] or pictures.shape[1:] != about.shape[1:]:
+    _, height, width = about.shape
+    if pictures.shape[1:] != (height, width) or classes.shape != pictures.shape[:1]:
         raise DataError(
             f"{images.name} has the shape {list(pictures.shape)} and {labels.name} "
-            f"{list(classes.shape)}; expected {['n', *about.shape[1:]]} and ['n']"
-        )
-    if len(classes) and classes.max() >= len(about.labels):
-        raise DataError(
-            f"{labels.name} holds the class {classes.max()}; those of {about.name} are 0 to "
-            f"{len(about.labels) - 1}"
+            f"{list(classes.shape)}; expected [n, {height}, {width}] and [n]"
         )
     return Examples(pictures[:, np.newaxis], classes.astype(np.int64))
 
@@ -79,10 +79,10 @@ def parse_idx(content: bytes, path: Path) -> NDArray[np.uint8]:
     """
     dimensions = content[3] if content[:3] == b"\x00\x00\x08" and len(content) > 3 else 0
     start = 4 + 4 * dimensions
-    if dimensions == 0 or len(content) < start:
+    if not 1 <= dimensions <= MAX_DIMENSIONS or len(content) < start:
         raise DataError(f"{path} is not an IDX file of unsigned bytes")
     shape = struct.unpack(f">{dimensions}I", content[4:start])
-    if len(content) - start != int(np.prod(shape, dtype=np.int64)):
+    if not 0 < len(content) - start == math.prod(shape):
         raise DataError(
             f"{path} holds {len(content) - start} values, its header promises {list(shape)}"
         )

@@ -24,7 +24,7 @@ from rich.table import Table as Printed
 from models.errors import InputError
 from models.noise import NoiseKind
 from models.robustness.scores import paired_of
-from models.robustness.state import FolderState
+from models.robustness.trials import FolderState
 from models.statistics import holm_p_values
 from training.experiments.attacked_examples import SEED, Pair, cast, made_examples
 from training.experiments.bench import SEEDS, Bench
