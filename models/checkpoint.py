@@ -19,7 +19,8 @@ from pydantic import ValidationError
 from models.card import Card
 from models.errors import CheckpointError, UnknownCheckpointError
 from models.files import regular_content
-from models.noise import NOISE_SCHEME, NoiseKind
+from models.fingerprint import fingerprint_of
+from models.noise import NoiseKind
 from models.runtime import OnnxRuntime
 from models.verification import check_card, check_runtime
 
@@ -84,17 +85,10 @@ class Checkpoint:
     def fingerprint(self) -> str:
         """Names all that decides the votes of a request and seed.
 
-        That is the noise scheme, weights and graphs, the preprocessing, and the card's defaults.
         The same request gives the same votes as long as the fingerprint is the same, on the same
         CPU type and library build.
         """
-        card = self.card
-        digest = hashlib.sha256()
-        for part in (card.input, card.noise, *card.noise_points):
-            digest.update(part.model_dump_json().encode())
-        for file, sha256 in sorted(self.card.digests.items()):
-            digest.update(f"{file}:{sha256}\n".encode())
-        return f"{NOISE_SCHEME}:{digest.hexdigest()[:16]}"
+        return fingerprint_of(self.card)
 
     def loaded(self, kind: NoiseKind) -> OnnxRuntime | None:
         """Return the runtime for one kind of noise if it is loaded; never waits."""
