@@ -166,6 +166,11 @@ class Threshold(CardPart):
     noise_scheme: str
     command: str
 
+    @property
+    def text(self) -> str:
+        """What it holds for, in short."""
+        return f"{self.kind} sigma {self.sigma:g}, votes {self.votes}, delta {self.delta:g}"
+
 
 class AgreementReference(CardPart):
     """How much votes agree on inputs that the network was not trained on.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from models.errors import InputError
 from models.noise import NoiseKind, VoteKey
 from models.statistics import CERTAIN, UNKNOWN, fixed_votes_statistics
-from models.stopping import StopReason, StopRule, fewest_to_decide, mode_of
+from models.stopping import Stopping, StopReason, StopRule, mode_of
 
 NOWHERE = -1
 """What a vote falls on whose outputs are not finite."""
@@ -39,8 +39,6 @@ class VoteRequest:
         stop: when to stop before N.
         seed: of all noise, 0 to 2^53 - 1.
         alpha: level of the interval and of the test.
-        delta: for ``bounded``, the chance of another mode than that of all N votes.
-        margin: for ``calibrated``, votes by which the mode must lead.
         turn: votes on one input that are handed out together; 1 keeps the inputs level, so that
             all have votes when the time is up.
     """
@@ -49,11 +47,9 @@ class VoteRequest:
     kind: NoiseKind
     sigma: NDArray[np.float64]
     votes: int
-    stop: StopRule
+    stop: Stopping
     seed: int
     alpha: float = 0.05
-    delta: float = 0.001
-    margin: int | None = None
     turn: int = VOTES_A_TURN
 
     @property
@@ -166,7 +162,7 @@ class Ballot:
         mode = mode_of(counts)
         is_full = self.votes_cast == request.votes
         statistics = UNKNOWN
-        if request.stop is StopRule.FULL and is_full:
+        if request.stop.casts_all and is_full:
             statistics = (
                 CERTAIN if self._is_noiseless else fixed_votes_statistics(counts, request.alpha)
             )
@@ -183,14 +179,11 @@ class Ballot:
 
     def _reason(self, is_full: bool) -> StopReason:
         if is_full:
-            return StopReason.FULL
-        return StopReason(self._request.stop) if self.is_decided else StopReason.DEADLINE
+            return StopRule.FULL
+        return self._request.stop.row if self.is_decided else "deadline"
 
     def _fewest(self) -> int:
-        request = self._request
-        return fewest_to_decide(
-            request.stop, self.vote_counts, request.votes, request.delta, request.margin
-        )
+        return self._request.stop.fewest(self.vote_counts, self._request.votes)
 
     def _count(self, fell_on: int, votes: int) -> None:
         if fell_on == NOWHERE:

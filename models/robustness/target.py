@@ -164,7 +164,7 @@ class CheckpointTarget:
             kind=self._kind,
             sigma=np.full(len(card.noise_points), conditions.sigma),
             votes=conditions.votes,
-            stop=stop,
+            stop=stop.rule(),
             seed=seed,
         )
         poll = Poll(request, len(card.labels))

@@ -31,7 +31,7 @@ from models.drift import (
     some_of,
     top_two,
 )
-from models.stopping import StopReason, StopRule
+from models.stopping import StopRule
 from service.prediction.predictor import Prepared
 from service.voting.tickets import Priority
 from service.wire.replies import DriftBody, DriftState, PredictResponse, SharesBody
@@ -182,14 +182,14 @@ class DriftMonitor:
         """Compare the answer to a prediction, if there is anything to compare it with."""
         votes = prepared.votes
         is_bulk = prepared.priority is not Priority.NORMAL
-        if votes.stop is not StopRule.FULL or is_bulk:
+        if not votes.stop.casts_all or is_bulk:
             return
         series = self._series_for(prepared)
         if series is None:
             return
         compared = series.reference.votes
         for one in answer.predictions:
-            if one.stopped_by is StopReason.FULL:
+            if one.stopped_by == StopRule.FULL:
                 counts = one.vote_counts
                 if one.votes_cast > compared:
                     counts = some_of(counts, compared, self._generator).tolist()

@@ -96,7 +96,7 @@ class PredictionWatch:
         record = current_record()
         record.is_answered = True
         record.votes_cast = sum(one.votes_cast for one in answer.predictions)
-        record.stopped_by.update(one.stopped_by.value for one in answer.predictions)
+        record.stopped_by.update(str(one.stopped_by) for one in answer.predictions)
         self._metrics.answered(prepared, answer)
         if record.key != INTERNAL:
             self._drift.answered(prepared, answer)

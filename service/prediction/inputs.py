@@ -1,16 +1,18 @@
-"""From what a request holds to what a network takes: arrays, pictures, noise."""
+"""From what a request holds to what is voted with: arrays, pictures, noise, the stop rule."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import strokes
-from models.card import Card
+from models.card import Card, Threshold
 from models.cost import Hardware, energy_by_macs
 from models.errors import InputError
 from models.noise import NoiseKind, sigma_from_snr_db, sigma_of_points
 from models.pictures import decode_base64, preprocess
+from models.stopping import Stopping
 from service.prediction.arrays import arrays_of
 from service.wire.requests import PredictRequest, shortened
 
@@ -85,6 +87,53 @@ def effective_sigma(
     """
     check_points(repeats or {}, card, "repeats")
     return sigma_of_points([point.name for point in card.noise_points], sigma, repeats or {})
+
+
+def stopping_of(
+    request: PredictRequest, card: Card, kind: NoiseKind, sigma: NDArray[np.float64]
+) -> Stopping:
+    """Return the stop rule that the request asks for, with the numbers that it goes by.
+
+    Args:
+        request: what is asked for.
+        card: of the checkpoint.
+        kind: of the noise.
+        sigma: of each noise point, repeats included ``[points]``.
+
+    Raises:
+        InputError: the rule needs a threshold, and the card has none for this noise, number of
+            votes and delta.
+    """
+    rule = request.stop.rule
+    needs_threshold = rule.needs_threshold and sigma.any()
+    return rule(
+        request.delta, threshold_for(request, card, kind, sigma) if needs_threshold else None
+    )
+
+
+def threshold_for(
+    request: PredictRequest, card: Card, kind: NoiseKind, sigma: NDArray[np.float64]
+) -> Threshold:
+    """Return the threshold that holds for a request.
+
+    One that was chosen for a smaller delta holds, too; of several the largest delta stops soonest.
+    """
+    fitting = [
+        threshold
+        for threshold in card.thresholds
+        if threshold.kind is kind
+        and threshold.votes == request.votes
+        and threshold.delta <= request.delta
+        and all(math.isclose(at_point, threshold.sigma) for at_point in sigma.tolist())
+    ]
+    if not fitting:
+        there_are = "; ".join(threshold.text for threshold in card.thresholds) or "none"
+        raise InputError(
+            f"checkpoint {card.name} has no threshold for this noise, votes and delta; there are: "
+            f"{there_are}. Use another stop rule, or make one with noisevote-train calibrate",
+            "stop",
+        )
+    return max(fitting, key=lambda threshold: threshold.delta)
 
 
 def hardware_of(request: PredictRequest, card: Card) -> Hardware | None:

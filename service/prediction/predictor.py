@@ -3,7 +3,7 @@
 import math
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import numpy as np
@@ -14,11 +14,17 @@ from models.cost import Hardware, cost_of
 from models.errors import InputError, LimitError
 from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
 from models.statistics import fewest_votes_to_be_sure
-from models.stopping import StopRule, bounded_boundary
+from models.stopping import Promise
 from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
 from service.configuration.settings import Settings
-from service.prediction.guarantees import guarantee_of, threshold_for
-from service.prediction.inputs import asked_sigma, effective_sigma, hardware_of, inputs_of, kind_of
+from service.prediction.inputs import (
+    asked_sigma,
+    effective_sigma,
+    hardware_of,
+    inputs_of,
+    kind_of,
+    stopping_of,
+)
 from service.prediction.preparation import Preparation
 from service.prediction.sizes import votes_of_work
 from service.voting.backend import Answer, VotingBackend
@@ -48,7 +54,6 @@ class Prepared:
         sigma: of one read, as asked or by default.
         repeats: averaged reads, as asked.
         hardware: whose cost is asked for.
-        guarantee: of the stop rule.
     """
 
     began: float
@@ -59,13 +64,12 @@ class Prepared:
     sigma: float | dict[str, float]
     repeats: dict[str, int] | None
     hardware: Hardware | None
-    guarantee: GuaranteeBody | None
 
     @property
     def fingerprint(self) -> str:
         """Names all that decides the votes of this request and seed."""
-        margin = "" if self.votes.margin is None else f":margin-{self.votes.margin}"
-        return self.checkpoint.fingerprint + margin
+        margin = self.votes.stop.margin
+        return self.checkpoint.fingerprint + ("" if margin is None else f":margin-{margin}")
 
 
 class AnswerWatch(Protocol):
@@ -149,10 +153,9 @@ class Predictor:
         kind = kind_of(request, card)
         sigma = asked_sigma(request, card)
         effective = effective_sigma(sigma, request.repeats, card)
-        threshold = threshold_for(request, card, kind, effective)
+        stop = stopping_of(request, card, kind, effective)
         hardware = hardware_of(request, card)
-        if request.stop is StopRule.BOUNDED:
-            bounded_boundary(request.votes, request.delta)
+        stop.prepare(request.votes)
         return Prepared(
             began=began,
             deadline=deadline_of(request, began),
@@ -163,17 +166,14 @@ class Predictor:
                 kind=kind,
                 sigma=effective,
                 votes=request.votes,
-                stop=request.stop,
+                stop=stop,
                 seed=secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed,
                 alpha=request.alpha,
-                delta=request.delta,
-                margin=None if threshold is None else threshold.margin,
                 turn=VOTES_A_TURN if request.deadline_ms is None else 1,
             ),
             sigma=sigma,
             repeats=request.repeats,
             hardware=hardware,
-            guarantee=guarantee_of(request, threshold),
         )
 
     async def answer(self, prepared: Prepared, observer: Observer | None = None) -> PredictResponse:
@@ -197,7 +197,7 @@ class Predictor:
             noise=noise_body(votes.kind, prepared.sigma, prepared.repeats),
             seed=votes.seed,
             fingerprint=prepared.fingerprint,
-            guarantee=prepared.guarantee,
+            guarantee=guarantee_body(votes.stop.promise),
             predictions=[prediction_of(result, prepared) for result in answer.results],
             timing_ms=timing_of(answer, time.monotonic() - prepared.began),
         )
@@ -253,6 +253,11 @@ def noise_body(
     if isinstance(sigma, float) and sigma > 0 and kind is NoiseKind.MULTIPLICATIVE:
         snr_db = round(snr_db_from_sigma(sigma), 4)
     return NoiseBody(kind=kind, sigma=sigma, snr_db=snr_db, repeats=repeats)
+
+
+def guarantee_body(promise: Promise | None) -> GuaranteeBody | None:
+    """Return what a stop rule promises as it stands in a reply."""
+    return None if promise is None else GuaranteeBody.model_validate(asdict(promise))
 
 
 def cost_body(result: VoteResult, prepared: Prepared) -> CostBody | None:

@@ -21,7 +21,7 @@ from models.networks.noise_points import NoisePoint, noise_from
 from models.networks.trained import load_network
 from models.noise import NoiseKind, VoteKey, fill_noise
 from models.runtime import IMAGES, OUTPUTS, Rows
-from models.stopping import StopRule
+from models.stopping import Bounded, Calibrated, Exact, Full
 from models.tiles import rows_of, votes_of
 from models.voting import Poll, VoteRequest
 from service.voting.batcher import GIGA, VoteBatcher
@@ -216,16 +216,15 @@ def servings_of(bench: Bench) -> dict[str, "Serving"]:
         kind=KIND,
         sigma=np.full(bench.points, SIGMA),
         votes=VOTES,
-        stop=StopRule.FULL,
+        stop=Full(),
         seed=0,
-        delta=DELTA,
     )
-    rules = (StopRule.FULL, StopRule.EXACT, StopRule.BOUNDED)
-    servings = {str(rule): Serving(bench, replace(request, stop=rule)) for rule in rules}
+    rules = (Full(), Exact(), Bounded(DELTA))
+    servings = {str(rule.row): Serving(bench, replace(request, stop=rule)) for rule in rules}
     for entry in bench.checkpoint.card.thresholds:
         if (entry.kind, entry.sigma, entry.votes, entry.delta) == (KIND, SIGMA, VOTES, DELTA):
-            asked = replace(request, stop=StopRule.CALIBRATED, margin=entry.margin)
-            servings[str(StopRule.CALIBRATED)] = Serving(bench, asked)
+            asked = replace(request, stop=Calibrated(DELTA, entry))
+            servings[str(asked.stop.row)] = Serving(bench, asked)
     return servings
 
 

@@ -1,5 +1,6 @@
 """Votes: what is cast, what is counted, and that early stops are prefixes of full runs."""
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from models.errors import InputError
 from models.noise import NoiseKind, VoteKey
 from models.runtime import Rows
-from models.stopping import StopReason, StopRule
+from models.stopping import StopRule
 from models.tiles import rows_of, votes_of
 from models.voting import NOWHERE, Ballot, Poll, VoteRequest
 from tests.models.casting import vote
@@ -45,7 +46,9 @@ def request_for(
     sigma: float = 1.0,
 ) -> VoteRequest:
     images = np.eye(CLASSES, dtype=np.float32)[np.arange(inputs) % CLASSES]
-    return VoteRequest(images, NoiseKind.MULTIPLICATIVE, np.full(2, sigma), votes, stop, seed, 0.05)
+    return VoteRequest(
+        images, NoiseKind.MULTIPLICATIVE, np.full(2, sigma), votes, stop.rule(), seed
+    )
 
 
 requests = st.builds(
@@ -58,15 +61,7 @@ requests = st.builds(
 
 
 def stopping(request: VoteRequest, stop: StopRule) -> VoteRequest:
-    return VoteRequest(
-        request.inputs,
-        request.kind,
-        request.sigma,
-        request.votes,
-        stop,
-        request.seed,
-        request.alpha,
-    )
+    return replace(request, stop=stop.rule())
 
 
 @given(requests)
@@ -134,7 +129,7 @@ def ballot_of(votes: int, stop: StopRule, fell_on: list[int]) -> Ballot:
 def test_votes_after_the_decision_are_discarded() -> None:
     ballot = ballot_of(5, StopRule.EXACT, [0, 0, 0, 3, 3])
     assert ballot.vote_counts.tolist() == [3, 0, 0, 0]
-    assert ballot.result().stopped_by is StopReason.EXACT
+    assert ballot.result().stopped_by is StopRule.EXACT
 
 
 @given(requests, st.sampled_from(list(StopRule)), st.randoms(use_true_random=False))

@@ -94,9 +94,8 @@ def votes_asked(
         kind=kind,
         sigma=np.full(6, sigma),
         votes=votes,
-        stop=stop,
+        stop=stop.rule(),
         seed=seed,
-        alpha=0.05,
     )
 
 

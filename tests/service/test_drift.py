@@ -15,7 +15,6 @@ from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.drift import shares_of
 from models.noise import NOISE_SCHEME, NoiseKind
 from models.runtime import OnnxRuntime, Rows
-from models.stopping import StopReason
 from service.configuration.settings import Settings
 from service.operations.drift import ALPHA, WINDOW, DriftMonitor, Series
 from service.prediction.predictor import Predictor
@@ -242,7 +241,7 @@ async def test_the_listener_is_told_every_fifty_answers_and_nothing_of_those_cut
     for _ in range(12):
         monitor.answered(prepared, answer)
     assert told == [50, 100]
-    update = {"stopped_by": StopReason.DEADLINE}
+    update = {"stopped_by": "deadline"}
     cut = [one.model_copy(update=update) for one in answer.predictions]
     monitor.answered(prepared, answer.model_copy(update={"predictions": cut}))
     checkpoint = prepared.checkpoint

@@ -11,8 +11,9 @@ from models.card import Threshold
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.datasets import Examples
 from models.noise import NoiseKind
-from models.stopping import StopReason, StopRule
+from models.stopping import Calibrated, StopRule
 from models.voting import Ballot, VoteRequest
+from tests.models.casting import THRESHOLD
 from tests.training.conftest import made_up
 from training.calibrate import (
     CONFIDENCE,
@@ -34,9 +35,8 @@ def served(votes: list[int], margin: int) -> tuple[int, int]:
         kind=NoiseKind.ADDITIVE,
         sigma=np.ones(1),
         votes=len(votes),
-        stop=StopRule.CALIBRATED,
+        stop=Calibrated(threshold=THRESHOLD.model_copy(update={"margin": margin})),
         seed=0,
-        margin=margin,
     )
     ballot = Ballot(CLASSES, request)
     while not ballot.is_decided:
@@ -44,7 +44,7 @@ def served(votes: list[int], margin: int) -> tuple[int, int]:
             ballot.cast(vote, votes[vote])
     assert ballot.issued == ballot.votes_cast, "a vote was handed out that did not count"
     result = ballot.result()
-    assert result.stopped_by in {StopReason.CALIBRATED, StopReason.FULL}
+    assert result.stopped_by in {StopRule.CALIBRATED, StopRule.FULL}
     return result.mode, result.votes_cast
 
 

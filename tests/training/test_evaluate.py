@@ -11,7 +11,7 @@ from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.datasets import Dataset, Examples, as_inputs
 from models.errors import DataError, InputError
 from models.noise import NoiseKind
-from models.stopping import StopRule, mode_of
+from models.stopping import Full, mode_of
 from models.voting import VoteRequest
 from tests.models.casting import vote
 from training.evaluate import (
@@ -72,7 +72,7 @@ def test_votes_are_those_of_the_request_with_the_images_seed(dataset: Dataset) -
     runtime = checkpoint.runtime(noise.kind)
     for index, image in enumerate(as_inputs(images.examples.inputs)):
         request = VoteRequest(
-            image[np.newaxis], noise.kind, np.full(6, 0.7), 11, StopRule.FULL, 100 * 2**20 + index
+            image[np.newaxis], noise.kind, np.full(6, 0.7), 11, Full(), 100 * 2**20 + index
         )
         (result,) = vote(runtime, request, classes=10, tile=8)
         counts = np.bincount(votes.fell_on[index], minlength=10)

@@ -13,7 +13,7 @@ from models.robustness.surrogate import surrogate_from
 from models.robustness.target import CheckpointTarget, Conditions, Oracle, vote_margins
 from models.robustness.transfer import SurrogateNoise
 from models.robustness.watch import Watch
-from models.stopping import StopRule, mode_of
+from models.stopping import Full, StopRule, mode_of
 from models.voting import VoteRequest
 from tests.models.casting import vote
 from tests.models.robustness.worlds import drawn_samples
@@ -56,7 +56,7 @@ def test_frozen_noise_is_that_of_inputs_sent_alone_with_the_seed(
     counts = target_of(checkpoint).vote_counts(few.inputs, conditions, StopRule.FULL)
     for one, of_one in zip(few.inputs, counts, strict=True):
         points = len(checkpoint.card.noise_points)
-        request = VoteRequest(one[np.newaxis], KIND, np.ones(points), 7, StopRule.FULL, 11)
+        request = VoteRequest(one[np.newaxis], KIND, np.ones(points), 7, Full(), 11)
         (sent_alone,) = vote(checkpoint.runtime(KIND), request, 10, tile=8)
         assert tuple(of_one) == sent_alone.vote_counts
     again = target_of(checkpoint, 5).vote_counts(few.inputs[::-1], conditions, StopRule.FULL)
