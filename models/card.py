@@ -284,6 +284,11 @@ class Card(CardPart):
         return self
 
     @property
+    def point_names(self) -> list[str]:
+        """Names of the noise points, in graph order."""
+        return [point.name for point in self.noise_points]
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of one vote."""
         return sum(point.macs for point in self.noise_points)

@@ -16,7 +16,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.errors import CheckpointError
-from models.noise import NoiseKind, VoteKey, fill_noise
+from models.noise import NORMAL, Distribution, NoiseKind, VoteKey
+from models.noise_fill import fill_noise
 
 IMAGES = "images"
 IMAGE_OF_ROW = "image_of_row"
@@ -34,12 +35,14 @@ class Rows:
         image_of_row: index into ``images`` of each row ``[rows]``, int64.
         sigma: standard deviation of the noise of each row and noise point ``[rows, points]``.
         keys: key of each row's noise.
+        distribution: of all noise.
     """
 
     images: NDArray[np.float32]
     image_of_row: NDArray[np.int64]
     sigma: NDArray[np.float64]
     keys: Sequence[VoteKey]
+    distribution: Distribution = NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ class OnnxRuntime:
     def outputs(self, rows: Rows) -> NDArray[np.float32]:
         """Return the outputs of each row ``[rows, classes]``."""
         noise = self._noise_tensors(len(rows.keys))
-        fill_noise(self._kind, rows.sigma, rows.keys, noise)
+        fill_noise(self._kind, rows.sigma, rows.keys, noise, rows.distribution)
         self._count(rows, noise)
         return self.outputs_for(rows.images, rows.image_of_row, noise)
 

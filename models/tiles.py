@@ -14,7 +14,7 @@ def rows_of(parts: Sequence[tuple[VoteRequest, Sequence[VoteKey]]]) -> Rows:
     """Return the rows of some votes of some requests, each image once.
 
     Args:
-        parts: requests for the same runtime, and the votes of each.
+        parts: requests for the same runtime and distribution of noise, and the votes of each.
     """
     images: list[NDArray[np.float32]] = []
     image_of_row: list[int] = []
@@ -25,12 +25,13 @@ def rows_of(parts: Sequence[tuple[VoteRequest, Sequence[VoteKey]]]) -> Rows:
                 index_of[key.position] = len(images)
                 images.append(request.inputs[key.position])
             image_of_row.append(index_of[key.position])
-    sigma = np.stack([request.sigma for request, _ in parts])
+    sigma = np.stack([request.noise.sigma for request, _ in parts])
     return Rows(
         images=np.stack(images),
         image_of_row=np.array(image_of_row, np.int64),
         sigma=np.repeat(sigma, [len(keys) for _, keys in parts], axis=0),
         keys=[key for _, keys in parts for key in keys],
+        distribution=parts[0][0].noise.distribution,
     )
 
 

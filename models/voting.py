@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InputError
-from models.noise import NoiseKind, VoteKey
+from models.noise import VoteKey, VoteNoise
 from models.statistics import CERTAIN, UNKNOWN, fixed_votes_statistics
 from models.stopping import Stopping, StopReason, StopRule, mode_of
 
@@ -33,8 +33,7 @@ class VoteRequest:
 
     Attributes:
         inputs: ``[inputs, *input_shape]``, float32, in the checkpoint's input range.
-        kind: multiplicative or additive noise.
-        sigma: standard deviation of the noise at each noise point ``[points]``, repeats included.
+        noise: that the votes meet, repeats included.
         votes: N, at least 1.
         stop: when to stop before N.
         seed: of all noise, 0 to 2^53 - 1.
@@ -44,18 +43,12 @@ class VoteRequest:
     """
 
     inputs: NDArray[np.float32]
-    kind: NoiseKind
-    sigma: NDArray[np.float64]
+    noise: VoteNoise
     votes: int
     stop: Stopping
     seed: int
     alpha: float = 0.05
     turn: int = VOTES_A_TURN
-
-    @property
-    def is_noiseless(self) -> bool:
-        """Whether all votes on an input must be the same."""
-        return not self.sigma.any()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +103,7 @@ class Ballot:
         self._request = request
         self._position = position
         self._observer = observer
-        self._is_noiseless = request.is_noiseless
+        self._is_noiseless = request.noise.is_silent
         self._waiting: dict[int, int] = {}
         self._earliest_decision = self._fewest()
 

@@ -135,7 +135,7 @@ class Caster:
         Raises:
             DataError: the outputs are not finite under this noise.
         """
-        sigma = noise.at(self.checkpoint.card)
+        sigma = noise.at(self.checkpoint.card.point_names).sigma
         count = votes if sigma.any() else 1
         places = np.arange(len(images))
         tasks = [
@@ -173,7 +173,8 @@ class Caster:
             for number in images.numbers.tolist()
             for vote in range(votes)
         ]
-        sigma = noise.at(card)
+        at_points = noise.at(card.point_names)
+        sigma = at_points.sigma
         outputs = []
         rows = rows_of_pass(card)
         for first in range(0, len(keys), rows):
@@ -186,12 +187,13 @@ class Caster:
                         image_of_row=image - image[0],
                         sigma=np.broadcast_to(sigma, (len(some), len(sigma))),
                         keys=some,
+                        distribution=at_points.distribution,
                     )
                 )
             )
         together = np.concatenate(outputs)
         if (votes_of(together) == NOWHERE).any():
-            raise DataError(f"the outputs of {self.checkpoint.name} overflow under {noise}")
+            raise DataError(f"the outputs of {self.checkpoint.name} overflow under {noise.text}")
         return together.reshape(len(images), votes, -1)
 
 

@@ -21,7 +21,8 @@ from models.errors import ExportError
 from models.networks.noise_points import given_noise, marking, noise_from, noise_points
 from models.networks.quantisers import bake_weights
 from models.networks.registry import NETWORKS
-from models.noise import NoiseKind, VoteKey, fill_noise
+from models.noise import NoiseKind, VoteKey
+from models.noise_fill import fill_noise
 from models.runtime import IMAGES, OUTPUTS, OnnxRuntime
 from training.card_file import write_card
 from training.graph import with_noise_inputs

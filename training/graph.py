@@ -23,7 +23,6 @@ from models.runtime import IMAGE_OF_ROW, NOISE_PREFIX, OUTPUTS
 
 MARK_DOMAIN, MARK_TYPE = MARK.split("::")
 PRODUCTS = frozenset({"Conv", "Gemm", "MatMul"})
-OPERATION = {NoiseKind.MULTIPLICATIVE: "Mul", NoiseKind.ADDITIVE: "Add"}
 
 
 def with_noise_inputs(
@@ -51,7 +50,7 @@ def with_noise_inputs(
             if (step := step_of(node)) is not None:
                 nodes.append(noise_at_step(graph, noise, step))
                 noise = nodes[-1].output[0]
-            node.op_type, node.domain = OPERATION[kind], ""
+            node.op_type, node.domain = kind.operation, ""
             node.input.append(noise)
             del node.attribute[:]
         nodes.append(node)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from models.checkpoint import Checkpoint
-from models.noise import MAX_SEED, NoiseKind, VoteKey
+from models.noise import MAX_SEED, Noise, NoiseKind, VoteKey
 from models.robustness.samples import Purpose, generator_for
 from models.robustness.watch import Watch
 from models.runtime import Rows
@@ -161,8 +161,7 @@ class CheckpointTarget:
         card = self._checkpoint.card
         request = VoteRequest(
             inputs=inputs,
-            kind=self._kind,
-            sigma=np.full(len(card.noise_points), conditions.sigma),
+            noise=Noise(self._kind, conditions.sigma).at(card.point_names),
             votes=conditions.votes,
             stop=stop.rule(),
             seed=seed,

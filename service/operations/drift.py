@@ -238,15 +238,14 @@ class DriftMonitor:
     def _series_for(self, prepared: Prepared) -> Series | None:
         """Return the series that an answer belongs to: of most votes that it has."""
         votes, checkpoint = prepared.votes, prepared.checkpoint
-        sigmas = votes.sigma.tolist()
         found: Series | None = None
         for series in self._series_of(checkpoint.card, checkpoint.fingerprint):
             of = series.reference
-            is_fitting = of.kind is votes.kind and math.isclose(of.sigma, sigmas[0])
+            is_fitting = votes.noise.is_measured_at(of.kind, of.sigma)
             most = 0 if found is None else found.reference.votes
             if is_fitting and most < of.votes <= votes.votes:
                 found = series
-        return found if sigmas.count(sigmas[0]) == len(sigmas) else None
+        return found
 
 
 def alike(one: AgreementReference, other: AgreementReference) -> bool:

@@ -87,7 +87,7 @@ class PredictionWatch:
         record.votes_requested = votes.votes * len(votes.inputs)
         if self._limit is not None and is_charged(record):
             # Without noise one forward pass stands for all votes.
-            charged = len(votes.inputs) if votes.is_noiseless else record.votes_requested
+            charged = len(votes.inputs) if votes.noise.is_silent else record.votes_requested
             self._limit.take(client_of(record), charged)
             record.votes_charged = charged
 

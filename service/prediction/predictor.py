@@ -3,6 +3,7 @@
 import math
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -12,19 +13,12 @@ from models.card import Card
 from models.checkpoint import Checkpoint, CheckpointStore
 from models.cost import Hardware, cost_of
 from models.errors import InputError, LimitError
-from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
+from models.noise import MAX_SEED, Noise
 from models.statistics import fewest_votes_to_be_sure
 from models.stopping import Promise
 from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
 from service.configuration.settings import Settings
-from service.prediction.inputs import (
-    asked_sigma,
-    effective_sigma,
-    hardware_of,
-    inputs_of,
-    kind_of,
-    stopping_of,
-)
+from service.prediction.inputs import hardware_of, inputs_of, noise_of, stopping_of
 from service.prediction.preparation import Preparation
 from service.prediction.sizes import votes_of_work
 from service.voting.backend import Answer, VotingBackend
@@ -51,8 +45,7 @@ class Prepared:
         priority: whose votes come first.
         checkpoint: that votes.
         votes: inputs, noise and votes.
-        sigma: of one read, as asked or by default.
-        repeats: averaged reads, as asked.
+        noise: as asked or by default.
         hardware: whose cost is asked for.
     """
 
@@ -61,8 +54,7 @@ class Prepared:
     priority: Priority
     checkpoint: Checkpoint
     votes: VoteRequest
-    sigma: float | dict[str, float]
-    repeats: dict[str, int] | None
+    noise: Noise
     hardware: Hardware | None
 
     @property
@@ -150,10 +142,9 @@ class Predictor:
         checkpoint = self.default() if asked is None else self.store.find(asked)
         card = checkpoint.card
         self._check_limits(request, card)
-        kind = kind_of(request, card)
-        sigma = asked_sigma(request, card)
-        effective = effective_sigma(sigma, request.repeats, card)
-        stop = stopping_of(request, card, kind, effective)
+        noise = noise_of(request, card)
+        at_points = noise.at(card.point_names)
+        stop = stopping_of(request, card, at_points)
         hardware = hardware_of(request, card)
         stop.prepare(request.votes)
         return Prepared(
@@ -163,16 +154,14 @@ class Predictor:
             checkpoint=checkpoint,
             votes=VoteRequest(
                 inputs=inputs_of(request, card),
-                kind=kind,
-                sigma=effective,
+                noise=at_points,
                 votes=request.votes,
                 stop=stop,
                 seed=secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed,
                 alpha=request.alpha,
                 turn=VOTES_A_TURN if request.deadline_ms is None else 1,
             ),
-            sigma=sigma,
-            repeats=request.repeats,
+            noise=noise,
             hardware=hardware,
         )
 
@@ -194,7 +183,7 @@ class Predictor:
         )
         response = PredictResponse(
             checkpoint=checkpoint.name,
-            noise=noise_body(votes.kind, prepared.sigma, prepared.repeats),
+            noise=noise_body(prepared.noise),
             seed=votes.seed,
             fingerprint=prepared.fingerprint,
             guarantee=guarantee_body(votes.stop.promise),
@@ -245,14 +234,19 @@ def deadline_of(request: PredictRequest, began: float) -> float:
     return began + limit_ms / 1000
 
 
-def noise_body(
-    kind: NoiseKind, sigma: float | dict[str, float], repeats: dict[str, int] | None
-) -> NoiseBody:
+def noise_body(noise: Noise) -> NoiseBody:
     """Return the noise of a reply."""
-    snr_db = None
-    if isinstance(sigma, float) and sigma > 0 and kind is NoiseKind.MULTIPLICATIVE:
-        snr_db = round(snr_db_from_sigma(sigma), 4)
-    return NoiseBody(kind=kind, sigma=sigma, snr_db=snr_db, repeats=repeats)
+    return NoiseBody(
+        kind=noise.kind,
+        sigma=shown(noise.sigma),
+        snr_db=None if noise.snr_db is None else round(noise.snr_db, 4),
+        repeats=dict(noise.repeats) or None,
+    )
+
+
+def shown(sigma: float | Mapping[str, float]) -> float | dict[str, float]:
+    """Return a sigma as it stands in a reply."""
+    return dict(sigma) if isinstance(sigma, Mapping) else sigma
 
 
 def guarantee_body(promise: Promise | None) -> GuaranteeBody | None:
@@ -264,15 +258,15 @@ def cost_body(result: VoteResult, prepared: Prepared) -> CostBody | None:
     """Return what the votes of a result cost, if the request names its hardware."""
     if prepared.hardware is None:
         return None
-    points, sigma = prepared.checkpoint.card.noise_points, prepared.sigma
-    cost = cost_of(result.votes_cast, points, prepared.hardware, prepared.repeats or {})
+    points, sigma = prepared.checkpoint.card.noise_points, prepared.noise.sigma
+    cost = cost_of(result.votes_cast, points, prepared.hardware, prepared.noise.repeats)
     return CostBody(
         sequential_latency=cost.sequential_latency,
         pipelined_latency=cost.pipelined_latency,
         parallel_latency=cost.parallel_latency,
         energy=cost.energy,
         equal_energy_sigma={name: cost.equal_energy_sigma(of) for name, of in sigma.items()}
-        if isinstance(sigma, dict)
+        if isinstance(sigma, Mapping)
         else cost.equal_energy_sigma(sigma),
     )
 
@@ -281,7 +275,7 @@ def abstains_below(result: VoteResult, votes: VoteRequest) -> int | None:
     """Return how many votes are needed not to abstain, where the test holds."""
     if result.abstain is None:
         return None
-    return 1 if votes.is_noiseless else fewest_votes_to_be_sure(votes.alpha)
+    return 1 if votes.noise.is_silent else fewest_votes_to_be_sure(votes.alpha)
 
 
 def prediction_of(result: VoteResult, prepared: Prepared) -> Prediction:

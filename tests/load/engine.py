@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from models.checkpoint import Checkpoint
 from models.networks.noise_points import NoisePoint, noise_from
 from models.networks.trained import load_network
-from models.noise import NoiseKind, VoteKey, fill_noise
+from models.noise import Noise, NoiseKind, VoteKey
+from models.noise_fill import fill_noise
 from models.runtime import IMAGES, OUTPUTS, Rows
 from models.stopping import Bounded, Calibrated, Exact, Full
 from models.tiles import rows_of, votes_of
@@ -213,8 +214,7 @@ def servings_of(bench: Bench) -> dict[str, "Serving"]:
     """Return one way to serve for each stop rule that the checkpoint has."""
     request = VoteRequest(
         inputs=bench.inputs[:1],
-        kind=KIND,
-        sigma=np.full(bench.points, SIGMA),
+        noise=Noise(KIND, SIGMA).at(bench.checkpoint.card.point_names),
         votes=VOTES,
         stop=Full(),
         seed=0,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.errors import InputError
-from models.noise import NoiseKind, VoteKey
+from models.noise import Noise, NoiseKind, VoteKey
 from models.runtime import Rows
 from models.stopping import StopRule
 from models.tiles import rows_of, votes_of
@@ -47,7 +47,7 @@ def request_for(
 ) -> VoteRequest:
     images = np.eye(CLASSES, dtype=np.float32)[np.arange(inputs) % CLASSES]
     return VoteRequest(
-        images, NoiseKind.MULTIPLICATIVE, np.full(2, sigma), votes, stop.rule(), seed
+        images, Noise(NoiseKind.MULTIPLICATIVE, sigma).at(["conv", "fc"]), votes, stop.rule(), seed
     )
 
 
@@ -108,7 +108,7 @@ def test_no_vote_is_computed_after_the_answer_is_decided(
 ) -> None:
     runtime = KeyedRuntime()
     results = vote(runtime, stopping(request, stop), CLASSES, tile=1)
-    is_noisy = request.sigma.any()
+    is_noisy = not request.noise.is_silent
     assert runtime.rows == sum(result.votes_cast if is_noisy else 1 for result in results)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.noise import NoiseKind
+from models.noise import Noise, NoiseKind
 from models.runtime import OnnxRuntime, Rows
 from models.stopping import StopRule
 from models.voting import VoteRequest
@@ -91,8 +91,7 @@ def votes_asked(
     image = noise_image() if stop is StopRule.FULL else array(1)
     return VoteRequest(
         inputs=np.array([[image]] * inputs, np.float32),
-        kind=kind,
-        sigma=np.full(6, sigma),
+        noise=Noise(kind, sigma).at(Checkpoint(SHIPPED / CHECKPOINT).card.point_names),
         votes=votes,
         stop=stop.rule(),
         seed=seed,

@@ -10,7 +10,7 @@ from scipy import stats
 from models.card import Threshold
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.datasets import Examples
-from models.noise import NoiseKind
+from models.noise import Noise, NoiseKind
 from models.stopping import Calibrated, StopRule
 from models.voting import Ballot, VoteRequest
 from tests.models.casting import THRESHOLD
@@ -32,8 +32,7 @@ def served(votes: list[int], margin: int) -> tuple[int, int]:
     """Return mode and votes cast that the service answers with."""
     request = VoteRequest(
         inputs=np.zeros((1, 1), np.float32),
-        kind=NoiseKind.ADDITIVE,
-        sigma=np.ones(1),
+        noise=Noise(NoiseKind.ADDITIVE, 1.0).at(["fc"]),
         votes=len(votes),
         stop=Calibrated(threshold=THRESHOLD.model_copy(update={"margin": margin})),
         seed=0,

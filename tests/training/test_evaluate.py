@@ -72,7 +72,11 @@ def test_votes_are_those_of_the_request_with_the_images_seed(dataset: Dataset) -
     runtime = checkpoint.runtime(noise.kind)
     for index, image in enumerate(as_inputs(images.examples.inputs)):
         request = VoteRequest(
-            image[np.newaxis], noise.kind, np.full(6, 0.7), 11, Full(), 100 * 2**20 + index
+            image[np.newaxis],
+            noise.at(checkpoint.card.point_names),
+            11,
+            Full(),
+            100 * 2**20 + index,
         )
         (result,) = vote(runtime, request, classes=10, tile=8)
         counts = np.bincount(votes.fell_on[index], minlength=10)
@@ -107,7 +111,7 @@ def test_repeats_divide_sigma_by_their_root_at_their_point_alone() -> None:
     checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
     card = checkpoint.card
     repeated = NoiseSetting(MULTIPLICATIVE, 0.8, {"fc2": 16})
-    assert repeated.at(card).tolist() == [0.8] * 5 + [0.2]
+    assert repeated.at(card.point_names).sigma.tolist() == [0.8] * 5 + [0.2]
     images = made_up(checkpoint, 3)
     quieter = {point.name: 0.8 for point in card.noise_points} | {"fc2": 0.2}
     caster = Caster(checkpoint, seed=0)
@@ -118,10 +122,11 @@ def test_repeats_divide_sigma_by_their_root_at_their_point_alone() -> None:
 
 
 def test_points_left_out_of_a_map_get_no_noise_and_unknown_ones_are_refused() -> None:
-    card = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0").card
-    assert NoiseSetting(MULTIPLICATIVE, {"fc1": 0.5}).at(card).tolist() == [0, 0, 0, 0, 0.5, 0]
+    points = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0").card.point_names
+    at_fc1 = NoiseSetting(MULTIPLICATIVE, {"fc1": 0.5}).at(points)
+    assert at_fc1.sigma.tolist() == [0, 0, 0, 0, 0.5, 0]
     with pytest.raises(InputError, match="'fc3' is no noise point; there are: conv1"):
-        NoiseSetting(MULTIPLICATIVE, 1.0, {"fc3": 2}).at(card)
+        NoiseSetting(MULTIPLICATIVE, 1.0, {"fc3": 2}).at(points)
 
 
 def test_outputs_that_overflow_are_refused() -> None:
