@@ -4,10 +4,15 @@ import json
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import from_json, to_json
 
-from models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
+from models.noise import MAX_SEED, MAX_SIGMA, NOISE_SCHEME, NoiseKind
 
-CARD_VERSION = 1
+CARD_VERSION = 2
+"""Of the cards that are written; those of version 1 are read, too."""
+
+IMAGES, OUTPUTS = "images", "outputs"
+"""What our networks call the input and the output of their graphs."""
 
 MOST_COUNTED = 2**53
 """Largest number of anything on a card: every JSON reader can hold it exactly."""
@@ -32,17 +37,22 @@ class CardPart(BaseModel):
 
 
 class InputSpec(CardPart):
-    """What the network takes.
+    """One tensor that the network takes.
 
     Attributes:
+        name: in the graph.
+        dtype: type of its numbers.
         shape: of one input, without the batch axis.
-        range: smallest and largest allowed value.
-        preprocessing: how a picture becomes an input, a name in ``models.pictures``.
+        range: smallest and largest allowed value; of token ids 0 and the last one.
+        preprocessing: how a picture becomes an input, a name in ``models.pictures``; None if the
+            network takes arrays alone.
     """
 
+    name: str = IMAGES
+    dtype: Literal["float32", "int64", "int32", "uint8"] = "float32"
     shape: Shape
     range: tuple[float, float]
-    preprocessing: str
+    preprocessing: str | None = None
 
 
 class PointSpec(CardPart):
@@ -53,12 +63,16 @@ class PointSpec(CardPart):
         shape: of its noise tensor for one vote.
         macs: multiply-accumulates of the layer, per vote.
         latency: of the analog layer, in units of one layer evaluation.
+        operator: of the graph that computes the layer, such as ``Conv``; None if unknown.
+        rms: root mean square of its signal without noise; None if it was not measured.
     """
 
     name: str
     shape: Shape
     macs: Count
     latency: Annotated[float, Field(gt=0)] = 1.0
+    operator: str | None = None
+    rms: Annotated[float, Field(gt=0)] | None = None
 
 
 class NoiseSpec(CardPart):
@@ -214,7 +228,7 @@ class Training(CardPart):
         torch_version: that trained them.
         sources: SHA-256 of the weights that the run started from or learned from, by name of the
             checkpoint or run.
-        devices: that took part, in the order in which they were first used.
+        accelerators: torch's devices that took part, in the order in which they were first used.
     """
 
     recipe: dict[str, Any]
@@ -224,7 +238,7 @@ class Training(CardPart):
     data_licence: str
     torch_version: str
     sources: dict[str, str] = {}
-    devices: tuple[str, ...] = ("cpu",)
+    accelerators: tuple[str, ...] = ("cpu",)
 
     @field_validator("recipe")
     @classmethod
@@ -241,8 +255,10 @@ class Card(CardPart):
         card_version: of this format.
         name: of the checkpoint, the same as its folder's.
         network: architecture.
-        input: what it takes.
+        inputs: what it takes, in the order of the graph.
+        output: name of the output that votes, in the graph.
         labels: name of each class, in the order of the outputs.
+        noise_scheme: that draws the noise of its votes.
         noise: what it was trained for.
         noise_points: in graph order.
         tile: rows of a forward pass that serve well.
@@ -255,11 +271,13 @@ class Card(CardPart):
         agreements: what the drift monitor expects of votes.
     """
 
-    card_version: Literal[1]
+    card_version: int
     name: str
     network: str
-    input: InputSpec
+    inputs: Annotated[tuple[InputSpec, ...], Field(min_length=1)]
+    output: str = OUTPUTS
     labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    noise_scheme: str
     noise: NoiseSpec
     noise_points: Annotated[tuple[PointSpec, ...], Field(min_length=1)]
     tile: int = Field(default=8, ge=1, le=MAX_TILE)
@@ -270,6 +288,29 @@ class Card(CardPart):
     evaluations: tuple[Evaluation, ...] = ()
     thresholds: tuple[Threshold, ...] = ()
     agreements: tuple[AgreementReference, ...] = ()
+
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        """Read a card of any version.
+
+        Raises:
+            ValidationError: it is no card.
+        """
+        try:
+            found = from_json(content)
+        except ValueError:
+            found = None
+        if isinstance(found, dict) and found.get("card_version") == 1:
+            content = to_json(upgraded(found))
+        return cls.model_validate_json(content, strict=True)
+
+    @field_validator("card_version")
+    @classmethod
+    def is_known_version(cls, version: int) -> int:
+        """Refuse versions that this one of noisevote does not read."""
+        if version != CARD_VERSION:
+            raise ValueError(f"got {version}; cards of version 1 and {CARD_VERSION} are read")
+        return version
 
     @model_validator(mode="after")
     def sigma_train_names_noise_points(self) -> Self:
@@ -284,6 +325,11 @@ class Card(CardPart):
         return self
 
     @property
+    def input(self) -> InputSpec:
+        """The input of a network that takes one tensor."""
+        return self.inputs[0]
+
+    @property
     def point_names(self) -> list[str]:
         """Names of the noise points, in graph order."""
         return [point.name for point in self.noise_points]
@@ -292,3 +338,16 @@ class Card(CardPart):
     def macs(self) -> int:
         """Multiply-accumulates of one vote."""
         return sum(point.macs for point in self.noise_points)
+
+
+def upgraded(card: dict[str, Any]) -> dict[str, Any]:
+    """Return a card of version 1, as JSON has it, as one of version 2."""
+    upgrade = {"card_version": CARD_VERSION, "noise_scheme": NOISE_SCHEME}
+    rest = {key: value for key, value in card.items() if key != "input"}
+    if "input" in card:
+        upgrade["inputs"] = [card["input"]]
+    if isinstance(training := card.get("training"), dict) and "devices" in training:
+        accelerators = training["devices"]
+        others = {key: value for key, value in training.items() if key != "devices"}
+        upgrade["training"] = {**others, "accelerators": accelerators}
+    return rest | upgrade

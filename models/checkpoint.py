@@ -275,7 +275,7 @@ def read_card(folder: Path) -> Card:
     shown = f"{shown_name(folder.name)}/{CARD_FILE}"
     try:
         content = regular_content(folder / CARD_FILE, MAX_CARD_BYTES)
-        card = Card.model_validate_json(content, strict=True)
+        card = Card.read(content)
     except OSError as error:
         raise CheckpointError(f"{shown} cannot be read: {error.strerror}") from error
     except ValidationError as error:

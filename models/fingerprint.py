@@ -9,11 +9,11 @@ that comes later joins its part only where it can change a vote and is not its d
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic_core import to_json
 
-from models.card import Card
-from models.noise import NOISE_SCHEME
+from models.card import IMAGES, Card
 
 DIGITS = 16
 """Of the digest that are shown."""
@@ -26,16 +26,18 @@ def fingerprint_of(card: Card) -> str:
         digest.update(to_json(part))
     for file in sorted({card.weights, *card.graphs.values()} & card.digests.keys()):
         digest.update(f"{file}:{card.digests[file]}\n".encode())
-    return f"{NOISE_SCHEME}:{digest.hexdigest()[:DIGITS]}"
+    return f"{card.noise_scheme}:{digest.hexdigest()[:DIGITS]}"
 
 
-def parts_of(card: Card) -> Iterator[dict[str, object]]:
+def parts_of(card: Card) -> Iterator[dict[str, Any]]:
     """Yield what counts of a card beside its files; the order of keys is part of the format."""
-    yield {
-        "shape": card.input.shape,
-        "range": card.input.range,
-        "preprocessing": card.input.preprocessing,
-    }
+    for tensor in card.inputs:
+        later = {"name": (tensor.name, IMAGES), "dtype": (tensor.dtype, "float32")}
+        yield {
+            "shape": tensor.shape,
+            "range": tensor.range,
+            "preprocessing": tensor.preprocessing,
+        } | {key: value for key, (value, default) in later.items() if value != default}
     yield {"kind": card.noise.kind, "sigma_train": card.noise.sigma_train}
     for point in card.noise_points:
         yield {

@@ -15,13 +15,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from models.card import IMAGES, OUTPUTS
 from models.errors import CheckpointError
 from models.noise import NORMAL, Distribution, NoiseKind, VoteKey
 from models.noise_fill import fill_noise
 
-IMAGES = "images"
 IMAGE_OF_ROW = "image_of_row"
-OUTPUTS = "outputs"
 NOISE_PREFIX = "noise."
 WEIGHTS_SUFFIX = ".safetensors"
 

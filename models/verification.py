@@ -11,13 +11,11 @@ import numpy as np
 from models import strokes
 from models.card import Card, PointSpec
 from models.errors import CheckpointError
-from models.noise import NoiseKind, VoteKey
+from models.noise import NOISE_SCHEME, NoiseKind, VoteKey
 from models.pictures import PREPROCESSINGS
 from models.runtime import (
     IMAGE_OF_ROW,
-    IMAGES,
     NOISE_PREFIX,
-    OUTPUTS,
     OnnxRuntime,
     Rows,
     Runtime,
@@ -52,6 +50,8 @@ def check_card(card: Card) -> None:
     """
     points = [point.name for point in card.noise_points]
     for complaint in (
+        *about_scheme(card),
+        *about_inputs(card),
         *about_preprocessing(card),
         *about_names("labels", card.labels),
         *about_names("noise_points", points),
@@ -63,9 +63,26 @@ def check_card(card: Card) -> None:
         raise CheckpointError(f"checkpoint {card.name} has no graph for {card.noise.kind} noise")
 
 
+def about_scheme(card: Card) -> Iterable[str]:
+    """Yield that the noise of the votes cannot be drawn here."""
+    if card.noise_scheme != NOISE_SCHEME:
+        yield f"unknown noise scheme {card.noise_scheme!r}; known is {NOISE_SCHEME}"
+
+
+def about_inputs(card: Card) -> Iterable[str]:
+    """Yield which inputs cannot be given."""
+    if [tensor.dtype for tensor in card.inputs] != ["float32"]:
+        yield (
+            f"inputs are {', '.join(f'{tensor.name} ({tensor.dtype})' for tensor in card.inputs)}; "
+            "served are networks of one input in float32"
+        )
+
+
 def about_preprocessing(card: Card) -> Iterable[str]:
     """Yield why the preprocessing cannot give what the network takes."""
     name, known = card.input.preprocessing, (*PREPROCESSINGS, strokes.PREPROCESSING)
+    if name is None:
+        return
     if name not in known:
         yield f"unknown preprocessing {name!r}; known are {', '.join(sorted(known))}"
         return
@@ -135,13 +152,13 @@ def check_tensors(runtime: OnnxRuntime, card: Card) -> None:
         CheckpointError: they differ.
     """
     promised = {
-        IMAGES: Tensor("float", (None, *card.input.shape)),
+        card.input.name: Tensor("float", (None, *card.input.shape)),
         IMAGE_OF_ROW: Tensor("int64", (None,)),
         **{
             NOISE_PREFIX + point.name: Tensor("float", (None, *point.shape))
             for point in card.noise_points
         },
-        OUTPUTS: Tensor("float", (None, len(card.labels))),
+        card.output: Tensor("float", (None, len(card.labels))),
     }
     for name, tensor in promised.items():
         found = runtime.tensors.get(name)

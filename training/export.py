@@ -15,15 +15,24 @@ from onnxscript import optimizer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.card import CARD_VERSION, Card, InputSpec, NoiseSpec, PointSpec, Training
+from models.card import (
+    CARD_VERSION,
+    IMAGES,
+    OUTPUTS,
+    Card,
+    InputSpec,
+    NoiseSpec,
+    PointSpec,
+    Training,
+)
 from models.checkpoint import WEIGHTS_FILE, sha256_of
 from models.errors import ExportError
 from models.networks.noise_points import given_noise, marking, noise_from, noise_points
 from models.networks.quantisers import bake_weights
 from models.networks.registry import NETWORKS
-from models.noise import NoiseKind, VoteKey
+from models.noise import NOISE_SCHEME, NoiseKind, VoteKey
 from models.noise_fill import fill_noise
-from models.runtime import IMAGES, OUTPUTS, OnnxRuntime
+from models.runtime import OnnxRuntime
 from training.card_file import write_card
 from training.graph import with_noise_inputs
 from training.recipes import Recipe
@@ -101,10 +110,13 @@ def export_checkpoint(
         card_version=CARD_VERSION,
         name=name,
         network=recipe.network,
-        input=InputSpec(
-            shape=spec.input_shape, range=spec.input_range, preprocessing=spec.preprocessing
+        inputs=(
+            InputSpec(
+                shape=spec.input_shape, range=spec.input_range, preprocessing=spec.preprocessing
+            ),
         ),
         labels=spec.labels,
+        noise_scheme=NOISE_SCHEME,
         noise=NoiseSpec(kind=recipe.hardening.kind, sigma_train=recipe.hardening.sigma_train),
         noise_points=tuple(
             PointSpec(name=point.name, shape=point.shape, macs=point.macs, latency=point.latency)

@@ -72,7 +72,7 @@ def export_run(run: FinishedRun, dataset: Dataset, plan: ExportPlan) -> list[str
         data_licence=dataset.licence,
         torch_version=torch.__version__,
         sources=state.get("sources", {}),
-        devices=tuple(state.get("devices", OLDER_DEVICES)),
+        accelerators=tuple(state.get("devices", OLDER_DEVICES)),
     )
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
     # Beside its place, where no store of checkpoints looks.

@@ -22,22 +22,25 @@ def inputs_of(request: PredictRequest, card: Card) -> NDArray[np.float32]:
     Raises:
         InputError: they do not fit the checkpoint; the message says where and what would.
     """
-    reads_strokes = card.input.preprocessing == strokes.PREPROCESSING
+    if request.inputs is not None:
+        return arrays_of(request.inputs, card)
+    preprocessing = card.input.preprocessing
+    if preprocessing is None:
+        field = "strokes" if request.image is None else "image"
+        raise InputError(f"checkpoint {card.name} reads arrays; send inputs", field)
+    reads_strokes = preprocessing == strokes.PREPROCESSING
     if request.image is not None:
         if reads_strokes:
             raise InputError(
                 f"checkpoint {card.name} reads strokes, not pictures; send strokes or inputs",
                 "image",
             )
-        return preprocess(card.input.preprocessing, decode_base64(request.image))[np.newaxis]
-    if request.strokes is not None:
-        if not reads_strokes:
-            raise InputError(
-                f"checkpoint {card.name} reads pictures, not strokes; send image or inputs",
-                "strokes",
-            )
-        return strokes.sequence_from_strokes(request.strokes)[np.newaxis]
-    return arrays_of(request.inputs or [], card)
+        return preprocess(preprocessing, decode_base64(request.image))[np.newaxis]
+    if not reads_strokes:
+        raise InputError(
+            f"checkpoint {card.name} reads pictures, not strokes; send image or inputs", "strokes"
+        )
+    return strokes.sequence_from_strokes(request.strokes or [])[np.newaxis]
 
 
 def noise_of(request: PredictRequest, card: Card) -> Noise:

@@ -7,9 +7,10 @@ import onnx
 import onnxruntime
 from onnx import ModelProto, NodeProto, helper
 
+from models.card import IMAGES, OUTPUTS
 from models.checkpoint import Checkpoint
 from models.noise import NoiseKind
-from models.runtime import IMAGE_OF_ROW, IMAGES, NOISE_PREFIX, OUTPUTS, session_options
+from models.runtime import IMAGE_OF_ROW, NOISE_PREFIX, session_options
 
 
 def clean_session(checkpoint: Checkpoint, folder: Path) -> onnxruntime.InferenceSession:

@@ -58,7 +58,7 @@ def test_missing_file_is_named(copied: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"card_version": 2}, {"unknown": 1}, {"name": "other"}, {"noise_points": "none"}],
+    [{"card_version": 3}, {"unknown": 1}, {"name": "other"}, {"noise_points": "none"}],
     ids=str,
 )
 def test_card_of_another_version_or_folder_is_refused(

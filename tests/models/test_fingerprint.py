@@ -49,16 +49,18 @@ def test_fingerprints_of_shipped_checkpoints_stay(shipped: Checkpoint) -> None:
 def test_strange_numbers_and_names_are_serialised_as_ever(card: Card) -> None:
     strange = changed(card, "noise", sigma_train={"conv1": 1e-7, "fc2": 1e3})
     strange = changed(strange, "noise_points", name='\u00e9"\n', latency=1e16, macs=2**53)
-    strange = changed(strange, "input", range=(-1e-5, 123456789.125))
+    strange = changed(strange, "inputs", range=(-1e-5, 123456789.125))
     assert fingerprint_of(strange) == "sfc64-icdf16-1:4748d827426afbbf"
 
 
 @pytest.mark.parametrize(
     ("field", "changes"),
     [
-        ("input", {"shape": (1, 28, 27)}),
-        ("input", {"range": (0.0, 2.0)}),
-        ("input", {"preprocessing": "mnist_digit-1"}),
+        ("inputs", {"shape": (1, 28, 27)}),
+        ("inputs", {"range": (0.0, 2.0)}),
+        ("inputs", {"preprocessing": "mnist_digit-1"}),
+        ("inputs", {"name": "ids"}),
+        ("inputs", {"dtype": "int64"}),
         ("noise", {"kind": "additive"}),
         ("noise", {"sigma_train": 0.1}),
         ("noise_points", {"name": "conv0"}),
@@ -84,6 +86,8 @@ def test_what_the_card_says_beside_the_list_does_not_count(card: Card) -> None:
         update={"name": "other", "tile": 1, "evaluations": (), "thresholds": (), "agreements": ()}
     )
     assert fingerprint_of(bare) == fingerprint_of(card)
+    measured = changed(card, "noise_points", operator="Conv", rms=1.0)
+    assert fingerprint_of(measured) == fingerprint_of(card)
 
 
 def test_fingerprint_begins_with_the_noise_scheme(card: Card) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from models.card import upgraded
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.errors import CheckpointError
 from models.noise import NoiseKind
@@ -124,3 +125,23 @@ def test_whatever_goes_wrong_with_one_folder_leaves_those_behind_it_serving(tmp_
     assert store.names() == [NAME]
     assert list(store.refused) == ["aa\\udcffname\\n", "deep"]
     json.dumps(store.refused).encode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"noise_scheme": "philox-1"}, "unknown noise scheme 'philox-1'; known is sfc64-icdf16-1"),
+        ({"output": "logits"}, "logits"),
+        (
+            {"inputs": [{"name": "ids", "dtype": "int64", "shape": [9], "range": [0, 99]}]},
+            r"inputs are ids \(int64\); served are networks of one input in float32",
+        ),
+    ],
+)
+def test_what_a_card_of_version_2_adds_is_checked(
+    copied: Path, changes: dict[str, Any], said: str
+) -> None:
+    card = upgraded(json.loads((copied / "card.json").read_text())) | changes
+    (copied / "card.json").write_text(json.dumps(card))
+    with pytest.raises(CheckpointError, match=said):
+        Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
