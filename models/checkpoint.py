@@ -21,7 +21,7 @@ from models.errors import CheckpointError, UnknownCheckpointError
 from models.files import regular_content
 from models.fingerprint import fingerprint_of
 from models.noise import NoiseKind
-from models.runtime import OnnxRuntime
+from models.runtime import GraphRuntime, load_session
 from models.verification import check_card, check_runtime
 
 log = logging.getLogger("noisevote")
@@ -55,7 +55,7 @@ class Checkpoint:
         with refusing(folder.name):
             self.card = read_card(folder)
             check_card(self.card)
-        self._runtimes: dict[NoiseKind, OnnxRuntime] = {}
+        self._runtimes: dict[NoiseKind, GraphRuntime] = {}
         self._refused: dict[NoiseKind, CheckpointError] = {}
         self._loading = threading.Lock()
 
@@ -90,11 +90,11 @@ class Checkpoint:
         """
         return fingerprint_of(self.card)
 
-    def loaded(self, kind: NoiseKind) -> OnnxRuntime | None:
+    def loaded(self, kind: NoiseKind) -> GraphRuntime | None:
         """Return the runtime for one kind of noise if it is loaded; never waits."""
         return self._runtimes.get(kind)
 
-    def runtime(self, kind: NoiseKind) -> OnnxRuntime:
+    def runtime(self, kind: NoiseKind) -> GraphRuntime:
         """Return the runtime for one kind of noise, loaded and checked at the first call.
 
         Raises:
@@ -120,11 +120,11 @@ class Checkpoint:
                     raise
             return self._runtimes[kind]
 
-    def _load(self, kind: NoiseKind) -> OnnxRuntime:
+    def _load(self, kind: NoiseKind) -> GraphRuntime:
         """Verify the files, load the graph, and check that it is what the card says."""
         contents = self.verified()
-        shapes = {point.name: point.shape for point in self.card.noise_points}
-        runtime = OnnxRuntime(self.folder / self.card.graphs[kind], kind, shapes, contents)
+        session = load_session(self.folder / self.card.graphs[kind], contents)
+        runtime = GraphRuntime(session, self.card, kind)
         check_runtime(runtime, self.card, contents)
         return runtime
 

@@ -5,8 +5,10 @@ else. NumPy gives the same values otherwise, to the bit.
 """
 
 import ctypes
+import threading
 from collections.abc import Callable, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,43 @@ def check_keys(keys: NDArray[np.int64]) -> None:
     outside = ((keys < 0) | (keys > KEY_LIMITS)).any(axis=1)
     if outside.any():
         raise ValueError(f"{VoteKey(*keys[outside][0].tolist())} is out of range")
+
+
+class NoiseTensors:
+    """The noise tensors of a graph, filled anew for every forward pass.
+
+    Each thread has its own and keeps them: fresh pages would cost more than the noise.
+
+    Args:
+        shapes: of one row of each tensor, in graph order.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
+        self._shapes = shapes
+        self._buffers = threading.local()
+
+    def filled(
+        self,
+        kind: NoiseKind,
+        sigma: NDArray[np.float64],
+        keys: Sequence[VoteKey],
+        distribution: Distribution = NORMAL,
+    ) -> list[NDArray[np.float32]]:
+        """Return the tensors ``[rows, *shape]`` of this thread; see :func:`fill_noise`."""
+        tensors = self._empty(len(keys))
+        fill_noise(kind, sigma, keys, tensors, distribution)
+        return tensors
+
+    def _empty(self, rows: int) -> list[NDArray[np.float32]]:
+        kept: NDArray[np.float32] | None = getattr(self._buffers, "flat", None)
+        ends = np.cumsum([rows * prod(shape) for shape in self._shapes]).tolist()
+        if kept is None or kept.size < ends[-1]:
+            kept = np.empty(ends[-1], np.float32)
+            self._buffers.flat = kept
+        return [
+            kept[start:end].reshape(rows, *shape)
+            for start, end, shape in zip([0, *ends], ends, self._shapes, strict=False)
+        ]
 
 
 def fill_noise(

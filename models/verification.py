@@ -14,9 +14,9 @@ from models.errors import CheckpointError
 from models.noise import NOISE_SCHEME, NoiseKind, VoteKey
 from models.pictures import PREPROCESSINGS
 from models.runtime import (
-    IMAGE_OF_ROW,
+    INPUT_OF_ROW,
     NOISE_PREFIX,
-    OnnxRuntime,
+    GraphRuntime,
     Rows,
     Runtime,
     Tensor,
@@ -128,7 +128,7 @@ def about_tile(card: Card) -> Iterable[str]:
         )
 
 
-def check_runtime(runtime: OnnxRuntime, card: Card, contents: Mapping[str, bytes]) -> None:
+def check_runtime(runtime: GraphRuntime, card: Card, contents: Mapping[str, bytes]) -> None:
     """Compare what a card says with a graph, its weights, and a tile of votes; it warms up, too.
 
     Args:
@@ -145,7 +145,7 @@ def check_runtime(runtime: OnnxRuntime, card: Card, contents: Mapping[str, bytes
     check_batch_invariance(runtime, card)
 
 
-def check_tensors(runtime: OnnxRuntime, card: Card) -> None:
+def check_tensors(runtime: GraphRuntime, card: Card) -> None:
     """Compare names, types and shapes of a graph's inputs and outputs with those of the card.
 
     Raises:
@@ -153,15 +153,16 @@ def check_tensors(runtime: OnnxRuntime, card: Card) -> None:
     """
     promised = {
         card.input.name: Tensor("float", (None, *card.input.shape)),
-        IMAGE_OF_ROW: Tensor("int64", (None,)),
+        INPUT_OF_ROW: Tensor("int64", (None,)),
         **{
             NOISE_PREFIX + point.name: Tensor("float", (None, *point.shape))
             for point in card.noise_points
         },
         card.output: Tensor("float", (None, len(card.labels))),
     }
+    there = runtime.session.inputs | runtime.session.outputs
     for name, tensor in promised.items():
-        found = runtime.tensors.get(name)
+        found = there.get(name)
         if found != tensor:
             raise CheckpointError(
                 f"the {runtime.kind} graph of checkpoint {card.name} has {name} as "
@@ -184,7 +185,7 @@ def check_macs(card: Card, weights: int) -> None:
             )
 
 
-def check_kind(runtime: OnnxRuntime, card: Card) -> None:
+def check_kind(runtime: GraphRuntime, card: Card) -> None:
     """Tell factors from summands: only where 0 is a factor, all inputs come to the same.
 
     Raises:
@@ -193,7 +194,9 @@ def check_kind(runtime: OnnxRuntime, card: Card) -> None:
     low, high = card.input.range
     images = np.random.default_rng(0).uniform(low, high, (2, *card.input.shape))
     noise = [np.zeros((2, *point.shape), np.float32) for point in card.noise_points]
-    one, other = runtime.outputs_for(images.astype(np.float32), np.arange(2), noise)
+    one, other = runtime.outputs_for(
+        {card.input.name: images.astype(np.float32)}, np.arange(2), noise
+    )
     if not np.isfinite([one, other]).all():
         raise CheckpointError(f"checkpoint {card.name} gives outputs that are not finite")
     is_factor = np.array_equal(one, other)
@@ -212,15 +215,15 @@ def check_batch_invariance(runtime: Runtime, card: Card) -> None:
         CheckpointError: they differ in any bit, so a seed would not give the same counts again.
     """
     low, high = card.input.range
-    generator = np.random.default_rng(0)
+    generator, name = np.random.default_rng(0), card.input.name
     images = generator.uniform(low, high, (card.tile, *card.input.shape)).astype(np.float32)
     sigma = np.full((1, len(card.noise_points)), card.noise.largest_sigma or DEFAULT_SIGMA)
     keys = [VoteKey(0, row, row) for row in range(card.tile)]
     together = runtime.outputs(
-        Rows(images, np.arange(card.tile), sigma.repeat(card.tile, axis=0), keys)
+        Rows({name: images}, np.arange(card.tile), sigma.repeat(card.tile, axis=0), keys)
     )
     for row, key in enumerate(keys):
-        alone = runtime.outputs(Rows(images[[row]], np.zeros(1, np.int64), sigma, [key]))
+        alone = runtime.outputs(Rows({name: images[[row]]}, np.zeros(1, np.int64), sigma, [key]))
         if not np.array_equal(alone[0], together[row]):
             raise CheckpointError(
                 f"checkpoint {card.name} gives other outputs in a batch of {card.tile} than alone "

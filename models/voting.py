@@ -5,8 +5,9 @@ them, where, and beside which votes of other requests, is not its business.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class VoteRequest:
     """Inputs and the votes that are asked for on each.
 
     Attributes:
-        inputs: ``[inputs, *input_shape]``, float32, in the checkpoint's input range.
+        inputs: by the names of the checkpoint's inputs, each ``[inputs, *shape]``, in its range.
         noise: that the votes meet, repeats included.
         votes: N, at least 1.
         stop: when to stop before N.
@@ -42,13 +43,18 @@ class VoteRequest:
             all have votes when the time is up.
     """
 
-    inputs: NDArray[np.float32]
+    inputs: Mapping[str, NDArray[Any]]
     noise: VoteNoise
     votes: int
     stop: Stopping
     seed: int
     alpha: float = 0.05
     turn: int = VOTES_A_TURN
+
+    @property
+    def count(self) -> int:
+        """How many inputs are voted on."""
+        return len(next(iter(self.inputs.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +215,7 @@ class Poll:
     ) -> None:
         self.request = request
         self._ballots = [
-            Ballot(classes, request, position, observer) for position in range(len(request.inputs))
+            Ballot(classes, request, position, observer) for position in range(request.count)
         ]
         self._turns = deque(range(len(self._ballots)))  # positions that want votes
         self.votes_left = sum(ballot.left for ballot in self._ballots)

@@ -10,8 +10,8 @@ from models.datasets import Examples, as_inputs, data_dir, load_dataset
 from models.drift import shares_of
 from models.networks.trained import load_network
 from models.noise import NoiseKind
+from models.runtime import votes_of
 from models.stopping import mode_of
-from models.tiles import votes_of
 from service.configuration.settings import Settings
 from service.operations.drift import Series
 from tests.service.support import ask, serving
@@ -99,7 +99,9 @@ def test_accuracy_is_that_of_freshly_drawn_library_normals() -> None:
             1 + generator.standard_normal((len(inputs), *point.shape), dtype=np.float32)
             for point in checkpoint.card.noise_points
         ]
-        drawn.append(votes_of(runtime.outputs_for(inputs, np.arange(len(inputs)), noise)))
+        drawn.append(
+            votes_of(runtime.outputs_for({"images": inputs}, np.arange(len(inputs)), noise))
+        )
     ours = keyed == examples.labels
     theirs = np.concatenate(drawn) == examples.labels
     only_ours, only_theirs = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())

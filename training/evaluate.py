@@ -20,8 +20,7 @@ from models.checkpoint import Checkpoint
 from models.datasets import Examples, as_inputs
 from models.errors import DataError
 from models.noise import VoteKey
-from models.runtime import Rows
-from models.tiles import votes_of
+from models.runtime import Rows, votes_of
 from models.voting import NOWHERE
 from training.noise_setting import NoiseSetting
 from training.results_file import accuracy_of
@@ -183,8 +182,8 @@ class Caster:
             outputs.append(
                 runtime.outputs(
                     Rows(
-                        images=inputs[image[0] : image[-1] + 1],
-                        image_of_row=image - image[0],
+                        inputs={card.input.name: inputs[image[0] : image[-1] + 1]},
+                        input_of_row=image - image[0],
                         sigma=np.broadcast_to(sigma, (len(some), len(sigma))),
                         keys=some,
                         distribution=at_points.distribution,

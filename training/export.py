@@ -32,7 +32,7 @@ from models.networks.quantisers import bake_weights
 from models.networks.registry import NETWORKS
 from models.noise import NOISE_SCHEME, NoiseKind, VoteKey
 from models.noise_fill import fill_noise
-from models.runtime import OnnxRuntime
+from models.runtime import GraphRuntime
 from training.card_file import write_card
 from training.graph import with_noise_inputs
 from training.recipes import Recipe
@@ -227,7 +227,7 @@ def point_into_weights(model: ModelProto, weights: Path) -> None:
 
 
 def check_parity(
-    network: nn.Module, runtime: OnnxRuntime, card: Card, images: NDArray[np.float32], sigma: float
+    network: nn.Module, runtime: GraphRuntime, card: Card, images: NDArray[np.float32], sigma: float
 ) -> Parity:
     """Compare torch and ONNX Runtime on one vote an image, with the same noise.
 
@@ -246,7 +246,7 @@ def check_parity(
         noise = [np.empty((len(batch), *point.shape), np.float32) for point in points]
         keys = [VoteKey(0, first + row, 0) for row in range(len(batch))]
         fill_noise(runtime.kind, np.full((len(batch), len(points)), sigma), keys, noise)
-        ours = runtime.outputs_for(batch, np.arange(len(batch)), noise)
+        ours = runtime.outputs_for({card.input.name: batch}, np.arange(len(batch)), noise)
         named = {
             point.name: torch.from_numpy(tensor)
             for point, tensor in zip(points, noise, strict=True)

@@ -20,7 +20,7 @@ from models.card import OUTPUTS
 from models.errors import ExportError
 from models.networks.noise_points import MARK
 from models.noise import NoiseKind
-from models.runtime import IMAGE_OF_ROW, NOISE_PREFIX
+from models.runtime import INPUT_OF_ROW, NOISE_PREFIX
 
 MARK_DOMAIN, MARK_TYPE = MARK.split("::")
 PRODUCTS = frozenset({"Conv", "Gemm", "MatMul"})
@@ -57,7 +57,7 @@ def with_noise_inputs(
         nodes.append(node)
     replace_nodes(graph, nodes)
     repeat_by_row(graph, {NOISE_PREFIX + name for name in shapes})
-    graph.input.append(helper.make_tensor_value_info(IMAGE_OF_ROW, TensorProto.INT64, ["rows"]))
+    graph.input.append(helper.make_tensor_value_info(INPUT_OF_ROW, TensorProto.INT64, ["rows"]))
     graph.input.extend(
         helper.make_tensor_value_info(NOISE_PREFIX + name, TensorProto.FLOAT, ["rows", *shape])
         for name, shape in shapes.items()
@@ -159,7 +159,7 @@ def repeat_by_row(graph: GraphProto, noise_inputs: Iterable[str]) -> None:
         if of_rows.intersection(node.input):
             of_images = {name for name in node.input if name} - of_rows - fixed
             nodes += [
-                helper.make_node("Gather", [name, IMAGE_OF_ROW], [by_row(name)], axis=0)
+                helper.make_node("Gather", [name, INPUT_OF_ROW], [by_row(name)], axis=0)
                 for name in sorted(of_images - gathered)
             ]
             gathered |= of_images

@@ -1,6 +1,6 @@
 """The target as an outsider has it: inputs in, vote counts out, every query billed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,9 +11,8 @@ from models.checkpoint import Checkpoint
 from models.noise import MAX_SEED, Noise, NoiseKind, VoteKey
 from models.robustness.samples import Purpose, generator_for
 from models.robustness.watch import Watch
-from models.runtime import Rows
+from models.runtime import Rows, rows_of, votes_of
 from models.stopping import StopRule
-from models.tiles import rows_of, votes_of
 from models.voting import Poll, VoteRequest
 
 INPUTS_AT_ONCE = 32
@@ -160,7 +159,7 @@ class CheckpointTarget:
             seed = int(self._generator.integers(MAX_SEED + 1))
         card = self._checkpoint.card
         request = VoteRequest(
-            inputs=inputs,
+            inputs={card.input.name: inputs},
             noise=Noise(self._kind, conditions.sigma).at(card.point_names),
             votes=conditions.votes,
             stop=stop.rule(),
@@ -179,4 +178,4 @@ class CheckpointTarget:
 def with_one_position(rows: Rows) -> Rows:
     """Return rows whose noise is that of inputs sent alone, each at position 0 of its request."""
     keys = [VoteKey(key.seed, 0, key.vote) for key in rows.keys]
-    return Rows(rows.images, rows.image_of_row, rows.sigma, keys)
+    return replace(rows, keys=keys)

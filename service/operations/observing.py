@@ -84,10 +84,10 @@ class PredictionWatch:
         record, votes = current_record(), prepared.votes
         record.checkpoint = prepared.checkpoint.name
         record.votes = votes.votes
-        record.votes_requested = votes.votes * len(votes.inputs)
+        record.votes_requested = votes.votes * votes.count
         if self._limit is not None and is_charged(record):
             # Without noise one forward pass stands for all votes.
-            charged = len(votes.inputs) if votes.noise.is_silent else record.votes_requested
+            charged = votes.count if votes.noise.is_silent else record.votes_requested
             self._limit.take(client_of(record), charged)
             record.votes_charged = charged
 

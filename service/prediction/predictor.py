@@ -153,7 +153,7 @@ class Predictor:
             priority=request.priority,
             checkpoint=checkpoint,
             votes=VoteRequest(
-                inputs=inputs_of(request, card),
+                inputs={card.input.name: inputs_of(request, card)},
                 noise=at_points,
                 votes=request.votes,
                 stop=stop,

@@ -21,8 +21,7 @@ from weakref import WeakKeyDictionary
 
 from models.checkpoint import Checkpoint
 from models.errors import DeadlineError, NoSlotError
-from models.runtime import OnnxRuntime
-from models.tiles import rows_of, votes_of
+from models.runtime import Runtime, rows_of, votes_of
 from models.voting import Observer, Poll, VoteRequest, VoteResult
 from service.voting.batcher import GIGA, VoteBatcher
 from service.voting.tickets import Lane, Priority, Ticket, Tile
@@ -96,7 +95,7 @@ class VotingBackend:
         self._watch = watch
         self._new_batcher = partial(VoteBatcher, slots, slots * queue_gmacs_a_slot)
         self._batcher = self._new_batcher()
-        self._lanes: WeakKeyDictionary[OnnxRuntime, dict[str, Lane]] = WeakKeyDictionary()
+        self._lanes: WeakKeyDictionary[Runtime, dict[str, Lane]] = WeakKeyDictionary()
         self._waiting: dict[Ticket, asyncio.Future[None]] = {}
         self._lock = threading.Lock()  # guards all of the above and below
         self._asleep: list[threading.Condition] = []  # the slots without work, each its own
@@ -192,7 +191,7 @@ class VotingBackend:
             with suppress(RuntimeError):
                 future.get_loop().call_soon_threadsafe(future.cancel)
 
-    def _lane(self, checkpoint: Checkpoint, runtime: OnnxRuntime, request: VoteRequest) -> Lane:
+    def _lane(self, checkpoint: Checkpoint, runtime: Runtime, request: VoteRequest) -> Lane:
         card = checkpoint.card
         with self._lock:
             lanes = self._lanes.setdefault(runtime, {})

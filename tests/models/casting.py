@@ -2,8 +2,7 @@
 
 from models.card import Threshold
 from models.noise import NoiseKind
-from models.runtime import Runtime
-from models.tiles import rows_of, votes_of
+from models.runtime import Runtime, rows_of, votes_of
 from models.voting import Poll, VoteRequest, VoteResult
 
 THRESHOLD = Threshold(

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from models.card import IMAGES
 from models.errors import InputError
 from models.noise import Noise, NoiseKind, VoteKey
-from models.runtime import Rows
+from models.runtime import Rows, rows_of, votes_of
 from models.stopping import StopRule
-from models.tiles import rows_of, votes_of
 from models.voting import NOWHERE, Ballot, Poll, VoteRequest
 from tests.models.casting import vote
 
@@ -32,7 +32,7 @@ class KeyedRuntime:
         self.rows += len(rows.keys)
         outputs = [
             np.random.default_rng(key).normal(size=CLASSES) * rows.sigma[row].sum()
-            + rows.images[rows.image_of_row[row]]
+            + rows.inputs[IMAGES][rows.input_of_row[row]]
             for row, key in enumerate(rows.keys)
         ]
         return np.array(outputs, np.float32)
@@ -47,7 +47,11 @@ def request_for(
 ) -> VoteRequest:
     images = np.eye(CLASSES, dtype=np.float32)[np.arange(inputs) % CLASSES]
     return VoteRequest(
-        images, Noise(NoiseKind.MULTIPLICATIVE, sigma).at(["conv", "fc"]), votes, stop.rule(), seed
+        {IMAGES: images},
+        Noise(NoiseKind.MULTIPLICATIVE, sigma).at(["conv", "fc"]),
+        votes,
+        stop.rule(),
+        seed,
     )
 
 
@@ -192,5 +196,5 @@ def test_vote_whose_outputs_overflow_is_refused_if_it_counts() -> None:
 def test_images_of_a_tile_are_passed_once() -> None:
     request = request_for(inputs=2, votes=4)
     rows = rows_of([(request, Poll(request, CLASSES).take(8))])
-    assert len(rows.images) == 2
-    assert rows.image_of_row.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert len(rows.inputs[IMAGES]) == 2
+    assert rows.input_of_row.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from models.errors import InputError
 from models.noise import Noise, NoiseKind
+from models.runtime import rows_of
 from models.stopping import StopRule
-from models.tiles import rows_of
 from models.voting import NOWHERE, VoteRequest
 from service.voting.tickets import Ticket, Tile
 from tests.models.casting import vote
@@ -200,7 +200,7 @@ def test_sigma_of_each_request_reaches_its_own_rows() -> None:
     assert tile is not None
     rows = rows_of([(ticket.poll.request, keys) for ticket, keys in tile.parts])
     assert np.array_equal(rows.sigma, [[0.25, 0.25]] * 2 + [[0.75, 0.75]] * 2)
-    assert rows.image_of_row.tolist() == [0, 1, 2, 3]
+    assert rows.input_of_row.tolist() == [0, 1, 2, 3]
 
 
 def test_noise_kind_of_a_request_is_not_the_business_of_the_batcher() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,7 @@ from models.card import AgreementReference
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.drift import shares_of
 from models.noise import NOISE_SCHEME, NoiseKind
-from models.runtime import OnnxRuntime, Rows
+from models.runtime import GraphRuntime, Rows, load_session
 from service.configuration.settings import Settings
 from service.operations.drift import ALPHA, WINDOW, DriftMonitor, Series
 from service.prediction.predictor import Predictor
@@ -29,7 +30,7 @@ VOTES = 5
 DIGITS = [array(digit) for digit in range(10)] * 4
 
 
-class LouderRuntime(OnnxRuntime):
+class LouderRuntime(GraphRuntime):
     """Hardware with more noise than it is said to have.
 
     Attributes:
@@ -39,8 +40,7 @@ class LouderRuntime(OnnxRuntime):
     times = 1.0
 
     def outputs(self, rows: Rows) -> NDArray[np.float32]:
-        louder = Rows(rows.images, rows.image_of_row, self.times * rows.sigma, rows.keys)
-        return super().outputs(louder)
+        return super().outputs(replace(rows, sigma=self.times * rows.sigma))
 
 
 class LouderCheckpoint(Checkpoint):
@@ -48,11 +48,10 @@ class LouderCheckpoint(Checkpoint):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        shapes = {point.name: point.shape for point in self.card.noise_points}
         kind = NoiseKind.MULTIPLICATIVE
-        self.louder = LouderRuntime(folder / self.card.graphs[kind], kind, shapes)
+        self.louder = LouderRuntime(load_session(folder / self.card.graphs[kind]), self.card, kind)
 
-    def loaded(self, kind: NoiseKind) -> OnnxRuntime | None:
+    def loaded(self, kind: NoiseKind) -> GraphRuntime | None:
         return self.louder if kind is NoiseKind.MULTIPLICATIVE else super().loaded(kind)
 
 

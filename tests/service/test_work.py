@@ -39,7 +39,7 @@ async def work_of(votes: int, stop: StopRule, inputs: int = 1, sigma: float = 1.
 
 def fewest_bytes(work: Work) -> int:
     """Return what a pass must be given: each image once, an index and the noise of each row."""
-    return work.images * IMAGE_BYTES + work.rows * INDEX_BYTES + 4 * work.rows * NORMALS_A_VOTE
+    return work.inputs * IMAGE_BYTES + work.rows * INDEX_BYTES + 4 * work.rows * NORMALS_A_VOTE
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ async def test_votes_of_a_request_fill_tiles() -> None:
     tile = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0").card.tile
     work = await work_of(100, StopRule.FULL)
     assert work.passes == -(-100 // tile)
-    assert work.images == work.passes
+    assert work.inputs == work.passes
 
 
 async def test_images_of_a_batch_are_passed_once_for_all_their_votes_in_a_tile() -> None:
     work = await work_of(8, StopRule.FULL, inputs=4)
     assert work.rows == 32
-    assert work.images <= 4 + work.passes - 1
+    assert work.inputs <= 4 + work.passes - 1
     assert work.bytes_fed == fewest_bytes(work)
 
 

@@ -31,7 +31,7 @@ CLASSES = 3
 def served(votes: list[int], margin: int) -> tuple[int, int]:
     """Return mode and votes cast that the service answers with."""
     request = VoteRequest(
-        inputs=np.zeros((1, 1), np.float32),
+        inputs={"x": np.zeros((1, 1), np.float32)},
         noise=Noise(NoiseKind.ADDITIVE, 1.0).at(["fc"]),
         votes=len(votes),
         stop=Calibrated(threshold=THRESHOLD.model_copy(update={"margin": margin})),

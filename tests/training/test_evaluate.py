@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from models.card import IMAGES
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.datasets import Dataset, Examples, as_inputs
 from models.errors import DataError, InputError
@@ -72,7 +73,7 @@ def test_votes_are_those_of_the_request_with_the_images_seed(dataset: Dataset) -
     runtime = checkpoint.runtime(noise.kind)
     for index, image in enumerate(as_inputs(images.examples.inputs)):
         request = VoteRequest(
-            image[np.newaxis],
+            {IMAGES: image[np.newaxis]},
             noise.at(checkpoint.card.point_names),
             11,
             Full(),

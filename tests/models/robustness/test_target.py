@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.card import IMAGES
 from models.checkpoint import SHIPPED, Checkpoint
 from models.errors import CancelledError
 from models.noise import Noise, NoiseKind
@@ -56,7 +57,7 @@ def test_frozen_noise_is_that_of_inputs_sent_alone_with_the_seed(
     counts = target_of(checkpoint).vote_counts(few.inputs, conditions, StopRule.FULL)
     for one, of_one in zip(few.inputs, counts, strict=True):
         noise = Noise(KIND, 1.0).at(checkpoint.card.point_names)
-        request = VoteRequest(one[np.newaxis], noise, 7, Full(), 11)
+        request = VoteRequest({IMAGES: one[np.newaxis]}, noise, 7, Full(), 11)
         (sent_alone,) = vote(checkpoint.runtime(KIND), request, 10, tile=8)
         assert tuple(of_one) == sent_alone.vote_counts
     again = target_of(checkpoint, 5).vote_counts(few.inputs[::-1], conditions, StopRule.FULL)
