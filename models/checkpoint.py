@@ -17,11 +17,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from models.card import Card
+from models.engines import load_session
 from models.errors import CheckpointError, UnknownCheckpointError
 from models.files import regular_content
 from models.fingerprint import fingerprint_of
 from models.noise import NoiseKind
-from models.runtime import GraphRuntime, load_session
+from models.runtime import GraphRuntime
 from models.verification import check_card, check_runtime
 
 log = logging.getLogger("noisevote")

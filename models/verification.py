@@ -9,7 +9,8 @@ from math import prod
 import numpy as np
 
 from models import strokes
-from models.card import Card, PointSpec
+from models.card import Card
+from models.engines import Tensor
 from models.errors import CheckpointError
 from models.noise import NOISE_SCHEME, NoiseKind, VoteKey
 from models.pictures import PREPROCESSINGS
@@ -19,8 +20,8 @@ from models.runtime import (
     GraphRuntime,
     Rows,
     Runtime,
-    Tensor,
 )
+from models.specs import PointSpec
 
 MAX_TILE_NORMALS = 2**25
 """Most noise values of a forward pass: 128 MiB."""

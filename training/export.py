@@ -15,16 +15,7 @@ from onnxscript import optimizer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.card import (
-    CARD_VERSION,
-    IMAGES,
-    OUTPUTS,
-    Card,
-    InputSpec,
-    NoiseSpec,
-    PointSpec,
-    Training,
-)
+from models.card import CARD_VERSION, Card, Training
 from models.checkpoint import WEIGHTS_FILE, sha256_of
 from models.errors import ExportError
 from models.networks.noise_points import given_noise, marking, noise_from, noise_points
@@ -33,6 +24,7 @@ from models.networks.registry import NETWORKS
 from models.noise import NOISE_SCHEME, NoiseKind, VoteKey
 from models.noise_fill import fill_noise
 from models.runtime import GraphRuntime
+from models.specs import IMAGES, OUTPUTS, InputSpec, NoiseSpec, PointSpec
 from training.card_file import write_card
 from training.graph import with_noise_inputs
 from training.recipes import Recipe

@@ -7,10 +7,11 @@ import onnx
 import onnxruntime
 from onnx import ModelProto, NodeProto, helper
 
-from models.card import IMAGES, OUTPUTS
 from models.checkpoint import Checkpoint
+from models.engines import session_options
 from models.noise import NoiseKind
-from models.runtime import INPUT_OF_ROW, NOISE_PREFIX, session_options
+from models.runtime import INPUT_OF_ROW, NOISE_PREFIX
+from models.specs import IMAGES, OUTPUTS
 
 
 def clean_session(checkpoint: Checkpoint, folder: Path) -> onnxruntime.InferenceSession:

@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.card import IMAGES, OUTPUTS
 from models.checkpoint import Checkpoint
 from models.networks.noise_points import NoisePoint, noise_from
 from models.networks.trained import load_network
 from models.noise import Noise, NoiseKind, VoteKey
 from models.noise_fill import fill_noise
 from models.runtime import Rows, rows_of, votes_of
+from models.specs import IMAGES, OUTPUTS
 from models.stopping import Bounded, Calibrated, Exact, Full
 from models.voting import Poll, VoteRequest
 from service.voting.batcher import GIGA, VoteBatcher

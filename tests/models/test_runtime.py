@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from models.card import IMAGES
 from models.checkpoint import Checkpoint, CheckpointStore
 from models.noise import NoiseKind, VoteKey
 from models.runtime import Rows, votes_of
+from models.specs import IMAGES
 
 ROWS = 20
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.card import IMAGES
 from models.errors import InputError
 from models.noise import Noise, NoiseKind, VoteKey
 from models.runtime import Rows, rows_of, votes_of
+from models.specs import IMAGES
 from models.stopping import StopRule
 from models.voting import NOWHERE, Ballot, Poll, VoteRequest
 from tests.models.casting import vote

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import IMAGES
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from models.engines import load_session
 from models.noise import Noise, NoiseKind
-from models.runtime import GraphRuntime, Rows, load_session
+from models.runtime import GraphRuntime, Rows
+from models.specs import IMAGES
 from models.stopping import StopRule
 from models.voting import VoteRequest
 from service.voting.backend import QueueWatch, VotingBackend

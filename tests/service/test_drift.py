@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from models.card import AgreementReference
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.drift import shares_of
+from models.engines import load_session
 from models.noise import NOISE_SCHEME, NoiseKind
-from models.runtime import GraphRuntime, Rows, load_session
+from models.runtime import GraphRuntime, Rows
 from service.configuration.settings import Settings
 from service.operations.drift import ALPHA, WINDOW, DriftMonitor, Series
 from service.prediction.predictor import Predictor

@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from models.checkpoint import SHIPPED, Checkpoint
+from models.engines import load_session
 from models.errors import NoSlotError
 from models.noise import NoiseKind
-from models.runtime import GraphRuntime, Rows, load_session
+from models.runtime import GraphRuntime, Rows
 from service.configuration.settings import Settings
 from service.voting.backend import VotingBackend
 from tests.service.gated import GatedCheckpoint, one_slot, votes_asked

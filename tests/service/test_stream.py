@@ -13,10 +13,11 @@ import pytest
 from numpy.typing import NDArray
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from models.engines import load_session
 from models.errors import CheckpointError
 from models.noise import NoiseKind
-from models.running import running
-from models.runtime import GraphRuntime, Rows, load_session
+from models.runtime import GraphRuntime, Rows
+from models.statistics import running
 from service.app import create_app
 from service.configuration.settings import Settings
 from service.prediction.predictor import Predictor

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from models.card import IMAGES
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.datasets import Dataset, Examples, as_inputs
 from models.errors import DataError, InputError
 from models.noise import NoiseKind
+from models.specs import IMAGES
 from models.stopping import Full, mode_of
 from models.voting import VoteRequest
 from tests.models.casting import vote

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.card import IMAGES
 from models.checkpoint import SHIPPED, Checkpoint
 from models.errors import CancelledError
 from models.noise import Noise, NoiseKind
@@ -14,6 +13,7 @@ from models.robustness.surrogate import surrogate_from
 from models.robustness.target import CheckpointTarget, Conditions, Oracle, vote_margins
 from models.robustness.transfer import SurrogateNoise
 from models.robustness.watch import Watch
+from models.specs import IMAGES
 from models.stopping import Full, StopRule, mode_of
 from models.voting import VoteRequest
 from tests.models.casting import vote
