@@ -193,8 +193,8 @@ class Noise:
     """
 
     kind: NoiseKind
-    sigma: float | Mapping[str, float]
-    repeats: Mapping[str, int] = field(default_factory=dict)
+    sigma: float | dict[str, float]
+    repeats: dict[str, int] = field(default_factory=dict)
     distribution: Distribution = NORMAL
 
     def at(self, points: Sequence[str]) -> VoteNoise:
@@ -206,7 +206,7 @@ class Noise:
         Raises:
             InputError: a name is no noise point, or reads are averaged that are not Gaussian.
         """
-        sigma = self.sigma if isinstance(self.sigma, Mapping) else dict.fromkeys(points, self.sigma)
+        sigma = self.sigma if isinstance(self.sigma, dict) else dict.fromkeys(points, self.sigma)
         for name in (*sigma, *self.repeats):
             if name not in points:
                 raise InputError(f"{name!r} is no noise point; there are: {', '.join(points)}")
@@ -223,7 +223,7 @@ class Noise:
     @property
     def snr_db(self) -> float | None:
         """Signal-to-noise power ratio of one read; None unless one number of a factor above 0."""
-        if not self.kind.is_factor or isinstance(self.sigma, Mapping) or self.sigma == 0:
+        if not self.kind.is_factor or isinstance(self.sigma, dict) or self.sigma == 0:
             return None
         return snr_db_from_sigma(self.sigma)
 

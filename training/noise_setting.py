@@ -66,9 +66,9 @@ def parse_map(text: str, number: Callable[[str], Number]) -> dict[str, Number]:
     return entries
 
 
-def shown_sigma(sigma: float | Mapping[str, float]) -> str:
+def shown_sigma(sigma: Sigma) -> str:
     """Return a sigma as :func:`parse_sigma` reads it."""
-    return shown_map(sigma) if isinstance(sigma, Mapping) else f"{sigma:g}"
+    return shown_map(sigma) if isinstance(sigma, dict) else f"{sigma:g}"
 
 
 def shown_map(entries: Mapping[str, float]) -> str:

@@ -3,7 +3,6 @@
 import math
 import secrets
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -238,15 +237,10 @@ def noise_body(noise: Noise) -> NoiseBody:
     """Return the noise of a reply."""
     return NoiseBody(
         kind=noise.kind,
-        sigma=shown(noise.sigma),
+        sigma=noise.sigma,
         snr_db=None if noise.snr_db is None else round(noise.snr_db, 4),
-        repeats=dict(noise.repeats) or None,
+        repeats=noise.repeats or None,
     )
-
-
-def shown(sigma: float | Mapping[str, float]) -> float | dict[str, float]:
-    """Return a sigma as it stands in a reply."""
-    return dict(sigma) if isinstance(sigma, Mapping) else sigma
 
 
 def guarantee_body(promise: Promise | None) -> GuaranteeBody | None:
@@ -266,7 +260,7 @@ def cost_body(result: VoteResult, prepared: Prepared) -> CostBody | None:
         parallel_latency=cost.parallel_latency,
         energy=cost.energy,
         equal_energy_sigma={name: cost.equal_energy_sigma(of) for name, of in sigma.items()}
-        if isinstance(sigma, Mapping)
+        if isinstance(sigma, dict)
         else cost.equal_energy_sigma(sigma),
     )
 

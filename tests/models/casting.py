@@ -1,7 +1,12 @@
 """All votes of a request, cast in the plainest way: what any backend must agree with."""
 
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
 from models.card import Threshold
-from models.noise import NoiseKind
+from models.noise import TABLE_SIZE, Distribution, NoiseKind
 from models.runtime import Runtime, rows_of, votes_of
 from models.voting import Poll, VoteRequest, VoteResult
 
@@ -20,6 +25,17 @@ THRESHOLD = Threshold(
     command="any",
 )
 """A threshold as cards have them."""
+
+
+@cache
+def uniform() -> NDArray[np.float64]:
+    values = (np.arange(TABLE_SIZE) + 0.5) / TABLE_SIZE - 0.5
+    values /= np.sqrt(np.mean(values**2))
+    return values
+
+
+UNIFORM = Distribution("uniform", uniform)
+"""Another distribution than the one that ships."""
 
 
 def vote(runtime: Runtime, request: VoteRequest, classes: int, tile: int) -> list[VoteResult]:

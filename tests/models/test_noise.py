@@ -26,6 +26,7 @@ from models.noise import (
     standard_normal_table,
 )
 from models.noise_fill import FILL, fill_in_numpy, fill_noise, noise_indices
+from tests.models.casting import UNIFORM
 
 # Chance that a statistical test here fails although the scheme is right; the seeds are fixed, so
 # a test that passes once always passes.
@@ -270,15 +271,6 @@ def test_no_noise_is_an_infinite_snr() -> None:
 POINTS = ["conv", "fc"]
 
 
-def uniform() -> NDArray[np.float64]:
-    values = (np.arange(TABLE_SIZE) + 0.5) / TABLE_SIZE - 0.5
-    values /= np.sqrt(np.mean(values**2))
-    return values
-
-
-UNIFORM = Distribution("uniform", uniform)
-
-
 def test_sigma_holds_at_all_points_or_by_name() -> None:
     kind = NoiseKind.ADDITIVE
     assert Noise(kind, 0.5).at(POINTS).sigma.tolist() == [0.5, 0.5]
@@ -327,7 +319,9 @@ def test_another_distribution_is_drawn_by_the_same_words() -> None:
     normal, other = (np.empty((1, 1000), np.float32) for _ in range(2))
     fill_noise(NoiseKind.ADDITIVE, np.ones((1, 1)), keys, [normal])
     fill_noise(NoiseKind.ADDITIVE, np.ones((1, 1)), keys, [other], UNIFORM)
-    assert np.array_equal(other[0], uniform().astype(np.float32)[noise_indices(keys[0], 1000)])
+    assert np.array_equal(
+        other[0], UNIFORM.values().astype(np.float32)[noise_indices(keys[0], 1000)]
+    )
     assert np.array_equal(other.argsort(), normal.argsort())
 
 

@@ -4,6 +4,7 @@ Whoever makes the service compute, draw or copy more than the votes need fails h
 """
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,9 @@ from models.noise import NoiseKind
 from models.runtime import Work
 from models.stopping import StopRule
 from service.voting.backend import VotingBackend
+from tests.models.casting import UNIFORM
 from tests.service.gated import GatedCheckpoint, at_rest, one_slot, votes_asked
+from tests.service.support import CHECKPOINT
 
 pytestmark = pytest.mark.anyio
 
@@ -153,3 +156,23 @@ async def all_admitted(backend: VotingBackend, requests: int) -> None:
     """Let the event loop turn until so many requests wait for votes."""
     while backend.load.requests < requests:
         await asyncio.sleep(0)
+
+
+async def test_requests_of_another_distribution_have_forward_passes_of_their_own() -> None:
+    normal = votes_asked(1, 8)
+    uniform = replace(normal, noise=replace(normal.noise, distribution=UNIFORM))
+    checkpoint = CheckpointStore(SHIPPED).find(CHECKPOINT)
+    alone = []
+    for request in (normal, uniform):
+        with one_slot() as backend:
+            alone.append((await backend.vote(checkpoint, request)).results)
+    assert alone[0] != alone[1]
+    crowd = GatedCheckpoint()
+    with one_slot() as backend:
+        answers = [
+            asyncio.ensure_future(backend.vote(crowd, request))
+            for request in (normal, uniform, normal, uniform)
+        ]
+        await asyncio.sleep(0)
+        crowd.gated.gate.set()
+        assert [answer.results for answer in await asyncio.gather(*answers)] == alone * 2
