@@ -171,13 +171,10 @@ class Calibrated(Stopping):
 
 
 class StopRule(StrEnum):
-    """The rules by name.
-
-    Attributes:
-        rule: the class of the rule.
-    """
+    """When voting stops, by name."""
 
     rule: type[Stopping]
+    """The class of the rule."""
 
     FULL = "full", Full
     EXACT = "exact", Exact

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from models.card import upgraded
+from models.card import Card
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.errors import CheckpointError
 from models.noise import NoiseKind
@@ -24,7 +24,7 @@ def copied(tmp_path: Path) -> Path:
 
 
 def set_in_card(folder: Path, place: str, value: Any) -> None:
-    card = json.loads((folder / "card.json").read_text())
+    card = json.loads(Card.read((folder / "card.json").read_bytes()).model_dump_json())
     node = card
     *way, last = place.split("/")
     for key in way:
@@ -40,10 +40,10 @@ def set_in_card(folder: Path, place: str, value: Any) -> None:
         ("labels", [*DIGITS, "10"], r"has outputs as float \[any, 10\]; its card promises .* 11\]"),
         ("labels/1", "0", "labels has '0', which is empty or stands twice"),
         ("labels", ["0"], "labels"),
-        ("input/shape", [1, 28, 27], r"mnist_digit-2 gives \[1, 28, 28\] and \[0.0, 1.0\]"),
-        ("input/range", [0.0, 255.0], r"mnist_digit-2 gives \[1, 28, 28\] and \[0.0, 1.0\]"),
-        ("input/preprocessing", "mnist_digit-0", "unknown preprocessing 'mnist_digit-0'; known"),
-        ("input/preprocessing", "mnist_strokes-1", r"mnist_strokes-1 gives \[48, 2\]"),
+        ("inputs/0/shape", [1, 28, 27], r"mnist_digit-2 gives \[1, 28, 28\] and \[0.0, 1.0\]"),
+        ("inputs/0/range", [0.0, 255.0], r"mnist_digit-2 gives \[1, 28, 28\] and \[0.0, 1.0\]"),
+        ("inputs/0/preprocessing", "mnist_digit-0", "unknown preprocessing 'mnist_digit-0'; known"),
+        ("inputs/0/preprocessing", "mnist_strokes-1", r"mnist_strokes-1 gives \[48, 2\]"),
         ("noise_points/0/macs", 0, "greater than or equal to 1"),
         ("noise_points/0/macs", 10**4000, "card.json is not a valid card"),
         ("noise_points/0/macs", "225792", "valid integer"),
@@ -141,7 +141,7 @@ def test_whatever_goes_wrong_with_one_folder_leaves_those_behind_it_serving(tmp_
 def test_what_a_card_of_version_2_adds_is_checked(
     copied: Path, changes: dict[str, Any], said: str
 ) -> None:
-    card = upgraded(json.loads((copied / "card.json").read_text())) | changes
+    card = json.loads(Card.read((copied / "card.json").read_bytes()).model_dump_json()) | changes
     (copied / "card.json").write_text(json.dumps(card))
     with pytest.raises(CheckpointError, match=said):
         Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
