@@ -101,10 +101,11 @@ def load_session(
     Raises:
         CheckpointError: it cannot be loaded.
     """
+    session_of = ENGINES[engine]
     try:
         if contents is None:
             contents = {file.name: file.read_bytes() for file in files_of(graph)}
-        return ENGINES[engine](graph, contents)
+        return session_of(graph, contents)
     except Exception as error:
         shown = f"{graph.parent.name}/{graph.name}"
         raise CheckpointError(f"{shown} cannot be loaded: {type(error).__name__}") from error

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from models.checkpoint import Checkpoint, CheckpointStore
+from models.engines import ENGINES, Inputs, OnnxSession, load_session
 from models.noise import NoiseKind, VoteKey
-from models.runtime import Rows, votes_of
+from models.runtime import GraphRuntime, Rows, votes_of
 from models.specs import IMAGES
 
 ROWS = 20
@@ -141,3 +142,25 @@ def test_work_is_counted(shipped: Checkpoint) -> None:
     assert after.bytes_fed - before.bytes_fed == (
         rows.inputs[IMAGES].nbytes + rows.input_of_row.nbytes + 4 * ROWS * per_vote
     )
+
+
+class RecordingSession(OnnxSession):
+    """Another engine: it notes what it is fed."""
+
+    def run(self, output: str, feed: Inputs) -> NDArray[np.float32]:
+        self.fed = list(feed)
+        return super().run(output, feed)
+
+
+def test_another_engine_is_fed_by_the_same_runtime(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENGINES, "recording", RecordingSession)
+    checkpoint, kind = store.find("mnist_cnn-clean"), NoiseKind.MULTIPLICATIVE
+    session = load_session(checkpoint.folder / checkpoint.card.graphs[kind], engine="recording")
+    assert isinstance(session, RecordingSession)
+    rows = rows_on(checkpoint)
+    outputs_of_other = GraphRuntime(session, checkpoint.card, kind).outputs(rows)
+    assert np.array_equal(outputs_of_other, outputs(checkpoint, kind, rows))
+    points = [f"noise.{name}" for name in checkpoint.card.point_names]
+    assert session.fed == ["images", "image_of_row", *points]

@@ -198,3 +198,12 @@ def test_images_of_a_tile_are_passed_once() -> None:
     rows = rows_of([(request, Poll(request, CLASSES).take(8))])
     assert len(rows.inputs[IMAGES]) == 2
     assert rows.input_of_row.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
+def test_rows_hold_every_input_of_a_network_in_its_type_and_once() -> None:
+    ids, mask = np.arange(6).reshape(2, 3), np.ones((2, 3), np.uint8)
+    request = replace(request_for(2, 20), inputs={"ids": ids, "mask": mask})
+    assert request.count == 2
+    rows = rows_of([(request, Poll(request, CLASSES).take(16))])
+    assert np.array_equal(rows.inputs["ids"], ids)
+    assert (rows.inputs["ids"].dtype, rows.inputs["mask"].dtype) == (ids.dtype, mask.dtype)
