@@ -24,8 +24,14 @@ from models.specs import (
 CARD_VERSION = 2
 """Of the cards that are written; those of version 1 are read, too."""
 
+MAX_MEASURED = 200
+"""Most thresholds and agreements: each answer is compared with all of them."""
+
 MAX_TILE = 256
 """Most rows of a forward pass; measured gains end at 20."""
+
+Label = Annotated[str, Field(max_length=200)]
+"""Every answer bears one."""
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=200)]
 """Of a file beside the card, and nowhere else."""
@@ -183,7 +189,7 @@ class Card(CardPart):
     """What the network takes, in the order of the graph."""
     output: str = OUTPUTS
     """Name of the output that votes, in the graph."""
-    labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    labels: Annotated[tuple[Label, ...], Field(min_length=2)]
     """Name of each class, in the order of the outputs."""
     noise_scheme: str
     """Scheme that draws the noise of the votes."""
@@ -203,9 +209,9 @@ class Card(CardPart):
     """Where the weights come from."""
     evaluations: tuple[Evaluation, ...] = ()
     """Measured accuracies."""
-    thresholds: tuple[Threshold, ...] = ()
+    thresholds: Annotated[tuple[Threshold, ...], Field(max_length=MAX_MEASURED)] = ()
     """Margins for the stop rule ``calibrated``."""
-    agreements: tuple[AgreementReference, ...] = ()
+    agreements: Annotated[tuple[AgreementReference, ...], Field(max_length=MAX_MEASURED)] = ()
     """What the drift monitor expects of votes."""
 
     @classmethod

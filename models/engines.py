@@ -1,6 +1,8 @@
 """Engines: what runs a graph. A further one is a session and its row in :data:`ENGINES`."""
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,6 +56,9 @@ class Session(Protocol):
     def run(self, output: str, feed: Inputs) -> NDArray[np.float32]:
         """Return an output of the graph."""
 
+    def for_at_most(self, seconds: float) -> AbstractContextManager[None]:
+        """End the calls inside the block after so long, which raises a ``TimeoutError``."""
+
 
 class OnnxSession:
     """A graph in ONNX Runtime.
@@ -67,6 +72,7 @@ class OnnxSession:
         self._session = onnxruntime.InferenceSession(
             contents[graph.name], options_with(contents), providers=["CPUExecutionProvider"]
         )
+        self._options: onnxruntime.RunOptions | None = None
 
     @property
     def inputs(self) -> dict[str, Tensor]:
@@ -80,8 +86,25 @@ class OnnxSession:
 
     def run(self, output: str, feed: Inputs) -> NDArray[np.float32]:
         """Return an output of the graph."""
-        outputs: NDArray[np.float32] = self._session.run([output], feed)[0]
+        outputs: NDArray[np.float32] = self._session.run([output], feed, self._options)[0]
         return outputs
+
+    @contextmanager
+    def for_at_most(self, seconds: float) -> Iterator[None]:
+        """End the calls inside the block after so long, which raises a ``TimeoutError``."""
+        self._options = options = onnxruntime.RunOptions()
+        is_over = threading.Timer(seconds, setattr, (options, "terminate", True))
+        is_over.daemon = True
+        is_over.start()
+        try:
+            yield
+        except Exception as error:
+            if options.terminate:
+                raise TimeoutError(f"the graph takes longer than {seconds:g} s") from error
+            raise
+        finally:
+            is_over.cancel()
+            self._options = None
 
 
 ENGINES: dict[str, Callable[[Path, Mapping[str, bytes]], Session]] = {ONNX_RUNTIME: OnnxSession}

@@ -26,6 +26,9 @@ from models.specs import PointSpec
 MAX_TILE_NORMALS = 2**25
 """Most noise values of a forward pass: 128 MiB."""
 
+TRIAL_S = 60.0
+"""Seconds that the votes of a trial may take: a graph may have loops that never end."""
+
 SMALLEST_WEIGHT = 2
 """Bytes of a weight in half precision."""
 
@@ -142,8 +145,14 @@ def check_runtime(runtime: GraphRuntime, card: Card, contents: Mapping[str, byte
     """
     check_tensors(runtime, card)
     check_macs(card, len(contents[card.weights]) // SMALLEST_WEIGHT)
-    check_kind(runtime, card)
-    check_batch_invariance(runtime, card)
+    try:
+        with runtime.session.for_at_most(TRIAL_S):
+            check_kind(runtime, card)
+            check_batch_invariance(runtime, card)
+    except TimeoutError as error:
+        raise CheckpointError(
+            f"a few votes of the {runtime.kind} graph take longer than {TRIAL_S:g} s"
+        ) from error
 
 
 def check_tensors(runtime: GraphRuntime, card: Card) -> None:
@@ -190,17 +199,22 @@ def check_kind(runtime: GraphRuntime, card: Card) -> None:
     """Tell factors from summands: only where 0 is a factor, all inputs come to the same.
 
     Raises:
-        CheckpointError: the graph takes the other kind of noise, or its outputs are no numbers.
+        CheckpointError: the graph takes the other kind of noise, or its outputs are no numbers,
+            or not one for each label.
     """
     low, high = card.input.range
     images = np.random.default_rng(0).uniform(low, high, (2, *card.input.shape))
     noise = [np.zeros((2, *point.shape), np.float32) for point in card.noise_points]
-    one, other = runtime.outputs_for(
-        {card.input.name: images.astype(np.float32)}, np.arange(2), noise
-    )
-    if not np.isfinite([one, other]).all():
+    images = images.astype(np.float32)
+    outputs = runtime.outputs_for({card.input.name: images}, np.arange(2), noise)
+    if outputs.shape != (2, len(card.labels)):  # what a graph declares need not be what it gives
+        raise CheckpointError(
+            f"checkpoint {card.name} gives outputs of the shape {list(outputs.shape)} for 2 votes; "
+            f"its card promises [2, {len(card.labels)}]"
+        )
+    if not np.isfinite(outputs).all():
         raise CheckpointError(f"checkpoint {card.name} gives outputs that are not finite")
-    is_factor = np.array_equal(one, other)
+    is_factor = np.array_equal(outputs[0], outputs[1])
     if is_factor != (runtime.kind is NoiseKind.MULTIPLICATIVE):
         raise CheckpointError(
             f"the {runtime.kind} graph of checkpoint {card.name} takes the other kind of noise"

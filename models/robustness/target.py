@@ -1,22 +1,30 @@
 """The target as an outsider has it: inputs in, vote counts out, every query billed."""
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from models.checkpoint import Checkpoint
 from models.noise import MAX_SEED, Noise, NoiseKind, VoteKey
-from models.robustness.samples import Purpose, generator_for
-from models.robustness.watch import Watch
+from models.robustness.ball import Purpose, generator_for
+from models.robustness.progress import Progress
 from models.runtime import Rows, rows_of, votes_of
 from models.stopping import StopRule
 from models.voting import Poll, VoteRequest
 
 INPUTS_AT_ONCE = 32
-"""Inputs of one call of the target; between calls the watch is asked."""
+"""Inputs of one call of the target; between calls the progress is told."""
+
+
+class Condition(StrEnum):
+    """Whether the target has noise."""
+
+    NOISELESS = "noiseless"
+    NOISY = "noisy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +47,9 @@ class Conditions:
         return self.sigma > 0 and self.seed is None
 
     @property
-    def name(self) -> str:
-        """``noiseless`` or ``noisy``."""
-        return "noisy" if self.sigma > 0 else "noiseless"
+    def name(self) -> Condition:
+        """Whether there is noise."""
+        return Condition.NOISY if self.sigma > 0 else Condition.NOISELESS
 
 
 class Target(Protocol):
@@ -58,15 +66,14 @@ class Target(Protocol):
 
 
 class Bill(BaseModel):
-    """What was asked of a target.
+    """What was asked of a target."""
 
-    Attributes:
-        queries: inputs sent; one sent twice counts twice.
-        votes: cast on them.
-    """
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     queries: int = 0
+    """Inputs sent; one sent twice counts twice."""
     votes: int = 0
+    """Votes cast on them."""
 
     def __add__(self, other: "Bill") -> "Bill":
         """Return the sum of two bills."""
@@ -79,14 +86,14 @@ class Oracle:
     Args:
         target: that is asked.
         conditions: of every query.
-        watch: asked between calls of the target.
+        progress: told between calls of the target.
     """
 
-    def __init__(self, target: Target, conditions: Conditions, watch: Watch) -> None:
+    def __init__(self, target: Target, conditions: Conditions, progress: Progress) -> None:
         self.conditions = conditions
         self.bill = Bill()
         self._target = target
-        self._watch = watch
+        self._progress = progress
 
     @property
     def is_random(self) -> bool:
@@ -103,7 +110,7 @@ class Oracle:
             counts = self._target.vote_counts(part, self.conditions, stop)
             votes = int(counts.sum())
             self.bill += Bill(queries=len(part), votes=votes)
-            self._watch.advance(votes if self.conditions.sigma > 0 else len(part))
+            self._progress.advance(votes if self.conditions.sigma > 0 else len(part))
             parts.append(counts)
         return np.concatenate(parts)
 

@@ -59,6 +59,30 @@ def resolved(document: Json, reference: str) -> Any:
     return part
 
 
+def reached_from(document: Json, reference: str) -> set[str]:
+    """Return a schema and all that it refers to."""
+    found: set[str] = set()
+    waiting = [reference]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += references(resolved(document, name))
+    return found
+
+
+@pytest.mark.parametrize("schema", ["JobStatus", "JobList", "Report"])
+def test_every_field_of_an_assessment_says_what_it_means(document: Json, schema: str) -> None:
+    for name in reached_from(document, f"#/components/schemas/{schema}"):
+        for field, described in resolved(document, name).get("properties", {}).items():
+            assert described.get("description"), f"{name}: {field}"
+
+
+def test_every_field_of_a_request_for_an_assessment_says_what_it_means() -> None:
+    for field, described in AttackRequest.model_json_schema()["properties"].items():
+        assert described.get("description"), field
+
+
 @pytest.mark.anyio
 async def test_the_document_is_served(client: httpx.AsyncClient, document: Json) -> None:
     assert (await client.get("/openapi.json")).json() == document

@@ -23,14 +23,12 @@ from numpy.typing import NDArray
 from models.checkpoint import Checkpoint
 from models.datasets import Examples, as_inputs
 from models.noise import NoiseKind
-from models.robustness.ball import Ball, Norm
-from models.robustness.samples import Samples
+from models.robustness.ball import Ball, Norm, Samples
+from models.robustness.pgd import Restart, TransferAttack, attack_surrogate, strongest
+from models.robustness.progress import Progress
 from models.robustness.scores import paired_of
-from models.robustness.state import FolderState
 from models.robustness.surrogate import TorchSurrogate, surrogate_from
-from models.robustness.transfer import Restart, TransferAttack, attack_surrogate, strongest
-from models.robustness.trials import StepResult
-from models.robustness.watch import Watch
+from models.robustness.trials import FolderState, StepResult
 from training.evaluate import Caster, NumberedExamples, Votes
 from training.experiments.bench import SEEDS, Bench
 from training.noise_setting import NoiseSetting
@@ -176,7 +174,7 @@ def attacked(
         Ball(Norm.LINF, pair.epsilon, *bounds), pair.step_size, pair.steps, seed=SEED
     )
     restarts = [
-        attack_surrogate(surrogate, samples, attack, restart, Watch())
+        attack_surrogate(surrogate, samples, attack, restart, Progress())
         for restart in range(pair.restarts)
     ]
     return StepResult(

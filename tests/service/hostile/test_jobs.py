@@ -9,11 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from service.configuration.keys import digest_of
-from service.jobs.desk import MOST_STREAMS
 from service.jobs.folder import JobFolder
-from tests.service.hostile.support import USUAL, attacked, reply_to, unharmed
-from tests.service.jobs.support import body_of, serving_jobs, submitted
-from tests.service.jobs.test_queue import ledger_of
+from service.jobs.service import MOST_STREAMS
+from tests.service.hostile.support import USUAL, attacked, reply_to, unharmed, wait_until_settled
+from tests.service.jobs.support import body_of, serving_jobs, store_of, submitted
 from tests.service.processes import Server
 from tests.service.support import Json, error_in
 from tests.service.test_keys import KEYS, TOKEN
@@ -61,6 +60,21 @@ def test_few_streams_of_a_job_are_open_and_predictions_are_answered(server: Serv
     pytest.fail("no stream has ended")
 
 
+def test_few_assessments_wait_to_be_taken_and_others_are_answered(server: Server) -> None:
+    asked = json_request("/attack", body_of(), "Connection: close")
+    with ExitStack() as stack:
+        lines = [stack.enter_context(connected(server.port)) for _ in range(100)]
+        for line in lines:
+            line.sendall(asked)
+        wait_until_settled(server)
+        with unharmed(server):
+            predict = json_request("/predict", USUAL, "Connection: close")
+            assert status_of(reply_to(server, predict)) == 200
+        statuses = [status_of(line.recv(2**16)) for line in lines]
+    assert set(statuses) == {202, 429}
+    assert statuses.count(429) >= 50
+
+
 @pytest.mark.anyio
 async def test_a_job_is_open_to_its_key_alone(tmp_path: Path) -> None:
     async with serving_jobs(tmp_path, **OF_KEYS) as (_, client):
@@ -102,7 +116,7 @@ async def test_jobs_without_a_key_are_everybodys(tmp_path: Path) -> None:
 async def test_jobs_of_the_version_before_are_kept(tmp_path: Path) -> None:
     async with serving_jobs(tmp_path) as (_, client):
         url = (await submitted(client))["status_url"]
-    with ledger_of(tmp_path).connected() as connection:
+    with store_of(tmp_path).connected() as connection:
         connection.execute("ALTER TABLE jobs DROP COLUMN owner")
         connection.execute("PRAGMA user_version = 1")
     async with serving_jobs(tmp_path) as (_, client):

@@ -9,10 +9,12 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from models.robustness.samples import Samples
+from models.robustness.ball import Samples
 from service.client import Client
 from service.configuration.keys import digest_of, new_token
 from service.configuration.settings import Settings
+from service.jobs.folder import JobFolder
+from service.jobs.store import JobStore
 from service.wire.attack import AttackRequest
 from tests.models.robustness.worlds import drawn_samples
 from tests.service.support import CHECKPOINT, Json, serving
@@ -26,6 +28,10 @@ SMALL: Json = {
     "replies": 3, "sweep_replies": 1, "seed": 5,
 }  # fmt: skip
 ENDLESS: Json = SMALL | {"steps": 100_000}
+
+
+def store_of(folder: Path) -> JobStore:
+    return JobStore(JobFolder(folder).database)
 
 
 def some_samples(count: int = 2) -> Samples:

@@ -1,6 +1,5 @@
 """The real worker of a real server: what it does, and what remains when it is killed."""
 
-import os
 from pathlib import Path
 
 import httpx
@@ -13,17 +12,16 @@ from models.data_files import DATA_DIR_VARIABLE
 from models.datasets import data_dir
 from models.noise import NoiseKind
 from models.robustness.assessment import assess
+from models.robustness.progress import Progress
 from models.robustness.target import CheckpointTarget, Conditions
-from models.robustness.watch import Watch
 from models.stopping import StopRule
 from service.client import AsyncClient
 from service.client.attacks import AsyncAttacks, Attacks
 from service.client.exchange import ServiceError
 from service.configuration.keys import INTERNAL
-from service.jobs.http_target import HttpTarget, Meter
-from service.jobs.limits import RequestLimits
-from service.jobs.orders import results_bytes
-from service.jobs.setup import run_of
+from service.jobs.http_target import HttpTarget, Meter, RequestLimits
+from service.jobs.run import run_of
+from service.jobs.submit import results_bytes
 from service.wire.attack import JobState
 from tests.service.jobs.support import (
     body_of,
@@ -35,7 +33,6 @@ from tests.service.jobs.support import (
     without,
 )
 from tests.service.support import CHECKPOINT, noise_image
-from tests.service.test_client import ASKED
 from tests.service.test_metrics import samples_in, value
 from tests.service.test_server import Server, started
 
@@ -135,7 +132,9 @@ def test_a_job_ends_with_the_report_that_it_would_have_without_a_server(
     assert not (folder / job.id).exists()
     assert len(kept) == report.steps
     assert 0.5 < sum(kept) / results_bytes(report.plan, samples, report.steps) <= 1
-    run = run_of(STORE, report.about, report.plan, samples, folder / "here", Watch(), CountedTarget)
+    run = run_of(
+        STORE, report.about, report.plan, samples, folder / "here", Progress(), CountedTarget
+    )
     assert report == assess(run, report.about)
     status = seen[-1]
     assert (status.state, status.error, status.progress) == (JobState.DONE, None, 1)
@@ -164,20 +163,6 @@ def test_images_of_a_data_set_of_the_server_are_attacked(tmp_path: Path) -> None
     assert status.samples == 3
     assert report.about.samples.source == "mnist, first test images"
     assert report.about.samples.indices == (0, 1, 2)
-
-
-def test_a_worker_that_cannot_start_fails_the_job_once_and_says_so(tmp_path: Path) -> None:
-    broken = tmp_path / "broken" / "torch"
-    broken.mkdir(parents=True)
-    (broken / "__init__.py").write_text("import os; os._exit(7)")
-    path = os.pathsep.join([str(tmp_path / "broken"), os.environ.get("PYTHONPATH", "")])
-    settings = environment(tmp_path / "jobs") | {"PYTHONPATH": path}
-    with started(settings) as server, client_of(server) as client:
-        attacks = Attacks(client)
-        *_, status = attacks.watch(attacks.submit(request_of(body_of())).id)
-        assert status.state is JobState.INTERRUPTED
-        assert status.error == "its worker ended unexpectedly, with exit code 7"
-        assert client.predict(ASKED).predictions
 
 
 @pytest.mark.anyio

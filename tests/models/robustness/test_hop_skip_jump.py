@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from models.robustness.attacks.hop_skip_jump import DecisionAttack, hop_skip_jump
 from models.robustness.ball import Ball, Norm
-from models.robustness.decision import DecisionAttack, hop_skip_jump
+from models.robustness.progress import Progress
 from models.robustness.target import Conditions, Oracle
-from models.robustness.watch import Watch
 from tests.models.robustness.worlds import PIXELS, LineTarget, columns, line_samples
 
 pytest.importorskip("art")
@@ -21,7 +21,7 @@ LEADS = np.array(
 
 
 def oracle_of(sigma: float, votes: int = 1, seed: int = 1) -> Oracle:
-    return Oracle(LineTarget(seed), Conditions(sigma, votes), Watch())
+    return Oracle(LineTarget(seed), Conditions(sigma, votes), Progress())
 
 
 class Labels:

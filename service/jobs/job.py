@@ -1,13 +1,11 @@
-"""What is kept of a job, and how it is shown."""
+"""One job: what is kept of it, and how it is shown."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Json
 
-from models.robustness.about import About
 from models.robustness.plan import Plan
-from models.robustness.report import AttackRow, Report
+from models.robustness.report import About, AttackRow, Report
 from service.configuration.keys import KEY_OWNER
 from service.wire.attack import (
     AttackResult,
@@ -19,60 +17,44 @@ from service.wire.attack import (
 )
 
 
-class Order(BaseModel):
-    """What is to be done; decided when the job is taken and never changed.
-
-    Attributes:
-        plan: attacks, noise, seed.
-        about: checkpoints and samples.
-    """
+class JobContent(BaseModel):
+    """What is to be done, with which checkpoints and samples; it never changes."""
 
     plan: Plan
     about: About
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One job as it is kept; times in seconds since the epoch.
+class Job(BaseModel):
+    """One job as it is kept, a column a field; times in seconds since the epoch."""
 
-    Attributes:
-        id: of the job.
-        owner: whom its votes are charged to, a key or an address; None if that is not known.
-        state: where it is.
-        order: what is to be done.
-        created: when it was taken.
-        started: when the worker last began with it.
-        finished: when it last left the worker or the queue.
-        step: under way.
-        steps: in all.
-        progress: share of all work that is done.
-        progress_from: the same when the worker last began with the first step left.
-        paced: when that was.
-        queries: inputs sent to the target.
-        votes: cast on them.
-        error: why it is not running.
-        results: what is known so far.
-        wants_cancel: whether it has been told to stop.
-        finished_steps: in the order in which they were done.
-    """
+    model_config = ConfigDict(frozen=True)
 
     id: str
     owner: str | None
+    """Whom its votes are charged to, a key or an address; None if that is not known."""
     state: JobState
-    order: Order
+    content: Json[JobContent]
     created: float
     started: float | None
+    """When the worker last began with it."""
     finished: float | None
+    """When it last left the worker or the queue."""
     step: str | None
+    """Under way."""
     steps: int
     progress: float
+    """Share of all work that is done."""
     progress_from: float
+    """Progress when the worker last began with the first step left."""
     paced: float | None
+    """When that was."""
     queries: int
     votes: int
     error: str | None
-    results: PartialResults
+    """Why it is not running."""
+    results: Json[PartialResults]
     wants_cancel: bool
+    """Whether it has been told to stop."""
     finished_steps: tuple[FinishedStep, ...] = ()
 
     def eta_s(self, now: float) -> float | None:
@@ -96,7 +78,7 @@ def is_open_to(owner: str | None, asker: str) -> bool:
 
 def summary_of(job: Job) -> JobSummary:
     """Return a job as it stands in the list."""
-    about = job.order.about
+    about = job.content.about
     return JobSummary(
         id=job.id,
         status_url=f"/attack/{job.id}",
@@ -120,7 +102,7 @@ def status_of(job: Job, now: float) -> JobStatus:
         finished_at=None if job.finished is None else time_of(job.finished),
         events_url=f"{summary.status_url}/events",
         report_url=f"{summary.status_url}/report",
-        plan=job.order.plan,
+        plan=job.content.plan,
         step=job.step if job.state is JobState.RUNNING else None,
         steps=job.steps,
         finished_steps=list(job.finished_steps),

@@ -108,7 +108,9 @@ def l2_shift(
     available = np.sqrt(squares + unused / channels)
     old = shift[gaining]
     old = old / np.maximum(np.sqrt((old**2).sum(axis=(1, 2), keepdims=True)), TINY)
-    new = signed_bump(side, channels, generator) + old
+    added = signed_bump(side, channels, generator)
+    new = added + old
+    new = np.where(np.abs(new).max(axis=(1, 2), keepdims=True) > TINY, new, added)  # if they cancel
     new /= np.maximum(np.sqrt((new**2).sum(axis=(1, 2), keepdims=True)), TINY)
     moved = shift.copy()
     moved[losing] = 0.0

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.noise import NoiseKind
-from models.robustness.ball import TINY, Ball
-from models.robustness.samples import Purpose, Samples, generator_for
-from models.robustness.watch import Watch
+from models.robustness.ball import TINY, Ball, Purpose, Samples, generator_for
+from models.robustness.progress import Progress
 
 GRADIENT_COST = 3.0
 """A gradient with respect to the input takes about as long as so many forward passes."""
@@ -114,7 +113,7 @@ class Restart:
 
 
 def attack_surrogate(
-    surrogate: Surrogate, samples: Samples, attack: TransferAttack, restart: int, watch: Watch
+    surrogate: Surrogate, samples: Samples, attack: TransferAttack, restart: int, progress: Progress
 ) -> Restart:
     """Do one restart on all samples.
 
@@ -125,11 +124,11 @@ def attack_surrogate(
         samples: where the attack begins.
         attack: settings.
         restart: number of the restart, from 0.
-        watch: asked after each batch.
+        progress: told after each batch.
     """
     size = surrogate.rows_at_once
     parts = [
-        climb(surrogate, samples.take(slice(first, first + size)), attack, restart, watch)
+        climb(surrogate, samples.take(slice(first, first + size)), attack, restart, progress)
         for first in range(0, len(samples), size)
     ]
     return Restart(
@@ -139,7 +138,7 @@ def attack_surrogate(
 
 
 def climb(
-    surrogate: Surrogate, samples: Samples, attack: TransferAttack, restart: int, watch: Watch
+    surrogate: Surrogate, samples: Samples, attack: TransferAttack, restart: int, progress: Progress
 ) -> Restart:
     """Do one restart on samples that fit one call of the surrogate."""
     ball = attack.ball
@@ -159,7 +158,7 @@ def climb(
         else:
             direction = gradients
         points = ball.project(points + attack.step_size * ball.ascent(direction), centres)
-        watch.advance(GRADIENT_COST * surrogate.passes * len(samples))
+        progress.advance(GRADIENT_COST * surrogate.passes * len(samples))
     losses = surrogate.losses(samples.with_inputs(points), first_turn + attack.steps)
     return Restart(points, losses)
 
@@ -182,7 +181,11 @@ def strongest(restarts: list[Restart]) -> Restart:
 
 
 def attack_with_restarts(
-    surrogate: Surrogate, samples: Samples, attack: TransferAttack, restarts: int, watch: Watch
+    surrogate: Surrogate,
+    samples: Samples,
+    attack: TransferAttack,
+    restarts: int,
+    progress: Progress,
 ) -> Restart:
     """Return each sample's strongest restart; one that fools the surrogate is the last.
 
@@ -194,7 +197,7 @@ def attack_with_restarts(
     standing = np.arange(len(samples))
     for restart in range(restarts):
         left = samples.take(standing)
-        found = attack_surrogate(surrogate, left, attack, restart, watch)
+        found = attack_surrogate(surrogate, left, attack, restart, progress)
         is_better = found.losses > best.losses[standing]
         best.examples[standing[is_better]] = found.examples[is_better]
         best.losses[standing[is_better]] = found.losses[is_better]

@@ -1,4 +1,4 @@
-"""From an order to an assessment that can run: checkpoints, samples, where results are kept.
+"""From a plan to an assessment that can run: checkpoints, and where results are kept.
 
 Only what runs assessments needs torch; it is loaded here, when it is needed.
 """
@@ -6,28 +6,25 @@ Only what runs assessments needs torch; it is loaded here, when it is needed.
 import hashlib
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint, CheckpointStore
-from models.datasets import as_inputs, data_dir, load_dataset
-from models.errors import InputError, MissingExtraError, how_to_install
+from models.errors import InputError, MissingExtraError, UnknownCheckpointError, how_to_install
 from models.files import write_whole
 from models.noise import NoiseKind
-from models.robustness.about import About, AboutSamples
+from models.robustness.ball import Samples
+from models.robustness.pgd import Surrogate
 from models.robustness.plan import Plan
-from models.robustness.report import Report
-from models.robustness.report_html import html_report
-from models.robustness.run import Run, Subject
-from models.robustness.samples import Samples, samples_for
-from models.robustness.state import FolderState
+from models.robustness.progress import Progress
+from models.robustness.report import About, AboutSamples, Report
+from models.robustness.run import Assessment, Subject
 from models.robustness.target import CheckpointTarget, Target
-from models.robustness.transfer import Surrogate
-from models.robustness.watch import Watch
+from models.robustness.trials import FolderState
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
@@ -38,13 +35,48 @@ NEEDS_TORCH = f"attacks need torch; {how_to_install('attack')}"
 PROGRAMS = ("noisevote", "numpy", "onnxruntime", "torch", "adversarial-robustness-toolbox")
 
 
-def surrogate_of(checkpoint: Checkpoint) -> Surrogate:
-    """Return a checkpoint's network in torch.
+@dataclass(frozen=True, slots=True)
+class ChosenCheckpoints:
+    """The checkpoints of an assessment, which take the same inputs and give the same classes.
+
+    Attributes:
+        target: under attack.
+        surrogate: of the attacker.
+        undefended: known to fall, or None.
+    """
+
+    target: Checkpoint
+    surrogate: Checkpoint
+    undefended: Checkpoint | None
+
+
+def chosen_checkpoints(
+    store: CheckpointStore, target: str, surrogate: str, undefended: str | None
+) -> ChosenCheckpoints:
+    """Return the checkpoints of these names; a wrong one is blamed on its field.
 
     Raises:
-        MissingExtraError: torch is not installed.
-        CheckpointError: the checkpoint's weights are damaged.
+        UnknownCheckpointError: one of them does not exist.
+        InputError: they do not fit together.
     """
+
+    def found(name: str, field: str) -> Checkpoint:
+        try:
+            return store.find(name)
+        except UnknownCheckpointError as error:
+            error.field = field
+            raise
+
+    attacked = found(target, "target")
+    attacker = fitting(attacked, found(surrogate, "surrogate"))
+    if undefended is None:
+        return ChosenCheckpoints(attacked, attacker, None)
+    known_to_fall = fitting(attacked, found(undefended, "undefended"), "undefended")
+    return ChosenCheckpoints(attacked, attacker, known_to_fall)
+
+
+def surrogate_of(checkpoint: Checkpoint) -> Surrogate:
+    """Return a checkpoint's network in torch."""
     try:
         from models.robustness.surrogate import surrogate_from
     except ImportError as error:
@@ -52,13 +84,8 @@ def surrogate_of(checkpoint: Checkpoint) -> Surrogate:
     return surrogate_from(checkpoint)
 
 
-def checked_pair(target: Checkpoint, other: Checkpoint, field: str = "surrogate") -> Checkpoint:
+def fitting(target: Checkpoint, other: Checkpoint, field: str = "surrogate") -> Checkpoint:
     """Return ``other`` if it takes the same inputs and gives the same classes as the target.
-
-    Args:
-        target: under attack.
-        other: the attacker's checkpoint, or the undefended one.
-        field: that named it.
 
     Raises:
         InputError: it does not.
@@ -78,58 +105,12 @@ def checked_pair(target: Checkpoint, other: Checkpoint, field: str = "surrogate"
     return other
 
 
-def dataset_samples(
-    target: Checkpoint, dataset: str, count: int, directory: Path | None
-) -> Samples:
-    """Return the first test examples of a data set.
-
-    Raises:
-        DataError: the data set cannot be had.
-        InputError: it does not fit the target.
-    """
-    examples = load_dataset(dataset, data_dir(directory)).test.first(count)
-    return samples_for(target.card, as_inputs(examples.inputs), examples.labels)
-
-
-def all_asked_for(samples: Samples, dataset: str, count: int) -> Samples:
-    """Return the samples of a data set if there are as many as were asked for.
-
-    Raises:
-        InputError: there are fewer.
-    """
-    if len(samples) < count:
-        raise InputError(f"the data set {dataset} has only {len(samples)} test images", "images")
-    return samples
-
-
-def file_samples(target: Checkpoint, path: Path) -> Samples:
-    """Return the samples in an ``.npz`` file with the arrays ``inputs`` and ``labels``.
-
-    Raises:
-        InputError: it is no such file, or its arrays do not fit the target.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            inputs, labels = file["inputs"], file["labels"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise InputError(
-            f"{path} is no .npz file with the arrays inputs and labels: {error}", "samples"
-        ) from error
-    if labels.dtype.kind not in "iu" or inputs.dtype.kind not in "fiu":
-        raise InputError(f"{path}: inputs must be numbers and labels whole numbers", "samples")
-    with np.errstate(over="ignore"):  # what is infinite then is out of range
-        as_floats = inputs.astype(np.float32)
-    return samples_for(target.card, as_floats, labels.astype(np.int64))
-
-
 def about_of(
-    target: Checkpoint,
-    surrogate: Checkpoint,
-    undefended: Checkpoint | None,
-    samples: Samples,
-    source: str,
+    checkpoints: ChosenCheckpoints, samples: Samples, source: str, interface: str
 ) -> About:
-    """Return what the report says about itself."""
+    """Return what the report says about itself; source and interface are words for readers."""
+    target, surrogate = checkpoints.target, checkpoints.surrogate
+    undefended = checkpoints.undefended
     return About(
         target=target.name,
         target_fingerprint=target.fingerprint,
@@ -143,7 +124,7 @@ def about_of(
             indices=tuple(samples.indices.tolist()),
             digest=digest_of(samples.inputs, samples.labels),
         ),
-        interface="in the process, by votes alone",
+        interface=interface,
         versions={"python": sys.version.split()[0]} | versions(),
     )
 
@@ -177,9 +158,9 @@ def run_of(
     plan: Plan,
     samples: Samples,
     folder: Path,
-    watch: Watch,
+    progress: Progress,
     asked: TargetMaker = CheckpointTarget,
-) -> Run:
+) -> Assessment:
     """Return an assessment whose finished steps lie in a folder.
 
     Args:
@@ -188,15 +169,11 @@ def run_of(
         plan: of the assessment.
         samples: under attack.
         folder: of its results.
-        watch: asked between batches.
+        progress: told between batches.
         asked: how targets are asked; by default in this process.
-
-    Raises:
-        MissingExtraError: torch is not installed.
-        DataError: the folder holds the steps of another assessment.
     """
-    target = store.find(about.target)
-    undefended = None if about.undefended is None else store.find(about.undefended)
+    chosen = chosen_checkpoints(store, about.target, about.surrogate, about.undefended)
+    target, undefended = chosen.target, chosen.undefended
     low, high = target.card.input.range
     identity = {
         "version": STEPS_VERSION,
@@ -205,16 +182,18 @@ def run_of(
     }
     subject = Subject(
         target=lambda seed: asked(target, plan.kind, seed),
-        surrogate=surrogate_of(checked_pair(target, store.find(about.surrogate))),
+        surrogate=surrogate_of(chosen.surrogate),
         own=surrogate_of(target) if plan.white_box else None,
         undefended=None if undefended is None else lambda seed: asked(undefended, plan.kind, seed),
     )
     state = FolderState(folder / STEPS, identity)
-    return Run(plan, subject, samples, low, high, len(target.card.labels), state, watch)
+    return Assessment(plan, subject, samples, low, high, len(target.card.labels), state, progress)
 
 
 def write_report(report: Report, folder: Path) -> None:
     """Write a report as JSON and as a page."""
+    from models.robustness.page import html_report  # needs Jinja2, which comes with the extra
+
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / REPORT_JSON, report.model_dump_json(indent=1).encode())
     write_whole(folder / REPORT_HTML, html_report(report).encode())

@@ -11,10 +11,8 @@ from torch.nn import functional
 from models.checkpoint import SHIPPED, Checkpoint
 from models.errors import CancelledError, InputError
 from models.noise import NoiseKind
-from models.robustness.ball import Ball, Norm
-from models.robustness.samples import Samples
-from models.robustness.surrogate import TorchSurrogate, log_odds_against, surrogate_from
-from models.robustness.transfer import (
+from models.robustness.ball import Ball, Norm, Samples
+from models.robustness.pgd import (
     GRADIENT_COST,
     Restart,
     SurrogateNoise,
@@ -23,7 +21,8 @@ from models.robustness.transfer import (
     attack_with_restarts,
     strongest,
 )
-from models.robustness.watch import Watch
+from models.robustness.progress import Progress
+from models.robustness.surrogate import TorchSurrogate, log_odds_against, surrogate_from
 
 BALL = Ball(Norm.LINF, 0.1, 0.0, 1.0)
 PGD = TransferAttack(BALL, step_size=0.02, steps=10, seed=3)
@@ -47,7 +46,7 @@ def test_examples_are_in_the_ball_and_raise_the_loss(
     name: str, surrogate: TorchSurrogate, digits: Samples
 ) -> None:
     attack = ATTACKS[name]
-    found = attack_surrogate(surrogate, digits, attack, 0, Watch())
+    found = attack_surrogate(surrogate, digits, attack, 0, Progress())
     assert attack.ball.holds(found.examples, digits.inputs)
     attacked = digits.with_inputs(found.examples)
     assert np.array_equal(found.losses, surrogate.losses(attacked, 0))
@@ -58,8 +57,8 @@ def test_examples_are_in_the_ball_and_raise_the_loss(
 
 
 def test_momentum_takes_another_way(surrogate: TorchSurrogate, digits: Samples) -> None:
-    plain = attack_surrogate(surrogate, digits, PGD, 0, Watch())
-    momentum = attack_surrogate(surrogate, digits, ATTACKS["momentum"], 0, Watch())
+    plain = attack_surrogate(surrogate, digits, PGD, 0, Progress())
+    momentum = attack_surrogate(surrogate, digits, ATTACKS["momentum"], 0, Progress())
     assert not np.array_equal(plain.examples, momentum.examples)
 
 
@@ -67,7 +66,7 @@ def test_same_seed_gives_the_same_and_another_restart_something_else(
     surrogate: TorchSurrogate, digits: Samples
 ) -> None:
     once, again, other = (
-        attack_surrogate(surrogate, digits, PGD, restart, Watch()) for restart in (0, 0, 1)
+        attack_surrogate(surrogate, digits, PGD, restart, Progress()) for restart in (0, 0, 1)
     )
     assert np.array_equal(once.examples, again.examples)
     assert not np.array_equal(once.examples, other.examples)
@@ -78,8 +77,8 @@ def test_result_of_a_sample_does_not_depend_on_its_neighbours(
     chosen: list[int], surrogate: TorchSurrogate, digits: Samples
 ) -> None:
     rows = np.array(chosen)
-    together = attack_surrogate(surrogate, digits, PGD, 1, Watch())
-    alone = attack_surrogate(surrogate, digits.take(rows), PGD, 1, Watch())
+    together = attack_surrogate(surrogate, digits, PGD, 1, Progress())
+    alone = attack_surrogate(surrogate, digits.take(rows), PGD, 1, Progress())
     assert np.array_equal(alone.examples, together.examples[rows])
     assert np.array_equal(alone.losses, together.losses[rows])
 
@@ -88,8 +87,8 @@ def test_noisy_surrogate_does_not_depend_on_neighbours_either(
     noisy: TorchSurrogate, digits: Samples
 ) -> None:
     few, attack = digits.take(slice(13)), replace(PGD, steps=2)
-    together = attack_surrogate(noisy, few, attack, 0, Watch())
-    alone = attack_surrogate(noisy, few.take(slice(5, 6)), attack, 0, Watch())
+    together = attack_surrogate(noisy, few, attack, 0, Progress())
+    alone = attack_surrogate(noisy, few.take(slice(5, 6)), attack, 0, Progress())
     assert np.array_equal(alone.examples, together.examples[5:6])
 
 
@@ -144,12 +143,13 @@ def test_dropping_fooled_samples_spares_work_and_loses_no_success(
 ) -> None:
     attack, restarts = replace(PGD, step_size=0.03, steps=5), 4
     work: list[float] = []
-    watch = Watch(lambda _, share: work.append(share))
+    progress = Progress(lambda _, share: work.append(share))
     all_work = GRADIENT_COST * attack.steps * len(digits) * restarts
-    watch.begin("all", before=0, work=all_work, total=all_work)
-    found = attack_with_restarts(surrogate, digits, attack, restarts, watch)
+    progress.begin("all", before=0, work=all_work, total=all_work)
+    found = attack_with_restarts(surrogate, digits, attack, restarts, progress)
     all_restarts = [
-        attack_surrogate(surrogate, digits, attack, restart, Watch()) for restart in range(restarts)
+        attack_surrogate(surrogate, digits, attack, restart, Progress())
+        for restart in range(restarts)
     ]
     fooled_once = np.any(
         [
@@ -176,12 +176,12 @@ def test_cancelling_stops_between_batches(surrogate: TorchSurrogate, digits: Sam
         return len(calls) > 3
 
     with pytest.raises(CancelledError):
-        attack_surrogate(surrogate, digits, PGD, 0, Watch(is_cancelled=after_three))
+        attack_surrogate(surrogate, digits, PGD, 0, Progress(is_cancelled=after_three))
     assert len(calls) == 4
 
 
 def test_attack_leaves_the_network_as_it_was(small_network: nn.Module, digits: Samples) -> None:
     before = {name: tensor.clone() for name, tensor in small_network.state_dict().items()}
-    attack_surrogate(TorchSurrogate(small_network), digits, PGD, 0, Watch())
+    attack_surrogate(TorchSurrogate(small_network), digits, PGD, 0, Progress())
     after = small_network.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)

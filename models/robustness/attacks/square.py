@@ -9,17 +9,25 @@ verify on fresh noise.
 Source: M. Andriushchenko et al., arXiv 1912.00049.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InputError
-from models.robustness.ball import Ball
-from models.robustness.samples import Purpose, Samples, generator_for
-from models.robustness.square_moves import changed_share, first_move, next_move
+from models.robustness.attacks.attack import Attack, Sees
+from models.robustness.attacks.square_moves import changed_share, first_move, next_move
+from models.robustness.ball import Ball, Purpose, Samples, generator_for
+from models.robustness.plan import ADAPTIVE_VOTES, AttackName, Plan
+from models.robustness.run import Assessment, Role, Step, StepKey, verification, work_of
+from models.robustness.target import Bill, Conditions
+from models.robustness.trials import Found, StepResult, stored
+
+EXTRA_QUERIES = 1.1
+"""Queries of a search per query of its budget, when all samples resist; to estimate work."""
 
 ASKED_AGAIN_EVERY = 20
 """Moves after which a noisy margin of the present point is measured once more."""
@@ -72,6 +80,11 @@ class QueryResult:
     margins: NDArray[np.float64]
     queries: NDArray[np.int64]
     by_budget: NDArray[np.float32]
+
+    def stored(self, bill: Bill) -> StepResult:
+        """Return it as a step's result; the attacker believes in every negative margin."""
+        believed = self.margins < 0
+        return stored(Found(self.examples, believed, self.queries, bill, self.by_budget))
 
 
 def square_attack(
@@ -200,3 +213,67 @@ class SquareSearch:
         for budget, kept in zip(self._budgets.tolist(), self.by_budget, strict=True):
             within = chosen[self.queries[chosen] <= budget]
             kept[within] = self.best[within]
+
+
+def square_steps(attack: Attack, plan: Plan, samples: int) -> Iterator[Step]:
+    """Yield each search, its verification, and that of what it had at each smaller budget."""
+    count = min(samples, plan.query_samples)
+    for conditions in attack.conditions(plan):
+        search = StepKey(attack.name, conditions.name, Role.SEARCH)
+        asked = Conditions(conditions.sigma, conditions.votes * attack.times_votes)
+        yield Step(
+            search,
+            work_of(asked, count, EXTRA_QUERIES * plan.queries),
+            partial(search_squares, conditions=asked, key=search),
+        )
+        key = attack.key(conditions.name)
+        yield verification(key, search, conditions, plan.replies, count)
+        for queries in plan.query_budgets:
+            yield verification(
+                attack.budget(conditions.name, queries),
+                partial(found_within, search=search, queries=queries),
+                conditions,
+                plan.sweep_replies,
+                count,
+            )
+
+
+def search_squares(run: Assessment, conditions: Conditions, key: StepKey) -> StepResult:
+    """Run the Square attack."""
+    oracle = run.oracle(key, conditions)
+    attack = SquareAttack(run.ball, run.plan.queries, run.plan.seed)
+    found = square_attack(oracle, run.query_samples, attack, run.plan.query_budgets)
+    return found.stored(oracle.bill)
+
+
+def found_within(run: Assessment, search: StepKey, queries: int) -> Found:
+    """Return the best points of a search within a budget."""
+    points = run.result(search).arrays["by_budget"]
+    return Found(points[run.plan.query_budgets.index(queries)])
+
+
+SQUARE = Attack(
+    AttackName.SQUARE.value,
+    "Square, by the vote counts of queries",
+    "query",
+    Sees.SCORES,
+    square_steps,
+    title="Square",
+    times_votes=1,
+    has_budgets=True,
+    needs_pictures=True,
+)
+ADAPTIVE_SQUARE = Attack(
+    "adaptive_square",
+    f"adaptive: Square with {ADAPTIVE_VOTES} times the votes in each query",
+    "query",
+    Sees.SCORES,
+    square_steps,
+    title="the adaptive Square attack",
+    is_adaptive=True,
+    plain=SQUARE,
+    adaptive_how=lambda _: f"ask for {ADAPTIVE_VOTES} times the votes in each query",
+    times_votes=ADAPTIVE_VOTES,
+    has_budgets=True,
+    needs_pictures=True,
+)

@@ -1,12 +1,12 @@
-"""How whoever started an assessment sees its progress and stops it."""
+"""The progress of an assessment: how whoever started it sees it, and stops it."""
 
 from collections.abc import Callable
 
 from models.errors import CancelledError
 
 
-class Watch:
-    """Asked between any two batches of work.
+class Progress:
+    """Told between any two batches of work.
 
     Args:
         on_progress: called with the name of the running step and the share of all work done.
@@ -33,9 +33,6 @@ class Watch:
             before: work that was done before it, in units of one forward pass.
             work: expected in this step.
             total: expected in all.
-
-        Raises:
-            CancelledError: the work is to stop.
         """
         self._step, self._done = step, before
         self._most, self._total = before + work, max(total, 1.0)

@@ -1,29 +1,25 @@
-"""From the body of ``POST /attack`` to an order that can be carried out, or an error."""
+"""From the body of ``POST /attack`` to a job that can be done, or an error."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
 from math import prod, sqrt
+from typing import Any
 
 from pydantic import ValidationError
 
 from models.card import Card
-from models.checkpoint import Checkpoint, CheckpointStore
-from models.errors import (
-    InputError,
-    LimitError,
-    MissingExtraError,
-    UnknownCheckpointError,
-    how_to_install,
-)
+from models.checkpoint import CheckpointStore
+from models.errors import InputError, LimitError, MissingExtraError
 from models.noise import NoiseKind
 from models.robustness.assessment import steps_of
-from models.robustness.ball import TOLERANCE, Norm
-from models.robustness.plan import ADAPTIVE_VOTES, AttackName, AttackOptions, Plan
-from models.robustness.samples import Samples
+from models.robustness.attacks import CHOICES, planned
+from models.robustness.ball import TOLERANCE, Norm, Samples
+from models.robustness.plan import AttackName, AttackOptions, Plan
+from models.robustness.run import Parties
 from service.configuration.settings import Settings
-from service.jobs.records import Order
+from service.jobs.job import JobContent
+from service.jobs.run import NEEDS_TORCH, ChosenCheckpoints, about_of, chosen_checkpoints
 from service.jobs.samples import samples_of
-from service.jobs.setup import NEEDS_TORCH, about_of, checked_pair
 from service.voting.batcher import GIGA
 from service.wire.attack import AttackRequest
 from service.wire.errors import input_error_from
@@ -34,44 +30,20 @@ PICTURE_AXES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """An order with all that it takes to keep it.
+class Submission:
+    """What is to be done, with all that it takes to keep it.
 
     Attributes:
-        order: what is to be done.
+        content: of the job.
         samples: under attack.
         steps: in how many steps.
         results_bytes: that the results may take up.
     """
 
-    order: Order
+    content: JobContent
     samples: Samples
     steps: int
     results_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """The checkpoints of an order.
-
-    Attributes:
-        target: under attack.
-        surrogate: of the attacker.
-        undefended: known to fall, or None.
-    """
-
-    target: Checkpoint
-    surrogate: Checkpoint
-    undefended: Checkpoint | None
-
-
-@dataclass(frozen=True, slots=True)
-class Present:
-    """Which optional parties an assessment will have; see ``Parties`` in ``robustness/run.py``."""
-
-    own: object | None
-    undefended: object | None
-    may_freeze: bool
 
 
 def is_installed() -> bool:
@@ -79,7 +51,7 @@ def is_installed() -> bool:
     return find_spec("torch") is not None
 
 
-def check_installed(attacks: tuple[AttackName, ...] = ()) -> None:
+def check_installed(names: tuple[AttackName, ...] = ()) -> None:
     """Refuse what this installation lacks; nothing is imported, as what serves stays small.
 
     Raises:
@@ -87,11 +59,10 @@ def check_installed(attacks: tuple[AttackName, ...] = ()) -> None:
     """
     if not is_installed():
         raise MissingExtraError(NEEDS_TORCH)
-    if AttackName.HOP_SKIP_JUMP in attacks and find_spec("art") is None:
-        raise MissingExtraError(
-            "the attack hop_skip_jump needs the Adversarial Robustness Toolbox; "
-            + how_to_install("art")
-        )
+    for name in names:
+        check = CHOICES[name].check_installed
+        if check is not None:
+            check()
 
 
 def request_from(body: bytes | bytearray) -> AttackRequest:
@@ -108,23 +79,24 @@ def request_from(body: bytes | bytearray) -> AttackRequest:
         raise input_error_from(error) from None
 
 
-def prepared_order(asked: AttackRequest, settings: Settings, store: CheckpointStore) -> Prepared:
+def submission_of(asked: AttackRequest, settings: Settings, store: CheckpointStore) -> Submission:
     """Check a request against checkpoints, data and limits.
 
     Raises:
         NoisevoteError: it cannot be carried out; see ``models.errors``.
     """
     check_installed(asked.attacks)
-    pair = pair_of(asked, settings, store)
-    plan = plan_of(asked, pair.target.card)
-    check_attacks(plan, pair)
-    check_sizes(plan, pair.target.card)
-    check_votes(plan, pair, settings)
-    samples, source = samples_of(asked, pair.target, settings)
-    present = Present(
-        plan.white_box or None, pair.undefended, may_freeze=settings.allow_client_seed
-    )
-    todo = steps_of(plan, present, len(samples))
+    target = asked.target or settings.default_checkpoint
+    checkpoints = chosen_checkpoints(store, target, asked.surrogate, asked.undefended)
+    card = checkpoints.target.card
+    options = asked.model_dump(include=set(AttackOptions.model_fields))
+    plan = plan_of(card, asked.noise, asked.sigma, options)
+    check_plan(plan, checkpoints)
+    check_votes(plan, checkpoints, settings)
+    samples, source = samples_of(asked, checkpoints.target, settings)
+    has_undefended = checkpoints.undefended is not None
+    parties = Parties(plan.white_box, has_undefended, settings.allow_client_seed)
+    todo = steps_of(plan, parties, len(samples))
     check_work(sum(step.work for step in todo), settings)
     steps = len(todo)
     size = results_bytes(plan, samples, steps)
@@ -134,44 +106,29 @@ def prepared_order(asked: AttackRequest, settings: Settings, store: CheckpointSt
             f"are {settings.max_job_bytes / 2**20:.0f} MiB a job. Take fewer samples, restarts or "
             "points of the sweeps"
         )
-    about = about_of(pair.target, pair.surrogate, pair.undefended, samples, source)
-    about = about.model_copy(update={"interface": INTERFACE})
-    return Prepared(Order(plan=plan, about=about), samples, steps, size)
+    about = about_of(checkpoints, samples, source, INTERFACE)
+    return Submission(JobContent(plan=plan, about=about), samples, steps, size)
 
 
-def pair_of(asked: AttackRequest, settings: Settings, store: CheckpointStore) -> Pair:
-    """Return the checkpoints of a request.
+def plan_of(
+    card: Card, noise: NoiseKind | None, sigma: float | None, options: dict[str, Any]
+) -> Plan:
+    """Return the plan of an assessment.
+
+    Args:
+        card: of the target.
+        noise: that was asked for, or None for the target's.
+        sigma: that was asked for, or None for the target's sigma_train.
+        options: values of the fields of ``AttackOptions``.
 
     Raises:
-        UnknownCheckpointError: one of them does not exist.
-        InputError: they do not fit together.
+        InputError: the noise cannot be that of the target, or a value is out of range.
     """
-    target = found(store, asked.target or settings.default_checkpoint, "target")
-    surrogate = checked_pair(target, found(store, asked.surrogate, "surrogate"))
-    if asked.undefended is None:
-        return Pair(target, surrogate, None)
-    undefended = found(store, asked.undefended, "undefended")
-    return Pair(target, surrogate, checked_pair(target, undefended, "undefended"))
-
-
-def found(store: CheckpointStore, name: str, field: str) -> Checkpoint:
-    """Return a checkpoint; an unknown one is blamed on the field that named it."""
+    kind = kind_of(noise, card)
     try:
-        return store.find(name)
-    except UnknownCheckpointError as error:
-        error.field = field
-        raise
-
-
-def plan_of(asked: AttackRequest, card: Card) -> Plan:
-    """Return the plan of a request.
-
-    Raises:
-        InputError: the noise cannot be that of the target.
-    """
-    options = asked.model_dump(include=set(AttackOptions.model_fields))
-    kind = kind_of(asked.noise, card)
-    return Plan(kind=kind, sigma=sigma_of(asked.sigma, card, kind), **options)
+        return Plan(kind=kind, sigma=sigma_of(sigma, card, kind), **options)
+    except ValidationError as error:
+        raise input_error_from(error) from None
 
 
 def kind_of(asked: NoiseKind | None, card: Card) -> NoiseKind:
@@ -203,18 +160,30 @@ def sigma_of(asked: float | None, card: Card, kind: NoiseKind) -> float:
     )
 
 
-def check_attacks(plan: Plan, pair: Pair) -> None:
+def check_plan(plan: Plan, checkpoints: ChosenCheckpoints) -> None:
+    """Refuse what these networks do not allow.
+
+    Raises:
+        InputError: an attack does not fit them, or no two of their inputs are so far apart.
+    """
+    check_attacks(plan, checkpoints)
+    check_sizes(plan, checkpoints.target.card)
+
+
+def check_attacks(plan: Plan, checkpoints: ChosenCheckpoints) -> None:
     """Refuse attacks that these networks do not allow."""
-    shape = pair.target.card.input.shape
-    if plan.has(AttackName.SQUARE) and len(shape) != PICTURE_AXES:
+    target, surrogate = checkpoints.target, checkpoints.surrogate
+    shape = target.card.input.shape
+    for name in plan.attacks:
+        if CHOICES[name].needs_pictures and len(shape) != PICTURE_AXES:
+            raise InputError(
+                f"the attack {name} needs pictures; {target.name} takes {list(shape)}. "
+                "Leave it out of attacks",
+                "attacks",
+            )
+    if plan.adaptive and not surrogate.card.noise_points:
         raise InputError(
-            f"the attack square needs pictures; {pair.target.name} takes {list(shape)}. "
-            "Leave it out of attacks",
-            "attacks",
-        )
-    if plan.adaptive and not pair.surrogate.card.noise_points:
-        raise InputError(
-            f"checkpoint {pair.surrogate.name} has no noise points, over which an adaptive "
+            f"checkpoint {surrogate.name} has no noise points, over which an adaptive "
             "attacker averages; set adaptive to false",
             "adaptive",
         )
@@ -257,18 +226,17 @@ def check_work(passes: float, settings: Settings) -> None:
         )
 
 
-def check_votes(plan: Plan, pair: Pair, settings: Settings) -> None:
+def check_votes(plan: Plan, checkpoints: ChosenCheckpoints, settings: Settings) -> None:
     """Refuse more votes than ``/predict`` casts."""
-    asks_more = plan.adaptive and plan.has(AttackName.SQUARE)
-    most = {
-        "votes": plan.votes * (ADAPTIVE_VOTES if asks_more else 1),
-        "vote_numbers": max(plan.vote_numbers, default=1),
-    }
-    macs = max(each.card.macs for each in (pair.target, pair.undefended) if each is not None)
+    asking = max(planned(plan), key=lambda attack: attack.times_votes)
+    times = max(1, asking.times_votes)
+    most = {"votes": plan.votes * times, "vote_numbers": max(plan.vote_numbers, default=1)}
+    asked = (checkpoints.target, checkpoints.undefended)
+    macs = max(each.card.macs for each in asked if each is not None)
     allowed = min(settings.max_votes, int(settings.max_request_gmacs * GIGA / macs))
+    reason = f" ({times} times as many for {asking.title or asking.name})" if times > 1 else ""
     for field, votes in most.items():
         if votes > allowed:
-            reason = " (four times as many for the adaptive Square attack)" if asks_more else ""
             raise LimitError(
                 f"{field} asks for {votes} votes in a reply{reason}; allowed are {allowed}", field
             )
@@ -282,6 +250,6 @@ def results_bytes(plan: Plan, samples: Samples, steps: int) -> int:
     example = int(samples.inputs[0].nbytes)
     replies = samples.labels.itemsize * max(plan.replies, plan.sweep_replies)
     a_step = len(samples) * (example + replies + 5 * samples.labels.itemsize)
-    searches = 3 if plan.has(AttackName.SQUARE) else 0
+    searches = sum(len(a.conditions(plan)) for a in planned(plan) if a.has_budgets)
     budgets = len(plan.query_budgets) * min(len(samples), plan.query_samples) * example
     return (steps + 1) * a_step + searches * budgets

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.robustness.state import FolderState
-from models.robustness.trials import StepResult
+from models.robustness.trials import FolderState, StepResult
 from tests.disk import LIMIT, files_of_at_most
 
 

@@ -1,4 +1,4 @@
-"""Where jobs are taken, shown, cancelled, resumed and deleted; what the HTTP routes speak with."""
+"""All that can be asked about jobs; what the routes of ``/attack`` call."""
 
 import asyncio
 import hashlib
@@ -20,27 +20,67 @@ from models.errors import (
 from service.configuration.keys import KEY_OWNER
 from service.configuration.settings import Settings
 from service.jobs.folder import FileLock, JobFolder, new_job_id
-from service.jobs.ledger import JobLedger
-from service.jobs.orders import check_installed, is_installed, prepared_order, request_from
-from service.jobs.records import is_open_to, status_of, summary_of
+from service.jobs.job import is_open_to, status_of, summary_of
 from service.jobs.store import JobStore, NewJob
+from service.jobs.submit import check_installed, is_installed, request_from, submission_of
 from service.jobs.supervisor import Supervisor
 from service.wire.attack import JobList, JobState, JobStatus
 
 log = logging.getLogger("noisevote")
 
 MOST_STREAMS = 32
+"""Each looks into the database again and again."""
+
+MOST_TAKEN = 8
+"""Requests whose samples are read, one after the other; a data set takes most of a second."""
+
 RETRY_AFTER_S = 10.0
 
 Result = TypeVar("Result")
 
 
-class JobDesk:
-    """All that can be asked about jobs.
+class Places:
+    """Places for something that only so many may do at the same time.
+
+    Args:
+        most: of them.
+        what: is done, for a message.
+    """
+
+    def __init__(self, most: int, what: str) -> None:
+        self._most, self._what = most, what
+        self._taken = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Take a place inside the block.
+
+        Raises:
+            OverloadedError: none is free.
+        """
+        if self._taken >= self._most:
+            raise OverloadedError(
+                f"as many {self._what} as are allowed, {self._most}", RETRY_AFTER_S
+            )
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+
+class JobService:
+    """Takes jobs, shows, cancels, resumes and deletes them.
+
+    What is asked about one job raises UnknownJobError if none of that id is open to who asks, and
+    JobStateError if its state does not allow it.
 
     Args:
         settings: folder and limits.
         checkpoints: that can be assessed.
+
+    Attributes:
+        streams: places of those that look after a job.
     """
 
     def __init__(self, settings: Settings, checkpoints: CheckpointStore) -> None:
@@ -48,11 +88,12 @@ class JobDesk:
         self._checkpoints = checkpoints
         self._folder = JobFolder(settings.jobs_dir)
         self._store = JobStore(self._folder.database)
-        self._supervisor = Supervisor(settings, self._folder)
+        self._supervisor = Supervisor(settings, self._folder, self._store)
         self._taking = asyncio.Lock()
         self._joining = threading.Lock()
         self._presence: FileLock | None = None
-        self._watched = 0
+        self._takers = Places(MOST_TAKEN, "assessments are being taken")
+        self.streams = Places(MOST_STREAMS, "streams of jobs are open")
 
     @asynccontextmanager
     async def open(self, closing: asyncio.Event) -> AsyncIterator[None]:
@@ -90,24 +131,6 @@ class JobDesk:
                 f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             )
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Count a stream that looks after a job inside the block.
-
-        Raises:
-            OverloadedError: there are as many as allowed; each looks into the database again and
-                again.
-        """
-        if self._watched >= MOST_STREAMS:
-            raise OverloadedError(
-                f"as many streams of jobs are open as are allowed, {MOST_STREAMS}", RETRY_AFTER_S
-            )
-        self._watched += 1
-        try:
-            yield
-        finally:
-            self._watched -= 1
-
     def counts(self) -> dict[str, int]:
         """Return how many jobs are in each state; nothing if that cannot be read now."""
         none = dict.fromkeys(JobState, 0)
@@ -131,12 +154,16 @@ class JobDesk:
             NoisevoteError: it cannot be carried out; see ``models.errors``.
         """
         check_installed()
+        with self._takers.one():
+            return await self._submit(body, owner, key)
+
+    async def _submit(self, body: bytes | bytearray, owner: str, key: str | None) -> JobStatus:
         async with self._taking:  # one at a time, for the memory of the samples
             job_id = await asyncio.to_thread(self._take, body, owner, key)
         self._wake()
         return await self.status(job_id, owner)
 
-    async def jobs(self, asker: str) -> JobList:
+    async def all(self, asker: str) -> JobList:
         """Return all jobs that are open to who asks."""
         if not self._folder.is_there:
             return JobList(jobs=[])
@@ -144,35 +171,20 @@ class JobDesk:
         return JobList(jobs=[summary_of(job) for job in jobs if is_open_to(job.owner, asker)])
 
     async def status(self, job_id: str, asker: str) -> JobStatus:
-        """Return all that is known of a job.
-
-        Raises:
-            UnknownJobError: there is none of that id that is open to who asks.
-        """
+        """Return all that is known of a job."""
         job = await self._with(lambda: self._store.find(job_id))
         if not is_open_to(job.owner, asker):
             raise UnknownJobError("there is no job of that id; GET /attack lists yours")
         return status_of(job, time.time())
 
     async def cancel(self, job_id: str, asker: str) -> JobStatus:
-        """Tell a job to stop.
-
-        Raises:
-            UnknownJobError: there is none of that id that is open to who asks.
-            JobStateError: it is neither queued nor running.
-        """
+        """Tell a job to stop."""
         await self.status(job_id, asker)
         await self._with(lambda: self._store.cancel(job_id))
         return await self.status(job_id, asker)
 
     async def resume(self, job_id: str, asker: str) -> JobStatus:
-        """Queue a job again that did not come to its end.
-
-        Raises:
-            MissingExtraError: torch is missing.
-            UnknownJobError: there is none of that id that is open to who asks.
-            JobStateError: it is done, or has not stopped.
-        """
+        """Queue a job again that did not come to its end."""
         check_installed()
         await self.status(job_id, asker)
         await self._with(lambda: self._store.resume(job_id))
@@ -180,12 +192,7 @@ class JobDesk:
         return await self.status(job_id, asker)
 
     async def delete(self, job_id: str, asker: str) -> None:
-        """Forget a job and all that it left.
-
-        Raises:
-            UnknownJobError: there is none of that id that is open to who asks.
-            JobStateError: it is queued or running.
-        """
+        """Forget a job and all that it left."""
         await self.status(job_id, asker)
         await self._with(lambda: self._store.delete(job_id))
         await asyncio.to_thread(self._folder.remove, job_id)
@@ -194,7 +201,6 @@ class JobDesk:
         """Return a file that a job left.
 
         Raises:
-            UnknownJobError: there is none of that id that is open to who asks.
             JobStateError: it has not left it yet.
         """
         await self.status(job_id, asker)
@@ -223,17 +229,16 @@ class JobDesk:
         digest = hashlib.sha256(body).hexdigest()
         if key is not None and owner.startswith(KEY_OWNER):
             key = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()  # each has its own
-        if key is not None and self._folder.is_there:
-            earlier = self._store.known(key, digest)
-            if earlier is not None:
+        if self._folder.is_there:
+            if key is not None and (earlier := self._store.known(key, digest)) is not None:
                 return earlier
-        prepared = prepared_order(request_from(body), self._settings, self._checkpoints)
+            self._store.check_room(self._settings.max_jobs)
+        submission = submission_of(request_from(body), self._settings, self._checkpoints)
         self._join()
-        self._store.check_room(self._settings.max_jobs)
         job_id = new_job_id()
         try:
-            self._folder.keep_samples(job_id, prepared.samples, prepared.results_bytes)
-            job = NewJob(job_id, owner, prepared.order, prepared.steps, digest, key)
+            self._folder.keep_samples(job_id, submission.samples, submission.results_bytes)
+            job = NewJob(job_id, owner, submission.content, submission.steps, digest, key)
             taken = self._store.add(job, self._settings.max_jobs)
         except NoisevoteError:
             self._folder.remove(job_id)
@@ -266,7 +271,6 @@ class JobDesk:
             self._presence = presence
 
     def _tidy(self) -> None:
-        ledger = JobLedger(self._folder.database)
-        ledger.interrupt("the server was stopped before its turn", JobState.QUEUED)
+        self._store.interrupt("the server was stopped before its turn", JobState.QUEUED)
         self._supervisor.interrupt_abandoned("the server ended unexpectedly")
         self._folder.remove_all_but({job.id for job in self._store.jobs()})

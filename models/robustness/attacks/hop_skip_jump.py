@@ -16,22 +16,27 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import MissingExtraError, how_to_install
-from models.robustness.ball import TINY, Ball, Norm
-from models.robustness.samples import Purpose, Samples, generator_for
-from models.robustness.square import QueryResult
+from models.robustness.attacks.attack import Attack, Sees
+from models.robustness.attacks.square import QueryResult
+from models.robustness.ball import TINY, Ball, Norm, Purpose, Samples, generator_for
+from models.robustness.plan import AttackName, Plan
+from models.robustness.run import Assessment, Role, Step, StepKey, verification, work_of
+from models.robustness.target import Conditions
+from models.robustness.trials import StepResult
 
 FIRST_EVALUATIONS = 50
 """Queries of the first estimate of the boundary's direction."""
 
 MOST_ITERATIONS = 1000
 """More than any budget lasts for."""
-
 
 LATEST = 9
 """Wrong inputs that are remembered beside the nearest."""
@@ -178,9 +183,6 @@ def hop_skip_jump(
 
     Returns:
         What is submitted; its margin is -1 where the target was seen to be wrong, else 1.
-
-    Raises:
-        MissingExtraError: ART is not installed.
     """
     examples, margins, queries = [], [], []
     for sample in range(len(samples)):
@@ -229,22 +231,26 @@ def art_search(search: Search) -> None:
     ).generate(search.sample[np.newaxis], x_adv_init=search.start[np.newaxis].copy())
 
 
-def art_modules() -> dict[str, Any]:
-    """Import what is needed of ART.
+def check_art() -> None:
+    """Refuse to begin without ART; it is not imported, which takes seconds.
 
     Raises:
         MissingExtraError: it is not installed.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from art.attacks.evasion import HopSkipJump
-            from art.estimators.classification import BlackBoxClassifier
-    except ImportError as error:
+    if find_spec("art") is None:
         raise MissingExtraError(
             "the attack hop_skip_jump needs the Adversarial Robustness Toolbox; "
             + how_to_install("art")
-        ) from error
+        )
+
+
+def art_modules() -> dict[str, Any]:
+    """Import what is needed of ART."""
+    check_art()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from art.attacks.evasion import HopSkipJump
+        from art.estimators.classification import BlackBoxClassifier
     return {"HopSkipJump": HopSkipJump, "BlackBoxClassifier": BlackBoxClassifier}
 
 
@@ -257,3 +263,37 @@ def seeded_globally(seed: int) -> Iterator[None]:
         yield
     finally:
         np.random.set_state(before)  # noqa: NPY002
+
+
+def decision_steps(attack: Attack, plan: Plan, samples: int) -> Iterator[Step]:
+    """Yield each label-only search and its verification."""
+    count = min(samples, plan.query_samples)
+    for conditions in attack.conditions(plan):
+        search = StepKey(attack.name, conditions.name, Role.SEARCH)
+        yield Step(
+            search,
+            work_of(conditions, count, max(plan.queries, FIRST_EVALUATIONS)),
+            partial(search_boundary, conditions=conditions, key=search),
+        )
+        key = attack.key(conditions.name)
+        yield verification(key, search, conditions, plan.replies, count)
+
+
+def search_boundary(run: Assessment, conditions: Conditions, key: StepKey) -> StepResult:
+    """Run HopSkipJump; it starts from samples of other classes."""
+    oracle = run.oracle(key, conditions)
+    attack = DecisionAttack(run.ball, run.plan.queries, run.plan.seed)
+    found = hop_skip_jump(oracle, run.query_samples, attack, run.samples)
+    return found.stored(oracle.bill)
+
+
+HOP_SKIP_JUMP = Attack(
+    AttackName.HOP_SKIP_JUMP.value,
+    "HopSkipJump, by the labels of queries",
+    "query",
+    Sees.LABELS,
+    decision_steps,
+    title="HopSkipJump",
+    times_votes=1,
+    check_installed=check_art,
+)
