@@ -1,6 +1,6 @@
 """The target as an outsider has it: inputs in, vote counts out, every query billed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from models.checkpoint import Checkpoint
-from models.noise import MAX_SEED, NoiseKind, VoteKey
+from models.noise import MAX_SEED, Noise, NoiseKind, VoteKey
 from models.robustness.ball import Purpose, generator_for
 from models.robustness.progress import Progress
-from models.runtime import Rows
+from models.runtime import Rows, rows_of, votes_of
 from models.stopping import StopRule
-from models.tiles import rows_of, votes_of
 from models.voting import Poll, VoteRequest
 
 INPUTS_AT_ONCE = 32
@@ -167,11 +166,10 @@ class CheckpointTarget:
             seed = int(self._generator.integers(MAX_SEED + 1))
         card = self._checkpoint.card
         request = VoteRequest(
-            inputs=inputs,
-            kind=self._kind,
-            sigma=np.full(len(card.noise_points), conditions.sigma),
+            inputs={card.input.name: inputs},
+            noise=Noise(self._kind, conditions.sigma).at(card.point_names),
             votes=conditions.votes,
-            stop=stop,
+            stop=stop.rule(),
             seed=seed,
         )
         poll = Poll(request, len(card.labels))
@@ -187,4 +185,4 @@ class CheckpointTarget:
 def with_one_position(rows: Rows) -> Rows:
     """Return rows whose noise is that of inputs sent alone, each at position 0 of its request."""
     keys = [VoteKey(key.seed, 0, key.vote) for key in rows.keys]
-    return Rows(rows.images, rows.image_of_row, rows.sigma, keys)
+    return replace(rows, keys=keys)

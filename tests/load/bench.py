@@ -18,7 +18,7 @@ from rich.console import Console
 
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.cores import allowed_cores
-from models.native import compiled_fill
+from models.noise_fill import compiled_fill
 from tests.load.attack_load import duration_rows, interleaved_rows
 from tests.load.engine import engine_rows
 from tests.load.http_load import Lengths, Row, grid_rows, scaling_rows

@@ -10,9 +10,10 @@ from scipy import stats
 from models.card import Threshold
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.data.dataset import Examples
-from models.noise import NoiseKind
-from models.stopping import StopReason, StopRule
+from models.noise import Noise, NoiseKind
+from models.stopping import Calibrated, StopRule
 from models.voting import Ballot, VoteRequest
+from tests.models.casting import THRESHOLD
 from tests.training.conftest import made_up
 from training.measure.calibrate import (
     CONFIDENCE,
@@ -30,13 +31,11 @@ CLASSES = 3
 def served(votes: list[int], margin: int) -> tuple[int, int]:
     """Return mode and votes cast that the service answers with."""
     request = VoteRequest(
-        inputs=np.zeros((1, 1), np.float32),
-        kind=NoiseKind.ADDITIVE,
-        sigma=np.ones(1),
+        inputs={"x": np.zeros((1, 1), np.float32)},
+        noise=Noise(NoiseKind.ADDITIVE, 1.0).at(["fc"]),
         votes=len(votes),
-        stop=StopRule.CALIBRATED,
+        stop=Calibrated(threshold=THRESHOLD.model_copy(update={"margin": margin})),
         seed=0,
-        margin=margin,
     )
     ballot = Ballot(CLASSES, request)
     while not ballot.is_decided:
@@ -44,7 +43,7 @@ def served(votes: list[int], margin: int) -> tuple[int, int]:
             ballot.cast(vote, votes[vote])
     assert ballot.issued == ballot.votes_cast, "a vote was handed out that did not count"
     result = ballot.result()
-    assert result.stopped_by in {StopReason.CALIBRATED, StopReason.FULL}
+    assert result.stopped_by in {StopRule.CALIBRATED, StopRule.FULL}
     return result.mode, result.votes_cast
 
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.card import PointSpec
 from models.errors import InputError
+from models.specs import PointSpec
 from training.cli.options import changed
 from training.experiments.energy_curves import EnergyPlan
 from training.experiments.energy_search import (

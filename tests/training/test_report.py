@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.noise import NoiseKind
+from models.noise import Noise, NoiseKind
 from tests.training.support import run
 from training.experiments.experiment import Experiment
 from training.experiments.grid import COLUMNS
 from training.experiments.grid_results import grid_beside, read_grid
 from training.experiments.midpoints import midpoint_figure, shown_fit
 from training.experiments.page import EXPERIMENTS, FIGURES, PAGE, RESULTS, draw_figures, report
-from training.measure.noise_setting import NoiseSetting
 from training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
@@ -76,7 +75,7 @@ def test_every_figure_of_the_committed_page_is_there_and_small() -> None:
 
 def test_page_sets_one_checkpoint_beside_the_papers_envelope(tmp_path: Path) -> None:
     accuracies = [
-        accuracy_of(NoiseSetting(NoiseKind.MULTIPLICATIVE, sigma), votes, correct, 100)
+        accuracy_of(Noise(NoiseKind.MULTIPLICATIVE, sigma), votes, correct, 100)
         for sigma, votes, correct in ((0.0, 1, 90), (1.0, 1, 80), (1.0, 20, 99))
     ]
     file = tmp_path / "evaluations" / "mnist_cnn-mult-1.0.csv"

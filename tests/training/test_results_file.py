@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from models.errors import DataError, InputError
-from models.noise import NoiseKind
+from models.noise import Noise, NoiseKind
 from tests.disk import held_elsewhere
-from training.measure.noise_setting import NoiseSetting, parse_repeats, parse_sigma, shown_sigma
+from training.measure.noise_setting import parse_repeats, parse_sigma, shown_sigma
 from training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
@@ -18,8 +18,8 @@ from training.measure.results import (
 )
 
 SETTINGS = [
-    NoiseSetting(NoiseKind.ADDITIVE, 0.5),
-    NoiseSetting(NoiseKind.ADDITIVE, {"fc1": 0.25, "fc2": 1.0}, {"fc2": 20}),
+    Noise(NoiseKind.ADDITIVE, 0.5),
+    Noise(NoiseKind.ADDITIVE, {"fc1": 0.25, "fc2": 1.0}, {"fc2": 20}),
 ]
 ACCURACIES = [accuracy_of(noise, votes, 90 + votes, 100) for noise in SETTINGS for votes in (1, 3)]
 ABOUT = {"checkpoint": "c", "split": "test, 4 images, seed 0", "noise": "additive", "votes": "3"}

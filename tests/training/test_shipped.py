@@ -2,9 +2,10 @@
 
 import pytest
 
-from models.card import Card, InputSpec
+from models.card import Card
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.data.datasets import DATASETS
+from models.specs import InputSpec
 from training.measure.splits import Split
 from training.recipes.recipe import recipe_from_dict
 from training.recipes.table import find_recipe

@@ -15,7 +15,7 @@ from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.cores import allowed_cores
 from models.data.datasets import load_dataset
 from models.data.files import data_dir
-from models.noise import NOISE_SCHEME, NoiseKind
+from models.noise import NOISE_SCHEME, Noise, NoiseKind
 from models.statistics import clopper_pearson
 from training.cli.options import (
     AllowUnknown,
@@ -37,7 +37,6 @@ from training.measure.calibrate import (
 )
 from training.measure.evaluate import MAX_SEED, Caster, NumberedExamples, accuracies, casting
 from training.measure.noise_setting import (
-    NoiseSetting,
     parse_repeats,
     parse_sigma,
     shown_map,
@@ -127,8 +126,7 @@ def evaluate(
     chosen, others = whole.examples.spread(images or len(whole.examples))
     kind = noise or whole.checkpoint.card.noise.kind
     settings = [
-        NoiseSetting(kind, parse_sigma(text), parse_repeats(repeats))
-        for text in sigma or DEFAULT_SIGMAS
+        Noise(kind, parse_sigma(text), parse_repeats(repeats)) for text in sigma or DEFAULT_SIGMAS
     ]
     spread = " spread over it" if len(others) else ""
     about = {

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
 from models.errors import InputError
+from models.noise import Noise
 from training.experiments.bench import SEEDS, Bench
 from training.experiments.experiment import Experiment, shown_or_open
 from training.measure.evaluate import NumberedExamples
-from training.measure.noise_setting import NoiseSetting, Sigma
+from training.measure.noise_setting import Sigma
 from training.measure.plan import Count, NotNegative, Plan
 from training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, Table, paired, share
 from training.measure.splits import Split
@@ -174,7 +175,7 @@ class Ablation:
                 (
                     sigma,
                     votes,
-                    caster.cast(part, NoiseSetting(hardening.kind, sigma), votes).is_correct(votes),
+                    caster.cast(part, Noise(hardening.kind, sigma), votes).is_correct(votes),
                 )
                 for sigma, votes, part in settings
             ]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
 from models.data.dataset import Examples, as_inputs
-from models.noise import NoiseKind
+from models.noise import Noise, NoiseKind
 from models.robustness.ball import Ball, Norm, Samples
 from models.robustness.pgd import Restart, TransferAttack, attack_surrogate, strongest
 from models.robustness.progress import Progress
@@ -16,7 +16,6 @@ from models.robustness.surrogate import TorchSurrogate, surrogate_from
 from models.robustness.trials import FolderState, StepResult
 from training.experiments.bench import Bench
 from training.measure.evaluate import Caster, NumberedExamples, Votes
-from training.measure.noise_setting import NoiseSetting
 
 SEED = 0
 """Of the attack's random starts."""
@@ -130,4 +129,4 @@ def showing(images: NumberedExamples, inputs: NDArray[np.float32]) -> NumberedEx
 
 def cast(caster: Caster, images: NumberedExamples, sigma: float, votes: int) -> Votes:
     """Cast votes under multiplicative noise."""
-    return caster.cast(images, NoiseSetting(NoiseKind.MULTIPLICATIVE, sigma), votes)
+    return caster.cast(images, Noise(NoiseKind.MULTIPLICATIVE, sigma), votes)

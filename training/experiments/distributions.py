@@ -18,10 +18,10 @@ from pydantic import Field
 from scipy.special import softmax
 
 from models.errors import InputError
+from models.noise import Noise
 from training.experiments.bench import Bench
 from training.experiments.experiment import Experiment, one_figure_each
 from training.measure.evaluate import Caster, NumberedExamples
-from training.measure.noise_setting import NoiseSetting
 from training.measure.plan import Count, NotNegative, Plan
 from training.measure.results import Row, Table
 from training.measure.splits import Split
@@ -86,7 +86,7 @@ def histogram(
     caster: Caster, image: NumberedExamples, sigma: float, passes: int
 ) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     """Return how many passes put each class's probability into each bin ``[classes, bins]``."""
-    noise = NoiseSetting(caster.checkpoint.card.noise.kind, sigma)
+    noise = Noise(caster.checkpoint.card.noise.kind, sigma)
     (outputs,) = caster.outputs(image, noise, passes)
     caster.advance(passes)
     probabilities = softmax(outputs.astype(np.float64), axis=1)

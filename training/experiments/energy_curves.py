@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field
 from models.checkpoint import Checkpoint
 from models.cost import energy_by_macs
 from models.errors import DataError
+from models.noise import Noise
 from training.experiments.bench import SEEDS, Bench
 from training.experiments.energy_search import (
     Budget,
@@ -31,7 +32,7 @@ from training.experiments.energy_search import (
 )
 from training.experiments.midpoints import sensitivities_of
 from training.measure.evaluate import NumberedExamples, reported
-from training.measure.noise_setting import NoiseSetting, parse_map, parse_repeats, shown_map
+from training.measure.noise_setting import parse_map, parse_repeats, shown_map
 from training.measure.plan import Count, NotNegative, Plan
 from training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, paired, share
 from training.measure.splits import Split
@@ -127,9 +128,9 @@ class EnergyCurves:
         """Return the images of a split that the curves are measured on."""
         return self.bench.images(self.checkpoint, split).spread(self.plan.images)[0]
 
-    def noise(self, repeats: Repeats, quieter: float = 1.0) -> NoiseSetting:
+    def noise(self, repeats: Repeats, quieter: float = 1.0) -> Noise:
         """Return the noise of a pass; ``quieter`` is the energy that every read spends."""
-        return NoiseSetting(self.kind, self.plan.sigma / math.sqrt(quieter), repeats)
+        return Noise(self.kind, self.plan.sigma / math.sqrt(quieter), repeats)
 
     def row(
         self, curve: str, split: Split, point: OperatingPoint, images: int

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import PointSpec
 from models.cost import Hardware, cost_of
 from models.errors import InputError
+from models.specs import PointSpec
 from training.experiments.sensitivity import Sensitivity
 from training.measure.noise_setting import check_points, shown_map
 

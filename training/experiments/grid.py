@@ -14,12 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from models.checkpoint import Checkpoint
-from models.noise import NoiseKind
+from models.noise import Noise, NoiseKind
 from training.experiments.bench import SEEDS, Bench
 from training.experiments.experiment import Experiment, NamedFigures
 from training.experiments.grid_results import EXACT_TEST, TEST, Best, Grid, read_grid
 from training.measure.evaluate import REPORTED_VOTES, Caster, NumberedExamples, reported
-from training.measure.noise_setting import NoiseSetting
 from training.measure.plan import Count, NotNegative, Plan
 from training.measure.results import SHARE_COLUMNS, ResultsFile, share
 from training.measure.splits import Split
@@ -132,7 +131,7 @@ def measure(
     }
     with bench.caster(checkpoint, split, len(left) * len(images)) as caster:
         for sigma, votes in left.items():
-            noise = NoiseSetting(checkpoint.card.noise.kind, sigma)
+            noise = Noise(checkpoint.card.noise.kind, sigma)
             file.add(
                 {"split": split, "sigma": sigma, **row}
                 for row in rows_of(caster, images, noise, votes, voted_images)
@@ -140,7 +139,7 @@ def measure(
 
 
 def rows_of(
-    caster: Caster, images: NumberedExamples, noise: NoiseSetting, votes: int, voted_images: int
+    caster: Caster, images: NumberedExamples, noise: Noise, votes: int, voted_images: int
 ) -> list[dict[str, object]]:
     """Return accuracies: of one vote on all images, of more on a part of them."""
     is_same = noise.sigma == 0  # all votes fall on the same class

@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 
 from models.checkpoint import Checkpoint
 from models.errors import DataError
+from models.noise import Noise
 from training.experiments.bench import SEEDS, Bench
 from training.experiments.experiment import Experiment, NamedFigures, shown_each
 from training.experiments.sensitivity import MOST_STEEP, Floor, Sensitivity, fit_rows
-from training.measure.noise_setting import NoiseSetting
 from training.measure.plan import Count, Plan, Positive
 from training.measure.results import SHARE_COLUMNS, Row, Table, read_table, share
 from training.measure.splits import Split
@@ -78,11 +78,11 @@ def run_midpoints(bench: Bench, name: str, plan: MidpointPlan) -> None:
     left = [point for point in points if not fits.having(point=point)]
     total = (1 + len(left) * len(plan.sigma)) * len(images)
     with bench.caster(checkpoint, split, total) as caster:
-        clean = caster.cast(images, NoiseSetting(kind, 0.0), 1).is_correct(1)
+        clean = caster.cast(images, Noise(kind, 0.0), 1).is_correct(1)
         for point in left:
             right = np.stack(
                 [
-                    caster.cast(images, NoiseSetting(kind, {point: sigma}), 1).is_correct(1)
+                    caster.cast(images, Noise(kind, {point: sigma}), 1).is_correct(1)
                     for sigma in plan.sigma
                 ]
             )

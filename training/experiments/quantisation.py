@@ -19,12 +19,12 @@ from models.checkpoint import Checkpoint
 from models.data.dataset import as_inputs
 from models.networks.noise_points import NoisePoint, noise_from
 from models.networks.trained import load_network
-from models.noise import NoiseKind
+from models.noise import Noise, NoiseKind
 from models.statistics import difference_interval
 from training.experiments.bench import SEEDS, Bench
 from training.experiments.experiment import Experiment, NamedFigures
 from training.measure.evaluate import NumberedExamples
-from training.measure.noise_setting import NoiseSetting, Sigma
+from training.measure.noise_setting import Sigma
 from training.measure.plan import Count, NotNegative, Plan, Positive
 from training.measure.results import SHARE_COLUMNS, Row, Table, read_table, share
 from training.measure.splits import Split
@@ -106,7 +106,7 @@ def run_quantisation(bench: Bench, name: str, plan: QuantisationPlan) -> None:
     left = [entry for entry in settings if not file.having(view=entry[0], sigma=entry[1])]
     with bench.caster(checkpoint, Split.TEST, len(left) * len(images)) as caster:
         for view, value, sigma in left:
-            votes = caster.cast(images, NoiseSetting(NoiseKind.ADDITIVE, sigma), 1)
+            votes = caster.cast(images, Noise(NoiseKind.ADDITIVE, sigma), 1)
             file.add([{"view": view, "sigma": value, **share(votes.correct(1), len(images))}])
 
 

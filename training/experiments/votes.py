@@ -10,10 +10,10 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from models.noise import Noise
 from training.experiments.bench import SEEDS, Bench
 from training.experiments.experiment import Experiment, one_figure_each, shown_each
 from training.measure.evaluate import Rule, reported
-from training.measure.noise_setting import NoiseSetting
 from training.measure.plan import Count, NotNegative, Plan
 from training.measure.results import SHARE_COLUMNS, Table, share
 from training.report.markdown import commands, figure, find, markdown_table, shown_share
@@ -68,7 +68,7 @@ def run_votes(bench: Bench, name: str, plan: VotesPlan) -> None:
     left = [sigma for sigma in plan.sigma if not file.having(sigma=sigma)]
     with bench.caster(checkpoint, split, len(left) * len(images)) as caster:
         for sigma in left:
-            cast = caster.cast(images, NoiseSetting(kind, sigma), plan.votes)
+            cast = caster.cast(images, Noise(kind, sigma), plan.votes)
             file.add(
                 {
                     "sigma": sigma,

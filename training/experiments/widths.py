@@ -6,9 +6,9 @@ may be width. Short runs, so the rows compare with each other and with nothing e
 
 from pathlib import Path
 
+from models.noise import Noise
 from training.experiments.bench import SEEDS, Bench
 from training.experiments.experiment import Experiment, shown_or_open
-from training.measure.noise_setting import NoiseSetting
 from training.measure.plan import Count, Plan
 from training.measure.results import SHARE_COLUMNS, Table, share
 from training.measure.splits import Split
@@ -80,7 +80,7 @@ def measure(bench: Bench, recipe: Recipe, units: int, plan: WidthPlan) -> list[d
     rows: list[dict[str, object]] = []
     with bench.caster(checkpoint, Split.TEST, 2 * len(images)) as caster:
         for sigma in (0.0, sigma_train):
-            votes = caster.cast(images, NoiseSetting(kind, sigma), plan.votes)
+            votes = caster.cast(images, Noise(kind, sigma), plan.votes)
             rows += [
                 {
                     "units": units,

@@ -13,7 +13,7 @@ from models.files import hold, write_whole
 
 def write_card(card: Card, folder: Path) -> None:
     """Write the card of a checkpoint, in a form that people read."""
-    text = json.dumps(card.model_dump(mode="json"), indent=1)
+    text = json.dumps(card.model_dump(mode="json", exclude_none=True), indent=1)
     write_whole(folder / CARD_FILE, text.encode() + b"\n")
 
 

@@ -15,15 +15,17 @@ from onnxscript import optimizer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.card import CARD_VERSION, Card, InputSpec, NoiseSpec, PointSpec, Training
+from models.card import CARD_VERSION, Card, Training
 from models.checkpoint import WEIGHTS_FILE, sha256_of
 from models.data.datasets import find_dataset
 from models.errors import ExportError
 from models.networks.noise_points import given_noise, marking, noise_from, noise_points
 from models.networks.quantisers import bake_weights
 from models.networks.registry import NETWORKS
-from models.noise import NoiseKind, VoteKey, fill_noise
-from models.runtime import IMAGES, OUTPUTS, OnnxRuntime
+from models.noise import NOISE_SCHEME, NoiseKind, VoteKey
+from models.noise_fill import fill_noise
+from models.runtime import GraphRuntime
+from models.specs import IMAGES, OUTPUTS, InputSpec, NoiseSpec, PointSpec
 from training.export.card_file import write_card
 from training.export.graph import with_noise_inputs
 from training.recipes.recipe import Recipe
@@ -101,10 +103,13 @@ def export_checkpoint(
         card_version=CARD_VERSION,
         name=name,
         network=recipe.network,
-        input=InputSpec(
-            shape=dataset.shape, range=dataset.range, preprocessing=dataset.preprocessing
+        inputs=(
+            InputSpec(
+                shape=dataset.shape, range=dataset.range, preprocessing=dataset.preprocessing
+            ),
         ),
         labels=dataset.labels,
+        noise_scheme=NOISE_SCHEME,
         noise=NoiseSpec(kind=recipe.hardening.kind, sigma_train=recipe.hardening.sigma_train),
         noise_points=tuple(
             PointSpec(name=point.name, shape=point.shape, macs=point.macs, latency=point.latency)
@@ -215,7 +220,7 @@ def point_into_weights(model: ModelProto, weights: Path) -> None:
 
 
 def check_parity(
-    network: nn.Module, runtime: OnnxRuntime, card: Card, images: NDArray[np.float32], sigma: float
+    network: nn.Module, runtime: GraphRuntime, card: Card, images: NDArray[np.float32], sigma: float
 ) -> Parity:
     """Compare torch and ONNX Runtime on one vote an image, with the same noise.
 
@@ -234,7 +239,7 @@ def check_parity(
         noise = [np.empty((len(batch), *point.shape), np.float32) for point in points]
         keys = [VoteKey(0, first + row, 0) for row in range(len(batch))]
         fill_noise(runtime.kind, np.full((len(batch), len(points)), sigma), keys, noise)
-        ours = runtime.outputs_for(batch, np.arange(len(batch)), noise)
+        ours = runtime.outputs_for({card.input.name: batch}, np.arange(len(batch)), noise)
         named = {
             point.name: torch.from_numpy(tensor)
             for point, tensor in zip(points, noise, strict=True)

@@ -19,11 +19,11 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, shape_i
 from models.errors import ExportError
 from models.networks.noise_points import MARK
 from models.noise import NoiseKind
-from models.runtime import IMAGE_OF_ROW, NOISE_PREFIX, OUTPUTS
+from models.runtime import INPUT_OF_ROW, NOISE_PREFIX
+from models.specs import OUTPUTS
 
 MARK_DOMAIN, MARK_TYPE = MARK.split("::")
 PRODUCTS = frozenset({"Conv", "Gemm", "MatMul"})
-OPERATION = {NoiseKind.MULTIPLICATIVE: "Mul", NoiseKind.ADDITIVE: "Add"}
 
 
 def with_noise_inputs(
@@ -51,13 +51,13 @@ def with_noise_inputs(
             if (step := step_of(node)) is not None:
                 nodes.append(noise_at_step(graph, noise, step))
                 noise = nodes[-1].output[0]
-            node.op_type, node.domain = OPERATION[kind], ""
+            node.op_type, node.domain = kind.operation, ""
             node.input.append(noise)
             del node.attribute[:]
         nodes.append(node)
     replace_nodes(graph, nodes)
     repeat_by_row(graph, {NOISE_PREFIX + name for name in shapes})
-    graph.input.append(helper.make_tensor_value_info(IMAGE_OF_ROW, TensorProto.INT64, ["rows"]))
+    graph.input.append(helper.make_tensor_value_info(INPUT_OF_ROW, TensorProto.INT64, ["rows"]))
     graph.input.extend(
         helper.make_tensor_value_info(NOISE_PREFIX + name, TensorProto.FLOAT, ["rows", *shape])
         for name, shape in shapes.items()
@@ -159,7 +159,7 @@ def repeat_by_row(graph: GraphProto, noise_inputs: Iterable[str]) -> None:
         if of_rows.intersection(node.input):
             of_images = {name for name in node.input if name} - of_rows - fixed
             nodes += [
-                helper.make_node("Gather", [name, IMAGE_OF_ROW], [by_row(name)], axis=0)
+                helper.make_node("Gather", [name, INPUT_OF_ROW], [by_row(name)], axis=0)
                 for name in sorted(of_images - gathered)
             ]
             gathered |= of_images

@@ -72,7 +72,7 @@ def export_run(run: FinishedRun, dataset: LoadedDataset, plan: ExportPlan) -> li
         data_licence=dataset.about.licence,
         torch_version=torch.__version__,
         sources=state.get("sources", {}),
-        devices=tuple(state.get("devices", OLDER_DEVICES)),
+        accelerators=tuple(state.get("devices", OLDER_DEVICES)),
     )
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
     # Beside its place, where no store of checkpoints looks.

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.networks.noise_points import Sigma, fresh_noise, noise_from, noise_points, sigma_at
-from models.noise import NoiseKind
 from training.kernels.densenet import fused_outputs, serves
 from training.losses.noise_level import sigma_of_batch
 from training.losses.vote_loss import vote_loss
@@ -103,8 +102,7 @@ def with_output_noise(
         return outputs
     noise = torch.randn(outputs.shape, generator=generator, device=outputs.device)
     noise *= sigma.view(-1, 1) if isinstance(sigma, Tensor) else sigma
-    is_factor = hardening.kind is NoiseKind.MULTIPLICATIVE
-    return outputs * (1 + noise) if is_factor else outputs + noise
+    return hardening.kind.meet(outputs, hardening.kind.finished(noise))
 
 
 def is_zero(sigma: float | Tensor) -> bool:

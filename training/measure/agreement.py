@@ -8,9 +8,8 @@ from pydantic import Field
 
 from models.card import AgreementReference, Card
 from models.drift import shares_of
-from models.noise import NOISE_SCHEME, NoiseKind
+from models.noise import NOISE_SCHEME, Noise, NoiseKind
 from training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
-from training.measure.noise_setting import NoiseSetting
 from training.measure.plan import Plan, Positive
 
 DEFAULT_SIGMAS = (0.5, 0.8, 1.0, 1.25, 1.5)
@@ -58,7 +57,7 @@ def measured_agreement(
     card = caster.checkpoint.card
     kind, classes = plan.noise or card.noise.kind, len(card.labels)
     for sigma in plan.sigmas(card):
-        fell_on = caster.cast(images, NoiseSetting(kind, sigma), max(plan.votes)).fell_on
+        fell_on = caster.cast(images, Noise(kind, sigma), max(plan.votes)).fell_on
         for count in plan.votes:
             cast = fell_on[:, :count, np.newaxis] == np.arange(classes)
             agreement, margin = shares_of(cast.sum(axis=1)).T

@@ -23,9 +23,8 @@ from pydantic import Field
 from scipy.special import bdtr
 
 from models.card import Card, Threshold
-from models.noise import NOISE_SCHEME, NoiseKind
+from models.noise import NOISE_SCHEME, Noise, NoiseKind
 from training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
-from training.measure.noise_setting import NoiseSetting
 from training.measure.plan import Count, Plan, Positive
 
 CONFIDENCE = 0.95
@@ -76,7 +75,7 @@ def calibrate(
     card = caster.checkpoint.card
     kind, classes = plan.noise or card.noise.kind, len(card.labels)
     for sigma in plan.sigma:
-        fell_on = caster.cast(images, NoiseSetting(kind, sigma), max(plan.votes)).fell_on
+        fell_on = caster.cast(images, Noise(kind, sigma), max(plan.votes)).fell_on
         for votes in plan.votes:
             course = Course(fell_on[:, :votes], classes)
             for delta in plan.delta:
@@ -118,7 +117,7 @@ def check_thresholds(
     for kind, sigma in sorted({(entry.kind, entry.sigma) for entry in card.thresholds}):
         entries = [e for e in card.thresholds if (e.kind, e.sigma) == (kind, sigma)]
         most = max(entry.votes for entry in entries)
-        fell_on = caster.cast(images, NoiseSetting(kind, sigma), most).fell_on
+        fell_on = caster.cast(images, Noise(kind, sigma), most).fell_on
         for entry in entries:
             course = Course(fell_on[:, : entry.votes], len(card.labels))
             yield entry, course.outcome(entry.margin)

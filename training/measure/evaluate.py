@@ -21,11 +21,9 @@ from models.card import Accuracy, Card
 from models.checkpoint import Checkpoint
 from models.data.dataset import Examples, as_inputs
 from models.errors import DataError
-from models.noise import VoteKey
-from models.runtime import Rows
-from models.tiles import votes_of
+from models.noise import Noise, VoteKey
+from models.runtime import Rows, votes_of
 from models.voting import NOWHERE
-from training.measure.noise_setting import NoiseSetting
 from training.measure.results import accuracy_of
 
 REPORTED_VOTES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
@@ -131,13 +129,13 @@ class Caster:
     threads: int = 1
     advance: Callable[[int], None] = lambda _: None
 
-    def cast(self, images: NumberedExamples, noise: NoiseSetting, votes: int) -> Votes:
+    def cast(self, images: NumberedExamples, noise: Noise, votes: int) -> Votes:
         """Cast ``votes`` votes on each image; without noise one stands for all.
 
         Raises:
             DataError: the outputs are not finite under this noise.
         """
-        sigma = noise.at(self.checkpoint.card)
+        sigma = noise.at(self.checkpoint.card.point_names).sigma
         count = votes if sigma.any() else 1
         places = np.arange(len(images))
         tasks = [
@@ -156,9 +154,7 @@ class Caster:
                 self.advance(len(part.labels))
         return joined(parts)
 
-    def outputs(
-        self, images: NumberedExamples, noise: NoiseSetting, votes: int
-    ) -> NDArray[np.float32]:
+    def outputs(self, images: NumberedExamples, noise: Noise, votes: int) -> NDArray[np.float32]:
         """Return the outputs of every vote ``[images, votes, classes]``.
 
         Votes of several images share a forward pass; that changes none of them, since the noise of
@@ -175,7 +171,8 @@ class Caster:
             for number in images.numbers.tolist()
             for vote in range(votes)
         ]
-        sigma = noise.at(card)
+        at_points = noise.at(card.point_names)
+        sigma = at_points.sigma
         outputs = []
         rows = rows_of_pass(card)
         for first in range(0, len(keys), rows):
@@ -184,16 +181,17 @@ class Caster:
             outputs.append(
                 runtime.outputs(
                     Rows(
-                        images=inputs[image[0] : image[-1] + 1],
-                        image_of_row=image - image[0],
+                        inputs={card.input.name: inputs[image[0] : image[-1] + 1]},
+                        input_of_row=image - image[0],
                         sigma=np.broadcast_to(sigma, (len(some), len(sigma))),
                         keys=some,
+                        distribution=at_points.distribution,
                     )
                 )
             )
         together = np.concatenate(outputs)
         if (votes_of(together) == NOWHERE).any():
-            raise DataError(f"the outputs of {self.checkpoint.name} overflow under {noise}")
+            raise DataError(f"the outputs of {self.checkpoint.name} overflow under {noise.text}")
         return together.reshape(len(images), votes, -1)
 
 
@@ -250,7 +248,7 @@ def reported(votes: int) -> list[int]:
     return sorted({*(t for t in REPORTED_VOTES if t < votes), votes})
 
 
-def accuracies(votes: Votes, noise: NoiseSetting, asked: int) -> list[Accuracy]:
+def accuracies(votes: Votes, noise: Noise, asked: int) -> list[Accuracy]:
     """Return the accuracy of the mode of the first t votes, for each reported t.
 
     Args:

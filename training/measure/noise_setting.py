@@ -1,46 +1,14 @@
-"""The noise of a measurement: kind, sigma of a read, and reads averaged, at each noise point."""
+"""Sigma and repeats of a measurement, as command lines and results files write them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from models.card import Card
 from models.errors import InputError
-from models.noise import NoiseKind, sigma_of_points
 
 Number = TypeVar("Number", int, float)
 
 Sigma = float | dict[str, float]
 """Standard deviation at all noise points, or by noise point; points left out get no noise."""
-
-
-@dataclass(frozen=True, slots=True)
-class NoiseSetting:
-    """What noise a network is measured under.
-
-    Attributes:
-        kind: multiplicative or additive.
-        sigma: standard deviation of one read.
-        repeats: reads averaged before the activation, by noise point; 1 where none are given.
-    """
-
-    kind: NoiseKind
-    sigma: Sigma
-    repeats: dict[str, int] = field(default_factory=dict)
-
-    def at(self, card: Card) -> NDArray[np.float64]:
-        """Return the sigma of each noise point after averaging its reads ``[points]``.
-
-        Raises:
-            InputError: a map names a noise point that the checkpoint does not have.
-        """
-        names = [point.name for point in card.noise_points]
-        check_points(self.repeats, names)
-        check_points(self.sigma if isinstance(self.sigma, dict) else {}, names)
-        return sigma_of_points(names, self.sigma, self.repeats)
 
 
 def check_points(given: Mapping[str, object], names: Sequence[str]) -> None:

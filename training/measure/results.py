@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from models.card import Accuracy
 from models.errors import DataError, InputError
 from models.files import hold, write_whole
-from models.noise import NoiseKind
+from models.noise import Noise, NoiseKind
 from models.statistics import clopper_pearson
 from training.measure.noise_setting import (
-    NoiseSetting,
     parse_repeats,
     parse_sigma,
     shown_map,
@@ -235,13 +234,13 @@ def accuracies_in(path: Path, rows: Iterable[Row]) -> list[Accuracy]:
 
 def accuracy_in(row: Row) -> Accuracy:
     """Return the accuracy that a row holds."""
-    noise = NoiseSetting(
+    noise = Noise(
         NoiseKind(row["kind"]), parse_sigma(row["sigma"]), parse_repeats(row.get("repeats", ""))
     )
     return accuracy_of(noise, int(row["votes"]), int(row["correct"]), int(row["images"]))
 
 
-def accuracy_of(noise: NoiseSetting, votes: int, correct: int, images: int) -> Accuracy:
+def accuracy_of(noise: Noise, votes: int, correct: int, images: int) -> Accuracy:
     """Return an accuracy with its interval."""
     return Accuracy(
         kind=noise.kind,
