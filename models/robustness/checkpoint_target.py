@@ -1,15 +1,16 @@
 """A checkpoint as a target in this process; apart, so that a client needs no runtime."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
-from models.noise import MAX_SEED, NoiseKind, VoteKey
+from models.noise import MAX_SEED, Noise, NoiseKind, VoteKey
 from models.robustness.ball import Purpose, generator_for
 from models.robustness.target import Conditions
-from models.runtime import Rows
+from models.runtime import Rows, rows_of, votes_of
 from models.stopping import StopRule
-from models.tiles import rows_of, votes_of
 from models.voting import Poll, VoteRequest
 
 
@@ -37,11 +38,10 @@ class CheckpointTarget:
             seed = int(self._generator.integers(MAX_SEED + 1))
         card = self._checkpoint.card
         request = VoteRequest(
-            inputs=inputs,
-            kind=self._kind,
-            sigma=np.full(len(card.noise_points), conditions.sigma),
+            inputs={card.input.name: inputs},
+            noise=Noise(self._kind, conditions.sigma).at(card.point_names),
             votes=conditions.votes,
-            stop=stop,
+            stop=stop.rule(),
             seed=seed,
         )
         poll = Poll(request, len(card.labels))
@@ -57,4 +57,4 @@ class CheckpointTarget:
 def with_one_position(rows: Rows) -> Rows:
     """Return rows whose noise is that of inputs sent alone, each at position 0 of its request."""
     keys = [VoteKey(key.seed, 0, key.vote) for key in rows.keys]
-    return Rows(rows.images, rows.image_of_row, rows.sigma, keys)
+    return replace(rows, keys=keys)

@@ -11,7 +11,8 @@ from models.checkpoint import Checkpoint
 from models.errors import InputError
 from models.networks.noise_points import given_noise, noise_from, noise_points
 from models.networks.trained import load_network
-from models.noise import VoteKey, fill_noise
+from models.noise import VoteKey
+from models.noise_fill import fill_noise
 from models.robustness.ball import Samples
 from models.robustness.pgd import SurrogateNoise
 

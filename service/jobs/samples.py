@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from models.card import Card
 from models.checkpoint import Checkpoint
-from models.data_files import DATA_DIR_VARIABLE, without_downloads
-from models.datasets import DATASETS, as_inputs, data_dir, load_dataset
+from models.data.dataset import as_inputs
+from models.data.datasets import DATASETS, load_dataset
+from models.data.files import DATA_DIR_VARIABLE, data_dir, without_downloads
 from models.errors import DataError, InputError, LimitError
 from models.robustness.ball import Samples, samples_for
 from service.configuration.settings import Settings

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from models.running import running
+from models.statistics import running
 from service.prediction.predictor import Prepared
 from service.routes.predict import PREDICTION_BODY, REFUSALS, DirectRoute, prepared_of
 from service.service import Service, service_of

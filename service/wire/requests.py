@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
-from models.stopping import StopRule
+from models.stopping import DELTA, STOP_RULES_TEXT, StopRule
 from service.voting.priority import Priority
 
 MIN_SNR_DB = -60.0
@@ -130,12 +130,8 @@ class PredictRequest(BaseModel):
     """Hardware whose cost predictions are to tell."""
     votes: int = Field(default=20, ge=1)
     """Noisy forward passes per input, N."""
-    stop: StopRule = Field(default=StopRule.FULL, strict=False)
-    """When the voting of an input stops. full: cast all votes. exact: stop once the remaining votes
-    cannot change the mode. bounded: stop once they change it with a chance of at most delta,
-    whatever the input. calibrated: sooner, with that chance on inputs like the validation images of
-    the checkpoint; its card says for which noise and votes."""
-    delta: float = Field(default=0.001, gt=0, lt=1)
+    stop: StopRule = Field(default=StopRule.FULL, strict=False, description=STOP_RULES_TEXT)
+    delta: float = Field(default=DELTA, gt=0, lt=1)
     """Chance that the mode may differ from that of N votes."""
     alpha: float = Field(default=0.05, gt=0, lt=1)
     """Level of the interval and of the abstain test, which can come out from 6 votes on at 0.05 and

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from fastapi import FastAPI
 import models.errors
 import service.wire.errors
 from models.errors import NoisevoteError
+from models.stopping import StopRule
 from service.wire.attack import EXAMPLE_ATTACK, AttackRequest
 from service.wire.errors import ROUTER_STATUS, STATUS, status_and_code
-from service.wire.requests import EXAMPLE_REQUEST, PredictRequest
+from service.wire.requests import EXAMPLE_REQUEST, PredictRequest, inlined_schema
 from tests.service.support import Json
 
 README = Path(__file__).parents[2] / "README.md"
@@ -232,3 +234,14 @@ def test_a_class_without_a_row_takes_that_of_its_nearest_base() -> None:
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_every_error_code_stands_in_the_readme(code: str) -> None:
     assert code in README.read_text()
+
+
+async def test_the_page_offers_the_stop_rules_of_the_description(
+    client: httpx.AsyncClient,
+) -> None:
+    page = (await client.get("/")).text
+    (choice,) = re.findall(r'<select id="stop">(.*?)</select>', page, re.DOTALL)
+    assert re.findall(r'value="(\w+)"', choice) == list(StopRule)
+    described = inlined_schema(PredictRequest)["properties"]["stop"]
+    for rule in StopRule:
+        assert f"{rule}: {rule.rule.text}" in described["description"]

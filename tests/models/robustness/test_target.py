@@ -7,14 +7,15 @@ from hypothesis import strategies as st
 
 from models.checkpoint import SHIPPED, Checkpoint
 from models.errors import CancelledError
-from models.noise import NoiseKind
+from models.noise import Noise, NoiseKind
 from models.robustness.ball import Samples
 from models.robustness.checkpoint_target import CheckpointTarget
 from models.robustness.pgd import SurrogateNoise
 from models.robustness.progress import Progress
 from models.robustness.surrogate import surrogate_from
 from models.robustness.target import Conditions, Oracle, vote_margins
-from models.stopping import StopRule, mode_of
+from models.specs import IMAGES
+from models.stopping import Full, StopRule, mode_of
 from models.voting import VoteRequest
 from tests.models.casting import vote
 from tests.models.robustness.worlds import drawn_samples
@@ -56,8 +57,8 @@ def test_frozen_noise_is_that_of_inputs_sent_alone_with_the_seed(
     conditions = Conditions(1.0, 7, seed=11)
     counts = target_of(checkpoint).vote_counts(few.inputs, conditions, StopRule.FULL)
     for one, of_one in zip(few.inputs, counts, strict=True):
-        points = len(checkpoint.card.noise_points)
-        request = VoteRequest(one[np.newaxis], KIND, np.ones(points), 7, StopRule.FULL, 11)
+        noise = Noise(KIND, 1.0).at(checkpoint.card.point_names)
+        request = VoteRequest({IMAGES: one[np.newaxis]}, noise, 7, Full(), 11)
         (sent_alone,) = vote(checkpoint.runtime(KIND), request, 10, tile=8)
         assert tuple(of_one) == sent_alone.vote_counts
     again = target_of(checkpoint, 5).vote_counts(few.inputs[::-1], conditions, StopRule.FULL)

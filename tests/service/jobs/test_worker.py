@@ -8,8 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from models.data_files import DATA_DIR_VARIABLE
-from models.datasets import data_dir
+from models.data.files import DATA_DIR_VARIABLE, data_dir
 from models.noise import NoiseKind
 from models.robustness.assessment import assess
 from models.robustness.checkpoint_target import CheckpointTarget
