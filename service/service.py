@@ -16,7 +16,7 @@ from service.operations.observer import RequestObserver
 from service.operations.reload import CheckpointReloader
 from service.prediction.predictor import Predictor, Prepared
 from service.processes.shutdown import told_to_stop
-from service.v2.statistics import V2Statistics
+from service.v2.reply import V2Statistics
 from service.voting.backend import VotingBackend
 from service.wire.bodies import HeldBytes
 from service.wire.replies import PredictResponse
