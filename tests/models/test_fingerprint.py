@@ -11,7 +11,7 @@ from models.noise import NOISE_SCHEME
 
 FINGERPRINTS = {
     "densenet40-clean": "sfc64-icdf16-1:7d132ccb84d24148",
-    "densenet40-mult-1.0": "sfc64-icdf16-1:c702a92b87a37df6",
+    "densenet40-mult-1.0": "sfc64-icdf16-1:b5ce9553995756c7",
     "madry_cnn-adv": "sfc64-icdf16-1:c92fbd8b5de15752",
     "mnist_cnn-add-1.0": "sfc64-icdf16-1:3534d47116a12630",
     "mnist_cnn-adv": "sfc64-icdf16-1:1de22591f039e745",
