@@ -59,8 +59,7 @@ class Settings(BaseSettings):
             it is not set, which several servers started apart cannot share.
         allowed_hosts: names by which the service may be called, separated by commas, beside its
             addresses and ``localhost``; pages of these may start work. If it is not set, any name
-            is allowed, but without keys no page may start work under a name that leads to a
-            loopback address.
+            is allowed, but without keys no page under a name may start work but ``localhost``.
         trusted_proxies: addresses or networks of proxies, separated by commas, whose
             ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed; ``*`` believes everybody.
         rate_limit_votes_per_s: votes a second that each key may ask for, or each client address if
