@@ -14,6 +14,7 @@ from service.jobs.desk import JobDesk
 from service.operations.assembly import Operations
 from service.operations.checkpoint_watch import CheckpointWatch, look_for_changes
 from service.prediction.predictor import Predictor
+from service.processes.connections import MAX_CONNECTIONS
 from service.processes.shutdown import told_to_stop
 from service.routes import attack, checkpoints, health, page, predict, stream, v2
 from service.routes import metrics as metrics_routes
@@ -39,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
     operations = Operations(settings)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, int]]:
         backend = VotingBackend(settings.slots, settings.max_queue_gmacs, operations.metrics)
         checkpoint_watch = CheckpointWatch(settings.checkpoints, settings.default_checkpoint)
         predictor = Predictor(settings, checkpoint_watch.store, backend, operations.watch)
@@ -53,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             with told_to_stop(app.state.closing):
                 async with jobs.open(app.state.closing):
-                    yield
+                    yield {MAX_CONNECTIONS: settings.max_connections}
         finally:
             for task in (looking, app.state.warming_up):
                 task.cancel()

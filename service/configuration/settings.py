@@ -48,6 +48,8 @@ class Settings(BaseSettings):
             priority for itself; 16 are about 800 votes of ``mnist_cnn``, or 0.4 seconds. A
             single request counts as at most an eighth of the queue, and at least a thousandth.
         max_held_bytes: bodies that are read and prepared at the same time.
+        max_connections: open at the same time in a worker process, at most half of the files that
+            it may open.
         allow_client_seed: whether requests may set their seed. A fixed seed freezes the noise,
             which helps an attacker.
         checkpoint_poll_s: seconds between two looks at the folder of the checkpoints for new,
@@ -99,6 +101,7 @@ class Settings(BaseSettings):
     max_request_gmacs: float = Field(default=400, gt=0)
     max_queue_gmacs: float = Field(default=16, gt=0)
     max_held_bytes: int = Field(default=64 * 2**20, ge=1)
+    max_connections: int = Field(default=256, ge=1)
     allow_client_seed: bool = True
     checkpoint_poll_s: float = Field(default=2.0, ge=0)
     api_keys: dict[KeyName, KeyDigest] = Field(default_factory=dict)

@@ -9,6 +9,7 @@ their own: ``service/wire/bodies.py``.
 
 import asyncio
 import json
+import math
 import resource
 import uuid
 from collections.abc import Sequence
@@ -30,8 +31,8 @@ MAX_FIELDS = 100
 MAX_PIPELINED = 8
 """Requests that wait for the answers to earlier ones on their connection."""
 
-MAX_CONNECTIONS = 256
-"""Open at the same time in a process, at most half of the files that it may open."""
+MAX_CONNECTIONS = "max_connections"
+"""Under which the state of the app's lifespan holds how many connections it wants at most."""
 
 LINGER_BYTES = 4 * 2**20
 """How far a client is read that has been refused."""
@@ -70,7 +71,8 @@ class BoundedHttpProtocol(PatientHttpProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, if there is room for a connection."""
         super().connection_made(transport)
-        if len(self.connections) > most_connections() and not self.make_room():
+        wanted = self.app_state.get(MAX_CONNECTIONS, math.inf)
+        if len(self.connections) > most_connections(wanted) and not self.make_room():
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections are open")
 
     def data_received(self, data: bytes) -> None:
@@ -212,10 +214,10 @@ def too_long() -> RefusedRequestError:
     return RefusedRequestError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, message)
 
 
-def most_connections() -> int:
-    """Return how many connections may be open in a process."""
+def most_connections(wanted: float) -> float:
+    """Return how many connections may be open: each is a file, and others are needed, too."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, files // 2)
+    return wanted if files == resource.RLIM_INFINITY else min(wanted, files // 2)
 
 
 def plain_head(
