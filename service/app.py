@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from models.errors import NoisevoteError
 from service.configuration.settings import Settings
-from service.jobs.desk import JobDesk
+from service.jobs.desk import MOST_TAKEN, JobDesk
 from service.operations.assembly import Operations
 from service.operations.checkpoint_watch import CheckpointWatch, look_for_changes
 from service.prediction.predictor import Predictor
@@ -20,7 +20,7 @@ from service.routes import attack, checkpoints, health, page, predict, stream, v
 from service.routes import metrics as metrics_routes
 from service.v2.statistics import V2Statistics
 from service.voting.backend import VotingBackend
-from service.wire.bodies import HeldBytes
+from service.wire.bodies import BYTES_A_REQUEST, HeldBytes
 from service.wire.errors import install_error_handlers, table_of_codes
 
 log = logging.getLogger("noisevote")
@@ -76,6 +76,9 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect would be built from whatever Host the client sent
     )
     app.state.held_bytes = HeldBytes(settings.max_held_bytes, settings.max_body_s)
+    app.state.held_by_assessments = HeldBytes(
+        2 * settings.max_body_bytes + MOST_TAKEN * BYTES_A_REQUEST, settings.max_body_s
+    )
     app.state.closing = asyncio.Event()
     app.state.v2_statistics = V2Statistics()
     operations.surround(app)

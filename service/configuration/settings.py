@@ -47,7 +47,8 @@ class Settings(BaseSettings):
         max_queue_gmacs: votes that may wait, by cost, in 10^9 multiply-accumulates a slot, each
             priority for itself; 16 are about 800 votes of ``mnist_cnn``, or 0.4 seconds. A
             single request counts as at most an eighth of the queue, and at least a thousandth.
-        max_held_bytes: bodies that are read and prepared at the same time.
+        max_held_bytes: bodies that are read and prepared at the same time; those of assessments
+            count apart, up to about twice ``max_body_bytes``.
         max_connections: open at the same time in a worker process, at most half of the files that
             it may open.
         allow_client_seed: whether requests may set their seed. A fixed seed freezes the noise,
@@ -77,7 +78,7 @@ class Settings(BaseSettings):
             Processes that share it share one worker. By default each installation has its own.
         data_dir: folder of the data sets whose images can be attacked; by default
             ``~/.cache/noisevote/data``.
-        max_jobs: assessments that are kept, until they are deleted.
+        max_jobs: assessments that are kept, of each key, until they are deleted.
         max_attack_samples: of one assessment.
         max_job_bytes: what the results of one assessment may take up, on disk and in the memory
             of the worker.

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from models.errors import StorageError, UnknownJobError
-from service.jobs.records import Job, Order
+from service.jobs.records import Job, Order, is_open_to
 from service.wire.attack import FinishedStep, JobState, PartialResults
 
 VERSION = 2
@@ -124,6 +124,7 @@ class JobDatabase:
                 sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)
             ) as connection:
                 connection.row_factory = sqlite3.Row
+                connection.create_function("is_open_to", 2, is_open_to)
                 connection.execute("PRAGMA synchronous = NORMAL")
                 yield connection
         except sqlite3.Error as error:

@@ -126,7 +126,7 @@ async def start(
     key: KeyHeader = None,
 ) -> JobStatus:
     """Queue an assessment of how well noise and votes protect a checkpoint."""
-    held: HeldBytes = request.app.state.held_bytes
+    held: HeldBytes = request.app.state.held_by_assessments  # these wait for their turn
     with held.room() as room:
         body = await read_body(request, predictor.settings.max_body_bytes, room)
         status = await desk.submit(body, asker, key)
