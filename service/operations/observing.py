@@ -149,14 +149,17 @@ class ObservingMiddleware:
         client = scope.get("client")
         record = RequestRecord(client=known_address(client[0]) if client else None)
         status = INTERNAL_ERROR  # unless there is a reply
+        listened_s = 0.0
 
         async def send_and_note(message: Message) -> None:
-            nonlocal status
+            nonlocal status, listened_s
             if message["type"] == "http.response.start":
                 status = message["status"]
             elif status >= HTTPStatus.BAD_REQUEST and not message.get("more_body", False):
                 await send({**message, "more_body": True})
+                replied = time.perf_counter()
                 await read_on(scope, receive)
+                listened_s = time.perf_counter() - replied
                 message = {"type": "http.response.body"}
             await send(message)
 
@@ -169,7 +172,7 @@ class ObservingMiddleware:
             raise
         finally:
             CURRENT.reset(token)
-            seconds = time.perf_counter() - began
+            seconds = time.perf_counter() - began - listened_s
             route = record.route or route_of(scope)
             self._metrics.replied(route, status, seconds, record)
             self._watch.ended(record, status)

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import logging
 import re
+import time
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
@@ -107,9 +109,10 @@ def test_a_refusal_reaches_a_client_that_first_sends_all(
 
 @pytest.mark.anyio
 async def test_a_refused_client_that_falls_silent_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(bodies, "LINGER_S", 0.1)
+    caplog.set_level(logging.INFO, "noisevote.requests")
     parts, sent = [b"x"], []
 
     async def receive() -> Json:
@@ -121,10 +124,14 @@ async def test_a_refused_client_that_falls_silent_is_not_waited_for(
         sent.append(dict(message))
 
     asked = scope("/nowhere") | {"headers": [(b"content-length", b"999999999")]}
+    began = time.perf_counter()
     async with asyncio.timeout(WITHIN_S):
         await create_app(Settings(slots=1))(asked, receive, send)
+    passed_s = time.perf_counter() - began
     assert sent[0]["status"] == 404
     assert not parts, "it was listened to"
+    (line,) = (record.__dict__["fields"] for record in caplog.records)
+    assert line["duration_ms"] < 1000 * passed_s - 90, "that is no part of the reply"
 
 
 @pytest.mark.parametrize("path", ["/predict", "/predict/stream", "/attack", INFER])
