@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from service.prediction.predictor import Predictor, Prepared
+from models.errors import DeadlineError
+from service.prediction.predictor import Predictor, Prepared, deadline_of
 from service.prediction.sizes import QUICK_S, work_s_of
 from service.wire.bodies import HeldBytes, read_body
 from service.wire.disconnect import unless_client_leaves
@@ -58,16 +59,27 @@ async def prepared_from(
             asked = read(body)
             if (work_s := work_s_of(asked)) <= QUICK_S:
                 return predictor.prepare(asked, began)
+            preparing = predictor.prepared(asked, work_s, began)
         else:
-            asked, work_s = await predictor.backend.run(lambda: with_work_s(read(body)))
-            if asked.inputs is not None:
-                return await predictor.backend.run(lambda: predictor.prepare(asked, began))
-        return await unless_client_leaves(request, predictor.prepared(asked, work_s, began))
+            preparing = prepared_apart(lambda: read(body), predictor, began)
+        return await unless_client_leaves(request, preparing)
 
 
-def with_work_s(asked: PredictRequest) -> tuple[PredictRequest, float]:
-    """Return a request, and the work that it takes to prepare it."""
-    return asked, work_s_of(asked)
+async def prepared_apart(
+    read: Callable[[], PredictRequest], predictor: Predictor, began: float
+) -> Prepared:
+    """Read and prepare a large body off the event loop; see :func:`prepared_from`."""
+
+    def read_and_judge() -> tuple[PredictRequest, float]:
+        asked = read()
+        return asked, work_s_of(asked)
+
+    asked, work_s = await predictor.backend.run(read_and_judge)
+    if time.monotonic() > deadline_of(asked, began):
+        raise DeadlineError("the time was up before the body was read")
+    if asked.inputs is None:
+        return await predictor.prepared(asked, work_s, began)
+    return await predictor.backend.run(lambda: predictor.prepare(asked, began))
 
 
 async def prepared_of(request: Request, predictor: PredictorDep) -> Prepared:
