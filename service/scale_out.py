@@ -26,8 +26,8 @@ from service.app import create_app
 from service.configuration.reading import load_settings
 from service.configuration.settings import Settings
 from service.operations.readiness import why_not_ready
-from service.processes.connections import GRACE_S
 from service.processes.scaling import QUEUE_FILL, QueueFillPolicy, ScaleOut
+from service.processes.waiting import GRACE_S
 from service.wire.errors import NotReadyError
 
 ONGOING_REQUESTS = 1000

@@ -19,7 +19,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from service.processes.waiting import PatientHttpProtocol
+from service.processes.waiting import GRACE_S, PatientHttpProtocol
 
 MAX_HEAD_BYTES = 16 * 1024
 """Of the request line and all headers; of all trailers; of requests that wait for the answers to
@@ -36,10 +36,6 @@ MAX_CONNECTIONS = "max_connections"
 
 LINGER_BYTES = 4 * 2**20
 """How far a client is read that has been refused."""
-
-GRACE_S = 20
-"""Seconds that open requests have when the server is told to stop; then they are broken off.
-Containers are given 30 before they are killed."""
 
 CONNECTION_FIELDS = {b"connection", b"upgrade", b"http2-settings"}
 """Headers of a request for another protocol, which may be ignored: RFC 9110, section 7.8."""

@@ -246,3 +246,18 @@ def test_a_head_that_is_too_long_is_told_so_in_json(server: Server) -> None:
     sent = b"GET /" + b"x" * 4 * MAX_HEAD_BYTES + b" HTTP/1.1\r\nHost: service\r\n\r\n"
     error = error_in_reply(reply_to(server, sent), 431)
     assert error["code"] == "request_header_fields_too_large"
+
+
+def test_clients_that_let_a_service_wait_hardly_hold_up_its_stop() -> None:
+    with attacked() as stopping, ExitStack() as stack:
+        half = stack.enter_context(connected(stopping.port))
+        half.sendall(request_of("/predict", b"{", length=1000))
+        unread = stack.enter_context(socket.socket())
+        unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        unread.connect(("127.0.0.1", stopping.port))
+        unread.sendall(b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: service\r\n\r\n")
+        wait_until_settled(stopping)
+        log = stopping.stop()
+        assert "graceful shutdown exceeded" not in log
+        assert "Exception in ASGI application" not in log
+        assert "Application shutdown complete." in log
