@@ -246,6 +246,6 @@ BOUNDS: dict[str, Any] = {
     "ws": "none",  # no route speaks it: such a request is answered as if it did not ask
     "proxy_headers": False,  # the settings say whom to believe
     "timeout_graceful_shutdown": GRACE_S,
-    "timeout_worker_healthcheck": 30,  # a worker that is busy is not dead
+    "timeout_worker_healthcheck": 120,  # a worker that is busy, or still imports, is not dead
 }
 """Options of ``uvicorn.run``."""
