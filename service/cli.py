@@ -235,6 +235,11 @@ def show(file: Path, reply: PredictResponse, labels: Sequence[str]) -> None:
                 f"  agreement {prediction.agreement:.2f}, one vote falls on the mode with chance "
                 f"{low:.2f} to {high:.2f}; {verdict} (p = {prediction.p_value:.2g})"
             )
+    if reply.guarantee is not None:
+        console.print(
+            "  the mode of all votes would be another one with a chance of at most "
+            f"{reply.guarantee.delta:g}, for {reply.guarantee.condition}"
+        )
 
 
 def complain(word: str, colour: str, text: str) -> None:
