@@ -284,6 +284,18 @@ class Card(CardPart):
                 )
         return self
 
+    @model_validator(mode="after")
+    def thresholds_differ_in_what_they_hold_for(self) -> Self:
+        """Refuse two thresholds of which nothing says which one a request gets."""
+        margins: dict[tuple[object, ...], int] = {}
+        for of in self.thresholds:
+            if margins.setdefault((of.kind, of.sigma, of.votes, of.delta), of.margin) != of.margin:
+                raise ValueError(
+                    f"thresholds holds several margins for {of.kind} sigma {of.sigma:g}, votes "
+                    f"{of.votes}, delta {of.delta:g}; only one may stand there"
+                )
+        return self
+
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one vote."""

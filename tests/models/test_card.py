@@ -42,3 +42,13 @@ def test_sigma_train_by_layer_names_noise_points_of_the_network() -> None:
     data["noise"]["sigma_train"] = {"conv9": 0.5}
     with pytest.raises(ValidationError, match="names conv9; the noise points are conv1, conv2"):
         Card.model_validate(data)
+
+
+def test_a_card_with_two_margins_for_the_same_request_is_refused() -> None:
+    data = json.loads((SHIPPED / "mnist_cnn-mult-1.0" / CARD_FILE).read_text())
+    again = data["thresholds"][0] | {"seed": 99}
+    data["thresholds"].append(again)
+    assert Card.model_validate(data)
+    again["margin"] += 1
+    with pytest.raises(ValidationError, match="thresholds holds several margins for multiplicat"):
+        Card.model_validate(data)
