@@ -16,7 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.cifar10 import OFFICIAL, LabelledPictures, read_cifar10
-from models.data_files import DATA_DIR_VARIABLE, DatasetFile, check_digest, read_or_download
+from models.data_files import (
+    DATA_DIR_VARIABLE,
+    DatasetFile,
+    check_digest,
+    is_there,
+    read_or_download,
+)
 from models.errors import DataError
 from models.stroke_archive import SPLITS, read_stroke_archive
 
@@ -190,7 +196,7 @@ def load_mnist_strokes(directory: Path, allow_unknown: bool = False) -> Dataset:
     """
     name = STROKES_ARCHIVE.name
     candidates = [directory / "strokes" / name, directory / name]
-    path = next((path for path in candidates if path.is_file()), None)
+    path = next((path for path in candidates if is_there(path)), None)
     if path is None:
         raise DataError(
             f"{name} is neither in {directory} nor in its folder strokes; download it from "
