@@ -4,6 +4,7 @@ A row is one vote: one image, the noise of one key. Rows of different images, si
 seeds share a forward pass, and what comes out of a row does not depend on its neighbours.
 """
 
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 
 from models.errors import CheckpointError
 from models.noise import NoiseKind, VoteKey, fill_noise
+
+log = logging.getLogger("noisevote")
 
 IMAGES = "images"
 IMAGE_OF_ROW = "image_of_row"
@@ -129,6 +132,8 @@ class OnnxRuntime:
                 providers=["CPUExecutionProvider"],
             )
         except Exception as error:
+            # It may name files; clients see the other message.
+            log.warning("%s cannot be loaded: %s", shown, str(error).partition("\n")[0])
             raise CheckpointError(f"{shown} cannot be loaded: {type(error).__name__}") from error
         expected = [IMAGES, IMAGE_OF_ROW, *(NOISE_PREFIX + name for name in shapes)]
         found = [entry.name for entry in self._session.get_inputs()]

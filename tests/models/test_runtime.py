@@ -1,6 +1,7 @@
 """The runtime on the shipped checkpoints: rows are independent of the batch they are in."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from models.checkpoint import Checkpoint, CheckpointStore
+from models.errors import CheckpointError
 from models.noise import NoiseKind, VoteKey
-from models.runtime import Rows
+from models.runtime import OnnxRuntime, Rows
 from models.tiles import votes_of
 
 ROWS = 20
@@ -140,3 +142,13 @@ def test_work_is_counted(shipped: Checkpoint) -> None:
     assert after.bytes_fed - before.bytes_fed == (
         rows.images.nbytes + rows.image_of_row.nbytes + 4 * ROWS * per_vote
     )
+
+
+def test_the_log_says_why_a_graph_cannot_be_loaded_and_the_refusal_names_no_file(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    graph = Path("place/broken.onnx")
+    contents = {graph.name: b"no graph", "weights.safetensors": b""}
+    with pytest.raises(CheckpointError, match=r"place/broken.onnx cannot be loaded: \w+$"):
+        OnnxRuntime(graph, NoiseKind.ADDITIVE, {}, contents)
+    assert "protobuf" in caplog.text.lower()
