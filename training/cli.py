@@ -5,7 +5,6 @@ stopped by ``--minutes`` before its end, and the same command goes on; 130 inter
 """
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from rich.markup import escape
 from models.checkpoint import SHIPPED
 from models.datasets import data_dir, load_dataset
 from models.errors import NoisevoteError
+from models.version import show_version
 from training.cli_agreement import agreement
 from training.cli_calibrate import calibrate_checkpoint
 from training.cli_evaluate import evaluate
@@ -31,13 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 INTERRUPTED = 130
-
-
-def show_version(is_asked: bool) -> None:
-    """Print the version and end, if that is what was asked for."""
-    if is_asked:
-        typer.echo(f"noisevote {version('noisevote')}")
-        raise typer.Exit
 
 
 @app.callback()
