@@ -95,7 +95,10 @@ class GuaranteeBody(BaseModel):
 
 
 class Timing(BaseModel):
-    """Milliseconds: waiting for a free slot, voting, and everything together."""
+    """Milliseconds: waiting for a free slot, voting, and everything together.
+
+    The first request to a network waits until that is loaded, which counts as waiting.
+    """
 
     queue: float
     compute: float
