@@ -13,6 +13,7 @@ from service.configuration.keys import digest_of
 from service.jobs.desk import MOST_STREAMS
 from service.jobs.folder import JobFolder
 from tests.service.hostile.support import USUAL, attacked, reply_to, unharmed, wait_until_settled
+from tests.service.hostile.test_preparation import lined
 from tests.service.jobs.support import body_of, ledger_of, serving_jobs, submitted
 from tests.service.processes import Server
 from tests.service.support import Json, error_in
@@ -169,3 +170,6 @@ async def test_what_a_job_asks_counts_for_whom_it_works(tmp_path: Path) -> None:
         assert (await client.post("/predict", headers=worker, json=asked)).status_code == 200
         disguised = ALICE | {"X-Charged-To": "key carol"}
         assert (await client.post("/predict", headers=disguised, json=asked)).status_code == 429
+        costly = {"image": lined(384, 384, 5)}
+        for who, status in ((worker, 422), (worker, 422), (disguised, 429)):
+            assert (await client.post("/predict", headers=who, json=costly)).status_code == status

@@ -9,6 +9,8 @@ import pytest
 
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.errors import CancelledError
+from models.robustness.state import MemoryState
+from models.robustness.trials import StepResult
 from service.configuration.settings import Settings
 from service.jobs import watching
 from service.jobs.folder import JobFolder
@@ -17,7 +19,7 @@ from service.jobs.ledger import JobLedger
 from service.jobs.orders import prepared_order
 from service.jobs.records import Job
 from service.jobs.store import JobStore, NewJob
-from service.jobs.watching import JobWatch
+from service.jobs.watching import JobWatch, TimedState
 from tests.service.jobs.support import body_of, ledger_of, request_of
 
 
@@ -139,3 +141,12 @@ def test_progress_that_cannot_be_written_is_logged_and_counted_the_next_time(
     watched.watch.progress("pgd", 0.2)
     told = ledger_of(tmp_path).find(watched.job_id)
     assert (told.step, told.queries, told.votes) == ("pgd", 4, 7)
+
+
+def test_a_step_that_is_kept_is_found_again_and_told(watched: Watched) -> None:
+    state = TimedState(MemoryState(), watched.watch)
+    assert state.load("clean") is None
+    result = StepResult({"a": 1}, {})
+    state.save("clean", result)
+    assert state.load("clean") is result
+    assert [step.name for step in watched.told.finished_steps] == ["clean"]
