@@ -285,15 +285,11 @@ class Card(CardPart):
         return self
 
     @model_validator(mode="after")
-    def thresholds_differ_in_what_they_hold_for(self) -> Self:
-        """Refuse two thresholds of which nothing says which one a request gets."""
-        margins: dict[tuple[object, ...], int] = {}
-        for of in self.thresholds:
-            if margins.setdefault((of.kind, of.sigma, of.votes, of.delta), of.margin) != of.margin:
-                raise ValueError(
-                    f"thresholds holds several margins for {of.kind} sigma {of.sigma:g}, votes "
-                    f"{of.votes}, delta {of.delta:g}; only one may stand there"
-                )
+    def thresholds_have_one_margin(self) -> Self:
+        """Refuse two margins of which nothing says which one a request gets."""
+        held = {(of.kind, of.sigma, of.votes, of.delta, of.margin) for of in self.thresholds}
+        if len({of[:-1] for of in held}) < len(held):
+            raise ValueError("thresholds holds two margins for the same noise, votes and delta")
         return self
 
     @property

@@ -50,5 +50,5 @@ def test_a_card_with_two_margins_for_the_same_request_is_refused() -> None:
     data["thresholds"].append(again)
     assert Card.model_validate(data)
     again["margin"] += 1
-    with pytest.raises(ValidationError, match="thresholds holds several margins for multiplicat"):
+    with pytest.raises(ValidationError, match="thresholds holds two margins for the same noise"):
         Card.model_validate(data)
