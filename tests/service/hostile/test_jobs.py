@@ -171,5 +171,6 @@ async def test_what_a_job_asks_counts_for_whom_it_works(tmp_path: Path) -> None:
         disguised = ALICE | {"X-Charged-To": "key carol"}
         assert (await client.post("/predict", headers=disguised, json=asked)).status_code == 429
         costly = {"image": lined(384, 384, 5)}
-        for who, status in ((worker, 422), (worker, 422), (disguised, 429)):
-            assert (await client.post("/predict", headers=who, json=costly)).status_code == status
+        for headers, status in ((worker, 422), (worker, 422), (disguised, 429)):
+            reply = await client.post("/predict", headers=headers, json=costly)
+            assert reply.status_code == status
