@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from models.card import AgreementReference
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.drift import INTERVAL_ERRORS, shares_of
+from models.engines import load_session
 from models.noise import NOISE_SCHEME, NoiseKind
-from models.runtime import OnnxRuntime, Rows
-from models.stopping import StopReason
+from models.runtime import GraphRuntime, Rows
 from service.configuration.settings import Settings
 from service.operations.drift import ALPHA, WINDOW, DriftMonitor, Series
 from service.prediction.predictor import Predictor, Prepared
+from service.service import service_of
 from service.wire.replies import DriftState
 from service.wire.requests import PredictRequest
 from tests.service.support import CHECKPOINT, Json, array, ask, copy_of_checkpoint, serving
@@ -32,7 +33,7 @@ VOTES = 5
 DIGITS = [array(digit) for digit in range(10)] * 4
 
 
-class LouderRuntime(OnnxRuntime):
+class LouderRuntime(GraphRuntime):
     """Hardware with more noise than it is said to have.
 
     Attributes:
@@ -42,8 +43,7 @@ class LouderRuntime(OnnxRuntime):
     times = 1.0
 
     def outputs(self, rows: Rows) -> NDArray[np.float32]:
-        louder = Rows(rows.images, rows.image_of_row, self.times * rows.sigma, rows.keys)
-        return super().outputs(louder)
+        return super().outputs(replace(rows, sigma=self.times * rows.sigma))
 
 
 class LouderCheckpoint(Checkpoint):
@@ -51,11 +51,10 @@ class LouderCheckpoint(Checkpoint):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        shapes = {point.name: point.shape for point in self.card.noise_points}
         kind = NoiseKind.MULTIPLICATIVE
-        self.louder = LouderRuntime(folder / self.card.graphs[kind], kind, shapes)
+        self.louder = LouderRuntime(load_session(folder / self.card.graphs[kind]), self.card, kind)
 
-    def loaded(self, kind: NoiseKind) -> OnnxRuntime | None:
+    def loaded(self, kind: NoiseKind) -> GraphRuntime | None:
         return self.louder if kind is NoiseKind.MULTIPLICATIVE else super().loaded(kind)
 
 
@@ -97,7 +96,7 @@ async def followed(
     settings = Settings(slots=1, checkpoints=directory, checkpoint_poll_s=0)
     async with serving(settings) as (app, loud_client):
         checkpoint = LouderCheckpoint(directory / CHECKPOINT)
-        app.state.predictor.store.put(checkpoint)
+        service_of(app).predictor.store.put(checkpoint)
         yield app, loud_client, checkpoint.louder
 
 
@@ -271,7 +270,7 @@ def test_the_interval_of_the_sigma_holds_the_errors_of_the_card_and_of_the_answe
 async def test_an_answer_counts_for_the_most_votes_that_it_has_and_a_curve_is_of_one_number(
     followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
 ) -> None:
-    predictor: Predictor = followed[0].state.predictor
+    predictor: Predictor = service_of(followed[0]).predictor
     body = {"inputs": DIGITS[:10], "votes": VOTES, "sigma": 0.7, "seed": 1}
     prepared = predictor.prepare(PredictRequest.model_validate(body), began=0.0)
     answer = await predictor.answer(prepared)
@@ -291,7 +290,7 @@ async def test_an_answer_counts_for_the_most_votes_that_it_has_and_a_curve_is_of
 async def test_the_listener_is_told_every_fifty_answers_and_nothing_of_those_cut_short(
     followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
 ) -> None:
-    predictor: Predictor = followed[0].state.predictor
+    predictor: Predictor = service_of(followed[0]).predictor
     body = {"inputs": DIGITS[:10], "votes": VOTES, "sigma": 0.7, "seed": 1}
     prepared = predictor.prepare(PredictRequest.model_validate(body), began=0.0)
     answer = await predictor.answer(prepared)
@@ -300,7 +299,7 @@ async def test_the_listener_is_told_every_fifty_answers_and_nothing_of_those_cut
     for _ in range(12):
         monitor.answered(prepared, answer)
     assert told == [50, 100]
-    update = {"stopped_by": StopReason.DEADLINE}
+    update = {"stopped_by": "deadline"}
     cut = [one.model_copy(update=update) for one in answer.predictions]
     monitor.answered(prepared, answer.model_copy(update={"predictions": cut}))
     checkpoint = prepared.checkpoint
@@ -311,7 +310,7 @@ async def test_the_listener_is_told_every_fifty_answers_and_nothing_of_those_cut
 async def test_a_replaced_checkpoint_begins_anew_though_requests_still_end_on_the_old_one(
     followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
 ) -> None:
-    predictor: Predictor = followed[0].state.predictor
+    predictor = service_of(followed[0]).predictor
     body = {"inputs": DIGITS[:10], "votes": VOTES, "sigma": 0.7, "seed": 1}
     first = predictor.prepare(PredictRequest.model_validate(body), began=0.0)
     answer = await predictor.answer(first)

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from fastapi import FastAPI
 import models.errors
 import service.wire.errors
 from models.errors import NoisevoteError
+from models.stopping import StopRule
 from service.wire.attack import EXAMPLE_ATTACK, AttackRequest
 from service.wire.errors import ROUTER_STATUS, STATUS, status_and_code
-from service.wire.requests import EXAMPLE_REQUEST, PredictRequest
+from service.wire.requests import EXAMPLE_REQUEST, PredictRequest, inlined_schema
 from tests.service.support import Json
 
 README = Path(__file__).parents[2] / "README.md"
@@ -55,6 +57,25 @@ def resolved(document: Json, reference: str) -> Any:
     for name in path:
         part = part[name.replace("~1", "/").replace("~0", "~")]
     return part
+
+
+def fields_in(part: Any, where: str = "") -> Iterator[tuple[str, Json]]:
+    """Yield every field of every body, and where it stands."""
+    if isinstance(part, dict):
+        is_object = part.get("type") == "object"
+        for name, field in part.get("properties", {}).items() if is_object else ():
+            yield f"{where}: {name}", field
+        for key, value in part.items():
+            yield from fields_in(value, f"{where}/{key}")
+    elif isinstance(part, list):
+        for index, value in enumerate(part):
+            yield from fields_in(value, f"{where}/{index}")
+
+
+def test_every_field_of_request_and_reply_says_what_it_means(document: Json) -> None:
+    fields = dict(fields_in(document))
+    assert len(fields) > 300
+    assert [where for where, field in fields.items() if not field.get("description")] == []
 
 
 @pytest.mark.anyio
@@ -208,3 +229,14 @@ def test_a_class_without_a_row_takes_that_of_its_nearest_base() -> None:
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_every_error_code_stands_in_the_readme(code: str) -> None:
     assert code in README.read_text()
+
+
+async def test_the_page_offers_the_stop_rules_of_the_description(
+    client: httpx.AsyncClient,
+) -> None:
+    page = (await client.get("/")).text
+    (choice,) = re.findall(r'<select id="stop">(.*?)</select>', page, re.DOTALL)
+    assert re.findall(r'value="(\w+)"', choice) == list(StopRule)
+    described = inlined_schema(PredictRequest)["properties"]["stop"]
+    for rule in StopRule:
+        assert f"{rule}: {rule.rule.text}" in described["description"]

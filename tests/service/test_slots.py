@@ -9,10 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from models.checkpoint import SHIPPED, Checkpoint
+from models.engines import load_session
 from models.errors import NoSlotError
 from models.noise import NoiseKind
-from models.runtime import OnnxRuntime, Rows
+from models.runtime import GraphRuntime, Rows
 from service.configuration.settings import Settings
+from service.service import service_of
 from service.voting.backend import VotingBackend
 from tests.service.gated import GatedCheckpoint, one_slot, votes_asked
 from tests.service.support import CHECKPOINT, array, ask, error_in, serving
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.anyio
 FAILURES = [IndexError("labels"), MemoryError(), SystemExit(1), KeyboardInterrupt()]
 
 
-class FailingRuntime(OnnxRuntime):
+class FailingRuntime(GraphRuntime):
     """Raises an error in its first passes, then computes."""
 
     errors: list[BaseException]
@@ -38,12 +40,11 @@ class FailingCheckpoint(Checkpoint):
 
     def __init__(self, errors: list[BaseException]) -> None:
         super().__init__(SHIPPED / CHECKPOINT)
-        shapes = {point.name: point.shape for point in self.card.noise_points}
         graph = self.folder / self.card.graphs[NoiseKind.MULTIPLICATIVE]
-        self.failing = FailingRuntime(graph, NoiseKind.MULTIPLICATIVE, shapes)
+        self.failing = FailingRuntime(load_session(graph), self.card, NoiseKind.MULTIPLICATIVE)
         self.failing.errors = errors
 
-    def runtime(self, kind: NoiseKind) -> OnnxRuntime:
+    def runtime(self, kind: NoiseKind) -> GraphRuntime:
         return self.failing if kind is NoiseKind.MULTIPLICATIVE else super().runtime(kind)
 
 
@@ -115,7 +116,7 @@ async def test_a_queue_that_breaks_fails_all_that_wait_and_begins_anew(
 async def test_a_service_without_a_thread_that_votes_is_not_ready_and_says_so() -> None:
     async with serving(Settings(slots=1)) as (app, client):
         await ask(client, inputs=[array()], votes=1)
-        app.state.predictor.backend.close()
+        service_of(app).predictor.backend.close()
         error = error_in(await client.get("/health/ready"), 503, "not_ready")
         assert error["message"] == "no thread is left that computes votes"
         assert (await client.get("/v2/health/ready")).status_code == 503
