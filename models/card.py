@@ -249,6 +249,14 @@ class Card(CardPart):
                 )
         return self
 
+    @model_validator(mode="after")
+    def thresholds_have_one_margin(self) -> Self:
+        """Refuse two margins of which nothing says which one a request gets."""
+        held = {(of.kind, of.sigma, of.votes, of.delta, of.margin) for of in self.thresholds}
+        if len({of[:-1] for of in held}) < len(held):
+            raise ValueError("thresholds holds two margins for the same noise, votes and delta")
+        return self
+
     @property
     def input(self) -> InputSpec:
         """The input of a network that takes one tensor."""

@@ -1,5 +1,6 @@
 """Engines: what runs a graph. A further one is a session and its row in :data:`ENGINES`."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -12,6 +13,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.errors import CheckpointError
+
+log = logging.getLogger("noisevote")
 
 WEIGHTS_SUFFIX = ".safetensors"
 
@@ -131,6 +134,8 @@ def load_session(
         return session_of(graph, contents)
     except Exception as error:
         shown = f"{graph.parent.name}/{graph.name}"
+        # It may name files; clients see the other message.
+        log.warning("%s cannot be loaded: %s", shown, str(error).partition("\n")[0])
         raise CheckpointError(f"{shown} cannot be loaded: {type(error).__name__}") from error
 
 

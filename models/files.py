@@ -1,11 +1,13 @@
 """Files: those of strangers are read without waiting, ours are written as a whole or not at all."""
 
 import errno
+import glob
 import os
 import secrets
 import shutil
 import stat
 import sys
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +16,12 @@ from typing import BinaryIO
 
 if sys.platform != "win32":
     import fcntl
+
+PARTIAL = ".partial"
+"""Ending of a file that is being written beside its place."""
+
+LEFT_BEHIND_S = 3600.0
+"""Since the last byte was written to such a file, from when on its writer is taken for dead."""
 
 NO_FILE = "it is no file, but a folder, a pipe or a device"
 
@@ -68,7 +76,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         OSError: it cannot be written, as :func:`place_of`.
     """
     path = place_of(path)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
     try:
         with partial.open("xb") as file:
             yield file
@@ -113,6 +121,15 @@ class Hold:
             os.close(file)
             file = locked(lock, waits)
         self.close = weakref.finalize(self, release, file, lock)
+        remove_left_behind(path)
+
+
+def remove_left_behind(path: Path) -> None:
+    """Remove what writers of a file have begun that were killed long ago."""
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*{PARTIAL}"):
+        with suppress(OSError):
+            if time.time() - partial.stat().st_mtime > LEFT_BEHIND_S:
+                partial.unlink()
 
 
 def locked(lock: Path, waits: bool) -> int:

@@ -82,25 +82,37 @@ def sequence_from_strokes(strokes: Sequence[Stroke]) -> NDArray[np.float32]:
         InputError: the strokes are not such lists, are empty, too many or not finite.
     """
     lines = [checked_stroke(stroke, index) for index, stroke in enumerate(checked_list(strokes))]
-    total = sum(len(line) for line in lines)
-    if not 1 <= total <= MAX_POINTS:
-        raise InputError(
-            f"the strokes have {total} points in all; 1 to {MAX_POINTS} are allowed", FIELD
-        )
+    if not any(map(len, lines)):
+        raise wrong_number(0)
     picture = thinned(rasterised(fitted(lines)))
     rows, columns = np.nonzero(picture)
     return sequence_from_points(tour(np.stack([columns, rows], axis=1)) + 1)
 
 
 def checked_list(strokes: object) -> Sequence[object]:
-    """Return ``strokes`` if it is a list of no more strokes than points are allowed."""
+    """Return ``strokes`` if it is a list of no more strokes and points than are allowed."""
     if not isinstance(strokes, list | tuple) or not 1 <= len(strokes) <= MAX_POINTS:
         raise InputError(
             "strokes must be a list of strokes, each a list of points [x, y]; "
             f"1 to {MAX_POINTS} strokes are allowed",
             FIELD,
         )
+    total = count_of_points(strokes)
+    if total > MAX_POINTS:
+        raise wrong_number(total)
     return strokes
+
+
+def count_of_points(strokes: Sequence[object]) -> int:
+    """Return how many points there are, before any of them is looked at."""
+    return sum(len(stroke) for stroke in strokes if isinstance(stroke, list | tuple))
+
+
+def wrong_number(points: int) -> InputError:
+    """Return the refusal of too few or too many points."""
+    return InputError(
+        f"the strokes have {points} points in all; 1 to {MAX_POINTS} are allowed", FIELD
+    )
 
 
 def checked_stroke(stroke: object, index: int) -> NDArray[np.float64]:

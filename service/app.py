@@ -13,6 +13,7 @@ from service.configuration.settings import Settings
 from service.middleware import RequestMiddleware, refuse_while_full
 from service.operations.authentication import KeyGuard, describe_keys
 from service.operations.origin import OriginGuard
+from service.processes.connections import MAX_CONNECTIONS
 from service.routes import attack, checkpoints, operations, page, predict, stream, v2
 from service.service import Service
 from service.wire.errors import install_error_handlers, table_of_codes
@@ -36,9 +37,9 @@ def create_app(settings: Settings) -> FastAPI:
     service = Service(settings)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, int]]:
         async with service.running():
-            yield
+            yield {MAX_CONNECTIONS: settings.max_connections}
 
     app = FastAPI(
         title="noisevote",

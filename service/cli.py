@@ -8,7 +8,6 @@ import base64
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +20,7 @@ from models.checkpoint import CheckpointStore
 from models.errors import InputError, NoisevoteError, PictureError
 from models.noise import NoiseKind, sigma_text
 from models.stopping import StopRule
+from models.version import show_version
 from service.commands.attack import attack_command
 from service.commands.evaluate import evaluate_command
 from service.configuration.keys import check_name, digest_of, new_token
@@ -41,13 +41,6 @@ SettingsFile = Annotated[
     Path | None,
     typer.Option("--settings", help="TOML; by default what NOISEVOTE_SETTINGS_FILE names."),
 ]
-
-
-def show_version(is_asked: bool) -> None:
-    """Print the version and end, if that is what was asked for."""
-    if is_asked:
-        typer.echo(f"noisevote {version('noisevote')}")
-        raise typer.Exit
 
 
 app = typer.Typer(
@@ -235,6 +228,11 @@ def show(file: Path, reply: PredictResponse, labels: Sequence[str]) -> None:
                 f"  agreement {prediction.agreement:.2f}, one vote falls on the mode with chance "
                 f"{low:.2f} to {high:.2f}; {verdict} (p = {prediction.p_value:.2g})"
             )
+    if reply.guarantee is not None:
+        console.print(
+            "  the mode of all votes would be another one with a chance of at most "
+            f"{reply.guarantee.delta:g}, for {reply.guarantee.condition}"
+        )
 
 
 def complain(word: str, colour: str, text: str) -> None:

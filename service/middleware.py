@@ -56,15 +56,18 @@ class RequestMiddleware:
         request_id = scope.setdefault("state", {})["request_id"] = id_for(headers)
         record = RequestRecord(client=known_address(client[0]) if client else None)
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR  # unless there is a reply
+        listened_s = 0.0
 
         async def send_and_note(message: Message) -> None:
-            nonlocal status
+            nonlocal status, listened_s
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)[ID_HEADER] = request_id
             elif status >= HTTPStatus.BAD_REQUEST and not message.get("more_body", False):
                 await send({**message, "more_body": True})
+                replied = time.perf_counter()
                 await read_on(scope, receive)
+                listened_s = time.perf_counter() - replied
                 message = {"type": "http.response.body"}
             await send(message)
 
@@ -77,7 +80,8 @@ class RequestMiddleware:
             raise
         finally:
             CURRENT.reset(token)
-            self._observer.ended(scope, status, time.perf_counter() - began, record)
+            seconds = time.perf_counter() - began - listened_s
+            self._observer.ended(scope, status, seconds, record)
 
     async def _run(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
         """Run a request that no guard refuses."""

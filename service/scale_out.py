@@ -25,8 +25,8 @@ from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 from service.app import create_app
 from service.configuration.reading import load_settings
 from service.configuration.settings import Settings
-from service.processes.connections import GRACE_S
 from service.processes.scaling import QUEUE_FILL, QueueFillPolicy, ScaleOut
+from service.processes.waiting import GRACE_S
 from service.service import service_of
 from service.wire.errors import NotReadyError
 

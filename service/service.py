@@ -11,14 +11,14 @@ from models.checkpoint import CheckpointStore
 from models.errors import NoisevoteError
 from models.voting import Observer
 from service.configuration.settings import Settings
-from service.jobs.service import JobService
+from service.jobs.service import MOST_TAKEN, JobService
 from service.operations.observer import RequestObserver
 from service.operations.reload import CheckpointReloader
 from service.prediction.predictor import Predictor, Prepared
 from service.processes.shutdown import told_to_stop
 from service.v2.reply import V2Statistics
 from service.voting.backend import VotingBackend
-from service.wire.bodies import HeldBytes
+from service.wire.bodies import BYTES_A_REQUEST, HeldBytes
 from service.wire.replies import PredictResponse
 from service.wire.requests import PredictRequest
 
@@ -40,6 +40,7 @@ class Service:
         jobs: the assessments.
         observer: is told of requests and predictions.
         bodies: the bodies that are being read and prepared.
+        assessment_bodies: those of assessments, which take no room of predictions.
         v2_statistics: what was asked over the Open Inference Protocol.
         closing: set when the process is told to stop.
         not_ready: why requests should not be sent here yet; None once the warm-up has succeeded.
@@ -59,6 +60,9 @@ class Service:
         self.settings = settings
         self.observer = RequestObserver(settings)
         self.bodies = HeldBytes(settings.max_held_bytes, settings.max_body_s)
+        self.assessment_bodies = HeldBytes(
+            2 * settings.max_body_bytes + MOST_TAKEN * BYTES_A_REQUEST, settings.max_body_s
+        )
         self.v2_statistics = V2Statistics()
         self.closing = asyncio.Event()
         self.not_ready: str | None = "warming up"

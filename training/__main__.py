@@ -9,6 +9,7 @@ import os
 import sys
 
 from models.errors import how_to_install
+from models.version import show_version
 
 ALLOCATOR = {"hugetlb": 1, "mmap_max": 0, "trim_threshold": 2**34, "top_pad": 2**26}
 """Tunables of glibc's malloc: transparent huge pages, nothing mapped apart, nothing given back."""
@@ -31,6 +32,7 @@ def restart_with_settings() -> None:
 
 def main() -> None:
     """Run the command line, in a process that has the settings."""
+    show_version(sys.argv[1:] == ["--version"])  # at once, also where torch is missing
     restart_with_settings()
     try:
         # Imports torch, which takes seconds.

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from models.data.dataset import Dataset, Examples, LoadedDataset
-from models.data.files import DATA_DIR_VARIABLE, download
+from models.data.files import DATA_DIR_VARIABLE, download, is_there
 from models.errors import DataError
 
 FOLDER = "cifar-10-batches-bin"
@@ -108,7 +108,7 @@ def find_contents(directory: Path) -> tuple[dict[str, bytes], Path]:
         if folder.is_dir():
             return read_folder(folder), folder
         archive = place / ARCHIVE
-        if archive.is_file():
+        if is_there(archive):
             return read_archive(archive.read_bytes(), archive), archive
     kept_as = (nested if nested.is_dir() else directory) / ARCHIVE
 
@@ -132,11 +132,11 @@ def find_contents(directory: Path) -> tuple[dict[str, bytes], Path]:
 
 def read_folder(folder: Path) -> dict[str, bytes]:
     """Read the six files of an unpacked archive, and the exact test pictures if they are there."""
-    absent = [name for name in FILES if not (folder / name).is_file()]
+    absent = [name for name in FILES if not is_there(folder / name)]
     if absent:
         raise DataError(f"{folder} lacks {', '.join(absent)}; unpack {ARCHIVE} again")
     names = [*FILES, EXACT_TEST_FILE]
-    return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+    return {name: (folder / name).read_bytes() for name in names if is_there(folder / name)}
 
 
 def read_archive(packed: bytes, path: Path) -> dict[str, bytes]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from models.errors import DataError
-from models.files import write_whole
+from models.files import place_of, write_whole
 
 DATA_DIR_VARIABLE = "NOISEVOTE_DATA_DIR"
 
@@ -56,7 +56,7 @@ def read_or_download(folder: Path, file: DatasetFile, mirrors: tuple[str, ...]) 
         DataError: the file is neither there nor to be had, or its compression is damaged.
     """
     for path, is_gzipped in ((folder / file.name, False), (folder / f"{file.name}.gz", True)):
-        if path.is_file():
+        if is_there(path):
             content = path.read_bytes()
             return decompress(content, path) if is_gzipped else content
 
@@ -76,6 +76,18 @@ def read_or_download(folder: Path, file: DatasetFile, mirrors: tuple[str, ...]) 
             f"Put a file whose decompressed SHA-256 is {file.sha256} there, or name its folder "
             f"with --data-dir or {DATA_DIR_VARIABLE}"
         ) from error
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is a file.
+
+    Raises:
+        DataError: something else lies there: a folder, a pipe, a link that leads to itself.
+    """
+    try:
+        return place_of(path).is_file()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def decompress(content: bytes, path: Path) -> bytes:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.dataset import Dataset, Examples, LoadedDataset
-from models.data.files import DATA_DIR_VARIABLE, DatasetFile
+from models.data.files import DATA_DIR_VARIABLE, DatasetFile, is_there
 from models.errors import DataError
 from models.strokes import FEATURES, STEPS
 
@@ -46,7 +46,7 @@ def read_strokes(about: Dataset, directory: Path, allow_unknown: bool) -> Loaded
         DataError: it is in neither, is damaged, or is unknown.
     """
     candidates = [directory / "strokes" / ARCHIVE.name, directory / ARCHIVE.name]
-    path = next((path for path in candidates if path.is_file()), None)
+    path = next((path for path in candidates if is_there(path)), None)
     if path is None:
         raise DataError(
             f"{ARCHIVE.name} is neither in {directory} nor in its folder strokes; download it from "

@@ -17,6 +17,9 @@ from service.wire.replies import Prediction
 ALPHA = 0.05
 """Of the intervals of shares."""
 
+REFUSED = "invalid_picture"
+"""Code of the service's error for a picture on which it finds nothing to answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -53,6 +56,8 @@ class Report:
         votes_cast: mean per input.
         agreement: mean share of the mode.
         wrong: name, label and answer of each input that was answered wrongly.
+        refused: name of each picture in which the service found nothing to answer, and why; all
+            other figures are of the rest.
     """
 
     checkpoint: str
@@ -65,6 +70,7 @@ class Report:
     votes_cast: float
     agreement: float
     wrong: list[tuple[str, str, str]]
+    refused: list[tuple[str, str]]
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""
@@ -89,8 +95,9 @@ async def evaluate(
         on_answer: called after each.
 
     Raises:
-        ServiceError: the service refused an input, or cannot be reached.
-        InputError: a label is none of the checkpoint's.
+        ServiceError: the service refused an input for another reason than what is on it, or cannot
+            be reached.
+        InputError: a label is none of the checkpoint's, or all pictures were refused.
     """
     card = await card_for(client, options.get("checkpoint"))
     unknown = {item.label for item in inputs} - set(card.labels)
@@ -102,15 +109,21 @@ async def evaluate(
     free = asyncio.Semaphore(concurrency)
     fingerprints: set[str] = set()
 
-    async def answer(position: int, item: Labelled) -> Prediction:
+    async def answer(position: int, item: Labelled) -> Prediction | str:
         own = dict(options) | item.fields
         if own.get("seed") is not None:
             own["seed"] += position
-        async with free:
-            with naming(item):
-                reply = await client.predict(validated(own))
+        try:
+            async with free:
+                with naming(item):
+                    reply = await client.predict(validated(own))
+        except ServiceError as error:
+            if error.code != REFUSED:
+                raise
+            return str(error).removeprefix(f"{item.name}: ")
+        finally:
+            on_answer()
         fingerprints.add(reply.fingerprint)
-        on_answer()
         return reply.predictions[0]
 
     try:
@@ -120,8 +133,12 @@ async def evaluate(
             ]
     except ExceptionGroup as several:
         raise several.exceptions[0] from None  # the first one ended the others
-    answers = [task.result() for task in asked]
-    return report_on(inputs, answers, card.name, "; ".join(sorted(fingerprints)), options)
+    found = list(zip(inputs, [task.result() for task in asked], strict=True))
+    pairs = [(item, answer) for item, answer in found if isinstance(answer, Prediction)]
+    refused = [(item.name, answer) for item, answer in found if isinstance(answer, str)]
+    if not pairs:
+        raise InputError(f"all pictures were refused, as {': '.join(refused[0])}")
+    return report_on(pairs, refused, card.name, "; ".join(sorted(fingerprints)), options)
 
 
 @contextmanager
@@ -144,17 +161,17 @@ async def card_for(client: AsyncClient, name: str | None) -> Any:
 
 
 def report_on(
-    inputs: Sequence[Labelled],
-    answers: Sequence[Prediction],
+    pairs: Sequence[tuple[Labelled, Prediction]],
+    refused: list[tuple[str, str]],
     checkpoint: str,
     fingerprint: str,
     options: Mapping[str, Any],
 ) -> Report:
     """Count the answers."""
-    pairs = list(zip(inputs, answers, strict=True))
+    answers = [found for _, found in pairs]
     is_told = all(found.abstain is not None for found in answers)
     sure = [(item, found) for item, found in pairs if not found.abstain]
-    labels = sorted({item.label for item in inputs})
+    labels = sorted({item.label for item, _ in pairs})
     return Report(
         checkpoint=checkpoint,
         fingerprint=fingerprint,
@@ -173,6 +190,7 @@ def report_on(
             for item, found in pairs
             if item.label != found.label
         ],
+        refused=refused,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -84,6 +85,10 @@ def show(report: Report) -> None:
         console.print(f"abstained {text(report.abstained)}")
         console.print(f"accuracy where it did not {text(report.accuracy_if_sure)}")
     console.print(f"votes cast {report.votes_cast:.2f} an input, agreement {report.agreement:.3f}")
+    if report.refused:
+        names = ", ".join(name for name, _ in report.refused)
+        number = len(report.refused)
+        console.print(f"refused {number} of {number + report.accuracy.of}: {escape(names)}")
     table = Table("label", "accuracy")
     for label, share in report.by_label.items():
         table.add_row(label, text(share))

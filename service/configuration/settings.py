@@ -60,7 +60,11 @@ class Settings(BaseSettings):
     itself; 16 are about 800 votes of ``mnist_cnn``, or 0.4 seconds. A single request counts as at
     most an eighth of the queue, and at least a thousandth."""
     max_held_bytes: int = Field(default=64 * 2**20, ge=1)
-    """Most bytes of bodies that are read and prepared at the same time."""
+    """Most bytes of bodies that are read and prepared at the same time; those of assessments count
+    apart, up to about twice ``max_body_bytes``."""
+    max_connections: int = Field(default=256, ge=1)
+    """Most connections that are open at the same time in a worker process, and at most half of the
+    files that it may open."""
     allow_client_seed: bool = True
     """Whether requests may set their seed. A fixed seed freezes the noise, which helps an
     attacker."""
@@ -77,7 +81,7 @@ class Settings(BaseSettings):
     allowed_hosts: str | None = None
     """Names by which the service may be called, separated by commas, beside its addresses and
     ``localhost``; pages of these may start work. If it is not set, any name is allowed, but without
-    keys no page may start work under a name that leads to a loopback address."""
+    keys no page under a name may start work but ``localhost``."""
     trusted_proxies: str | None = None
     """Addresses or networks of proxies, separated by commas, whose ``X-Forwarded-For`` and
     ``X-Forwarded-Proto`` are believed; ``*`` believes everybody."""
@@ -102,7 +106,7 @@ class Settings(BaseSettings):
     """Folder of the data sets whose images can be attacked; by default
     ``~/.cache/noisevote/data``."""
     max_jobs: int = Field(default=100, ge=1)
-    """Most assessments that are kept, until they are deleted."""
+    """Most assessments that are kept, of each key, until they are deleted."""
     max_attack_samples: int = Field(default=10_000, ge=1)
     """Most samples of one assessment."""
     max_job_bytes: int = Field(default=2 * 2**30, ge=1)

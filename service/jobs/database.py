@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from models.errors import StorageError, UnknownJobError
-from service.jobs.job import Job
+from service.jobs.job import Job, is_open_to
 from service.wire.attack import FinishedStep, JobState
 
 VERSION = 2
@@ -119,6 +119,7 @@ class JobDatabase:
                 sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)
             ) as connection:
                 connection.row_factory = sqlite3.Row
+                connection.create_function("is_open_to", 2, is_open_to)
                 connection.execute("PRAGMA synchronous = NORMAL")
                 yield connection
         except sqlite3.Error as error:

@@ -232,7 +232,7 @@ class JobService:
         if self._folder.is_there:
             if key is not None and (earlier := self._store.known(key, digest)) is not None:
                 return earlier
-            self._store.check_room(self._settings.max_jobs)
+            self._store.check_room(owner, self._settings.max_jobs)
         submission = submission_of(request_from(body), self._settings, self._checkpoints)
         self._join()
         job_id = new_job_id()

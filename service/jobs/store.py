@@ -11,6 +11,9 @@ from service.jobs.database import JobDatabase
 from service.jobs.job import Job, JobContent
 from service.wire.attack import ACTIVE, RESUMABLE, JobState, PartialResults
 
+OPEN_JOBS = "(SELECT count(*) FROM jobs WHERE is_open_to(owner, ?))"
+"""How many jobs there are that somebody sees and may delete."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
@@ -54,14 +57,14 @@ class JobStore(JobDatabase):
             )
         return str(row["id"])
 
-    def check_room(self, limit: int) -> None:
-        """Refuse a further job if there are as many as may be kept.
+    def check_room(self, owner: str, limit: int) -> None:
+        """Refuse a further job if as many as may be kept are open to who asks for it.
 
         Raises:
             LimitError: there are.
         """
         with self.connected() as connection:
-            (count,) = connection.execute("SELECT count(*) FROM jobs").fetchone()
+            (count,) = connection.execute(f"SELECT {OPEN_JOBS}", (owner,)).fetchone()
         if count >= limit:
             raise LimitError(f"{count} jobs are kept, allowed are {limit}; delete some first")
 
@@ -70,10 +73,10 @@ class JobStore(JobDatabase):
 
         Args:
             job: whose samples are kept.
-            limit: of the number of jobs.
+            limit: of the number of jobs that are open to its owner.
 
         Raises:
-            LimitError: there are as many jobs as may be kept.
+            LimitError: there are as many of these as may be kept.
             JobStateError: the key belongs to another request.
         """
         now = time.time()
@@ -85,9 +88,9 @@ class JobStore(JobDatabase):
             done = connection.execute(
                 "INSERT INTO jobs (id, state, content, created, queued, steps, idempotency_key, "
                 "digest, owner) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? "
-                "WHERE (SELECT count(*) FROM jobs) < ? "
+                f"WHERE {OPEN_JOBS} < ? "
                 "ON CONFLICT (idempotency_key) DO NOTHING",
-                (*taken, limit),
+                (*taken, job.owner, limit),
             )
             if done.rowcount == 1:
                 return job.id

@@ -220,10 +220,13 @@ class DriftMonitor:
             )
 
     def _series_of(self, card: Card, fingerprint: str) -> list[Series]:
-        """Return the series of a checkpoint; a replaced one begins anew."""
+        """Return the series of a checkpoint; a replaced one begins anew.
+
+        That of the one before stays, since requests may still end on it.
+        """
         key = card.name, fingerprint
         if key not in self._series:
-            for old in [other for other in self._series if other[0] == card.name]:
+            for old in [other for other in self._series if other[0] == card.name][:-1]:
                 del self._series[old]
             self._series[key] = [
                 Series(

@@ -68,9 +68,10 @@ class RateLimit:
         missing = min(votes, self._burst) - bucket.votes
         if missing > 0:
             seconds = missing / self._rate
+            what = f"these {votes} votes can be asked for" if votes else "what is owed is paid"
             raise RateLimitedError(
-                f"the limit is {self._rate:g} votes a second and {self._burst:g} at once; these "
-                f"{votes} votes can be asked for in {seconds:.1f} s",
+                f"the limit is {self._rate:g} votes a second and {self._burst:g} at once; {what} "
+                f"in {seconds:.1f} s",
                 seconds,
             )
         bucket.votes -= votes

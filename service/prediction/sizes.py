@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from models.pictures import MAX_PIXELS, PNG_SIGNATURE
+from models.strokes import MAX_POINTS, count_of_points
 from service.wire.requests import PredictRequest
 
 PIXEL_S = 5e-8
@@ -125,5 +126,7 @@ def is_plain_and_small(data: bytes) -> bool:
 
 def work_s_of_strokes(strokes: list[Any]) -> float:
     """Return the seconds for a drawing."""
-    points = sum(len(stroke) for stroke in strokes if isinstance(stroke, list))
+    points = count_of_points(strokes)
+    if max(len(strokes), points) > MAX_POINTS:
+        return 0.0  # refused before anything of it is looked at
     return STROKE_S * len(strokes) + POINT_S * points

@@ -9,6 +9,7 @@ their own: ``service/wire/bodies.py``.
 
 import asyncio
 import json
+import math
 import resource
 import uuid
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from service.processes.waiting import PatientHttpProtocol
+from service.processes.waiting import GRACE_S, PatientHttpProtocol
 
 MAX_HEAD_BYTES = 16 * 1024
 """Of the request line and all headers; of all trailers; of requests that wait for the answers to
@@ -30,15 +31,11 @@ MAX_FIELDS = 100
 MAX_PIPELINED = 8
 """Requests that wait for the answers to earlier ones on their connection."""
 
-MAX_CONNECTIONS = 256
-"""Open at the same time in a process, at most half of the files that it may open."""
+MAX_CONNECTIONS = "max_connections"
+"""Under which the state of the app's lifespan holds how many connections it wants at most."""
 
 LINGER_BYTES = 4 * 2**20
 """How far a client is read that has been refused."""
-
-GRACE_S = 20
-"""Seconds that open requests have when the server is told to stop; then they are broken off.
-Containers are given 30 before they are killed."""
 
 CONNECTION_FIELDS = {b"connection", b"upgrade", b"http2-settings"}
 """Headers of a request for another protocol, which may be ignored: RFC 9110, section 7.8."""
@@ -70,7 +67,8 @@ class BoundedHttpProtocol(PatientHttpProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a head, if there is room for a connection."""
         super().connection_made(transport)
-        if len(self.connections) > most_connections() and not self.make_room():
+        wanted = self.app_state.get(MAX_CONNECTIONS, math.inf)
+        if len(self.connections) > most_connections(wanted) and not self.make_room():
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections are open")
 
     def data_received(self, data: bytes) -> None:
@@ -212,10 +210,10 @@ def too_long() -> RefusedRequestError:
     return RefusedRequestError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, message)
 
 
-def most_connections() -> int:
-    """Return how many connections may be open in a process."""
+def most_connections(wanted: float) -> float:
+    """Return how many connections may be open: each is a file, and others are needed, too."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, files // 2)
+    return wanted if files == resource.RLIM_INFINITY else min(wanted, files // 2)
 
 
 def plain_head(
@@ -248,6 +246,6 @@ BOUNDS: dict[str, Any] = {
     "ws": "none",  # no route speaks it: such a request is answered as if it did not ask
     "proxy_headers": False,  # the settings say whom to believe
     "timeout_graceful_shutdown": GRACE_S,
-    "timeout_worker_healthcheck": 30,  # a worker that is busy is not dead
+    "timeout_worker_healthcheck": 120,  # a worker that is busy, or still imports, is not dead
 }
 """Options of ``uvicorn.run``."""

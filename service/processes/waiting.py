@@ -36,6 +36,14 @@ broken off for another one."""
 
 LOOKS_EVERY_S = 1.0
 
+GRACE_S = 20
+"""Seconds that open requests have when the server is told to stop; then they are broken off.
+Containers are given 30 before they are killed."""
+
+STOPS_WITHIN_S = 3.0
+"""Seconds for which a server that is told to stop waits for a client that lets it wait; and before
+:data:`GRACE_S` is up, clients are left, so that their requests end like those of any that left."""
+
 LINGER_S = 5.0
 """Seconds for which a client is read that has been refused: closing at once would reset the
 connection, and what it was told would be lost."""
@@ -63,6 +71,7 @@ class PatientHttpProtocol(HttpToolsProtocol):
         self._running: Any = None
         self._is_over = False  # nothing that comes is parsed
         self._looking: asyncio.TimerHandle | None = None
+        self._stopping_since = math.inf
 
     @property
     def waits_since(self) -> float | None:
@@ -99,6 +108,11 @@ class PatientHttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         self._idle_since = self.loop.time()
 
+    def shutdown(self) -> None:
+        """Hear that the server has been told to stop."""
+        super().shutdown()
+        self._stopping_since = self.loop.time()
+
     def pause_writing(self) -> None:
         """Hear that the client does not read as fast as is written."""
         super().pause_writing()
@@ -125,10 +139,19 @@ class PatientHttpProtocol(HttpToolsProtocol):
             self._note_unsent()
         elif now > self._unsent_until:
             self._abort()
+        if self._holds_up_stop(now):
+            self._abort()
         is_idle = self.cycle is None or self.cycle.response_complete
         within_s = LINGER_S if self._is_over else self.head_within_s
         if is_idle and now - self._idle_since > within_s:
             self.transport.close()
+
+    def _holds_up_stop(self, now: float) -> bool:
+        """Return whether a server that stops has waited long enough for this client."""
+        if now - self._stopping_since > GRACE_S - STOPS_WITHIN_S:
+            return True
+        waits_since = now if self.waits_since is None else self.waits_since
+        return now - max(waits_since, self._stopping_since) > STOPS_WITHIN_S
 
     def _look_at_all(self) -> None:
         """Break off the connections that have waited longest if all together wait for too much."""

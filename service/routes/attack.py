@@ -125,7 +125,7 @@ async def start(
     key: KeyHeader = None,
 ) -> JobStatus:
     """Queue an assessment of how well noise and votes protect a checkpoint."""
-    with service.bodies.room() as room:
+    with service.assessment_bodies.room() as room:  # these wait for their turn
         body = await read_body(request, service.settings.max_body_bytes, room)
         status = await jobs.submit(body, asker, key)
     response.headers["Location"] = status.status_url

@@ -7,7 +7,8 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
-from service.prediction.predictor import Prepared
+from models.errors import DeadlineError
+from service.prediction.predictor import Prepared, deadline_of
 from service.prediction.sizes import QUICK_S, work_s_of
 from service.service import Service, service_of
 from service.wire.bodies import read_body
@@ -63,6 +64,7 @@ class PredictionBody:
         Raises:
             NotJsonError: it is not JSON, or nested too deeply.
             InputError: a field is unknown or out of range.
+            ClientDisconnect: the client left before it was read.
         """
         return await self._do(lambda: read(self._content))
 
@@ -75,6 +77,8 @@ class PredictionBody:
         """
         service, began = self._service, self._began
         work_s = await self._do(lambda: work_s_of(asked))
+        if self._is_large and time.monotonic() > deadline_of(asked, began):
+            raise DeadlineError("the time was up before the body was read")
         if work_s <= QUICK_S or (self._is_large and asked.inputs is not None):
             return await self._do(lambda: service.predictor.prepare(asked, began))
         return await unless_client_leaves(self._request, service.prepare(asked, work_s, began))
@@ -85,7 +89,8 @@ class PredictionBody:
 
     async def _do(self, work: Callable[[], Result]) -> Result:
         if self._is_large:
-            return await self._service.predictor.backend.run(work)
+            reading = self._service.predictor.backend.run(work)
+            return await unless_client_leaves(self._request, reading)
         return work()
 
 

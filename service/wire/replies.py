@@ -93,7 +93,8 @@ class Timing(Reply):
     """Milliseconds: waiting for a free slot, voting, and everything together."""
 
     queue: float
-    """Milliseconds of waiting for a free slot."""
+    """Milliseconds of waiting for a free slot; the first request to a network waits until that is
+    loaded, too."""
     compute: float
     """Milliseconds of voting."""
     total: float

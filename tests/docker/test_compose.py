@@ -75,9 +75,14 @@ def test_every_variable_of_the_service_is_a_setting_with_its_default() -> None:
         for key, value in settings.items():
             field = key.removeprefix("NOISEVOTE_").lower()
             assert field in Settings.model_fields
-            if field == "trusted_proxies":  # only the proxy reaches the replicas
+            if field in {"trusted_proxies", "allowed_hosts"}:  # all come through the proxy
                 continue
             assert str(getattr(Settings(), field)).lower() == value
+
+
+@pytest.mark.parametrize("name", ["service", "attack"])
+def test_no_foreign_name_leads_to_the_service(name: str) -> None:
+    assert filled(SERVICES[name]["environment"]["NOISEVOTE_ALLOWED_HOSTS"]) == "localhost"
 
 
 def test_mounted_files_exist_and_volumes_are_declared() -> None:

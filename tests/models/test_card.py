@@ -46,6 +46,16 @@ def test_sigma_train_by_layer_names_noise_points_of_the_network() -> None:
         Card.model_validate(data)
 
 
+def test_a_card_with_two_margins_for_the_same_request_is_refused() -> None:
+    data = json.loads(Checkpoint(SHIPPED / "mnist_cnn-mult-1.0").card.model_dump_json())
+    again = data["thresholds"][0] | {"seed": 99}
+    data["thresholds"].append(again)
+    assert Card.model_validate(data)
+    again["margin"] += 1
+    with pytest.raises(ValidationError, match="thresholds holds two margins for the same noise"):
+        Card.model_validate(data)
+
+
 def first_version(card: Card) -> dict[str, Any]:
     """Return a card as version 1 had it."""
     data: dict[str, Any] = json.loads(card.model_dump_json(exclude_none=True))

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 
 from models.data.datasets import DATASETS, load_dataset
-from models.data.files import DATA_DIR_VARIABLE, DatasetFile, data_dir, without_downloads
+from models.data.files import (
+    DATA_DIR_VARIABLE,
+    DatasetFile,
+    data_dir,
+    read_or_download,
+    without_downloads,
+)
 from models.data.idx import IdxFiles, parse_idx
 from models.errors import DataError
 from tests.disk import files_of_at_most
@@ -64,6 +70,19 @@ def test_file_that_is_nowhere_is_named_with_digest_and_remedy(folder: Path) -> N
         load_dataset("mnist", folder, allow_unknown=True)
     for part in (TRAIN_IMAGES.name, TRAIN_IMAGES.sha256, "--data-dir"):
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("folder", "a folder"), ("loop", "leads to itself")])
+def test_what_is_no_file_in_the_place_of_one_is_said_to_be_so(
+    tmp_path: Path, kind: str, said: str
+) -> None:
+    path = tmp_path / "numbers"
+    if kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to(path.name)
+    with pytest.raises(DataError, match=f"{path} cannot be read: it is .*{said}"):
+        read_or_download(tmp_path, DatasetFile("numbers", ""), ())
 
 
 def test_mirror_with_other_content_is_passed_over(folder: Path) -> None:

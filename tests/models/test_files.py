@@ -19,6 +19,20 @@ def test_a_file_that_does_not_fit_the_disk_keeps_what_it_held(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_a_killed_writer_left_is_removed_by_who_holds_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "state[1].pt"
+    left, fresh, other = (
+        tmp_path / name
+        for name in (".state[1].pt.00.partial", ".state[1].pt.01.partial", ".state1.pt.00.partial")
+    )
+    for file in (left, fresh, other):
+        file.touch()
+    for file in (left, other):
+        os.utime(file, (0, 0))
+    hold(path).close()
+    assert sorted(tmp_path.iterdir()) == sorted([fresh, other])
+
+
 def test_a_file_keeps_its_rights(tmp_path: Path) -> None:
     path = tmp_path / "card.json"
     path.touch(0o604)

@@ -1,6 +1,7 @@
 """The runtime on the shipped checkpoints: rows are independent of the batch they are in."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy import stats
 
 from models.checkpoint import Checkpoint, CheckpointStore
 from models.engines import ENGINES, Inputs, OnnxSession, load_session
+from models.errors import CheckpointError
 from models.noise import NoiseKind, VoteKey
 from models.runtime import GraphRuntime, Rows, votes_of
 from models.specs import IMAGES
@@ -142,6 +144,16 @@ def test_work_is_counted(shipped: Checkpoint) -> None:
     assert after.bytes_fed - before.bytes_fed == (
         rows.inputs[IMAGES].nbytes + rows.input_of_row.nbytes + 4 * ROWS * per_vote
     )
+
+
+def test_the_log_says_why_a_graph_cannot_be_loaded_and_the_refusal_names_no_file(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    graph = Path("place/broken.onnx")
+    contents = {graph.name: b"no graph", "weights.safetensors": b""}
+    with pytest.raises(CheckpointError, match=r"place/broken.onnx cannot be loaded: \w+$"):
+        load_session(graph, contents)
+    assert "protobuf" in caplog.text.lower()
 
 
 class RecordingSession(OnnxSession):

@@ -71,6 +71,12 @@ async def test_predict_gives_the_reply_of_the_service(
     assert without_timing(json.loads(line)) == without_timing(over_http)
 
 
+def test_an_early_stop_says_how_sure_its_mode_is(drawing: Path) -> None:
+    shown = printed("predict", drawing, "--stop=bounded", "--delta=0.01", "--votes=40")
+    assert "with a chance of at most 0.01, for any input" in shown
+    assert "with a chance" not in printed("predict", drawing)
+
+
 def test_several_pictures_give_a_line_each_in_order(drawing: Path, tmp_path: Path) -> None:
     other = tmp_path / "one.png"
     other.write_bytes(png_bytes(draw_digit(1)))

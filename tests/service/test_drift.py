@@ -20,7 +20,7 @@ from models.noise import NOISE_SCHEME, NoiseKind
 from models.runtime import GraphRuntime, Rows
 from service.configuration.settings import Settings
 from service.operations.drift import ALPHA, WINDOW, DriftMonitor, Series
-from service.prediction.predictor import Predictor
+from service.prediction.predictor import Predictor, Prepared
 from service.service import service_of
 from service.wire.replies import DriftState
 from service.wire.requests import PredictRequest
@@ -305,6 +305,30 @@ async def test_the_listener_is_told_every_fifty_answers_and_nothing_of_those_cut
     checkpoint = prepared.checkpoint
     drift = monitor.bodies(checkpoint.card, checkpoint.fingerprint)
     assert [about.answers for about in drift if about.sigma == 0.7] == [120]
+
+
+async def test_a_replaced_checkpoint_begins_anew_though_requests_still_end_on_the_old_one(
+    followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
+) -> None:
+    predictor = service_of(followed[0]).predictor
+    body = {"inputs": DIGITS[:10], "votes": VOTES, "sigma": 0.7, "seed": 1}
+    first = predictor.prepare(PredictRequest.model_validate(body), began=0.0)
+    answer = await predictor.answer(first)
+    second, third = (replace(first, checkpoint=copy(first.checkpoint)) for _ in range(2))
+    second.checkpoint.__dict__["fingerprint"] = "second"
+    third.checkpoint.__dict__["fingerprint"] = "third"
+    monitor = DriftMonitor(lambda *_: None)
+
+    def count_of(prepared: Prepared) -> int:
+        found = monitor.bodies(prepared.checkpoint.card, prepared.checkpoint.fingerprint)
+        return sum(about.answers for about in found)
+
+    for prepared in (first, second, first, second):
+        monitor.answered(prepared, answer)
+    assert count_of(second) == 20
+    monitor.answered(third, answer)
+    assert count_of(third) == 10
+    assert count_of(first) == 0, "nothing is kept of what was replaced long ago"
 
 
 COSTLY_MACS = 10**8

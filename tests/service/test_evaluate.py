@@ -131,6 +131,25 @@ def test_a_list_of_pictures_and_an_early_stop(
     assert found["accuracy_if_sure"] is None
 
 
+def test_pictures_that_are_refused_are_named_and_the_others_counted(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    server: Server,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "1").mkdir()
+    for name, ink in (("a", 0), ("b", 255), ("c", 0)):
+        (tmp_path / "1" / f"{name}.png").write_bytes(png_bytes(draw_digit(1, ink=ink)))
+    found = report(monkeypatch, capsys, server, tmp_path, "--sigma", "0")
+    assert (found["accuracy"]["count"], found["accuracy"]["of"]) == (2, 2)
+    ((name, reason),) = found["refused"]
+    assert name == "1/b.png"
+    assert not reason.startswith(name)
+    code, out, err = run(monkeypatch, capsys, server, tmp_path, "--sigma", "0")
+    assert code == 0, err
+    assert "refused 1 of 3: 1/b.png" in out
+
+
 def test_the_report_for_people_has_the_same_figures(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

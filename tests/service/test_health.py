@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from service.app import create_app
 from service.configuration.settings import Settings
 from service.prediction.predictor import Predictor
 from service.service import service_of
+from service.voting.backend import PREPARING_THREADS
 from service.wire.errors import CLIENT_LEFT
 from tests.service.gated import (
     GatedCheckpoint,
@@ -100,12 +102,16 @@ async def test_a_cancelled_vote_starts_no_further_passes() -> None:
         assert await at_rest(backend, runtime) == passes + 1
 
 
+LARGE = json.dumps({"inputs": [noise_image()] * 64, "deadline_ms": 0.001}).encode()
+"""A body that is read on a thread."""
+
+
 async def test_votes_are_not_cast_for_a_client_that_has_left() -> None:
     app = create_app(Settings(slots=1))
     store = GatedStore()
     runtime = store.gated.gated
     runtime.gate.set()
-    body = json.dumps({"inputs": [noise_image()] * 20, "votes": 1000}).encode()
+    body = json.dumps({"inputs": [noise_image()] * 10, "votes": 1000}).encode()
 
     async def messages() -> AsyncIterator[Json]:
         yield {"type": "http.request", "body": body, "more_body": False}
@@ -116,7 +122,7 @@ async def test_votes_are_not_cast_for_a_client_that_has_left() -> None:
         service_of(app).predictor = Predictor(Settings(slots=1), store, backend)
         assert await status_sent(app, messages()) == CLIENT_LEFT
         passes = await at_rest(backend, runtime)
-        assert 1 <= passes < 20 * 1000 / store.gated.card.tile
+        assert 1 <= passes < 10 * 1000 / store.gated.card.tile
         assert await at_rest(backend, runtime) == passes
 
 
@@ -133,6 +139,28 @@ async def test_a_client_that_leaves_during_its_body_is_no_error(
         service_of(app).predictor = Predictor(Settings(slots=1), CheckpointStore(SHIPPED), backend)
         assert await status_sent(app, messages()) == CLIENT_LEFT
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_a_large_body_is_not_read_for_a_client_that_has_left() -> None:
+    app, gate = create_app(Settings(slots=1)), threading.Event()
+
+    async def messages() -> AsyncIterator[Json]:
+        yield {"type": "http.request", "body": LARGE, "more_body": False}
+        yield {"type": "http.disconnect"}
+
+    with one_slot() as backend:
+        service_of(app).predictor = Predictor(Settings(slots=1), CheckpointStore(SHIPPED), backend)
+        busy = [asyncio.create_task(backend.run(gate.wait)) for _ in range(PREPARING_THREADS)]
+        await asyncio.sleep(0)
+        status = await status_sent(app, messages())
+        gate.set()
+        await asyncio.gather(*busy)
+    assert status == CLIENT_LEFT
+
+
+async def test_a_large_body_is_not_prepared_after_its_deadline(client: httpx.AsyncClient) -> None:
+    late = await client.post("/predict", content=LARGE)
+    assert error_in(late, 504, "deadline")["message"].endswith("before the body was read")
 
 
 async def status_sent(app: Any, messages: AsyncIterator[Json]) -> int:

@@ -7,10 +7,12 @@ import time
 import pytest
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from models.errors import OverloadedError
+from models.errors import InputError, OverloadedError
+from models.strokes import sequence_from_strokes
 from service.configuration.settings import Settings
 from service.prediction.predictor import Predictor
 from service.prediction.preparation import MOST_WORK_S, Took, WorkQueue, untold
+from service.prediction.sizes import work_s_of_strokes
 from service.wire.requests import PredictRequest
 from tests.service.gated import one_slot
 from tests.service.support import picture
@@ -67,3 +69,14 @@ async def test_a_picture_for_which_there_is_no_room_is_not_charged() -> None:
         await first
         predictor.close()
     assert charged == [MOST_WORK_S]
+
+
+@pytest.mark.parametrize("strokes", [[[]] * 131_000, [[[1, 2]] * 9_000] * 30])
+async def test_drawings_that_are_too_large_cost_nothing_and_are_refused_unread(
+    strokes: list[list[list[int]]],
+) -> None:
+    assert work_s_of_strokes(strokes) == 0
+    began = time.thread_time()
+    with pytest.raises(InputError, match="are allowed"):
+        sequence_from_strokes(strokes)
+    assert time.thread_time() - began < 0.01

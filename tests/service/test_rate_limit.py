@@ -37,6 +37,13 @@ class Clock:
         return self.now
 
 
+def test_who_owes_is_told_so_when_asking_for_nothing_that_is_charged() -> None:
+    limit = RateLimit(2, 10, Clock())
+    limit.owe("a", 14)
+    with pytest.raises(RateLimitedError, match=r"what is owed is paid in 2\.0 s"):
+        limit.take("a", 0)
+
+
 @given(
     st.floats(0.1, 100),
     st.floats(1, 1000),

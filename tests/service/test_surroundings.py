@@ -39,6 +39,12 @@ def test_each_command_shows_the_version(module: str) -> None:
     assert (done.stdout, done.returncode) == (f"noisevote {version('noisevote')}\n", 0)
 
 
+def test_training_shows_its_version_without_its_extra() -> None:
+    script = "import sys; sys.modules['torch'] = None; from training.__main__ import main; main()"
+    done = run("-c", script, "--version")
+    assert (done.stdout, done.returncode) == (f"noisevote {version('noisevote')}\n", 0)
+
+
 @pytest.mark.parametrize("missing", ["torch", "matplotlib"])
 def test_training_without_its_extra_says_what_to_install(missing: str) -> None:
     script = f"import sys; sys.modules[{missing!r}] = None; from training.__main__ import main; "

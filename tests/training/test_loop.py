@@ -144,6 +144,15 @@ def test_a_state_that_lacks_a_field_is_refused(trained: Path, tmp_path: Path, na
         read_state(tmp_path)
 
 
+@pytest.mark.parametrize("step", [-1, float("nan"), "ten", None])
+def test_a_state_whose_step_is_no_count_is_refused(
+    trained: Path, tmp_path: Path, step: object
+) -> None:
+    torch.save(read_state(trained) | {"step": step}, tmp_path / STATE_FILE)
+    with pytest.raises(TrainingError, match=f"is no state of a run: its step is {step}"):
+        read_state(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["network", "optimizer"])
 def test_a_state_that_does_not_fit_its_recipe_is_refused(
     trained: Path, recipe: Recipe, dataset: LoadedDataset, tmp_path: Path, name: str

@@ -5,7 +5,6 @@ stopped by ``--minutes`` before its end, and the same command goes on; 130 inter
 """
 
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from models.checkpoint import SHIPPED
 from models.data.datasets import load_dataset
 from models.data.files import data_dir
 from models.errors import NoisevoteError
+from models.version import show_version
 from training.cli.experiment import experiments
 from training.cli.measure import agreement, calibrate_checkpoint, evaluate
 from training.cli.options import AllowUnknown, Checkpoints, DataDir, console, with_options
@@ -32,13 +32,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 INTERRUPTED = 130
-
-
-def show_version(is_asked: bool) -> None:
-    """Print the version and end, if that is what was asked for."""
-    if is_asked:
-        typer.echo(f"noisevote {version('noisevote')}")
-        raise typer.Exit
 
 
 @app.callback()

@@ -144,6 +144,11 @@ def read_state(folder: Path) -> dict[str, Any]:
         raise TrainingError(
             f"{path} is no state of a run: it lacks {', '.join(lacking)}; delete it to start anew"
         )
+    step = state["step"]
+    if not isinstance(step, int) or step < 0:
+        raise TrainingError(
+            f"{path} is no state of a run: its step is {str(step)[:80]}; delete it to start anew"
+        )
     return state
 
 

@@ -1,12 +1,14 @@
 """A server under attack, and what is seen of it meanwhile: its memory, and whether it still turns.
 
-A stall is measured as the time that the thread of the event loop computes between a request for
-``/health/live`` and its answer. Unlike the time that passes, it does not depend on what else runs
-on the machine.
+A stall is what the thread of the event loop computes between a request for ``/health/live`` and its
+answer; beside it stands for how long it sleeps meanwhile though there is work, since another thread
+of the server computes and holds the interpreter's lock. Unlike the time that passes, neither
+depends on what else runs on the machine.
 """
 
 import http.client
 import json
+import os
 import re
 import socket
 import threading
@@ -15,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
@@ -26,9 +29,51 @@ USUAL: Json = {"inputs": [array(7)], "votes": 3}
 
 MOST_MIB = 20.0
 MOST_STALL_MS = 20.0
+MOST_LOCKED_MS = 60.0
+"""More than the lock is held for a copy of the largest picture, and than the threads of a test hold
+up each other."""
+
 NS_PER_MS = 10**6
 KIB_PER_MIB = 2**10
 PAUSE_S = 0.01
+
+
+class Times(NamedTuple):
+    """Nanoseconds so far.
+
+    Attributes:
+        passed: on the clock.
+        others: computed by the threads of the server but that of the event loop.
+        awake: in which that one, or the thread that asks, computed or waited for a core.
+    """
+
+    passed: int
+    others: int
+    awake: int
+
+    @classmethod
+    def now(cls, server: Server) -> "Times":
+        """Return the times of a server, to be asked by the thread that asks it."""
+        pid = server.process.pid
+        loop, loop_waited = times_of(pid, pid)
+        own, own_waited = times_of(os.getpid(), threading.get_native_id())
+        threads = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
+        others = sum(times_of(pid, thread)[0] for thread in threads if thread != pid)
+        return cls(time.monotonic_ns(), others, loop + loop_waited + own + own_waited)
+
+    def locked_since(self, before: "Times") -> int:
+        """Return for how long nobody went on though there was work, but another thread did."""
+        asleep = (self.passed - before.passed) - (self.awake - before.awake)
+        return max(0, min(asleep, self.others - before.others))
+
+
+def times_of(pid: int, thread: int) -> tuple[int, int]:
+    """Return the nanoseconds that a thread has computed, and has waited for a core."""
+    try:
+        computed, waited, _ = Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()
+    except FileNotFoundError:  # it has ended
+        return 0, 0
+    return int(computed), int(waited)
 
 
 class Lookout:
@@ -36,12 +81,13 @@ class Lookout:
 
     Attributes:
         stall_ms: the longest that the event loop computed before an answer.
+        locked_ms: the longest that it slept before one while another thread computed.
         mib: what the server has grown by, at most.
         refused: how often there was no answer.
     """
 
     def __init__(self, server: Server) -> None:
-        self.stall_ms = self.mib = 0.0
+        self.stall_ms = self.locked_ms = self.mib = 0.0
         self.refused = 0
         self._server = server
         self._before = resident_mib(server)
@@ -56,9 +102,12 @@ class Lookout:
 
     def _look(self) -> None:
         while not self._ended.is_set():
+            before = Times.now(self._server)
             began = loop_ns(self._server)
             self.refused += not is_alive(self._server)
             self.stall_ms = max(self.stall_ms, (loop_ns(self._server) - began) / NS_PER_MS)
+            locked_ns = Times.now(self._server).locked_since(before)
+            self.locked_ms = max(self.locked_ms, locked_ns / NS_PER_MS)
             self.mib = max(self.mib, resident_mib(self._server) - self._before)
             self._ended.wait(PAUSE_S)
 
@@ -76,6 +125,7 @@ def unharmed(
     assert lookout.refused == 0
     assert lookout.mib <= mib, f"it grew by {lookout.mib:.1f} MiB"
     assert lookout.stall_ms <= stall_ms, f"it stalled for {lookout.stall_ms:.1f} ms"
+    assert lookout.locked_ms <= MOST_LOCKED_MS, f"it was locked for {lookout.locked_ms:.1f} ms"
     assert is_alive(server)
 
 
@@ -121,8 +171,7 @@ def resident_mib(server: Server) -> float:
 
 def loop_ns(server: Server) -> int:
     """Return the nanoseconds that the thread of the event loop has computed."""
-    pid = server.process.pid
-    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0])
+    return times_of(server.process.pid, server.process.pid)[0]
 
 
 def reply_to(server: Server, sent: bytes) -> bytes:

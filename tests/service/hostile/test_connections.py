@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from service.processes.connections import MAX_CONNECTIONS, MAX_FIELDS, MAX_HEAD_BYTES
+from service.configuration.settings import Settings
+from service.processes.connections import MAX_FIELDS, MAX_HEAD_BYTES
 from tests.service.hostile.support import (
     MOST_MIB,
     USUAL,
@@ -155,13 +156,27 @@ def test_a_connection_too_many_takes_the_place_of_the_one_that_waited_longest_fo
     with ExitStack() as stack:
         lines = [stack.enter_context(connected(narrow.port))]
         wait_until_settled(narrow)
-        lines += [stack.enter_context(connected(narrow.port)) for _ in range(MAX_CONNECTIONS - 1)]
+        others = range(Settings().max_connections - 1)
+        lines += [stack.enter_context(connected(narrow.port)) for _ in others]
         wait_until_settled(narrow)
         closed, _, _ = select.select(lines, [], [], 0)
         assert closed == lines[:1]
-        assert all_of(lines[0]) == b""
+        assert lines[0].recv(1) == b""
         lines[-1].sendall(HEALTHY)
         assert status_of(lines[-1].recv(65536)) == 200
+
+
+def test_a_setting_says_how_many_connections_are_open() -> None:
+    with attacked({"NOISEVOTE_MAX_CONNECTIONS": "3"}) as few, ExitStack() as stack:
+        lines = []
+        for _ in range(5):  # each has an answer, and is kept for further requests
+            lines.append(stack.enter_context(connected(few.port)))
+            lines[-1].sendall(HEALTHY)
+            assert status_of(reply_on(lines[-1])) == 200
+        assert [line.recv(1) for line in lines[:2]] == [b"", b""]
+        for line in lines[2:]:
+            line.sendall(HEALTHY)
+            assert status_of(reply_on(line)) == 200
 
 
 def test_pipelined_requests_are_answered_in_order_and_no_more_than_a_few(server: Server) -> None:
@@ -231,3 +246,18 @@ def test_a_head_that_is_too_long_is_told_so_in_json(server: Server) -> None:
     sent = b"GET /" + b"x" * 4 * MAX_HEAD_BYTES + b" HTTP/1.1\r\nHost: service\r\n\r\n"
     error = error_in_reply(reply_to(server, sent), 431)
     assert error["code"] == "request_header_fields_too_large"
+
+
+def test_clients_that_let_a_service_wait_hardly_hold_up_its_stop() -> None:
+    with attacked() as stopping, ExitStack() as stack:
+        half = stack.enter_context(connected(stopping.port))
+        half.sendall(request_of("/predict", b"{", length=1000))
+        unread = stack.enter_context(socket.socket())
+        unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        unread.connect(("127.0.0.1", stopping.port))
+        unread.sendall(b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: service\r\n\r\n")
+        wait_until_settled(stopping)
+        log = stopping.stop()
+        assert "graceful shutdown exceeded" not in log
+        assert "Exception in ASGI application" not in log
+        assert "Application shutdown complete." in log

@@ -1,6 +1,7 @@
 """Jobs: watched by too many, asked for by strangers, paid for by nobody."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from service.configuration.keys import digest_of
 from service.jobs.folder import JobFolder
 from service.jobs.service import MOST_STREAMS
 from tests.service.hostile.support import USUAL, attacked, reply_to, unharmed, wait_until_settled
+from tests.service.hostile.test_preparation import lined
 from tests.service.jobs.support import body_of, serving_jobs, store_of, submitted
 from tests.service.processes import Server
 from tests.service.support import Json, error_in
@@ -76,6 +78,25 @@ def test_few_assessments_wait_to_be_taken_and_others_are_answered(server: Server
 
 
 @pytest.mark.anyio
+async def test_bodies_of_assessments_take_no_room_of_predictions(tmp_path: Path) -> None:
+    limits: Json = {"max_body_bytes": 40_000, "max_held_bytes": 60_000}
+    started, rest = asyncio.Event(), asyncio.Event()
+
+    async def slow_body() -> AsyncIterator[bytes]:
+        yield b" " * 30_000
+        started.set()
+        await rest.wait()
+        yield b"{}"
+
+    async with serving_jobs(tmp_path, **limits) as (_, client):
+        waiting = asyncio.create_task(client.post("/attack", content=slow_body()))
+        await started.wait()
+        assert (await client.post("/predict", json=USUAL)).status_code == 200
+        rest.set()
+        assert (await waiting).status_code == 422
+
+
+@pytest.mark.anyio
 async def test_a_job_is_open_to_its_key_alone(tmp_path: Path) -> None:
     async with serving_jobs(tmp_path, **OF_KEYS) as (_, client):
         client.headers.update(ALICE)
@@ -102,6 +123,16 @@ async def test_each_key_has_its_own_idempotency_keys(tmp_path: Path) -> None:
         assert ids[0] == ids[2] != ids[1]
         other = await client.post("/attack", json=body_of(seed=6), headers=sent | BOB)
         assert ids[0] not in error_in(other, 409, "job_state")["message"]
+
+
+@pytest.mark.anyio
+async def test_jobs_of_one_key_take_no_others_room(tmp_path: Path) -> None:
+    async with serving_jobs(tmp_path, max_jobs=1, **OF_KEYS) as (_, client):
+        statuses = [
+            (await client.post("/attack", json=body_of(), headers=who)).status_code
+            for who in (ALICE, BOB, ALICE)
+        ]
+        assert statuses == [202, 202, 422]
 
 
 @pytest.mark.anyio
@@ -139,3 +170,7 @@ async def test_what_a_job_asks_counts_for_whom_it_works(tmp_path: Path) -> None:
         assert (await client.post("/predict", headers=worker, json=asked)).status_code == 200
         disguised = ALICE | {"X-Charged-To": "key carol"}
         assert (await client.post("/predict", headers=disguised, json=asked)).status_code == 429
+        costly = {"image": lined(384, 384, 5)}
+        for headers, status in ((worker, 422), (worker, 422), (disguised, 429)):
+            reply = await client.post("/predict", headers=headers, json=costly)
+            assert reply.status_code == status

@@ -9,6 +9,7 @@ import pytest
 
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.errors import CancelledError
+from models.robustness.trials import MemoryState, StepResult
 from service.configuration.settings import Settings
 from service.jobs import worker
 from service.jobs.folder import JobFolder
@@ -16,7 +17,7 @@ from service.jobs.http_target import Meter
 from service.jobs.job import Job
 from service.jobs.store import JobStore, NewJob
 from service.jobs.submit import submission_of
-from service.jobs.worker import JobProgress
+from service.jobs.worker import JobProgress, TimedState
 from tests.service.jobs.support import body_of, request_of, store_of
 
 
@@ -138,3 +139,12 @@ def test_progress_that_cannot_be_written_is_logged_and_counted_the_next_time(
     watched.progress.advance("pgd", 0.2)
     told = store_of(tmp_path).find(watched.job_id)
     assert (told.step, told.queries, told.votes) == ("pgd", 4, 7)
+
+
+def test_a_step_that_is_kept_is_found_again_and_told(watched: Watched) -> None:
+    state = TimedState(MemoryState(), watched.progress)
+    assert state.load("clean") is None
+    result = StepResult({"a": 1}, {})
+    state.save("clean", result)
+    assert state.load("clean") is result
+    assert [step.name for step in watched.told.finished_steps] == ["clean"]

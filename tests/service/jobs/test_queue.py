@@ -200,7 +200,7 @@ async def test_two_who_found_room_for_one_job_do_not_both_get_it(tmp_path: Path)
         taken = (await submitted(client))["id"]
     store = JobStore(JobFolder(tmp_path).database)
     content = store.find(taken).content
-    store.check_room(2)
+    store.check_room("address 127.0.0.1", 2)
     jobs = [NewJob(digit * 16, "address 127.0.0.1", content, 1, "digest", None) for digit in "01"]
     assert store.add(jobs[0], 2) == "0" * 16
     with pytest.raises(LimitError, match="allowed, 2"):

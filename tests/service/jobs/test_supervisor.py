@@ -3,14 +3,19 @@
 import asyncio
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from models.errors import StorageError
+from service.configuration.settings import Settings
 from service.jobs import supervisor
+from service.jobs.folder import JobFolder
 from service.wire.attack import JobState
 from tests.service.jobs.support import serving_jobs, store_of, submitted
+from tests.service.processes import WITHIN_S
 from tests.service.support import array, ask
 from tests.service.test_keys import TOKEN
 from tests.service.test_stream import events_in
@@ -140,3 +145,34 @@ async def test_running_jobs_that_a_dead_worker_of_another_process_left_are_inter
         *_, (_, ended) = events_in((await client.get(job["events_url"])).text)
     assert ended["state"] == "interrupted"
     assert ended["error"] == "its worker ended unexpectedly"
+
+
+class BrokenFolder(JobFolder):
+    """Cannot be read, for one reason and then for another."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.reasons = ["gone", "gone", "gone", "locked", "locked"]
+        self.is_mended = threading.Event()
+
+    @property
+    def is_there(self) -> bool:
+        if self.reasons:
+            raise StorageError(self.reasons.pop(0))
+        self.is_mended.set()
+        return False
+
+
+async def test_what_keeps_the_supervisor_from_looking_is_complained_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "LOOKS_EVERY_S", 0.001)
+    folder, closing = BrokenFolder(tmp_path), asyncio.Event()
+    looking = asyncio.create_task(
+        supervisor.Supervisor(Settings(jobs_dir=tmp_path), folder, store_of(tmp_path)).run(closing)
+    )
+    assert await asyncio.to_thread(folder.is_mended.wait, WITHIN_S)
+    closing.set()
+    await looking
+    complaints = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
+    assert complaints == ["gone", "locked"]
