@@ -1,4 +1,4 @@
-"""How much noise, how many votes, at what cost: ``python examples/noise_and_votes.py [PICTURE [URL]]``.
+"""Noise, votes and their cost: ``python examples/noise_and_votes.py [PICTURE [URL]]``.
 
 One picture is no accuracy: for that, ``examples/evaluate_folder.sh``.
 """
@@ -23,5 +23,5 @@ with Client(url) as client:
             (found,) = client.predict(request).predictions
             print(
                 f"{sigma:5}  {votes:5}  {found.label:>4}  {found.agreement:5.0%}  "
-                f"{found.abstain!s:>8}  {found.cost.energy:6.0f}  {found.cost.equal_energy_sigma:.3f}"
+                f"{found.abstain!s:>8}  {found.cost.energy:.3g}  {found.cost.equal_energy_sigma:.3f}"
             )

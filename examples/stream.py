@@ -1,4 +1,4 @@
-"""Watch the votes come in, and leave once they are sure: ``python examples/stream.py [PICTURE [URL]]``."""
+"""Watch votes, leave once they are sure: ``python examples/stream.py [PICTURE [URL]]``."""
 
 import sys
 from base64 import b64encode

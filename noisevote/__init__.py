@@ -16,18 +16,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from service.client import AsyncAttacks, AsyncClient, Attacks, Client, ServiceError
-    from service.wire.attack import AttackRequest
+    from service.client.attacks import AsyncAttacks, Attacks
+    from service.client.clients import AsyncClient, Client
+    from service.client.exchange import Retry, ServiceError
+    from service.wire.attack import AttackRequest, JobStatus
+    from service.wire.replies import PredictResponse, VotesEvent
     from service.wire.requests import PredictRequest
 
 HOMES = {
-    "AsyncAttacks": "service.client",
-    "AsyncClient": "service.client",
+    "AsyncAttacks": "service.client.attacks",
+    "AsyncClient": "service.client.clients",
     "AttackRequest": "service.wire.attack",
-    "Attacks": "service.client",
-    "Client": "service.client",
+    "Attacks": "service.client.attacks",
+    "Client": "service.client.clients",
+    "JobStatus": "service.wire.attack",
     "PredictRequest": "service.wire.requests",
-    "ServiceError": "service.client",
+    "PredictResponse": "service.wire.replies",
+    "Retry": "service.client.exchange",
+    "ServiceError": "service.client.exchange",
+    "VotesEvent": "service.wire.replies",
 }
 
 __all__ = [
@@ -36,8 +43,12 @@ __all__ = [
     "AttackRequest",
     "Attacks",
     "Client",
+    "JobStatus",
     "PredictRequest",
+    "PredictResponse",
+    "Retry",
     "ServiceError",
+    "VotesEvent",
 ]
 
 
