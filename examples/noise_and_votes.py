@@ -21,7 +21,8 @@ with Client(url) as client:
                 image=image, sigma=sigma, votes=votes, seed=7, hardware={"energy": 1.0}
             )
             (found,) = client.predict(request).predictions
+            cost = found.cost
             print(
                 f"{sigma:5}  {votes:5}  {found.label:>4}  {found.agreement:5.0%}  "
-                f"{found.abstain!s:>8}  {found.cost.energy:.3g}  {found.cost.equal_energy_sigma:.3f}"
+                f"{found.abstain!s:>8}  {cost.energy:.3g}  {cost.equal_energy_sigma:.3f}"
             )
