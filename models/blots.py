@@ -84,7 +84,7 @@ WALL = 0.1
 class Likeness(StrEnum):
     """What a blot looks like, in the words of a refusal."""
 
-    STROKE = "strokes"
+    STROKE = "marks unlike a digit"
     LINE = "lines"
     FRAME = "a frame or the ground around a sheet"
     NET = "ruled or squared paper"

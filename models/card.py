@@ -12,6 +12,9 @@ CARD_VERSION = 1
 MOST_COUNTED = 2**53
 """Largest number of anything on a card: every JSON reader can hold it exactly."""
 
+MAX_MEASURED = 200
+"""Most thresholds and agreements: each answer is compared with all of them."""
+
 MAX_TILE = 256
 """Most rows of a forward pass; measured gains end at 20."""
 
@@ -20,6 +23,9 @@ Count = Annotated[int, Field(ge=1, le=MOST_COUNTED)]
 CountFromZero = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Label = Annotated[str, Field(max_length=200)]
+"""Every answer bears one."""
+
 Shape = Annotated[tuple[Annotated[int, Field(ge=1, le=2**31)], ...], Field(min_length=1)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=200)]
 """Of a file beside the card, and nowhere else."""
@@ -254,7 +260,7 @@ class Card(CardPart):
     name: str
     network: str
     input: InputSpec
-    labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    labels: Annotated[tuple[Label, ...], Field(min_length=2)]
     noise: NoiseSpec
     noise_points: Annotated[tuple[PointSpec, ...], Field(min_length=1)]
     tile: int = Field(default=8, ge=1, le=MAX_TILE)
@@ -263,8 +269,8 @@ class Card(CardPart):
     digests: dict[str, str]
     training: Training
     evaluations: tuple[Evaluation, ...] = ()
-    thresholds: tuple[Threshold, ...] = ()
-    agreements: tuple[AgreementReference, ...] = ()
+    thresholds: Annotated[tuple[Threshold, ...], Field(max_length=MAX_MEASURED)] = ()
+    agreements: Annotated[tuple[AgreementReference, ...], Field(max_length=MAX_MEASURED)] = ()
 
     @model_validator(mode="after")
     def sigma_train_names_noise_points(self) -> Self:

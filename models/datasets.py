@@ -5,6 +5,7 @@ decompressed content, and its SHA-256 must be in the table of known contents: co
 differ between mirrors, contents do not.
 """
 
+import math
 import os
 import struct
 from collections.abc import Callable
@@ -100,6 +101,14 @@ STROKES_COPY = "recomputed copy"
 STROKES_SOURCE = "https://github.com/edwin-de-jong/mnist-digits-stroke-sequence-data"
 STROKES_LICENCE = "MNIST digits stroke sequence data (E. D. de Jong, 2016), CC BY-SA"
 
+CLASSES = 10
+"""Of every data set."""
+
+MNIST_SHAPE = (28, 28)
+
+MAX_DIMENSIONS = 3
+"""Of the array in an IDX file."""
+
 CIFAR10_LICENCE = (
     "CIFAR-10 (A. Krizhevsky, 2009), no licence stated; its page asks to cite the technical report"
 )
@@ -135,11 +144,27 @@ def load_dataset(name: str, directory: Path, allow_unknown: bool = False) -> Dat
     if name not in DATASETS:
         raise DataError(f"there is no data set {name!r}; known are: {', '.join(DATASETS)}")
     try:
-        return DATASETS[name](directory, allow_unknown)
+        dataset = DATASETS[name](directory, allow_unknown)
     except OSError as error:
         raise DataError(
             f"the data set {name} cannot be read from {directory}: {error.strerror or error}"
         ) from error
+    for part in (dataset.train, dataset.test):
+        check_labels(part, f"the data set {name} in {directory}")
+    return dataset
+
+
+def check_labels(examples: Examples, where: str) -> None:
+    """Refuse labels that are no class.
+
+    Raises:
+        DataError: there is one.
+    """
+    lowest, highest = examples.labels.min(), examples.labels.max()
+    if lowest < 0 or highest >= CLASSES:
+        raise DataError(
+            f"{where} has labels from {lowest} to {highest}; they must be 0 to {CLASSES - 1}"
+        )
 
 
 def load_mnist(directory: Path, allow_unknown: bool = False) -> Dataset:
@@ -224,10 +249,10 @@ def mnist_examples(
 ) -> Examples:
     """Pair the pictures of one IDX file with the labels of another."""
     pictures, classes = contents[images.name], contents[labels.name]
-    if pictures.ndim != 3 or classes.ndim != 1 or len(pictures) != len(classes):
+    if pictures.shape[1:] != MNIST_SHAPE or classes.shape != pictures.shape[:1]:
         raise DataError(
             f"{images.name} has the shape {list(pictures.shape)} and {labels.name} "
-            f"{list(classes.shape)}; expected [n, height, width] and [n]"
+            f"{list(classes.shape)}; expected [n, 28, 28] and [n]"
         )
     return Examples(pictures[:, np.newaxis], classes.astype(np.int64))
 
@@ -242,10 +267,10 @@ def parse_idx(content: bytes, path: Path) -> NDArray[np.uint8]:
     """
     dimensions = content[3] if content[:3] == b"\x00\x00\x08" and len(content) > 3 else 0
     start = 4 + 4 * dimensions
-    if dimensions == 0 or len(content) < start:
+    if not 1 <= dimensions <= MAX_DIMENSIONS or len(content) < start:
         raise DataError(f"{path} is not an IDX file of unsigned bytes")
     shape = struct.unpack(f">{dimensions}I", content[4:start])
-    if len(content) - start != int(np.prod(shape, dtype=np.int64)):
+    if not 0 < len(content) - start == math.prod(shape):
         raise DataError(
             f"{path} holds {len(content) - start} values, its header promises {list(shape)}"
         )

@@ -15,6 +15,8 @@ from typing import BinaryIO
 if sys.platform != "win32":
     import fcntl
 
+NO_FILE = "it is no file, but a folder, a pipe or a device"
+
 
 def regular_content(path: Path, most_bytes: int) -> bytes:
     """Return the content of a file, however it came to its place; links are followed.
@@ -32,12 +34,27 @@ def regular_content(path: Path, most_bytes: int) -> bytes:
     with os.fdopen(os.open(path, flags), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is no file, but a folder, a pipe or a device")
+            raise OSError(errno.EINVAL, NO_FILE)
         if status.st_size > most_bytes:
             raise OSError(
                 errno.EFBIG, f"it has {status.st_size:,} bytes, allowed are {most_bytes:,}"
             )
         return file.read(status.st_size)
+
+
+def place_of(path: Path) -> Path:
+    """Return where a file lies or will lie; links are followed.
+
+    Raises:
+        OSError: something that is no file lies there. To rename a file to the place of a device
+            would take it away: that of ``/dev/null``, for all processes.
+    """
+    place = Path(os.path.realpath(path))
+    if place.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link that leads to itself")
+    if place.exists() and not place.is_file():
+        raise OSError(errno.EINVAL, NO_FILE)
+    return place
 
 
 @contextmanager
@@ -48,8 +65,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     time the last wins, as a whole.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written, as :func:`place_of`.
     """
+    path = place_of(path)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         with partial.open("xb") as file:
@@ -132,10 +150,10 @@ def hold(path: Path, waits: bool = False) -> Hold:
 
     Raises:
         BlockingIOError: another process holds it.
-        OSError: its folder cannot be written.
+        OSError: it cannot be written, as :func:`place_of`, or its folder cannot.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    place = path.resolve()
+    place = place_of(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
     held = HOLDS.get(place)
     if held is None or not held.close.alive:
         held = HOLDS[place] = Hold(place, waits)

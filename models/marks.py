@@ -4,6 +4,7 @@ Ink is found by :mod:`models.inks` and told apart by :mod:`models.blots`; here b
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,12 @@ MOST_PARTS = 6
 
 RIVAL = 0.4
 """Area, as a share of the digit's largest part, from which on a mark further off is another."""
+
+WORD = 1.5
+"""Times that several blots together are wider than high from which on they are no digit."""
+
+AS_TALL = 0.85
+"""Height of a blot, as a share of that of all, from which on it stands for itself."""
 
 WIDEST_LINE = 6
 """Most pixels of the width of a line that is ruled."""
@@ -138,9 +145,10 @@ def mark_in(ink: Ink) -> Mark:
         others = sum(blot.area for blot in ink.blots) - sum(part.area for part in parts)
         is_alone = ink.is_even and ink.is_likely and bool(parts) and others < SPECK * parts[0].area
         if is_alone or (parts and stands_out(parts[0], ink.is_likely)):
-            # What runs off the page may be a shadow, which an uneven ground does not show.
-            if ink.is_even and any(parts[0].edges) and not parts[0].is_cut_tightly:
-                raise PictureError("the mark in the image runs over its edge", "image")
+            if any(parts[0].edges) and not parts[0].is_cut_tightly:
+                raise PictureError(
+                    "the mark in the image runs over its edge; leave room around the digit", "image"
+                )
             return cut_out(ink.levels, parts, is_alone)
         if not ink.is_visible:
             break
@@ -150,10 +158,15 @@ def mark_in(ink: Ink) -> Mark:
         raise PictureError(
             f"there is nothing but {' and '.join(sorted(seen))} in the image", "image"
         )
+    if MIN_SIGNAL * ink.grain > MIN_CONTRAST:
+        raise PictureError(
+            f"no mark stands out in the image: its ground varies by {ink.grain:.0f} of 255 grey "
+            f"levels, and a mark must differ from it by {MIN_SIGNAL:g} times as much",
+            "image",
+        )
     raise PictureError(
         "nothing is drawn in the image: the strongest marks differ from the ground by "
-        f"{ink.full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more, and "
-        f"{MIN_SIGNAL:g} times the ground's grain ({ink.grain:.0f})",
+        f"{ink.full:.0f} of 255 grey levels; needed are {MIN_CONTRAST} or more",
         "image",
     )
 
@@ -172,10 +185,24 @@ def parts_of_digit(blots: list[Blot]) -> list[Blot]:
         strokes = inner
     near = parts_near(strokes, blots)
     if len(near) > MOST_PARTS:
-        raise PictureError(f"the image shows {len(near)} marks or more, not one digit", "image")
+        raise PictureError(f"the image shows {len(near)} marks or more; send one digit", "image")
     if any(stroke.area > RIVAL * strokes[0].area for stroke in strokes if stroke not in near):
-        raise PictureError("the image shows several marks apart from each other", "image")
+        raise PictureError(
+            "the image shows several marks apart from each other; send one digit", "image"
+        )
+    if are_in_a_row(near):
+        raise PictureError("the image shows several marks in a row; send one digit", "image")
     return near
+
+
+def are_in_a_row(parts: list[Blot]) -> bool:
+    """Return whether blots stand beside each other as the letters of a word or two digits do."""
+    height = max(part.bottom for part in parts) - min(part.top for part in parts)
+    width = max(part.right for part in parts) - min(part.left for part in parts)
+    is_word = len(parts) > 1 and width > WORD * height
+    tall = [part for part in parts if part.height > AS_TALL * height]
+    tall.sort(key=lambda part: part.left)
+    return is_word or any(one.right < other.left for one, other in pairwise(tall))
 
 
 def parts_near(strokes: list[Blot], blots: list[Blot]) -> list[Blot]:
@@ -230,9 +257,12 @@ def strokes_across(blot: Blot) -> list[Blot]:
     for width in range(1, WIDEST_LINE + 1):
         if blot.likeness is Likeness.STROKE and blot.contacts[1] > 1.5 * width + 1:
             continue
+        thick = blot.thicker_than(width)
+        if not thick:
+            break  # nor is anything thicker
         cores = [
             core
-            for core in blot.thicker_than(width)
+            for core in thick
             if core.side > LEAST_CORE * max(core.page)
             and core.thickness > 2 * width + 0.5
             and core.likeness is Likeness.STROKE

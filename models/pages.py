@@ -103,6 +103,8 @@ def closest_mark(grey: Image.Image) -> Mark:
     try:
         return closest_mark(closer)
     except PictureError:
+        if not mark.is_plain:
+            raise
         return legible(mark)
 
 
@@ -113,7 +115,10 @@ def legible(mark: Mark) -> Mark:
         PictureError: it is not.
     """
     if mark.side < LEGIBLE_SIDE:
-        raise PictureError(f"the only mark in the image is {mark.side} pixels large", "image")
+        message = (
+            f"the only mark in the image is {mark.side} pixels large; needed are {LEGIBLE_SIDE}"
+        )
+        raise PictureError(message, "image")
     return mark
 
 

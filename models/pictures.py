@@ -9,6 +9,7 @@ import base64
 import contextlib
 import io
 import math
+import struct
 import threading
 import warnings
 from collections.abc import Callable
@@ -25,6 +26,9 @@ from models.photos import cifar_picture
 ALLOWED_FORMATS = ("PNG", "JPEG")
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+PACKED_TEXTS = {b"zTXt", b"iTXt", b"iCCP"}
+"""Parts of a PNG that are packed, but for its pixels: texts, and a profile of its colours."""
 
 DATA_PREFIXES = ("data:image/png;base64", "data:image/jpeg;base64")
 
@@ -121,7 +125,7 @@ def decode_picture(data: bytes) -> Image.Image:
     if data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > MAX_SCANS:
         raise refusal(f"the image has more scans than the {MAX_SCANS} allowed; save it anew")
     try:
-        picture = Image.open(RationedFile(data), formats=ALLOWED_FORMATS)
+        picture = Image.open(RationedFile(without_texts(data)), formats=ALLOWED_FORMATS)
         check_size(*picture.size)
         picture.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
         with contextlib.nullcontext() if math.prod(picture.size) <= SMALL_PIXELS else LARGE:
@@ -139,6 +143,22 @@ def decode_picture(data: bytes) -> Image.Image:
         raise refusal(
             f"the image is corrupt or cut short ({error}); send a whole PNG or JPEG"
         ) from error
+
+
+def without_texts(data: bytes) -> bytes:
+    """Return a PNG without the parts that unpack to a thousand times their size and no pixels.
+
+    Any other file, and what does not look like parts, stays as it is.
+    """
+    if not data.startswith(PNG_SIGNATURE):
+        return data
+    kept, at = [PNG_SIGNATURE], len(PNG_SIGNATURE)
+    while at < len(data) and len(kept) < MAX_READS:
+        length, kind = struct.unpack(">I4s", data[at : at + 8].ljust(8, b"\0"))
+        if kind not in PACKED_TEXTS:
+            kept.append(data[at : at + 12 + length])
+        at += 12 + length
+    return b"".join([*kept, data[at:]])
 
 
 def check_size(width: int, height: int) -> None:

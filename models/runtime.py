@@ -5,7 +5,8 @@ seeds share a forward pass, and what comes out of a row does not depend on its n
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -117,6 +118,7 @@ class OnnxRuntime:
         self._buffers = threading.local()
         self._work = Work()
         self._counting = threading.Lock()
+        self._options: onnxruntime.RunOptions | None = None
         shown = f"{graph.parent.name}/{graph.name}"
         try:
             if contents is None:
@@ -156,6 +158,29 @@ class OnnxRuntime:
         self._count(rows, noise)
         return self.outputs_for(rows.images, rows.image_of_row, noise)
 
+    @contextmanager
+    def for_at_most(self, seconds: float) -> Iterator[None]:
+        """End the passes inside the block after so long.
+
+        Raises:
+            CheckpointError: the time was up.
+        """
+        self._options = options = onnxruntime.RunOptions()
+        is_over = threading.Timer(seconds, setattr, (options, "terminate", True))
+        is_over.daemon = True
+        is_over.start()
+        try:
+            yield
+        except Exception as error:
+            if options.terminate:
+                raise CheckpointError(
+                    f"a few votes of the {self._kind} graph take longer than {seconds:g} s"
+                ) from error
+            raise
+        finally:
+            is_over.cancel()
+            self._options = None
+
     @property
     def work(self) -> Work:
         """What :meth:`outputs` has done so far."""
@@ -172,7 +197,7 @@ class OnnxRuntime:
         feed |= {
             NOISE_PREFIX + name: tensor for name, tensor in zip(self._shapes, noise, strict=True)
         }
-        outputs: NDArray[np.float32] = self._session.run([OUTPUTS], feed)[0]
+        outputs: NDArray[np.float32] = self._session.run([OUTPUTS], feed, self._options)[0]
         return outputs
 
     def _count(self, rows: Rows, noise: Sequence[NDArray[np.float32]]) -> None:

@@ -27,6 +27,9 @@ from models.runtime import (
 MAX_TILE_NORMALS = 2**25
 """Most noise values of a forward pass: 128 MiB."""
 
+TRIAL_S = 60.0
+"""Seconds that the votes of a trial may take: a graph may have loops that never end."""
+
 SMALLEST_WEIGHT = 2
 """Bytes of a weight in half precision."""
 
@@ -124,8 +127,9 @@ def check_runtime(runtime: OnnxRuntime, card: Card, contents: Mapping[str, bytes
     """
     check_tensors(runtime, card)
     check_macs(card, len(contents[card.weights]) // SMALLEST_WEIGHT)
-    check_kind(runtime, card)
-    check_batch_invariance(runtime, card)
+    with runtime.for_at_most(TRIAL_S):
+        check_kind(runtime, card)
+        check_batch_invariance(runtime, card)
 
 
 def check_tensors(runtime: OnnxRuntime, card: Card) -> None:
@@ -171,15 +175,21 @@ def check_kind(runtime: OnnxRuntime, card: Card) -> None:
     """Tell factors from summands: only where 0 is a factor, all inputs come to the same.
 
     Raises:
-        CheckpointError: the graph takes the other kind of noise, or its outputs are no numbers.
+        CheckpointError: the graph takes the other kind of noise, or its outputs are no numbers,
+            or not one for each label.
     """
     low, high = card.input.range
     images = np.random.default_rng(0).uniform(low, high, (2, *card.input.shape))
     noise = [np.zeros((2, *point.shape), np.float32) for point in card.noise_points]
-    one, other = runtime.outputs_for(images.astype(np.float32), np.arange(2), noise)
-    if not np.isfinite([one, other]).all():
+    outputs = runtime.outputs_for(images.astype(np.float32), np.arange(2), noise)
+    if outputs.shape != (2, len(card.labels)):  # what a graph declares need not be what it gives
+        raise CheckpointError(
+            f"checkpoint {card.name} gives outputs of the shape {list(outputs.shape)} for 2 votes; "
+            f"its card promises [2, {len(card.labels)}]"
+        )
+    if not np.isfinite(outputs).all():
         raise CheckpointError(f"checkpoint {card.name} gives outputs that are not finite")
-    is_factor = np.array_equal(one, other)
+    is_factor = np.array_equal(outputs[0], outputs[1])
     if is_factor != (runtime.kind is NoiseKind.MULTIPLICATIVE):
         raise CheckpointError(
             f"the {runtime.kind} graph of checkpoint {card.name} takes the other kind of noise"

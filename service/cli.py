@@ -23,8 +23,13 @@ from models.noise import NoiseKind, sigma_text
 from models.stopping import StopRule
 from service.commands.attack import attack_command
 from service.commands.evaluate import evaluate_command
-from service.configuration.keys import digest_of, new_token
-from service.configuration.reading import check_at_start, load_settings, settings_table
+from service.configuration.keys import check_name, digest_of, new_token
+from service.configuration.reading import (
+    check_at_start,
+    load_settings,
+    settings_table,
+    variable_of,
+)
 from service.prediction.predictor import Predictor
 from service.server import Address, serve_app
 from service.voting.backend import VotingBackend
@@ -90,9 +95,13 @@ def new_key(
     name: Annotated[str, typer.Argument(help="Of its owner, in logs and metrics.")],
 ) -> None:
     """Draw an API key; print it, and what to put into the settings file."""
+    check_name(name)
     key = new_token()
+    entry = f'"{name}" = "{digest_of(key)}"'
     typer.echo(f"key, to be kept secret: {key}")
-    typer.echo(f'in the settings file:\n\n[api_keys]\n"{name}" = "{digest_of(key)}"')
+    typer.echo(f"in the settings file:\n\n[api_keys]\n{entry}\n")
+    variable, value = variable_of("api_keys"), entry.replace(" =", ":")
+    typer.echo(f"or in the environment, as a JSON object of all keys:\n\n{variable}='{{{value}}}'")
 
 
 @app.command()

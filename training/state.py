@@ -8,9 +8,10 @@ While it runs, the state of every registered recipe stays under 16 MiB, but for 
 3.3 million weights, each with the two averages of AdamW, take 37.5 MiB.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -32,6 +33,9 @@ PLAIN = (
     "step", "history", "sources", "devices", "epoch_loss", "epoch_steps", "is_finished",
 )  # fmt: skip
 """Fields of :class:`Progress` that are written as they are."""
+
+ALWAYS = ("recipe", "network", "step", "history", "is_finished")
+"""Fields of a state of any version."""
 
 
 @dataclass(slots=True)
@@ -133,18 +137,39 @@ def read_state(folder: Path) -> dict[str, Any]:
     path = folder / STATE_FILE
     if not path.is_file():
         raise TrainingError(f"{path} does not exist; train the recipe first")
-    try:
+    with understanding(path):
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
-        raise TrainingError(f"{path} is damaged ({error}); delete it to start anew") from error
+        lacking = [name for name in ALWAYS if name not in state]
+    if lacking:
+        raise TrainingError(
+            f"{path} is no state of a run: it lacks {', '.join(lacking)}; delete it to start anew"
+        )
     return state
+
+
+@contextmanager
+def understanding(path: Path) -> Iterator[None]:
+    """Turn whatever is raised by a state file that another program wrote, or half, into ours.
+
+    Raises:
+        TrainingError: it cannot be read, or does not fit its recipe.
+    """
+    try:
+        yield
+    # The readers of torch let through whatever they stumble over: KeyError, TypeError and others.
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(
+            f"{path} is damaged, or of another version ({type(error).__name__}: {reason}); delete "
+            "it to start anew"
+        ) from error
 
 
 def restore_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
     """Continue from the state in ``folder``.
 
     Raises:
-        TrainingError: the state is of another recipe, or learned from another teacher.
+        TrainingError: the state is damaged, of another recipe, or learned from another teacher.
     """
     state = read_state(folder)
     # Compared as recipes, so that states older than a field of the recipe go on with its default.
@@ -162,12 +187,13 @@ def restore_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
                 f"the weights of {name} are not those that the run in {folder} began with; restore "
                 f"them, or delete {folder / STATE_FILE} to start anew"
             )
-    progress.network.load_state_dict(state["network"])
-    if not state["is_finished"]:
-        progress.optimizer.load_state_dict(state["optimizer"])
-        progress.scheduler.load_state_dict(state["scheduler"])
-        if progress.average:
-            progress.average.load_state_dict(state["average"])
+    with understanding(folder / STATE_FILE):
+        progress.network.load_state_dict(state["network"])
+        if not state["is_finished"]:
+            progress.optimizer.load_state_dict(state["optimizer"])
+            progress.scheduler.load_state_dict(state["scheduler"])
+            if progress.average:
+                progress.average.load_state_dict(state["average"])
     older = {"sources": {}, "devices": list(OLDER_DEVICES), "epoch_loss": 0.0, "epoch_steps": 0}
     for name in PLAIN:
         setattr(progress, name, state.get(name, older.get(name)))

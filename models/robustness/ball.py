@@ -3,6 +3,7 @@
 All arrays are ``[n, *shape]``, float32; norms are taken over all axes but the first.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -93,7 +94,10 @@ class Ball:
     def holds(self, inputs: NDArray[np.float32], centres: NDArray[np.float32]) -> bool:
         """Return whether all inputs keep to their balls, but for rounding."""
         in_range = (inputs >= self.low - TOLERANCE) & (inputs <= self.high + TOLERANCE)
-        is_near = self.distances(inputs, centres) <= self.epsilon * (1 + TOLERANCE)
+        # In a small ball single precision is the coarser, the more so the larger the inputs are.
+        step = float(np.spacing(np.float32(max(abs(self.low), abs(self.high)))))
+        rounded = step if self.norm is Norm.LINF else step * math.sqrt(inputs[0].size)
+        is_near = self.distances(inputs, centres) <= self.epsilon * (1 + TOLERANCE) + rounded
         return bool(in_range.all() and is_near.all())
 
     def _shift_inside(

@@ -53,7 +53,7 @@ class AttackOptions(BaseModel):
     step_size: Positive | None = Field(default=None, description="Default: epsilon / 6.")
     steps: Count = Field(default=20, description="Of each restart on the surrogate.")
     restarts: Count = Field(default=5, description="On the surrogate, from random starts.")
-    attacks: tuple[AttackName, ...] = Field(
+    attacks: Annotated[tuple[AttackName, ...], Field(fail_fast=True)] = Field(
         default=(AttackName.PGD, AttackName.MOMENTUM_PGD, AttackName.SQUARE),
         min_length=1,
         description="pgd and momentum_pgd climb the surrogate, square asks the target for votes, "
@@ -83,16 +83,16 @@ class AttackOptions(BaseModel):
     stable_share: Annotated[float, Field(ge=0.5, le=1)] = Field(
         default=0.9, description="Share of right replies from which a sample is stably right."
     )
-    sigmas: tuple[Sigma, ...] = Field(
+    sigmas: Annotated[tuple[Sigma, ...], Field(fail_fast=True)] = Field(
         default=(), max_length=MAX_POINTS, description="Of the sweep over sigma."
     )
-    epsilons: tuple[Positive, ...] = Field(
+    epsilons: Annotated[tuple[Positive, ...], Field(fail_fast=True)] = Field(
         default=(), max_length=MAX_POINTS, description="Of the sweep over epsilon."
     )
-    vote_numbers: tuple[Count, ...] = Field(
+    vote_numbers: Annotated[tuple[Count, ...], Field(fail_fast=True)] = Field(
         default=(), max_length=MAX_POINTS, description="Of the sweep over votes."
     )
-    budgets: tuple[Count, ...] = Field(
+    budgets: Annotated[tuple[Count, ...], Field(fail_fast=True)] = Field(
         default=(),
         max_length=MAX_POINTS,
         description="Of the sweep over queries; default: quarters of all.",

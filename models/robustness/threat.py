@@ -54,7 +54,8 @@ def surrogate(about: About) -> str:
 
 def budget(plan: Plan, samples: int) -> str:
     """Return how much the attacker may try, and on how many samples."""
-    found = f"Budget: {plan.restarts} restarts of {plan.steps} steps on the surrogate"
+    restarts = "restart" if plan.restarts == 1 else "restarts"
+    found = f"Budget: {plan.restarts} {restarts} of {plan.steps} steps on the surrogate"
     if not any(plan.has(attack) for attack in QUERY_ATTACKS):
         return f"{found}; no attack by queries."
     return (

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from models.robustness.checks import LABELS
+from models.robustness.plan import Plan
 from models.robustness.report import (
     AttackRow,
     Check,
@@ -12,7 +13,7 @@ from models.robustness.report import (
     WorstCase,
 )
 from models.robustness.scores import CLAIM_P, as_percent
-from models.statistics import mcnemar_p_value
+from models.statistics import fewest_votes_to_be_sure, mcnemar_p_value
 
 STILL_GAINING = 0.02
 """Robust accuracy lost between the last two budgets of queries."""
@@ -42,9 +43,20 @@ def verdict_of(report: Report) -> Verdict:
     answer, first = judgement(worst, unaware, report.plan.adaptive)
     sentences = [first, against_all(worst), untried(report), power(worst), clean_cost(report)]
     sentences += [own_gradients(report), toothless(report), unfinished(report)]
-    sentences += [luck(report), skipped(report)]
+    sentences += [luck(report), always_abstains(report.plan), skipped(report)]
     return Verdict.model_validate(
         {"answer": answer, "sentences": tuple(text for text in sentences if text)}
+    )
+
+
+def always_abstains(plan: Plan) -> str:
+    """Say so if the replies have too few votes ever not to abstain."""
+    least = fewest_votes_to_be_sure(plan.alpha)
+    if plan.votes >= least:
+        return ""
+    return (
+        f"With {plan.votes} votes every reply under noise abstains, however its votes fall: at "
+        f"alpha {plan.alpha:g} fewer than {least} cannot tell the top two classes apart."
     )
 
 

@@ -1,13 +1,15 @@
 """Accuracy of a running service on labelled inputs, with intervals."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from models.errors import InputError
 from models.statistics import clopper_pearson
 from service.client.clients import AsyncClient
+from service.client.exchange import ServiceError
 from service.client.labelled import Labelled
 from service.wire.parsing import validated
 from service.wire.replies import Prediction
@@ -105,7 +107,8 @@ async def evaluate(
         if own.get("seed") is not None:
             own["seed"] += position
         async with free:
-            reply = await client.predict(validated(own))
+            with naming(item):
+                reply = await client.predict(validated(own))
         fingerprints.add(reply.fingerprint)
         on_answer()
         return reply.predictions[0]
@@ -119,6 +122,17 @@ async def evaluate(
         raise several.exceptions[0] from None  # the first one ended the others
     answers = [task.result() for task in asked]
     return report_on(inputs, answers, card.name, "; ".join(sorted(fingerprints)), options)
+
+
+@contextmanager
+def naming(item: Labelled) -> Iterator[None]:
+    """Say which input it was when the input is at fault."""
+    try:
+        yield
+    except (InputError, ServiceError) as error:
+        if error.field in item.fields:
+            error.args = (f"{item.name}: {error}",)
+        raise
 
 
 async def card_for(client: AsyncClient, name: str | None) -> Any:

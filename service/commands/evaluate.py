@@ -20,7 +20,11 @@ from service.client.labelled import Labelled, labelled_in
 
 def evaluate_command(
     path: Annotated[
-        Path, typer.Argument(help="Folder with a folder a class, .csv of file,label, or .npz.")
+        Path,
+        typer.Argument(
+            help="Folder with a folder of PNG or JPEG a class; .csv of file,label, files relative "
+            "to it; or .npz of inputs and labels."
+        ),
     ],
     url: Annotated[str, typer.Option(help="Of the service.")] = "http://127.0.0.1:8000",
     checkpoint: Annotated[str | None, typer.Option(help="Default: the service's.")] = None,

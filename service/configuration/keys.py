@@ -2,15 +2,20 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import SecretStr, StringConstraints
 
+from models.errors import InputError
+
 ALGORITHM = "sha256:"
 
-KeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+
+KeyName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """Of a key, in logs and metrics."""
 
 KeyDigest = Annotated[str, StringConstraints(pattern=rf"^{ALGORITHM}[0-9a-f]{{64}}$")]
@@ -39,6 +44,21 @@ def new_secret() -> SecretStr:
 def digest_of(key: str) -> str:
     """Return what the settings hold of a key."""
     return ALGORITHM + hashlib.sha256(key.encode()).hexdigest()
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no key can have.
+
+    Raises:
+        InputError: it is reserved, or not of the allowed characters.
+    """
+    if name == INTERNAL:
+        raise InputError(f"the name {INTERNAL} stands for the service's own workers; take another")
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise InputError(
+            "a key's name has 1 to 64 letters, digits, dots, underscores and hyphens, of ASCII, "
+            "and begins with a letter or digit"
+        )
 
 
 class KeyRing:

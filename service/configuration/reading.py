@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from models.checkpoint import CARD_FILE, CheckpointStore
 from models.errors import InputError
@@ -33,8 +34,8 @@ OTHERS = {FILE, "NOISEVOTE_API_KEY", "NOISEVOTE_DATA_DIR"}
 """Variables with the prefix that are no settings of the service: they are of our command lines."""
 
 SECRETS = {
-    "api_keys": "it maps names to digests, sha256: and 64 hexadecimal digits; noisevote new-key "
-    "prints both. What it holds is not shown here",
+    "api_keys": "it maps names to digests, sha256: and 64 hexadecimal digits, in the environment "
+    "as a JSON object; noisevote new-key prints both forms. What it holds is not shown here",
     "internal_token": "it must have 16 characters or more; what it is is not shown here",
 }
 """What is said of settings whose values must not stand in a log."""
@@ -66,6 +67,10 @@ def load_settings(file: Path | None = None) -> Settings:
     from_file = {name: given for name, given in content.items() if not is_in_environment(name)}
     try:
         return Settings(**from_file)
+    except SettingsError:  # it is no JSON, as which only the keys are read
+        name = "api_keys"
+        shown = variable_of(name)
+        raise InputError(f"the setting {shown} is wrong: {SECRETS[name]}", name) from None
     except ValidationError as error:
         wrong = input_error_from(error)
         name = (wrong.field or "").split(".")[0]

@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     """Read from the environment: ``NOISEVOTE_`` and the name in capitals, or a file.
 
     Attributes:
-        checkpoints: folder of the checkpoints, one folder each.
+        checkpoints: folder of the checkpoints, one folder each, the default one among them.
         default_checkpoint: answers requests that name none.
         slots: forward passes computed side by side, one thread each; as a rule the cores allowed.
         max_votes: votes per input.
@@ -66,7 +66,8 @@ class Settings(BaseSettings):
         rate_limit_votes_per_s: votes a second that each key may ask for, or each client address if
             there are no keys; in each worker process. Votes that were not cast are given back.
         rate_limit_burst_votes: votes that may be asked for at once after a pause; by default what
-            ten seconds allow.
+            ten seconds allow. One request for more is let in after a pause that allows so many,
+            and the next ones wait until the rest is paid.
         log_format: lines of ``text``, or of ``json``.
         log_level: ``debug``, ``info``, ``warning`` or ``error``.
         traces_endpoint: address of a collector of OpenTelemetry traces over HTTP, like

@@ -30,9 +30,44 @@ from service.wire.attack import JobList, JobState, JobStatus
 log = logging.getLogger("noisevote")
 
 MOST_STREAMS = 32
+"""Each looks into the database again and again."""
+
+MOST_TAKEN = 8
+"""Requests whose samples are read, one after the other; a data set takes most of a second."""
+
 RETRY_AFTER_S = 10.0
 
 Result = TypeVar("Result")
+
+
+class Places:
+    """Places for something that only so many may do at the same time.
+
+    Args:
+        most: of them.
+        what: is done, for a message.
+    """
+
+    def __init__(self, most: int, what: str) -> None:
+        self._most, self._what = most, what
+        self._taken = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Take a place inside the block.
+
+        Raises:
+            OverloadedError: none is free.
+        """
+        if self._taken >= self._most:
+            raise OverloadedError(
+                f"as many {self._what} as are allowed, {self._most}", RETRY_AFTER_S
+            )
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
 
 
 class JobDesk:
@@ -41,6 +76,9 @@ class JobDesk:
     Args:
         settings: folder and limits.
         checkpoints: that can be assessed.
+
+    Attributes:
+        streams: places of those that look after a job.
     """
 
     def __init__(self, settings: Settings, checkpoints: CheckpointStore) -> None:
@@ -52,7 +90,8 @@ class JobDesk:
         self._taking = asyncio.Lock()
         self._joining = threading.Lock()
         self._presence: FileLock | None = None
-        self._watched = 0
+        self._takers = Places(MOST_TAKEN, "assessments are being taken")
+        self.streams = Places(MOST_STREAMS, "streams of jobs are open")
 
     @asynccontextmanager
     async def open(self, closing: asyncio.Event) -> AsyncIterator[None]:
@@ -90,24 +129,6 @@ class JobDesk:
                 f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             )
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Count a stream that looks after a job inside the block.
-
-        Raises:
-            OverloadedError: there are as many as allowed; each looks into the database again and
-                again.
-        """
-        if self._watched >= MOST_STREAMS:
-            raise OverloadedError(
-                f"as many streams of jobs are open as are allowed, {MOST_STREAMS}", RETRY_AFTER_S
-            )
-        self._watched += 1
-        try:
-            yield
-        finally:
-            self._watched -= 1
-
     def counts(self) -> dict[str, int]:
         """Return how many jobs are in each state; nothing if that cannot be read now."""
         none = dict.fromkeys(JobState, 0)
@@ -131,6 +152,10 @@ class JobDesk:
             NoisevoteError: it cannot be carried out; see ``models.errors``.
         """
         check_installed()
+        with self._takers.one():
+            return await self._submit(body, owner, key)
+
+    async def _submit(self, body: bytes | bytearray, owner: str, key: str | None) -> JobStatus:
         async with self._taking:  # one at a time, for the memory of the samples
             job_id = await asyncio.to_thread(self._take, body, owner, key)
         self._wake()
@@ -223,13 +248,12 @@ class JobDesk:
         digest = hashlib.sha256(body).hexdigest()
         if key is not None and owner.startswith(KEY_OWNER):
             key = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()  # each has its own
-        if key is not None and self._folder.is_there:
-            earlier = self._store.known(key, digest)
-            if earlier is not None:
+        if self._folder.is_there:
+            if key is not None and (earlier := self._store.known(key, digest)) is not None:
                 return earlier
+            self._store.check_room(self._settings.max_jobs)
         prepared = prepared_order(request_from(body), self._settings, self._checkpoints)
         self._join()
-        self._store.check_room(self._settings.max_jobs)
         job_id = new_job_id()
         try:
             self._folder.keep_samples(job_id, prepared.samples, prepared.results_bytes)

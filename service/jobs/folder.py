@@ -46,7 +46,8 @@ def storing() -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise StorageError(f"the folder of the jobs cannot be used: {reason}") from error
+        said = f"the folder of the jobs cannot be used: {reason}; the setting jobs_dir names it"
+        raise StorageError(said) from error
 
 
 class JobFolder:

@@ -48,7 +48,7 @@ class JobStream:
         """
         status = await self._desk.status(self._job_id, self._asker)
         with ExitStack() as counted:
-            counted.enter_context(self._desk.watched())
+            counted.enter_context(self._desk.streams.one())
             return EventStream(self._request, self._events(status), counted.pop_all())
 
     async def _events(self, status: JobStatus) -> AsyncGenerator[bytes, None]:

@@ -79,11 +79,14 @@ class JobWatch:
 
     def _write(self) -> None:
         self._written = time.monotonic()
+        queries, votes = self._meter.read()
         try:
             self.wants_cancel = self._ledger.advance(
-                self._job_id, self._step, self._share, *self._meter.read()
+                self._job_id, self._step, self._share, queries, votes
             )
         except StorageError as error:  # whether results can be kept is what counts
+            self._meter.queries += queries
+            self._meter.votes += votes
             log.warning("the progress of job %s cannot be written: %s", self._job_id, error)
 
 

@@ -16,6 +16,8 @@ from service.operations.drift import DriftMonitor
 from service.operations.metrics import Metrics
 from service.operations.rate_limit import RateLimit, known_address, network_of
 from service.prediction.predictor import Prepared
+from service.prediction.preparation import Took, untold
+from service.prediction.sizes import votes_of_work
 from service.wire.bodies import read_on
 from service.wire.replies import PredictResponse
 
@@ -65,15 +67,24 @@ class PredictionWatch:
         if self._tracer is not None:
             record.trace_id = self._tracer.trace_id()
 
-    def prepares(self, votes: int) -> None:
-        """Charge the preparing of a large picture.
+    def prepares(self, work_s: float) -> Took:
+        """Charge the preparing of a picture or a drawing.
+
+        Args:
+            work_s: that it may take in seconds, judged by its size.
+
+        Returns:
+            What charges the rest when it has taken longer.
 
         Raises:
             RateLimitedError: it is more than the client may ask for now.
         """
-        record = current_record()
-        if self._limit is not None and is_charged(record):
-            self._limit.take(client_of(record), votes)
+        record, limit = current_record(), self._limit
+        if limit is None or not is_charged(record):
+            return untold
+        client, votes = client_of(record), votes_of_work(work_s)
+        limit.take(client, votes)
+        return lambda seconds: limit.owe(client, max(0, votes_of_work(seconds) - votes))
 
     def asked(self, prepared: Prepared) -> None:
         """Note what is asked for.

@@ -95,9 +95,13 @@ def is_address(name: str) -> bool:
 
 
 def is_loopback(scope: Scope) -> bool:
-    """Return whether a request came in at an address that only the machine itself reaches."""
+    """Return whether a request came in at an address that only the machine itself reaches.
+
+    Who listens at ``::`` has addresses of IPv4 within those of IPv6.
+    """
     server = scope.get("server")
     try:
-        return server is not None and ipaddress.ip_address(server[0]).is_loopback
+        address = ipaddress.ip_address(server[0] if server else "")
     except ValueError:
         return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback

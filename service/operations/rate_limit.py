@@ -75,6 +75,10 @@ class RateLimit:
             )
         bucket.votes -= votes
 
+    def owe(self, client: str, votes: int) -> None:
+        """Count what turned out to cost a client more; later requests wait until it is paid."""
+        self._bucket_of(client).votes -= votes
+
     def give_back(self, client: str, votes: int) -> None:
         """Return votes that were asked for and not cast."""
         bucket = self._bucket_of(client)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from models.card import Card, Threshold
 from models.errors import InputError
 from models.noise import NoiseKind
-from models.stopping import StopRule
+from models.stopping import StopRule, bounded_boundary
 from service.wire.replies import GuaranteeBody
 from service.wire.requests import PredictRequest
 
@@ -64,6 +64,7 @@ def guarantee_of(request: PredictRequest, threshold: Threshold | None) -> Guaran
     if request.stop is StopRule.FULL:
         return None
     if request.stop is StopRule.BOUNDED:
+        bounded_boundary(request.votes, request.delta)  # is kept, so that no slot waits for it
         return GuaranteeBody(delta=request.delta, condition=ANY_INPUT)
     if threshold is None:
         return GuaranteeBody(delta=0.0, condition=ANY_INPUT)

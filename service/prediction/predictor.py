@@ -6,21 +6,17 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from models.card import Card
 from models.checkpoint import Checkpoint, CheckpointStore
 from models.cost import Hardware, cost_of
 from models.errors import InputError, LimitError
 from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
 from models.statistics import fewest_votes_to_be_sure
-from models.stopping import StopRule, bounded_boundary
 from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
 from service.configuration.settings import Settings
 from service.prediction.guarantees import guarantee_of, threshold_for
 from service.prediction.inputs import asked_sigma, effective_sigma, hardware_of, inputs_of, kind_of
-from service.prediction.preparation import Preparation
-from service.prediction.sizes import votes_of_work
+from service.prediction.preparation import Preparation, Took, untold
 from service.voting.backend import Answer, VotingBackend
 from service.voting.batcher import GIGA
 from service.voting.tickets import Priority
@@ -71,8 +67,12 @@ class Prepared:
 class AnswerWatch(Protocol):
     """Is told of every prediction, on the event loop."""
 
-    def prepares(self, votes: int) -> None:
-        """Hear of one whose preparing takes as long as so many votes; to refuse it, raise."""
+    def prepares(self, work_s: float) -> Took:
+        """Hear of one whose preparing may take so many seconds; to refuse it, raise.
+
+        Returns:
+            What is to hear how long it took.
+        """
 
     def asked(self, prepared: Prepared) -> None:
         """Hear of one before its first vote; to refuse it, raise a ``NoisevoteError``."""
@@ -127,10 +127,12 @@ class Predictor:
             DeadlineError: its time was up.
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
-        if self._watch is not None and (votes := votes_of_work(work_s)):
-            self._watch.prepares(votes)
+        self._preparation.check_room(work_s)  # what is refused is not charged
+        took = untold if self._watch is None else self._watch.prepares(work_s)
         deadline = deadline_of(request, began)
-        return await self._preparation.run(lambda: self.prepare(request, began), work_s, deadline)
+        return await self._preparation.run(
+            lambda: self.prepare(request, began), work_s, deadline, took
+        )
 
     def prepare(self, request: PredictRequest, began: float) -> Prepared:
         """Check a request and turn it into arrays.
@@ -151,8 +153,6 @@ class Predictor:
         effective = effective_sigma(sigma, request.repeats, card)
         threshold = threshold_for(request, card, kind, effective)
         hardware = hardware_of(request, card)
-        if request.stop is StopRule.BOUNDED:
-            bounded_boundary(request.votes, request.delta)
         return Prepared(
             began=began,
             deadline=deadline_of(request, began),
@@ -241,8 +241,7 @@ class Predictor:
 
 def deadline_of(request: PredictRequest, began: float) -> float:
     """Return the time by ``time.monotonic`` at which the votes cast so far are the answer."""
-    limit_ms = math.inf if request.deadline_ms is None else request.deadline_ms
-    return began + limit_ms / 1000
+    return math.inf if request.deadline_ms is None else began + request.deadline_ms / 1000
 
 
 def noise_body(
@@ -298,7 +297,6 @@ def prediction_of(result: VoteResult, prepared: Prepared) -> Prediction:
 
 def timing_of(answer: Answer, total_s: float) -> Timing:
     """Return seconds as the milliseconds of a reply."""
-    queue, compute, total = np.round(
-        np.array([answer.queue_s, answer.compute_s, total_s]) * 1000, 3
-    ).tolist()
+    seconds = answer.queue_s, answer.compute_s, total_s
+    queue, compute, total = (round(1000 * of_it, 3) for of_it in seconds)
     return Timing(queue=queue, compute=compute, total=total)

@@ -6,13 +6,16 @@ at a time, since memory for one picture of full size is enough.
 
 import asyncio
 import ctypes
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from traceback import clear_frames
 from typing import TypeVar
 
 from models.errors import DeadlineError, OverloadedError
 from service.voting.backend import loop_time
+from service.voting.batcher import average
 
 MOST_WORK_S = 4.0
 """Work that may wait in a queue; a single one may take longer."""
@@ -24,6 +27,12 @@ TRIM: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", No
 """Of glibc; other C libraries have none."""
 
 Result = TypeVar("Result")
+Took = Callable[[float], None]
+"""Hears how many seconds of one core something took."""
+
+
+def untold(seconds: float) -> None:
+    """Hear how long something took where nobody asks."""
 
 
 def tidied(work: Callable[[], Result]) -> Callable[[], Result]:
@@ -45,6 +54,19 @@ def tidied(work: Callable[[], Result]) -> Callable[[], Result]:
     return work_and_tidy
 
 
+def timed(work: Callable[[], Result], took: Took) -> Callable[[], Result]:
+    """Return work that says how long it took, also when it fails."""
+
+    def work_and_say() -> Result:
+        began = time.thread_time()
+        try:
+            return work()
+        finally:
+            took(time.thread_time() - began)
+
+    return work_and_say
+
+
 class Lane:
     """A queue, and the thread that works on it.
 
@@ -54,33 +76,39 @@ class Lane:
 
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._work_s = 0.0
+        self._waiting: list[float] = []  # seconds judged for each work that is not done
+        self._pace = 1.0  # seconds that work took of late, by those that it was judged to take
 
-    async def run(self, work: Callable[[], Result], work_s: float) -> Result:
-        """Wait for a turn and do work; cancelling drops it if it has not begun.
+    def check_room(self, work_s: float) -> None:
+        """Refuse work for which there is no room.
 
         Raises:
             OverloadedError: too much work waits.
         """
-        if self._work_s and self._work_s + work_s > MOST_WORK_S:
-            raise OverloadedError("too many pictures are waiting to be read", self._work_s)
+        waiting_s = sum(self._waiting) * max(1.0, self._pace)
+        if self._waiting and waiting_s + work_s > MOST_WORK_S:
+            raise OverloadedError("too many pictures are waiting to be read", waiting_s)
+
+    async def run(self, work: Callable[[], Result], work_s: float, took: Took) -> Result:
+        """Wait for a turn and do work; cancelling drops it if it has not begun."""
         loop = asyncio.get_running_loop()
-        self._work_s += work_s
+        self._waiting.append(work_s)
 
-        def done(_: object) -> None:
+        def tell(hear: Callable[[float], None], seconds: float) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._leave, work_s)
+                loop.call_soon_threadsafe(hear, seconds)
 
-        future = self._pool.submit(work)
-        future.add_done_callback(done)
+        def note(seconds: float) -> None:
+            self._pace = average(self._pace, seconds / work_s)
+            took(seconds)
+
+        future = self._pool.submit(timed(work, partial(tell, note)))
+        future.add_done_callback(lambda _: tell(self._waiting.remove, work_s))
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
         """Drop what has not begun and wait for what has."""
         self._pool.shutdown(cancel_futures=True)
-
-    def _leave(self, work_s: float) -> None:
-        self._work_s = max(0.0, self._work_s - work_s)
 
 
 class Preparation:
@@ -90,23 +118,32 @@ class Preparation:
         self._small = Lane("small-pictures")
         self._large = Lane("large-pictures")
 
-    async def run(self, work: Callable[[], Result], work_s: float, deadline: float) -> Result:
-        """Do work off the event loop; cancelling drops it if it has not begun.
-
-        Args:
-            work: to be done.
-            work_s: about how many seconds it takes.
-            deadline: time by ``time.monotonic`` at which nobody waits any more.
+    def check_room(self, work_s: float) -> None:
+        """Refuse work for which there is no room; until the next ``await`` there is.
 
         Raises:
             OverloadedError: too much work waits.
+        """
+        self._lane_for(work_s).check_room(work_s)
+
+    async def run(
+        self, work: Callable[[], Result], work_s: float, deadline: float, took: Took
+    ) -> Result:
+        """Do work off the event loop; cancelling drops it if it has not begun.
+
+        Args:
+            work: to be done; there is room for it.
+            work_s: about how many seconds it takes.
+            deadline: time by ``time.monotonic`` at which nobody waits any more.
+            took: hears on the event loop how long it took, unless it was dropped.
+
+        Raises:
             DeadlineError: the time was up.
         """
-        is_large = work_s >= LARGE_S
-        lane = self._large if is_large else self._small
+        lane = self._lane_for(work_s)
         try:
             async with asyncio.timeout_at(loop_time(deadline)):
-                return await lane.run(tidied(work) if is_large else work, work_s)
+                return await lane.run(tidied(work) if lane is self._large else work, work_s, took)
         except TimeoutError:
             raise DeadlineError("the time was up before the picture was read") from None
 
@@ -114,3 +151,6 @@ class Preparation:
         """Drop what has not begun and wait for what has."""
         self._small.close()
         self._large.close()
+
+    def _lane_for(self, work_s: float) -> Lane:
+        return self._large if work_s >= LARGE_S else self._small

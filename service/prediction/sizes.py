@@ -1,8 +1,8 @@
 """How much work it is to prepare a picture or a drawing, judged before any of it is done.
 
-A file may say one size first and another one later, hold text that unpacks to megabytes, or be cut
-into thousands of pieces. So the largest size that stands anywhere in it counts, and quick is only
-what cannot be anything else.
+A file may say one size first and another one later, or be cut into thousands of pieces. So the
+largest size that stands anywhere in it counts, and quick is only what cannot be anything else. What
+is on a page, and so how long it takes to look for the digit, is seen only then.
 """
 
 import base64
@@ -30,13 +30,16 @@ BOUNDARY_VOTE_S = 2e-5
 QUICK_S = 0.002
 """What is prepared at once; anything else waits for a thread."""
 
+PICTURE_S = 0.0025
+"""Of any picture that may be more than a few lines on a small page."""
+
 UNCHARGED_S = 0.005
 """Work that is part of any request: a drawing on a screen takes less."""
 
 VOTE_S = 0.0005
 """Further work counts for a rate limit as so many votes of ``mnist_cnn`` as take that time."""
 
-QUICK_PIXELS = 64 * 64
+QUICK_SIDE = 28
 QUICK_BYTES = 6 * 1024
 QUICK_VOTES = 64
 MOST_VOTES = 10_000
@@ -48,8 +51,8 @@ MOST_SIZES = 16
 """A file that may say more than so many sizes is taken for one of the largest."""
 
 SOI, SOS = b"\xff\xd8", b"\xff\xda"
-FRAMES = (b"\xff\xc0", b"\xff\xc1", b"\xff\xc2")
-"""Markers before which a JPEG says its size."""
+FRAMES = tuple(bytes([0xFF, kind]) for kind in range(0xC0, 0xD0) if kind not in {0xC4, 0xC8, 0xCC})
+"""Markers before which a JPEG says its size, whatever its coding."""
 
 
 def work_s_of(request: PredictRequest) -> float:
@@ -79,8 +82,10 @@ def work_s_of_picture(text: str) -> float:
         return 0.0
     if data.startswith(SOI):
         pixels = max(sizes_behind(data, FRAMES, ">3xHH"), default=0)
-        return BYTE_S * len(data) + SCANNED_PIXEL_S * pixels * max(1, data.count(SOS))
-    return BYTE_S * len(data) + PIXEL_S * max(sizes_behind(data, (b"IHDR",), ">II"), default=0)
+        seconds = SCANNED_PIXEL_S * pixels * max(1, data.count(SOS))
+    else:
+        seconds = PIXEL_S * max(sizes_behind(data, (b"IHDR",), ">II"), default=0)
+    return max(PICTURE_S, BYTE_S * len(data) + seconds)
 
 
 def sizes_behind(data: bytes, marks: tuple[bytes, ...], layout: str) -> Iterator[int]:
@@ -116,7 +121,7 @@ def is_plain_and_small(data: bytes) -> bool:
         if kind not in PLAIN_CHUNKS:
             return False
         at += 12 + length
-    return bool(width * height <= QUICK_PIXELS)
+    return bool(max(width, height) <= QUICK_SIDE)
 
 
 def work_s_of_strokes(strokes: list[Any]) -> float:

@@ -6,6 +6,7 @@ Uvicorn waits for ever for the head of a request and for a reply to be read.
 import asyncio
 import math
 import socket
+from operator import itemgetter
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -176,13 +177,13 @@ class PatientHttpProtocol(HttpToolsProtocol):
     def _break_off(self, others: set["PatientHttpProtocol"]) -> "PatientHttpProtocol | None":
         """Break off the one whose client has kept the service waiting longest, and return it."""
         before = self.loop.time() - SETTLED_S
-        waiting = {
-            since: other
+        waiting = [
+            (since, other)
             for other in others
             if (since := other.waits_since) is not None and (other.is_answered or since < before)
-        }
+        ]
         if not waiting:
             return None
-        slowest = waiting[min(waiting)]
+        _, slowest = min(waiting, key=itemgetter(0))
         slowest._abort()
         return slowest

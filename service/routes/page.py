@@ -4,6 +4,7 @@ Their files are kept in memory, once for all: a client that reads slowly holds n
 nor a copy.
 """
 
+import asyncio
 import hashlib
 import mimetypes
 from dataclasses import dataclass
@@ -96,8 +97,11 @@ async def docs_part(name: str, request: Request) -> Response:
 
 @router.api_route("/openapi.json", methods=["GET", "HEAD"])
 async def openapi(request: Request) -> Response:
-    """Return the description of the HTTP interface, which is made once."""
-    state = request.app.state
-    if not hasattr(state, "openapi_json"):
-        state.openapi_json = bytes(JSONResponse(request.app.openapi()).body)
-    return Response(state.openapi_json, media_type="application/json")
+    """Return the description of the HTTP interface, which is made once, off the event loop."""
+    app = request.app
+    if not hasattr(app.state, "openapi_json"):
+        making = asyncio.to_thread(lambda: bytes(JSONResponse(app.openapi()).body))
+        app.state.openapi_json = asyncio.create_task(making)
+    # Whoever leaves meanwhile does not stop it for others.
+    content = await asyncio.shield(app.state.openapi_json)
+    return Response(content, media_type="application/json")

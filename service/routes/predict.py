@@ -11,6 +11,7 @@ from models.errors import (
     DeadlineError,
     InputError,
     LimitError,
+    NoSlotError,
     OverloadedError,
     PictureError,
     UnknownCheckpointError,
@@ -58,6 +59,7 @@ REFUSALS = responses_for(
     OverloadedError,
     RateLimitedError,
     CheckpointError,
+    NoSlotError,
     DrainingError,
     DeadlineError,
 )

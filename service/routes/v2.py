@@ -17,12 +17,12 @@ from models.errors import CheckpointError, NoisevoteError, UnknownCheckpointErro
 from service.operations.checkpoint_watch import look_for_changes
 from service.operations.readiness import why_not_ready
 from service.routes.dependencies import PredictorDep, prepared_from
-from service.v2.errors import REFUSALS
 from service.v2.models import VERSION, config_of, metadata_of
 from service.v2.reply import reply_to
 from service.v2.request import HEADER_LENGTH, Inference, inference_of
 from service.v2.schemas import (
     EXAMPLE_MODEL,
+    ErrorText,
     IndexEntry,
     IndexRequest,
     InferRequest,
@@ -43,6 +43,10 @@ from service.wire.requests import PredictRequest, inlined_schema, shortened
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "parameters", "statistics"]
 SMALL_BODY_BYTES = 4096
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    "default": {"model": ErrorText, "description": "Any error; the text says what is allowed."}
+}
 
 router = APIRouter(prefix="/v2", tags=["open inference protocol"], responses=REFUSALS)
 

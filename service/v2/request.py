@@ -168,12 +168,11 @@ def options_of(parameters: Parameters) -> dict[str, Any]:
 def milliseconds(timeout: object) -> float:
     """Return a timeout, which the protocol gives in microseconds."""
     longest = round(MAX_DEADLINE_MS * 1000)
-    is_whole = isinstance(timeout, int) and not isinstance(timeout, bool)
-    if not (is_whole and 1 <= timeout <= longest):  # type: ignore[operator]
-        raise InputError(
-            f"timeout is {shortened(timeout)}; allowed are whole microseconds from 1 to {longest}"
-        )
-    return timeout / 1000  # type: ignore[operator]
+    if isinstance(timeout, int) and not isinstance(timeout, bool) and 1 <= timeout <= longest:
+        return timeout / 1000
+    raise InputError(
+        f"timeout is {shortened(timeout)}; allowed are whole microseconds from 1 to {longest}"
+    )
 
 
 def priority_of(level: object) -> str:

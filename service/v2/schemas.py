@@ -6,7 +6,9 @@ statistics, model_configuration, binary_data and model_repository.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+
+from service.wire.requests import shortened
 
 EXAMPLE_MODEL = "mnist_cnn-mult-1.0"
 """Which takes :data:`EXAMPLE_INFER`."""
@@ -24,7 +26,27 @@ EXAMPLE_INFER: dict[str, Any] = {
 }
 """A vertical stroke, for the checkpoints that read digits."""
 
-Parameters = dict[str, str | int | float | bool]
+MAX_ID = 1000
+"""Characters of the id of a request, which its reply holds, too."""
+
+
+def scalar(value: object) -> object:
+    """Return a value that is a scalar; an alternative of types would complain once for each.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, str | int | float):
+        message = f"got {shortened(value)}; allowed are strings, numbers and booleans"
+        raise ValueError(message)  # noqa: TRY004 - pydantic knows no other
+    return value
+
+
+Scalar = Annotated[
+    str | int | float | bool,
+    PlainValidator(scalar, json_schema_input_type=str | int | float | bool),
+]
+Parameters = dict[str, Scalar]
 """Scalars by name; the protocol knows no others."""
 
 
@@ -91,7 +113,7 @@ class InputTensor(BaseModel):
     model_config = ConfigDict(strict=True)
 
     name: str
-    shape: list[Length]
+    shape: Annotated[list[Length], Field(fail_fast=True)]
     datatype: str
     parameters: Parameters | None = None
     data: list[Any] | None = None
@@ -120,10 +142,10 @@ class InferRequest(BaseModel):
 
     model_config = ConfigDict(strict=True, json_schema_extra={"examples": [EXAMPLE_INFER]})
 
-    id: str | None = None
+    id: str | None = Field(default=None, max_length=MAX_ID)
     parameters: Parameters | None = None
-    inputs: list[InputTensor]
-    outputs: list[OutputAsked] | None = None
+    inputs: Annotated[list[InputTensor], Field(fail_fast=True)]
+    outputs: Annotated[list[OutputAsked], Field(fail_fast=True)] | None = None
 
 
 class OutputTensor(BaseModel):

@@ -60,7 +60,7 @@ class AttackRequest(AttackOptions):
         description="Samples: arrays in the target's input shape and range; leading axes of length "
         "1 of a sample may be left out.",
     )
-    labels: list[int] | None = Field(
+    labels: Annotated[list[int], Field(fail_fast=True)] | None = Field(
         default=None, description="The right class of each of the inputs, counted from 0."
     )
     dataset: str | None = Field(

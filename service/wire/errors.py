@@ -125,7 +125,7 @@ class ErrorDetail(BaseModel):
     """What went wrong.
 
     Attributes:
-        code: for programs; one of the codes in the README.
+        code: for programs; one of the codes in ``docs/http-api.md``.
         message: for people: what was got, what is allowed.
         field: the offending field of the request, if there is one.
         request_id: stands in the reply's ``X-Request-Id`` and in the log.
@@ -186,7 +186,7 @@ def input_error_from(error: ValidationError) -> InputError:
     first = error.errors(include_url=False)[0]
     path = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
-    if first["type"] != "value_error":  # ours say themselves what they got
+    if first["type"] not in {"value_error", "missing"}:  # ours say themselves what they got
         message += f"; got {shortened(first['input'])}"
     return InputError(f"{path}: {message}" if path else message, field=path or None)
 

@@ -12,6 +12,10 @@ from service.wire.requests import PredictRequest, shortened
 MAX_BRACKETS = 2**17
 """Most arrays and objects in a body: each empty array of 2 bytes would take 64 in memory."""
 
+MAX_NAMES = 2**11
+"""Most names in the objects of a body: Python is held while it reads one, ten times as long as for
+a number."""
+
 
 def parse(body: bytes | bytearray) -> PredictRequest:
     """Validate a body.
@@ -28,10 +32,12 @@ def object_in(body: bytes | bytearray) -> dict[str, Any]:
 
     Raises:
         NotJsonError: it is not JSON, or nested too deeply.
-        InputError: it is no object, or holds too many arrays and objects.
+        InputError: it is no object, or holds too many arrays, objects or names.
     """
     if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
         raise LimitError(f"the body holds more than the allowed {MAX_BRACKETS} arrays and objects")
+    if body.count(b":") > MAX_NAMES:
+        raise LimitError(f"the body holds more than the allowed {MAX_NAMES} names and colons")
     try:
         content = from_json(body)
     except ValueError as error:

@@ -1,6 +1,7 @@
 """The bodies of requests, their limits and examples; replies are in ``service/wire/replies.py``."""
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -13,6 +14,7 @@ MIN_SNR_DB = -60.0
 MAX_SNR_DB = 300.0
 MAX_REPEATS = 1_000_000
 MAX_DEADLINE_MS = 3_600_000.0
+MAX_HARDWARE = 1e30
 
 EXAMPLE_REQUEST: dict[str, Any] = {
     "image": "iVBORw0KGgoAAAANSUhEUgAAABwAAAAcAQAAAABaduI5AAAATUlEQVR42j3OsRHCQBAEwb4tDDwpBEIhPMJ9P"
@@ -33,7 +35,25 @@ ONE_INPUT: dict[str, Any] = {
 Sigma = Annotated[float, Field(ge=0, le=MAX_SIGMA, allow_inf_nan=False)]
 
 
-Positive = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=MAX_HARDWARE, allow_inf_nan=False)]
+
+
+def number_or_map(value: object, is_allowed: Callable[[float], bool], allowed: str) -> object:
+    """Return a number, or a map from noise point to number, if all its numbers are allowed.
+
+    Raises:
+        ValueError: one is not; it says which, and the words for what is ``allowed``.
+    """
+    given: dict[Any, Any] = value if isinstance(value, dict) else {None: value}
+    for point, number in given.items() if value is not None else ():
+        is_number = isinstance(number, int | float) and not isinstance(number, bool)
+        if not (is_number and is_allowed(number)):
+            where = "" if point is None else f" for {shortened(point)}"
+            got = f"got {shortened(number)}{where}"
+            raise ValueError(
+                f"{got}; allowed is {allowed}, or a map from noise point to such numbers"
+            )
+    return value
 
 
 class HardwareRequest(BaseModel):
@@ -44,10 +64,34 @@ class HardwareRequest(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    latency: Positive | dict[str, Positive] = Field(default=1.0, description="Time.")
-    energy: Positive | dict[str, Positive] | None = Field(
-        default=None, description="Energy; by default one unit a multiply-accumulate."
+    latency: Positive | dict[str, Positive] = Field(
+        default=1.0, description="Time of one evaluation of a layer."
     )
+    energy: Positive | dict[str, Positive] | None = Field(
+        default=None,
+        description="Energy of one evaluation of a layer, all its multiply-accumulates together; "
+        "by default one unit for each of these (`macs` in the card).",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def is_object_of_fields(cls, value: object) -> object:
+        """Complain about what is no object and about unknown fields by naming the known ones."""
+        if isinstance(value, dict):
+            strange = [name for name in value if name not in cls.model_fields]
+        else:
+            strange = [] if isinstance(value, cls) else [value]
+        if strange:
+            fields = " and ".join(cls.model_fields)
+            raise ValueError(f"got {shortened(strange[0])}; allowed is an object of {fields}")
+        return value
+
+    @field_validator("latency", "energy", mode="before")
+    @classmethod
+    def is_number_or_map(cls, value: object) -> object:
+        """Complain in one sentence instead of once for each way to write it."""
+        allowed = f"a number above 0 and up to {MAX_HARDWARE:g}"
+        return number_or_map(value, lambda number: 0 < number <= MAX_HARDWARE, allowed)
 
 
 class PredictRequest(BaseModel):
@@ -145,18 +189,8 @@ class PredictRequest(BaseModel):
     @classmethod
     def sigma_is_number_or_map(cls, value: object) -> object:
         """Complain in one sentence instead of once for each way to write a sigma."""
-        if value is None:
-            return None
-        given: dict[Any, Any] = value if isinstance(value, dict) else {None: value}
-        for point, number in given.items():
-            is_number = isinstance(number, int | float) and not isinstance(number, bool)
-            if not (is_number and 0 <= number <= MAX_SIGMA):
-                where = "" if point is None else f" for {shortened(point)}"
-                raise ValueError(
-                    f"got {shortened(number)}{where}; allowed is a number from 0 to "
-                    f"{MAX_SIGMA:g}, or a map from noise point to such numbers"
-                )
-        return value
+        allowed = f"a number from 0 to {MAX_SIGMA:g}"
+        return number_or_map(value, lambda number: 0 <= number <= MAX_SIGMA, allowed)
 
     @field_validator("repeats", mode="before")
     @classmethod

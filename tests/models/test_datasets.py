@@ -125,6 +125,27 @@ def test_idx_file_gives_its_array() -> None:
     assert np.array_equal(parse_idx(content, Path("file")), [[0, 1, 2], [3, 4, 5]])
 
 
+@pytest.mark.parametrize("shape", [(0, 28, 28), (4, 2**31, 2**31, 4), (1,) * 255, (2**32 - 1,) * 2])
+def test_an_idx_file_of_an_impossible_shape_is_refused(shape: tuple[int, ...]) -> None:
+    header = struct.pack(f">BBBB{len(shape)}I", 0, 0, 8, len(shape), *shape)
+    with pytest.raises(DataError, match=r"not an IDX file|its header promises"):
+        parse_idx(header + bytes(len(shape) == 255), Path("file"))
+
+
+def test_pictures_of_another_size_are_refused(folder: Path) -> None:
+    images = struct.pack(">BBBB3I", 0, 0, 8, 3, 2, 32, 32) + bytes(2 * 32 * 32)
+    (folder / "t10k-images-idx3-ubyte").write_bytes(images)
+    with pytest.raises(DataError, match=r"\[2, 32, 32\].*expected \[n, 28, 28\]"):
+        load_dataset("mnist", folder, allow_unknown=True)
+
+
+def test_labels_that_are_no_class_are_refused(folder: Path) -> None:
+    labels = struct.pack(">BBBB1I", 0, 0, 8, 1, 2) + bytes([3, 10])
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+    with pytest.raises(DataError, match="labels from 3 to 10; they must be 0 to 9"):
+        load_dataset("mnist", folder, allow_unknown=True)
+
+
 def test_unknown_data_set_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="mnist"):
         load_dataset("fashion", tmp_path)

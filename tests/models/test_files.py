@@ -1,5 +1,6 @@
 """Files are written as a whole or not at all, and by one process at a time."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -23,6 +24,34 @@ def test_a_file_keeps_its_rights(tmp_path: Path) -> None:
     path.touch(0o604)
     write_whole(path, b"new")
     assert path.stat().st_mode & 0o777 == 0o604
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop"])
+def test_what_is_no_file_is_neither_held_nor_replaced(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "results.csv"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/null" if kind == "device" else path.name)
+    before = path.lstat()
+    for use in (lambda: hold(path), lambda: write_whole(path, b"new")):
+        with pytest.raises(OSError, match="it is "):
+            use()
+    assert os.path.samestat(path.lstat(), before)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_one_and_its_file_is_written(tmp_path: Path) -> None:
+    link, file = tmp_path / "results.csv", tmp_path / "elsewhere" / "results.csv"
+    link.symlink_to(file)
+    hold(link).close()
+    for content in (b"first", b"second"):
+        write_whole(link, content)
+        assert file.read_bytes() == content
+    assert link.is_symlink()
+    assert list(file.parent.iterdir()) == [file]
 
 
 def test_one_process_holds_a_file_and_its_death_gives_it_back(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from models.blots import MOST_BLOTS
 from models.digits import mnist_digit
@@ -134,6 +134,32 @@ def test_two_digits_are_refused() -> None:
         digit_on_page(page)
 
 
+def test_a_word_is_refused() -> None:
+    page = Image.new("L", (800, 600), 255)
+    ImageDraw.Draw(page).text((300, 280), "Send", fill=0, font=ImageFont.load_default(size=60))
+    with pytest.raises(PictureError, match="several marks in a row"):
+        digit_on_page(page)
+
+
+@pytest.mark.parametrize("digit", [0, 3, 6, 9])
+def test_a_digit_that_is_cut_by_the_edge_of_the_page_is_refused(digit: int) -> None:
+    page = Image.new("L", (280, 280), 255)
+    page.paste(draw_digit(digit), (140, 0))
+    with pytest.raises(PictureError, match=r"runs over its edge|several marks apart"):
+        digit_on_page(page)
+
+
+def test_the_labels_of_an_empty_dark_screen_are_refused() -> None:
+    screen = Image.new("L", (400, 500), 24)
+    pen = ImageDraw.Draw(screen)
+    pen.text((20, 20), "Notes   Edit   Share", fill=190)
+    pen.line((0, 60, 400, 60), fill=70)
+    pen.rounded_rectangle((20, 440, 380, 480), 8, fill=60)
+    pen.text((40, 455), "Done", fill=240)
+    with pytest.raises(PictureError):
+        digit_on_page(screen)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_refusal_never_names_an_impossible_level(seed: int) -> None:
     chance = np.random.default_rng(seed)
@@ -142,6 +168,14 @@ def test_a_refusal_never_names_an_impossible_level(seed: int) -> None:
         digit_on_page(Image.fromarray(noise))
     numbers = [int(word) for word in str(refused.value).split() if word.isdigit()]
     assert all(number <= 255 for number in numbers)
+
+
+def test_of_a_picture_without_an_even_ground_is_said_that_no_mark_stands_out() -> None:
+    chance = np.random.default_rng(SEED)
+    patches = chance.integers(0, 256, (15, 20, 3)).astype(np.uint8)
+    photograph = Image.fromarray(patches).resize((400, 300), Image.Resampling.BICUBIC)
+    with pytest.raises(PictureError, match="stands out in the image: its ground varies by"):
+        digit_on_page(photograph)
 
 
 def nested() -> Image.Image:

@@ -7,14 +7,19 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from models import verification
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.errors import CheckpointError
 from models.noise import NoiseKind
 
 NAME = "mnist_cnn-mult-1.0"
 DIGITS = [str(digit) for digit in range(10)]
+AGREEMENTS = json.loads((SHIPPED / NAME / "card.json").read_text())["agreements"]
 
 
 @pytest.fixture
@@ -63,6 +68,8 @@ def set_in_card(folder: Path, place: str, value: Any) -> None:
         ("weights", "/etc/passwd", "weights"),
         ("training/recipe/seed", float("nan"), "card.json is not a valid card: training: recipe"),
         ("agreements/0/inputs", 0, "agreements: 0: inputs"),
+        ("agreements", AGREEMENTS * 100, "agreements: .* at most 200 items"),
+        ("labels/0", "0" * 201, "labels: 0: .* at most 200 characters"),
     ],
 )
 def test_a_card_that_lies_is_refused(copied: Path, place: str, value: Any, said: str) -> None:
@@ -75,6 +82,61 @@ def test_the_graph_of_factors_is_not_taken_for_one_of_summands(copied: Path) -> 
     set_in_card(copied, "graphs/additive", "multiplicative.onnx")
     with pytest.raises(CheckpointError, match=r"the additive graph .* takes the other kind"):
         Checkpoint(copied).runtime(NoiseKind.ADDITIVE)
+
+
+def end_in(folder: Path, nodes: list[NodeProto], values: dict[str, Any]) -> None:
+    """Have the graph of factors turn ``raw`` into its outputs by further nodes."""
+    path = folder / "multiplicative.onnx"
+    model = onnx.load(path, load_external_data=False)
+    last = next(node for node in model.graph.node if "outputs" in node.output)
+    last.output[list(last.output).index("outputs")] = "raw"
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.array(value), name) for name, value in values.items()
+    )
+    path.write_bytes(model.SerializeToString())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    set_in_card(folder, "digests", {**read_digests(folder), path.name: digest})
+
+
+def read_digests(folder: Path) -> dict[str, str]:
+    digests: dict[str, str] = json.loads((folder / "card.json").read_text())["digests"]
+    return digests
+
+
+def test_a_graph_that_gives_other_outputs_than_it_declares_is_refused(copied: Path) -> None:
+    nodes = [
+        helper.make_node("Shape", ["raw"], ["shape"]),
+        helper.make_node("Sub", ["shape", "fewer"], ["end"]),
+        helper.make_node("Slice", ["raw", "start", "end"], ["outputs"]),
+    ]
+    end_in(copied, nodes, {"fewer": [0, 5], "start": [0, 0]})
+    with pytest.raises(CheckpointError, match=r"the shape \[2, 5\] for 2 votes; .* \[2, 10\]"):
+        Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
+
+
+def test_a_graph_that_never_ends_is_refused(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["goes_on"], ["still_goes_on"]),
+            helper.make_node("Add", ["before", "before"], ["after"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, []),
+            helper.make_tensor_value_info("goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("before", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("still_goes_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("after", TensorProto.FLOAT, None),
+        ],
+    )
+    loop = helper.make_node("Loop", ["turns", "begins", "raw"], ["outputs"], body=body)
+    end_in(copied, [loop], {"turns": 2**62, "begins": True})
+    monkeypatch.setattr(verification, "TRIAL_S", 0.1)
+    with pytest.raises(CheckpointError, match=r"multiplicative graph .* longer than 0.1 s"):
+        Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
 
 
 def test_weights_without_numbers_are_refused(copied: Path) -> None:

@@ -17,7 +17,7 @@ from models.stopping import StopRule
 from service.voting.tickets import Priority
 from service.wire.bodies import LINGER_BYTES
 from service.wire.errors import ErrorBody
-from service.wire.parsing import MAX_BRACKETS
+from service.wire.parsing import MAX_BRACKETS, MAX_NAMES
 from service.wire.replies import PredictResponse
 from service.wire.requests import PredictRequest
 from tests.service.support import MIB, POINTS, array, error_in, picture, refused
@@ -25,6 +25,7 @@ from tests.service.support import MIB, POINTS, array, error_in, picture, refused
 pytestmark = pytest.mark.anyio
 
 LIMIT = 8 * MIB
+TOO_MANY_NAMES = f"more than the allowed {MAX_NAMES} names"
 
 
 NOT_JSON: dict[str, bytes] = {
@@ -41,7 +42,7 @@ NOT_JSON: dict[str, bytes] = {
     "a surrogate as a name": b'{"\\ud83d": 1}',
     "100,000 brackets": b"[" * 100_000,
     "50,000 brackets in inputs": b'{"inputs": ' + b"[" * 50_000 + b"]" * 50_000 + b"}",
-    "30,000 nested objects": b'{"sigma":' * 30_000 + b"1" + b"}" * 30_000,
+    "2,000 nested objects": b'{"sigma":' * 2_000 + b"1" + b"}" * 2_000,
     "an integer of 5,000 digits": b'{"votes": ' + b"9" * 5_000 + b"}",
 }
 
@@ -103,18 +104,18 @@ LONG: dict[str, tuple[bytes, str, str]] = {
     "an unknown field": (filled(b'{"', b"x", b'": 1}'), "invalid_input", "there is no field"),
     "unknown fields": (
         b"{" + b",".join(b'"%x":1' % i for i in range(500_000)) + b"}",
-        "invalid_input",
-        'there is no field "0"',
+        "limit_exceeded",
+        TOO_MANY_NAMES,
     ),
     "bad repeats": (
         b'{"repeats": {' + b",".join(b'"%x":0' % i for i in range(500_000)) + b"}}",
-        "invalid_input",
-        'got 0 for "0"',
+        "limit_exceeded",
+        TOO_MANY_NAMES,
     ),
     "unknown noise points": (
         b'{"inputs": [0], "sigma": {' + b",".join(b'"%x":1' % i for i in range(500_000)) + b"}}",
-        "invalid_input",
-        '"0" is no noise point',
+        "limit_exceeded",
+        TOO_MANY_NAMES,
     ),
     "a long noise point": (
         filled(b'{"inputs": [0], "sigma": {"', b"x", b'": 1}}'),

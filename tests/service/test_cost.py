@@ -56,14 +56,17 @@ async def test_without_hardware_no_cost_is_made_up(client: httpx.AsyncClient) ->
 @pytest.mark.parametrize(
     ("hardware", "message"),
     [
-        ({"latency": 0}, "greater than 0"),
+        ({"latency": 0}, "hardware.latency: got 0; allowed is a number above 0 "),
+        ({"energy": EACH | {"fc1": -1}}, 'hardware.energy: got -1 for "fc1"; allowed is'),
         ({"energy": {"conv1": 1.0}}, "lacks conv2"),
         ({"energy": EACH | {"conv9": 1.0}}, "no noise point"),
-        ({"power": 1}, "power"),
+        ({"power": 1}, 'hardware: got "power"; allowed is an object of latency and energy'),
+        (3, "hardware: got 3; allowed is an object of latency and energy"),
+        ([1], "hardware: got an array; allowed is an object of latency and energy"),
     ],
 )
 async def test_hardware_that_makes_no_sense_is_refused(
-    client: httpx.AsyncClient, hardware: dict[str, object], message: str
+    client: httpx.AsyncClient, hardware: object, message: str
 ) -> None:
     error = await refused(client, 422, "invalid_input", inputs=[array()], hardware=hardware)
     assert message in error["message"]

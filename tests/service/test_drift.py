@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import AsyncIterator
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.card import AgreementReference
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.drift import shares_of
+from models.drift import INTERVAL_ERRORS, shares_of
 from models.noise import NOISE_SCHEME, NoiseKind
 from models.runtime import OnnxRuntime, Rows
 from models.stopping import StopReason
@@ -107,7 +109,7 @@ async def drift_at(client: httpx.AsyncClient, sigma: float = 1.0) -> Json:
 
 
 async def test_votes_are_followed_and_an_alarm_tells_of_noisier_hardware(
-    followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
+    followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime], caplog: pytest.LogCaptureFixture
 ) -> None:
     _, client, runtime = followed
     for seed in (11, 12, 13):
@@ -137,7 +139,10 @@ async def test_votes_are_followed_and_an_alarm_tells_of_noisier_hardware(
     seen = value(samples, "drift_shares", **at, share="agreement", of="seen")
     expected = value(samples, "drift_shares", **at, share="agreement", of="expected")
     assert seen < expected == pytest.approx(loud["agreement"]["expected"])
+    margin = value(samples, "drift_shares", **at, share="margin", of="expected")
+    assert margin == pytest.approx(loud["margin"]["expected"])
     assert value(samples, "drift_effective_sigma", **at) > 1
+    assert "agree less than its card says" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -228,6 +233,59 @@ def test_a_window_has_a_thousand_answers_and_a_sigma_is_told_from_a_hundred_on()
             assert (followed.state is DriftState.TOO_FEW) == (count < 1000)
     assert followed.body().answers == 1001, "the window before counts, too"
     assert followed.answers == 1
+
+
+def test_votes_are_noisier_than_hardened_for_if_that_was_asked_for_or_there_is_an_alarm() -> None:
+    of = series().reference
+    louder = series(agreement=0.6).reference.model_copy(update={"sigma": 1.5})
+    within, beyond = (Series(of, [of, louder], sigma_train) for sigma_train in (1.0, 0.9))
+    for followed in (within, beyond):
+        for _ in range(100):
+            followed.add(np.array([0.78, 0.68]))
+        interval = followed.body().effective_sigma_interval
+        assert interval is not None
+        assert interval[0] > 1.0
+        assert followed.state is DriftState.TOO_FEW
+    assert not within.body().is_noisier_than_hardened_for, "it may be chance"
+    assert beyond.body().is_noisier_than_hardened_for
+    while within.state is not DriftState.LOWER:
+        within.add(np.array([0.78, 0.68]))
+    assert within.body().is_noisier_than_hardened_for
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1])
+def test_the_interval_of_the_sigma_holds_the_errors_of_the_card_and_of_the_answers(
+    spread: float,
+) -> None:
+    of = series().reference
+    others = [of.model_copy(update={"sigma": s, "agreement_mean": 1.8 - s}) for s in (0.5, 1.5)]
+    followed = Series(of, [of, *others], 1.0)
+    for by in (-spread, spread) * 50:
+        followed.add(np.array([0.8 + by, 0.7 + by]))
+    error = INTERVAL_ERRORS * np.sqrt(spread**2 / 100 + 0.1**2 / 1000)
+    body = followed.body()
+    assert body.effective_sigma == pytest.approx(1.0)
+    assert body.effective_sigma_interval == pytest.approx((1.0 - error, 1.0 + error))
+
+
+async def test_an_answer_counts_for_the_most_votes_that_it_has_and_a_curve_is_of_one_number(
+    followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
+) -> None:
+    predictor: Predictor = followed[0].state.predictor
+    body = {"inputs": DIGITS[:10], "votes": VOTES, "sigma": 0.7, "seed": 1}
+    prepared = predictor.prepare(PredictRequest.model_validate(body), began=0.0)
+    answer = await predictor.answer(prepared)
+    checkpoint = copy(prepared.checkpoint)
+    of = checkpoint.card.agreements[0]
+    for numbers in ((2, VOTES, 9), (9, VOTES, 2)):
+        figures = [of.model_copy(update={"votes": votes}) for votes in numbers]
+        checkpoint.card = checkpoint.card.model_copy(update={"agreements": figures})
+        monitor = DriftMonitor(lambda *_: None)
+        for _ in range(10):
+            monitor.answered(replace(prepared, checkpoint=checkpoint), answer)
+        found = monitor.bodies(checkpoint.card, checkpoint.fingerprint)
+        assert {about.votes: about.answers for about in found} == {2: 0, VOTES: 100, 9: 0}
+        assert [about.effective_sigma for about in found] == [None] * 3
 
 
 async def test_the_listener_is_told_every_fifty_answers_and_nothing_of_those_cut_short(

@@ -189,4 +189,4 @@ def test_a_label_or_a_picture_that_the_network_does_not_know_is_a_complaint(
     (tmp_path / "1" / "1.png").write_bytes(b"no picture")
     code, _, err = run(monkeypatch, capsys, server, tmp_path)
     assert code == 1
-    assert "image is not a readable file" in err
+    assert "1/1.png: the image is not a readable file" in err

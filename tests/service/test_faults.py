@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
@@ -178,10 +178,11 @@ HEALTHY = b"GET /health/live HTTP/1.1\r\nHost: service\r\n\r\n"
 
 def test_slow_heads_are_closed_and_only_they() -> None:
     with hasty_server() as port:
-        for dawdling in (b"", b"GET /health/live HTTP/1.1\r\nHost: ser", b"\r\n"):
-            with connected(port) as line:
+        with ExitStack() as stack:
+            lines = [stack.enter_context(connected(port)) for _ in range(3)]
+            for line, dawdling in zip(lines, (b"", HEALTHY[:20], b"\r\n"), strict=True):
                 line.sendall(dawdling)
-                assert all_of(line) == b""
+            assert [all_of(line) for line in lines] == [b""] * 3
         with connected(port) as line:
             line.sendall(HEALTHY)
             assert status_of(line.recv(65536)) == 200

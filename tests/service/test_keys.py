@@ -106,10 +106,10 @@ async def test_only_open_routes_answer_without_a_key(closed_app: FastAPI, sent: 
             response = await client.request(method, concrete, headers=headers)
             assert (response.status_code == 401) == (path in CLOSED), (method, path)
             if path in CLOSED:
-                check_refusal(path, response)
+                check_refusal(path, response, is_wrong=sent is not None)
 
 
-def check_refusal(path: str, response: httpx.Response) -> None:
+def check_refusal(path: str, response: httpx.Response, is_wrong: bool) -> None:
     assert response.headers["www-authenticate"] == 'Bearer realm="noisevote"'
     if response.request.method == "HEAD":
         assert response.content == b""
@@ -117,7 +117,8 @@ def check_refusal(path: str, response: httpx.Response) -> None:
         assert list(response.json()) == ["error"]
         assert "API key" in response.json()["error"]
     else:
-        error_in(response, 401, "unauthorized")
+        message = error_in(response, 401, "unauthorized")["message"]
+        assert message.startswith("the API key is not known" if is_wrong else "this needs an API")
 
 
 @pytest.mark.parametrize(
@@ -177,6 +178,9 @@ def test_the_reference_says_where_a_key_is_needed(closed_app: FastAPI) -> None:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             assert ("security" in operation) == (path in CLOSED) == (not is_open(path)), path
+            assert operation.get("security", [{}])[-1] == {}, "a service may have no keys"
+            is_told = path in CLOSED and not path.startswith("/v2")  # which has one for all errors
+            assert ("401" in operation["responses"]) == is_told, path
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=5), st.text(min_size=1), max_size=5), st.text())

@@ -49,6 +49,8 @@ async def test_what_is_counted_is_what_was_answered() -> None:
     async with serving(Settings(slots=1)) as (_, client):
         full = await ask(client, inputs=[array(7), noise_image()], votes=20, seed=1, alpha=1e-6)
         early = await ask(client, inputs=[array(7)], votes=50, stop="exact", sigma=0.5)
+        late = {"inputs": [array(7)], "votes": 1, "deadline_ms": 1e-3}
+        error_in(await client.post("/predict", json=late), 504, "deadline")
         error_in(await client.post("/predict", content=b"{"), 400, "not_json")
         error_in(await client.get("/nosuch"), 404, "not_found")
         samples = await scraped(client)
@@ -68,6 +70,7 @@ async def test_what_is_counted_is_what_was_answered() -> None:
     margins = [(b - a) / one["votes_cast"] for (a, b), one in zip(counts, predictions, strict=True)]
     assert value(samples, "margin_sum", **at) == pytest.approx(sum(margins))
     assert value(samples, "batch_rows_sum", **at) >= cast
+    assert value(samples, "predict_seconds_count", votes="1", **at) == 0, "it has no answer"
     assert value(samples, "predict_seconds_count", votes="11-20", **at) == 1
     assert value(samples, "predict_seconds_count", votes="21-50", **at) == 1
     assert value(samples, "queue_seconds_count", **at) == 2
@@ -76,7 +79,7 @@ async def test_what_is_counted_is_what_was_answered() -> None:
     assert value(samples, "requests_total", route="/predict", status="200") == 2
     assert value(samples, "requests_total", route="/predict", status="400") == 1
     assert value(samples, "requests_total", route="unmatched", status="404") == 1
-    assert value(samples, "request_seconds_count", route="/predict") == 3
+    assert value(samples, "request_seconds_count", route="/predict") == 4
     assert value(samples, "rejections_total", code="not_json") == 1
     assert value(samples, "rejections_total", code="not_found") == 1
     assert value(samples, "queued_votes") == 0
@@ -199,7 +202,7 @@ async def test_every_metric_of_the_dashboard_and_of_its_table_is_served() -> Non
     metrics = Metrics()
     metrics.count_jobs_by(dict)
     families = {family.name for family in text_string_to_metric_families(metrics.text().decode())}
-    table = (ROOT / "docker" / "README.md").read_text()
+    table = (ROOT / "docs" / "operations.md").read_text()
     named = set(re.findall(r"^\| `(noisevote_\w+)`", table, re.MULTILINE))
     assert {name.removesuffix("_total") for name in named} == families
     dashboard = json.loads((ROOT / "docker/grafana/dashboards/votes.json").read_text())

@@ -13,12 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from fastapi import FastAPI
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.checkpoint import SHIPPED
 from models.noise import NoiseKind
+from service.app import warm_up
 from service.configuration.settings import Settings
+from service.operations.checkpoint_watch import CheckpointWatch
+from service.prediction.predictor import Predictor
 from tests.service.support import CHECKPOINT, Json, array, copy_of_checkpoint, picture, serving
 
 OTHER = "stroke_lstm-mult-1.0"
@@ -167,13 +172,28 @@ async def statuses_of(client: httpx.AsyncClient) -> dict[str, int]:
     return replies
 
 
-async def outcome_of(directory: Path) -> str:
-    """Start a service on a folder of a good checkpoint and a mutant; return what became of it."""
-    async with (
-        asyncio.timeout(HANGS_AFTER_S),
-        serving(Settings(slots=1, checkpoints=directory, checkpoint_poll_s=0)) as (_, client),
-    ):
-        outcomes = []
+class Service:
+    """A running app that is given one folder of checkpoints after the other, as at its start."""
+
+    def __init__(self, app: FastAPI, client: httpx.AsyncClient) -> None:
+        self._app = app
+        self._client = client
+
+    async def try_on(self, directory: Path) -> None:
+        """Serve from a folder of a good checkpoint and a mutant; fail if that does any harm."""
+        state = self._app.state
+        chosen = Settings(slots=1, checkpoints=directory, checkpoint_poll_s=0)
+        state.checkpoint_watch = CheckpointWatch(directory, chosen.default_checkpoint)
+        state.predictor = Predictor(chosen, state.checkpoint_watch.store, state.predictor.backend)
+        try:
+            async with asyncio.timeout(HANGS_AFTER_S):
+                await warm_up(self._app, state.predictor)
+                await self._try()
+        finally:
+            state.predictor.close()
+
+    async def _try(self) -> None:
+        client, outcomes = self._client, []
         for body in ASKED:
             right = await client.post("/predict", json=body)
             assert right.status_code == 200
@@ -194,16 +214,27 @@ async def outcome_of(directory: Path) -> str:
             assert "mutant" in listed["refused"]
         assert (await client.get("/health/ready")).status_code == 200
         assert CHECKPOINT in [entry["name"] for entry in listed["checkpoints"]]
-    return "serves" if outcomes == [200, 200] else "refused"
 
 
-def tried(mutate: Callable[[Path], None]) -> str:
-    """Return what becomes of a folder that was changed in this way."""
-    with tempfile.TemporaryDirectory() as place:
-        directory = Path(place)
-        copy_of_checkpoint(directory)
-        mutate(copy_of_checkpoint(directory, "mutant"))
-        return asyncio.run(outcome_of(directory))
+Trying = Callable[[Callable[[Path], None]], None]
+
+
+@pytest.fixture(scope="module")
+def tried() -> Iterator[Trying]:
+    """Serves from folders that are changed in some way; fails if that does any harm."""
+    with asyncio.Runner() as runner:
+        running = serving(Settings(slots=1, checkpoint_poll_s=0))
+        service = Service(*runner.run(running.__aenter__()))
+
+        def with_mutant(mutate: Callable[[Path], None]) -> None:
+            with tempfile.TemporaryDirectory() as place:
+                directory = Path(place)
+                copy_of_checkpoint(directory)
+                mutate(copy_of_checkpoint(directory, "mutant"))
+                runner.run(service.try_on(directory))
+
+        yield with_mutant
+        runner.run(running.__aexit__(None, None, None))
 
 
 def write_card(folder: Path, card: Json) -> None:
@@ -217,6 +248,7 @@ def write_card(folder: Path, card: Json) -> None:
 @example([(("noise_points", 0, "macs"), set_to(10**30))])
 @example([(("training", "recipe", "seed"), set_to(float("nan")))])
 def test_a_card_that_was_changed_at_random_harms_nobody(
+    tried: Trying,
     changes: list[tuple[tuple[Any, ...], Callable[[Any, Any], None]]],
 ) -> None:
     card = CARD | {"name": "mutant"}
@@ -231,7 +263,7 @@ def test_a_card_that_was_changed_at_random_harms_nobody(
 @settings(max_examples=25)
 @given(st.lists(file_changes, min_size=1, max_size=2, unique_by=lambda one: one[0]), st.booleans())
 def test_files_that_were_changed_at_random_harm_nobody(
-    changes: list[tuple[str, Callable[[Path], None]]], are_digests_right: bool
+    tried: Trying, changes: list[tuple[str, Callable[[Path], None]]], are_digests_right: bool
 ) -> None:
     def mutate(folder: Path) -> None:
         for name, change in changes:

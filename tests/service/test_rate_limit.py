@@ -1,5 +1,7 @@
 """Rate limits: votes over time, by key or address, and what is given back."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 from hypothesis import given
@@ -10,7 +12,15 @@ from service.configuration.keys import digest_of
 from service.configuration.settings import Settings
 from service.operations.rate_limit import RateLimit, network_of
 from service.wire.errors import RateLimitedError
-from tests.service.support import CHECKPOINT, array, ask, error_in, noise_image, serving
+from tests.service.support import (
+    CHECKPOINT,
+    array,
+    ask,
+    copy_of_checkpoint,
+    error_in,
+    noise_image,
+    serving,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -140,6 +150,18 @@ async def test_votes_that_early_stopping_saved_are_given_back() -> None:
             429,
             "rate_limited",
         )
+
+
+async def test_votes_of_a_checkpoint_that_turns_out_damaged_are_given_back(tmp_path: Path) -> None:
+    copy_of_checkpoint(tmp_path)
+    (copy_of_checkpoint(tmp_path, "damaged") / "weights.safetensors").write_bytes(b"")
+    settings = Settings(slots=1, checkpoints=tmp_path, **SLOW)  # type: ignore[arg-type]
+    async with serving(settings) as (_, client):
+        body = {"inputs": [array(7)], "votes": 30}
+        for _ in range(2):
+            reply = await client.post("/predict", json=body | {"checkpoint": "damaged"})
+            error_in(reply, 503, "checkpoint_refused")
+        await ask(client, **body)
 
 
 async def test_without_noise_one_vote_is_charged() -> None:

@@ -1,9 +1,5 @@
 """Settings from environment and file: which holds, what is refused, what is documented."""
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +7,7 @@ from typer.testing import CliRunner
 
 from models.errors import InputError
 from service.cli import app as command_line
+from service.configuration import settings as settings_module
 from service.configuration.keys import digest_of
 from service.configuration.reading import (
     check_at_start,
@@ -18,11 +15,11 @@ from service.configuration.reading import (
     meanings_of_settings,
     settings_table,
 )
-from service.configuration.settings import Settings
+from service.configuration.settings import Settings, user_jobs_dir
 from tests.service.support import CHECKPOINT, copy_of_checkpoint
 from tests.service.test_cli import printed, run_main
 
-DOCUMENT = Path(__file__).parents[2] / "service" / "README.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 @pytest.fixture
@@ -140,34 +137,50 @@ def test_every_setting_is_documented_as_it_is() -> None:
     assert printed("settings").rstrip("\n") == settings_table()
 
 
-def test_a_new_key_fits_what_is_printed_for_the_settings_file(tmp_path: Path) -> None:
+def test_a_new_key_fits_what_is_printed_for_file_and_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = printed("new-key", "carol")
     key = output.splitlines()[0].rsplit(" ", 1)[1]
     path = tmp_path / "settings.toml"
-    path.write_text(output.split("settings file:\n", 1)[1])
+    in_file, in_environment = output.split("settings file:\n", 1)[1].split("\nor in the env", 1)
+    path.write_text(in_file)
     assert load_settings(path).api_keys == {"carol": digest_of(key)}
-    assert key not in path.read_text()
+    monkeypatch.setenv("NOISEVOTE_API_KEYS", in_environment.split("'")[1])
+    assert load_settings().api_keys == {"carol": digest_of(key)}
+    assert key not in in_file + in_environment
     again = CliRunner().invoke(command_line, ["new-key", "carol"]).stdout
     assert again != output
 
 
-def test_another_clone_has_a_folder_of_jobs_of_its_own(tmp_path: Path) -> None:
-    clone = tmp_path / "clone"
-    for package in ("models", "service"):
-        there = Path(__file__).parents[2] / package
-        shutil.copytree(there, clone / package, ignore=shutil.ignore_patterns("checkpoints"))
-    ask = "from service.configuration.settings import Settings; print(Settings().jobs_dir)"
-    outcomes = [
-        subprocess.run(
-            [sys.executable, "-c", ask],
-            cwd=root,
-            env={**os.environ, "PYTHONPATH": str(root)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        for root in (clone, clone, Path(__file__).parents[2])
-    ]
-    first, again, other = (Path(outcome) for outcome in outcomes)
+@pytest.mark.parametrize("name", ["internal", 'in"ter', "", "-x", "a b", "naïve", "x" * 65])
+def test_no_key_is_drawn_for_a_name_that_the_settings_refuse(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main(monkeypatch, "new-key", "--", name) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "name" in captured.err
+
+
+@pytest.mark.parametrize("value", ["alice=sha256:00", '{"alice": 3}', '["alice"]'])
+def test_keys_in_the_environment_that_cannot_be_read_are_one_line_without_them(
+    value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NOISEVOTE_API_KEYS", value)
+    assert run_main(monkeypatch, "checkpoints") == 1
+    line = capsys.readouterr().err
+    assert line.startswith("error: the setting NOISEVOTE_API_KEYS is wrong: it maps names to ")
+    assert line.count("\n") == 1
+    assert "alice" not in line
+
+
+def test_another_clone_has_a_folder_of_jobs_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert DOCUMENT.parents[1] == settings_module.INSTALLED
+    first, again = user_jobs_dir(), Settings().jobs_dir
+    monkeypatch.setattr(settings_module, "INSTALLED", tmp_path)
+    other = Settings().jobs_dir
     assert first == again != other
     assert first.parent == other.parent

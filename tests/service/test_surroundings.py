@@ -120,7 +120,11 @@ def test_workers_without_a_folder_to_write_serve_with_counters_of_their_own(
 
 
 def test_a_hang_up_lets_a_single_process_finish() -> None:
-    with server_running() as server:
-        log = server.stop(signal.SIGHUP)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup may have run the tests
+    try:
+        with server_running() as server:
+            log = server.stop(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert "Application shutdown complete." in log
     assert server.process.returncode == -signal.SIGTERM

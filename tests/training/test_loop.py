@@ -127,10 +127,29 @@ def test_state_of_a_run_stays_under_16_mib_while_it_runs(tmp_path: Path) -> None
         assert (folder / STATE_FILE).stat().st_size < 16 * 2**20, recipe.name
 
 
-def test_damaged_state_is_refused(tmp_path: Path) -> None:
-    (tmp_path / STATE_FILE).write_bytes(b"not a state")
-    with pytest.raises(TrainingError, match="is damaged"):
+@pytest.mark.parametrize("content", [b"not a state", b"hello world\n", b"PK\3\4", b""])
+def test_damaged_state_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / STATE_FILE).write_bytes(content)
+    with pytest.raises(TrainingError, match="is damaged, or of another version"):
         read_state(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["recipe", "network", "step", "history", "is_finished"])
+def test_a_state_that_lacks_a_field_is_refused(trained: Path, tmp_path: Path, name: str) -> None:
+    state = {field: value for field, value in read_state(trained).items() if field != name}
+    torch.save(state, tmp_path / STATE_FILE)
+    with pytest.raises(TrainingError, match=f"is no state of a run: it lacks {name}"):
+        read_state(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["network", "optimizer"])
+def test_a_state_that_does_not_fit_its_recipe_is_refused(
+    trained: Path, recipe: Recipe, dataset: Dataset, tmp_path: Path, name: str
+) -> None:
+    state = read_state(trained) | {"is_finished": False, "optimizer": {}, name: {}}
+    torch.save(state, tmp_path / STATE_FILE)
+    with pytest.raises(TrainingError, match="is damaged, or of another version"):
+        fit(recipe, dataset.train, tmp_path, quiet)
 
 
 def test_finished_run_is_left_as_it_is(trained: Path, recipe: Recipe, dataset: Dataset) -> None:

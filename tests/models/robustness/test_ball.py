@@ -76,3 +76,12 @@ def test_without_a_gradient_there_is_no_step() -> None:
     flat = np.zeros((2, 1, 3, 3), np.float32)
     for norm in Norm:
         assert not Ball(norm, 0.1, 0, 1).ascent(flat).any()
+
+
+@pytest.mark.parametrize("norm", Norm)
+def test_what_single_precision_rounds_is_no_breach_of_a_small_ball(norm: Norm) -> None:
+    ball = Ball(norm, 1e-6, 0.0, 1.0)
+    centres = np.random.default_rng(0).random((20, 1, 28, 28)).astype(np.float32)
+    generators = [np.random.default_rng(seed) for seed in range(20)]
+    assert ball.holds(ball.random_on_surface(centres, generators), centres)
+    assert not ball.holds(np.clip(centres + np.float32(1e-5), 0, 1), centres)

@@ -157,6 +157,14 @@ def test_replies_abstain_where_two_classes_are_close_and_never_without_noise() -
     assert loud.clean.abstained.share > 0.9
 
 
+@pytest.mark.parametrize(("votes", "is_said"), [(5, True), (6, False)])
+def test_it_is_said_where_replies_have_too_few_votes_ever_to_be_sure(
+    votes: int, is_said: bool
+) -> None:
+    report = assess(run_of(QUICK.model_copy(update={"votes": votes})), BLACK_BOX)
+    assert (f"With {votes} votes every reply under noise abstains" in sentences(report)) is is_said
+
+
 class SureAndWrong(LineTarget):
     """Puts all votes of some replies on a random class."""
 

@@ -1,21 +1,26 @@
 """What clients are told whom the service refuses, and that they are told."""
 
+import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
+from typing import Any
 
 import httpx
 import pytest
 
-from service.configuration.keys import digest_of
+from service.app import create_app
+from service.configuration.settings import Settings
+from service.operations.origin import is_loopback
 from service.v2.request import HEADER_LENGTH
 from service.v2.schemas import EXAMPLE_INFER
+from service.wire import bodies
 from service.wire.requests import PredictRequest
-from tests.service.hostile.support import attacked, error_in_reply, reply_to, unharmed
+from tests.service.hostile.support import attacked, reply_to
 from tests.service.processes import Server
 from tests.service.support import CHECKPOINT, MIB, Json, array, error_in
-from tests.service.test_keys import KEYS
-from tests.service.wire import request_of, status_of
+from tests.service.test_stream import scope
+from tests.service.wire import WITHIN_S, status_of
 
 INFER = f"/v2/models/{CHECKPOINT}/infer"
 USUAL: Json = {"inputs": [array(7)], "votes": 3}
@@ -100,17 +105,26 @@ def test_a_refusal_reaches_a_client_that_first_sends_all(
     assert reply.count(b"HTTP/1.1") == (1 if close else 2)
 
 
-def test_a_refusal_for_want_of_a_key_reaches_a_client_that_first_sends_all() -> None:
-    digests = json.dumps({"alice": digest_of(KEYS["alice"])})
-    with attacked({"NOISEVOTE_API_KEYS": digests}) as server:
-        reply = reply_to(server, request_of("/predict", b" " * (9 * MIB), "Connection: close"))
-        assert error_in_reply(reply, 401)["code"] == "unauthorized"
+@pytest.mark.anyio
+async def test_a_refused_client_that_falls_silent_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bodies, "LINGER_S", 0.1)
+    parts, sent = [b"x"], []
 
+    async def receive() -> Json:
+        if not parts:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": parts.pop(), "more_body": True}
 
-def test_a_refused_client_is_not_read_for_ever(server: Server) -> None:
-    head = b"POST /nowhere HTTP/1.1\r\nConnection: close\r\nContent-Length: 999999999\r\n\r\n"
-    with unharmed(server):
-        assert error_in_reply(reply_to(server, head), 404)
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(dict(message))
+
+    asked = scope("/nowhere") | {"headers": [(b"content-length", b"999999999")]}
+    async with asyncio.timeout(WITHIN_S):
+        await create_app(Settings(slots=1))(asked, receive, send)
+    assert sent[0]["status"] == 404
+    assert not parts, "it was listened to"
 
 
 @pytest.mark.parametrize("path", ["/predict", "/predict/stream", "/attack", INFER])
@@ -182,9 +196,18 @@ def test_the_services_own_page_may_start_work(server: Server, client: httpx.Clie
     assert client.post("/predict", json=USUAL, headers={"Origin": server.url}).status_code == 200
 
 
-def test_only_allowed_names_lead_to_the_service() -> None:
-    allowed = attacked({"NOISEVOTE_ALLOWED_HOSTS": "votes.example"})
-    with allowed as server, httpx.Client(base_url=server.url, timeout=60) as client:
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Server]:
+    """A server that has one name, behind a proxy."""
+    settings = {
+        "NOISEVOTE_ALLOWED_HOSTS": "votes.example", "NOISEVOTE_TRUSTED_PROXIES": "127.0.0.0/8",
+    }  # fmt: skip
+    with attacked(settings) as running:
+        yield running
+
+
+def test_only_allowed_names_lead_to_the_service(guarded: Server) -> None:
+    with httpx.Client(base_url=guarded.url, timeout=60) as client:
         for host, origin, status in (
             ("votes.example", "https://votes.example", 200),
             ("votes.example:8000", None, 200),
@@ -196,6 +219,14 @@ def test_only_allowed_names_lead_to_the_service() -> None:
             sent = {"Host": host, "Origin": origin}
             headers = {name: value for name, value in sent.items() if value}
             assert client.post("/predict", json=USUAL, headers=headers).status_code == status
+
+
+def test_a_loopback_address_within_ipv6_is_one() -> None:
+    for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+        assert is_loopback({"server": (address, 8000)})
+    for address in ("10.0.0.1", "::ffff:10.0.0.1", "2001:db8::1", "/run/noisevote.sock", ""):
+        assert not is_loopback({"server": (address, None)})
+    assert not is_loopback({"server": None})
 
 
 FORGED = "1.2.3.4 key=admin status=200"
@@ -218,12 +249,12 @@ def test_nobody_is_believed_whom_they_speak_for_unless_a_setting_says_so() -> No
     assert len(re.findall(r"client=127\.0\.0\.1", log)) >= 5
 
 
-def test_a_trusted_proxy_is_believed_and_what_is_no_address_is_not_logged() -> None:
-    with attacked({"NOISEVOTE_TRUSTED_PROXIES": "127.0.0.0/8"}) as server:
-        with httpx.Client(base_url=server.url, timeout=60) as client:
-            client.get("/checkpoints", headers={"X-Forwarded-For": "10.0.0.7"})
-            client.get("/checkpoints", headers={"X-Forwarded-For": FORGED})
-        log = server.stop()
+def test_a_trusted_proxy_is_believed_and_what_is_no_address_is_not_logged(guarded: Server) -> None:
+    with httpx.Client(base_url=guarded.url, timeout=60) as client:
+        for forwarded in ("10.0.0.7", FORGED, "10.0.0.8"):
+            client.get("/checkpoints", headers={"X-Forwarded-For": forwarded})
+    guarded.log.until(r"client=10\.0\.0\.8")
+    log = guarded.log.text
     assert "client=10.0.0.7" in log
     assert "key=admin" not in log
     assert "client=unknown" in log

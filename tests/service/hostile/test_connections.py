@@ -1,6 +1,7 @@
 """What a connection can make the process hold, before and after a reply."""
 
 import resource
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,8 +23,9 @@ from tests.service.hostile.support import (
     wait_until_settled,
 )
 from tests.service.processes import Server
+from tests.service.support import MIB
 from tests.service.test_keys import SETTINGS as KEYED
-from tests.service.wire import all_of, connected, json_request, status_of
+from tests.service.wire import all_of, connected, json_request, request_of, status_of
 
 SENT = 12 * 2**20
 CHUNKED = b"POST %s HTTP/1.1\r\nHost: service\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
@@ -69,6 +71,11 @@ def test_trailers_without_end_are_refused_without_a_key(keyed: Server) -> None:
     with unharmed(keyed), connected(keyed.port) as line:
         line.sendall(CHUNKED % b"/predict")
         assert sent_until_refused(line, b"a:b\r\n") < SENT
+
+
+def test_a_refusal_for_want_of_a_key_reaches_a_client_that_first_sends_all(keyed: Server) -> None:
+    reply = reply_to(keyed, request_of("/predict", b" " * (9 * MIB), "Connection: close"))
+    assert error_in_reply(reply, 401)["code"] == "unauthorized"
 
 
 @pytest.mark.parametrize(
@@ -119,6 +126,12 @@ def narrow() -> Iterator[Server]:
         yield running
 
 
+def test_the_first_one_to_ask_for_the_reference_stalls_nobody(narrow: Server) -> None:
+    with unharmed(narrow):
+        asked = b"GET /openapi.json HTTP/1.1\r\nConnection: close\r\n\r\n"
+        assert status_of(reply_to(narrow, asked)) == 200
+
+
 @pytest.mark.parametrize("path", [b"/health/live", b"/openapi.json", b"/docs/swagger-ui-bundle.js"])
 def test_clients_that_never_read_keep_no_others_out(narrow: Server, path: bytes) -> None:
     asked = b"GET %s HTTP/1.1\r\nHost: service\r\n\r\n" % path
@@ -136,12 +149,16 @@ def test_clients_that_never_read_keep_no_others_out(narrow: Server, path: bytes)
         assert resident_mib(narrow) - before <= MOST_MIB
 
 
-def test_a_connection_too_many_takes_the_place_of_one_that_waits_for_its_client(
+def test_a_connection_too_many_takes_the_place_of_the_one_that_waited_longest_for_its_client(
     narrow: Server,
 ) -> None:
     with ExitStack() as stack:
-        lines = [stack.enter_context(connected(narrow.port)) for _ in range(MAX_CONNECTIONS)]
+        lines = [stack.enter_context(connected(narrow.port))]
         wait_until_settled(narrow)
+        lines += [stack.enter_context(connected(narrow.port)) for _ in range(MAX_CONNECTIONS - 1)]
+        wait_until_settled(narrow)
+        closed, _, _ = select.select(lines, [], [], 0)
+        assert closed == lines[:1]
         assert all_of(lines[0]) == b""
         lines[-1].sendall(HEALTHY)
         assert status_of(lines[-1].recv(65536)) == 200

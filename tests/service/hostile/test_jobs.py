@@ -11,9 +11,8 @@ from pydantic import SecretStr
 from service.configuration.keys import digest_of
 from service.jobs.desk import MOST_STREAMS
 from service.jobs.folder import JobFolder
-from tests.service.hostile.support import USUAL, attacked, reply_to, unharmed
-from tests.service.jobs.support import body_of, serving_jobs, submitted
-from tests.service.jobs.test_queue import ledger_of
+from tests.service.hostile.support import USUAL, attacked, reply_to, unharmed, wait_until_settled
+from tests.service.jobs.support import body_of, ledger_of, serving_jobs, submitted
 from tests.service.processes import Server
 from tests.service.support import Json, error_in
 from tests.service.test_keys import KEYS, TOKEN
@@ -59,6 +58,21 @@ def test_few_streams_of_a_job_are_open_and_predictions_are_answered(server: Serv
             if status_of(line.recv(2**16)) == 200:
                 return
     pytest.fail("no stream has ended")
+
+
+def test_few_assessments_wait_to_be_taken_and_others_are_answered(server: Server) -> None:
+    asked = json_request("/attack", body_of(), "Connection: close")
+    with ExitStack() as stack:
+        lines = [stack.enter_context(connected(server.port)) for _ in range(100)]
+        for line in lines:
+            line.sendall(asked)
+        wait_until_settled(server)
+        with unharmed(server):
+            predict = json_request("/predict", USUAL, "Connection: close")
+            assert status_of(reply_to(server, predict)) == 200
+        statuses = [status_of(line.recv(2**16)) for line in lines]
+    assert set(statuses) == {202, 429}
+    assert statuses.count(429) >= 50
 
 
 @pytest.mark.anyio

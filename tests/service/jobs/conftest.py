@@ -1,11 +1,13 @@
-"""One server with a folder of its own for the tests of a module."""
+"""One server with a folder of its own for the tests of a module, or the place of a worker."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.service.jobs.support import environment
+from service.jobs.folder import JobFolder
+from service.jobs.ledger import JobLedger
+from tests.service.jobs.support import environment, ledger_of
 from tests.service.test_server import Server, started
 
 
@@ -18,3 +20,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(folder: Path) -> Iterator[Server]:
     with started(environment(folder)) as running:
         yield running
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[JobLedger]:
+    """The ledger in the hands of a worker: whoever holds its lock."""
+    lock = JobFolder(tmp_path).worker_lock()
+    assert lock.acquire(waits=False)
+    yield ledger_of(tmp_path)
+    lock.release()

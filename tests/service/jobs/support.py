@@ -13,6 +13,8 @@ from models.robustness.samples import Samples
 from service.client import Client
 from service.configuration.keys import digest_of, new_token
 from service.configuration.settings import Settings
+from service.jobs.folder import JobFolder
+from service.jobs.ledger import JobLedger
 from service.wire.attack import AttackRequest
 from tests.models.robustness.worlds import drawn_samples
 from tests.service.support import CHECKPOINT, Json, serving
@@ -26,6 +28,10 @@ SMALL: Json = {
     "replies": 3, "sweep_replies": 1, "seed": 5,
 }  # fmt: skip
 ENDLESS: Json = SMALL | {"steps": 100_000}
+
+
+def ledger_of(folder: Path) -> JobLedger:
+    return JobLedger(JobFolder(folder).database)
 
 
 def some_samples(count: int = 2) -> Samples:

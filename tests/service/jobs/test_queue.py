@@ -1,9 +1,6 @@
 """Jobs without a worker: what is kept, in which order, and who may do what to them."""
 
-import asyncio
-from collections.abc import Iterator, MutableMapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,26 +8,19 @@ from models.errors import LimitError
 from service.jobs.folder import JobFolder
 from service.jobs.ledger import JobLedger
 from service.jobs.store import JobStore, NewJob
-from service.wire.attack import JobState, PartialResults
-from tests.service.jobs.support import SURROGATE, body_of, serving_jobs, some_samples, submitted
+from service.wire.attack import JobState
+from tests.service.jobs.support import (
+    SURROGATE,
+    body_of,
+    ledger_of,
+    serving_jobs,
+    some_samples,
+    submitted,
+)
 from tests.service.support import CHECKPOINT, error_in
 from tests.service.test_metrics import scraped, value
-from tests.service.test_stream import events_in, scope
 
 pytestmark = pytest.mark.anyio
-
-
-def ledger_of(folder: Path) -> JobLedger:
-    return JobLedger(JobFolder(folder).database)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[JobLedger]:
-    """The ledger in the hands of a worker: whoever holds its lock."""
-    lock = JobFolder(tmp_path).worker_lock()
-    assert lock.acquire(waits=False)
-    yield ledger_of(tmp_path)
-    lock.release()
 
 
 async def test_a_job_is_queued_listed_and_shown_with_its_whole_plan(tmp_path: Path) -> None:
@@ -256,63 +246,6 @@ async def test_the_pace_of_a_resumed_job_is_that_since_it_was_resumed(
     assert job.eta_s(job.paced + 10) == pytest.approx(40)
 
 
-async def test_events_follow_a_job_to_its_end(tmp_path: Path, ledger: JobLedger) -> None:
-    async with serving_jobs(tmp_path) as (_, client):
-        job_id = (await submitted(client))["id"]
-
-        async def work() -> None:
-            ledger.claim()
-            ledger.advance(job_id, "pgd/restart 0", 0.5, queries=4, votes=8)
-            ledger.keep_results(job_id, PartialResults())
-            ledger.finish(job_id, JobState.DONE)
-
-        asking = asyncio.create_task(client.get(f"/attack/{job_id}/events"))
-        await client.get("/attack")
-        await work()
-        response = await asking
-        assert response.headers["content-type"].startswith("text/event-stream")
-        *statuses, (last, ended) = events_in(response.text)
-        assert {name for name, _ in statuses} <= {"status"}
-        assert (last, ended) == ("end", (await client.get(f"/attack/{job_id}")).json())
-        assert (ended["state"], ended["progress"], ended["votes"]) == ("done", 1, 8)
-        once_more = events_in((await client.get(f"/attack/{job_id}/events")).text)
-        assert once_more == [("end", ended)], "a job that has stopped has one event"
-
-
-async def test_events_end_when_the_service_stops_or_the_job_is_gone(tmp_path: Path) -> None:
-    async with serving_jobs(tmp_path) as (app, client):
-        url = (await submitted(client))["status_url"]
-        asking = asyncio.create_task(client.get(f"{url}/events"))
-        await client.get("/attack")
-        app.state.closing.set()
-        names = [name for name, _ in events_in((await asking).text)]
-        assert names == ["status", "error"]
-        error_in(await client.post("/attack", json=body_of()), 503, "draining")
-        error_in(await client.post(f"{url}/resume"), 503, "draining")
-
-
-async def test_events_end_when_the_client_leaves(tmp_path: Path) -> None:
-    sent: list[dict[str, Any]] = []
-    left = asyncio.Event()
-
-    async def receive() -> dict[str, Any]:
-        await left.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(message: MutableMapping[str, Any]) -> None:
-        sent.append(dict(message))
-        if message["type"] == "http.response.body":
-            left.set()
-
-    async with serving_jobs(tmp_path) as (app, client):
-        url = (await submitted(client))["status_url"]
-        asked = scope(f"{url}/events") | {"method": "GET", "server": ("service", None)}
-        await app(asked, receive, send)
-    bodies = b"".join(message.get("body", b"") for message in sent)
-    assert bodies.startswith(b"event: status\n")
-    assert b"event: end" not in bodies
-
-
 async def test_a_folder_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     async with serving_jobs(tmp_path) as (_, client):
         job = await submitted(client)
@@ -322,17 +255,6 @@ async def test_a_folder_of_a_later_version_is_left_alone(tmp_path: Path) -> None
         error = error_in(await client.post("/attack", json=body_of()), 507, "storage")
         assert error["message"] == "the jobs are kept in version 3; this service knows 2"
     assert ledger_of(tmp_path).find(job["id"]).state is JobState.QUEUED
-
-
-async def test_a_database_that_is_none_is_an_error_and_no_crash(tmp_path: Path) -> None:
-    (tmp_path / "jobs.sqlite").write_bytes(b"no database" * 1000)
-    async with serving_jobs(tmp_path) as (_, client):
-        assert (
-            "file is not a database"
-            in error_in(await client.get("/attack"), 507, "storage")["message"]
-        )
-        error_in(await client.post("/attack", json=body_of()), 507, "storage")
-        assert (await client.get("/health/ready")).status_code == 200
 
 
 def test_the_worker_lock_is_held_by_one_and_the_server_lock_by_many(tmp_path: Path) -> None:

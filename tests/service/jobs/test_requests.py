@@ -211,6 +211,7 @@ async def test_a_folder_that_cannot_be_used_is_said_without_its_path(
         assert (await client.get("/attack")).json() == {"jobs": []}
         error = error_in(await client.post("/attack", json=body_of()), 507, "storage")
     assert "the folder of the jobs cannot be used: " in error["message"]
+    assert "setting jobs_dir" in error["message"]
     assert str(tmp_path) not in error["message"]
 
 

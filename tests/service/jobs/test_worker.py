@@ -1,6 +1,5 @@
 """The real worker of a real server: what it does, and what remains when it is killed."""
 
-import os
 from pathlib import Path
 
 import httpx
@@ -35,7 +34,6 @@ from tests.service.jobs.support import (
     without,
 )
 from tests.service.support import CHECKPOINT, noise_image
-from tests.service.test_client import ASKED
 from tests.service.test_metrics import samples_in, value
 from tests.service.test_server import Server, started
 
@@ -164,20 +162,6 @@ def test_images_of_a_data_set_of_the_server_are_attacked(tmp_path: Path) -> None
     assert status.samples == 3
     assert report.about.samples.source == "mnist, first test images"
     assert report.about.samples.indices == (0, 1, 2)
-
-
-def test_a_worker_that_cannot_start_fails_the_job_once_and_says_so(tmp_path: Path) -> None:
-    broken = tmp_path / "broken" / "torch"
-    broken.mkdir(parents=True)
-    (broken / "__init__.py").write_text("import os; os._exit(7)")
-    path = os.pathsep.join([str(tmp_path / "broken"), os.environ.get("PYTHONPATH", "")])
-    settings = environment(tmp_path / "jobs") | {"PYTHONPATH": path}
-    with started(settings) as server, client_of(server) as client:
-        attacks = Attacks(client)
-        *_, status = attacks.watch(attacks.submit(request_of(body_of())).id)
-        assert status.state is JobState.INTERRUPTED
-        assert status.error == "its worker ended unexpectedly, with exit code 7"
-        assert client.predict(ASKED).predictions
 
 
 @pytest.mark.anyio
