@@ -1,16 +1,28 @@
 """The card of a checkpoint: all that serving needs to know of it, and where it comes from."""
 
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import from_json, to_json
 
-from models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
+from models.noise import NOISE_SCHEME, NoiseKind
+from models.specs import (
+    MOST_COUNTED,
+    OUTPUTS,
+    CardPart,
+    Count,
+    CountFromZero,
+    InputSpec,
+    NoiseSpec,
+    PointSpec,
+    Seed,
+    Share,
+    Sigma,
+)
 
-CARD_VERSION = 1
-
-MOST_COUNTED = 2**53
-"""Largest number of anything on a card: every JSON reader can hold it exactly."""
+CARD_VERSION = 2
+"""Of the cards that are written; those of version 1 are read, too."""
 
 MAX_MEASURED = 200
 """Most thresholds and agreements: each answer is compared with all of them."""
@@ -18,96 +30,32 @@ MAX_MEASURED = 200
 MAX_TILE = 256
 """Most rows of a forward pass; measured gains end at 20."""
 
-Sigma = Annotated[float, Field(ge=0, le=MAX_SIGMA)]
-Count = Annotated[int, Field(ge=1, le=MOST_COUNTED)]
-CountFromZero = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Label = Annotated[str, Field(max_length=200)]
 """Every answer bears one."""
 
-Shape = Annotated[tuple[Annotated[int, Field(ge=1, le=2**31)], ...], Field(min_length=1)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=200)]
 """Of a file beside the card, and nowhere else."""
 
 
-class CardPart(BaseModel):
-    """Base of the card and its parts: immutable, no unknown fields, numbers are finite."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class InputSpec(CardPart):
-    """What the network takes.
-
-    Attributes:
-        shape: of one input, without the batch axis.
-        range: smallest and largest allowed value.
-        preprocessing: how a picture becomes an input, a name in ``models.pictures``.
-    """
-
-    shape: Shape
-    range: tuple[float, float]
-    preprocessing: str
-
-
-class PointSpec(CardPart):
-    """One noise point.
-
-    Attributes:
-        name: the layer before it.
-        shape: of its noise tensor for one vote.
-        macs: multiply-accumulates of the layer, per vote.
-        latency: of the analog layer, in units of one layer evaluation.
-    """
-
-    name: str
-    shape: Shape
-    macs: Count
-    latency: Annotated[float, Field(gt=0)] = 1.0
-
-
-class NoiseSpec(CardPart):
-    """The noise that the network was trained for.
-
-    Attributes:
-        kind: multiplicative or additive.
-        sigma_train: standard deviation in training, one number or one per noise point by name
-            (points left out got no noise); 0 for a network trained without noise.
-    """
-
-    kind: NoiseKind
-    sigma_train: Sigma | dict[str, Sigma]
-
-    @property
-    def largest_sigma(self) -> float:
-        """The largest standard deviation of any noise point in training."""
-        sigma = self.sigma_train
-        return max(sigma.values(), default=0.0) if isinstance(sigma, dict) else sigma
-
-
 class Accuracy(CardPart):
-    """A measured accuracy.
-
-    Attributes:
-        kind: noise kind of the measurement.
-        sigma: standard deviation at every noise point, or by noise point.
-        repeats: reads averaged, by noise point; 1 where none are given.
-        votes: votes per image.
-        correct: images whose mode was the label.
-        images: images in all.
-        accuracy: share of correct images, 0 to 1.
-        interval: Clopper-Pearson interval of it, at 95 %.
-    """
+    """A measured accuracy."""
 
     kind: NoiseKind
+    """Kind of the noise."""
     sigma: Sigma | dict[str, Sigma]
+    """Standard deviation at every noise point, or by noise point."""
     repeats: dict[str, Count] = Field(default_factory=dict)
+    """Reads averaged, by noise point; 1 where none are given."""
     votes: Count
+    """Votes per image."""
     correct: CountFromZero
+    """Images whose mode was the label."""
     images: Count
+    """Images in all."""
     accuracy: Share
+    """Share of correct images, 0 to 1."""
     interval: tuple[Share, Share]
+    """Clopper-Pearson interval of the accuracy, at 95 %."""
 
     @property
     def measured(self) -> str:
@@ -116,21 +64,18 @@ class Accuracy(CardPart):
 
 
 class Evaluation(CardPart):
-    """Accuracies and how they were measured.
-
-    Attributes:
-        split: ``test`` or ``validation``.
-        seed: of the votes' noise.
-        noise_scheme: the scheme that drew it.
-        command: that measured them.
-        accuracies: one entry for each sigma and number of votes.
-    """
+    """Accuracies and how they were measured."""
 
     split: str
+    """``test`` or ``validation``."""
     seed: Seed
+    """Seed of the votes' noise."""
     noise_scheme: str
+    """Scheme that drew the noise."""
     command: str
+    """Command that measured them."""
     accuracies: tuple[Accuracy, ...]
+    """One entry for each sigma and number of votes."""
 
     def is_replaced_by(self, other: "Evaluation") -> bool:
         """Return whether ``other`` measured again what this one measured."""
@@ -142,90 +87,86 @@ class Evaluation(CardPart):
 
 
 class Threshold(CardPart):
-    """The margin at which ``calibrated`` stops, and what it was chosen on.
-
-    Attributes:
-        kind: of the noise.
-        sigma: standard deviation at every noise point.
-        votes: N.
-        delta: largest chance of another mode than that of all N votes.
-        confidence: that the chance is no larger, over the choice of the validation inputs.
-        margin: votes by which the mode must lead.
-        changed: validation inputs whose mode it changed.
-        inputs: validation inputs in all, each with N votes.
-        mean_votes: cast on them on average.
-        seed: of the votes' noise.
-        noise_scheme: that drew it.
-        command: that chose it.
-    """
+    """The margin at which ``calibrated`` stops, and what it was chosen on."""
 
     kind: NoiseKind
+    """Kind of the noise."""
     sigma: Sigma
+    """Standard deviation at every noise point."""
     votes: Count
+    """Votes on an input, N."""
     delta: Share
+    """Largest chance of another mode than that of all N votes."""
     confidence: Share
+    """Confidence that the chance is no larger, over the choice of the validation inputs."""
     margin: Count
+    """Votes by which the mode must lead."""
     changed: CountFromZero
+    """Validation inputs whose mode the margin changed."""
     inputs: Count
+    """Validation inputs in all, each with N votes."""
     mean_votes: Annotated[float, Field(ge=0)]
+    """Votes cast on a validation input, on average."""
     seed: Seed
+    """Seed of the votes' noise."""
     noise_scheme: str
+    """Scheme that drew the noise."""
     command: str
+    """Command that chose the margin."""
+
+    @property
+    def text(self) -> str:
+        """What it holds for, in short."""
+        return f"{self.kind} sigma {self.sigma:g}, votes {self.votes}, delta {self.delta:g}"
 
 
 class AgreementReference(CardPart):
-    """How much votes agree on inputs that the network was not trained on.
-
-    Attributes:
-        kind: of the noise.
-        sigma: standard deviation at every noise point.
-        votes: cast on each input.
-        inputs: validation inputs.
-        agreement_mean: of the share of the mode.
-        agreement_sd: its standard deviation over the inputs.
-        margin_mean: of the lead of the mode over the second class, as a share of the votes.
-        margin_sd: its standard deviation over the inputs.
-        seed: of the votes' noise.
-        noise_scheme: that drew it.
-        command: that measured it.
-    """
+    """How much votes agree on inputs that the network was not trained on."""
 
     kind: NoiseKind
+    """Kind of the noise."""
     sigma: Sigma
+    """Standard deviation at every noise point."""
     votes: Annotated[int, Field(ge=2, le=MOST_COUNTED)]
+    """Votes cast on each input."""
     inputs: Annotated[int, Field(ge=2, le=MOST_COUNTED)]
+    """Validation inputs that were voted on."""
     agreement_mean: Share
+    """Mean over the inputs of the share of the mode."""
     agreement_sd: Share
+    """Standard deviation of that share over the inputs."""
     margin_mean: Share
+    """Mean over the inputs of the mode's lead over the second class, as a share of the votes."""
     margin_sd: Share
+    """Standard deviation of that lead over the inputs."""
     seed: Seed
+    """Seed of the votes' noise."""
     noise_scheme: str
+    """Scheme that drew the noise."""
     command: str
+    """Command that measured them."""
 
 
 class Training(CardPart):
-    """How the weights were made.
-
-    Attributes:
-        recipe: everything that decided the run.
-        command: that made them.
-        data_digests: SHA-256 of the decompressed content of each data file.
-        data_is_official: whether these are the official contents.
-        data_licence: under which the data may be used.
-        torch_version: that trained them.
-        sources: SHA-256 of the weights that the run started from or learned from, by name of the
-            checkpoint or run.
-        devices: that took part, in the order in which they were first used.
-    """
+    """How the weights were made."""
 
     recipe: dict[str, Any]
+    """Everything that decided the run."""
     command: str
+    """Command that made them."""
     data_digests: dict[str, str]
+    """SHA-256 of the decompressed content of each data file."""
     data_is_official: bool
+    """Whether these are the official contents."""
     data_licence: str
+    """Licence under which the data may be used."""
     torch_version: str
-    sources: dict[str, str] = {}
-    devices: tuple[str, ...] = ("cpu",)
+    """Version of torch that trained them."""
+    sources: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of the weights that the run started from or learned from, by name of the
+    checkpoint or run."""
+    accelerators: tuple[str, ...] = ("cpu",)
+    """Torch's devices that took part, in the order in which they were first used."""
 
     @field_validator("recipe")
     @classmethod
@@ -236,41 +177,65 @@ class Training(CardPart):
 
 
 class Card(CardPart):
-    """Everything about a checkpoint but its weights.
+    """Everything about a checkpoint but its weights."""
 
-    Attributes:
-        card_version: of this format.
-        name: of the checkpoint, the same as its folder's.
-        network: architecture.
-        input: what it takes.
-        labels: name of each class, in the order of the outputs.
-        noise: what it was trained for.
-        noise_points: in graph order.
-        tile: rows of a forward pass that serve well.
-        graphs: file name of the graph for each kind of noise.
-        weights: file name of the weights, which all graphs share.
-        digests: SHA-256 of each file.
-        training: where the weights come from.
-        evaluations: measured accuracies.
-        thresholds: margins for the stop rule ``calibrated``.
-        agreements: what the drift monitor expects of votes.
-    """
-
-    card_version: Literal[1]
+    card_version: int
+    """Version of this format."""
     name: str
+    """Name of the checkpoint, the same as its folder's."""
     network: str
-    input: InputSpec
+    """Architecture of the network."""
+    inputs: Annotated[tuple[InputSpec, ...], Field(min_length=1)]
+    """What the network takes, in the order of the graph."""
+    output: str = OUTPUTS
+    """Name of the output that votes, in the graph."""
     labels: Annotated[tuple[Label, ...], Field(min_length=2)]
+    """Name of each class, in the order of the outputs."""
+    noise_scheme: str
+    """Scheme that draws the noise of the votes."""
     noise: NoiseSpec
+    """The noise that the network was trained for."""
     noise_points: Annotated[tuple[PointSpec, ...], Field(min_length=1)]
+    """The noise points, in the order of the graph."""
     tile: int = Field(default=8, ge=1, le=MAX_TILE)
+    """Rows of a forward pass that serve well."""
     graphs: dict[NoiseKind, FileName]
+    """File name of the graph for each kind of noise."""
     weights: FileName
+    """File name of the weights, which all graphs share."""
     digests: dict[str, str]
+    """SHA-256 of each file."""
     training: Training
+    """Where the weights come from."""
     evaluations: tuple[Evaluation, ...] = ()
+    """Measured accuracies."""
     thresholds: Annotated[tuple[Threshold, ...], Field(max_length=MAX_MEASURED)] = ()
+    """Margins for the stop rule ``calibrated``."""
     agreements: Annotated[tuple[AgreementReference, ...], Field(max_length=MAX_MEASURED)] = ()
+    """What the drift monitor expects of votes."""
+
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        """Read a card of any version.
+
+        Raises:
+            ValidationError: it is no card.
+        """
+        try:
+            found = from_json(content)
+        except ValueError:
+            found = None
+        if isinstance(found, dict) and found.get("card_version") == 1:
+            content = to_json(upgraded(found))
+        return cls.model_validate_json(content, strict=True)
+
+    @field_validator("card_version")
+    @classmethod
+    def is_known_version(cls, version: int) -> int:
+        """Refuse versions that this one of noisevote does not read."""
+        if version != CARD_VERSION:
+            raise ValueError(f"got {version}; cards of version 1 and {CARD_VERSION} are read")
+        return version
 
     @model_validator(mode="after")
     def sigma_train_names_noise_points(self) -> Self:
@@ -285,6 +250,29 @@ class Card(CardPart):
         return self
 
     @property
+    def input(self) -> InputSpec:
+        """The input of a network that takes one tensor."""
+        return self.inputs[0]
+
+    @property
+    def point_names(self) -> list[str]:
+        """Names of the noise points, in graph order."""
+        return [point.name for point in self.noise_points]
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of one vote."""
         return sum(point.macs for point in self.noise_points)
+
+
+def upgraded(card: dict[str, Any]) -> dict[str, Any]:
+    """Return a card of version 1, as JSON has it, as one of version 2."""
+    upgrade = {"card_version": CARD_VERSION, "noise_scheme": NOISE_SCHEME}
+    rest = {key: value for key, value in card.items() if key != "input"}
+    if "input" in card:
+        upgrade["inputs"] = [card["input"]]
+    if isinstance(training := card.get("training"), dict) and "devices" in training:
+        accelerators = training["devices"]
+        others = {key: value for key, value in training.items() if key != "devices"}
+        upgrade["training"] = {**others, "accelerators": accelerators}
+    return rest | upgrade

@@ -17,10 +17,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from models.card import Card
+from models.engines import load_session
 from models.errors import CheckpointError, UnknownCheckpointError
 from models.files import regular_content
-from models.noise import NOISE_SCHEME, NoiseKind
-from models.runtime import OnnxRuntime
+from models.fingerprint import fingerprint_of
+from models.noise import NoiseKind
+from models.runtime import GraphRuntime
 from models.verification import check_card, check_runtime
 
 log = logging.getLogger("noisevote")
@@ -54,7 +56,7 @@ class Checkpoint:
         with refusing(folder.name):
             self.card = read_card(folder)
             check_card(self.card)
-        self._runtimes: dict[NoiseKind, OnnxRuntime] = {}
+        self._runtimes: dict[NoiseKind, GraphRuntime] = {}
         self._refused: dict[NoiseKind, CheckpointError] = {}
         self._loading = threading.Lock()
 
@@ -84,23 +86,16 @@ class Checkpoint:
     def fingerprint(self) -> str:
         """Names all that decides the votes of a request and seed.
 
-        That is the noise scheme, weights and graphs, the preprocessing, and the card's defaults.
         The same request gives the same votes as long as the fingerprint is the same, on the same
         CPU type and library build.
         """
-        card = self.card
-        digest = hashlib.sha256()
-        for part in (card.input, card.noise, *card.noise_points):
-            digest.update(part.model_dump_json().encode())
-        for file, sha256 in sorted(self.card.digests.items()):
-            digest.update(f"{file}:{sha256}\n".encode())
-        return f"{NOISE_SCHEME}:{digest.hexdigest()[:16]}"
+        return fingerprint_of(self.card)
 
-    def loaded(self, kind: NoiseKind) -> OnnxRuntime | None:
+    def loaded(self, kind: NoiseKind) -> GraphRuntime | None:
         """Return the runtime for one kind of noise if it is loaded; never waits."""
         return self._runtimes.get(kind)
 
-    def runtime(self, kind: NoiseKind) -> OnnxRuntime:
+    def runtime(self, kind: NoiseKind) -> GraphRuntime:
         """Return the runtime for one kind of noise, loaded and checked at the first call.
 
         Raises:
@@ -126,11 +121,11 @@ class Checkpoint:
                     raise
             return self._runtimes[kind]
 
-    def _load(self, kind: NoiseKind) -> OnnxRuntime:
+    def _load(self, kind: NoiseKind) -> GraphRuntime:
         """Verify the files, load the graph, and check that it is what the card says."""
         contents = self.verified()
-        shapes = {point.name: point.shape for point in self.card.noise_points}
-        runtime = OnnxRuntime(self.folder / self.card.graphs[kind], kind, shapes, contents)
+        session = load_session(self.folder / self.card.graphs[kind], contents)
+        runtime = GraphRuntime(session, self.card, kind)
         check_runtime(runtime, self.card, contents)
         return runtime
 
@@ -281,7 +276,7 @@ def read_card(folder: Path) -> Card:
     shown = f"{shown_name(folder.name)}/{CARD_FILE}"
     try:
         content = regular_content(folder / CARD_FILE, MAX_CARD_BYTES)
-        card = Card.model_validate_json(content, strict=True)
+        card = Card.read(content)
     except OSError as error:
         raise CheckpointError(f"{shown} cannot be read: {error.strerror}") from error
     except ValidationError as error:

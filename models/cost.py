@@ -18,7 +18,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from models.card import PointSpec
+from models.specs import PointSpec
 
 
 @dataclass(frozen=True, slots=True)

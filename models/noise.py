@@ -1,4 +1,4 @@
-"""Analog noise: its kinds, its strength, and the keyed draws that every vote is made of.
+"""Analog noise: where it acts, its distribution and strength, and the scheme of its draws.
 
 A vote's noise is the finished tensor of each noise point: the factor ``1 + sigma z`` or the
 summand ``sigma z``, with ``z`` standard normal. The stream of ``z`` is keyed by (seed, input
@@ -19,16 +19,17 @@ Source: Qin & Vucinic, arXiv 1811.10649, section 2 (noise models, signal-to-nois
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from statistics import NormalDist
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
-from models.native import Fill, compiled_fill
+from models.errors import InputError
 
 NOISE_SCHEME = "sfc64-icdf16-1"
 """Names the scheme above; part of every fingerprint."""
@@ -42,12 +43,10 @@ MAX_SIGMA = 1000.0
 MAX_KEY_INDEX = 2**32 - 1
 """Largest input position and vote index."""
 
-KEY_LIMITS = np.array([MAX_SEED, MAX_KEY_INDEX, MAX_KEY_INDEX], np.int64)
-
 TABLE_SIZE = 65_536
 
-PIECE = 32_768
-"""Values that NumPy looks up at a time."""
+Numbers = TypeVar("Numbers", bound=Any)
+"""A number, or a tensor of NumPy or torch: all have the same operators."""
 
 
 class NoiseKind(StrEnum):
@@ -55,6 +54,31 @@ class NoiseKind(StrEnum):
 
     MULTIPLICATIVE = "multiplicative"
     ADDITIVE = "additive"
+
+    @property
+    def is_factor(self) -> bool:
+        """Whether the noise is a factor; else it is a summand."""
+        return self is NoiseKind.MULTIPLICATIVE
+
+    @property
+    def operation(self) -> str:
+        """The ONNX operator by which a graph lets it meet the signal."""
+        return "Mul" if self.is_factor else "Add"
+
+    @property
+    def neutral(self) -> float:
+        """What the noise is without noise."""
+        return 1.0 if self.is_factor else 0.0
+
+    def finished(self, deviation: Numbers) -> Numbers:
+        """Return the factor or summand of a deviation ``sigma z``."""
+        finished: Numbers = deviation + 1.0 if self.is_factor else deviation
+        return finished
+
+    def meet(self, signal: Numbers, noise: Numbers) -> Numbers:
+        """Return the noisy signal of a finished factor or summand."""
+        noisy: Numbers = signal * noise if self.is_factor else signal + noise
+        return noisy
 
 
 class VoteKey(NamedTuple):
@@ -91,23 +115,6 @@ def sigma_from_snr_db(snr_db: float) -> float:
     return float(10 ** (-snr_db / 20))
 
 
-def sigma_of_points(
-    points: Sequence[str], sigma: float | Mapping[str, float], repeats: Mapping[str, int]
-) -> NDArray[np.float64]:
-    """Return the sigma of each noise point after averaging its reads ``[points]``.
-
-    Averaging r independent Gaussian reads divides sigma by the square root of r, exactly.
-
-    Args:
-        points: their names, in graph order.
-        sigma: of one read, at all points or by name; points left out get no noise.
-        repeats: reads averaged, by name; 1 where none are given.
-    """
-    of_read = [sigma.get(name, 0.0) if isinstance(sigma, Mapping) else sigma for name in points]
-    reads = [repeats.get(name, 1) for name in points]
-    return np.array(of_read, np.float64) / np.sqrt(np.array(reads, np.float64))
-
-
 @lru_cache(maxsize=1)
 def standard_normal_table() -> NDArray[np.float64]:
     """Return 65,536 equally likely values of a standard normal, in rising order.
@@ -117,7 +124,8 @@ def standard_normal_table() -> NDArray[np.float64]:
     mathematical libraries differ in. The table is antisymmetric, so the mean is 0.
     """
     half = TABLE_SIZE // 2
-    edges = ndtri(np.arange(half, TABLE_SIZE) / TABLE_SIZE)
+    quantile = NormalDist().inv_cdf  # needs no library: clients read this module, too
+    edges = np.array([quantile(edge / TABLE_SIZE) for edge in range(half, TABLE_SIZE)])
     density = np.append(np.exp(-(edges**2) / 2) / math.sqrt(2 * math.pi), 0.0)
     upper = TABLE_SIZE * (density[:-1] - density[1:])
     table = np.concatenate([-upper[::-1], upper])
@@ -127,92 +135,114 @@ def standard_normal_table() -> NDArray[np.float64]:
     return table
 
 
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How the noise is spread, as data: 65,536 equally likely values of mean 0 and variance 1.
+
+    Attributes:
+        name: of the distribution.
+        values: returns them ``[65536]``, always the same array.
+        is_gaussian: whether the mean of several draws has the same distribution again.
+    """
+
+    name: str
+    values: Callable[[], NDArray[np.float64]]
+    is_gaussian: bool = False
+
+
+NORMAL = Distribution("normal", standard_normal_table, is_gaussian=True)
+
+DISTRIBUTIONS = {row.name: row for row in (NORMAL,)}
+"""Those that there are, by name; graphs and exports do not depend on them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VoteNoise:
+    """The noise of the votes on one network.
+
+    Attributes:
+        kind: how it meets the signal.
+        sigma: standard deviation at each noise point, in graph order ``[points]``.
+        distribution: how it is spread.
+    """
+
+    kind: NoiseKind
+    sigma: NDArray[np.float64]
+    distribution: Distribution = NORMAL
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is none at any point."""
+        return not self.sigma.any()
+
+    def is_measured_at(self, kind: NoiseKind, sigma: float) -> bool:
+        """Return whether it is the normal noise of one sigma at all points, as cards have it."""
+        is_normal = self.kind is kind and self.distribution is NORMAL
+        return is_normal and all(math.isclose(at, sigma) for at in self.sigma.tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Noise as it is asked for, of any network.
+
+    Attributes:
+        kind: how it meets the signal.
+        sigma: standard deviation of one read, at all noise points or by name; points left out get
+            no noise.
+        repeats: reads that are averaged before the activation, by name; 1 where none are given.
+        distribution: how one read is spread.
+    """
+
+    kind: NoiseKind
+    sigma: float | dict[str, float]
+    repeats: dict[str, int] = field(default_factory=dict)
+    distribution: Distribution = NORMAL
+
+    def at(self, points: Sequence[str]) -> VoteNoise:
+        """Return what this is at the noise points of a network, in graph order.
+
+        Averaging r independent reads divides sigma by the square root of r, and leaves Gaussian
+        noise Gaussian.
+
+        Raises:
+            InputError: a name is no noise point, or reads are averaged that are not Gaussian.
+        """
+        sigma = self.sigma if isinstance(self.sigma, dict) else dict.fromkeys(points, self.sigma)
+        for name in (*sigma, *self.repeats):
+            if name not in points:
+                raise InputError(f"{name!r} is no noise point; there are: {', '.join(points)}")
+        if not self.distribution.is_gaussian and any(reads > 1 for reads in self.repeats.values()):
+            raise InputError(
+                f"the mean of several reads of {self.distribution.name} noise is not "
+                f"{self.distribution.name} again; leave out repeats",
+                "repeats",
+            )
+        reads = np.array([self.repeats.get(name, 1) for name in points], np.float64)
+        of_read = np.array([sigma.get(name, 0.0) for name in points], np.float64)
+        return VoteNoise(self.kind, of_read / np.sqrt(reads), self.distribution)
+
+    @property
+    def snr_db(self) -> float | None:
+        """Signal-to-noise power ratio of one read; None unless one number of a factor above 0."""
+        if not self.kind.is_factor or isinstance(self.sigma, dict) or self.sigma == 0:
+            return None
+        return snr_db_from_sigma(self.sigma)
+
+    @property
+    def text(self) -> str:
+        """What it is, for people."""
+        shape = "" if self.distribution is NORMAL else f"{self.distribution.name} "
+        return f"{shape}{self.kind} noise, sigma {sigma_text(self.sigma)}"
+
+
 @lru_cache(maxsize=128)
-def noise_table(kind: NoiseKind, sigma: float) -> NDArray[np.float32]:
+def noise_table(
+    kind: NoiseKind, sigma: float, distribution: Distribution = NORMAL
+) -> NDArray[np.float32]:
     """Return the 65,536 finished factors ``1 + sigma z`` or summands ``sigma z``.
 
     256 KiB each; enough are kept for a request that sets every noise point of a deep network.
     """
-    noise = sigma * standard_normal_table()
-    if kind is NoiseKind.MULTIPLICATIVE:
-        noise += 1.0
-    table = noise.astype(np.float32)
+    table = kind.finished(sigma * distribution.values()).astype(np.float32)
     table.flags.writeable = False
     return table
-
-
-def noise_indices(key: VoteKey, count: int) -> NDArray[np.uint16]:
-    """Return the first ``count`` table indices of a vote's stream.
-
-    Raises:
-        ValueError: a part of the key is out of range and would run into another.
-    """
-    check_keys(np.array([key], np.int64))
-    source = np.random.SFC64(key.seed + (key.position << 64) + (key.vote << 96))
-    words = source.random_raw(-(-count // 4)).astype("<u8", copy=False)
-    return words.view("<u2")[:count].astype(np.uint16, copy=False)
-
-
-def check_keys(keys: NDArray[np.int64]) -> None:
-    """Refuse keys ``[rows, 3]`` a part of which would run into another."""
-    outside = ((keys < 0) | (keys > KEY_LIMITS)).any(axis=1)
-    if outside.any():
-        raise ValueError(f"{VoteKey(*keys[outside][0].tolist())} is out of range")
-
-
-def fill_noise(
-    kind: NoiseKind,
-    sigma: NDArray[np.float64],
-    keys: Sequence[VoteKey],
-    noise: Sequence[NDArray[np.float32]],
-) -> None:
-    """Fill the noise tensors of all rows of a forward pass.
-
-    Args:
-        kind: multiplicative or additive.
-        sigma: standard deviation of each row and noise point ``[rows, points]``.
-        keys: key of each row.
-        noise: for each noise point, in graph order, the C-contiguous tensor ``[rows, ...]`` to
-            fill. Points of sigma 0 use up their normals as well, so that the noise of a later
-            point does not depend on the sigma of an earlier one.
-
-    Raises:
-        ValueError: a key is out of range, or a tensor is not C-contiguous.
-    """
-    numbers = np.array(keys, np.int64)
-    check_keys(numbers)
-    if not all(tensor.flags.c_contiguous for tensor in noise):
-        raise ValueError("noise tensors must be C-contiguous")
-    if (sigma == sigma[0, 0]).all():  # as a rule; spares sorting
-        sigmas, table_of = sigma[0, :1], np.zeros(sigma.shape, np.intp)
-    else:
-        sigmas, table_of = np.unique(sigma, return_inverse=True)
-    tables = [noise_table(kind, value) for value in sigmas.tolist()]
-    FILL(numbers.astype(np.uint64), tables, table_of.reshape(sigma.shape), noise)
-
-
-def fill_in_numpy(
-    keys: NDArray[np.uint64],
-    tables: Sequence[NDArray[np.float32]],
-    table_of: NDArray[np.intp],
-    noise: Sequence[NDArray[np.float32]],
-) -> None:
-    """Fill the tensors without compiled code; see :data:`models.native.Fill`."""
-    flat = [tensor.reshape(tensor.shape[0], -1) for tensor in noise]
-    ends = np.cumsum([tensor.shape[1] for tensor in flat]).tolist()
-    for row, key in enumerate(keys.tolist()):
-        indices = noise_indices(VoteKey(*key), ends[-1])
-        start = 0
-        for point, end in enumerate(ends):
-            table = tables[table_of[row, point]]
-            # Widened inside NumPy, in pieces, so that they stay in the cache. Indices are below
-            # 65,536 by construction; "wrap" only spares a bounds check.
-            for first in range(start, end, PIECE):
-                last = min(first + PIECE, end)
-                values = flat[point][row, first - start : last - start]
-                np.take(table, indices[first:last], out=values, mode="wrap")
-            start = end
-
-
-FILL: Fill = compiled_fill() or fill_in_numpy
-"""What fills the tensors here; both ways give the same values."""

@@ -1,6 +1,6 @@
 /* Fills the noise tensors of a forward pass: the scheme sfc64-icdf16-1 of models/noise.py.
  *
- * models/native.py loads this library if it was built; NumPy does the same otherwise, to the bit,
+ * models/noise_fill.py loads this library if it was built; NumPy does the same otherwise, to the bit,
  * at two and a half times the cost. No Python header is needed to build it.
  *
  * Sources: SFC64, C. Doty-Humphrey, PractRand; seed sequence, M. E. O'Neill, "Developing a

@@ -1,88 +1,204 @@
-"""When to stop casting votes, and which guarantee the answer then has.
+"""Stop rules: when voting ends, and what then holds for the answer.
 
 Every rule looks at the counts of the first t of N votes, in vote order. ``votes_cast`` is the
-first t at which it holds.
+first t at which it holds. A new rule is a class here and its row in :class:`StopRule`.
 """
 
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.card import Threshold
 
-class StopRule(StrEnum):
-    """Rules by name.
+DELTA = 0.001
+"""Chance of another mode than that of all N votes, where none is given."""
 
-    ``full`` casts all votes. ``exact`` stops as soon as no outcome of the remaining votes can
-    change the mode. ``bounded`` stops earlier: its mode differs from that of all N votes with a
-    chance of at most delta, whatever the input. ``calibrated`` stops earlier still, as soon as
-    the mode leads by a margin that was chosen on validation inputs: its mode differs with a
-    chance of at most delta on inputs like those.
+ANY_INPUT = "any input"
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What holds for the mode of votes that a rule ended before all N were cast.
+
+    Attributes:
+        delta: largest chance that it is another one than that of all N votes.
+        condition: the inputs for which that holds.
+        margin: votes by which the mode led; None for rules without one.
     """
 
-    FULL = "full"
-    EXACT = "exact"
-    BOUNDED = "bounded"
-    CALIBRATED = "calibrated"
+    delta: float
+    condition: str = ANY_INPUT
+    margin: int | None = None
 
 
-class StopReason(StrEnum):
-    """Why voting ended: all votes were cast, a rule held, or the time was up."""
+@dataclass(frozen=True, slots=True)
+class Stopping(ABC):
+    """A stop rule with the numbers that it goes by.
 
-    FULL = "full"
-    EXACT = "exact"
-    BOUNDED = "bounded"
-    CALIBRATED = "calibrated"
-    DEADLINE = "deadline"
+    Attributes:
+        delta: chance of another mode than that of all N votes, above 0, below 1.
+        threshold: of the card, for a rule that needs one; None if there is no noise.
+        text: when it stops, as an imperative.
+        casts_all: whether all N votes are always cast, so that fixed-N statistics hold.
+        needs_threshold: whether it can only be used where the card has a threshold.
+        has_table: whether :meth:`prepare` takes a time that grows with N.
+    """
+
+    text: ClassVar[str]
+    casts_all: ClassVar[bool] = False
+    needs_threshold: ClassVar[bool] = False
+    has_table: ClassVar[bool] = False
+
+    delta: float = DELTA
+    threshold: Threshold | None = None
+
+    @abstractmethod
+    def fewest(self, vote_counts: NDArray[np.int64], votes: int) -> int:
+        """Return the fewest further votes after which the rule could hold; 0 if it holds.
+
+        As many can be computed at once without computing one too many.
+
+        Args:
+            vote_counts: votes of each class so far ``[classes]``.
+            votes: N, all votes that were asked for.
+        """
+
+    @property
+    @abstractmethod
+    def promise(self) -> Promise | None:
+        """What the rule promises; None if it never stops early."""
+
+    def prepare(self, votes: int) -> None:  # noqa: B027 - most rules have nothing to prepare
+        """Compute what depends on N alone, so that the votes need not wait for it."""
+
+    @property
+    def row(self) -> "StopRule":
+        """The rule by its name in requests and replies."""
+        return next(row for row in StopRule if row.rule is type(self))
+
+    @property
+    def margin(self) -> int | None:
+        """The votes by which the mode must lead; None for rules without a threshold."""
+        return None if self.threshold is None else self.threshold.margin
+
+
+class Full(Stopping):
+    """Casts all N votes."""
+
+    text = "cast all votes"
+    casts_all = True
+
+    def fewest(self, vote_counts: NDArray[np.int64], votes: int) -> int:
+        """Return the number of votes left."""
+        return votes - int(vote_counts.sum())
+
+    @property
+    def promise(self) -> None:
+        """Nothing: it never stops early."""
+
+
+class Exact(Stopping):
+    """Stops where the answer is fixed."""
+
+    text = "stop once the remaining votes cannot change the mode"
+
+    def fewest(self, vote_counts: NDArray[np.int64], votes: int) -> int:
+        """Return the fewest further votes that could fix the mode."""
+        return fewest_to_fix_mode(vote_counts, votes)
+
+    @property
+    def promise(self) -> Promise:
+        """The mode of all N votes, on any input."""
+        return Promise(0.0)
+
+
+class Bounded(Stopping):
+    """Stops where another mode is unlikely, however the votes fall."""
+
+    text = "stop once they change it with a chance of at most delta, whatever the input"
+    has_table = True
+
+    def fewest(self, vote_counts: NDArray[np.int64], votes: int) -> int:
+        """Return the fewest further votes that could reach the boundary, or fix the mode."""
+        fewest, cast = fewest_to_fix_mode(vote_counts, votes), int(vote_counts.sum())
+        boundary = bounded_boundary(votes, self.delta)[cast : cast + fewest]
+        reached = vote_counts.max() + np.arange(fewest) >= boundary
+        return int(np.argmax(reached)) if reached.any() else fewest
+
+    @property
+    def promise(self) -> Promise:
+        """At most delta, on any input."""
+        return Promise(self.delta)
+
+    def prepare(self, votes: int) -> None:
+        """Compute the boundary."""
+        bounded_boundary(votes, self.delta)
+
+
+class Calibrated(Stopping):
+    """Stops at a lead that was chosen on validation inputs."""
+
+    text = (
+        "stop sooner, with that chance on inputs like the validation inputs of the checkpoint; its "
+        "card says for which noise and votes"
+    )
+    needs_threshold = True
+
+    def fewest(self, vote_counts: NDArray[np.int64], votes: int) -> int:
+        """Return the fewest further votes that could give the mode its lead, or fix it."""
+        fewest = fewest_to_fix_mode(vote_counts, votes)
+        if self.margin is None:
+            return fewest
+        second, first = (int(count) for count in np.partition(vote_counts, -2)[-2:])
+        return min(fewest, max(0, self.margin - (first - second)))
+
+    @property
+    def promise(self) -> Promise:
+        """The threshold's delta on inputs like those it was chosen on; without noise, any mode."""
+        if self.threshold is None:
+            return Promise(0.0)
+        return Promise(
+            self.threshold.delta,
+            f"inputs like the {self.threshold.inputs} validation inputs that the margin was "
+            f"chosen on, with confidence {self.threshold.confidence:g}",
+            self.threshold.margin,
+        )
+
+
+class StopRule(StrEnum):
+    """When voting stops, by name."""
+
+    rule: type[Stopping]
+    """The class of the rule."""
+
+    FULL = "full", Full
+    EXACT = "exact", Exact
+    BOUNDED = "bounded", Bounded
+    CALIBRATED = "calibrated", Calibrated
+
+    def __new__(cls, name: str, rule: type[Stopping]) -> Self:
+        """Make a row of the table."""
+        row = str.__new__(cls, name)
+        row._value_ = name
+        row.rule = rule
+        return row
+
+
+STOP_RULES_TEXT = ". ".join(f"{row}: {row.rule.text}" for row in StopRule) + "."
+"""What each rule does, for descriptions."""
+
+StopReason = StopRule | Literal["deadline"]
+"""Why voting ended: ``full`` if all votes were cast, else the rule that held, or the deadline."""
 
 
 def mode_of(vote_counts: NDArray[np.int64]) -> int:
     """Return the class with the most votes; of several, the lowest index."""
     return int(np.argmax(vote_counts))
-
-
-def is_decided(
-    rule: StopRule,
-    vote_counts: NDArray[np.int64],
-    votes: int,
-    delta: float = 0.0,
-    margin: int | None = None,
-) -> bool:
-    """Return whether voting may stop at these counts; see :func:`fewest_to_decide`."""
-    return fewest_to_decide(rule, vote_counts, votes, delta, margin) == 0
-
-
-def fewest_to_decide(
-    rule: StopRule,
-    vote_counts: NDArray[np.int64],
-    votes: int,
-    delta: float = 0.0,
-    margin: int | None = None,
-) -> int:
-    """Return the fewest further votes after which the rule could hold; 0 if it holds.
-
-    As many can be computed at once without computing one too many.
-
-    Args:
-        rule: the stop rule.
-        vote_counts: votes of each class so far ``[classes]``.
-        votes: N, all votes that were asked for.
-        delta: for ``bounded``, the chance of another mode than that of all N votes.
-        margin: for ``calibrated``, votes by which the mode must lead.
-    """
-    if rule is StopRule.FULL:
-        return votes - int(vote_counts.sum())
-    fewest = fewest_to_fix_mode(vote_counts, votes)
-    if rule is StopRule.EXACT:
-        return fewest
-    if rule is StopRule.CALIBRATED:
-        second, first = np.partition(vote_counts, -2)[-2:].tolist()
-        return fewest if margin is None else min(fewest, max(0, margin - (first - second)))
-    cast = int(vote_counts.sum())
-    further = np.arange(fewest)
-    reached = vote_counts.max() + further >= bounded_boundary(votes, delta)[cast : cast + fewest]
-    return int(np.argmax(reached)) if reached.any() else fewest
 
 
 def fewest_to_fix_mode(vote_counts: NDArray[np.int64], votes: int) -> int:

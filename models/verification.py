@@ -9,20 +9,19 @@ from math import prod
 import numpy as np
 
 from models import strokes
-from models.card import Card, PointSpec
+from models.card import Card
+from models.engines import Tensor
 from models.errors import CheckpointError
-from models.noise import NoiseKind, VoteKey
+from models.noise import NOISE_SCHEME, NoiseKind, VoteKey
 from models.pictures import PREPROCESSINGS
 from models.runtime import (
-    IMAGE_OF_ROW,
-    IMAGES,
+    INPUT_OF_ROW,
     NOISE_PREFIX,
-    OUTPUTS,
-    OnnxRuntime,
+    GraphRuntime,
     Rows,
     Runtime,
-    Tensor,
 )
+from models.specs import PointSpec
 
 MAX_TILE_NORMALS = 2**25
 """Most noise values of a forward pass: 128 MiB."""
@@ -55,6 +54,8 @@ def check_card(card: Card) -> None:
     """
     points = [point.name for point in card.noise_points]
     for complaint in (
+        *about_scheme(card),
+        *about_inputs(card),
         *about_preprocessing(card),
         *about_names("labels", card.labels),
         *about_names("noise_points", points),
@@ -66,9 +67,26 @@ def check_card(card: Card) -> None:
         raise CheckpointError(f"checkpoint {card.name} has no graph for {card.noise.kind} noise")
 
 
+def about_scheme(card: Card) -> Iterable[str]:
+    """Yield that the noise of the votes cannot be drawn here."""
+    if card.noise_scheme != NOISE_SCHEME:
+        yield f"unknown noise scheme {card.noise_scheme!r}; known is {NOISE_SCHEME}"
+
+
+def about_inputs(card: Card) -> Iterable[str]:
+    """Yield which inputs cannot be given."""
+    if [tensor.dtype for tensor in card.inputs] != ["float32"]:
+        yield (
+            f"inputs are {', '.join(f'{tensor.name} ({tensor.dtype})' for tensor in card.inputs)}; "
+            "served are networks of one input in float32"
+        )
+
+
 def about_preprocessing(card: Card) -> Iterable[str]:
     """Yield why the preprocessing cannot give what the network takes."""
     name, known = card.input.preprocessing, (*PREPROCESSINGS, strokes.PREPROCESSING)
+    if name is None:
+        return
     if name not in known:
         yield f"unknown preprocessing {name!r}; known are {', '.join(sorted(known))}"
         return
@@ -114,7 +132,7 @@ def about_tile(card: Card) -> Iterable[str]:
         )
 
 
-def check_runtime(runtime: OnnxRuntime, card: Card, contents: Mapping[str, bytes]) -> None:
+def check_runtime(runtime: GraphRuntime, card: Card, contents: Mapping[str, bytes]) -> None:
     """Compare what a card says with a graph, its weights, and a tile of votes; it warms up, too.
 
     Args:
@@ -127,28 +145,34 @@ def check_runtime(runtime: OnnxRuntime, card: Card, contents: Mapping[str, bytes
     """
     check_tensors(runtime, card)
     check_macs(card, len(contents[card.weights]) // SMALLEST_WEIGHT)
-    with runtime.for_at_most(TRIAL_S):
-        check_kind(runtime, card)
-        check_batch_invariance(runtime, card)
+    try:
+        with runtime.session.for_at_most(TRIAL_S):
+            check_kind(runtime, card)
+            check_batch_invariance(runtime, card)
+    except TimeoutError as error:
+        raise CheckpointError(
+            f"a few votes of the {runtime.kind} graph take longer than {TRIAL_S:g} s"
+        ) from error
 
 
-def check_tensors(runtime: OnnxRuntime, card: Card) -> None:
+def check_tensors(runtime: GraphRuntime, card: Card) -> None:
     """Compare names, types and shapes of a graph's inputs and outputs with those of the card.
 
     Raises:
         CheckpointError: they differ.
     """
     promised = {
-        IMAGES: Tensor("float", (None, *card.input.shape)),
-        IMAGE_OF_ROW: Tensor("int64", (None,)),
+        card.input.name: Tensor("float", (None, *card.input.shape)),
+        INPUT_OF_ROW: Tensor("int64", (None,)),
         **{
             NOISE_PREFIX + point.name: Tensor("float", (None, *point.shape))
             for point in card.noise_points
         },
-        OUTPUTS: Tensor("float", (None, len(card.labels))),
+        card.output: Tensor("float", (None, len(card.labels))),
     }
+    there = runtime.session.inputs | runtime.session.outputs
     for name, tensor in promised.items():
-        found = runtime.tensors.get(name)
+        found = there.get(name)
         if found != tensor:
             raise CheckpointError(
                 f"the {runtime.kind} graph of checkpoint {card.name} has {name} as "
@@ -171,7 +195,7 @@ def check_macs(card: Card, weights: int) -> None:
             )
 
 
-def check_kind(runtime: OnnxRuntime, card: Card) -> None:
+def check_kind(runtime: GraphRuntime, card: Card) -> None:
     """Tell factors from summands: only where 0 is a factor, all inputs come to the same.
 
     Raises:
@@ -181,7 +205,8 @@ def check_kind(runtime: OnnxRuntime, card: Card) -> None:
     low, high = card.input.range
     images = np.random.default_rng(0).uniform(low, high, (2, *card.input.shape))
     noise = [np.zeros((2, *point.shape), np.float32) for point in card.noise_points]
-    outputs = runtime.outputs_for(images.astype(np.float32), np.arange(2), noise)
+    images = images.astype(np.float32)
+    outputs = runtime.outputs_for({card.input.name: images}, np.arange(2), noise)
     if outputs.shape != (2, len(card.labels)):  # what a graph declares need not be what it gives
         raise CheckpointError(
             f"checkpoint {card.name} gives outputs of the shape {list(outputs.shape)} for 2 votes; "
@@ -205,15 +230,15 @@ def check_batch_invariance(runtime: Runtime, card: Card) -> None:
         CheckpointError: they differ in any bit, so a seed would not give the same counts again.
     """
     low, high = card.input.range
-    generator = np.random.default_rng(0)
+    generator, name = np.random.default_rng(0), card.input.name
     images = generator.uniform(low, high, (card.tile, *card.input.shape)).astype(np.float32)
     sigma = np.full((1, len(card.noise_points)), card.noise.largest_sigma or DEFAULT_SIGMA)
     keys = [VoteKey(0, row, row) for row in range(card.tile)]
     together = runtime.outputs(
-        Rows(images, np.arange(card.tile), sigma.repeat(card.tile, axis=0), keys)
+        Rows({name: images}, np.arange(card.tile), sigma.repeat(card.tile, axis=0), keys)
     )
     for row, key in enumerate(keys):
-        alone = runtime.outputs(Rows(images[[row]], np.zeros(1, np.int64), sigma, [key]))
+        alone = runtime.outputs(Rows({name: images[[row]]}, np.zeros(1, np.int64), sigma, [key]))
         if not np.array_equal(alone[0], together[row]):
             raise CheckpointError(
                 f"checkpoint {card.name} gives other outputs in a batch of {card.tile} than alone "

@@ -5,16 +5,17 @@ them, where, and beside which votes of other requests, is not its business.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InputError
-from models.noise import NoiseKind, VoteKey
+from models.noise import VoteKey, VoteNoise
 from models.statistics import CERTAIN, UNKNOWN, fixed_votes_statistics
-from models.stopping import StopReason, StopRule, fewest_to_decide, mode_of
+from models.stopping import Stopping, StopReason, StopRule, mode_of
 
 NOWHERE = -1
 """What a vote falls on whose outputs are not finite."""
@@ -32,34 +33,28 @@ class VoteRequest:
     """Inputs and the votes that are asked for on each.
 
     Attributes:
-        inputs: ``[inputs, *input_shape]``, float32, in the checkpoint's input range.
-        kind: multiplicative or additive noise.
-        sigma: standard deviation of the noise at each noise point ``[points]``, repeats included.
+        inputs: by the names of the checkpoint's inputs, each ``[inputs, *shape]``, in its range.
+        noise: that the votes meet, repeats included.
         votes: N, at least 1.
         stop: when to stop before N.
         seed: of all noise, 0 to 2^53 - 1.
         alpha: level of the interval and of the test.
-        delta: for ``bounded``, the chance of another mode than that of all N votes.
-        margin: for ``calibrated``, votes by which the mode must lead.
         turn: votes on one input that are handed out together; 1 keeps the inputs level, so that
             all have votes when the time is up.
     """
 
-    inputs: NDArray[np.float32]
-    kind: NoiseKind
-    sigma: NDArray[np.float64]
+    inputs: Mapping[str, NDArray[Any]]
+    noise: VoteNoise
     votes: int
-    stop: StopRule
+    stop: Stopping
     seed: int
     alpha: float = 0.05
-    delta: float = 0.001
-    margin: int | None = None
     turn: int = VOTES_A_TURN
 
     @property
-    def is_noiseless(self) -> bool:
-        """Whether all votes on an input must be the same."""
-        return not self.sigma.any()
+    def count(self) -> int:
+        """How many inputs are voted on."""
+        return len(next(iter(self.inputs.values())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +109,7 @@ class Ballot:
         self._request = request
         self._position = position
         self._observer = observer
-        self._is_noiseless = request.is_noiseless
+        self._is_noiseless = request.noise.is_silent
         self._waiting: dict[int, int] = {}
         self._earliest_decision = self._fewest()
 
@@ -166,7 +161,7 @@ class Ballot:
         mode = mode_of(counts)
         is_full = self.votes_cast == request.votes
         statistics = UNKNOWN
-        if request.stop is StopRule.FULL and is_full:
+        if request.stop.casts_all and is_full:
             statistics = (
                 CERTAIN if self._is_noiseless else fixed_votes_statistics(counts, request.alpha)
             )
@@ -183,14 +178,11 @@ class Ballot:
 
     def _reason(self, is_full: bool) -> StopReason:
         if is_full:
-            return StopReason.FULL
-        return StopReason(self._request.stop) if self.is_decided else StopReason.DEADLINE
+            return StopRule.FULL
+        return self._request.stop.row if self.is_decided else "deadline"
 
     def _fewest(self) -> int:
-        request = self._request
-        return fewest_to_decide(
-            request.stop, self.vote_counts, request.votes, request.delta, request.margin
-        )
+        return self._request.stop.fewest(self.vote_counts, self._request.votes)
 
     def _count(self, fell_on: int, votes: int) -> None:
         if fell_on == NOWHERE:
@@ -223,7 +215,7 @@ class Poll:
     ) -> None:
         self.request = request
         self._ballots = [
-            Ballot(classes, request, position, observer) for position in range(len(request.inputs))
+            Ballot(classes, request, position, observer) for position in range(request.count)
         ]
         self._turns = deque(range(len(self._ballots)))  # positions that want votes
         self.votes_left = sum(ballot.left for ballot in self._ballots)

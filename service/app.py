@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from models.errors import NoisevoteError
 from service.configuration.settings import Settings
-from service.jobs.desk import JobDesk
+from service.jobs.service import JobService
 from service.operations.assembly import Operations
 from service.operations.checkpoint_watch import CheckpointWatch, look_for_changes
 from service.prediction.predictor import Predictor
@@ -45,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         predictor = Predictor(settings, checkpoint_watch.store, backend, operations.watch)
         app.state.predictor = predictor
         app.state.checkpoint_watch = checkpoint_watch
-        app.state.jobs = jobs = JobDesk(settings, checkpoint_watch.store)
+        app.state.jobs = jobs = JobService(settings, checkpoint_watch.store)
         operations.metrics.count_jobs_by(jobs.counts)
         app.state.not_ready = "warming up"
         app.state.warming_up = asyncio.create_task(warm_up(app, predictor))

@@ -13,8 +13,8 @@ from models.networks.noise_points import fresh_noise, noise_from
 from models.networks.quantisers import Quantisation
 from models.networks.registry import build_network
 from models.noise import NoiseKind
-from training.export import export_checkpoint
-from training.recipes import Hardening, Recipe, Schedule
+from training.export.checkpoint import export_checkpoint
+from training.recipes.recipe import Hardening, Recipe, Schedule
 
 SMALL = Recipe(
     "small_densenet",

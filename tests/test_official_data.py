@@ -6,18 +6,19 @@ from scipy import stats
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.cores import allowed_cores
-from models.datasets import Examples, as_inputs, data_dir, load_dataset
+from models.data.dataset import Examples, as_inputs
+from models.data.datasets import load_dataset
+from models.data.files import data_dir
 from models.drift import shares_of
 from models.networks.trained import load_network
-from models.noise import NoiseKind
+from models.noise import Noise, NoiseKind
+from models.runtime import votes_of
 from models.stopping import mode_of
-from models.tiles import votes_of
 from service.configuration.settings import Settings
 from service.operations.drift import Series
 from tests.service.support import ask, serving
-from training.evaluate import Caster, numbered, request_seed
-from training.export import check_parity
-from training.noise_setting import NoiseSetting
+from training.export.checkpoint import check_parity
+from training.measure.evaluate import Caster, numbered, request_seed
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +49,7 @@ def anyio_backend() -> str:
 async def test_a_thousand_images_get_the_evaluated_answers_over_http(
     checkpoint: Checkpoint, images: Examples
 ) -> None:
-    noise = NoiseSetting(NoiseKind.MULTIPLICATIVE, 1.0)
+    noise = Noise(NoiseKind.MULTIPLICATIVE, 1.0)
     votes = Caster(checkpoint, 0, allowed_cores()).cast(numbered(images), noise, VOTES)
     right = 0
     async with serving(Settings()) as (_, client):
@@ -86,7 +87,7 @@ def test_accuracy_is_that_of_freshly_drawn_library_normals() -> None:
     # test of the images that only one of them gets right. It fails by chance once in 1,000 seeds.
     examples = load_dataset("mnist", data_dir()).test
     checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
-    setting = NoiseSetting(NoiseKind.MULTIPLICATIVE, 1.0)
+    setting = Noise(NoiseKind.MULTIPLICATIVE, 1.0)
     keyed = (
         Caster(checkpoint, 0, allowed_cores()).cast(numbered(examples), setting, 1).fell_on[:, 0]
     )
@@ -99,7 +100,9 @@ def test_accuracy_is_that_of_freshly_drawn_library_normals() -> None:
             1 + generator.standard_normal((len(inputs), *point.shape), dtype=np.float32)
             for point in checkpoint.card.noise_points
         ]
-        drawn.append(votes_of(runtime.outputs_for(inputs, np.arange(len(inputs)), noise)))
+        drawn.append(
+            votes_of(runtime.outputs_for({"images": inputs}, np.arange(len(inputs)), noise))
+        )
     ours = keyed == examples.labels
     theirs = np.concatenate(drawn) == examples.labels
     only_ours, only_theirs = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
@@ -115,7 +118,7 @@ def test_the_drift_monitor_knows_test_images_again_and_hears_a_quarter_more_nois
     checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
     curve = [of for of in checkpoint.card.agreements if of.votes == 5]
     (expected,) = [of for of in curve if of.sigma == 1.0]
-    noise = NoiseSetting(NoiseKind.MULTIPLICATIVE, sigma)
+    noise = Noise(NoiseKind.MULTIPLICATIVE, sigma)
     votes = Caster(checkpoint, 5, allowed_cores()).cast(numbered(images), noise, 5)
     followed = Series(expected, curve, 1.0)
     for fell_on in votes.fell_on[np.random.default_rng(0).permutation(IMAGES)]:

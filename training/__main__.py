@@ -34,7 +34,7 @@ def main() -> None:
     restart_with_settings()
     try:
         # Imports torch, which takes seconds.
-        from training.cli import main as run
+        from training.cli.main import main as run
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in OURS:

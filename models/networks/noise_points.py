@@ -114,7 +114,7 @@ def given_noise(kind: NoiseKind, noise: Mapping[str, Tensor]) -> NoiseSource:
 
     def apply(point: NoisePoint, signal: Tensor, step: int | None) -> Tensor:
         tensor = noise[point.name] if step is None else noise[point.name][:, step]
-        return signal * tensor if kind is NoiseKind.MULTIPLICATIVE else signal + tensor
+        return kind.meet(signal, tensor)
 
     return apply
 
@@ -133,11 +133,10 @@ def fresh_noise(kind: NoiseKind, sigma: Sigma, generator: torch.Generator) -> No
         if isinstance(at_point, Tensor):
             noise = table_draws_like(signal, NoiseKind.ADDITIVE, 1.0, generator)
             noise *= at_point.to(noise.dtype).view(-1, *(1,) * (signal.dim() - 1))
-            return signal + noise if kind is NoiseKind.ADDITIVE else signal * noise.add_(1.0)
+            return kind.meet(signal, kind.finished(noise))
         if at_point == 0.0:
             return signal
-        noise = table_draws_like(signal, kind, at_point, generator)
-        return signal + noise if kind is NoiseKind.ADDITIVE else signal * noise
+        return kind.meet(signal, table_draws_like(signal, kind, at_point, generator))
 
     return apply
 
@@ -159,7 +158,7 @@ def table_draws_like(
     noise = torch.empty_like(signal)
     flat = noise.permute(0, 2, 3, 1) if is_channels_last(noise) else noise
     if signal.device.type != "cpu":
-        flat.normal_(mean_of(kind), sigma, generator=generator)
+        flat.normal_(kind.neutral, sigma, generator=generator)
         return noise
     table = typed_noise_table(kind, sigma, signal.dtype)
     seed = int(torch.randint(2**63 - 1, (1,), generator=generator))
@@ -188,8 +187,3 @@ def typed_noise_table(kind: NoiseKind, sigma: float, dtype: torch.dtype) -> NDAr
 def is_channels_last(tensor: Tensor) -> bool:
     """Return whether the channels of a batch of maps lie together in memory."""
     return tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
-
-
-def mean_of(kind: NoiseKind) -> float:
-    """Return what the noise is without noise: the factor 1 or the summand 0."""
-    return 1.0 if kind is NoiseKind.MULTIPLICATIVE else 0.0

@@ -1,17 +1,23 @@
 """The findings of an assessment: the report of all steps that are done."""
 
+import base64
 from collections.abc import Sequence
+from io import BytesIO
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
-from models.robustness.about import About
+from models.robustness.attacks import ATTACKS, CHOICES, judged_keys
+from models.robustness.attacks.attack import Attack
 from models.robustness.checks import checks_of
-from models.robustness.pictures import pictures_of
-from models.robustness.plan import ADAPTIVE_VOTES, AttackName
-from models.robustness.query_steps import ADAPTIVE_SQUARE, RANDOM_NOISE
-from models.robustness.report import AttackRow, CleanAccuracy, Report, Score, WorstCase
-from models.robustness.run import Run
+from models.robustness.report import About, AttackRow, CleanAccuracy, Picture, Report, WorstCase
+from models.robustness.run import Assessment, StepKey
 from models.robustness.scores import (
+    CLEAN,
+    CLEAN_CONTROL,
+    CLEAN_NOISELESS,
+    CLEAN_ONE_VOTE,
     mean_interval,
     paired_of,
     paired_trials,
@@ -20,24 +26,27 @@ from models.robustness.scores import (
     stably_right,
 )
 from models.robustness.sweeps import sweeps_of
-from models.robustness.target import Bill
+from models.robustness.target import Bill, Condition
 from models.robustness.threat import threat_model
-from models.robustness.transfer_steps import EOT_PGD, WHITE_BOX
+from models.robustness.trials import Trial
 from models.robustness.verdict import verdict_of
 
-PLAIN_OF = {EOT_PGD: AttackName.PGD, ADAPTIVE_SQUARE: AttackName.SQUARE}
-"""Adaptive attacks and the plain one that does the same to a target without noise."""
+SHOWN = 6
+"""Examples to look at."""
+
+CHANNELS = {1: "L", 3: "RGB"}
+"""Of samples that are pictures: modes of Pillow."""
 
 
-def report_of(run: Run, about: About, steps: Sequence[str]) -> Report:
+def report_of(run: Assessment, about: About, steps: Sequence[StepKey]) -> Report:
     """Report on the steps that are done.
 
     Args:
         run: the assessment.
         about: networks, samples and programs.
-        steps: names of all steps.
+        steps: all steps.
     """
-    done = sum(run.state.load(step) is not None for step in steps)
+    done = sum(run.state.load(str(step)) is not None for step in steps)
     is_complete = done == len(steps)
     clean = clean_accuracy(run)
     report = Report(
@@ -59,11 +68,11 @@ def report_of(run: Run, about: About, steps: Sequence[str]) -> Report:
     return report.model_copy(update={"verdict": verdict_of(report)})
 
 
-def clean_accuracy(run: Run) -> CleanAccuracy | None:
+def clean_accuracy(run: Assessment) -> CleanAccuracy | None:
     """Return the accuracies without attack, or None before all of them are there."""
-    names = ("clean/noiseless", "clean/one vote", "clean/noisy", "clean/control")
-    trials = [trial for name in names if (trial := run.find(name)) is not None]
-    if len(trials) < len(names):
+    keys = (CLEAN_NOISELESS, CLEAN_ONE_VOTE, CLEAN, CLEAN_CONTROL)
+    trials = [trial for key in keys if (trial := run.find(key)) is not None]
+    if len(trials) < len(keys):
         return None
     noiseless, one_vote, voted, control = trials
     alpha = run.plan.alpha
@@ -84,72 +93,57 @@ def clean_accuracy(run: Run) -> CleanAccuracy | None:
     )
 
 
-def attack_rows(run: Run) -> list[AttackRow]:
-    """Return a row for each attack that has been judged at least once."""
-    plan = run.plan
-    rows = [
-        row_of(run, attack, "transfer", attack == EOT_PGD)
-        for attack in (*plan.surrogate_attacks, EOT_PGD)
-    ]
-    rows += [
-        row_of(run, AttackName.SQUARE, "query", False, plan.votes),
-        row_of(run, ADAPTIVE_SQUARE, "query", True, ADAPTIVE_VOTES * plan.votes),
-        row_of(run, AttackName.HOP_SKIP_JUMP, "query", False, plan.votes),
-        row_of(run, RANDOM_NOISE, "control", False, plan.votes),
-        row_of(run, WHITE_BOX, "upper bound", True),
-    ]
+def attack_rows(run: Assessment) -> list[AttackRow]:
+    """Return a row for each attack that has been judged at least once.
+
+    Those on the surrogate stand in the plan's order.
+    """
+    chosen = [CHOICES[name] for name in run.plan.attacks if CHOICES[name].family == "transfer"]
+    others = [attack for attack in ATTACKS if attack not in chosen]
+    rows = [row_of(run, attack) for attack in (*chosen, *others)]
     return [row for row in rows if row.noisy is not None or row.noiseless is not None]
 
 
-def row_of(
-    run: Run, attack: str, family: str, is_adaptive: bool, votes_per_query: int = 0
-) -> AttackRow:
+def row_of(run: Assessment, attack: Attack) -> AttackRow:
     """Return one attack's row, with what is there of it."""
-    trials = {
-        key: run.find(f"{attack}/{condition}")
-        for key, condition in (
-            ("noiseless", "noiseless"),
-            ("noisy", "noisy"),
-            ("worst_noiseless", "worst noiseless"),
-            ("worst_noisy", "worst noisy"),
-        )
-    }
-    scores: dict[str, Score | None] = {
-        key: None if trial is None else score_of(run, trial, noisy=key.endswith("noisy"))
-        for key, trial in trials.items()
-    }
-    plain = PLAIN_OF.get(attack, attack)
-    judged = [trial for trial in trials.values() if trial is not None]
-    return AttackRow.model_validate(
-        {
-            "attack": str(attack),
-            "family": family,
-            "is_adaptive": is_adaptive,
-            "samples": len(judged[0].labels) if judged else 0,
-            "votes_per_query": votes_per_query,
-            **scores,
-            "paired": paired_trials(trials["noisy"], run.find(f"{plain}/noiseless")),
-            "worst_paired": paired_trials(
-                trials["worst_noisy"], run.find(f"{plain}/worst noiseless")
-            ),
-        }
+    noiseless, noisy, worst_noiseless, worst_noisy = (
+        run.find(attack.key(condition, is_worst))
+        for is_worst in (False, True)
+        for condition in Condition
+    )
+    plain, worst_plain = (
+        run.find(attack.compared_with.key(Condition.NOISELESS, is_worst))
+        for is_worst in (False, True)
+    )
+    judged = [each for each in (noiseless, noisy, worst_noiseless, worst_noisy) if each is not None]
+    return AttackRow(
+        attack=attack.name,
+        family=attack.family,
+        is_adaptive=attack.is_adaptive,
+        samples=len(judged[0].labels) if judged else 0,
+        votes_per_query=attack.times_votes * run.plan.votes,
+        noiseless=score_of(run, noiseless, noisy=False),
+        noisy=score_of(run, noisy, noisy=True),
+        worst_noiseless=score_of(run, worst_noiseless, noisy=False),
+        worst_noisy=score_of(run, worst_noisy, noisy=True),
+        paired=paired_trials(noisy, plain),
+        worst_paired=paired_trials(worst_noisy, worst_plain),
     )
 
 
-def worst_case(run: Run) -> WorstCase:
+def worst_case(run: Assessment) -> WorstCase:
     """Take the worst over all black-box attacks, sample by sample."""
-    attacks = [*run.plan.attacks, EOT_PGD, ADAPTIVE_SQUARE]
-    names = [name for attack in attacks for name in (f"{attack}/{{}}", f"{attack}/worst {{}}")]
     noiseless = np.ones(len(run.samples), np.bool_)
     noisy = np.ones(len(run.samples), np.bool_)
     most_wrong = np.full(len(run.samples), -1.0)
     taken = []
-    for name in names:
-        if (trial := run.find(name.format("noiseless"))) is not None:
+    for key in judged_keys(run.plan, Condition.NOISELESS):
+        if (trial := run.find(key)) is not None:
             noiseless[: len(trial.labels)] &= trial.is_right[0]
-        if (trial := run.find(name.format("noisy"))) is None:
+    for key in judged_keys(run.plan, Condition.NOISY):
+        if (trial := run.find(key)) is None:
             continue
-        taken.append(name.format("noisy").replace("/", ", "))
+        taken.append(str(key).replace("/", ", "))
         wrong = np.full(len(run.samples), -1.0)
         wrong[: len(trial.labels)] = 1 - trial.is_right[1:].mean(axis=0)
         worse = wrong > most_wrong
@@ -162,3 +156,60 @@ def worst_case(run: Run) -> WorstCase:
         noisy=share_of(noisy, alpha),
         paired=paired_of(noisy, noiseless),
     )
+
+
+def pictures_of(run: Assessment, labels: tuple[str, ...]) -> tuple[Picture, ...]:
+    """Return the stably right samples of the strongest attack that flip most often.
+
+    What is wrong without an attack is no example of one. There are none if the samples are no
+    pictures.
+
+    Args:
+        run: the assessment.
+        labels: names of the classes.
+    """
+    shape = run.samples.inputs.shape[1:]
+    if len(shape) != 3 or shape[0] not in CHANNELS:
+        return ()
+    stable = np.flatnonzero(stably_right(run, noisy=True))
+    strongest: tuple[float, str, Trial] | None = None
+    for key in judged_keys(run.plan, Condition.NOISY):
+        if (trial := run.find(key)) is None:
+            continue
+        flips = trial.flip_shares[stable[stable < len(trial.labels)]]
+        if len(flips) and (strongest is None or flips.mean() > strongest[0]):
+            strongest = (float(flips.mean()), key.of, trial)
+    if strongest is None:
+        return ()
+    _, attack, trial = strongest
+    few = stable[stable < len(trial.labels)]
+    order = few[np.argsort(-trial.flip_shares[few], kind="stable")][:SHOWN]
+    return tuple(picture_of(run, attack, trial, sample, labels) for sample in order.tolist())
+
+
+def picture_of(
+    run: Assessment, attack: str, trial: Trial, sample: int, labels: tuple[str, ...]
+) -> Picture:
+    """Return one example."""
+    clean, adversarial = run.samples.inputs[sample], trial.examples[sample]
+    span = run.high - run.low
+    most_frequent = int(np.bincount(trial.modes[:, sample]).argmax())
+    return Picture(
+        index=int(run.samples.indices[sample]),
+        label=labels[trial.labels[sample]],
+        answered=labels[most_frequent],
+        attack=attack,
+        flip_probability=float(trial.flip_shares[sample]),
+        clean=encoded((clean - run.low) / span),
+        adversarial=encoded((adversarial - run.low) / span),
+        perturbation=encoded(0.5 + (adversarial - clean) / (2 * run.ball.epsilon)),
+    )
+
+
+def encoded(picture: NDArray[np.float32]) -> str:
+    """Return a picture ``[channels, height, width]`` of values 0 to 1 as base64 PNG."""
+    levels = np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    pixels = levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0)
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()

@@ -25,7 +25,7 @@ ADAPTIVE_VOTES = 4
 """Times as many votes as the plain attacker asks for in each query."""
 
 
-class AttackName(StrEnum):
+class AttackName(StrEnum):  # each has a row in models/robustness/attacks
     """The attacks of an assessment.
 
     ``pgd`` and ``momentum_pgd`` climb the loss of a surrogate; ``square`` asks the target for vote
@@ -38,71 +38,60 @@ class AttackName(StrEnum):
     HOP_SKIP_JUMP = "hop_skip_jump"
 
 
-MOMENTUM = {AttackName.PGD: 0.0, AttackName.MOMENTUM_PGD: 1.0}
-"""Attacks on a surrogate and the momentum of their steps."""
+DEFAULT_ATTACKS = (AttackName.PGD, AttackName.MOMENTUM_PGD, AttackName.SQUARE)
 
 
 class AttackOptions(BaseModel):
     """Everything that decides an assessment, but the target's noise, networks and samples."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    votes: Count = Field(default=20, description="Of each reply of the target, N.")
-    norm: Norm = Field(default=Norm.LINF, description="That bounds perturbations.")
-    epsilon: Positive = Field(description="Largest perturbation, in units of the inputs.")
-    step_size: Positive | None = Field(default=None, description="Default: epsilon / 6.")
-    steps: Count = Field(default=20, description="Of each restart on the surrogate.")
-    restarts: Count = Field(default=5, description="On the surrogate, from random starts.")
-    attacks: Annotated[tuple[AttackName, ...], Field(fail_fast=True)] = Field(
-        default=(AttackName.PGD, AttackName.MOMENTUM_PGD, AttackName.SQUARE),
-        min_length=1,
-        description="pgd and momentum_pgd climb the surrogate, square asks the target for votes, "
-        "hop_skip_jump for labels alone.",
+    votes: Count = 20
+    """Votes of each reply of the target, N."""
+    norm: Norm = Norm.LINF
+    """Norm that bounds perturbations."""
+    epsilon: Positive
+    """Largest perturbation, in units of the inputs."""
+    step_size: Positive | None = None
+    """Length of a step on the surrogate, in units of the inputs. Default: epsilon / 6."""
+    steps: Count = 20
+    """Steps of each restart on the surrogate."""
+    restarts: Count = 5
+    """Restarts on the surrogate, from random starts."""
+    attacks: Annotated[tuple[AttackName, ...], Field(min_length=1, fail_fast=True)] = (
+        DEFAULT_ATTACKS
     )
-    queries: Count = Field(default=200, description="Of each attack by queries, per sample.")
-    query_samples: Count = Field(
-        default=20, description="The first so many samples are attacked by queries."
-    )
-    adaptive: bool = Field(
-        default=True,
-        description="Also attack as one who knows of the noise: gradients averaged over noise in "
-        "the surrogate, four times the votes in each query.",
-    )
-    draws: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=8, description="Of the surrogate's noise, averaged per gradient."
-    )
-    white_box: bool = Field(
-        default=True, description="Also attack the target's own gradients, as an upper bound."
-    )
-    replies: Annotated[int, Field(ge=3, le=1001)] = Field(
-        default=21, description="Fresh replies that verify an example; an odd number."
-    )
-    sweep_replies: Annotated[int, Field(ge=1, le=1001)] = Field(
-        default=5, description="Fresh replies per example in the sweeps."
-    )
-    stable_share: Annotated[float, Field(ge=0.5, le=1)] = Field(
-        default=0.9, description="Share of right replies from which a sample is stably right."
-    )
-    sigmas: Annotated[tuple[Sigma, ...], Field(fail_fast=True)] = Field(
-        default=(), max_length=MAX_POINTS, description="Of the sweep over sigma."
-    )
-    epsilons: Annotated[tuple[Positive, ...], Field(fail_fast=True)] = Field(
-        default=(), max_length=MAX_POINTS, description="Of the sweep over epsilon."
-    )
-    vote_numbers: Annotated[tuple[Count, ...], Field(fail_fast=True)] = Field(
-        default=(), max_length=MAX_POINTS, description="Of the sweep over votes."
-    )
-    budgets: Annotated[tuple[Count, ...], Field(fail_fast=True)] = Field(
-        default=(),
-        max_length=MAX_POINTS,
-        description="Of the sweep over queries; default: quarters of all.",
-    )
-    alpha: Annotated[float, Field(ge=1e-6, lt=1)] = Field(
-        default=0.05, description="Of intervals, and of the test by which a reply abstains."
-    )
-    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = Field(
-        default=0, description="Of starts, moves and, where the target takes seeds, its noise."
-    )
+    """Attacks to be tried: pgd and momentum_pgd climb the surrogate, square asks the target for
+    votes, hop_skip_jump for labels alone."""
+    queries: Count = 200
+    """Queries of each attack by queries, per sample."""
+    query_samples: Count = 20
+    """The first so many samples are attacked by queries."""
+    adaptive: bool = True
+    """Also attack as one who knows of the noise: gradients averaged over noise in the surrogate,
+    four times the votes in each query."""
+    draws: Annotated[int, Field(ge=1, le=1000)] = 8
+    """Draws of the surrogate's noise that are averaged per adaptive gradient."""
+    white_box: bool = True
+    """Also attack the target's own gradients, as an upper bound."""
+    replies: Annotated[int, Field(ge=3, le=1001)] = 21
+    """Fresh replies that verify an example; an odd number."""
+    sweep_replies: Annotated[int, Field(ge=1, le=1001)] = 5
+    """Fresh replies per example in the sweeps."""
+    stable_share: Annotated[float, Field(ge=0.5, le=1)] = 0.9
+    """Share of right replies from which a sample is stably right."""
+    sigmas: Annotated[tuple[Sigma, ...], Field(max_length=MAX_POINTS, fail_fast=True)] = ()
+    """Points of the sweep over sigma, like 0,0.1,0.2."""
+    epsilons: Annotated[tuple[Positive, ...], Field(max_length=MAX_POINTS, fail_fast=True)] = ()
+    """Points of the sweep over epsilon, like 0.1,0.2,0.3."""
+    vote_numbers: Annotated[tuple[Count, ...], Field(max_length=MAX_POINTS, fail_fast=True)] = ()
+    """Points of the sweep over votes, like 1,5,20."""
+    budgets: Annotated[tuple[Count, ...], Field(max_length=MAX_POINTS, fail_fast=True)] = ()
+    """Points of the sweep over queries, like 50,100. Default: quarters of all queries."""
+    alpha: Annotated[float, Field(ge=1e-6, lt=1)] = 0.05
+    """One less the confidence of intervals, and the p-value above which a reply abstains."""
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
+    """Seed of starts, moves and, where the target takes seeds, its noise."""
 
     @field_validator("replies")
     @classmethod
@@ -155,12 +144,7 @@ class AttackOptions(BaseModel):
         quarters = (max(1, self.queries * part // 4) for part in (1, 2, 3, 4))
         return tuple(sorted(set(self.budgets or quarters)))
 
-    @property
-    def surrogate_attacks(self) -> tuple[AttackName, ...]:
-        """The attacks that climb a surrogate."""
-        return tuple(name for name in self.attacks if name in MOMENTUM)
-
-    def has(self, attack: AttackName) -> bool:
+    def has(self, attack: str) -> bool:
         """Return whether an attack is part of the plan."""
         return attack in self.attacks
 
@@ -168,8 +152,10 @@ class AttackOptions(BaseModel):
 class Plan(AttackOptions):
     """Everything that decides an assessment, but networks and samples."""
 
-    kind: NoiseKind = Field(description="Of the target's noise.")
-    sigma: TargetSigma = Field(description="Of the target's noise, at every noise point.")
+    kind: NoiseKind
+    """Kind of the target's noise."""
+    sigma: TargetSigma
+    """Sigma of the target's noise, at every noise point."""
 
     @property
     def noisy(self) -> Conditions:

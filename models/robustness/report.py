@@ -2,144 +2,176 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from models.robustness.about import About, Part
 from models.robustness.plan import Plan
 from models.robustness.target import Bill
 
+Family = Literal["transfer", "query", "control", "upper bound"]
+"""What an attack counts as."""
+
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""What the page of a report may load."""
+
+
+class Part(BaseModel):
+    """Base of the report and its parts: immutable, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class AboutSamples(Part):
+    """What was attacked."""
+
+    source: str
+    """Where the samples are from, in words."""
+    indices: tuple[int, ...]
+    """Number of each sample in that source."""
+    digest: str
+    """SHA-256 of inputs and labels."""
+
+
+class About(Part):
+    """What a report says about itself."""
+
+    target: str
+    """Name of the checkpoint under attack."""
+    target_fingerprint: str
+    """Fingerprint of its weights, graphs and noise scheme."""
+    surrogate: str
+    """Name of the attacker's checkpoint."""
+    surrogate_fingerprint: str
+    """Fingerprint of its weights and graphs."""
+    undefended: str | None
+    """Name of the network that is known to fall; null if none was named."""
+    undefended_fingerprint: str | None = None
+    """Fingerprint of its weights and graphs; null if none was named."""
+    labels: tuple[str, ...]
+    """Names of the classes."""
+    samples: AboutSamples
+    """The samples that were attacked."""
+    interface: str
+    """How the target was asked."""
+    versions: dict[str, str]
+    """Versions of the programs that decide figures."""
+
 
 class Share(Part):
-    """A counted share with its exact (Clopper-Pearson) interval.
-
-    Attributes:
-        count: samples that count.
-        of: samples in all.
-        share: ``count / of``; 0 of 0 is 0.
-        interval: at confidence 1 - alpha of the plan.
-    """
+    """A counted share with its exact (Clopper-Pearson) interval."""
 
     count: int
+    """Samples for which it holds."""
     of: int
+    """Samples in all."""
     share: float
+    """``count / of``; 0 of 0 is 0."""
     interval: tuple[float, float]
+    """Exact interval of the share, at confidence 1 - alpha of the plan."""
 
 
 class Score(Part):
-    """How the target did on the examples of one attack.
-
-    Attributes:
-        robust_accuracy: samples answered right in one fresh reply, as the service gives it.
-        mean_robust_accuracy: share of right replies over all samples and replies.
-        attack_success_rate: of the stably right samples, those with most fresh replies wrong.
-        one_check_success_rate: of these, those that the attacker saw wrong, perhaps by luck.
-        flip_probability: mean share of wrong replies over the stably right samples.
-        flip_interval: of it, rather too wide than too narrow.
-        abstained: samples on which one fresh reply abstains.
-        wrong_and_sure: samples on which it is wrong and does not abstain.
-        largest_perturbation: in the plan's norm.
-        in_ball: whether all examples keep to ball and input range.
-        attack: what the attack asked of the target.
-        verification: what the replies took.
-        queries: median number of queries per sample.
-        queries_of_successes: the same over the stably right samples that most fresh replies get
-            wrong; None if there are none.
-    """
+    """How the target did on the examples of one attack."""
 
     robust_accuracy: Share
+    """Samples answered right in one fresh reply, as the service gives it."""
     mean_robust_accuracy: float
+    """Share of right replies over all samples and replies."""
     attack_success_rate: Share
+    """Of the stably right samples, those with most fresh replies wrong."""
     one_check_success_rate: Share
+    """Of the stably right samples, those that the attacker saw wrong, perhaps by luck."""
     flip_probability: float
+    """Mean share of wrong replies over the stably right samples."""
     flip_interval: tuple[float, float]
+    """Interval of the flip probability, rather too wide than too narrow."""
     abstained: Share
+    """Samples on which one fresh reply abstains."""
     wrong_and_sure: Share
+    """Samples on which one fresh reply is wrong and does not abstain."""
     largest_perturbation: float
+    """Largest perturbation, in the plan's norm."""
     in_ball: bool
+    """Whether all examples keep to the ball and the input range."""
     attack: Bill
+    """What the attack asked of the target."""
     verification: Bill
+    """What the fresh replies took."""
     queries: float
+    """Median number of queries per sample."""
     queries_of_successes: float | None
+    """Median number of queries over the stably right samples that most fresh replies get wrong;
+    null if there are none."""
 
 
 class Paired(Part):
-    """The noisy target against the noiseless one, sample by sample.
-
-    Attributes:
-        noisy_only: samples that only the noisy target answered right.
-        noiseless_only: samples that only the noiseless target answered right.
-        samples: in all.
-        gain: difference of the robust accuracies, noisy less noiseless.
-        p_value: of the exact McNemar test, two-sided.
-    """
+    """The noisy target against the noiseless one, sample by sample."""
 
     noisy_only: int
+    """Samples that only the noisy target answered right."""
     noiseless_only: int
+    """Samples that only the noiseless target answered right."""
     samples: int
+    """Samples in all."""
     gain: float
+    """Difference of the robust accuracies, noisy less noiseless."""
     p_value: float
+    """P-value of the exact McNemar test, two-sided."""
 
 
 class AttackRow(Part):
-    """One attack on the target with and without noise.
-
-    Attributes:
-        attack: its name.
-        family: ``transfer``, ``query``, ``control`` or ``upper bound``.
-        is_adaptive: whether the attacker knows of the noise.
-        samples: attacked, the first of all.
-        votes_per_query: that the attack asks for; 0 if it asks nothing.
-        noiseless: the submitted examples on the target without noise; an adaptive attack has none
-            and is compared with the plain one.
-        noisy: the submitted examples on the target as assessed.
-        worst_noiseless: for each sample the restart that does worst on the target, found by one
-            query each; None if the attack has no restarts.
-        worst_noisy: the same on the noisy target.
-        paired: noisy against noiseless, submitted examples.
-        worst_paired: noisy against noiseless, worst restarts.
-    """
+    """One attack on the target with and without noise."""
 
     attack: str
-    family: Literal["transfer", "query", "control", "upper bound"]
+    """Name of the attack."""
+    family: Family
+    """What the attack counts as; black-box attacks are ``transfer`` and ``query``."""
     is_adaptive: bool
+    """Whether the attacker knows of the noise."""
     samples: int
+    """Samples that were attacked, the first of all."""
     votes_per_query: int
+    """Votes that the attack asks for in each query; 0 if it asks nothing."""
     noiseless: Score | None = None
+    """The submitted examples on the target without noise; an adaptive attack has none and is
+    compared with the plain one."""
     noisy: Score | None = None
+    """The submitted examples on the target as assessed."""
     worst_noiseless: Score | None = None
+    """For each sample the restart that does worst on the target, found by one query each; null if
+    the attack has no restarts."""
     worst_noisy: Score | None = None
+    """The same on the noisy target."""
     paired: Paired | None = None
+    """Noisy against noiseless target, submitted examples."""
     worst_paired: Paired | None = None
+    """Noisy against noiseless target, worst restarts."""
 
 
 class CleanAccuracy(Part):
-    """The same samples without any attack.
-
-    Attributes:
-        noiseless: right without noise.
-        one_vote: right in one noisy pass.
-        voted: right in one reply of N votes.
-        mean_voted: share of right replies over all samples and replies.
-        stably_right: samples that count for success: enough of their replies are right.
-        benign_flip_probability: of stably right samples on further fresh replies, mean.
-        benign_flip_interval: of it, rather too wide than too narrow.
-        benign_fooled: of them, those with most of these replies wrong.
-        abstained: samples on which one fresh reply abstains.
-        paired: voted against noiseless.
-        bill: of all these replies.
-    """
+    """The same samples without any attack."""
 
     noiseless: Share
+    """Samples answered right without noise."""
     one_vote: Share
+    """Samples answered right in one noisy pass."""
     voted: Share
+    """Samples answered right in one reply of N votes."""
     mean_voted: float
+    """Share of right replies over all samples and replies."""
     stably_right: Share
+    """Samples that count for success: enough of their replies are right."""
     benign_flip_probability: float
+    """Mean share of wrong replies over the stably right samples, on further fresh replies."""
     benign_flip_interval: tuple[float, float]
+    """Interval of that share, rather too wide than too narrow."""
     benign_fooled: Share
+    """Of the stably right samples, those with most of these further replies wrong."""
     abstained: Share
+    """Samples on which one fresh reply abstains."""
     paired: Paired
+    """The voted replies against the noiseless ones."""
     bill: Bill
+    """What all these replies took."""
 
 
 class WorstCase(Part):
@@ -147,121 +179,104 @@ class WorstCase(Part):
 
     For the noisy target the worst attack of a sample is chosen by all replies but the first, and
     judged by the first.
-
-    Attributes:
-        attacks: that were taken together.
-        noiseless: robust accuracy without noise.
-        noisy: robust accuracy with noise.
-        paired: one against the other.
     """
 
     attacks: tuple[str, ...]
+    """The attacks that were taken together."""
     noiseless: Share
+    """Robust accuracy without noise."""
     noisy: Share
+    """Robust accuracy with noise."""
     paired: Paired
+    """The noisy target against the noiseless one."""
 
 
 class SweepPoint(Part):
-    """One point of a sweep.
-
-    Attributes:
-        at: sigma, epsilon, number of votes or of queries.
-        curve: ``clean``, or the name of an attack and, where both are shown, its target.
-        accuracy: right in one fresh reply.
-        mean_accuracy: over all replies.
-        paired: against the same attack on the noiseless target; None where that is meaningless.
-    """
+    """One point of a sweep."""
 
     at: float
+    """Sigma, epsilon, number of votes or of queries."""
     curve: str
+    """``clean``, or the name of an attack and, where both are shown, its target."""
     accuracy: Share
+    """Samples answered right in one fresh reply."""
     mean_accuracy: float
+    """Share of right replies over all samples and replies."""
     paired: Paired | None = None
+    """Against the same attack on the noiseless target; null where that is meaningless."""
 
 
 class Check(Part):
-    """One sanity check.
-
-    Attributes:
-        name: of the check.
-        question: what must hold if the assessment is sound.
-        passed: whether it does; None if it could not be run.
-        detail: figures, or why it was not run.
-    """
+    """One sanity check."""
 
     name: str
+    """Name of the check."""
     question: str
+    """What must hold if the assessment is sound."""
     passed: bool | None
+    """Whether it holds; null if the check could not be run."""
     detail: str
+    """Figures, or why the check was not run."""
 
 
 class Verdict(Part):
-    """Whether the noise really helps.
-
-    Attributes:
-        answer: in one word, for programs.
-        sentences: in plain words.
-    """
+    """Whether the noise really helps."""
 
     answer: Literal["helps", "helps against the unaware", "no evidence", "harms", "no verdict"]
+    """The answer in a word or two, for programs."""
     sentences: tuple[str, ...]
+    """The answer and its reasons in plain words."""
 
 
 class Picture(Part):
-    """An example to look at.
-
-    Attributes:
-        index: of the sample.
-        label: its class.
-        answered: what most replies said of the example.
-        attack: that made it.
-        flip_probability: share of wrong replies.
-        clean: the sample, base64 PNG.
-        adversarial: the example, base64 PNG.
-        perturbation: their difference, grey where there is none, base64 PNG.
-    """
+    """An example to look at."""
 
     index: int
+    """Number of the sample in its source."""
     label: str
+    """Name of the sample's class."""
     answered: str
+    """Class that most replies gave the example."""
     attack: str
+    """Attack that made the example."""
     flip_probability: float
+    """Share of wrong replies."""
     clean: str
+    """The sample, base64 PNG."""
     adversarial: str
+    """The example, base64 PNG."""
     perturbation: str
+    """Their difference, grey where there is none, base64 PNG."""
 
 
 class Report(Part):
-    """An assessment, whole or as far as it has come.
-
-    Attributes:
-        report_version: of this format.
-        is_complete: whether all steps are done.
-        steps_done: how many are.
-        steps: in all.
-        about: networks, samples, programs.
-        plan: everything else that decides the figures.
-        threat_model: in words.
-        clean: accuracies without attack.
-        attacks: one row each.
-        worst_case: over all black-box attacks.
-        sweeps: by name.
-        checks: sanity checks.
-        verdict: whether the noise helps; None before the end.
-        pictures: examples to look at.
-    """
+    """An assessment, whole or as far as it has come."""
 
     report_version: Literal[1] = 1
+    """Version of this format."""
     is_complete: bool
+    """Whether all steps are done."""
     steps_done: int
+    """Number of steps that are done."""
     steps: int
+    """Number of steps in all."""
     about: About
+    """Networks, samples and programs."""
     plan: Plan
+    """Everything else that decides the figures."""
     threat_model: tuple[str, ...]
+    """What the attacker wants, may and knows, in words."""
     clean: CleanAccuracy | None = None
+    """Accuracies without attack; null before they were measured."""
     attacks: tuple[AttackRow, ...] = ()
+    """One row for each attack that has been judged."""
     worst_case: WorstCase | None = None
+    """The worst over all black-box attacks; null before the end."""
     sweeps: dict[str, tuple[SweepPoint, ...]] = Field(default_factory=dict)
+    """Points of each sweep, by its name."""
     checks: tuple[Check, ...] = ()
+    """Sanity checks; empty before the end."""
     verdict: Verdict | None = None
+    """Whether the noise helps; null before the end."""
     pictures: tuple[Picture, ...] = ()
+    """Examples to look at."""

@@ -1,19 +1,17 @@
-"""What the steps of an assessment share: who is assessed, and how a step is done."""
+"""What the steps of an assessment share: who is assessed, and how a step is named and done."""
 
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
 
 from models.noise import MAX_SEED
-from models.robustness.ball import Ball
+from models.robustness.ball import Ball, Samples
+from models.robustness.pgd import GRADIENT_COST, Surrogate, SurrogateNoise, TransferAttack
 from models.robustness.plan import Plan
-from models.robustness.samples import Samples
-from models.robustness.state import State
-from models.robustness.target import Conditions, Oracle, Target
-from models.robustness.transfer import GRADIENT_COST, Surrogate, SurrogateNoise, TransferAttack
-from models.robustness.trials import Found, StepResult, Trial, trial_from, verify
-from models.robustness.watch import Watch
+from models.robustness.progress import Progress
+from models.robustness.target import Condition, Conditions, Oracle, Target
+from models.robustness.trials import Found, State, StepResult, Trial, read, stored, verify
 
 STOPPED_SHARE = 0.6
 """About the share of N votes after which the mode is decided, to estimate work."""
@@ -22,20 +20,59 @@ TargetFactory = Callable[[int], Target]
 """Makes the target of one step; the number decides its noise where the caller can decide it."""
 
 
-class Parties(Protocol):
-    """Of an assessment, which optional parties there are: this decides its steps."""
+class Role(StrEnum):
+    """What a step does, if it does not show the target what was found."""
 
-    @property
-    def own(self) -> object | None:
-        """The target's own network, or None."""
+    RESTART = "restart"
+    CLIMB = "climb"
+    SEARCH = "search"
+    WITHIN = "queries"
+    ONE_VOTE = "one vote"
+    CONTROL = "control"
+    ATTACKED = "attacked"
+    CLEAN = "clean"
 
-    @property
-    def undefended(self) -> object | None:
-        """A network that is known to fall, or None."""
 
-    @property
-    def may_freeze(self) -> bool:
-        """Whether the target lets its noise be fixed to a seed."""
+@dataclass(frozen=True, slots=True)
+class StepKey:
+    """Which step of an assessment; as text, the name under which its result is kept.
+
+    Attributes:
+        of: the name of an attack, ``clean``, a point of a sweep or a check.
+        condition: of the target, with noise or without; None if that is not what tells it apart.
+        role: what the step does; None if it shows the target what was found.
+        number: of a restart, or the queries of a budget.
+        is_worst: whether it is about the restarts that do worst on the target.
+    """
+
+    of: str
+    condition: Condition | None = None
+    role: Role | None = None
+    number: int | None = None
+    is_worst: bool = False
+
+    def __str__(self) -> str:
+        parts = [self.of]
+        if self.condition is not None:
+            parts.append(f"worst {self.condition}" if self.is_worst else self.condition)
+        if self.role is not None:
+            parts.append(self.role if self.number is None else f"{self.role} {self.number}")
+        return "/".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Which optional parties an assessment has; they decide its steps.
+
+    Attributes:
+        own: whether the target's own network is at hand.
+        undefended: whether there is a network that is known to fall.
+        may_freeze: whether the target lets its noise be fixed to a seed.
+    """
+
+    own: bool
+    undefended: bool
+    may_freeze: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +93,17 @@ class Subject:
     undefended: TargetFactory | None = None
     may_freeze: bool = True
 
+    @property
+    def parties(self) -> Parties:
+        """Which optional parties there are."""
+        return Parties(self.own is not None, self.undefended is not None, self.may_freeze)
+
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Assessment:
     """One assessment under way.
+
+    What takes the result of an earlier step raises KeyError if that has not been done.
 
     Attributes:
         plan: what is to be done.
@@ -69,7 +113,7 @@ class Run:
         high: largest input value.
         classes: number of classes.
         state: finished steps.
-        watch: asked between batches.
+        progress: told between batches.
     """
 
     plan: Plan
@@ -79,7 +123,7 @@ class Run:
     high: float
     classes: int
     state: State
-    watch: Watch
+    progress: Progress
 
     @property
     def ball(self) -> Ball:
@@ -91,36 +135,32 @@ class Run:
         """The samples that are attacked by queries."""
         return self.samples.take(slice(self.plan.query_samples))
 
-    def result(self, step: str) -> StepResult:
-        """Return the result of an earlier step.
-
-        Raises:
-            KeyError: it has not been done.
-        """
-        result = self.state.load(step)
+    def result(self, key: StepKey) -> StepResult:
+        """Return the result of an earlier step."""
+        result = self.state.load(str(key))
         if result is None:
-            raise KeyError(step)
+            raise KeyError(str(key))
         return result
 
-    def trial(self, step: str) -> Trial:
-        """Return the trial of an earlier step.
+    def trial(self, key: StepKey) -> Trial:
+        """Return the trial of an earlier step."""
+        return read(Trial, self.result(key))
 
-        Raises:
-            KeyError: it has not been done.
-        """
-        return trial_from(self.result(step))
-
-    def find(self, step: str) -> Trial | None:
+    def find(self, key: StepKey) -> Trial | None:
         """Return the trial of a step, or None if it has not been done."""
-        result = self.state.load(step)
-        return None if result is None else trial_from(result)
+        result = self.state.load(str(key))
+        return None if result is None else read(Trial, result)
 
-    def oracle(self, step: str, conditions: Conditions, undefended: bool = False) -> Oracle:
+    def found(self, key: StepKey) -> Found:
+        """Return what an earlier step found."""
+        return read(Found, self.result(key))
+
+    def oracle(self, key: StepKey, conditions: Conditions, undefended: bool = False) -> Oracle:
         """Return the target for one step, on noise that no other step meets."""
         factory = self.subject.undefended if undefended else self.subject.target
         if factory is None:
             raise KeyError("undefended")
-        return Oracle(factory(seed_of(self.plan.seed, step)), conditions, self.watch)
+        return Oracle(factory(seed_of(self.plan.seed, str(key))), conditions, self.progress)
 
     def attack(
         self, ball: Ball | None = None, momentum: float = 0.0, steps: int | None = None
@@ -146,14 +186,14 @@ class Step:
     """A part of an assessment whose result is kept.
 
     Attributes:
-        name: unique within the assessment.
+        key: unique within the assessment.
         work: expected, in units of one forward pass.
         do: does it.
     """
 
-    name: str
+    key: StepKey
     work: float
-    do: Callable[[Run], StepResult]
+    do: Callable[[Assessment], StepResult]
 
 
 def seed_of(seed: int, step: str) -> int:
@@ -162,8 +202,8 @@ def seed_of(seed: int, step: str) -> int:
 
 
 def verification(
-    name: str,
-    found: Callable[[Run], Found],
+    key: StepKey,
+    found: StepKey | Callable[[Assessment], Found],
     conditions: Conditions,
     replies: int,
     samples: int,
@@ -172,21 +212,26 @@ def verification(
     """Return the step that shows to the target what an attack found.
 
     Args:
-        name: of the step.
-        found: takes it from earlier steps.
+        key: of the step.
+        found: the earlier step that found it, or what takes it from several.
         conditions: under which the target is asked.
         replies: fresh ones per example.
         samples: expected number of examples, to estimate the work.
         undefended: ask the undefended network instead of the target.
     """
 
-    def do(run: Run) -> StepResult:
-        shown = found(run)
+    def do(run: Assessment) -> StepResult:
+        shown = run.found(found) if isinstance(found, StepKey) else found(run)
         labels = run.samples.labels[: len(shown.examples)]
-        oracle = run.oracle(name, conditions, undefended)
-        return verify(oracle, shown, labels, replies, run.plan.alpha).stored()
+        oracle = run.oracle(key, conditions, undefended)
+        return stored(verify(oracle, shown, labels, replies, run.plan.alpha))
 
-    return Step(name, work_of(conditions, samples, replies), do)
+    return Step(key, work_of(conditions, samples, replies), do)
+
+
+def untouched(run: Assessment) -> Found:
+    """Return the samples themselves, to be shown without any attack."""
+    return Found(run.samples.inputs)
 
 
 def work_of(conditions: Conditions, samples: int, replies: float) -> float:

@@ -4,12 +4,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.robustness.report import Paired, Score, Share
-from models.robustness.run import Run
+from models.robustness.run import Assessment, Role, StepKey
+from models.robustness.target import Condition
 from models.robustness.trials import Trial
 from models.statistics import clopper_pearson, mcnemar_p_value, sign_test_p_value
 
+Outcome = tuple[bool | None, str]
+"""Of a check: whether it holds, None if that is not known, and the figures."""
+
 CLAIM_P = 0.01
 """A difference is claimed only below this p-value."""
+
+CLEAN_NOISELESS = StepKey("clean", Condition.NOISELESS)
+CLEAN_ONE_VOTE = StepKey("clean", role=Role.ONE_VOTE)
+CLEAN = StepKey("clean", Condition.NOISY)
+CLEAN_CONTROL = StepKey("clean", role=Role.CONTROL)
+"""The steps that show the samples themselves."""
 
 
 def share_of(holds: NDArray[np.bool_], alpha: float) -> Share:
@@ -27,7 +37,7 @@ def mean_interval(shares: NDArray[np.float64], alpha: float) -> tuple[float, flo
     return clopper_pearson(min(float(shares.sum()), len(shares)), len(shares), alpha)
 
 
-def stably_right(run: Run, noisy: bool) -> NDArray[np.bool_]:
+def stably_right(run: Assessment, noisy: bool) -> NDArray[np.bool_]:
     """Return which samples are answered right by most replies without any attack ``[n]``.
 
     Without noise all replies agree, and stably right is right.
@@ -35,18 +45,20 @@ def stably_right(run: Run, noisy: bool) -> NDArray[np.bool_]:
     Raises:
         KeyError: the samples have not been asked yet.
     """
-    clean = run.trial("clean/noisy" if noisy else "clean/noiseless")
+    clean = run.trial(CLEAN if noisy else CLEAN_NOISELESS)
     return 1 - clean.flip_shares >= run.plan.stable_share
 
 
-def score_of(run: Run, trial: Trial, noisy: bool) -> Score:
-    """Return how the target did on the examples of one attack.
+def score_of(run: Assessment, trial: Trial | None, noisy: bool) -> Score | None:
+    """Return how the target did on the examples of one attack, if they were shown to it.
 
     Args:
         run: the assessment.
         trial: of the attack, on the first samples.
         noisy: whether the target was noisy.
     """
+    if trial is None:
+        return None
     alpha = run.plan.alpha
     count = len(trial.labels)
     stable = stably_right(run, noisy)[:count]
@@ -109,3 +121,8 @@ def as_percent(share: Share) -> str:
         return "of no sample"
     low, high = (100 * end for end in share.interval)
     return f"{100 * share.share:.1f} % [{low:.1f}, {high:.1f}]"
+
+
+def accuracy(run: Assessment, trial: Trial) -> str:
+    """Return the share of right first replies in per cent."""
+    return as_percent(share_of(trial.is_right[0], run.plan.alpha))

@@ -11,9 +11,10 @@ from models.checkpoint import Checkpoint
 from models.errors import InputError
 from models.networks.noise_points import given_noise, noise_from, noise_points
 from models.networks.trained import load_network
-from models.noise import VoteKey, fill_noise
-from models.robustness.samples import Samples
-from models.robustness.transfer import SurrogateNoise
+from models.noise import VoteKey
+from models.noise_fill import fill_noise
+from models.robustness.ball import Samples
+from models.robustness.pgd import SurrogateNoise
 
 ROWS = 32
 """Rows of every pass. A short batch is filled up, since the last bits of a gradient depend on the

@@ -1,13 +1,31 @@
-"""The sweeps of a report: which steps are their points."""
+"""The sweeps: PGD's examples over sigma and votes, PGD anew over epsilon, budgets of queries.
 
-from collections.abc import Iterator, Sequence
+The examples do not depend on the target's noise, so those of the plan are shown again. Sweeps over
+epsilon do with one restart.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
-from models.robustness.plan import AttackName
-from models.robustness.query_steps import ADAPTIVE_SQUARE, budget_name
+from models.robustness.attacks import planned
+from models.robustness.attacks.transfer import PGD, submitted
+from models.robustness.pgd import attack_surrogate
+from models.robustness.plan import Plan
 from models.robustness.report import SweepPoint
-from models.robustness.run import Run
-from models.robustness.scores import paired_trials, share_of
+from models.robustness.run import (
+    Assessment,
+    Role,
+    Step,
+    StepKey,
+    untouched,
+    verification,
+    work_of_climb,
+)
+from models.robustness.scores import CLEAN_NOISELESS, paired_trials, share_of
+from models.robustness.target import Condition, Conditions
+from models.robustness.trials import Found, StepResult, stored
 
 
 class Place(NamedTuple):
@@ -15,54 +33,41 @@ class Place(NamedTuple):
 
     at: float
     curve: str
-    step: str
-    against: str | None = None
+    key: StepKey
+    against: StepKey | None = None
 
 
-def sweeps_of(run: Run) -> dict[str, tuple[SweepPoint, ...]]:
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One sweep.
+
+    Attributes:
+        name: in reports.
+        steps: yields its steps for a plan and a number of samples.
+        places: yields its points.
+        title: of its section.
+        x_name: what is varied.
+        note: what to bear in mind.
+    """
+
+    name: str
+    steps: Callable[[Plan, int], Iterator[Step]]
+    places: Callable[[Plan], Iterator[Place]]
+    title: str
+    x_name: str
+    note: str
+
+
+def sweeps_of(run: Assessment) -> dict[str, tuple[SweepPoint, ...]]:
     """Return the points of all sweeps that are there."""
-    sweeps = {
-        "sigma": over_noise("sigma", run.plan.sigmas),
-        "votes": over_noise("votes", run.plan.vote_numbers),
-        "epsilon": over_epsilon(run.plan.epsilons),
-        "queries": over_queries(run.plan.query_budgets),
-    }
-    found = {name: tuple(points_of(run, places)) for name, places in sweeps.items()}
+    found = {sweep.name: tuple(points_of(run, sweep.places(run.plan))) for sweep in SWEEPS}
     return {name: points for name, points in found.items() if points}
 
 
-def over_noise(name: str, values: Sequence[float]) -> Iterator[Place]:
-    """Yield the places of a sweep over the target's noise, under PGD and without attack."""
-    for at in values:
-        yield Place(
-            at, AttackName.PGD, f"sweep/{name} {at:g}/attacked", f"{AttackName.PGD}/noiseless"
-        )
-        yield Place(at, "clean", f"sweep/{name} {at:g}/clean", "clean/noiseless")
-
-
-def over_epsilon(epsilons: Sequence[float]) -> Iterator[Place]:
-    """Yield the places of the sweep over epsilon."""
-    for at in epsilons:
-        noiseless = f"sweep/epsilon {at:g}/noiseless"
-        yield Place(at, f"{AttackName.PGD}, noiseless", noiseless)
-        yield Place(at, f"{AttackName.PGD}, noisy", f"sweep/epsilon {at:g}/noisy", noiseless)
-
-
-def over_queries(budgets: Sequence[int]) -> Iterator[Place]:
-    """Yield the places of the sweep over queries."""
-    for attack in (AttackName.SQUARE, ADAPTIVE_SQUARE):
-        for condition in ("noiseless", "noisy"):
-            for at in budgets:
-                step = budget_name(attack, condition, at)
-                plain = budget_name(AttackName.SQUARE, "noiseless", at)
-                against = plain if condition == "noisy" else None
-                yield Place(at, f"{attack}, {condition}", step, against)
-
-
-def points_of(run: Run, places: Iterator[Place]) -> Iterator[SweepPoint]:
+def points_of(run: Assessment, places: Iterator[Place]) -> Iterator[SweepPoint]:
     """Yield the points that have been asked for."""
     for place in places:
-        if (trial := run.find(place.step)) is None:
+        if (trial := run.find(place.key)) is None:
             continue
         against = None if place.against is None else run.find(place.against)
         yield SweepPoint(
@@ -72,3 +77,113 @@ def points_of(run: Run, places: Iterator[Place]) -> Iterator[SweepPoint]:
             mean_accuracy=float(trial.is_right.mean()),
             paired=paired_trials(trial, against),
         )
+
+
+def point(sweep: str, at: float) -> str:
+    """Return what the steps of one point are named after."""
+    return f"sweep/{sweep} {at:g}"
+
+
+def targets(plan: Plan, sweep: str) -> list[tuple[float, Conditions]]:
+    """Return the points of a sweep over the target's noise or its votes."""
+    if sweep == "sigma":
+        return [(sigma, Conditions(sigma, plan.votes)) for sigma in plan.sigmas]
+    return [(votes, Conditions(plan.sigma, votes)) for votes in plan.vote_numbers]
+
+
+def target_steps(plan: Plan, samples: int, sweep: str) -> Iterator[Step]:
+    """Yield the steps that show PGD's examples, and the samples themselves, to other targets."""
+    attacked = partial(submitted, attack=PGD)
+    for at, conditions in targets(plan, sweep):
+        for role, found in ((Role.ATTACKED, attacked), (Role.CLEAN, untouched)):
+            key = StepKey(point(sweep, at), role=role)
+            yield verification(key, found, conditions, plan.sweep_replies, samples)
+
+
+def target_places(plan: Plan, sweep: str) -> Iterator[Place]:
+    """Yield the places of such a sweep, under PGD and without attack."""
+    for at, _ in targets(plan, sweep):
+        attacked, clean = (StepKey(point(sweep, at), role=r) for r in (Role.ATTACKED, Role.CLEAN))
+        yield Place(at, PGD.name, attacked, PGD.key(Condition.NOISELESS))
+        yield Place(at, "clean", clean, CLEAN_NOISELESS)
+
+
+def epsilon_key(epsilon: float, condition: Condition) -> StepKey:
+    """Return the step that judges PGD within another epsilon."""
+    return StepKey(point("epsilon", epsilon), condition)
+
+
+def epsilon_steps(plan: Plan, samples: int) -> Iterator[Step]:
+    """Yield the steps that attack within each epsilon and show what was found."""
+    for epsilon in plan.epsilons:
+        climb = StepKey(point("epsilon", epsilon), role=Role.CLIMB)
+        yield Step(climb, work_of_climb(plan, samples), partial(climb_within, epsilon=epsilon))
+        for conditions in (plan.noiseless, plan.noisy):
+            key = epsilon_key(epsilon, conditions.name)
+            yield verification(key, climb, conditions, plan.sweep_replies, samples)
+
+
+def climb_within(run: Assessment, epsilon: float) -> StepResult:
+    """Do one restart within another epsilon."""
+    attack = run.attack(replace(run.ball, epsilon=epsilon))
+    found = attack_surrogate(run.subject.surrogate, run.samples, attack, 0, run.progress)
+    return stored(Found(found.examples))
+
+
+def epsilon_places(plan: Plan) -> Iterator[Place]:
+    """Yield the places of the sweep over epsilon."""
+    for at in plan.epsilons:
+        noiseless, noisy = (epsilon_key(at, condition) for condition in Condition)
+        yield Place(at, f"{PGD.name}, noiseless", noiseless)
+        yield Place(at, f"{PGD.name}, noisy", noisy, noiseless)
+
+
+def query_places(plan: Plan) -> Iterator[Place]:
+    """Yield the places of the sweep over queries; its steps are those of the attacks themselves."""
+    for attack in planned(plan):
+        if not attack.has_budgets:
+            continue
+        for conditions in attack.conditions(plan):
+            for queries in plan.query_budgets:
+                key = attack.budget(conditions.name, queries)
+                plain = attack.compared_with.budget(Condition.NOISELESS, queries)
+                against = None if key == plain else plain
+                yield Place(queries, f"{attack.name}, {conditions.name}", key, against)
+
+
+SWEEPS = (
+    Sweep(
+        "sigma",
+        partial(target_steps, sweep="sigma"),
+        partial(target_places, sweep="sigma"),
+        "Robust accuracy over sigma",
+        "sigma of the target's noise",
+        "Under pgd, which does not reckon with the noise, and without attack (clean). The same "
+        "examples at every sigma: a rise is no proof that the noise protects.",
+    ),
+    Sweep(
+        "votes",
+        partial(target_steps, sweep="votes"),
+        partial(target_places, sweep="votes"),
+        "Robust accuracy over votes",
+        "votes N of each reply",
+        "Under pgd, the same examples at every N, and without attack (clean).",
+    ),
+    Sweep(
+        "epsilon",
+        epsilon_steps,
+        epsilon_places,
+        "Robust accuracy over epsilon",
+        "epsilon, largest perturbation",
+        "Under pgd with one restart for each epsilon.",
+    ),
+    Sweep(
+        "queries",
+        lambda *_: iter(()),
+        query_places,
+        "Robust accuracy over queries",
+        "queries per sample",
+        "What Square had found within so many queries, judged on fresh noise.",
+    ),
+)
+"""In the order of a report."""

@@ -1,23 +1,30 @@
 """The target as an outsider has it: inputs in, vote counts out, every query billed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from models.checkpoint import Checkpoint
-from models.noise import MAX_SEED, NoiseKind, VoteKey
-from models.robustness.samples import Purpose, generator_for
-from models.robustness.watch import Watch
-from models.runtime import Rows
+from models.noise import MAX_SEED, Noise, NoiseKind, VoteKey
+from models.robustness.ball import Purpose, generator_for
+from models.robustness.progress import Progress
+from models.runtime import Rows, rows_of, votes_of
 from models.stopping import StopRule
-from models.tiles import rows_of, votes_of
 from models.voting import Poll, VoteRequest
 
 INPUTS_AT_ONCE = 32
-"""Inputs of one call of the target; between calls the watch is asked."""
+"""Inputs of one call of the target; between calls the progress is told."""
+
+
+class Condition(StrEnum):
+    """Whether the target has noise."""
+
+    NOISELESS = "noiseless"
+    NOISY = "noisy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +47,9 @@ class Conditions:
         return self.sigma > 0 and self.seed is None
 
     @property
-    def name(self) -> str:
-        """``noiseless`` or ``noisy``."""
-        return "noisy" if self.sigma > 0 else "noiseless"
+    def name(self) -> Condition:
+        """Whether there is noise."""
+        return Condition.NOISY if self.sigma > 0 else Condition.NOISELESS
 
 
 class Target(Protocol):
@@ -59,15 +66,14 @@ class Target(Protocol):
 
 
 class Bill(BaseModel):
-    """What was asked of a target.
+    """What was asked of a target."""
 
-    Attributes:
-        queries: inputs sent; one sent twice counts twice.
-        votes: cast on them.
-    """
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     queries: int = 0
+    """Inputs sent; one sent twice counts twice."""
     votes: int = 0
+    """Votes cast on them."""
 
     def __add__(self, other: "Bill") -> "Bill":
         """Return the sum of two bills."""
@@ -80,14 +86,14 @@ class Oracle:
     Args:
         target: that is asked.
         conditions: of every query.
-        watch: asked between calls of the target.
+        progress: told between calls of the target.
     """
 
-    def __init__(self, target: Target, conditions: Conditions, watch: Watch) -> None:
+    def __init__(self, target: Target, conditions: Conditions, progress: Progress) -> None:
         self.conditions = conditions
         self.bill = Bill()
         self._target = target
-        self._watch = watch
+        self._progress = progress
 
     @property
     def is_random(self) -> bool:
@@ -104,7 +110,7 @@ class Oracle:
             counts = self._target.vote_counts(part, self.conditions, stop)
             votes = int(counts.sum())
             self.bill += Bill(queries=len(part), votes=votes)
-            self._watch.advance(votes if self.conditions.sigma > 0 else len(part))
+            self._progress.advance(votes if self.conditions.sigma > 0 else len(part))
             parts.append(counts)
         return np.concatenate(parts)
 
@@ -160,11 +166,10 @@ class CheckpointTarget:
             seed = int(self._generator.integers(MAX_SEED + 1))
         card = self._checkpoint.card
         request = VoteRequest(
-            inputs=inputs,
-            kind=self._kind,
-            sigma=np.full(len(card.noise_points), conditions.sigma),
+            inputs={card.input.name: inputs},
+            noise=Noise(self._kind, conditions.sigma).at(card.point_names),
             votes=conditions.votes,
-            stop=stop,
+            stop=stop.rule(),
             seed=seed,
         )
         poll = Poll(request, len(card.labels))
@@ -180,4 +185,4 @@ class CheckpointTarget:
 def with_one_position(rows: Rows) -> Rows:
     """Return rows whose noise is that of inputs sent alone, each at position 0 of its request."""
     keys = [VoteKey(key.seed, 0, key.vote) for key in rows.keys]
-    return Rows(rows.images, rows.image_of_row, rows.sigma, keys)
+    return replace(rows, keys=keys)

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 
-from models.robustness.about import About
+from models.robustness.attacks import planned
 from models.robustness.ball import Norm
-from models.robustness.plan import ADAPTIVE_VOTES, AttackName, Plan
-from models.robustness.run import Run
+from models.robustness.plan import Plan
+from models.robustness.report import About
+from models.robustness.run import Assessment
 
-QUERY_ATTACKS = (AttackName.SQUARE, AttackName.HOP_SKIP_JUMP)
 
-
-def threat_model(run: Run, about: About) -> tuple[str, ...]:
+def threat_model(run: Assessment, about: About) -> tuple[str, ...]:
     """Return the threat model, a sentence or two an item."""
     return (
         "Goal: any wrong class (untargeted).",
@@ -36,10 +35,9 @@ def sees(plan: Plan) -> Iterator[str]:
         "Attacks on the surrogate see nothing of the target; the worst restart is chosen by the "
         "vote counts of one reply each."
     )
-    if plan.has(AttackName.SQUARE):
-        yield "Square sees the vote counts of each reply."
-    if plan.has(AttackName.HOP_SKIP_JUMP):
-        yield "HopSkipJump sees the mode of each reply."
+    for attack in planned(plan):
+        if attack.family == "query" and attack.plain is None:
+            yield f"{attack.title or attack.name} sees the {attack.sees} of each reply."
 
 
 def surrogate(about: About) -> str:
@@ -56,7 +54,7 @@ def budget(plan: Plan, samples: int) -> str:
     """Return how much the attacker may try, and on how many samples."""
     restarts = "restart" if plan.restarts == 1 else "restarts"
     found = f"Budget: {plan.restarts} {restarts} of {plan.steps} steps on the surrogate"
-    if not any(plan.has(attack) for attack in QUERY_ATTACKS):
+    if all(attack.family != "query" for attack in planned(plan)):
         return f"{found}; no attack by queries."
     return (
         f"{found}; {plan.queries} queries per sample of {plan.votes} votes each, on the first "
@@ -66,11 +64,10 @@ def budget(plan: Plan, samples: int) -> str:
 
 def knows(plan: Plan) -> str:
     """Return what the attacker knows of the noise."""
-    if not plan.adaptive:
+    adaptive = [attack for attack in planned(plan) if attack.plain is not None]
+    if not adaptive:
         return "No attack knows of the noise."
-    how = [f"average gradients over {plan.draws} draws of noise in the surrogate"]
-    if plan.has(AttackName.SQUARE):
-        how.append(f"ask for {ADAPTIVE_VOTES} times the votes in each query")
+    how = [attack.adaptive_how(plan) for attack in adaptive if attack.adaptive_how is not None]
     return (
         "Adaptive attacks know kind and strength of the noise, but not its draws: they "
         f"{', or '.join(how)}."

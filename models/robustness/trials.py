@@ -3,12 +3,17 @@
 All figures of a report are computed from trials; nothing is counted while an attack runs.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+import json
+import zipfile
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.errors import DataError
+from models.files import whole_file, write_whole
 from models.robustness.target import Bill, Oracle
 from models.statistics import top_two_p_value
 
@@ -44,22 +49,6 @@ class Found:
     queries: NDArray[np.int64] | None = None
     bill: Bill = field(default_factory=Bill)
     by_budget: NDArray[np.float32] | None = None
-
-    def stored(self) -> StepResult:
-        """Return it as a step's result."""
-        arrays = {
-            "examples": self.examples,
-            "believed": self.believed,
-            "queries": self.queries,
-            "by_budget": self.by_budget,
-        }
-        kept = {name: array for name, array in arrays.items() if array is not None}
-        return StepResult({"bill": self.bill.model_dump()}, kept)
-
-
-def found_from(result: StepResult) -> Found:
-    """Return what :meth:`Found.stored` stored."""
-    return Found(**result.arrays, bill=Bill.model_validate(result.data["bill"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,30 +91,23 @@ class Trial:
         """Whether most replies are wrong ``[n]``."""
         return np.asarray(self.flip_shares > 0.5)
 
-    def stored(self) -> StepResult:
-        """Return the trial as a step's result."""
-        bills = {
-            "attack_bill": self.attack_bill.model_dump(),
-            "verification_bill": self.verification_bill.model_dump(),
-        }
-        arrays: dict[str, NDArray[Any]] = {
-            "examples": self.examples,
-            "labels": self.labels,
-            "modes": self.modes,
-            "abstained": self.abstained,
-            "believed": self.believed,
-            "queries": self.queries,
-        }
-        return StepResult(bills, arrays)
+
+Kept = TypeVar("Kept", Found, Trial)
 
 
-def trial_from(result: StepResult) -> Trial:
-    """Return the trial that :meth:`Trial.stored` stored."""
-    return Trial(
-        **result.arrays,
-        attack_bill=Bill.model_validate(result.data["attack_bill"]),
-        verification_bill=Bill.model_validate(result.data["verification_bill"]),
-    )
+def stored(kept: Found | Trial) -> StepResult:
+    """Return what was found, or a trial, as a step's result."""
+    values = {each.name: getattr(kept, each.name) for each in fields(kept)}
+    bills = {name: bill.model_dump() for name, bill in values.items() if isinstance(bill, Bill)}
+    arrays = {name: array for name, array in values.items() if isinstance(array, np.ndarray)}
+    return StepResult(bills, arrays)
+
+
+def read(kind: type[Kept], result: StepResult) -> Kept:
+    """Return what :func:`stored` made a result of."""
+    values: dict[str, Any] = dict(result.arrays)
+    values |= {name: Bill.model_validate(bill) for name, bill in result.data.items()}
+    return kind(**values)
 
 
 def verify(
@@ -163,3 +145,86 @@ def abstaining(oracle: Oracle, counts: NDArray[np.int64], alpha: float) -> NDArr
     if oracle.conditions.sigma == 0:
         return np.zeros(len(counts), np.bool_)
     return np.array([top_two_p_value(of_one) > alpha for of_one in counts])
+
+
+IDENTITY_FILE = "identity.json"
+DATA_KEY = "__data__"
+
+
+class State(Protocol):
+    """Where results of steps lie."""
+
+    def load(self, step: str) -> StepResult | None:
+        """Return the result of a step, or None if it has not been finished."""
+
+    def save(self, step: str, result: StepResult) -> None:
+        """Keep the result of a finished step."""
+
+
+class MemoryState:
+    """Keeps results as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._results: dict[str, StepResult] = {}
+
+    def load(self, step: str) -> StepResult | None:
+        """Return the result of a step, or None."""
+        return self._results.get(step)
+
+    def save(self, step: str, result: StepResult) -> None:
+        """Keep the result of a finished step."""
+        self._results[step] = result
+
+
+class FolderState:
+    """Keeps each result in a file of its own; a process killed while writing leaves none.
+
+    Args:
+        folder: made if absent.
+        identity: what decides the results, as plain data.
+
+    Raises:
+        DataError: the folder holds the steps of another assessment.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
+        self._folder = folder
+        self._read = MemoryState()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / IDENTITY_FILE
+        text = json.dumps(identity, sort_keys=True, indent=1)
+        if not path.is_file():
+            write_whole(path, text.encode())
+        elif path.read_text() != text:
+            raise DataError(
+                f"{folder} holds the steps of another assessment; name another folder, or delete it"
+            )
+
+    def load(self, step: str) -> StepResult | None:
+        """Return the result of a step, or None.
+
+        Raises:
+            DataError: its file is damaged.
+        """
+        path = self._path(step)
+        if (kept := self._read.load(step)) is not None or not path.is_file():
+            return kept
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays: dict[str, NDArray[Any]] = {name: file[name] for name in file.files}
+            data = json.loads(arrays.pop(DATA_KEY).tobytes())
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path} is damaged; delete it and run again") from error
+        result = StepResult(data, arrays)
+        self._read.save(step, result)
+        return result
+
+    def save(self, step: str, result: StepResult) -> None:
+        """Keep the result of a finished step."""
+        data = np.frombuffer(json.dumps(result.data).encode(), np.uint8)
+        with whole_file(self._path(step)) as file:
+            np.savez_compressed(file, allow_pickle=False, **(result.arrays | {DATA_KEY: data}))
+        self._read.save(step, result)
+
+    def _path(self, step: str) -> Path:
+        return self._folder / f"{step.replace('/', '-').replace(' ', '_')}.npz"

@@ -7,140 +7,79 @@ command goes on where it was interrupted.
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.errors import InputError, StorageError
+from models.errors import StorageError
 from models.files import hold
 from models.noise import NoiseKind
 from models.robustness.assessment import assess
-from models.robustness.ball import Norm
-from models.robustness.plan import AttackName, Plan
+from models.robustness.ball import Samples
+from models.robustness.plan import DEFAULT_ATTACKS, AttackName, AttackOptions
+from models.robustness.progress import Progress
 from models.robustness.report import Report
-from models.robustness.samples import Samples
-from models.robustness.watch import Watch
-from service.jobs.orders import (
-    Pair,
-    check_attacks,
-    check_installed,
-    check_sizes,
-    kind_of,
-    sigma_of,
-)
-from service.jobs.setup import (
-    REPORT_JSON,
-    about_of,
-    all_asked_for,
-    checked_pair,
-    dataset_samples,
-    file_samples,
-    run_of,
-    write_report,
-)
-from service.wire.errors import input_error_from
+from service.commands.options import with_options_of
+from service.jobs.run import REPORT_JSON, about_of, chosen_checkpoints, run_of, write_report
+from service.jobs.samples import all_asked_for, dataset_samples, file_samples
+from service.jobs.submit import check_installed, check_plan, plan_of
 
-DEFAULTS = Plan.model_fields
-
-Number = TypeVar("Number", int, float)
+INTERFACE = "in the process, by votes alone"
 
 
+@with_options_of(AttackOptions, leaving_out=["attacks"])
 def attack_command(
     target: Annotated[str, typer.Argument(help="Checkpoint under attack.")],
     surrogate: Annotated[str, typer.Option(help="The attacker's checkpoint.")],
-    epsilon: Annotated[float, typer.Option(help="Largest perturbation, in units of the inputs.")],
     sigma: Annotated[
-        float | None, typer.Option(help="Of the target's noise. Default: its sigma_train.")
+        float | None, typer.Option(help="Sigma of the target's noise. Default: its sigma_train.")
+    ] = None,
+    noise: Annotated[
+        NoiseKind | None,
+        typer.Option(help="Kind of the target's noise. Default: the target's own."),
     ] = None,
     output: Annotated[Path, typer.Option(help="Folder of report and steps.")] = Path("assessment"),
-    noise: Annotated[NoiseKind | None, typer.Option(help="Default: the target's.")] = None,
-    votes: Annotated[int, typer.Option(help="Of each reply.")] = 20,
-    norm: Annotated[Norm, typer.Option()] = Norm.LINF,
-    step_size: Annotated[float | None, typer.Option(help="Default: epsilon / 6.")] = None,
-    steps: Annotated[int, typer.Option(help="Of each restart.")] = 20,
-    restarts: Annotated[int, typer.Option()] = 5,
-    attack: Annotated[list[AttackName] | None, typer.Option(help="Repeat for several.")] = None,
-    queries: Annotated[int, typer.Option(help="Per sample, of attacks by queries.")] = 200,
-    query_samples: Annotated[int, typer.Option(help="Attacked by queries.")] = 20,
-    adaptive: Annotated[bool, typer.Option(help="Also attackers who know of the noise.")] = True,
-    draws: Annotated[int, typer.Option(help="Of noise, averaged per adaptive gradient.")] = 8,
-    white_box: Annotated[bool, typer.Option(help="Also the target's own gradients.")] = True,
-    replies: Annotated[int, typer.Option(help="That verify an example.")] = 21,
-    sweep_replies: Annotated[int, typer.Option(help="The same in the sweeps.")] = 5,
-    stable_share: Annotated[
-        float, typer.Option(help="Of right replies, from which a sample is stably right.")
-    ] = 0.9,
-    sigmas: Annotated[str, typer.Option(help="Sweep, like 0,0.1,0.2.")] = "",
-    epsilons: Annotated[str, typer.Option(help="Sweep, like 0.1,0.2,0.3.")] = "",
-    vote_numbers: Annotated[str, typer.Option(help="Sweep, like 1,5,20.")] = "",
-    budgets: Annotated[str, typer.Option(help="Sweep over queries, like 50,100.")] = "",
-    alpha: Annotated[float, typer.Option(help="Of intervals and abstentions.")] = 0.05,
-    undefended: Annotated[str | None, typer.Option(help="A checkpoint known to fall.")] = None,
+    attack: Annotated[
+        list[AttackName] | None,
+        typer.Option(help=f"Repeat for several. Default: {', '.join(DEFAULT_ATTACKS)}."),
+    ] = None,
+    undefended: Annotated[
+        str | None, typer.Option(help="A checkpoint known to fall, for a sanity check.")
+    ] = None,
     dataset: Annotated[str, typer.Option(help="Whose test images are attacked.")] = "mnist",
-    images: Annotated[int, typer.Option(min=1, help="The first so many.")] = 200,
-    samples: Annotated[Path | None, typer.Option(help=".npz with inputs and labels.")] = None,
-    seed: Annotated[int, typer.Option()] = 0,
+    images: Annotated[int, typer.Option(min=1, help="The first so many are attacked.")] = 200,
+    samples: Annotated[
+        Path | None, typer.Option(help="File .npz with the arrays inputs and labels, instead.")
+    ] = None,
     checkpoints: Annotated[Path, typer.Option(envvar="NOISEVOTE_CHECKPOINTS")] = SHIPPED,
     data: Annotated[Path | None, typer.Option("--data-dir", help="NOISEVOTE_DATA_DIR.")] = None,
+    **options: Any,
 ) -> None:
     """Assess how well noise and votes protect a checkpoint against black-box attacks."""
     store = CheckpointStore(checkpoints)
-    attacked = store.find(target)
-    kind = kind_of(noise, attacked.card)
-    plan = plan_from(
-        {
-            "kind": kind,
-            "sigma": sigma_of(sigma, attacked.card, kind),
-            "votes": votes,
-            "norm": norm,
-            "epsilon": epsilon,
-            "step_size": step_size,
-            "steps": steps,
-            "restarts": restarts,
-            "attacks": tuple(attack) if attack else DEFAULTS["attacks"].default,
-            "queries": queries,
-            "query_samples": query_samples,
-            "adaptive": adaptive,
-            "draws": draws,
-            "white_box": white_box,
-            "replies": replies,
-            "sweep_replies": sweep_replies,
-            "stable_share": stable_share,
-            "sigmas": numbers_in(sigmas, "sigmas", float),
-            "epsilons": numbers_in(epsilons, "epsilons", float),
-            "vote_numbers": numbers_in(vote_numbers, "vote_numbers", int),
-            "budgets": numbers_in(budgets, "budgets", int),
-            "alpha": alpha,
-            "seed": seed,
-        }
-    )
+    card = store.find(target).card
+    plan = plan_of(card, noise, sigma, options | {"attacks": tuple(attack or DEFAULT_ATTACKS)})
     check_installed(plan.attacks)
-    other = checked_pair(attacked, store.find(surrogate))
-    weak = (
-        None if undefended is None else checked_pair(attacked, store.find(undefended), "undefended")
-    )
-    check_attacks(plan, Pair(attacked, other, weak))
-    check_sizes(plan, attacked.card)
-    taken, source = chosen_samples(attacked, samples, dataset, images, data)
-    about = about_of(attacked, other, weak, taken, source)
-    progress = progress_bar()
-    task = progress.add_task("", total=1.0)
+    chosen = chosen_checkpoints(store, target, surrogate, undefended)
+    check_plan(plan, chosen)
+    taken, source = chosen_samples(chosen.target, samples, dataset, images, data)
+    about = about_of(chosen, taken, source, INTERFACE)
+    bar = progress_bar()
+    task = bar.add_task("", total=1.0)
     named: set[str] = set()
 
     def told(step: str, share: float) -> None:
-        progress.update(task, description=step, completed=share)
-        if step not in named and not progress.console.is_terminal:  # a log has no bar
-            progress.console.print(f"{share:4.0%} {step}", soft_wrap=True, highlight=False)
+        bar.update(task, description=step, completed=share)
+        if step not in named and not bar.console.is_terminal:  # a log has no bar
+            bar.console.print(f"{share:4.0%} {step}", soft_wrap=True, highlight=False)
         named.add(step)
 
-    watch = Watch(told)
     with kept_in(output):
-        run = run_of(store, about, plan, taken, output, watch)
-        with progress:
+        run = run_of(store, about, plan, taken, output, Progress(told))
+        with bar:
             report = assess(run, about, lambda partial: write_report(partial, output))
         write_report(report, output)
     show(report, output)
@@ -176,38 +115,13 @@ def chosen_samples(
     return known, f"{dataset}, first test images"
 
 
-def plan_from(fields: dict[str, Any]) -> Plan:
-    """Validate a plan.
-
-    Raises:
-        InputError: a value is out of range; the message says which.
-    """
-    try:
-        return Plan.model_validate(fields)
-    except ValidationError as error:
-        raise input_error_from(error) from None
-
-
-def numbers_in(text: str, name: str, kind: type[Number]) -> tuple[Number, ...]:
-    """Return the numbers of a list with commas.
-
-    Raises:
-        InputError: one is no number of this kind.
-    """
-    try:
-        return tuple(kind(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        numbers = "whole numbers" if kind is int else "numbers"
-        raise InputError(f"{name} is {text!r}; it must be {numbers} with commas between") from None
-
-
-def progress_bar() -> Progress:
+def progress_bar() -> bars.Progress:
     """Return a bar with the running step and the share of all work that is done."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
+    return bars.Progress(
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.TaskProgressColumn(),
+        bars.TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
     )

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from models.errors import StorageError, UnknownJobError
-from service.jobs.records import Job, Order
-from service.wire.attack import FinishedStep, JobState, PartialResults
+from service.jobs.job import Job
+from service.wire.attack import FinishedStep, JobState
 
 VERSION = 2
 BUSY_S = 10.0
@@ -108,13 +110,6 @@ class JobDatabase:
             rows = connection.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall()
         return {JobState(state): count for state, count in rows}
 
-    def has(self, state: JobState) -> bool:
-        """Return whether a job is in a state."""
-        with self.connected() as connection:
-            query = "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = ?)"
-            (found,) = connection.execute(query, (state,)).fetchone()
-        return bool(found)
-
     @contextmanager
     def connected(self, mode: str = "rw") -> Iterator[sqlite3.Connection]:
         """Open a connection for one operation; statements outside a transaction are one each."""
@@ -137,30 +132,6 @@ def job_from(row: sqlite3.Row, steps: tuple[FinishedStep, ...] = ()) -> Job:
         StorageError: it is damaged.
     """
     try:
-        return job_in(row, steps)
-    except ValueError as error:
+        return Job.model_validate(dict(row) | {"finished_steps": steps})
+    except ValidationError as error:
         raise StorageError(f"what is kept of job {row['id']} is damaged") from error
-
-
-def job_in(row: sqlite3.Row, steps: tuple[FinishedStep, ...]) -> Job:
-    """Return what a row holds."""
-    return Job(
-        id=row["id"],
-        owner=row["owner"],
-        state=JobState(row["state"]),
-        order=Order.model_validate_json(row["content"]),
-        created=row["created"],
-        started=row["started"],
-        finished=row["finished"],
-        step=row["step"],
-        steps=row["steps"],
-        progress=row["progress"],
-        progress_from=row["progress_from"],
-        paced=row["paced"],
-        queries=row["queries"],
-        votes=row["votes"],
-        error=row["error"],
-        results=PartialResults.model_validate_json(row["results"]),
-        wants_cancel=bool(row["wants_cancel"]),
-        finished_steps=steps,
-    )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from models.errors import MissingExtraError, StorageError
-from models.robustness.samples import Samples
+from models.robustness.ball import Samples
 
 if sys.platform != "win32":
     import fcntl

@@ -4,17 +4,37 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from models.checkpoint import Checkpoint
 from models.errors import CheckpointError
 from models.noise import MAX_SEED, NoiseKind
-from models.robustness.samples import Purpose, generator_for
+from models.robustness.ball import Purpose, generator_for
 from models.robustness.target import Conditions
 from models.stopping import StopRule
 from service.client import Client
-from service.jobs.limits import RequestLimits
+from service.voting.batcher import GIGA
 from service.voting.tickets import Priority
 from service.wire.requests import PredictRequest
+
+BYTES_A_NUMBER = 24
+"""Of a number in JSON, at most: sign, 17 digits, exponent, comma and brackets."""
+
+
+class RequestLimits(BaseModel):
+    """What a server takes in one request, and whether it takes seeds; see its settings."""
+
+    max_inputs: int
+    max_body_bytes: int
+    max_request_gmacs: float
+    allow_client_seed: bool
+
+    def inputs_at_once(self, checkpoint: Checkpoint, votes: int) -> int:
+        """Return how many inputs a request may hold, at least 1."""
+        card = checkpoint.card
+        by_bytes = self.max_body_bytes // (BYTES_A_NUMBER * int(np.prod(card.input.shape)) + 1)
+        by_cost = int(self.max_request_gmacs * GIGA / (card.macs * votes))
+        return max(1, min(self.max_inputs, by_bytes, by_cost))
 
 
 @dataclass(slots=True)
@@ -67,17 +87,12 @@ class HttpTarget:
     def vote_counts(
         self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
     ) -> NDArray[np.int64]:
-        """Return the votes of each class ``[n, classes]``.
-
-        Raises:
-            ServiceError: the server refused, or cannot be reached.
-            CheckpointError: it serves another checkpoint under this name.
-        """
+        """Return the votes of each class ``[n, classes]``."""
         size = self._limits.inputs_at_once(self._checkpoint, conditions.votes)
-        if conditions.seed is not None:
-            size = (
-                1  # noise is keyed by the position in a request; all inputs meet that of the first
-            )
+        if (
+            conditions.seed is not None
+        ):  # noise is keyed by the position; all meet that of the first
+            size = 1
         parts = [
             self._ask(inputs[first : first + size], conditions, stop)
             for first in range(0, len(inputs), size)

@@ -1,18 +1,20 @@
-"""The samples of a job: uploaded, or those of a data set that the server has."""
+"""The samples of an assessment: uploaded, from a file, or those of a data set."""
 
 import logging
+from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.card import Card
 from models.checkpoint import Checkpoint
-from models.data_files import DATA_DIR_VARIABLE, without_downloads
-from models.datasets import DATASETS, data_dir
+from models.data.dataset import as_inputs
+from models.data.datasets import DATASETS, load_dataset
+from models.data.files import DATA_DIR_VARIABLE, data_dir, without_downloads
 from models.errors import DataError, InputError, LimitError
-from models.robustness.samples import Samples, samples_for
+from models.robustness.ball import Samples, samples_for
 from service.configuration.settings import Settings
-from service.jobs.setup import all_asked_for, dataset_samples
 from service.prediction.arrays import arrays_of
 from service.wire.attack import AttackRequest
 from service.wire.requests import shortened
@@ -81,3 +83,47 @@ def known_samples(
     except InputError as error:
         raise InputError(f"the data set {dataset} does not fit: {error}", "dataset") from error
     return all_asked_for(samples, dataset, count), f"{dataset}, first test images"
+
+
+def dataset_samples(
+    target: Checkpoint, dataset: str, count: int, directory: Path | None
+) -> Samples:
+    """Return the first test examples of a data set.
+
+    Raises:
+        DataError: the data set cannot be had.
+        InputError: it does not fit the target.
+    """
+    examples = load_dataset(dataset, data_dir(directory)).test.first(count)
+    return samples_for(target.card, as_inputs(examples.inputs), examples.labels)
+
+
+def all_asked_for(samples: Samples, dataset: str, count: int) -> Samples:
+    """Return the samples of a data set if there are as many as were asked for.
+
+    Raises:
+        InputError: there are fewer.
+    """
+    if len(samples) < count:
+        raise InputError(f"the data set {dataset} has only {len(samples)} test images", "images")
+    return samples
+
+
+def file_samples(target: Checkpoint, path: Path) -> Samples:
+    """Return the samples in an ``.npz`` file with the arrays ``inputs`` and ``labels``.
+
+    Raises:
+        InputError: it is no such file, or its arrays do not fit the target.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            inputs, labels = file["inputs"], file["labels"]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise InputError(
+            f"{path} is no .npz file with the arrays inputs and labels: {error}", "samples"
+        ) from error
+    if labels.dtype.kind not in "iu" or inputs.dtype.kind not in "fiu":
+        raise InputError(f"{path}: inputs must be numbers and labels whole numbers", "samples")
+    with np.errstate(over="ignore"):  # what is infinite then is out of range
+        as_floats = inputs.astype(np.float32)
+    return samples_for(target.card, as_floats, labels.astype(np.int64))

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from service.jobs.desk import JobDesk
+from service.jobs.service import JobService
 from service.wire.attack import ACTIVE, JobStatus
 from service.wire.disconnect import client_leaves
 from service.wire.errors import DrainingError
@@ -22,7 +22,7 @@ class JobStream:
     """The events of one job.
 
     Args:
-        desk: knows the job.
+        jobs: knows the job.
         job_id: of the job.
         asker: to whom it must be open.
         request: whose client waits.
@@ -30,9 +30,9 @@ class JobStream:
     """
 
     def __init__(
-        self, desk: JobDesk, job_id: str, asker: str, request: Request, closing: asyncio.Event
+        self, jobs: JobService, job_id: str, asker: str, request: Request, closing: asyncio.Event
     ) -> None:
-        self._desk = desk
+        self._jobs = jobs
         self._asker = asker
         self._job_id = job_id
         self._request = request
@@ -40,24 +40,14 @@ class JobStream:
         self._told = time.monotonic()
 
     async def begun(self) -> EventStream:
-        """Return the reply.
-
-        Raises:
-            UnknownJobError: there is no such job.
-            OverloadedError: as many streams are open as are allowed.
-        """
-        status = await self._desk.status(self._job_id, self._asker)
+        """Return the reply."""
+        status = await self._jobs.status(self._job_id, self._asker)
         with ExitStack() as counted:
-            counted.enter_context(self._desk.streams.one())
+            counted.enter_context(self._jobs.streams.one())
             return EventStream(self._request, self._events(status), counted.pop_all())
 
     async def _events(self, status: JobStatus) -> AsyncGenerator[bytes, None]:
-        """Yield events until the job has stopped.
-
-        Raises:
-            ClientDisconnect: the client has left.
-            DrainingError: the process has been told to stop.
-        """
+        """Yield events until the job has stopped."""
         leaving = asyncio.create_task(client_leaves(self._request))
         closing = asyncio.create_task(self._closing.wait())
         try:
@@ -83,18 +73,13 @@ class JobStream:
 
     async def _news(self, known: JobStatus) -> JobStatus | None:
         """Return the status if it is another than the known one, whatever the time."""
-        status = await self._desk.status(self._job_id, self._asker)
+        status = await self._jobs.status(self._job_id, self._asker)
         same_time = {"eta_s": known.eta_s}
         return None if status.model_copy(update=same_time) == known else status
 
 
 async def wait_a_little(leaving: asyncio.Task[None], closing: asyncio.Task[bool]) -> None:
-    """Wait until it is time to look again.
-
-    Raises:
-        ClientDisconnect: the client has left.
-        DrainingError: the process has been told to stop.
-    """
+    """Wait until it is time to look again; raise if the client leaves or the process is to end."""
     await asyncio.wait(
         {leaving, closing}, timeout=LOOKS_EVERY_S, return_when=asyncio.FIRST_COMPLETED
     )

@@ -5,12 +5,16 @@ import logging
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from pathlib import Path
+
+from pydantic import BaseModel
 
 from models.errors import NoisevoteError
 from service.configuration.settings import Settings
 from service.jobs.folder import JobFolder
-from service.jobs.ledger import JobLedger
-from service.jobs.limits import RequestLimits, WorkerOrders
+from service.jobs.http_target import RequestLimits
+from service.jobs.store import JobStore
+from service.log.output import LogFormat, LogLevel
 from service.wire.attack import JobState
 
 log = logging.getLogger("noisevote")
@@ -22,22 +26,45 @@ STOPS_WITHIN_S = 5.0
 """Then the worker is killed, which costs it no more than the running step."""
 
 
+class WorkerStart(BaseModel):
+    """What the server tells its worker.
+
+    Attributes:
+        folder: of the jobs.
+        checkpoints: folder of the checkpoints.
+        url: of the server that is asked.
+        token: by which the server knows its worker; sent as a bearer token.
+        log_format: of the worker's log, which is the server's.
+        log_level: of it.
+        limits: of a request.
+    """
+
+    folder: Path
+    checkpoints: Path
+    url: str
+    token: str
+    log_format: LogFormat
+    log_level: LogLevel
+    limits: RequestLimits
+
+
 class Supervisor:
     """Looks after the worker of one process of the server.
 
     Args:
         settings: of the server.
         folder: of the jobs.
+        store: of them.
 
     Attributes:
         url: of this server, for its worker; None until it is known.
     """
 
-    def __init__(self, settings: Settings, folder: JobFolder) -> None:
+    def __init__(self, settings: Settings, folder: JobFolder, store: JobStore) -> None:
         self.url = settings.attack_url
         self._settings = settings
         self._folder = folder
-        self._ledger = JobLedger(folder.database)
+        self._store = store
         self._wake = asyncio.Event()
         self._process: Process | None = None
         self._complaint = ""
@@ -89,7 +116,7 @@ class Supervisor:
         if not self._folder.is_there:
             return False
         self.interrupt_abandoned("its worker ended unexpectedly")
-        if self.url is None or not self._ledger.has(JobState.QUEUED):
+        if self.url is None or JobState.QUEUED not in self._store.counts():
             return False
         lock = self._folder.worker_lock()
         is_free = lock.acquire(waits=False)
@@ -98,13 +125,13 @@ class Supervisor:
 
     def interrupt_abandoned(self, error: str) -> int:
         """Declare running jobs without a worker interrupted; return how many there were."""
-        if not self._ledger.has(JobState.RUNNING):
+        if JobState.RUNNING not in self._store.counts():
             return 0
         lock = self._folder.worker_lock()
         if not lock.acquire(waits=False):
             return 0
         try:
-            return self._ledger.interrupt(error, JobState.RUNNING)
+            return self._store.interrupt(error, JobState.RUNNING)
         finally:
             lock.release()
 
@@ -115,11 +142,11 @@ class Supervisor:
         log.error("the worker of assessments ended with exit code %s", code)
         error = f"its worker ended unexpectedly, with exit code {code}"
         if self.interrupt_abandoned(error) == 0:
-            self._ledger.fail_next(error)
+            self._store.fail_next(error)
 
     async def _start(self) -> None:
         settings = self._settings
-        orders = WorkerOrders(
+        start = WorkerStart(
             folder=self._folder.path.absolute(),
             checkpoints=settings.checkpoints.absolute(),
             url=self.url or "",
@@ -140,7 +167,7 @@ class Supervisor:
             stdin=PIPE, stdout=DEVNULL, env=environment, start_new_session=True,
         )  # fmt: skip
         if self._process.stdin is not None:
-            self._process.stdin.write(orders.model_dump_json().encode() + b"\n")
+            self._process.stdin.write(start.model_dump_json().encode() + b"\n")
 
     async def _stop(self) -> None:
         """Stop the worker, and say so of its job if it could not."""

@@ -1,8 +1,8 @@
 """The worker: does the jobs of a folder one after another, then ends.
 
-``python -m service.jobs.worker``, started by ``service/jobs/supervisor.py``. It reads its orders
-as one line of JSON from standard input and stops as soon as that closes, so that it never outlives
-its server. Only here torch is loaded.
+``python -m service.jobs.worker``, started by ``service/jobs/supervisor.py``. It reads where
+everything is as one line of JSON from standard input and stops as soon as that closes, so that it
+never outlives its server. Only here torch is loaded.
 """
 
 import logging
@@ -10,26 +10,26 @@ import os
 import signal
 import sys
 import threading
+import time
 from dataclasses import replace
 
 from models.checkpoint import Checkpoint, CheckpointStore
-from models.errors import CancelledError, CheckpointError, DataError, NoisevoteError
+from models.errors import CancelledError, CheckpointError, DataError, NoisevoteError, StorageError
 from models.noise import NoiseKind
-from models.robustness.about import About
 from models.robustness.assessment import assess, steps_of
-from models.robustness.report import Report
-from models.robustness.run import Run
-from models.robustness.watch import Watch
+from models.robustness.progress import Progress
+from models.robustness.report import About, Report
+from models.robustness.run import Assessment
+from models.robustness.trials import State, StepResult
 from service.client import Client
 from service.client.exchange import Retry
 from service.configuration.keys import CHARGED_TO
 from service.jobs.folder import JobFolder
 from service.jobs.http_target import HttpTarget, Meter
-from service.jobs.ledger import JobLedger
-from service.jobs.limits import WorkerOrders
-from service.jobs.records import Job, results_of
-from service.jobs.setup import run_of, versions, write_report
-from service.jobs.watching import JobWatch, TimedState
+from service.jobs.job import Job, results_of
+from service.jobs.run import run_of, versions, write_report
+from service.jobs.store import JobStore
+from service.jobs.supervisor import WorkerStart
 from service.log.output import write_logs
 from service.wire.attack import JobState
 
@@ -45,24 +45,122 @@ the job's owner has used up, when it says."""
 REPLY_WITHIN_S = 600.0
 """For one reply: under full load few votes of low priority are cast."""
 
+WRITES_EVERY_S = 0.5
+"""Progress is written and cancellation looked for so often."""
+
 LOOKS_EVERY_S = 0.2
 """Whether another worker of the folder has ended."""
+
+
+class JobProgress:
+    """Writes how far a job has come, and hears whether it is to stop.
+
+    Args:
+        store: of the jobs.
+        job_id: of this one.
+        meter: counts what is asked of the server.
+        stop: set when the worker is to stop.
+
+    Attributes:
+        wants_cancel: whether the job was told to stop, as far as is known.
+    """
+
+    def __init__(self, store: JobStore, job_id: str, meter: Meter, stop: threading.Event) -> None:
+        self.wants_cancel = False
+        self._store = store
+        self._job_id = job_id
+        self._meter = meter
+        self._stop = stop
+        self._step = ""
+        self._share = 0.0
+        self._began = self._written = time.monotonic()
+
+    def advance(self, step: str, share: float) -> None:
+        """Take the running step and the share of all work that is done."""
+        now = time.monotonic()
+        is_new = step != self._step
+        self._step, self._share = step, share
+        if is_new:
+            self._began = now
+        if is_new or now - self._written >= WRITES_EVERY_S:
+            self._write()
+
+    def is_cancelled(self) -> bool:
+        """Return whether to stop."""
+        return self.wants_cancel or self._stop.is_set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait before the server is asked again.
+
+        Raises:
+            CancelledError: the work is to stop.
+        """
+        until = time.monotonic() + seconds
+        while not self.is_cancelled() and (left := until - time.monotonic()) > 0:
+            self._stop.wait(min(left, WRITES_EVERY_S))
+            self._write()
+        if self.is_cancelled():
+            raise CancelledError("the assessment was told to stop")
+
+    def found(self, step: str, job: Job) -> None:
+        """Note a step whose result was kept by a worker that was killed before it said so."""
+        if all(step != finished.name for finished in job.finished_steps):
+            self._store.finish_step(self._job_id, step, None)
+
+    def finished(self, step: str) -> None:
+        """Note that the running step is done and kept."""
+        self._write()
+        self._store.finish_step(self._job_id, step, time.monotonic() - self._began)
+
+    def _write(self) -> None:
+        self._written = time.monotonic()
+        queries, votes = self._meter.read()
+        try:
+            self.wants_cancel = self._store.advance(
+                self._job_id, self._step, self._share, queries, votes
+            )
+        except StorageError as error:  # whether results can be kept is what counts
+            self._meter.queries += queries
+            self._meter.votes += votes
+            log.warning("the progress of job %s cannot be written: %s", self._job_id, error)
+
+
+class TimedState:
+    """Keeps results where another state does, and notes when.
+
+    Args:
+        kept: keeps them.
+        progress: is told of each.
+    """
+
+    def __init__(self, kept: State, progress: JobProgress) -> None:
+        self._kept = kept
+        self._progress = progress
+
+    def load(self, step: str) -> StepResult | None:
+        """Return the result of a step, or None if it has not been finished."""
+        return self._kept.load(step)
+
+    def save(self, step: str, result: StepResult) -> None:
+        """Keep the result of a finished step."""
+        self._kept.save(step, result)
+        self._progress.finished(step)
 
 
 class Worker:
     """Does jobs.
 
     Args:
-        orders: of the server.
+        start: what the server tells it.
         stop: set when the work is to stop.
     """
 
-    def __init__(self, orders: WorkerOrders, stop: threading.Event) -> None:
-        self._orders = orders
+    def __init__(self, start: WorkerStart, stop: threading.Event) -> None:
+        self._start = start
         self._stop = stop
-        self._folder = JobFolder(orders.folder)
-        self._ledger = JobLedger(self._folder.database)
-        self._store = CheckpointStore(orders.checkpoints)
+        self._folder = JobFolder(start.folder)
+        self._store = JobStore(self._folder.database)
+        self._checkpoints = CheckpointStore(start.checkpoints)
 
     def work(self) -> None:
         """Do all jobs that wait, as the only worker of the folder."""
@@ -70,65 +168,67 @@ class Worker:
         while not lock.acquire(waits=False):
             if self._stop.wait(LOOKS_EVERY_S):
                 return
-        while not self._stop.is_set() and (job := self._ledger.claim()) is not None:
-            self._ledger.finish(job.id, *self._outcome(job))
+        while not self._stop.is_set() and (job := self._store.claim()) is not None:
+            self._store.finish(job.id, *self._outcome(job))
         lock.release()
 
     def _outcome(self, job: Job) -> tuple[JobState, str | None]:
         """Do one job; return its state and what went wrong."""
         meter = Meter()
-        watch = JobWatch(self._ledger, job.id, meter, self._stop)
+        progress = JobProgress(self._store, job.id, meter, self._stop)
         try:
             with Client(
-                self._orders.url,
-                api_key=self._orders.token,
+                self._start.url,
+                api_key=self._start.token,
                 headers={} if job.owner is None else {CHARGED_TO: job.owner},
                 timeout_s=REPLY_WITHIN_S,
                 retry=PATIENCE,
-                pause=watch.pause,
+                pause=progress.pause,
             ) as client:
-                self._do(job, client, meter, watch)
+                self._do(job, client, meter, progress)
         except CancelledError:
-            if watch.wants_cancel:
+            if progress.wants_cancel:
                 return JobState.CANCELLED, None
             return JobState.INTERRUPTED, "its worker was stopped"
         except Exception as error:  # noqa: BLE001 - logged unless it says what to do
             return JobState.FAILED, reason_of(error, job.id)
         return JobState.DONE, None
 
-    def _do(self, job: Job, client: Client, meter: Meter, watch: JobWatch) -> None:
-        about = self._checked(job.order.about)
+    def _do(self, job: Job, client: Client, meter: Meter, progress: JobProgress) -> None:
+        about = self._checked(job.content.about)
         folder = self._folder.of(job.id)
-        run = self._run(job, about, client, meter, watch)
-        for step in steps_of(run.plan, run.subject, len(run.samples)):
-            if run.state.load(step.name) is not None:
-                watch.found(step.name, job)
+        run = self._run(job, about, client, meter, progress)
+        for step in steps_of(run.plan, run.subject.parties, len(run.samples)):
+            if run.state.load(name := str(step.key)) is not None:
+                progress.found(name, job)
 
         def keep(report: Report) -> None:
             write_report(report, folder)
-            self._ledger.keep_results(job.id, results_of(report))
+            self._store.keep_results(job.id, results_of(report))
 
         keep(assess(run, about, keep))
 
-    def _run(self, job: Job, about: About, client: Client, meter: Meter, watch: JobWatch) -> Run:
-        limits = self._orders.limits
+    def _run(
+        self, job: Job, about: About, client: Client, meter: Meter, progress: JobProgress
+    ) -> Assessment:
+        limits = self._start.limits
 
         def asked(checkpoint: Checkpoint, kind: NoiseKind, seed: int) -> HttpTarget:
             return HttpTarget(client, limits, meter, checkpoint, kind, seed)
 
         run = run_of(
-            self._store,
+            self._checkpoints,
             about,
-            job.order.plan,
+            job.content.plan,
             self._folder.samples(job.id),
             self._folder.of(job.id),
-            Watch(watch.progress, watch.is_cancelled),
+            Progress(progress.advance, progress.is_cancelled),
             asked,
         )
         return replace(
             run,
             subject=replace(run.subject, may_freeze=limits.allow_client_seed),
-            state=TimedState(run.state, watch),
+            state=TimedState(run.state, progress),
         )
 
     def _checked(self, about: About) -> About:
@@ -142,7 +242,7 @@ class Worker:
             (about.surrogate, about.surrogate_fingerprint),
             (about.undefended, about.undefended_fingerprint),
         ):
-            if name is not None and self._store.find(name).fingerprint != fingerprint:
+            if name is not None and self._checkpoints.find(name).fingerprint != fingerprint:
                 raise CheckpointError(
                     f"checkpoint {name} was replaced since the job was taken; start a new one"
                 )
@@ -173,15 +273,15 @@ def stop_with_server(stop: threading.Event) -> None:
 
 
 def main() -> None:
-    """Take orders and work."""
+    """Read what the server says, and work."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the server stops its worker
-    orders = WorkerOrders.model_validate_json(sys.stdin.readline())
-    write_logs(orders.log_format, orders.log_level)
+    start = WorkerStart.model_validate_json(sys.stdin.readline())
+    write_logs(start.log_format, start.log_level)
     stop_with_server(stop)
     os.nice(NICENESS)
-    Worker(orders, stop).work()
+    Worker(start, stop).work()
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from models.drift import (
     some_of,
     top_two,
 )
-from models.stopping import StopReason, StopRule
+from models.stopping import StopRule
 from service.prediction.predictor import Prepared
 from service.voting.tickets import Priority
 from service.wire.replies import DriftBody, DriftState, PredictResponse, SharesBody
@@ -182,14 +182,14 @@ class DriftMonitor:
         """Compare the answer to a prediction, if there is anything to compare it with."""
         votes = prepared.votes
         is_bulk = prepared.priority is not Priority.NORMAL
-        if votes.stop is not StopRule.FULL or is_bulk:
+        if not votes.stop.casts_all or is_bulk:
             return
         series = self._series_for(prepared)
         if series is None:
             return
         compared = series.reference.votes
         for one in answer.predictions:
-            if one.stopped_by is StopReason.FULL:
+            if one.stopped_by == StopRule.FULL:
                 counts = one.vote_counts
                 if one.votes_cast > compared:
                     counts = some_of(counts, compared, self._generator).tolist()
@@ -238,15 +238,14 @@ class DriftMonitor:
     def _series_for(self, prepared: Prepared) -> Series | None:
         """Return the series that an answer belongs to: of most votes that it has."""
         votes, checkpoint = prepared.votes, prepared.checkpoint
-        sigmas = votes.sigma.tolist()
         found: Series | None = None
         for series in self._series_of(checkpoint.card, checkpoint.fingerprint):
             of = series.reference
-            is_fitting = of.kind is votes.kind and math.isclose(of.sigma, sigmas[0])
+            is_fitting = votes.noise.is_measured_at(of.kind, of.sigma)
             most = 0 if found is None else found.reference.votes
             if is_fitting and most < of.votes <= votes.votes:
                 found = series
-        return found if sigmas.count(sigmas[0]) == len(sigmas) else None
+        return found
 
 
 def alike(one: AgreementReference, other: AgreementReference) -> bool:

@@ -95,10 +95,10 @@ class PredictionWatch:
         record, votes = current_record(), prepared.votes
         record.checkpoint = prepared.checkpoint.name
         record.votes = votes.votes
-        record.votes_requested = votes.votes * len(votes.inputs)
+        record.votes_requested = votes.votes * votes.count
         if self._limit is not None and is_charged(record):
             # Without noise one forward pass stands for all votes.
-            charged = len(votes.inputs) if votes.is_noiseless else record.votes_requested
+            charged = votes.count if votes.noise.is_silent else record.votes_requested
             self._limit.take(client_of(record), charged)
             record.votes_charged = charged
 
@@ -107,7 +107,7 @@ class PredictionWatch:
         record = current_record()
         record.is_answered = True
         record.votes_cast = sum(one.votes_cast for one in answer.predictions)
-        record.stopped_by.update(one.stopped_by.value for one in answer.predictions)
+        record.stopped_by.update(str(one.stopped_by) for one in answer.predictions)
         self._metrics.answered(prepared, answer)
         if record.key != INTERNAL:
             self._drift.answered(prepared, answer)

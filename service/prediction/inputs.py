@@ -1,4 +1,4 @@
-"""From what a request holds to what a network takes: arrays, pictures, noise."""
+"""From what a request holds to what is voted with: arrays, pictures, noise, the stop rule."""
 
 from collections.abc import Mapping
 
@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import strokes
-from models.card import Card
+from models.card import Card, Threshold
 from models.cost import Hardware, energy_by_macs
 from models.errors import InputError
-from models.noise import NoiseKind, sigma_from_snr_db, sigma_of_points
+from models.noise import Noise, VoteNoise, sigma_from_snr_db
 from models.pictures import decode_base64, preprocess
+from models.stopping import Stopping
 from service.prediction.arrays import arrays_of
 from service.wire.requests import PredictRequest, shortened
 
@@ -21,32 +22,36 @@ def inputs_of(request: PredictRequest, card: Card) -> NDArray[np.float32]:
     Raises:
         InputError: they do not fit the checkpoint; the message says where and what would.
     """
-    reads_strokes = card.input.preprocessing == strokes.PREPROCESSING
+    if request.inputs is not None:
+        return arrays_of(request.inputs, card)
+    preprocessing = card.input.preprocessing
+    if preprocessing is None:
+        field = "strokes" if request.image is None else "image"
+        raise InputError(f"checkpoint {card.name} reads arrays; send inputs", field)
+    reads_strokes = preprocessing == strokes.PREPROCESSING
     if request.image is not None:
         if reads_strokes:
             raise InputError(
                 f"checkpoint {card.name} reads strokes, not pictures; send strokes or inputs",
                 "image",
             )
-        return preprocess(card.input.preprocessing, decode_base64(request.image))[np.newaxis]
-    if request.strokes is not None:
-        if not reads_strokes:
-            raise InputError(
-                f"checkpoint {card.name} reads pictures, not strokes; send image or inputs",
-                "strokes",
-            )
-        return strokes.sequence_from_strokes(request.strokes)[np.newaxis]
-    return arrays_of(request.inputs or [], card)
+        return preprocess(preprocessing, decode_base64(request.image))[np.newaxis]
+    if not reads_strokes:
+        raise InputError(
+            f"checkpoint {card.name} reads pictures, not strokes; send image or inputs", "strokes"
+        )
+    return strokes.sequence_from_strokes(request.strokes or [])[np.newaxis]
 
 
-def kind_of(request: PredictRequest, card: Card) -> NoiseKind:
-    """Return the kind of noise that the request asks for.
+def noise_of(request: PredictRequest, card: Card) -> Noise:
+    """Return the noise that the request asks for, or the checkpoint's.
 
     Raises:
-        InputError: another kind than the checkpoint's, without a sigma of its own.
+        InputError: another kind than the checkpoint's, without a sigma of its own; an SNR of
+            noise that has none; or a name that is no noise point of the checkpoint.
     """
     kind = request.noise or card.noise.kind
-    if request.snr_db is not None and kind is not NoiseKind.MULTIPLICATIVE:
+    if request.snr_db is not None and not kind.is_factor:
         raise InputError(
             "snr_db is defined for multiplicative noise only; give sigma instead", "snr_db"
         )
@@ -56,35 +61,59 @@ def kind_of(request: PredictRequest, card: Card) -> NoiseKind:
             "give a sigma",
             "sigma",
         )
-    return kind
+    repeats = request.repeats or {}
+    check_points(repeats, card, "repeats")
+    return Noise(kind, sigma_of(request, card), repeats)
 
 
-def asked_sigma(request: PredictRequest, card: Card) -> float | dict[str, float]:
-    """Return the sigma of one read, as asked or by default.
-
-    Raises:
-        InputError: a map names a noise point that the checkpoint does not have.
-    """
+def sigma_of(request: PredictRequest, card: Card) -> float | dict[str, float]:
+    """Return the sigma of one read, as asked or by default; a map names every noise point."""
     if request.snr_db is not None:
         return sigma_from_snr_db(request.snr_db)
-    if isinstance(request.sigma, dict):
-        check_points(request.sigma, card, "sigma")
     sigma = card.noise.sigma_train if request.sigma is None else request.sigma
-    if isinstance(sigma, dict):
-        return {point.name: sigma.get(point.name, 0.0) for point in card.noise_points}
-    return sigma
+    if not isinstance(sigma, dict):
+        return sigma
+    check_points(sigma, card, "sigma")
+    return {name: sigma.get(name, 0.0) for name in card.point_names}
 
 
-def effective_sigma(
-    sigma: float | Mapping[str, float], repeats: Mapping[str, int] | None, card: Card
-) -> NDArray[np.float64]:
-    """Return the sigma of each noise point after averaging its reads ``[points]``.
+def stopping_of(request: PredictRequest, card: Card, noise: VoteNoise) -> Stopping:
+    """Return the stop rule that the request asks for, with the numbers that it goes by.
+
+    Args:
+        request: what is asked for.
+        card: of the checkpoint.
+        noise: that the votes meet.
 
     Raises:
-        InputError: ``repeats`` names a noise point that the checkpoint does not have.
+        InputError: the rule needs a threshold, and the card has none for this noise, number of
+            votes and delta.
     """
-    check_points(repeats or {}, card, "repeats")
-    return sigma_of_points([point.name for point in card.noise_points], sigma, repeats or {})
+    rule = request.stop.rule
+    needs_threshold = rule.needs_threshold and not noise.is_silent
+    return rule(request.delta, threshold_for(request, card, noise) if needs_threshold else None)
+
+
+def threshold_for(request: PredictRequest, card: Card, noise: VoteNoise) -> Threshold:
+    """Return the threshold that holds for a request.
+
+    One that was chosen for a smaller delta holds, too; of several the largest delta stops soonest.
+    """
+    fitting = [
+        threshold
+        for threshold in card.thresholds
+        if noise.is_measured_at(threshold.kind, threshold.sigma)
+        and threshold.votes == request.votes
+        and threshold.delta <= request.delta
+    ]
+    if not fitting:
+        there_are = "; ".join(threshold.text for threshold in card.thresholds) or "none"
+        raise InputError(
+            f"checkpoint {card.name} has no threshold for this noise, votes and delta; there are: "
+            f"{there_are}. Use another stop rule, or make one with noisevote-train calibrate",
+            "stop",
+        )
+    return max(fitting, key=lambda threshold: threshold.delta)
 
 
 def hardware_of(request: PredictRequest, card: Card) -> Hardware | None:
@@ -107,7 +136,7 @@ def of_every_point(
     given: float | Mapping[str, float], card: Card, field: str
 ) -> Mapping[str, float]:
     """Return one number for each noise point."""
-    names = [point.name for point in card.noise_points]
+    names = card.point_names
     if not isinstance(given, Mapping):
         return dict.fromkeys(names, given)
     check_points(given, card, field)
@@ -118,7 +147,7 @@ def of_every_point(
 
 def check_points(given: Mapping[str, object], card: Card, field: str) -> None:
     """Refuse names that are no noise points of the checkpoint."""
-    names = [point.name for point in card.noise_points]
+    names = card.point_names
     for name in given:
         if name not in names:
             raise InputError(

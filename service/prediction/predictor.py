@@ -3,19 +3,19 @@
 import math
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from models.card import Card
 from models.checkpoint import Checkpoint, CheckpointStore
 from models.cost import Hardware, cost_of
 from models.errors import InputError, LimitError
-from models.noise import MAX_SEED, NoiseKind, snr_db_from_sigma
+from models.noise import MAX_SEED, Noise
 from models.statistics import fewest_votes_to_be_sure
+from models.stopping import Promise
 from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
 from service.configuration.settings import Settings
-from service.prediction.guarantees import guarantee_of, threshold_for
-from service.prediction.inputs import asked_sigma, effective_sigma, hardware_of, inputs_of, kind_of
+from service.prediction.inputs import hardware_of, inputs_of, noise_of, stopping_of
 from service.prediction.preparation import Preparation, Took, untold
 from service.voting.backend import Answer, VotingBackend
 from service.voting.batcher import GIGA
@@ -41,10 +41,8 @@ class Prepared:
         priority: whose votes come first.
         checkpoint: that votes.
         votes: inputs, noise and votes.
-        sigma: of one read, as asked or by default.
-        repeats: averaged reads, as asked.
+        noise: as asked or by default.
         hardware: whose cost is asked for.
-        guarantee: of the stop rule.
     """
 
     began: float
@@ -52,16 +50,14 @@ class Prepared:
     priority: Priority
     checkpoint: Checkpoint
     votes: VoteRequest
-    sigma: float | dict[str, float]
-    repeats: dict[str, int] | None
+    noise: Noise
     hardware: Hardware | None
-    guarantee: GuaranteeBody | None
 
     @property
     def fingerprint(self) -> str:
         """Names all that decides the votes of this request and seed."""
-        margin = "" if self.votes.margin is None else f":margin-{self.votes.margin}"
-        return self.checkpoint.fingerprint + margin
+        margin = self.votes.stop.margin
+        return self.checkpoint.fingerprint + ("" if margin is None else f":margin-{margin}")
 
 
 class AnswerWatch(Protocol):
@@ -148,32 +144,27 @@ class Predictor:
         checkpoint = self.default() if asked is None else self.store.find(asked)
         card = checkpoint.card
         self._check_limits(request, card)
-        kind = kind_of(request, card)
-        sigma = asked_sigma(request, card)
-        effective = effective_sigma(sigma, request.repeats, card)
-        threshold = threshold_for(request, card, kind, effective)
+        noise = noise_of(request, card)
+        at_points = noise.at(card.point_names)
+        stop = stopping_of(request, card, at_points)
         hardware = hardware_of(request, card)
+        stop.prepare(request.votes)
         return Prepared(
             began=began,
             deadline=deadline_of(request, began),
             priority=request.priority,
             checkpoint=checkpoint,
             votes=VoteRequest(
-                inputs=inputs_of(request, card),
-                kind=kind,
-                sigma=effective,
+                inputs={card.input.name: inputs_of(request, card)},
+                noise=at_points,
                 votes=request.votes,
-                stop=request.stop,
+                stop=stop,
                 seed=secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed,
                 alpha=request.alpha,
-                delta=request.delta,
-                margin=None if threshold is None else threshold.margin,
                 turn=VOTES_A_TURN if request.deadline_ms is None else 1,
             ),
-            sigma=sigma,
-            repeats=request.repeats,
+            noise=noise,
             hardware=hardware,
-            guarantee=guarantee_of(request, threshold),
         )
 
     async def answer(self, prepared: Prepared, observer: Observer | None = None) -> PredictResponse:
@@ -194,10 +185,10 @@ class Predictor:
         )
         response = PredictResponse(
             checkpoint=checkpoint.name,
-            noise=noise_body(votes.kind, prepared.sigma, prepared.repeats),
+            noise=noise_body(prepared.noise),
             seed=votes.seed,
             fingerprint=prepared.fingerprint,
-            guarantee=prepared.guarantee,
+            guarantee=guarantee_body(votes.stop.promise),
             predictions=[prediction_of(result, prepared) for result in answer.results],
             timing_ms=timing_of(answer, time.monotonic() - prepared.began),
         )
@@ -244,22 +235,27 @@ def deadline_of(request: PredictRequest, began: float) -> float:
     return math.inf if request.deadline_ms is None else began + request.deadline_ms / 1000
 
 
-def noise_body(
-    kind: NoiseKind, sigma: float | dict[str, float], repeats: dict[str, int] | None
-) -> NoiseBody:
+def noise_body(noise: Noise) -> NoiseBody:
     """Return the noise of a reply."""
-    snr_db = None
-    if isinstance(sigma, float) and sigma > 0 and kind is NoiseKind.MULTIPLICATIVE:
-        snr_db = round(snr_db_from_sigma(sigma), 4)
-    return NoiseBody(kind=kind, sigma=sigma, snr_db=snr_db, repeats=repeats)
+    return NoiseBody(
+        kind=noise.kind,
+        sigma=noise.sigma,
+        snr_db=None if noise.snr_db is None else round(noise.snr_db, 4),
+        repeats=noise.repeats or None,
+    )
+
+
+def guarantee_body(promise: Promise | None) -> GuaranteeBody | None:
+    """Return what a stop rule promises as it stands in a reply."""
+    return None if promise is None else GuaranteeBody.model_validate(asdict(promise))
 
 
 def cost_body(result: VoteResult, prepared: Prepared) -> CostBody | None:
     """Return what the votes of a result cost, if the request names its hardware."""
     if prepared.hardware is None:
         return None
-    points, sigma = prepared.checkpoint.card.noise_points, prepared.sigma
-    cost = cost_of(result.votes_cast, points, prepared.hardware, prepared.repeats or {})
+    points, sigma = prepared.checkpoint.card.noise_points, prepared.noise.sigma
+    cost = cost_of(result.votes_cast, points, prepared.hardware, prepared.noise.repeats)
     return CostBody(
         sequential_latency=cost.sequential_latency,
         pipelined_latency=cost.pipelined_latency,
@@ -275,7 +271,7 @@ def abstains_below(result: VoteResult, votes: VoteRequest) -> int | None:
     """Return how many votes are needed not to abstain, where the test holds."""
     if result.abstain is None:
         return None
-    return 1 if votes.is_noiseless else fewest_votes_to_be_sure(votes.alpha)
+    return 1 if votes.noise.is_silent else fewest_votes_to_be_sure(votes.alpha)
 
 
 def prediction_of(result: VoteResult, prepared: Prepared) -> Prediction:

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from models.pictures import MAX_PIXELS, PNG_SIGNATURE
-from models.stopping import StopRule
 from service.wire.requests import PredictRequest
 
 PIXEL_S = 5e-8
@@ -58,7 +57,7 @@ FRAMES = tuple(bytes([0xFF, kind]) for kind in range(0xC0, 0xD0) if kind not in 
 def work_s_of(request: PredictRequest) -> float:
     """Return about how many seconds of one core it takes to prepare a request."""
     seconds = 0.0
-    if request.stop is StopRule.BOUNDED and request.votes > QUICK_VOTES:
+    if request.stop.rule.has_table and request.votes > QUICK_VOTES:
         seconds += BOUNDARY_VOTE_S * min(request.votes, MOST_VOTES)
     if request.image is not None:
         seconds += work_s_of_picture(request.image)

@@ -13,7 +13,7 @@ from fastapi import Request
 from numpy.typing import NDArray
 from starlette.requests import ClientDisconnect
 
-from models.running import running
+from models.statistics import running
 from service.prediction.predictor import Predictor, Prepared
 from service.wire.disconnect import client_leaves
 from service.wire.errors import DrainingError

@@ -17,10 +17,9 @@ from models.errors import (
     UnknownCheckpointError,
     UnknownJobError,
 )
-from models.robustness.report import Report
-from models.robustness.report_html import POLICY
-from service.jobs.desk import JobDesk
-from service.jobs.setup import REPORT_HTML, REPORT_JSON
+from models.robustness.report import POLICY, Report
+from service.jobs.run import REPORT_HTML, REPORT_JSON
+from service.jobs.service import JobService
 from service.jobs.stream import JobStream
 from service.log.request_record import current_record
 from service.operations.observing import client_of
@@ -60,11 +59,11 @@ PAGE_HEADERS = {
 }
 
 
-async def desk_of(request: Request) -> JobDesk:
-    """Return the app's desk, which learns where the app is reached."""
-    desk: JobDesk = request.app.state.jobs
-    desk.reached_at(request.scope.get("server"))
-    return desk
+async def jobs_of(request: Request) -> JobService:
+    """Return the app's jobs, which learn where the app is reached."""
+    jobs: JobService = request.app.state.jobs
+    jobs.reached_at(request.scope.get("server"))
+    return jobs
 
 
 async def refuse_if_draining(request: Request) -> None:
@@ -78,7 +77,7 @@ async def asker_of() -> str:
     return client_of(current_record())
 
 
-DeskDep = Annotated[JobDesk, Depends(desk_of)]
+JobsDep = Annotated[JobService, Depends(jobs_of)]
 AskerDep = Annotated[str, Depends(asker_of)]
 KeyHeader = Annotated[
     str | None,
@@ -120,7 +119,7 @@ KeyHeader = Annotated[
 async def start(
     request: Request,
     response: Response,
-    desk: DeskDep,
+    jobs: JobsDep,
     predictor: PredictorDep,
     asker: AskerDep,
     key: KeyHeader = None,
@@ -129,21 +128,21 @@ async def start(
     held: HeldBytes = request.app.state.held_bytes
     with held.room() as room:
         body = await read_body(request, predictor.settings.max_body_bytes, room)
-        status = await desk.submit(body, asker, key)
+        status = await jobs.submit(body, asker, key)
     response.headers["Location"] = status.status_url
     return status
 
 
 @router.get("", responses=responses_for(StorageError))
-async def list_jobs(desk: DeskDep, asker: AskerDep) -> JobList:
+async def list_jobs(jobs: JobsDep, asker: AskerDep) -> JobList:
     """List all assessments that are open to the key, the newest first."""
-    return await desk.jobs(asker)
+    return await jobs.all(asker)
 
 
 @router.get("/{job_id}", responses=responses_for(UnknownJobError, StorageError))
-async def show(job_id: str, desk: DeskDep, asker: AskerDep) -> JobStatus:
+async def show(job_id: str, jobs: JobsDep, asker: AskerDep) -> JobStatus:
     """Show how far an assessment has come, and what is known so far."""
-    return await desk.status(job_id, asker)
+    return await jobs.status(job_id, asker)
 
 
 @router.delete(
@@ -151,9 +150,9 @@ async def show(job_id: str, desk: DeskDep, asker: AskerDep) -> JobStatus:
     status_code=204,
     responses=responses_for(UnknownJobError, JobStateError, StorageError),
 )
-async def delete(job_id: str, desk: DeskDep, asker: AskerDep) -> None:
+async def delete(job_id: str, jobs: JobsDep, asker: AskerDep) -> None:
     """Delete an assessment that has stopped, with its results."""
-    await desk.delete(job_id, asker)
+    await jobs.delete(job_id, asker)
 
 
 @router.post(
@@ -161,9 +160,9 @@ async def delete(job_id: str, desk: DeskDep, asker: AskerDep) -> None:
     status_code=202,
     responses=responses_for(UnknownJobError, JobStateError, StorageError),
 )
-async def cancel(job_id: str, desk: DeskDep, asker: AskerDep) -> JobStatus:
+async def cancel(job_id: str, jobs: JobsDep, asker: AskerDep) -> JobStatus:
     """Stop an assessment; its finished steps are kept."""
-    return await desk.cancel(job_id, asker)
+    return await jobs.cancel(job_id, asker)
 
 
 @router.post(
@@ -174,9 +173,9 @@ async def cancel(job_id: str, desk: DeskDep, asker: AskerDep) -> JobStatus:
         UnknownJobError, JobStateError, MissingExtraError, DrainingError, StorageError
     ),
 )
-async def resume(job_id: str, desk: DeskDep, asker: AskerDep) -> JobStatus:
+async def resume(job_id: str, jobs: JobsDep, asker: AskerDep) -> JobStatus:
     """Go on with an assessment that was cancelled, interrupted or failed; no step is done twice."""
-    return await desk.resume(job_id, asker)
+    return await jobs.resume(job_id, asker)
 
 
 @router.get(
@@ -191,9 +190,9 @@ async def resume(job_id: str, desk: DeskDep, asker: AskerDep) -> JobStatus:
         **responses_for(UnknownJobError, OverloadedError, StorageError),
     },
 )
-async def events(job_id: str, desk: DeskDep, asker: AskerDep, request: Request) -> EventStream:
+async def events(job_id: str, jobs: JobsDep, asker: AskerDep, request: Request) -> EventStream:
     """Send the progress of an assessment until it stops."""
-    return await JobStream(desk, job_id, asker, request, request.app.state.closing).begun()
+    return await JobStream(jobs, job_id, asker, request, request.app.state.closing).begun()
 
 
 @router.get(
@@ -201,9 +200,9 @@ async def events(job_id: str, desk: DeskDep, asker: AskerDep, request: Request) 
     response_model=Report,
     responses=responses_for(UnknownJobError, JobStateError, StorageError),
 )
-async def report(job_id: str, desk: DeskDep, asker: AskerDep) -> Response:
+async def report(job_id: str, jobs: JobsDep, asker: AskerDep) -> Response:
     """Return the report, of all steps that are finished."""
-    content = await desk.file(job_id, asker, REPORT_JSON)
+    content = await jobs.file(job_id, asker, REPORT_JSON)
     return Response(content, media_type="application/json")
 
 
@@ -218,7 +217,7 @@ async def report(job_id: str, desk: DeskDep, asker: AskerDep) -> Response:
         **responses_for(UnknownJobError, JobStateError, StorageError),
     },
 )
-async def report_page(job_id: str, desk: DeskDep, asker: AskerDep) -> Response:
+async def report_page(job_id: str, jobs: JobsDep, asker: AskerDep) -> Response:
     """Return the report as a page that needs nothing beside it."""
-    content = await desk.file(job_id, asker, REPORT_HTML)
+    content = await jobs.file(job_id, asker, REPORT_HTML)
     return HTMLResponse(content, headers=PAGE_HEADERS)

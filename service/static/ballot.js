@@ -7,6 +7,8 @@ const VOTE_MS = 70;
 const ALL_MS = 4000;
 /** Most votes that are told apart in a bar. */
 const CELLS = 40;
+/** The condition of a promise that holds whatever is drawn. */
+const ANY_INPUT = "any input";
 /** Votes on the tape; more would not be read. */
 const TAPE = 120;
 
@@ -159,10 +161,11 @@ export class Ballot {
   #ending() {
     const { stopped_by: by } = this.answer;
     if (by === "full") return this.#decision();
-    if (by === "exact") return `, stopped by the rule exact${this.#decision()}`;
-    const where = by === "calibrated" ? " on such drawings" : "";
+    const { delta, condition } = this.guarantee;
+    if (delta === 0) return `, stopped by the rule ${by}${this.#decision()}`;
+    const where = condition === ANY_INPUT ? "" : " on such drawings";
     return `, stopped by the rule ${by}: all ${this.votes} would have another mode with a chance of
-      ${this.guarantee.delta} at most${where}`;
+      ${delta} at most${where}`;
   }
 
   /** Say why the mode is no sure one, if it is not. */

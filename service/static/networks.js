@@ -5,7 +5,10 @@ const READS_STROKES = "mnist_strokes-1";
 /** The service's default for the chance of another mode than N votes have. */
 const DELTA = 0.001;
 
-export const readsPictures = (card) => card.input.preprocessing.startsWith(READS_PICTURES);
+/** Return how a picture or drawing becomes the input of a network; nothing if none does. */
+const inputOf = (card) => card.inputs[0].preprocessing ?? "";
+
+export const readsPictures = (card) => inputOf(card).startsWith(READS_PICTURES);
 
 /** Return the sigma that a network was trained at; of one for each layer, the largest. */
 export function sigmaOfTraining(card) {
@@ -34,7 +37,7 @@ export function rolesOf(known, name) {
   const plain = known.find((card) => card.network === hardened?.network && isClean(card)) ?? null;
   const strokes = known.find(
     (card) =>
-      card.input.preprocessing === READS_STROKES &&
+      inputOf(card) === READS_STROKES &&
       sigmaOfTraining(card) > 0 &&
       card.noise.kind === hardened?.noise.kind,
   );

@@ -21,8 +21,7 @@ from weakref import WeakKeyDictionary
 
 from models.checkpoint import Checkpoint
 from models.errors import DeadlineError, NoSlotError
-from models.runtime import OnnxRuntime
-from models.tiles import rows_of, votes_of
+from models.runtime import Runtime, rows_of, votes_of
 from models.voting import Observer, Poll, VoteRequest, VoteResult
 from service.voting.batcher import GIGA, VoteBatcher
 from service.voting.tickets import Lane, Priority, Ticket, Tile
@@ -96,7 +95,7 @@ class VotingBackend:
         self._watch = watch
         self._new_batcher = partial(VoteBatcher, slots, slots * queue_gmacs_a_slot)
         self._batcher = self._new_batcher()
-        self._lanes: WeakKeyDictionary[OnnxRuntime, Lane] = WeakKeyDictionary()
+        self._lanes: WeakKeyDictionary[Runtime, dict[str, Lane]] = WeakKeyDictionary()
         self._waiting: dict[Ticket, asyncio.Future[None]] = {}
         self._lock = threading.Lock()  # guards all of the above and below
         self._asleep: list[threading.Condition] = []  # the slots without work, each its own
@@ -134,11 +133,11 @@ class VotingBackend:
             DeadlineError: the time was up before every input had a vote.
         """
         asked = time.monotonic()
-        runtime = checkpoint.loaded(request.kind)
+        runtime = checkpoint.loaded(request.noise.kind)
         if runtime is None:
-            runtime = await self.run(lambda: checkpoint.runtime(request.kind))
+            runtime = await self.run(lambda: checkpoint.runtime(request.noise.kind))
         poll = Poll(request, len(checkpoint.card.labels), observer)
-        ticket = Ticket(poll, runtime, self._lane(checkpoint, runtime), priority, deadline)
+        ticket = Ticket(poll, runtime, self._lane(checkpoint, runtime, request), priority, deadline)
         try:
             async with asyncio.timeout_at(loop_time(deadline)):
                 await self._admit(ticket)
@@ -192,10 +191,12 @@ class VotingBackend:
             with suppress(RuntimeError):
                 future.get_loop().call_soon_threadsafe(future.cancel)
 
-    def _lane(self, checkpoint: Checkpoint, runtime: OnnxRuntime) -> Lane:
+    def _lane(self, checkpoint: Checkpoint, runtime: Runtime, request: VoteRequest) -> Lane:
         card = checkpoint.card
         with self._lock:
-            return self._lanes.setdefault(runtime, Lane(card.tile, card.macs / GIGA, card.name))
+            lanes = self._lanes.setdefault(runtime, {})
+            lane = Lane(card.tile, card.macs / GIGA, card.name)
+            return lanes.setdefault(request.noise.distribution.name, lane)
 
     def _admit(self, ticket: Ticket) -> asyncio.Future[None]:
         """Put a request into the queue; the result is there when it has left."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.datasets import DATASETS
+from models.data.datasets import DATASETS
 from models.noise import NoiseKind
 from models.robustness.plan import AttackOptions, Plan, TargetSigma
 from models.robustness.report import Share, Verdict
@@ -34,43 +34,38 @@ class AttackRequest(AttackOptions):
     """
 
     model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, json_schema_extra={"examples": [EXAMPLE_ATTACK]}
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={"examples": [EXAMPLE_ATTACK]},
     )
 
-    target: CheckpointName | None = Field(
-        default=None, description="Checkpoint under attack. Default: the service's."
-    )
-    noise: NoiseKind | None = Field(
-        default=None, description="Of the target. Default: the checkpoint's; another needs a sigma."
-    )
-    sigma: TargetSigma | None = Field(
-        default=None,
-        description="Of the target's noise, at every noise point. Default: its sigma_train.",
-    )
-    surrogate: CheckpointName = Field(description="The attacker's checkpoint.")
-    undefended: CheckpointName | None = Field(
-        default=None, description="A checkpoint known to fall, for a sanity check."
-    )
-    restarts: Annotated[int, Field(ge=1, le=MAX_RESTARTS)] = Field(
-        default=5, description="On the surrogate, from random starts."
-    )
-    inputs: list[Any] | None = Field(
-        default=None,
-        min_length=1,
-        description="Samples: arrays in the target's input shape and range; leading axes of length "
-        "1 of a sample may be left out.",
-    )
-    labels: Annotated[list[int], Field(fail_fast=True)] | None = Field(
-        default=None, description="The right class of each of the inputs, counted from 0."
-    )
+    target: CheckpointName | None = None
+    """Name of the checkpoint under attack. Default: the service's."""
+    noise: NoiseKind | None = None
+    """Kind of the target's noise. Default: the checkpoint's; another kind needs a sigma."""
+    sigma: TargetSigma | None = None
+    """Sigma of the target's noise, at every noise point. Default: its sigma_train."""
+    surrogate: CheckpointName
+    """Name of the attacker's checkpoint."""
+    undefended: CheckpointName | None = None
+    """Name of a checkpoint known to fall, for a sanity check."""
+    restarts: Annotated[int, Field(ge=1, le=MAX_RESTARTS)] = 5
+    """Restarts on the surrogate, from random starts."""
+    inputs: Annotated[list[Any], Field(min_length=1)] | None = None
+    """Samples: arrays in the target's input shape and range; leading axes of length 1 of a sample
+    may be left out."""
+    labels: Annotated[list[int], Field(fail_fast=True)] | None = None
+    """The right class of each of the inputs, counted from 0."""
     dataset: str | None = Field(
         default=None,
         max_length=200,
-        description=f"Whose test images are attacked: {', '.join(DATASETS)}, if the server has it.",
+        description="Data set whose test images are attacked, if the server has it: "
+        f"{', '.join(DATASETS)}.",
     )
-    images: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="The first so many of the data set. Default: 200."
-    )
+    images: Annotated[int, Field(ge=1)] | None = None
+    """Number of images, the first of the data set. Default: 200."""
 
     @model_validator(mode="after")
     def has_samples_from_one_place(self) -> "AttackRequest":
@@ -106,111 +101,103 @@ ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 RESUMABLE = (JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTED)
 
 
-class FinishedStep(BaseModel):
-    """A step of an assessment that is done and kept.
+class Reply(BaseModel):
+    """Base of replies; what stands under a field is its description."""
 
-    Attributes:
-        name: of the step.
-        seconds: that it took; null if its worker was killed before it could say so.
-    """
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class FinishedStep(Reply):
+    """A step of an assessment that is done and kept."""
 
     name: str
+    """Name of the step."""
     seconds: float | None
+    """Seconds that the step took; null if its worker was killed before it could say so."""
 
 
-class AttackResult(BaseModel):
-    """What is known of one attack so far; the report says more.
-
-    Attributes:
-        attack: its name.
-        family: ``transfer``, ``query``, ``control`` or ``upper bound``.
-        robust_accuracy_noiseless: of the target without noise; null if not there (yet).
-        robust_accuracy: of the target as assessed.
-        attack_success_rate: on the target as assessed, verified on fresh noise.
-    """
+class AttackResult(Reply):
+    """What is known of one attack so far; the report says more."""
 
     attack: str
+    """Name of the attack."""
     family: str
+    """What the attack counts as: ``transfer``, ``query``, ``control`` or ``upper bound``."""
     robust_accuracy_noiseless: Share | None
+    """Robust accuracy of the target without noise; null if it is not there (yet)."""
     robust_accuracy: Share | None
+    """Robust accuracy of the target as assessed; null if it is not there (yet)."""
     attack_success_rate: Share | None
+    """Success on the target as assessed, verified on fresh noise; null if it is not there (yet)."""
 
 
-class PartialResults(BaseModel):
-    """What is known so far.
-
-    Attributes:
-        noiseless_accuracy: without noise and attack; null before it was measured.
-        voted_accuracy: with noise and votes, without attack.
-        attacks: judged at least once.
-        verdict: whether the noise helps; null before the end.
-    """
+class PartialResults(Reply):
+    """What is known so far."""
 
     noiseless_accuracy: Share | None = None
+    """Accuracy without noise and attack; null before it was measured."""
     voted_accuracy: Share | None = None
+    """Accuracy with noise and votes, without attack; null before it was measured."""
     attacks: tuple[AttackResult, ...] = ()
+    """Attacks that were judged at least once."""
     verdict: Verdict | None = None
+    """Whether the noise helps; null before the end."""
 
 
-class JobSummary(BaseModel):
-    """One job in the list.
-
-    Attributes:
-        id: of the job.
-        status_url: path of its status.
-        state: where it is.
-        created_at: when it was asked for.
-        target: name of the checkpoint under attack.
-        surrogate: name of the attacker's checkpoint.
-        samples: under attack.
-        progress: share of all work that is done.
-        error: why it is not running; null as a rule.
-    """
+class JobSummary(Reply):
+    """One job in the list."""
 
     id: str
+    """Id of the job."""
     status_url: str
+    """Path of its status."""
     state: JobState
+    """Where the job is."""
     created_at: datetime
+    """When it was asked for."""
     target: str
+    """Name of the checkpoint under attack."""
     surrogate: str
+    """Name of the attacker's checkpoint."""
     samples: int
+    """Number of samples under attack."""
     progress: float
+    """Share of all work that is done."""
     error: str | None
+    """Why the job is not running; null as a rule."""
 
 
 class JobStatus(JobSummary):
-    """One job with all that is known of it.
-
-    Attributes:
-        started_at: when the worker last began with it; null before.
-        finished_at: when it last left the worker or the queue; null before.
-        events_url: path of its server-sent events.
-        report_url: path of the report as JSON; ``.html`` behind it makes it a page.
-        plan: what is done.
-        step: that is under way; null unless running.
-        steps: in all.
-        finished_steps: in the order in which they were done.
-        eta_s: seconds left at the pace since it last began; null before there is one.
-        queries: inputs sent to the server's own ``/predict`` for this job, verification included.
-        votes: cast on them.
-        results: what is known so far.
-    """
+    """One job with all that is known of it."""
 
     started_at: datetime | None
+    """When the worker last began with the job; null before."""
     finished_at: datetime | None
+    """When the job last left the worker or the queue; null before."""
     events_url: str
+    """Path of its server-sent events."""
     report_url: str
+    """Path of the report as JSON; ``.html`` behind it makes it a page."""
     plan: Plan
+    """What is done."""
     step: str | None
+    """Name of the step that is under way; null unless running."""
     steps: int
+    """Number of steps in all."""
     finished_steps: list[FinishedStep]
+    """Finished steps, in the order in which they were done."""
     eta_s: float | None
+    """Seconds left at the pace since the worker last began; null before there is one."""
     queries: int
+    """Inputs sent to the server's own ``/predict`` for this job, verification included."""
     votes: int
+    """Votes cast on them."""
     results: PartialResults
+    """Results of the steps that are done."""
 
 
-class JobList(BaseModel):
+class JobList(Reply):
     """All jobs, the newest first."""
 
     jobs: list[JobSummary]
+    """The jobs, the newest first."""

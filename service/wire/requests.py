@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
-from models.stopping import StopRule
+from models.stopping import DELTA, STOP_RULES_TEXT, StopRule
 from service.voting.tickets import Priority
 
 MIN_SNR_DB = -60.0
@@ -153,13 +153,10 @@ class PredictRequest(BaseModel):
     stop: StopRule = Field(
         default=StopRule.FULL,
         strict=False,
-        description="full: cast all votes. exact: stop once the remaining votes cannot change "
-        "the mode. bounded: stop once they change it with a chance of at most delta, whatever "
-        "the input. calibrated: sooner, with that chance on inputs like the validation images of "
-        "the checkpoint; its card says for which noise and votes.",
+        description=STOP_RULES_TEXT,
     )
     delta: float = Field(
-        default=0.001, gt=0, lt=1, description="Chance of another mode than N votes have."
+        default=DELTA, gt=0, lt=1, description="Chance of another mode than N votes have."
     )
     alpha: float = Field(
         default=0.05,
@@ -246,7 +243,8 @@ def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:
     def inline(part: Any) -> Any:
         if isinstance(part, dict):
             if "$ref" in part:
-                return inline(definitions[part["$ref"].rsplit("/", 1)[1]])
+                beside = {key: value for key, value in part.items() if key != "$ref"}
+                return inline(definitions[part["$ref"].rsplit("/", 1)[1]] | beside)
             first, *others = part.get("prefixItems", [None])
             if first is not None and all(other == first for other in others):
                 part = {key: value for key, value in part.items() if key != "prefixItems"}

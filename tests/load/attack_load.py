@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from models.datasets import data_dir
+from models.data.files import data_dir
 from service.client import Client
 from service.client.attacks import Attacks
 from service.wire.attack import AttackRequest, JobState, JobStatus

@@ -8,8 +8,10 @@ import onnxruntime
 from onnx import ModelProto, NodeProto, helper
 
 from models.checkpoint import Checkpoint
+from models.engines import session_options
 from models.noise import NoiseKind
-from models.runtime import IMAGE_OF_ROW, IMAGES, NOISE_PREFIX, OUTPUTS, session_options
+from models.runtime import INPUT_OF_ROW, NOISE_PREFIX
+from models.specs import IMAGES, OUTPUTS
 
 
 def clean_session(checkpoint: Checkpoint, folder: Path) -> onnxruntime.InferenceSession:
@@ -42,7 +44,7 @@ def without_noise(model: ModelProto) -> ModelProto:
         signal = next((name for name in inputs if not name.startswith(NOISE_PREFIX)), "")
         if node.op_type == "Gather" and node.input[0].startswith(NOISE_PREFIX):
             continue  # the noise of one step
-        if any(name.startswith(NOISE_PREFIX) for name in inputs) or IMAGE_OF_ROW in inputs:
+        if any(name.startswith(NOISE_PREFIX) for name in inputs) or INPUT_OF_ROW in inputs:
             stands_for[node.output[0]] = signal
             if node.output[0] == OUTPUTS:
                 nodes.append(helper.make_node("Identity", [signal], [OUTPUTS]))

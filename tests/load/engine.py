@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from models.checkpoint import Checkpoint
 from models.networks.noise_points import NoisePoint, noise_from
 from models.networks.trained import load_network
-from models.noise import NoiseKind, VoteKey, fill_noise
-from models.runtime import IMAGES, OUTPUTS, Rows
-from models.stopping import StopRule
-from models.tiles import rows_of, votes_of
+from models.noise import Noise, NoiseKind, VoteKey
+from models.noise_fill import fill_noise
+from models.runtime import Rows, rows_of, votes_of
+from models.specs import IMAGES, OUTPUTS
+from models.stopping import Bounded, Calibrated, Exact, Full
 from models.voting import Poll, VoteRequest
 from service.voting.batcher import GIGA, VoteBatcher
 from service.voting.tickets import Lane, Ticket
@@ -63,8 +64,8 @@ class Bench:
         """Return as many votes on each of the first images."""
         count = images * votes
         return Rows(
-            images=self.inputs[:images],
-            image_of_row=np.arange(count) // votes,
+            inputs={self.checkpoint.card.input.name: self.inputs[:images]},
+            input_of_row=np.arange(count) // votes,
             sigma=np.full((count, self.points), SIGMA),
             keys=[VoteKey(seed, row // votes, row % votes) for row in range(count)],
         )
@@ -212,20 +213,18 @@ def answer_rows(bench: Bench, seconds: float) -> Iterator[Row]:
 def servings_of(bench: Bench) -> dict[str, "Serving"]:
     """Return one way to serve for each stop rule that the checkpoint has."""
     request = VoteRequest(
-        inputs=bench.inputs[:1],
-        kind=KIND,
-        sigma=np.full(bench.points, SIGMA),
+        inputs={bench.checkpoint.card.input.name: bench.inputs[:1]},
+        noise=Noise(KIND, SIGMA).at(bench.checkpoint.card.point_names),
         votes=VOTES,
-        stop=StopRule.FULL,
+        stop=Full(),
         seed=0,
-        delta=DELTA,
     )
-    rules = (StopRule.FULL, StopRule.EXACT, StopRule.BOUNDED)
-    servings = {str(rule): Serving(bench, replace(request, stop=rule)) for rule in rules}
+    rules = (Full(), Exact(), Bounded(DELTA))
+    servings = {str(rule.row): Serving(bench, replace(request, stop=rule)) for rule in rules}
     for entry in bench.checkpoint.card.thresholds:
         if (entry.kind, entry.sigma, entry.votes, entry.delta) == (KIND, SIGMA, VOTES, DELTA):
-            asked = replace(request, stop=StopRule.CALIBRATED, margin=entry.margin)
-            servings[str(StopRule.CALIBRATED)] = Serving(bench, asked)
+            asked = replace(request, stop=Calibrated(DELTA, entry))
+            servings[str(asked.stop.row)] = Serving(bench, asked)
     return servings
 
 
@@ -244,7 +243,8 @@ class Serving:
         batcher, lane = VoteBatcher(1, 1e9), Lane(card.tile, card.macs / GIGA)
         polls = []
         for image in images:
-            request = replace(self._request, inputs=image[np.newaxis], seed=self.answers)
+            inputs = {card.input.name: image[np.newaxis]}
+            request = replace(self._request, inputs=inputs, seed=self.answers)
             self.answers += 1
             polls.append(Poll(request, len(card.labels)))
             batcher.admit(Ticket(polls[-1], runtime, lane))

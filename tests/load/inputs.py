@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import Card
-from models.data_files import without_downloads
-from models.datasets import as_inputs, data_dir, load_dataset
+from models.data.dataset import as_inputs
+from models.data.datasets import load_dataset
+from models.data.files import data_dir, without_downloads
 from models.digits import FIELD_SIDE, mnist_digit
 from models.errors import DataError
 from tests.drawing import draw_digit

@@ -22,7 +22,7 @@ from models.checkpoint import SHIPPED
 from tests.load.footprint import resident_mib
 from tests.load.mixture import Mixture, send_all
 from tests.load.servers import Command, Server, running
-from training.results_file import machine, write_table
+from training.measure.results import machine, write_table
 
 RESULTS = Path(__file__).parent / "results" / "memory.csv"
 ALLOWED_GROWTH = 0.05

@@ -129,6 +129,7 @@ class Engine:
         self._tile = checkpoint.card.tile
         self._points = len(checkpoint.card.noise_points)
         self._inputs = inputs
+        self._name = checkpoint.card.input.name
         self._seed = 0
 
     def call(self, votes: int, is_busy: bool) -> tuple[float, int]:
@@ -152,8 +153,8 @@ class Engine:
             images, rows = np.unique(image_of_row[part], return_inverse=True)
             self._runtime.outputs(
                 Rows(
-                    images=self._inputs[images],
-                    image_of_row=rows.astype(np.int64),
+                    inputs={self._name: self._inputs[images]},
+                    input_of_row=rows.astype(np.int64),
                     sigma=np.full((len(rows), self._points), SIGMA),
                     keys=keys[part],
                 )

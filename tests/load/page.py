@@ -5,9 +5,9 @@ from pathlib import Path
 
 from tests.load.overload import overload_findings
 from tests.load.scale_out import scale_out_section
-from training.report.figures.style import new_figure, save, series_style, settings
+from training.measure.results import Row, Table, read_table
 from training.report.markdown import markdown_table
-from training.results_file import Row, Table, read_table
+from training.report.style import new_figure, save, series_style, settings
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = "README.md"

@@ -60,7 +60,7 @@ class BatchedPredictor(Predictor):
 
 def votes_in(batch: Sequence[Prepared]) -> int:
     """Return the votes that requests ask for."""
-    return sum(prepared.votes.votes * len(prepared.votes.inputs) for prepared in batch)
+    return sum(prepared.votes.votes * prepared.votes.count for prepared in batch)
 
 
 class BatchedReplica(Replica):

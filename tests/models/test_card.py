@@ -1,12 +1,14 @@
-"""Evaluations on a card: a newer one takes the place of the older that it covers."""
+"""The card: both versions are read, and a newer evaluation takes the place of an older one."""
 
 import json
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from models.card import Accuracy, Card, Evaluation
-from models.checkpoint import CARD_FILE, SHIPPED
+from models.checkpoint import SHIPPED, Checkpoint
+from models.fingerprint import fingerprint_of
 from models.noise import NoiseKind
 
 
@@ -36,9 +38,43 @@ def test_evaluation_stays_beside_one_of_other_sigmas_split_or_noise() -> None:
 
 
 def test_sigma_train_by_layer_names_noise_points_of_the_network() -> None:
-    data = json.loads((SHIPPED / "mnist_cnn-mult-1.0" / CARD_FILE).read_text())
+    data = json.loads(Checkpoint(SHIPPED / "mnist_cnn-mult-1.0").card.model_dump_json())
     data["noise"]["sigma_train"] = {"conv1": 0.5, "fc2": 1.5}
     assert Card.model_validate(data).noise.largest_sigma == 1.5
     data["noise"]["sigma_train"] = {"conv9": 0.5}
     with pytest.raises(ValidationError, match="names conv9; the noise points are conv1, conv2"):
         Card.model_validate(data)
+
+
+def first_version(card: Card) -> dict[str, Any]:
+    """Return a card as version 1 had it."""
+    data: dict[str, Any] = json.loads(card.model_dump_json(exclude_none=True))
+    (tensor,) = data.pop("inputs")
+    del data["output"], data["noise_scheme"], tensor["name"], tensor["dtype"]
+    data["training"]["devices"] = data["training"].pop("accelerators")
+    return data | {"card_version": 1, "input": tensor}
+
+
+def test_cards_of_both_versions_say_the_same(shipped: Checkpoint) -> None:
+    card = shipped.card
+    for data in (first_version(card), json.loads(card.model_dump_json())):
+        read = Card.read(json.dumps(data).encode())
+        assert read == card
+        assert fingerprint_of(read) == shipped.fingerprint
+
+
+def test_a_card_can_name_several_inputs_and_token_ids() -> None:
+    data = json.loads(Checkpoint(SHIPPED / "mnist_cnn-clean").card.model_dump_json())
+    data["inputs"] = [
+        {"name": "ids", "dtype": "int64", "shape": [128], "range": [0, 30521]},
+        {"name": "mask", "dtype": "int64", "shape": [128], "range": [0, 1]},
+    ]
+    card = Card.read(json.dumps(data).encode())
+    assert [tensor.name for tensor in card.inputs] == ["ids", "mask"]
+
+
+@pytest.mark.parametrize("version", [0, 3])
+def test_other_versions_are_refused_with_those_that_are_read(version: int) -> None:
+    data = json.loads(Checkpoint(SHIPPED / "mnist_cnn-clean").card.model_dump_json())
+    with pytest.raises(ValidationError, match=f"got {version}; cards of version 1 and 2 are read"):
+        Card.read(json.dumps(data | {"card_version": version}).encode())

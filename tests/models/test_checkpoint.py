@@ -16,7 +16,7 @@ from models.checkpoint import (
     CheckpointStore,
 )
 from models.errors import CheckpointError, UnknownCheckpointError
-from models.noise import NOISE_SCHEME, NoiseKind
+from models.noise import NoiseKind
 from models.runtime import Rows
 from models.verification import check_batch_invariance
 
@@ -41,14 +41,6 @@ def test_every_weight_is_stored_once(shipped: Checkpoint) -> None:
         assert (shipped.folder / graph).stat().st_size < max(weights / 10, 500_000)
 
 
-def test_fingerprint_names_the_noise_scheme_and_changes_with_the_weights(copied: Path) -> None:
-    before = Checkpoint(copied)
-    assert before.fingerprint.startswith(NOISE_SCHEME + ":")
-    digests = before.card.digests | {WEIGHTS_FILE: "0" * 64}
-    change_card(copied, digests=digests)
-    assert Checkpoint(copied).fingerprint != before.fingerprint
-
-
 @pytest.mark.parametrize("file", [WEIGHTS_FILE, "multiplicative.onnx"])
 def test_changed_file_is_refused_by_its_digest(copied: Path, file: str) -> None:
     content = bytearray((copied / file).read_bytes())
@@ -66,7 +58,7 @@ def test_missing_file_is_named(copied: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"card_version": 2}, {"unknown": 1}, {"name": "other"}, {"noise_points": "none"}],
+    [{"card_version": 3}, {"unknown": 1}, {"name": "other"}, {"noise_points": "none"}],
     ids=str,
 )
 def test_card_of_another_version_or_folder_is_refused(

@@ -8,10 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models import cifar10
-from models.cifar10 import EXACT_TEST_FILE, FOLDER, JPEG_COPY, KNOWN_MD5, OFFICIAL, parse_records
-from models.data_files import DATA_DIR_VARIABLE
-from models.datasets import load_dataset
+from models.data import cifar10
+from models.data.cifar10 import (
+    EXACT_TEST_FILE,
+    FOLDER,
+    JPEG_COPY,
+    KNOWN_MD5,
+    OFFICIAL,
+    parse_records,
+)
+from models.data.datasets import load_dataset
+from models.data.files import DATA_DIR_VARIABLE
 from models.errors import DataError
 from tests.photographs import photographs, records, write_cifar10
 

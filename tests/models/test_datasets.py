@@ -3,16 +3,30 @@
 import gzip
 import hashlib
 import struct
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from models import datasets
-from models.data_files import DATA_DIR_VARIABLE, DatasetFile, without_downloads
-from models.datasets import MNIST_TRAIN_IMAGES, data_dir, load_dataset, parse_idx
+from models.data.datasets import DATASETS, load_dataset
+from models.data.files import DATA_DIR_VARIABLE, DatasetFile, data_dir, without_downloads
+from models.data.idx import IdxFiles, parse_idx
 from models.errors import DataError
 from tests.disk import files_of_at_most
+
+MNIST = DATASETS["mnist"].read
+assert isinstance(MNIST, IdxFiles)
+TRAIN_IMAGES = MNIST.train_images
+LABELS = struct.pack(">BBBB1I", 0, 0, 8, 1, 2) + bytes([3, 4])
+
+
+def change_files(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Give MNIST other files or mirrors."""
+    row = DATASETS["mnist"]
+    assert isinstance(row.read, IdxFiles)
+    monkeypatch.setitem(DATASETS, "mnist", replace(row, read=replace(row.read, **changes)))
 
 
 @pytest.fixture
@@ -20,14 +34,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Four small files in MNIST's format, and a mirror that is a folder of this machine."""
     mirror = tmp_path / "mirror"
     mirror.mkdir()
-    monkeypatch.setattr(datasets, "MNIST_MIRRORS", (mirror.as_uri() + "/",))
+    change_files(monkeypatch, mirrors=(mirror.as_uri() + "/",))
     here = tmp_path / "data"
     here.mkdir()
     for prefix in ("train", "t10k"):
         images = struct.pack(">BBBB3I", 0, 0, 8, 3, 2, 28, 28) + bytes(2 * 28 * 28)
-        labels = struct.pack(">BBBB1I", 0, 0, 8, 1, 2) + bytes([3, 4])
         (here / f"{prefix}-images-idx3-ubyte").write_bytes(images)
-        (here / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+        (here / f"{prefix}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(LABELS))
     return here
 
 
@@ -41,35 +54,35 @@ def test_plain_and_gzipped_files_are_read(folder: Path) -> None:
 def test_content_with_an_unknown_digest_is_named_with_both_digests(folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_dataset("mnist", folder)
-    for part in (MNIST_TRAIN_IMAGES.name, MNIST_TRAIN_IMAGES.sha256, "--allow-unknown-data"):
+    for part in (TRAIN_IMAGES.name, TRAIN_IMAGES.sha256, "--allow-unknown-data"):
         assert part in str(caught.value)
 
 
 def test_file_that_is_nowhere_is_named_with_digest_and_remedy(folder: Path) -> None:
-    (folder / MNIST_TRAIN_IMAGES.name).unlink()
+    (folder / TRAIN_IMAGES.name).unlink()
     with pytest.raises(DataError) as caught:
         load_dataset("mnist", folder, allow_unknown=True)
-    for part in (MNIST_TRAIN_IMAGES.name, MNIST_TRAIN_IMAGES.sha256, "--data-dir"):
+    for part in (TRAIN_IMAGES.name, TRAIN_IMAGES.sha256, "--data-dir"):
         assert part in str(caught.value)
 
 
 def test_mirror_with_other_content_is_passed_over(folder: Path) -> None:
-    (folder / MNIST_TRAIN_IMAGES.name).unlink()
+    (folder / TRAIN_IMAGES.name).unlink()
     packed = gzip.compress(b"something else")
-    (folder.parent / "mirror" / f"{MNIST_TRAIN_IMAGES.name}.gz").write_bytes(packed)
+    (folder.parent / "mirror" / f"{TRAIN_IMAGES.name}.gz").write_bytes(packed)
     with pytest.raises(DataError, match="SHA-256 of the content is"):
         load_dataset("mnist", folder, allow_unknown=True)
-    assert not (folder / f"{MNIST_TRAIN_IMAGES.name}.gz").exists()
+    assert not (folder / f"{TRAIN_IMAGES.name}.gz").exists()
 
 
 def test_absent_file_is_downloaded_and_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = (folder / MNIST_TRAIN_IMAGES.name).read_bytes()
-    (folder / MNIST_TRAIN_IMAGES.name).unlink()
-    (folder.parent / "mirror" / f"{MNIST_TRAIN_IMAGES.name}.gz").write_bytes(gzip.compress(content))
-    known = DatasetFile(MNIST_TRAIN_IMAGES.name, hashlib.sha256(content).hexdigest())
-    monkeypatch.setattr(datasets, "MNIST_TRAIN_IMAGES", known)
+    content = (folder / TRAIN_IMAGES.name).read_bytes()
+    (folder / TRAIN_IMAGES.name).unlink()
+    (folder.parent / "mirror" / f"{TRAIN_IMAGES.name}.gz").write_bytes(gzip.compress(content))
+    known = DatasetFile(TRAIN_IMAGES.name, hashlib.sha256(content).hexdigest())
+    change_files(monkeypatch, train_images=known)
     assert len(load_dataset("mnist", folder, allow_unknown=True).train) == 2
-    assert (folder / f"{MNIST_TRAIN_IMAGES.name}.gz").is_file()
+    assert (folder / f"{TRAIN_IMAGES.name}.gz").is_file()
 
 
 def test_a_folder_that_cannot_be_read_is_an_error_of_the_data(tmp_path: Path) -> None:
@@ -85,7 +98,7 @@ def test_a_download_that_cannot_be_kept_is_used(
     )
     content = gzip.decompress((folder.parent / "mirror/train-labels-idx1-ubyte.gz").read_bytes())
     file = DatasetFile("train-labels-idx1-ubyte", hashlib.sha256(content).hexdigest())
-    monkeypatch.setattr(datasets, "MNIST_TRAIN_LABELS", file)
+    change_files(monkeypatch, train_labels=file)
     with files_of_at_most(0):
         assert load_dataset("mnist", folder, allow_unknown=True).train.labels.tolist() == [3, 4]
     assert "cannot be kept, and will be downloaded again" in caplog.text
@@ -93,9 +106,9 @@ def test_a_download_that_cannot_be_kept_is_used(
 
 
 def test_nothing_is_downloaded_where_that_is_switched_off(folder: Path) -> None:
-    mirror = folder.parent / "mirror" / f"{MNIST_TRAIN_IMAGES.name}.gz"
-    mirror.write_bytes(gzip.compress((folder / MNIST_TRAIN_IMAGES.name).read_bytes()))
-    (folder / MNIST_TRAIN_IMAGES.name).unlink()
+    mirror = folder.parent / "mirror" / f"{TRAIN_IMAGES.name}.gz"
+    mirror.write_bytes(gzip.compress((folder / TRAIN_IMAGES.name).read_bytes()))
+    (folder / TRAIN_IMAGES.name).unlink()
     with without_downloads(), pytest.raises(DataError, match="downloads are switched off"):
         load_dataset("mnist", folder, allow_unknown=True)
     with pytest.raises(DataError, match="SHA-256 of the content is"):

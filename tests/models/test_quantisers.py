@@ -26,7 +26,7 @@ from models.networks.quantisers import (
 )
 from models.networks.registry import build_network
 from models.noise import NoiseKind
-from training.adversary import Attack, adversarial
+from training.losses.adversary import Attack, adversarial
 
 BITS = st.sampled_from([4, 8])
 WEIGHTS = arrays(np.float32, (3, 2, 2, 2), elements=st.floats(-100, 100, width=32))

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.running import anytime_interval, leads_surely, running
-from models.statistics import clopper_pearson
-from models.stopping import StopRule, is_decided, mode_of
+from models.statistics import anytime_interval, clopper_pearson, leads_surely, running
+from models.stopping import Exact, mode_of
 
 VOTES = st.lists(st.integers(0, 3), min_size=1, max_size=30)
 
@@ -71,7 +70,7 @@ def test_the_state_after_each_vote_is_that_of_the_votes_so_far(
         counts = np.bincount(first + rest[: index + 1], minlength=4)
         assert state.vote_counts[index].tolist() == counts.tolist()
         assert state.modes[index] == mode_of(counts)
-        decided = is_decided(StopRule.EXACT, counts, len(votes) + left)
+        decided = Exact().fewest(counts, len(votes) + left) == 0
         assert state.is_decided[index] == decided
         assert state.is_sure[index] == leads_surely(counts[np.newaxis], 0.05)[0]
         share = counts.max() / counts.sum()

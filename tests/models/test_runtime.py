@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from models.checkpoint import Checkpoint, CheckpointStore
+from models.engines import ENGINES, Inputs, OnnxSession, load_session
 from models.noise import NoiseKind, VoteKey
-from models.runtime import Rows
-from models.tiles import votes_of
+from models.runtime import GraphRuntime, Rows, votes_of
+from models.specs import IMAGES
 
 ROWS = 20
 
@@ -23,9 +24,10 @@ def rows_on(checkpoint: Checkpoint, images: int = 4) -> Rows:
     card = checkpoint.card
     generator = np.random.default_rng(3)
     low, high = card.input.range
+    shape = (images, *card.input.shape)
     return Rows(
-        images=generator.uniform(low, high, (images, *card.input.shape)).astype(np.float32),
-        image_of_row=generator.integers(0, images, ROWS),
+        inputs={IMAGES: generator.uniform(low, high, shape).astype(np.float32)},
+        input_of_row=generator.integers(0, images, ROWS),
         sigma=generator.uniform(0, 1, (ROWS, len(card.noise_points))),
         keys=[VoteKey(row // 3, row % 3, row) for row in range(ROWS)],
     )
@@ -35,7 +37,7 @@ def some_of(rows: Rows, chosen: list[int]) -> Rows:
     """The chosen rows, in that order."""
     return replace(
         rows,
-        image_of_row=rows.image_of_row[chosen],
+        input_of_row=rows.input_of_row[chosen],
         sigma=rows.sigma[chosen],
         keys=[rows.keys[row] for row in chosen],
     )
@@ -96,13 +98,13 @@ def vote_counts(
         if library_sigma is None:
             keys = [VoteKey(3, 0, first + row) for row in range(10)]
             sigma = np.ones((10, len(card.noise_points)))
-            outputs = runtime.outputs(Rows(image, of_image, sigma, keys))
+            outputs = runtime.outputs(Rows({IMAGES: image}, of_image, sigma, keys))
         else:
             noise = [
                 generator.normal(1, library_sigma, (10, *point.shape)).astype(np.float32)
                 for point in card.noise_points
             ]
-            outputs = runtime.outputs_for(image, of_image, noise)
+            outputs = runtime.outputs_for({IMAGES: image}, of_image, noise)
         fell_on.append(votes_of(outputs))
     return np.bincount(np.concatenate(fell_on), minlength=len(card.labels))
 
@@ -119,7 +121,7 @@ def test_votes_fall_as_with_freshly_drawn_normals_of_the_library(
     store: CheckpointStore, name: str
 ) -> None:
     checkpoint = store.find(name)
-    image = rows_on(checkpoint, images=1).images
+    image = rows_on(checkpoint, images=1).inputs[IMAGES]
     keyed, library, quieter = (
         vote_counts(checkpoint, image, 300, sigma) for sigma in (None, 1.0, 0.3)
     )
@@ -135,8 +137,30 @@ def test_work_is_counted(shipped: Checkpoint) -> None:
     after, per_vote = runtime.work, sum(np.prod(p.shape) for p in shipped.card.noise_points)
     assert after.passes - before.passes == 1
     assert after.rows - before.rows == ROWS
-    assert after.images - before.images == len(rows.images)
+    assert after.inputs - before.inputs == len(rows.inputs[IMAGES])
     assert after.normals - before.normals == ROWS * per_vote
     assert after.bytes_fed - before.bytes_fed == (
-        rows.images.nbytes + rows.image_of_row.nbytes + 4 * ROWS * per_vote
+        rows.inputs[IMAGES].nbytes + rows.input_of_row.nbytes + 4 * ROWS * per_vote
     )
+
+
+class RecordingSession(OnnxSession):
+    """Another engine: it notes what it is fed."""
+
+    def run(self, output: str, feed: Inputs) -> NDArray[np.float32]:
+        self.fed = list(feed)
+        return super().run(output, feed)
+
+
+def test_another_engine_is_fed_by_the_same_runtime(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENGINES, "recording", RecordingSession)
+    checkpoint, kind = store.find("mnist_cnn-clean"), NoiseKind.MULTIPLICATIVE
+    session = load_session(checkpoint.folder / checkpoint.card.graphs[kind], engine="recording")
+    assert isinstance(session, RecordingSession)
+    rows = rows_on(checkpoint)
+    outputs_of_other = GraphRuntime(session, checkpoint.card, kind).outputs(rows)
+    assert np.array_equal(outputs_of_other, outputs(checkpoint, kind, rows))
+    points = [f"noise.{name}" for name in checkpoint.card.point_names]
+    assert session.fed == ["images", "image_of_row", *points]

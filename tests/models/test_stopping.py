@@ -10,12 +10,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.stopping import (
+    ANY_INPUT,
+    Bounded,
+    Calibrated,
+    Exact,
+    Full,
+    Promise,
+    Stopping,
     StopRule,
     bounded_boundary,
-    fewest_to_decide,
-    is_decided,
     mode_of,
 )
+from tests.models.casting import THRESHOLD
 
 CLASSES = 3
 
@@ -26,6 +32,10 @@ def running_counts(draw: st.DrawFn) -> tuple[NDArray[np.int64], int]:
     counts = draw(st.lists(st.integers(0, 8), min_size=CLASSES, max_size=CLASSES))
     remaining = draw(st.integers(0, 6))
     return np.array(counts), max(1, sum(counts) + remaining)
+
+
+def is_decided(rule: Stopping, counts: NDArray[np.int64], votes: int) -> bool:
+    return rule.fewest(counts, votes) == 0
 
 
 def modes_still_possible(counts: NDArray[np.int64], votes: int) -> set[int]:
@@ -42,9 +52,7 @@ def test_exact_stops_just_when_no_outcome_can_change_the_mode(
     case: tuple[NDArray[np.int64], int],
 ) -> None:
     counts, votes = case
-    assert is_decided(StopRule.EXACT, counts, votes) == (
-        len(modes_still_possible(counts, votes)) == 1
-    )
+    assert is_decided(Exact(), counts, votes) == (len(modes_still_possible(counts, votes)) == 1)
 
 
 @given(running_counts())
@@ -57,26 +65,26 @@ def test_exact_names_the_fewest_votes_that_could_decide(
         more
         for more in range(remaining + 1)
         if any(
-            is_decided(StopRule.EXACT, counts + np.array(cast), votes)
+            is_decided(Exact(), counts + np.array(cast), votes)
             for cast in itertools.product(range(more + 1), repeat=CLASSES)
             if sum(cast) == more
         )
     )
-    assert fewest_to_decide(StopRule.EXACT, counts, votes) == fewest
+    assert Exact().fewest(counts, votes) == fewest
 
 
 @given(running_counts())
 def test_full_casts_every_vote(case: tuple[NDArray[np.int64], int]) -> None:
     counts, votes = case
-    assert fewest_to_decide(StopRule.FULL, counts, votes) == votes - int(counts.sum())
+    assert Full().fewest(counts, votes) == votes - int(counts.sum())
 
 
 def test_unanimous_exact_vote_of_twenty_stops_after_half_of_them() -> None:
     # Class 0 wins ties, so ten votes are enough; any other class needs the eleventh.
-    assert fewest_to_decide(StopRule.EXACT, np.array([0, 0, 0]), 20) == 10
-    assert is_decided(StopRule.EXACT, np.array([10, 0, 0]), 20)
-    assert not is_decided(StopRule.EXACT, np.array([0, 10, 0]), 20)
-    assert is_decided(StopRule.EXACT, np.array([0, 11, 0]), 20)
+    assert Exact().fewest(np.array([0, 0, 0]), 20) == 10
+    assert is_decided(Exact(), np.array([10, 0, 0]), 20)
+    assert not is_decided(Exact(), np.array([0, 10, 0]), 20)
+    assert is_decided(Exact(), np.array([0, 11, 0]), 20)
 
 
 def test_tie_goes_to_the_lowest_index() -> None:
@@ -85,7 +93,7 @@ def test_tie_goes_to_the_lowest_index() -> None:
 
 def test_bounded_stops_at_eight_unanimous_votes_of_twenty() -> None:
     unanimous = [np.array([0, 0, t]) for t in range(21)]
-    decided = [is_decided(StopRule.BOUNDED, counts, 20, 0.001) for counts in unanimous]
+    decided = [is_decided(Bounded(0.001), counts, 20) for counts in unanimous]
     assert decided.index(True) == 8
 
 
@@ -131,8 +139,8 @@ def test_bounded_never_stops_later_than_exact(
     case: tuple[NDArray[np.int64], int], delta: float
 ) -> None:
     counts, votes = case
-    exact = fewest_to_decide(StopRule.EXACT, counts, votes)
-    assert fewest_to_decide(StopRule.BOUNDED, counts, votes, delta) <= exact
+    exact = Exact().fewest(counts, votes)
+    assert Bounded(delta).fewest(counts, votes) <= exact
 
 
 @given(running_counts(), st.sampled_from([0.3, 0.05]))
@@ -140,8 +148,38 @@ def test_bounded_names_the_fewest_votes_that_could_decide(
     case: tuple[NDArray[np.int64], int], delta: float
 ) -> None:
     counts, votes = case
-    fewest = fewest_to_decide(StopRule.BOUNDED, counts, votes, delta)
+    fewest = Bounded(delta).fewest(counts, votes)
     for more in range(fewest):
         for cast in itertools.product(range(more + 1), repeat=CLASSES):
             if sum(cast) == more:
-                assert not is_decided(StopRule.BOUNDED, counts + np.array(cast), votes, delta)
+                assert not is_decided(Bounded(delta), counts + np.array(cast), votes)
+
+
+@pytest.mark.parametrize(
+    ("rule", "promise"),
+    [
+        (Full(0.1), None),
+        (Exact(0.1), Promise(0.0, ANY_INPUT)),
+        (Bounded(0.1), Promise(0.1, ANY_INPUT)),
+        (Calibrated(0.1), Promise(0.0, ANY_INPUT)),  # without noise all votes are the same
+    ],
+)
+def test_each_rule_says_what_it_promises(rule: Stopping, promise: Promise | None) -> None:
+    assert rule.promise == promise
+
+
+def test_calibrated_promises_what_its_threshold_was_chosen_for() -> None:
+    promise = Calibrated(0.1, THRESHOLD).promise
+    assert (promise.delta, promise.margin) == (0.01, 4)
+    assert promise.condition.startswith("inputs like the 5000 validation inputs")
+
+
+def test_calibrated_stops_at_its_margin_and_where_the_mode_is_fixed() -> None:
+    rule = Calibrated(0.1, THRESHOLD)
+    assert rule.fewest(np.array([0, 1, 0]), 20) == 3
+    assert is_decided(rule, np.array([0, 5, 1]), 20)
+    assert is_decided(rule, np.array([0, 2, 0]), 2)
+
+
+def test_rules_are_found_by_the_names_of_requests() -> None:
+    assert [row.rule().row.value for row in StopRule] == ["full", "exact", "bounded", "calibrated"]

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.datasets import load_dataset
+from models.data.datasets import load_dataset
+from models.data.stroke_archive import read_stroke_archive
 from models.errors import DataError, InputError
-from models.stroke_archive import read_stroke_archive
 from models.strokes import GRID, MAX_POINTS, SPAN, STEPS, sequence_from_strokes, thinned, tour
 from tests.drawing import DIGITS
 
@@ -51,7 +51,7 @@ def positions(sequence: NDArray[np.float32]) -> list[tuple[int, int]]:
 
 def test_steps_are_read_without_the_rows_that_end_strokes(tmp_path: Path) -> None:
     archive = read_stroke_archive(write_archive(tmp_path / "a.tar.gz", files_of([TWO_STROKES])))
-    sequence = archive.sequences["train"][0]
+    sequence = archive.examples["train"].inputs[0]
     assert sequence.dtype == np.float32
     assert sequence[:4].tolist() == [[3, 4], [1, 0], [5, -2], [0, 0]]
     assert not sequence[4:].any()
@@ -60,10 +60,10 @@ def test_steps_are_read_without_the_rows_that_end_strokes(tmp_path: Path) -> Non
 def test_only_the_first_points_of_a_long_drawing_are_read(tmp_path: Path) -> None:
     digits = [TWO_STROKES, LONG, TWO_STROKES]
     archive = read_stroke_archive(write_archive(tmp_path / "a.tar.gz", files_of(digits)))
-    assert archive.sequences["test"].shape == (3, STEPS, 2)
-    assert archive.sequences["test"][1].tolist() == [[1, 1]] + [[0, 1]] * (STEPS - 1)
-    np.testing.assert_array_equal(*archive.sequences["test"][[0, 2]])
-    assert archive.labels["test"].tolist() == [0, 1, 2]
+    assert archive.examples["test"].inputs.shape == (3, STEPS, 2)
+    assert archive.examples["test"].inputs[1].tolist() == [[1, 1]] + [[0, 1]] * (STEPS - 1)
+    np.testing.assert_array_equal(*archive.examples["test"].inputs[[0, 2]])
+    assert archive.examples["test"].labels.tolist() == [0, 1, 2]
 
 
 def test_digest_depends_on_the_contents_only(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_unknown_archive_needs_the_flag_and_is_named(tmp_path: Path) -> None:
     dataset = load_dataset("mnist_strokes", tmp_path, allow_unknown=True)
     assert list(dataset.digests) == ["sequences.tar.gz (unknown)"]
     assert not dataset.is_official
-    assert "CC BY-SA" in dataset.licence
+    assert "CC BY-SA" in dataset.about.licence
 
 
 def test_missing_archive_names_its_source(tmp_path: Path) -> None:

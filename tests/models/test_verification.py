@@ -13,6 +13,7 @@ import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from models import verification
+from models.card import Card
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.errors import CheckpointError
 from models.noise import NoiseKind
@@ -28,7 +29,7 @@ def copied(tmp_path: Path) -> Path:
 
 
 def set_in_card(folder: Path, place: str, value: Any) -> None:
-    card = json.loads((folder / "card.json").read_text())
+    card = json.loads(Card.read((folder / "card.json").read_bytes()).model_dump_json())
     node = card
     *way, last = place.split("/")
     for key in way:
@@ -44,10 +45,10 @@ def set_in_card(folder: Path, place: str, value: Any) -> None:
         ("labels", [*DIGITS, "10"], r"has outputs as float \[any, 10\]; its card promises .* 11\]"),
         ("labels/1", "0", "labels has '0', which is empty or stands twice"),
         ("labels", ["0"], "labels"),
-        ("input/shape", [1, 28, 27], r"mnist_digit-2 gives \[1, 28, 28\] and \[0.0, 1.0\]"),
-        ("input/range", [0.0, 255.0], r"mnist_digit-2 gives \[1, 28, 28\] and \[0.0, 1.0\]"),
-        ("input/preprocessing", "mnist_digit-0", "unknown preprocessing 'mnist_digit-0'; known"),
-        ("input/preprocessing", "mnist_strokes-1", r"mnist_strokes-1 gives \[48, 2\]"),
+        ("inputs/0/shape", [1, 28, 27], r"mnist_digit-2 gives \[1, 28, 28\] and \[0.0, 1.0\]"),
+        ("inputs/0/range", [0.0, 255.0], r"mnist_digit-2 gives \[1, 28, 28\] and \[0.0, 1.0\]"),
+        ("inputs/0/preprocessing", "mnist_digit-0", "unknown preprocessing 'mnist_digit-0'; known"),
+        ("inputs/0/preprocessing", "mnist_strokes-1", r"mnist_strokes-1 gives \[48, 2\]"),
         ("noise_points/0/macs", 0, "greater than or equal to 1"),
         ("noise_points/0/macs", 10**4000, "card.json is not a valid card"),
         ("noise_points/0/macs", "225792", "valid integer"),
@@ -186,3 +187,23 @@ def test_whatever_goes_wrong_with_one_folder_leaves_those_behind_it_serving(tmp_
     assert store.names() == [NAME]
     assert list(store.refused) == ["aa\\udcffname\\n", "deep"]
     json.dumps(store.refused).encode()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"noise_scheme": "philox-1"}, "unknown noise scheme 'philox-1'; known is sfc64-icdf16-1"),
+        ({"output": "logits"}, "logits"),
+        (
+            {"inputs": [{"name": "ids", "dtype": "int64", "shape": [9], "range": [0, 99]}]},
+            r"inputs are ids \(int64\); served are networks of one input in float32",
+        ),
+    ],
+)
+def test_what_a_card_of_version_2_adds_is_checked(
+    copied: Path, changes: dict[str, Any], said: str
+) -> None:
+    card = json.loads(Card.read((copied / "card.json").read_bytes()).model_dump_json()) | changes
+    (copied / "card.json").write_text(json.dumps(card))
+    with pytest.raises(CheckpointError, match=said):
+        Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)

@@ -1,5 +1,6 @@
 """Votes: what is cast, what is counted, and that early stops are prefixes of full runs."""
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -9,10 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.errors import InputError
-from models.noise import NoiseKind, VoteKey
-from models.runtime import Rows
-from models.stopping import StopReason, StopRule
-from models.tiles import rows_of, votes_of
+from models.noise import Noise, NoiseKind, VoteKey
+from models.runtime import Rows, rows_of, votes_of
+from models.specs import IMAGES
+from models.stopping import StopRule
 from models.voting import NOWHERE, Ballot, Poll, VoteRequest
 from tests.models.casting import vote
 
@@ -31,7 +32,7 @@ class KeyedRuntime:
         self.rows += len(rows.keys)
         outputs = [
             np.random.default_rng(key).normal(size=CLASSES) * rows.sigma[row].sum()
-            + rows.images[rows.image_of_row[row]]
+            + rows.inputs[IMAGES][rows.input_of_row[row]]
             for row, key in enumerate(rows.keys)
         ]
         return np.array(outputs, np.float32)
@@ -45,7 +46,13 @@ def request_for(
     sigma: float = 1.0,
 ) -> VoteRequest:
     images = np.eye(CLASSES, dtype=np.float32)[np.arange(inputs) % CLASSES]
-    return VoteRequest(images, NoiseKind.MULTIPLICATIVE, np.full(2, sigma), votes, stop, seed, 0.05)
+    return VoteRequest(
+        {IMAGES: images},
+        Noise(NoiseKind.MULTIPLICATIVE, sigma).at(["conv", "fc"]),
+        votes,
+        stop.rule(),
+        seed,
+    )
 
 
 requests = st.builds(
@@ -58,15 +65,7 @@ requests = st.builds(
 
 
 def stopping(request: VoteRequest, stop: StopRule) -> VoteRequest:
-    return VoteRequest(
-        request.inputs,
-        request.kind,
-        request.sigma,
-        request.votes,
-        stop,
-        request.seed,
-        request.alpha,
-    )
+    return replace(request, stop=stop.rule())
 
 
 @given(requests)
@@ -113,7 +112,7 @@ def test_no_vote_is_computed_after_the_answer_is_decided(
 ) -> None:
     runtime = KeyedRuntime()
     results = vote(runtime, stopping(request, stop), CLASSES, tile=1)
-    is_noisy = request.sigma.any()
+    is_noisy = not request.noise.is_silent
     assert runtime.rows == sum(result.votes_cast if is_noisy else 1 for result in results)
 
 
@@ -134,7 +133,7 @@ def ballot_of(votes: int, stop: StopRule, fell_on: list[int]) -> Ballot:
 def test_votes_after_the_decision_are_discarded() -> None:
     ballot = ballot_of(5, StopRule.EXACT, [0, 0, 0, 3, 3])
     assert ballot.vote_counts.tolist() == [3, 0, 0, 0]
-    assert ballot.result().stopped_by is StopReason.EXACT
+    assert ballot.result().stopped_by is StopRule.EXACT
 
 
 @given(requests, st.sampled_from(list(StopRule)), st.randoms(use_true_random=False))
@@ -197,5 +196,14 @@ def test_vote_whose_outputs_overflow_is_refused_if_it_counts() -> None:
 def test_images_of_a_tile_are_passed_once() -> None:
     request = request_for(inputs=2, votes=4)
     rows = rows_of([(request, Poll(request, CLASSES).take(8))])
-    assert len(rows.images) == 2
-    assert rows.image_of_row.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert len(rows.inputs[IMAGES]) == 2
+    assert rows.input_of_row.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
+def test_rows_hold_every_input_of_a_network_in_its_type_and_once() -> None:
+    ids, mask = np.arange(6).reshape(2, 3), np.ones((2, 3), np.uint8)
+    request = replace(request_for(2, 20), inputs={"ids": ids, "mask": mask})
+    assert request.count == 2
+    rows = rows_of([(request, Poll(request, CLASSES).take(16))])
+    assert np.array_equal(rows.inputs["ids"], ids)
+    assert (rows.inputs["ids"].dtype, rows.inputs["mask"].dtype) == (ids.dtype, mask.dtype)

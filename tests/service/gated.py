@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.noise import NoiseKind
-from models.runtime import OnnxRuntime, Rows
+from models.engines import load_session
+from models.noise import Noise, NoiseKind
+from models.runtime import GraphRuntime, Rows
+from models.specs import IMAGES
 from models.stopping import StopRule
 from models.voting import VoteRequest
 from service.voting.backend import QueueWatch, VotingBackend
 from tests.service.support import CHECKPOINT, array, noise_image
 
 
-class GatedRuntime(OnnxRuntime):
+class GatedRuntime(GraphRuntime):
     """Computes nothing until its gate is open.
 
     Attributes:
@@ -31,8 +33,7 @@ class GatedRuntime(OnnxRuntime):
 
     def __init__(self, checkpoint: Checkpoint, kind: NoiseKind) -> None:
         card = checkpoint.card
-        shapes = {point.name: point.shape for point in card.noise_points}
-        super().__init__(checkpoint.folder / card.graphs[kind], kind, shapes)
+        super().__init__(load_session(checkpoint.folder / card.graphs[kind]), card, kind)
         self.rows: list[int] = []
         self.begun = threading.Event()
         self.gate = threading.Event()
@@ -55,7 +56,7 @@ class GatedCheckpoint(Checkpoint):
         super().__init__(SHIPPED / CHECKPOINT)
         self.gated = GatedRuntime(self, NoiseKind.MULTIPLICATIVE)
 
-    def runtime(self, kind: NoiseKind) -> OnnxRuntime:
+    def runtime(self, kind: NoiseKind) -> GraphRuntime:
         return self.gated if kind is NoiseKind.MULTIPLICATIVE else super().runtime(kind)
 
 
@@ -90,13 +91,11 @@ def votes_asked(
     """Ask for votes: on noise without a class, or on a drawn digit if the voting may stop early."""
     image = noise_image() if stop is StopRule.FULL else array(1)
     return VoteRequest(
-        inputs=np.array([[image]] * inputs, np.float32),
-        kind=kind,
-        sigma=np.full(6, sigma),
+        inputs={IMAGES: np.array([[image]] * inputs, np.float32)},
+        noise=Noise(kind, sigma).at(Checkpoint(SHIPPED / CHECKPOINT).card.point_names),
         votes=votes,
-        stop=stop,
+        stop=stop.rule(),
         seed=seed,
-        alpha=0.05,
     )
 
 

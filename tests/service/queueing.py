@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from models.tiles import rows_of, votes_of
+from models.runtime import rows_of, votes_of
 from models.voting import Poll, VoteRequest
 from service.voting.batcher import VoteBatcher
 from service.voting.tickets import Lane, Priority, Ticket, Tile

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import InputError
-from models.noise import NoiseKind
+from models.noise import Noise, NoiseKind
+from models.runtime import rows_of
 from models.stopping import StopRule
-from models.tiles import rows_of
 from models.voting import NOWHERE, VoteRequest
 from service.voting.tickets import Ticket, Tile
 from tests.models.casting import vote
@@ -129,7 +129,7 @@ def test_a_request_gets_the_same_answer_in_a_crowd_as_alone(
         results = ticket.poll.results()
         assert results == vote(KeyedRuntime(), ticket.poll.request, CLASSES, tile=64)
         # No vote was computed that turned out to be cast after the decision.
-        is_noisy = ticket.poll.request.sigma.any()
+        is_noisy = not ticket.poll.request.noise.is_silent
         assert computed[ticket] == sum(r.votes_cast if is_noisy else 1 for r in results)
 
 
@@ -200,10 +200,10 @@ def test_sigma_of_each_request_reaches_its_own_rows() -> None:
     assert tile is not None
     rows = rows_of([(ticket.poll.request, keys) for ticket, keys in tile.parts])
     assert np.array_equal(rows.sigma, [[0.25, 0.25]] * 2 + [[0.75, 0.75]] * 2)
-    assert rows.image_of_row.tolist() == [0, 1, 2, 3]
+    assert rows.input_of_row.tolist() == [0, 1, 2, 3]
 
 
 def test_noise_kind_of_a_request_is_not_the_business_of_the_batcher() -> None:
-    request = replace(request_for(1, 3), kind=NoiseKind.ADDITIVE)
+    request = replace(request_for(1, 3), noise=Noise(NoiseKind.ADDITIVE, 1.0).at(["conv", "fc"]))
     (tile,) = served(batcher_with(ticket_for(lane_of(), request)))
     assert sum(tile.values()) == 3

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.core import TyperGroup, TyperOption
+from typer.main import get_command
 
+from models.robustness.plan import AttackOptions
 from models.robustness.report import Report
+from service.cli import app
 from tests.disk import held_elsewhere
 from tests.models.robustness.worlds import drawn_samples
 from tests.service.test_cli import run_main
@@ -133,3 +137,17 @@ def test_without_torch_it_says_what_to_install(samples: Path, tmp_path: Path) ->
         "noisevote's source\n"
     )
     assert done.stdout == ""
+
+
+def test_every_option_of_an_assessment_can_be_given_and_is_explained() -> None:
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    given = {option.name: option for option in group.commands["attack"].params}
+    fields = AttackOptions.model_fields
+    for name in fields.keys() - {"attacks"}:
+        option = given[name]
+        assert isinstance(option, TyperOption)
+        assert option.help == fields[name].description
+        assert option.required == fields[name].is_required()
+        assert fields[name].is_required() or option.default in {fields[name].default, ""}
+    assert given["attack"].multiple

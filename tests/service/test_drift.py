@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from models.card import AgreementReference
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from models.drift import INTERVAL_ERRORS, shares_of
+from models.engines import load_session
 from models.noise import NOISE_SCHEME, NoiseKind
-from models.runtime import OnnxRuntime, Rows
-from models.stopping import StopReason
+from models.runtime import GraphRuntime, Rows
 from service.configuration.settings import Settings
 from service.operations.drift import ALPHA, WINDOW, DriftMonitor, Series
 from service.prediction.predictor import Predictor
@@ -32,7 +32,7 @@ VOTES = 5
 DIGITS = [array(digit) for digit in range(10)] * 4
 
 
-class LouderRuntime(OnnxRuntime):
+class LouderRuntime(GraphRuntime):
     """Hardware with more noise than it is said to have.
 
     Attributes:
@@ -42,8 +42,7 @@ class LouderRuntime(OnnxRuntime):
     times = 1.0
 
     def outputs(self, rows: Rows) -> NDArray[np.float32]:
-        louder = Rows(rows.images, rows.image_of_row, self.times * rows.sigma, rows.keys)
-        return super().outputs(louder)
+        return super().outputs(replace(rows, sigma=self.times * rows.sigma))
 
 
 class LouderCheckpoint(Checkpoint):
@@ -51,11 +50,10 @@ class LouderCheckpoint(Checkpoint):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        shapes = {point.name: point.shape for point in self.card.noise_points}
         kind = NoiseKind.MULTIPLICATIVE
-        self.louder = LouderRuntime(folder / self.card.graphs[kind], kind, shapes)
+        self.louder = LouderRuntime(load_session(folder / self.card.graphs[kind]), self.card, kind)
 
-    def loaded(self, kind: NoiseKind) -> OnnxRuntime | None:
+    def loaded(self, kind: NoiseKind) -> GraphRuntime | None:
         return self.louder if kind is NoiseKind.MULTIPLICATIVE else super().loaded(kind)
 
 
@@ -300,7 +298,7 @@ async def test_the_listener_is_told_every_fifty_answers_and_nothing_of_those_cut
     for _ in range(12):
         monitor.answered(prepared, answer)
     assert told == [50, 100]
-    update = {"stopped_by": StopReason.DEADLINE}
+    update = {"stopped_by": "deadline"}
     cut = [one.model_copy(update=update) for one in answer.predictions]
     monitor.answered(prepared, answer.model_copy(update={"predictions": cut}))
     checkpoint = prepared.checkpoint

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from fastapi import FastAPI
 import models.errors
 import service.wire.errors
 from models.errors import NoisevoteError
+from models.stopping import StopRule
 from service.wire.attack import EXAMPLE_ATTACK, AttackRequest
 from service.wire.errors import ROUTER_STATUS, STATUS, status_and_code
-from service.wire.requests import EXAMPLE_REQUEST, PredictRequest
+from service.wire.requests import EXAMPLE_REQUEST, PredictRequest, inlined_schema
 from tests.service.support import Json
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "http-api.md"
@@ -55,6 +57,30 @@ def resolved(document: Json, reference: str) -> Any:
     for name in path:
         part = part[name.replace("~1", "/").replace("~0", "~")]
     return part
+
+
+def reached_from(document: Json, reference: str) -> set[str]:
+    """Return a schema and all that it refers to."""
+    found: set[str] = set()
+    waiting = [reference]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += references(resolved(document, name))
+    return found
+
+
+@pytest.mark.parametrize("schema", ["JobStatus", "JobList", "Report"])
+def test_every_field_of_an_assessment_says_what_it_means(document: Json, schema: str) -> None:
+    for name in reached_from(document, f"#/components/schemas/{schema}"):
+        for field, described in resolved(document, name).get("properties", {}).items():
+            assert described.get("description"), f"{name}: {field}"
+
+
+def test_every_field_of_a_request_for_an_assessment_says_what_it_means() -> None:
+    for field, described in AttackRequest.model_json_schema()["properties"].items():
+        assert described.get("description"), field
 
 
 @pytest.mark.anyio
@@ -208,3 +234,14 @@ def test_a_class_without_a_row_takes_that_of_its_nearest_base() -> None:
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_every_error_code_stands_in_the_readme(code: str) -> None:
     assert code in DOCUMENT.read_text()
+
+
+async def test_the_page_offers_the_stop_rules_of_the_description(
+    client: httpx.AsyncClient,
+) -> None:
+    page = (await client.get("/")).text
+    (choice,) = re.findall(r'<select id="stop">(.*?)</select>', page, re.DOTALL)
+    assert re.findall(r'value="(\w+)"', choice) == list(StopRule)
+    described = inlined_schema(PredictRequest)["properties"]["stop"]
+    for rule in StopRule:
+        assert f"{rule}: {rule.rule.text}" in described["description"]

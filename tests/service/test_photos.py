@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.cifar10 import CLASSES
+from models.data.cifar10 import CLASSES
 from service.configuration.settings import Settings
 from tests.drawing import jpeg_bytes, png_bytes
 from tests.photographs import SMALL, export_small_densenet, photographs

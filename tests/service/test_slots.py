@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from models.checkpoint import SHIPPED, Checkpoint
+from models.engines import load_session
 from models.errors import NoSlotError
 from models.noise import NoiseKind
-from models.runtime import OnnxRuntime, Rows
+from models.runtime import GraphRuntime, Rows
 from service.configuration.settings import Settings
 from service.voting.backend import VotingBackend
 from tests.service.gated import GatedCheckpoint, one_slot, votes_asked
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.anyio
 FAILURES = [IndexError("labels"), MemoryError(), SystemExit(1), KeyboardInterrupt()]
 
 
-class FailingRuntime(OnnxRuntime):
+class FailingRuntime(GraphRuntime):
     """Raises an error in its first passes, then computes."""
 
     errors: list[BaseException]
@@ -38,12 +39,11 @@ class FailingCheckpoint(Checkpoint):
 
     def __init__(self, errors: list[BaseException]) -> None:
         super().__init__(SHIPPED / CHECKPOINT)
-        shapes = {point.name: point.shape for point in self.card.noise_points}
         graph = self.folder / self.card.graphs[NoiseKind.MULTIPLICATIVE]
-        self.failing = FailingRuntime(graph, NoiseKind.MULTIPLICATIVE, shapes)
+        self.failing = FailingRuntime(load_session(graph), self.card, NoiseKind.MULTIPLICATIVE)
         self.failing.errors = errors
 
-    def runtime(self, kind: NoiseKind) -> OnnxRuntime:
+    def runtime(self, kind: NoiseKind) -> GraphRuntime:
         return self.failing if kind is NoiseKind.MULTIPLICATIVE else super().runtime(kind)
 
 

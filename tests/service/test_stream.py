@@ -13,10 +13,11 @@ import pytest
 from numpy.typing import NDArray
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from models.engines import load_session
 from models.errors import CheckpointError
 from models.noise import NoiseKind
-from models.running import running
-from models.runtime import OnnxRuntime, Rows
+from models.runtime import GraphRuntime, Rows
+from models.statistics import running
 from service.app import create_app
 from service.configuration.settings import Settings
 from service.prediction.predictor import Predictor
@@ -122,14 +123,13 @@ async def test_a_refusal_before_the_first_vote_has_its_own_status(
     error_in(await client.post("/predict/stream", content=b"{"), 400, "not_json")
 
 
-class FailingRuntime(OnnxRuntime):
+class FailingRuntime(GraphRuntime):
     """Fails from the third forward pass on."""
 
     def __init__(self, checkpoint: Checkpoint, error: Exception) -> None:
         card = checkpoint.card
-        shapes = {point.name: point.shape for point in card.noise_points}
         kind = NoiseKind.MULTIPLICATIVE
-        super().__init__(checkpoint.folder / card.graphs[kind], kind, shapes)
+        super().__init__(load_session(checkpoint.folder / card.graphs[kind]), card, kind)
         self.passes = 0
         self.error = error
 
@@ -147,7 +147,7 @@ class FailingCheckpoint(Checkpoint):
         super().__init__(SHIPPED / CHECKPOINT)
         self.failing = FailingRuntime(self, error)
 
-    def runtime(self, kind: NoiseKind) -> OnnxRuntime:  # noqa: ARG002
+    def runtime(self, kind: NoiseKind) -> GraphRuntime:  # noqa: ARG002
         return self.failing
 
 

@@ -4,6 +4,7 @@ Whoever makes the service compute, draw or copy more than the votes need fails h
 """
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,9 @@ from models.noise import NoiseKind
 from models.runtime import Work
 from models.stopping import StopRule
 from service.voting.backend import VotingBackend
+from tests.models.casting import UNIFORM
 from tests.service.gated import GatedCheckpoint, at_rest, one_slot, votes_asked
+from tests.service.support import CHECKPOINT
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +42,7 @@ async def work_of(votes: int, stop: StopRule, inputs: int = 1, sigma: float = 1.
 
 def fewest_bytes(work: Work) -> int:
     """Return what a pass must be given: each image once, an index and the noise of each row."""
-    return work.images * IMAGE_BYTES + work.rows * INDEX_BYTES + 4 * work.rows * NORMALS_A_VOTE
+    return work.inputs * IMAGE_BYTES + work.rows * INDEX_BYTES + 4 * work.rows * NORMALS_A_VOTE
 
 
 @pytest.mark.parametrize(
@@ -65,13 +68,13 @@ async def test_votes_of_a_request_fill_tiles() -> None:
     tile = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0").card.tile
     work = await work_of(100, StopRule.FULL)
     assert work.passes == -(-100 // tile)
-    assert work.images == work.passes
+    assert work.inputs == work.passes
 
 
 async def test_images_of_a_batch_are_passed_once_for_all_their_votes_in_a_tile() -> None:
     work = await work_of(8, StopRule.FULL, inputs=4)
     assert work.rows == 32
-    assert work.images <= 4 + work.passes - 1
+    assert work.inputs <= 4 + work.passes - 1
     assert work.bytes_fed == fewest_bytes(work)
 
 
@@ -153,3 +156,23 @@ async def all_admitted(backend: VotingBackend, requests: int) -> None:
     """Let the event loop turn until so many requests wait for votes."""
     while backend.load.requests < requests:
         await asyncio.sleep(0)
+
+
+async def test_requests_of_another_distribution_have_forward_passes_of_their_own() -> None:
+    normal = votes_asked(1, 8)
+    uniform = replace(normal, noise=replace(normal.noise, distribution=UNIFORM))
+    checkpoint = CheckpointStore(SHIPPED).find(CHECKPOINT)
+    alone = []
+    for request in (normal, uniform):
+        with one_slot() as backend:
+            alone.append((await backend.vote(checkpoint, request)).results)
+    assert alone[0] != alone[1]
+    crowd = GatedCheckpoint()
+    with one_slot() as backend:
+        answers = [
+            asyncio.ensure_future(backend.vote(crowd, request))
+            for request in (normal, uniform, normal, uniform)
+        ]
+        await asyncio.sleep(0)
+        crowd.gated.gate.set()
+        assert [answer.results for answer in await asyncio.gather(*answers)] == alone * 2

@@ -9,9 +9,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.datasets import Dataset, load_dataset
+from models.data.dataset import LoadedDataset
+from models.data.datasets import load_dataset
 from models.noise import NoiseKind
-from training.recipes import Hardening, Recipe, Schedule
+from training.recipes.recipe import Hardening, Recipe, Schedule
 
 TRAIN_IMAGES, TEST_IMAGES = 384, 64
 
@@ -46,7 +47,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def dataset(data: Path) -> Dataset:
+def dataset(data: Path) -> LoadedDataset:
     return load_dataset("mnist", data, allow_unknown=True)
 
 

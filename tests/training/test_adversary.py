@@ -10,19 +10,19 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.datasets import Dataset, Examples
+from models.data.dataset import Examples, LoadedDataset
 from models.errors import TrainingError
 from models.networks.mnist_cnn import MnistCnn
 from models.networks.noise_points import fresh_noise
 from models.noise import NoiseKind
-from training.adversary import Attack, adversarial, attack_of_step, with_adversarial_part
-from training.batches import Batches
-from training.loop import fit
-from training.recipes import Adversary, Recipe
-from training.sources import weights_digest
-from training.state import Progress
-from training.validation import robust_accuracy
-from training.variation import vary
+from training.fit.data import Batches
+from training.fit.loop import fit
+from training.fit.sources import weights_digest
+from training.fit.state import Progress
+from training.fit.validation import robust_accuracy
+from training.losses.adversary import Attack, adversarial, attack_of_step, with_adversarial_part
+from training.recipes.recipe import Adversary, Recipe
+from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 FGSM = {"epsilon": 0.3, "step_size": 0.375}
@@ -125,7 +125,7 @@ def test_half_of_the_batch_is_adversarial_and_half_as_it_was(
 
 def test_epsilon_rises_linearly_and_then_stays() -> None:
     adversary = Adversary(0.4, 0.1, steps=7, ramp=0.5)
-    rising = [attack_of_step(adversary, "mnist_cnn", share) for share in (0.0, 0.25, 0.5, 1.0)]
+    rising = [attack_of_step(adversary, "mnist", share) for share in (0.0, 0.25, 0.5, 1.0)]
     assert [attack.epsilon for attack in rising] == pytest.approx([0.0, 0.2, 0.4, 0.4])
     assert [attack.step_size for attack in rising] == pytest.approx([0.0, 0.05, 0.1, 0.1])
     assert {(attack.steps, attack.low, attack.high) for attack in rising} == {(7, 0.0, 1.0)}
@@ -141,7 +141,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def by_adversary(
-    recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
+    recipe: Recipe, dataset: LoadedDataset, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Progress]:
     """Two runs that differ in the adversary alone."""
     few = dataset.train.first(224)
@@ -154,7 +154,7 @@ def by_adversary(
 
 
 def test_adversarial_training_makes_robust_and_shows_it(
-    by_adversary: dict[str, Progress], dataset: Dataset
+    by_adversary: dict[str, Progress], dataset: LoadedDataset
 ) -> None:
     test = Batches.on("cpu", dataset.test)
     attack = Attack(0.3, 0.3, 1, 0.0, 1.0)
@@ -170,7 +170,7 @@ def test_adversarial_training_makes_robust_and_shows_it(
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_noisy_adversarial_run_in_pieces_gives_the_same_weights(
-    recipe: Recipe, dataset: Dataset, tmp_path: Path, precision: str
+    recipe: Recipe, dataset: LoadedDataset, tmp_path: Path, precision: str
 ) -> None:
     few: Examples = dataset.train.first(48)
     chosen = vary(

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from models.datasets import load_dataset
-from models.noise import NoiseKind
-from tests.training.test_cli import run
-from training.evaluate import Caster
-from training.noise_setting import NoiseSetting
-from training.recipes import recipe_from_dict
-from training.splits import Split, examples_of
+from models.data.datasets import load_dataset
+from models.noise import Noise, NoiseKind
+from tests.training.support import run
+from training.measure.evaluate import Caster
+from training.measure.splits import Split, examples_of
+from training.recipes.recipe import recipe_from_dict
 
 NAME = "mnist_cnn-mult-1.0"
 
@@ -37,7 +36,7 @@ def test_the_card_holds_what_the_votes_agree_on(
     recipe = recipe_from_dict(after.card.training.recipe)
     examples = examples_of(load_dataset("mnist", data, True), recipe, Split.VALIDATION)
     images, _ = examples.spread(8)
-    noise = NoiseSetting(NoiseKind.MULTIPLICATIVE, 1.1)
+    noise = Noise(NoiseKind.MULTIPLICATIVE, 1.1)
     fell_on = Caster(after, seed=2).cast(images, noise, 6).fell_on
     for entry in new:
         counts = [np.bincount(votes, minlength=10) for votes in fell_on[:, : entry.votes]]

@@ -9,10 +9,10 @@ from rich.progress import Progress
 from models.errors import TrainingError
 from training.experiments.bench import Bench
 from training.experiments.made_up import made_up_dataset
-from training.recipe_table import find_recipe
-from training.recipes import recipe_from_dict
-from training.state import read_state
-from training.variation import vary
+from training.fit.state import read_state
+from training.recipes.recipe import recipe_from_dict
+from training.recipes.table import find_recipe
+from training.recipes.vary import vary
 
 
 def bench_in(folder: Path) -> Bench:

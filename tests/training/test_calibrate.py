@@ -9,12 +9,13 @@ from scipy import stats
 
 from models.card import Threshold
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.datasets import Examples
-from models.noise import NoiseKind
-from models.stopping import StopReason, StopRule
+from models.data.dataset import Examples
+from models.noise import Noise, NoiseKind
+from models.stopping import Calibrated, StopRule
 from models.voting import Ballot, VoteRequest
+from tests.models.casting import THRESHOLD
 from tests.training.conftest import made_up
-from training.calibrate import (
+from training.measure.calibrate import (
     CONFIDENCE,
     CalibrationPlan,
     Course,
@@ -22,7 +23,7 @@ from training.calibrate import (
     check_thresholds,
     with_thresholds,
 )
-from training.evaluate import Caster, NumberedExamples, numbered
+from training.measure.evaluate import Caster, NumberedExamples, numbered
 
 CLASSES = 3
 
@@ -30,13 +31,11 @@ CLASSES = 3
 def served(votes: list[int], margin: int) -> tuple[int, int]:
     """Return mode and votes cast that the service answers with."""
     request = VoteRequest(
-        inputs=np.zeros((1, 1), np.float32),
-        kind=NoiseKind.ADDITIVE,
-        sigma=np.ones(1),
+        inputs={"x": np.zeros((1, 1), np.float32)},
+        noise=Noise(NoiseKind.ADDITIVE, 1.0).at(["fc"]),
         votes=len(votes),
-        stop=StopRule.CALIBRATED,
+        stop=Calibrated(threshold=THRESHOLD.model_copy(update={"margin": margin})),
         seed=0,
-        margin=margin,
     )
     ballot = Ballot(CLASSES, request)
     while not ballot.is_decided:
@@ -44,7 +43,7 @@ def served(votes: list[int], margin: int) -> tuple[int, int]:
             ballot.cast(vote, votes[vote])
     assert ballot.issued == ballot.votes_cast, "a vote was handed out that did not count"
     result = ballot.result()
-    assert result.stopped_by in {StopReason.CALIBRATED, StopReason.FULL}
+    assert result.stopped_by in {StopRule.CALIBRATED, StopRule.FULL}
     return result.mode, result.votes_cast
 
 
@@ -140,7 +139,7 @@ def test_thresholds_name_what_they_are_for_and_a_card_keeps_one_of_each(
     images: NumberedExamples,
 ) -> None:
     checkpoint: Checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
-    plan = CalibrationPlan(NoiseKind.MULTIPLICATIVE, [0.5], [5, 10], [0.2])
+    plan = CalibrationPlan(sigma=(0.5,), votes=(5, 10), delta=(0.2,))
     first = list(calibrate(Caster(checkpoint, 1), images, plan, "made by hand"))
     assert [(entry.votes, entry.inputs, entry.delta) for entry in first] == [
         (5, 30, 0.2),
@@ -160,7 +159,7 @@ def test_outcomes_on_the_images_that_chose_a_margin_are_those_of_the_choice(
     images: NumberedExamples,
 ) -> None:
     checkpoint: Checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
-    plan = CalibrationPlan(NoiseKind.MULTIPLICATIVE, [0.5], [10], [0.2])
+    plan = CalibrationPlan(sigma=(0.5,), votes=(10,), delta=(0.2,))
     caster = Caster(checkpoint, 1)
     chosen = list(calibrate(caster, images, plan, "made by hand"))
     bare = checkpoint.card.model_copy(update={"thresholds": ()})

@@ -9,7 +9,7 @@ from models.card import Card
 from models.checkpoint import CARD_FILE, SHIPPED, Checkpoint
 from models.errors import ExportError
 from tests.disk import files_of_at_most
-from training.card_file import check_writable, update_card, write_card
+from training.export.card_file import check_writable, update_card, write_card
 
 NAME = "mnist_cnn-mult-1.0"
 

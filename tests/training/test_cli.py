@@ -7,21 +7,11 @@ import pytest
 
 from models.card import Card
 from models.checkpoint import CARD_FILE
-from training import cli
-from training.recipe_table import find_recipe
-from training.variation import train_command, vary
+from tests.training.support import run
+from training.recipes.table import find_recipe
+from training.recipes.vary import train_command, vary
 
 SMALL = ["--epochs", "1", "--validation-images", "64", "--threads", "1"]
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Run the command as a shell does and return its exit code."""
-    monkeypatch.setattr("sys.argv", ["noisevote-train", *arguments])
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    code = caught.value.code
-    assert isinstance(code, int)
-    return code
 
 
 def test_data_files_become_a_checkpoint_that_is_evaluated(
@@ -61,6 +51,10 @@ def test_data_files_become_a_checkpoint_that_is_evaluated(
         (["train", "mnist_cnn-clean", "--sigma-train", "-1"], "hardening.sigma_train is -1"),
         (["export", "nowhere"], "nowhere/state.pt does not exist"),
         (["evaluate", "nobody"], "there is no checkpoint 'nobody'"),
+        (["calibrate", "nobody", "--delta", "0.7"], "delta is [0.7]: Input should be less than"),
+        (["agreement", "nobody", "--noise", "additive"], "there is no checkpoint 'nobody'"),
+        (["experiment", "table11", "nobody"], "there is no pair 'nobody'; known are: mnist,"),
+        (["train", "mnist_cnn-clean", "--set", "dataset=cifar10"], "cannot learn cifar10: it"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_code_1(

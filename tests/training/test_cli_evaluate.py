@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from tests.training.test_cli import run
-from training.results_file import read_results, read_table
+from tests.training.support import run
+from training.measure.results import accuracies_in, read_table
 
 NAME = "mnist_cnn-mult-1.0"
 
@@ -24,7 +24,7 @@ def test_sigma_and_repeats_by_noise_point_stand_in_the_file(
     noise = ["--sigma", "fc1=0.5,fc2=1", "--sigma", "1", "--repeats", "fc2=20"]
     assert run(monkeypatch, *arguments(data, *noise, "--output", str(csv))) == 0
     assert "fc1=0.5;fc2=1" in capsys.readouterr().out
-    entries = read_results(csv).accuracies
+    entries = accuracies_in(csv, read_table(csv).rows)
     assert [(e.sigma, e.repeats, e.votes) for e in entries] == [
         (sigma, {"fc2": 20}, votes)
         for sigma in ({"fc1": 0.5, "fc2": 1.0}, 1.0)

@@ -9,11 +9,11 @@ import pytest
 
 from models.card import Card
 from models.checkpoint import CARD_FILE
-from tests.training.test_cli import run
-from training.recipe_table import find_recipe
-from training.recipes import recipe_from_dict
-from training.sources import Sources, weights_digest
-from training.state import read_state
+from tests.training.support import run
+from training.fit.sources import Sources, weights_digest
+from training.fit.state import read_state
+from training.recipes.recipe import recipe_from_dict
+from training.recipes.table import find_recipe
 
 TINY = [
     *("--set", "options.fc_units=8", "--set", "schedule.batch_size=16"),
@@ -108,7 +108,7 @@ def test_interrupted_training_says_what_is_kept(
 ) -> None:
     place = ["--data-dir", str(data), "--allow-unknown-data"]
     train = ["train", "mnist_cnn-clean", *TINY, "--epochs", "100000", *place]
-    command = [sys.executable, "-m", "training.cli", *train, "--run", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "training", *train, "--run", str(tmp_path / "run")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:
@@ -130,7 +130,10 @@ def test_interrupted_training_says_what_is_kept(
         (["train", "mnist_cnn-clean", "--set", "epochs"], "write path=value"),
         (["train", "mnist_cnn-clean", "--epochs", "0"], "schedule.epochs is 0"),
         (["throughput", "nothing"], "there is no network 'nothing'; known are: densenet40"),
-        (["throughput", "mnist_cnn", "--device", "nonsense"], "there is no device 'nonsense'"),
+        (
+            ["throughput", "mnist_cnn", "--accelerator", "nonsense"],
+            "no accelerator 'nonsense'",
+        ),
     ],
 )
 def test_wrong_setting_is_one_line_and_exit_code_1(

@@ -13,22 +13,23 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from models.checkpoint import Checkpoint
-from models.cifar10 import CLASSES, FOLDER
-from models.datasets import as_inputs, load_dataset
+from models.data.cifar10 import CLASSES, FOLDER
+from models.data.dataset import as_inputs
+from models.data.datasets import load_dataset
 from models.networks.densenet import DenseNet
 from models.networks.quantisers import Quantisation
-from models.networks.registry import NETWORKS
 from models.networks.trained import load_network
 from models.noise import NoiseKind
 from tests.photographs import SMALL, export_small_densenet, photographs, write_cifar10
-from training.batches import Batches
-from training.export import check_parity
-from training.loop import fit
-from training.recipe_table import RECIPES
-from training.recipes import Hardening, Recipe
-from training.sources import weights_digest
-from training.state import Progress
-from training.variation import vary
+from training.export.checkpoint import check_parity
+from training.fit.data import Batches
+from training.fit.loop import fit
+from training.fit.sources import weights_digest
+from training.fit.state import Progress
+from training.recipes.network import fitting_dataset
+from training.recipes.recipe import Hardening, Recipe
+from training.recipes.table import RECIPES
+from training.recipes.vary import vary
 
 torch.set_num_threads(1)
 
@@ -83,7 +84,7 @@ def test_training_on_files_of_cifar10_learns_and_goes_into_a_checkpoint(tmp_path
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("densenet")])
 def test_recipes_name_networks_of_the_registry_and_their_data(name: str) -> None:
     recipe = RECIPES[name]
-    assert NETWORKS[recipe.network].dataset == recipe.dataset
+    assert fitting_dataset(recipe.network).name == recipe.dataset
     assert recipe.schedule.precision == "auto"
 
 

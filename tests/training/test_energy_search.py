@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.card import PointSpec
 from models.errors import InputError
+from models.specs import PointSpec
+from training.cli.options import changed
+from training.experiments.energy_curves import EnergyPlan
 from training.experiments.energy_search import (
     LADDER,
     Budget,
@@ -23,8 +25,8 @@ from training.experiments.energy_search import (
     predicted_path,
     predicted_worth,
 )
-from training.experiments.midpoints import Sensitivity
-from training.experiments.pairs import paired
+from training.experiments.sensitivity import Sensitivity
+from training.measure.results import paired
 
 POINTS = [PointSpec(name=name, shape=(1,), macs=1) for name in ("costly", "cheap", "idle")]
 ENERGY = {"costly": 100.0, "cheap": 1.0, "idle": 50.0}
@@ -134,3 +136,14 @@ def test_interval_of_a_paired_difference_narrows_where_images_agree() -> None:
         return high - low
 
     assert width(same) < width(other) / 5
+
+
+def test_energies_are_read_from_the_text_of_an_option() -> None:
+    plan = changed(EnergyPlan(), {"energy": "conv1=3,fc1=1", "votes": None})
+    assert plan == EnergyPlan(energy={"conv1": 3.0, "fc1": 1.0})
+    with pytest.raises(InputError, match="energy is 'conv1': Value error"):
+        changed(EnergyPlan(), {"energy": "conv1"})
+    with pytest.raises(InputError, match="sigma is -1: Input should be greater than or equal to 0"):
+        changed(EnergyPlan(), {"sigma": -1})
+    with pytest.raises(InputError, match="votes is 0: Input should be greater than or equal to 1"):
+        changed(EnergyPlan(), {"votes": 0})

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.datasets import Dataset, Examples, as_inputs
+from models.data.dataset import Examples, LoadedDataset, as_inputs
 from models.errors import DataError, InputError
-from models.noise import NoiseKind
-from models.stopping import StopRule, mode_of
+from models.noise import Noise, NoiseKind
+from models.specs import IMAGES
+from models.stopping import Full, mode_of
 from models.voting import VoteRequest
 from tests.models.casting import vote
-from training.evaluate import (
+from training.measure.evaluate import (
     Caster,
     NumberedExamples,
     Rule,
@@ -24,7 +25,6 @@ from training.evaluate import (
     rows_of_pass,
     votes_from,
 )
-from training.noise_setting import NoiseSetting
 
 MULTIPLICATIVE = NoiseKind.MULTIPLICATIVE
 
@@ -58,21 +58,25 @@ def test_answer_of_t_votes_is_that_of_the_first_t(
 def test_accuracies_are_those_of_the_mode_with_exact_intervals() -> None:
     fell_on = np.array([[0, 1, 1], [2, 2, 0], [1, 1, 1]])
     outputs = np.eye(3, dtype=np.float32)[fell_on]
-    noise = NoiseSetting(NoiseKind.ADDITIVE, 0.3)
+    noise = Noise(NoiseKind.ADDITIVE, 0.3)
     entries = accuracies(votes_from(outputs, np.array([1, 2, 0])), noise, asked=3)
     assert [(entry.votes, entry.correct) for entry in entries] == [(1, 1), (2, 1), (3, 2)]
     assert all(entry.interval[0] <= entry.accuracy <= entry.interval[1] for entry in entries)
 
 
-def test_votes_are_those_of_the_request_with_the_images_seed(dataset: Dataset) -> None:
+def test_votes_are_those_of_the_request_with_the_images_seed(dataset: LoadedDataset) -> None:
     checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
     images = numbered(dataset.test.first(5))
-    noise = NoiseSetting(MULTIPLICATIVE, 0.7)
+    noise = Noise(MULTIPLICATIVE, 0.7)
     votes = Caster(checkpoint, seed=100, threads=2).cast(images, noise, 11)
     runtime = checkpoint.runtime(noise.kind)
     for index, image in enumerate(as_inputs(images.examples.inputs)):
         request = VoteRequest(
-            image[np.newaxis], noise.kind, np.full(6, 0.7), 11, StopRule.FULL, 100 * 2**20 + index
+            {IMAGES: image[np.newaxis]},
+            noise.at(checkpoint.card.point_names),
+            11,
+            Full(),
+            100 * 2**20 + index,
         )
         (result,) = vote(runtime, request, classes=10, tile=8)
         counts = np.bincount(votes.fell_on[index], minlength=10)
@@ -94,7 +98,7 @@ def made_up(checkpoint: Checkpoint, count: int) -> NumberedExamples:
 def test_images_that_share_a_forward_pass_change_no_output(name: str) -> None:
     checkpoint = CheckpointStore(SHIPPED).find(name)
     images = made_up(checkpoint, 21)
-    noise = NoiseSetting(MULTIPLICATIVE, 1.0)
+    noise = Noise(MULTIPLICATIVE, 1.0)
     caster = Caster(checkpoint, seed=3)
     assert 3 * len(images) > rows_of_pass(checkpoint.card) > 3
     together = caster.outputs(images, noise, 3)
@@ -106,30 +110,29 @@ def test_images_that_share_a_forward_pass_change_no_output(name: str) -> None:
 def test_repeats_divide_sigma_by_their_root_at_their_point_alone() -> None:
     checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
     card = checkpoint.card
-    repeated = NoiseSetting(MULTIPLICATIVE, 0.8, {"fc2": 16})
-    assert repeated.at(card).tolist() == [0.8] * 5 + [0.2]
+    repeated = Noise(MULTIPLICATIVE, 0.8, {"fc2": 16})
+    assert repeated.at(card.point_names).sigma.tolist() == [0.8] * 5 + [0.2]
     images = made_up(checkpoint, 3)
     quieter = {point.name: 0.8 for point in card.noise_points} | {"fc2": 0.2}
     caster = Caster(checkpoint, seed=0)
     assert np.array_equal(
         caster.outputs(images, repeated, 2),
-        caster.outputs(images, NoiseSetting(MULTIPLICATIVE, quieter), 2),
+        caster.outputs(images, Noise(MULTIPLICATIVE, quieter), 2),
     )
 
 
 def test_points_left_out_of_a_map_get_no_noise_and_unknown_ones_are_refused() -> None:
-    card = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0").card
-    assert NoiseSetting(MULTIPLICATIVE, {"fc1": 0.5}).at(card).tolist() == [0, 0, 0, 0, 0.5, 0]
+    points = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0").card.point_names
+    at_fc1 = Noise(MULTIPLICATIVE, {"fc1": 0.5}).at(points)
+    assert at_fc1.sigma.tolist() == [0, 0, 0, 0, 0.5, 0]
     with pytest.raises(InputError, match="'fc3' is no noise point; there are: conv1"):
-        NoiseSetting(MULTIPLICATIVE, 1.0, {"fc3": 2}).at(card)
+        Noise(MULTIPLICATIVE, 1.0, {"fc3": 2}).at(points)
 
 
 def test_outputs_that_overflow_are_refused() -> None:
     checkpoint = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0")
     with pytest.raises(DataError, match="overflow"):
-        Caster(checkpoint, seed=0).cast(
-            made_up(checkpoint, 1), NoiseSetting(MULTIPLICATIVE, 1e30), 1
-        )
+        Caster(checkpoint, seed=0).cast(made_up(checkpoint, 1), Noise(MULTIPLICATIVE, 1e30), 1)
 
 
 def test_spread_images_keep_their_numbers_and_leave_the_others() -> None:

@@ -8,38 +8,18 @@ from typing import Any
 import pytest
 
 from models.checkpoint import CARD_FILE, CheckpointStore
-from models.networks.registry import NETWORKS
-from tests.training.test_cli import run
-from training import cli
-from training.experiments.energy import MOST_PASSES, TOLERANCES
+from models.data.datasets import DATASETS
+from tests.training.support import Smoke, run
+from training.experiments.ablation import ablation_section
+from training.experiments.energy_curves import MOST_PASSES, TOLERANCES
 from training.experiments.energy_search import LADDER
 from training.experiments.made_up import TEST_IMAGES, VALIDATION_IMAGES, made_up_dataset
-from training.noise_setting import parse_repeats
-from training.report.experiments import ablation_section
-from training.results_file import Row, Table, read_table
-from training.state import read_state
+from training.fit.state import read_state
+from training.measure.noise_setting import parse_repeats
+from training.measure.results import Row
 
 GRID = "mnist_cnn-mult-grid"
 HARDENED = f"{GRID}-1.0"
-
-
-class Smoke:
-    """Runs experiments as a shell does, in one folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def run(self, *arguments: str) -> None:
-        places = ["--runs", str(self.folder / "runs"), "--results", str(self.folder / "results")]
-        command = ["noisevote-train", "experiment", "--smoke", "--threads", "1", *places]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("sys.argv", [*command, *arguments])
-            with pytest.raises(SystemExit) as caught:
-                cli.main()
-        assert caught.value.code == 0
-
-    def table(self, path: str) -> Table:
-        return read_table(self.folder / "results" / f"{path}.csv")
 
 
 @pytest.fixture(scope="module")
@@ -256,8 +236,8 @@ def test_grid_of_a_densenet_trains_its_warm_start_first(smoke: Smoke) -> None:
 def test_device_that_is_not_there_is_named_before_anything_is_done(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "experiment", "--device", "nonsense", "grid", GRID) == 1
-    assert "there is no device 'nonsense' here" in capsys.readouterr().err
+    assert run(monkeypatch, "experiment", "--accelerator", "nonsense", "grid", GRID) == 1
+    assert "there is no accelerator 'nonsense' here" in capsys.readouterr().err
 
 
 def test_unknown_change_is_refused_with_those_that_are(
@@ -268,10 +248,10 @@ def test_unknown_change_is_refused_with_those_that_are(
     assert "change is 'magic'; it must be one of none, seed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("network", list(NETWORKS))
-def test_made_up_data_have_the_networks_shape_and_range(network: str) -> None:
-    spec = NETWORKS[network]
-    dataset = made_up_dataset(spec.dataset)
-    assert dataset.test.inputs.shape == (TEST_IMAGES, *spec.input_shape)
+@pytest.mark.parametrize("name", list(DATASETS))
+def test_made_up_data_have_the_shape_and_labels_of_their_name(name: str) -> None:
+    about = DATASETS[name]
+    dataset = made_up_dataset(name)
+    assert dataset.test.inputs.shape == (TEST_IMAGES, *about.shape)
     assert len(dataset.train) > VALIDATION_IMAGES
-    assert set(dataset.train.labels.tolist()) == set(range(10))
+    assert set(dataset.train.labels.tolist()) == set(range(len(about.labels)))

@@ -1,6 +1,7 @@
 """From a trained run to a checkpoint: same outputs, same votes, and a card that says it all."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,15 @@ from rich.console import Console
 
 from models.card import Training
 from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.datasets import Dataset, as_inputs
+from models.data.dataset import LoadedDataset, as_inputs
+from models.data.datasets import DATASETS
 from models.networks.trained import load_network
 from models.noise import NoiseKind
-from training.export import check_parity, export_checkpoint
-from training.loop import fit
-from training.recipes import Recipe
+from training.export.checkpoint import check_parity, export_checkpoint
+from training.fit.loop import fit
+from training.recipes.network import network_of
+from training.recipes.recipe import Recipe
+from training.recipes.vary import vary
 
 PROVENANCE = Training(
     recipe={}, command="test", data_digests={}, data_is_official=False, data_licence="none",
@@ -24,7 +28,7 @@ PROVENANCE = Training(
 
 @pytest.fixture(scope="module")
 def exported(
-    recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
+    recipe: Recipe, dataset: LoadedDataset, tmp_path_factory: pytest.TempPathFactory
 ) -> Checkpoint:
     folder = tmp_path_factory.mktemp("export")
     network = fit(recipe, dataset.train, folder / "run", Console(quiet=True)).network
@@ -35,7 +39,7 @@ def exported(
 
 @pytest.mark.parametrize("kind", list(NoiseKind))
 def test_torch_and_onnx_give_the_same_votes_on_the_same_noise(
-    exported: Checkpoint, dataset: Dataset, kind: NoiseKind
+    exported: Checkpoint, dataset: LoadedDataset, kind: NoiseKind
 ) -> None:
     network = load_network(exported.folder, exported.card)
     images = as_inputs(dataset.test.inputs)
@@ -44,7 +48,7 @@ def test_torch_and_onnx_give_the_same_votes_on_the_same_noise(
 
 
 def test_parity_check_sees_a_network_with_other_weights(
-    exported: Checkpoint, dataset: Dataset
+    exported: Checkpoint, dataset: LoadedDataset
 ) -> None:
     network = load_network(exported.folder, exported.card)
     next(network.parameters()).data.mul_(1.01)
@@ -96,3 +100,14 @@ def test_checkpoint_can_be_moved(exported: Checkpoint, tmp_path: Path) -> None:
     moved = CheckpointStore(tmp_path).find("small")
     assert moved.fingerprint == exported.fingerprint
     moved.runtime(NoiseKind.ADDITIVE)
+
+
+def test_card_is_made_of_network_and_data_set(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = tuple("ABCDEFGHIJ")
+    clothes = replace(DATASETS["mnist"], name="clothes", labels=labels, preprocessing="grey-1")
+    monkeypatch.setitem(DATASETS, "clothes", clothes)
+    dressed = vary(recipe, {"dataset": "clothes"})
+    card = export_checkpoint(network_of(dressed), dressed, "c", PROVENANCE, tmp_path)
+    assert (card.network, card.labels, card.input.preprocessing) == ("mnist_cnn", labels, "grey-1")

@@ -9,19 +9,18 @@ from rich.console import Console
 from torch import Tensor
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from models.datasets import Dataset, Examples, as_inputs
+from models.data.dataset import Examples, LoadedDataset, as_inputs
 from models.errors import TrainingError, UnknownCheckpointError
 from models.networks.trained import load_network
-from training import loop
-from training.augmentation import augmented, flipped, shifted
-from training.batches import Batches
-from training.loop import fit, take_step
-from training.recipes import Recipe
-from training.run import Run
-from training.sources import Sources, weights_digest
-from training.start import scheduler_of
-from training.state import STATE_FILE, Progress, read_state
-from training.variation import vary
+from training.fit import loop
+from training.fit.data import Batches, augmented, flipped, shifted
+from training.fit.loop import fit, take_step
+from training.fit.run import Run
+from training.fit.sources import Sources, weights_digest
+from training.fit.start import scheduler_of
+from training.fit.state import STATE_FILE, Progress, read_state
+from training.recipes.recipe import Recipe
+from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 
@@ -44,7 +43,7 @@ FEATURES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def few(dataset: Dataset) -> Examples:
+def few(dataset: LoadedDataset) -> Examples:
     return dataset.train.first(48)
 
 
@@ -286,7 +285,7 @@ def test_half_of_the_pictures_are_mirrored_left_to_right() -> None:
     assert abs(int(is_same.sum()) - 2000) <= 125
 
 
-def test_batches_are_the_inputs_that_service_takes(dataset: Dataset) -> None:
+def test_batches_are_the_inputs_that_service_takes(dataset: LoadedDataset) -> None:
     images, labels = Batches.on("cpu", dataset.test).batch(torch.tensor([3, 5]))
     assert images.is_contiguous(memory_format=torch.channels_last)
     assert (images.numpy() == as_inputs(dataset.test.inputs[[3, 5]])).all()

@@ -19,13 +19,13 @@ from models.networks.noise_points import (
 )
 from models.networks.registry import build_network
 from models.noise import NoiseKind
-from training.fused_densenet import (
+from training.kernels.densenet import (
     drawn_factors,
     fused_outputs,
     serves,
     serving_variant,
 )
-from training.fused_library import CHOICE, variants
+from training.kernels.library import CHOICE, variants
 
 KIND = NoiseKind.MULTIPLICATIVE
 SMALL = {"depth": 10, "growth": 4}

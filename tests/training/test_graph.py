@@ -11,7 +11,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from models.errors import ExportError
 from models.noise import NoiseKind
-from training.graph import mark_by_rule, with_noise_inputs
+from training.export.graph import mark_by_rule, with_noise_inputs
 
 Array = NDArray[np.float32]
 

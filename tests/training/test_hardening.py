@@ -1,6 +1,7 @@
 """The losses against what they are said to compute."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -8,14 +9,15 @@ from torch.nn import functional
 
 from models.networks.mnist_cnn import MnistCnn
 from models.noise import NoiseKind
-from training.hardening import (
+from training.losses.hardening import (
+    OF_DRAWS,
     distillation_loss,
     inner_outputs,
     marginal_loss,
     step_loss,
     with_output_noise,
 )
-from training.recipes import Hardening, Teacher
+from training.recipes.recipe import Hardening, Loss, Teacher
 
 
 @pytest.fixture
@@ -24,12 +26,16 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.rand(8, 1, 28, 28, generator=generator), torch.arange(8)
 
 
+def test_every_loss_that_a_recipe_may_name_is_there() -> None:
+    assert set(OF_DRAWS) == set(get_args(Loss))
+
+
 def test_without_noise_the_loss_is_the_cross_entropy(
     batch: tuple[torch.Tensor, torch.Tensor],
 ) -> None:
     images, labels = batch
     network = MnistCnn(fc_units=16).eval()
-    for loss in ("cross_entropy", "marginal"):
+    for loss in OF_DRAWS:
         hardening = Hardening(sigma_train=0.0, loss=loss, output_draws=3)
         value = step_loss(hardening)(network, images, labels, torch.Generator(), 0.5)
         expected = functional.cross_entropy(network(images), labels)

@@ -10,27 +10,29 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from models.datasets import Dataset
+from models.data.dataset import LoadedDataset
 from models.errors import TrainingError
 from models.networks.noise_points import fresh_noise, noise_from
-from training import loop
-from training.batches import Batches
-from training.devices import shown_device
-from training.loop import fit, seed_of_step, take_step
-from training.recipe_table import RECIPES
-from training.recipes import Recipe
-from training.run import Run
-from training.sources import Sources
-from training.start import start
-from training.state import STATE_FILE, read_state, save_state
-from training.validation import accuracy, split
-from training.variation import vary
+from training.fit import loop
+from training.fit.accelerators import shown_accelerator
+from training.fit.data import Batches, split
+from training.fit.loop import fit, seed_of_step, take_step
+from training.fit.run import Run
+from training.fit.sources import Sources
+from training.fit.start import start
+from training.fit.state import STATE_FILE, read_state, save_state
+from training.fit.validation import accuracy
+from training.recipes.recipe import Recipe
+from training.recipes.table import RECIPES
+from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 
 
 @pytest.fixture(scope="module")
-def trained(recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(
+    recipe: Recipe, dataset: LoadedDataset, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     folder = tmp_path_factory.mktemp("run")
     fit(recipe, dataset.train, folder, quiet)
     return folder
@@ -49,7 +51,7 @@ def test_training_lowers_the_loss_and_beats_chance_under_noise(trained: Path) ->
 
 
 def test_same_recipe_gives_the_same_weights(
-    trained: Path, recipe: Recipe, dataset: Dataset, tmp_path: Path
+    trained: Path, recipe: Recipe, dataset: LoadedDataset, tmp_path: Path
 ) -> None:
     fit(recipe, dataset.train, tmp_path, quiet)
     again = weights(tmp_path)
@@ -64,7 +66,7 @@ class PowerCut(Exception):  # noqa: N818
 def test_interrupted_run_goes_on_to_the_same_weights(
     trained: Path,
     recipe: Recipe,
-    dataset: Dataset,
+    dataset: LoadedDataset,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     steps_before: int,
@@ -95,7 +97,7 @@ def test_interrupted_run_goes_on_to_the_same_weights(
 
 
 def test_state_of_another_recipe_is_refused(
-    trained: Path, recipe: Recipe, dataset: Dataset
+    trained: Path, recipe: Recipe, dataset: LoadedDataset
 ) -> None:
     with pytest.raises(TrainingError, match=r"state of another recipe \(seed: 1, now 2\)"):
         fit(replace(recipe, seed=2), dataset.train, trained, quiet)
@@ -105,7 +107,7 @@ def test_finished_state_keeps_the_weights_alone_and_the_device(trained: Path) ->
     state = read_state(trained)
     assert state["is_finished"]
     assert not {"optimizer", "scheduler", "average"} & state.keys()
-    assert state["devices"] == [shown_device(torch.device("cpu"), "float32")]
+    assert state["devices"] == [shown_accelerator(torch.device("cpu"), "float32")]
 
 
 def test_state_of_a_run_stays_under_16_mib_while_it_runs(tmp_path: Path) -> None:
@@ -144,7 +146,7 @@ def test_a_state_that_lacks_a_field_is_refused(trained: Path, tmp_path: Path, na
 
 @pytest.mark.parametrize("name", ["network", "optimizer"])
 def test_a_state_that_does_not_fit_its_recipe_is_refused(
-    trained: Path, recipe: Recipe, dataset: Dataset, tmp_path: Path, name: str
+    trained: Path, recipe: Recipe, dataset: LoadedDataset, tmp_path: Path, name: str
 ) -> None:
     state = read_state(trained) | {"is_finished": False, "optimizer": {}, name: {}}
     torch.save(state, tmp_path / STATE_FILE)
@@ -152,13 +154,15 @@ def test_a_state_that_does_not_fit_its_recipe_is_refused(
         fit(recipe, dataset.train, tmp_path, quiet)
 
 
-def test_finished_run_is_left_as_it_is(trained: Path, recipe: Recipe, dataset: Dataset) -> None:
+def test_finished_run_is_left_as_it_is(
+    trained: Path, recipe: Recipe, dataset: LoadedDataset
+) -> None:
     before = (trained / STATE_FILE).read_bytes()
     fit(recipe, dataset.train, trained, quiet)
     assert (trained / STATE_FILE).read_bytes() == before
 
 
-def test_validation_images_are_never_trained_on(recipe: Recipe, dataset: Dataset) -> None:
+def test_validation_images_are_never_trained_on(recipe: Recipe, dataset: LoadedDataset) -> None:
     train, validation = split(dataset.train, recipe)
     assert len(train) + len(validation) == len(dataset.train)
     assert len(validation) == recipe.validation_images
@@ -167,7 +171,7 @@ def test_validation_images_are_never_trained_on(recipe: Recipe, dataset: Dataset
 
 
 def test_evaluation_at_the_training_sigma_agrees_with_training_mode(
-    recipe: Recipe, dataset: Dataset, trained: Path
+    recipe: Recipe, dataset: LoadedDataset, trained: Path
 ) -> None:
     # Batch norm in training mode uses the statistics of the noisy batch; in evaluation mode the
     # estimated ones. At the training sigma both must give like outputs, or the noise would be
@@ -193,7 +197,7 @@ def test_evaluation_at_the_training_sigma_agrees_with_training_mode(
 
 
 def test_noisy_accuracy_of_a_hardened_network_falls_with_sigma(
-    recipe: Recipe, dataset: Dataset, trained: Path
+    recipe: Recipe, dataset: LoadedDataset, trained: Path
 ) -> None:
     network = fit(recipe, dataset.train, trained, quiet).network
     generator = torch.Generator().manual_seed(1)

@@ -5,15 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.experiments.midpoints import (
-    Floor,
-    MidpointPlan,
-    Sensitivity,
-    Sweep,
-    fit_rows,
-)
+from training.experiments.midpoints import MidpointPlan
+from training.experiments.sensitivity import Floor, Sensitivity, Sweep, fit_rows
 
-SIGMAS = np.array(MidpointPlan().sigmas)
+SIGMAS = np.array(MidpointPlan().sigma)
 
 
 @given(s50=st.floats(0.3, 30), k=st.floats(0.7, 12), floor=st.floats(0.1, 0.6))
@@ -41,13 +36,13 @@ def test_bootstrap_interval_holds_the_midpoint() -> None:
     # 10 sets of 500 images drawn from one curve. An exact 95 % interval misses the truth in 4 or
     # more of 10 with a probability of 0.1 %, and the seed is fixed.
     truth = Sensitivity(1.5, 2.0, 0.1, 0.95)
-    plan = MidpointPlan(sigmas=(0.3, 0.7, 1.0, 1.5, 2.5, 5.0, 20.0), resamples=40)
+    sigmas = [0.3, 0.7, 1.0, 1.5, 2.5, 5.0, 20.0]
     generator = np.random.default_rng(7)
     missed = 0
     for _ in range(10):
         clean = generator.random(500) < truth.clean
-        right = np.stack([generator.random(500) < truth.accuracy(sigma) for sigma in plan.sigmas])
-        at_chance, free = fit_rows(plan, clean, right, 0.1)
+        right = np.stack([generator.random(500) < truth.accuracy(sigma) for sigma in sigmas])
+        at_chance, free = fit_rows(np.array(sigmas), clean, right, 0.1, 40)
         assert (at_chance["floor_is"], free["floor_is"]) == (Floor.CHANCE, Floor.FREE)
         low, high = at_chance["s50_low"], at_chance["s50_high"]
         assert isinstance(low, float)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from models.errors import TrainingError
-from training.muon import KernelMuon
+from training.fit.muon import KernelMuon
 
 RATE = 0.1
 

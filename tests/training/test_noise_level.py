@@ -10,9 +10,9 @@ from torch import Tensor
 from models.networks.mnist_cnn import MnistCnn
 from models.networks.noise_points import NoisePoint, fresh_noise, noise_from
 from models.noise import NoiseKind
-from training.hardening import inner_outputs, step_loss
-from training.noise_level import sigma_of_batch
-from training.recipes import Hardening, Variance
+from training.losses.hardening import inner_outputs, step_loss
+from training.losses.noise_level import sigma_of_batch
+from training.recipes.recipe import Hardening, Variance
 
 COUNT = 20_000
 SMALLEST_P = 1e-4

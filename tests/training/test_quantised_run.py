@@ -11,18 +11,18 @@ import torch
 from rich.console import Console
 
 from models.checkpoint import WEIGHTS_FILE, CheckpointStore
-from models.datasets import Dataset, Examples
+from models.data.dataset import Examples, LoadedDataset
 from models.errors import TrainingError
 from models.networks.quantisers import quantised_weight
 from models.networks.trained import load_network
 from models.noise import NoiseKind
 from tests.training.test_export import PROVENANCE
-from training.export import Parity, check_parity, export_checkpoint
-from training.loop import fit
-from training.recipes import Recipe
-from training.sources import Sources, weights_digest
-from training.start import take_weights, untrained
-from training.variation import vary
+from training.export.checkpoint import Parity, check_parity, export_checkpoint
+from training.fit.loop import fit
+from training.fit.sources import Sources, weights_digest
+from training.fit.start import take_weights, untrained
+from training.recipes.recipe import Recipe
+from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 QUANTISATIONS: dict[str, dict[str, Any]] = {
@@ -32,7 +32,7 @@ QUANTISATIONS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def few(dataset: Dataset) -> Examples:
+def few(dataset: LoadedDataset) -> Examples:
     return dataset.train.first(112)
 
 

@@ -7,19 +7,17 @@ import pytest
 from rich.console import Console
 
 from models.errors import TrainingError
-from models.networks.registry import NETWORKS
 from training.experiments.made_up import made_up_dataset
-from training.loop import fit
-from training.recipe_table import RECIPES, find_recipe
-from training.recipes import Recipe
-from training.variation import vary
+from training.fit.loop import fit
+from training.recipes.recipe import Recipe
+from training.recipes.table import RECIPES, find_recipe
+from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
 def test_recipe_takes_a_step(recipe: Recipe, tmp_path: Path) -> None:
-    assert recipe.dataset == NETWORKS[recipe.network].dataset
     # Without the warm start: the run or checkpoint that it names is not made up here.
     settings = {"schedule.batch_size": 4, "validation_images": 1, "warm_start": None}
     examples = made_up_dataset(recipe.dataset).train.first(13)

@@ -1,21 +1,19 @@
 """The results page stands on stored results, and the limit of one vote on its theory."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from models.noise import NoiseKind
-from training.experiments.grid import COLUMNS, SIGMAS_TRAIN, shown
-from training.limit import one_vote_limit
-from training.noise_setting import NoiseSetting
-from training.report.energy import shown_fit
-from training.report.figures import draw_figures
-from training.report.figures.curves import midpoint_figure
-from training.report.figures.style import errors_of
-from training.report.grid_results import grid_beside, read_grid
-from training.report.page import FIGURES, PAGE, RESULTS, report
-from training.results_file import (
+from models.noise import Noise, NoiseKind
+from tests.training.support import run
+from training.experiments.experiment import Experiment
+from training.experiments.grid import COLUMNS
+from training.experiments.grid_results import grid_beside, read_grid
+from training.experiments.midpoints import midpoint_figure, shown_fit
+from training.experiments.page import EXPERIMENTS, FIGURES, PAGE, RESULTS, draw_figures, report
+from training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
     Table,
@@ -24,6 +22,10 @@ from training.results_file import (
     read_table,
     share,
 )
+from training.recipes.vary import shown
+from training.report.limit import one_vote_limit
+from training.report.paper import SIGMAS
+from training.report.style import errors_of
 
 ABOUT = {
     "command": "noisevote-train evaluate mnist_cnn-mult-1.0 --test",
@@ -73,7 +75,7 @@ def test_every_figure_of_the_committed_page_is_there_and_small() -> None:
 
 def test_page_sets_one_checkpoint_beside_the_papers_envelope(tmp_path: Path) -> None:
     accuracies = [
-        accuracy_of(NoiseSetting(NoiseKind.MULTIPLICATIVE, sigma), votes, correct, 100)
+        accuracy_of(Noise(NoiseKind.MULTIPLICATIVE, sigma), votes, correct, 100)
         for sigma, votes, correct in ((0.0, 1, 90), (1.0, 1, 80), (1.0, 20, 99))
     ]
     file = tmp_path / "evaluations" / "mnist_cnn-mult-1.0.csv"
@@ -96,7 +98,7 @@ def test_best_of_a_grid_is_chosen_on_validation_and_reported_on_test(tmp_path: P
         "77.7 (1.0)", ours, f"{100 * one_vote_limit(1.0) * 0.65:.1f}", "99.5 (0.9)", ours, ours,
     ]  # fmt: skip
     assert cells[3].startswith("70.00")
-    values = " ".join(f"--sigma-train {value:g}" for value in SIGMAS_TRAIN[1:-1])
+    values = " ".join(f"--sigma-train {value:g}" for value in SIGMAS[1:-1])
     assert f"noisevote-train experiment grid {GRID} {values}" in page
 
 
@@ -199,3 +201,26 @@ def test_quieter_passes_are_those_of_the_network_that_is_chosen_on_validation(
 def test_fits_beyond_what_was_swept_are_marked() -> None:
     fit = {"s50": "80", "s50_low": "60.04", "s50_high": "130"}
     assert shown_fit(fit, "s50", 100) == "80 [60, > 100]"
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)
+def test_every_experiment_is_a_command_with_its_options_and_a_section(
+    experiment: Experiment[Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(monkeypatch, "experiment", experiment.name, "--help") == 0
+    said = capsys.readouterr().out
+    for name, field in type(experiment.plan).model_fields.items():
+        assert f"--{name.replace('_', '-')} " in said
+        assert field.description
+    title, *others = experiment.section(tmp_path)
+    assert title.startswith("## ")
+    assert experiment.name == "quantisation" or any("*Open:*" in part for part in others)
+    assert not list(experiment.figures(tmp_path))
+
+
+def test_no_two_experiments_share_a_name() -> None:
+    assert len({experiment.name for experiment in EXPERIMENTS}) == len(EXPERIMENTS)

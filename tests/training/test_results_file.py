@@ -5,21 +5,21 @@ from pathlib import Path
 import pytest
 
 from models.errors import DataError, InputError
-from models.noise import NoiseKind
+from models.noise import Noise, NoiseKind
 from tests.disk import held_elsewhere
-from training.noise_setting import NoiseSetting, parse_repeats, parse_sigma, shown_sigma
-from training.results_file import (
+from training.measure.noise_setting import parse_repeats, parse_sigma, shown_sigma
+from training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
+    accuracies_in,
     accuracy_of,
     accuracy_row,
-    read_results,
     read_table,
 )
 
 SETTINGS = [
-    NoiseSetting(NoiseKind.ADDITIVE, 0.5),
-    NoiseSetting(NoiseKind.ADDITIVE, {"fc1": 0.25, "fc2": 1.0}, {"fc2": 20}),
+    Noise(NoiseKind.ADDITIVE, 0.5),
+    Noise(NoiseKind.ADDITIVE, {"fc1": 0.25, "fc2": 1.0}, {"fc2": 20}),
 ]
 ACCURACIES = [accuracy_of(noise, votes, 90 + votes, 100) for noise in SETTINGS for votes in (1, 3)]
 ABOUT = {"checkpoint": "c", "split": "test, 4 images, seed 0", "noise": "additive", "votes": "3"}
@@ -28,9 +28,9 @@ ABOUT = {"checkpoint": "c", "split": "test, 4 images, seed 0", "noise": "additiv
 def test_accuracies_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "results.csv"
     ResultsFile(path, ABOUT, ACCURACY_COLUMNS).add(accuracy_row(entry) for entry in ACCURACIES)
-    results = read_results(path)
-    assert results.accuracies == ACCURACIES
-    assert results.about == ABOUT
+    table = read_table(path)
+    assert accuracies_in(path, table.rows) == ACCURACIES
+    assert table.about == ABOUT
 
 
 def test_rows_of_an_interrupted_experiment_are_there_when_it_goes_on(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_file_that_holds_no_results_is_refused(tmp_path: Path, line: str) -> Non
     ResultsFile(path, ABOUT, ACCURACY_COLUMNS).add([])
     path.write_text(f"{path.read_text()}{line}\n")
     with pytest.raises(DataError, match="is not a results file"):
-        read_results(path)
+        accuracies_in(path, read_table(path).rows)
 
 
 def test_sigma_and_repeats_are_read_as_they_are_shown() -> None:

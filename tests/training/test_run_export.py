@@ -8,23 +8,25 @@ from rich.console import Console
 
 from models.card import Evaluation
 from models.checkpoint import Checkpoint
-from models.datasets import Dataset
+from models.data.dataset import LoadedDataset
 from models.errors import ExportError, TrainingError
-from tests.training.test_cli import run
-from training.card_file import write_card
-from training.loop import fit
-from training.recipes import Recipe
-from training.run_export import ExportPlan, export_run, keep_measured
-from training.sources import finished_run
-from training.state import read_state
-from training.variation import vary
+from tests.training.support import run
+from training.export.card_file import write_card
+from training.export.run import ExportPlan, export_run, keep_measured
+from training.fit.loop import fit
+from training.fit.sources import finished_run
+from training.fit.state import read_state
+from training.recipes.recipe import Recipe
+from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 EVALUATION = Evaluation(split="test", seed=0, noise_scheme="any", command="any", accuracies=())
 
 
 @pytest.fixture(scope="module")
-def finished(recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(
+    recipe: Recipe, dataset: LoadedDataset, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The folder of a finished run."""
     folder = tmp_path_factory.mktemp("run")
     short = vary(recipe, {"schedule.epochs": 1, "validation_images": 16})
@@ -33,7 +35,9 @@ def finished(recipe: Recipe, dataset: Dataset, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="module")
-def exported(finished: Path, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(
+    finished: Path, dataset: LoadedDataset, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The folder of its checkpoint."""
     folder = tmp_path_factory.mktemp("checkpoints") / "small"
     lines = export_run(finished_run(finished), dataset, ExportPlan(folder, parity_images=8))
@@ -58,7 +62,7 @@ def test_exported_run_verifies_names_its_device_and_leaves_nothing_beside(
 ) -> None:
     checkpoint = Checkpoint(exported)
     checkpoint.verified()
-    assert checkpoint.card.training.devices == tuple(read_state(finished)["devices"])
+    assert checkpoint.card.training.accelerators == tuple(read_state(finished)["devices"])
     assert [path.name for path in exported.parent.iterdir()] == ["small"]
 
 
@@ -90,7 +94,9 @@ def test_other_weights_are_replaced_if_told(
     assert replaced.card.evaluations == ()
 
 
-def test_unfinished_run_is_not_exported(recipe: Recipe, dataset: Dataset, tmp_path: Path) -> None:
+def test_unfinished_run_is_not_exported(
+    recipe: Recipe, dataset: LoadedDataset, tmp_path: Path
+) -> None:
     fit(recipe, dataset.train, tmp_path / "run", quiet, minutes=0)
     with pytest.raises(TrainingError, match=r"has done 0 of 2 epochs; go on with: .* --run "):
         export_run(finished_run(tmp_path / "run"), dataset, ExportPlan(tmp_path / "small"))

@@ -4,11 +4,12 @@ import pytest
 
 from models.card import Card
 from models.checkpoint import SHIPPED, CheckpointStore
-from models.networks.registry import NETWORKS
-from training.recipe_table import find_recipe
-from training.recipes import recipe_from_dict
-from training.splits import Split
-from training.variation import train_command
+from models.data.datasets import DATASETS
+from models.specs import InputSpec
+from training.measure.splits import Split
+from training.recipes.recipe import recipe_from_dict
+from training.recipes.table import find_recipe
+from training.recipes.vary import train_command
 
 STORE = CheckpointStore(SHIPPED)
 
@@ -37,7 +38,14 @@ def test_card_holds_accuracies_on_the_test_data(card: Card) -> None:
     assert {0.0, card.noise.sigma_train} <= sigmas
 
 
-def test_networks_that_read_pictures_take_them_as_they_are_scaled() -> None:
-    for network in NETWORKS.values():
-        if len(network.input_shape) == 3:
-            assert network.input_range == (0.0, 1.0)
+def test_card_says_what_its_data_set_says(card: Card) -> None:
+    dataset = DATASETS[card.training.recipe["dataset"]]
+    assert card.labels == dataset.labels
+    assert card.input == InputSpec(
+        shape=dataset.shape, range=dataset.range, preprocessing=dataset.preprocessing
+    )
+    assert card.training.data_licence == dataset.licence
+
+
+def test_pictures_are_taken_as_they_are_scaled() -> None:
+    assert {row.range for row in DATASETS.values() if row.has_pictures} == {(0.0, 1.0)}

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.datasets import Dataset
+from models.data.dataset import LoadedDataset
 from models.errors import DataError
-from training.recipes import Recipe
-from training.splits import Split, examples_of, has_split
+from training.measure.splits import Split, examples_of, has_split
+from training.recipes.recipe import Recipe
 
 
-def test_splits_are_whole_numbered_and_disjoint(dataset: Dataset, recipe: Recipe) -> None:
+def test_splits_are_whole_numbered_and_disjoint(dataset: LoadedDataset, recipe: Recipe) -> None:
     validation = examples_of(dataset, recipe, Split.VALIDATION)
     test = examples_of(dataset, recipe, Split.TEST)
     assert len(validation) == recipe.validation_images
@@ -19,7 +19,7 @@ def test_splits_are_whole_numbered_and_disjoint(dataset: Dataset, recipe: Recipe
     assert np.array_equal(test.examples.labels, dataset.test.labels)
 
 
-def test_only_a_lossy_copy_has_exact_test_examples(dataset: Dataset, recipe: Recipe) -> None:
+def test_only_a_lossy_copy_has_exact_test_examples(dataset: LoadedDataset, recipe: Recipe) -> None:
     assert not has_split(dataset, Split.EXACT_TEST)
     with pytest.raises(DataError, match="mnist is no lossy copy"):
         examples_of(dataset, recipe, Split.EXACT_TEST)

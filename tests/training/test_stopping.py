@@ -9,15 +9,15 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from models.datasets import Dataset
+from models.data.dataset import LoadedDataset
 from models.errors import TrainingError
 from tests.disk import LIMIT, files_of_at_most, held_elsewhere
-from training import loop
-from training.loop import fit, take_step
-from training.recipes import Recipe
-from training.run import Run
-from training.state import STATE_FILE, has_state, read_state
-from training.variation import vary
+from training.fit import loop
+from training.fit.loop import fit, take_step
+from training.fit.run import Run
+from training.fit.state import STATE_FILE, has_state, read_state
+from training.recipes.recipe import Recipe
+from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 STEPS = 10
@@ -53,7 +53,7 @@ def signalled(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -
 @pytest.mark.parametrize("signalled", [signal.SIGINT, signal.SIGTERM], indirect=True)
 def test_a_signal_lets_the_step_end_and_keeps_what_was_learned(
     recipe: Recipe,
-    dataset: Dataset,
+    dataset: LoadedDataset,
     tmp_path: Path,
     signalled: signal.Signals,
     monkeypatch: pytest.MonkeyPatch,
@@ -77,7 +77,7 @@ def test_a_signal_lets_the_step_end_and_keeps_what_was_learned(
 
 
 def test_a_loss_that_is_no_number_ends_the_training_and_says_what_is_kept(
-    recipe: Recipe, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, dataset: LoadedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses: list[float] = []
 
@@ -99,7 +99,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_says_what_is_kept(
 
 
 def test_a_training_that_diverges_at_once_keeps_nothing_and_says_so(
-    recipe: Recipe, dataset: Dataset, tmp_path: Path
+    recipe: Recipe, dataset: LoadedDataset, tmp_path: Path
 ) -> None:
     wild = vary(recipe, {"schedule.learning_rate": 1e30, "name": "wild"})
     with pytest.raises(TrainingError, match=r"diverged.* nothing of this run is kept"):
@@ -108,7 +108,7 @@ def test_a_training_that_diverges_at_once_keeps_nothing_and_says_so(
 
 
 def test_a_log_has_a_line_before_the_first_epoch_ends(
-    recipe: Recipe, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, dataset: LoadedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "SHOW_SECONDS", 0.0)
     console = log()
@@ -119,7 +119,7 @@ def test_a_log_has_a_line_before_the_first_epoch_ends(
 
 
 def test_a_second_process_in_the_folder_of_a_run_is_told_at_once(
-    recipe: Recipe, dataset: Dataset, tmp_path: Path
+    recipe: Recipe, dataset: LoadedDataset, tmp_path: Path
 ) -> None:
     with (
         held_elsewhere(tmp_path / STATE_FILE),
@@ -129,7 +129,7 @@ def test_a_second_process_in_the_folder_of_a_run_is_told_at_once(
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_the_first_step(
-    recipe: Recipe, dataset: Dataset, tmp_path: Path
+    recipe: Recipe, dataset: LoadedDataset, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match=r"file/run cannot be written"):
@@ -137,7 +137,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_first_step(
 
 
 def test_a_full_disk_keeps_the_last_state_and_says_which(
-    recipe: Recipe, dataset: Dataset, tmp_path: Path
+    recipe: Recipe, dataset: LoadedDataset, tmp_path: Path
 ) -> None:
     with files_of_at_most(LIMIT), pytest.raises(TrainingError) as error:
         fit(recipe, dataset.train, tmp_path, quiet)

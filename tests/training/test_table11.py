@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from models.robustness.ball import Ball, Norm
-from tests.training.test_experiments import Smoke
-from training.experiments.table11 import PAIRS, lines_of
-from training.report.page import report
-from training.report.robustness import verdicts
-from training.results_file import Table, read_table
+from tests.training.support import Smoke
+from training.experiments.page import report
+from training.experiments.table11 import PAIRS, lines_of, verdicts
+from training.measure.results import Table, read_table
 
 OTHERS = ("--surrogate", "mnist_cnn-mult-grid", "--target", "mnist_cnn-mult-grid")
 NAME = "mnist_cnn-mult-grid-mnist_cnn-mult-grid"

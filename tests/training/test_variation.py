@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import TrainingError
-from training.experiments.grid import grid_recipe
-from training.recipe_table import RECIPES, find_recipe
-from training.recipes import Recipe, recipe_from_dict
-from training.variation import (
+from training.recipes.recipe import Recipe, recipe_from_dict
+from training.recipes.table import RECIPES, find_recipe
+from training.recipes.vary import (
     as_text,
+    at_sigma_train,
     differences,
     named_recipe,
     settings_from,
@@ -57,7 +57,7 @@ def recipe_of(command: str) -> Recipe:
 @pytest.mark.parametrize("sigma_train", [0.0, 0.6, 1.0])
 def test_recipe_of_a_grid_is_known_by_its_name(sigma_train: float) -> None:
     for base in RECIPES.values():
-        recipe = grid_recipe(base, sigma_train)
+        recipe = at_sigma_train(base, sigma_train)
         assert named_recipe(recipe.name) == recipe
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from models.noise import NoiseKind
-from training.limit import one_vote_limit
-from training.recipes import Hardening
-from training.vote_loss import log_vote_probability, vote_loss
+from training.losses.vote_loss import log_vote_probability, vote_loss
+from training.recipes.recipe import Hardening
+from training.report.limit import one_vote_limit
 
 DRAWS = 100_000
 

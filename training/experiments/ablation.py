@@ -5,32 +5,39 @@ of a difference is over the images; how much a run's seed alone moves the figure
 change that does nothing else.
 """
 
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.checkpoint import Checkpoint
-from training.evaluate import NumberedExamples
+from models.errors import InputError
+from models.noise import Noise
 from training.experiments.bench import SEEDS, Bench
-from training.experiments.grid import grid_recipe
-from training.experiments.pairs import paired
-from training.noise_setting import NoiseSetting, Sigma
-from training.recipe_table import find_recipe
-from training.results_file import SHARE_COLUMNS, share
-from training.splits import Split
-from training.variation import as_text, train_command, vary
+from training.experiments.experiment import Experiment, shown_or_open
+from training.measure.evaluate import NumberedExamples
+from training.measure.noise_setting import Sigma
+from training.measure.plan import Count, NotNegative, Plan
+from training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, Table, paired, share
+from training.measure.splits import Split
+from training.recipes.table import find_recipe
+from training.recipes.vary import as_text, at_sigma_train, vary
+from training.report.markdown import (
+    commands,
+    find,
+    markdown_table,
+    open_row,
+    shown_difference,
+    shown_share,
+)
 
-PAIR_COLUMNS = (
-    "reference_correct", "only_this_right", "only_reference_right",
-    "difference", "difference_low", "difference_high",
-)  # fmt: skip
 COLUMNS = ("change", "settings", "sigma", "votes", *SHARE_COLUMNS, *PAIR_COLUMNS, "trained_by")
 FOLDER = "ablation"
 BASE = "none"
 CLEAN = "clean"
 """Stands in a change for the run of the same recipe without noise."""
+SHOWN = "mnist_cnn-mult-grid"
 
 CHANGES: dict[str, dict[str, Any]] = {
     BASE: {},
@@ -55,24 +62,33 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 """What is replaced in the recipe, by path; names are those of the runs."""
 
+TEXT = """## What each part of a hardening recipe gains
 
-@dataclass(frozen=True, slots=True)
-class AblationPlan:
-    """What is trained and measured.
+The recipe of the grid with one change at a time, in short runs on validation images: what helps
+early need not help late. One vote on all of these images, 20 votes on a part. Differences are
+paired, on the same images and noise, with 95 % intervals over the images; the row `seed` shows how
+much another seed of the training moves the same figures. `clean` is a run of 6 epochs without
+noise, which comes on top of the epochs of the others.
+"""
 
-    Attributes:
-        changes: names in :data:`CHANGES`; that of the recipe as it is comes first.
-        epochs: of each run.
-        sigmas: at which one vote is counted on all validation images.
-        votes: at the recipe's own sigma_train.
-        voted_images: of the validation split, spread over it.
-    """
 
-    changes: tuple[str, ...] = tuple(CHANGES)
-    epochs: int = 2
-    sigmas: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5)
-    votes: int = 20
-    voted_images: int = 1000
+class AblationPlan(Plan):
+    """What is trained and measured."""
+
+    change: tuple[str, ...] = tuple(CHANGES)
+    """Changes of the recipe, which itself comes first."""
+
+    epochs: Count = 2
+    """Of each run."""
+
+    sigma: tuple[NotNegative, ...] = (0.0, 0.5, 1.0, 1.5)
+    """At which one vote is counted on all validation images."""
+
+    votes: Count = 20
+    """At the recipe's own sigma_train."""
+
+    voted_images: Count = 1000
+    """Of the validation split, spread over it."""
 
 
 Right = list[tuple[Sigma, int, NDArray[np.bool_]]]
@@ -86,9 +102,14 @@ class Ablation:
         bench: where.
         base: name of the recipe.
         plan: what is changed and measured.
+
+    Raises:
+        InputError: there is no change of that name.
     """
 
     def __init__(self, bench: Bench, base: str, plan: AblationPlan) -> None:
+        if wrong := sorted(set(plan.change) - CHANGES.keys()):
+            raise InputError(f"change is {wrong[0]!r}; it must be one of {', '.join(CHANGES)}")
         self.bench, self.plan, self.base = bench, plan, find_recipe(base)
         self.file = bench.file(
             f"{FOLDER}/{base}.csv",
@@ -102,7 +123,7 @@ class Ablation:
 
     def run(self) -> None:
         """Train and measure what is missing, each change beside the recipe as it is."""
-        changes = dict.fromkeys((BASE, *self.plan.changes))
+        changes = dict.fromkeys((BASE, *self.plan.change))
         left = [change for change in changes if not self.file.having(change=change)]
         if left:
             reference = self.right(self.trained(BASE))
@@ -113,12 +134,12 @@ class Ablation:
         """Return the network of the recipe with one change."""
         settings = CHANGES[change]
         if CLEAN in settings.values():
-            clean = f"run:{grid_recipe(self.base, 0.0).name}"
+            clean = f"run:{at_sigma_train(self.base, 0.0).name}"
             settings = {k: clean if v == CLEAN else v for k, v in settings.items()}
         name = f"{self.base.name}-{FOLDER}-{change}"
         short = {"name": name, "schedule.epochs": self.plan.epochs}
         recipe = vary(self.base, {**short, **settings})
-        return self.bench.trained(recipe, train_command(recipe))
+        return self.bench.trained(recipe)
 
     def rows(
         self, change: str, checkpoint: Checkpoint, reference: Right
@@ -145,7 +166,7 @@ class Ablation:
         voted, _ = images.spread(self.plan.voted_images)
         hardening = self.base.hardening
         settings: list[tuple[Sigma, int, NumberedExamples]] = [
-            *((sigma, 1, images) for sigma in self.plan.sigmas),
+            *((sigma, 1, images) for sigma in self.plan.sigma),
             (hardening.sigma_train, self.plan.votes, voted),
         ]
         total = sum(len(part) for _, _, part in settings)
@@ -154,7 +175,66 @@ class Ablation:
                 (
                     sigma,
                     votes,
-                    caster.cast(part, NoiseSetting(hardening.kind, sigma), votes).is_correct(votes),
+                    caster.cast(part, Noise(hardening.kind, sigma), votes).is_correct(votes),
                 )
                 for sigma, votes, part in settings
             ]
+
+
+def run_ablation(bench: Bench, base: str, plan: AblationPlan) -> None:
+    """Train and measure what is missing of a recipe's changes."""
+    Ablation(bench, base, plan).run()
+
+
+def ablation_section(results: Path) -> list[str]:
+    """Return what each change of the grid's recipe does."""
+    return [TEXT, *shown_or_open(results, FOLDER, SHOWN, shown)]
+
+
+def shown(table: Table) -> list[str]:
+    """Return the accuracies by change, and what is still missing."""
+    *single, voted = [
+        (row["sigma"], row["votes"])
+        for row in table.rows
+        if row["change"] == table.rows[0]["change"]
+    ]
+    rows = []
+    for first in (row for row in table.rows if (row["sigma"], row["votes"]) == single[0]):
+        found = [
+            find(table, change=first["change"], sigma=sigma, votes=votes)
+            for sigma, votes in (*single, voted)
+        ]
+        at_trained = find(table, change=first["change"], sigma=voted[0], votes="1")
+        rows.append(
+            [
+                first["change"],
+                f"`{first['settings']}`" if first["settings"] else "the recipe as it is",
+                *(shown_share(row) for row in found),
+                shown_difference(at_trained) if first["settings"] else "-",
+            ]
+        )
+    head = ["change", "settings", *(f"sigma {sigma}, one vote" for sigma, _ in single)]
+    head += [
+        f"sigma {voted[0]}, {voted[1]} votes",
+        f"difference, sigma {voted[0]}, one vote, points",
+    ]
+    left = [change for change in CHANGES if find(table, change=change) is None]
+    options = " ".join(f"--change {change}" for change in left)
+    command = f"noisevote-train experiment ablation {SHOWN} {options}"
+    return [
+        markdown_table(head, rows),
+        commands([table]),
+        *([open_row(command, f"{', '.join(left)} not measured")] if left else []),
+    ]
+
+
+ABLATION = Experiment(
+    FOLDER,
+    "What each part of a hardening recipe gains, one change at a time.",
+    "recipe",
+    AblationPlan(),
+    AblationPlan(change=(BASE, "cross-entropy"), sigma=(0.0, 1.0), votes=3),
+    run_ablation,
+    ablation_section,
+    default=SHOWN,
+)

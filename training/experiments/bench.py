@@ -11,19 +11,19 @@ from rich.console import Console
 from rich.progress import Progress
 
 from models.checkpoint import CARD_FILE, SHIPPED, Checkpoint, CheckpointStore
-from models.datasets import Dataset
+from models.data.dataset import LoadedDataset
 from models.errors import TrainingError, UnknownCheckpointError
 from models.noise import NOISE_SCHEME
-from training.evaluate import Caster, NumberedExamples
 from training.experiments.made_up import made_up_dataset, shrunk
-from training.loop import fit
-from training.recipe_table import find_recipe
-from training.recipes import Recipe, recipe_from_dict
-from training.results_file import ResultsFile, Row, machine
-from training.run_export import ExportPlan, export_run
-from training.sources import Sources, finished_run
-from training.splits import Split, examples_of, has_split
-from training.variation import differences, train_command
+from training.export.run import ExportPlan, export_run
+from training.fit.loop import fit
+from training.fit.sources import Sources, finished_run
+from training.measure.evaluate import Caster, NumberedExamples, casting
+from training.measure.results import ResultsFile, Row, machine
+from training.measure.splits import Split, examples_of, has_split
+from training.recipes.recipe import Recipe, recipe_from_dict
+from training.recipes.table import find_recipe
+from training.recipes.vary import differences, train_command
 
 SEEDS = {Split.VALIDATION: 1, Split.TEST: 0, Split.EXACT_TEST: 2}
 """Noise of the splits; what is chosen on one is never confirmed on the same noise."""
@@ -44,20 +44,20 @@ class Bench:
         console: where progress is shown.
         progress: makes a bar that counts images.
         threads: of training and evaluation.
-        device: where networks are trained and attacked; votes are cast on the CPU.
+        accelerator: where networks are trained and attacked; votes are cast on the CPU.
         is_smoke: whether networks and data are made up and small, to see that all runs.
     """
 
     runs: Path
     results: Path
-    load: Callable[[str], Dataset]
+    load: Callable[[str], LoadedDataset]
     command: str
     console: Console
     progress: Callable[[], Progress]
     threads: int = 1
-    device: str = "cpu"
+    accelerator: str = "cpu"
     is_smoke: bool = False
-    _datasets: dict[str, Dataset] = field(default_factory=dict)
+    _datasets: dict[str, LoadedDataset] = field(default_factory=dict)
     _opened: list[tuple[ResultsFile, list[Row]]] = field(default_factory=list)
 
     @property
@@ -65,7 +65,7 @@ class Bench:
         """Folder of the networks that were trained here."""
         return self.runs / "checkpoints"
 
-    def dataset(self, name: str) -> Dataset:
+    def dataset(self, name: str) -> LoadedDataset:
         """Return a data set, loaded once."""
         if name not in self._datasets:
             load = made_up_dataset if self.is_smoke else self.load
@@ -73,11 +73,7 @@ class Bench:
         return self._datasets[name]
 
     def images(self, checkpoint: Checkpoint, split: Split) -> NumberedExamples:
-        """Return the examples of a split of a checkpoint's data set.
-
-        Raises:
-            DataError: the data set has no such split.
-        """
+        """Return the examples of a split of a checkpoint's data set."""
         recipe = recipe_from_dict(checkpoint.card.training.recipe)
         return examples_of(self.dataset(recipe.dataset), recipe, split)
 
@@ -95,17 +91,13 @@ class Bench:
         """Return the recipe that is trained: a small one where all is made up."""
         return shrunk(recipe) if self.is_smoke else recipe
 
-    def trained(self, recipe: Recipe, command: str) -> Checkpoint:
-        """Return the checkpoint of a recipe, trained and exported if it is missing.
-
-        Args:
-            recipe: names run and checkpoint.
-            command: that trains it, for the card.
+    def trained(self, recipe: Recipe) -> Checkpoint:
+        """Return the checkpoint of a recipe's name, trained and exported if it is missing.
 
         Raises:
             TrainingError: the checkpoint or the run of that name is of another recipe.
         """
-        recipe = self.recipe(recipe)
+        command, recipe = train_command(recipe), self.recipe(recipe)
         folder = self.checkpoints / recipe.name
         if not (folder / CARD_FILE).is_file():
             self.run(recipe)
@@ -117,19 +109,14 @@ class Bench:
         return checkpoint
 
     def run(self, recipe: Recipe) -> None:
-        """Train a recipe to its end, as it is; before it the runs that it needs and that lack.
-
-        Raises:
-            TrainingError: the run of that name is of another recipe, or a run that it needs is
-                none of a known recipe.
-        """
+        """Train a recipe to its end, as it is; before it the runs that it needs and that lack."""
         folder = self.runs / recipe.name
         sources = Sources(self.checkpoints, self.runs)
         for needed in sources.lacking(recipe, folder):
             self.run(self.recipe(needed))
         torch.set_num_threads(self.threads)
         train = self.dataset(recipe.dataset).train
-        fit(recipe, train, folder, self.console, self.device, sources=sources)
+        fit(recipe, train, folder, self.console, self.accelerator, sources=sources)
 
     def found_or_trained(self, name: str) -> Checkpoint:
         """Return the checkpoint of that name, or train the recipe of that name.
@@ -140,15 +127,10 @@ class Bench:
         try:
             return self.checkpoint(name)
         except UnknownCheckpointError:
-            recipe = find_recipe(name)
-            return self.trained(recipe, train_command(recipe))
+            return self.trained(find_recipe(name))
 
     def checkpoint(self, name: str) -> Checkpoint:
-        """Return a checkpoint by name: one of this folder of runs, or a shipped one.
-
-        Raises:
-            UnknownCheckpointError: it is neither.
-        """
+        """Return a checkpoint by name: one of this folder of runs, or a shipped one."""
         own = CheckpointStore(self.checkpoints)
         try:
             return own.find(name)
@@ -161,11 +143,8 @@ class Bench:
         if total == 0:
             yield Caster(checkpoint, SEEDS[split], self.threads)
             return
-        with self.progress() as bar:
-            task = bar.add_task(f"{checkpoint.name} {split}", total=total)
-            yield Caster(
-                checkpoint, SEEDS[split], self.threads, lambda done: bar.advance(task, done)
-            )
+        with casting(checkpoint, SEEDS[split], self.threads, self.progress(), total) as caster:
+            yield caster
 
     def file(
         self, path: str, checkpoint: Checkpoint | None, columns: tuple[str, ...], **about: str
@@ -177,9 +156,6 @@ class Bench:
             checkpoint: what is measured, if it is one.
             columns: of the file.
             about: what else must be known, and be the same when an experiment goes on.
-
-        Raises:
-            DataError: the file holds other results.
         """
         head = {"command": self.command}
         if checkpoint is not None:

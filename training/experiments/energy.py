@@ -1,277 +1,221 @@
-"""What accuracy costs: votes, one quieter pass, repeats of single layers, and both together.
+"""What accuracy costs: votes, one quieter pass, repeats of single layers, and both together."""
 
-Energy is counted in passes of the network without repeats. Four ways to spend it, at the sigma of
-the device: N votes (N passes); one pass at sigma / sqrt(E), which is every layer read E times;
-repeats of single layers in one pass; repeats and votes. The last two are found on validation
-images (``energy_search``) and confirmed on test images, on other noise.
+from functools import partial
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from models.checkpoint import SHIPPED, CheckpointStore
+from models.cost import Hardware, cost_of, energy_by_macs
+from training.experiments.bench import Bench
+from training.experiments.energy_curves import FOLDER, EnergyCurves, EnergyPlan
+from training.experiments.experiment import Experiment, NamedFigures, shown_each
+from training.experiments.grid_results import Best, grid_beside
+from training.measure.noise_setting import parse_repeats
+from training.measure.results import Row, Table, read_table
+from training.report.markdown import (
+    commands,
+    figure,
+    main_files,
+    markdown_table,
+    open_row,
+    shown_difference,
+    shown_share,
+    stored,
+)
+from training.report.style import draw_errors, groups, log_error_axis, new_figure
+
+SHOWN = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40-mult-1.0")
+
+TEXT = """## What accuracy costs: votes, repeats, a quieter pass
+
+Energy in passes of the network without repeats, proportional to multiply-accumulates unless said
+(where converters take most of it: `experiment energy NAME --energy conv1=...,fc2=...`).
+Reading a layer r times and averaging before the activation makes its sigma / sqrt(r) and costs r
+times that layer's energy. "A quieter pass" is one pass at sigma / sqrt(E), which is every layer
+read E times: of the same network, or of that network of the grid which does best at this sigma on
+validation images (its sigma_train in parentheses), from a shorter run. The latter is the rival of
+votes and repeats on a chip that may be read E times everywhere. Repeats are searched on validation
+images and confirmed on test images, on other noise. The first table has the cheapest way that came
+close to many plain votes on validation images, confirmed on test images and paired with those
+votes; the second one the curves, on a part of the test images (networks of the grid: on those that
+the grid takes).
 """
 
-import math
-from dataclasses import dataclass, field
+ONE_PASS_TEXT = """### One pass with repeats, on all test images
 
-import numpy as np
-from numpy.typing import NDArray
+Of the search above: its answer for 0.3 points, and the best single pass within 1.5 passes on
+validation images. Beside them repeats for which a network was trained from its first step, at the
+sigmas that they leave (6 epochs; the one that ships had 34, at sigma 1.0 in all layers).
+"""
 
-from models.checkpoint import Checkpoint
-from models.cost import energy_by_macs
-from models.errors import DataError
-from training.evaluate import REPORTED_VOTES, NumberedExamples
-from training.experiments.bench import SEEDS, Bench
-from training.experiments.energy_search import (
-    Budget,
-    OperatingPoint,
-    Repeats,
-    cheapest,
-    check_energy,
-    greedy_path,
-    pareto,
-    predicted_path,
-    predicted_worth,
-    unique,
-)
-from training.experiments.midpoints import sensitivities_of
-from training.experiments.pairs import paired
-from training.noise_setting import NoiseSetting, parse_repeats, shown_map
-from training.results_file import SHARE_COLUMNS, share
-from training.splits import Split
+WAYS = {
+    "votes": "votes only",
+    "quieter": "one quieter pass, this network",
+    "repeats": "repeats only",
+    "both": "repeats and votes",
+}
 
-CURVE_COLUMNS = ("curve", "split", "votes", "repeats", "energy", *SHARE_COLUMNS)
-ANSWER_COLUMNS = (
-    "tolerance", "votes", "repeats", "energy", *SHARE_COLUMNS,
-    "reference_votes", "reference_correct", "only_this_right", "only_reference_right",
-    "difference", "difference_low", "difference_high",
-)  # fmt: skip
-FOLDER = "energy"
-MOST_PASSES = 4.0
-"""Energy of one vote with repeats at most, in passes without."""
-
-MOST_REPEATED_VOTES = 5
-"""Votes that repeats are combined with at most."""
-
-TOLERANCES = (0.003, 0.01, 0.03)
-"""How far below the reference votes an answer may be on validation images, as a share."""
+LISTED = {"votes": "votes", "quieter": "a quieter pass, this network", "both": "repeats and votes"}
+"""Curves that the page shows as numbers, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class EnergyPlan:
-    """What is searched.
-
-    Attributes:
-        sigma: of one read, at all noise points.
-        energy: of one evaluation of each layer; by its multiply-accumulates if empty.
-        votes: the reference.
-        images: of each split, spread over it.
-        answer_images: of the test split, on which the answers are confirmed; None: all.
-    """
-
-    sigma: float = 1.0
-    energy: dict[str, float] = field(default_factory=dict)
-    votes: int = 20
-    images: int = 2000
-    answer_images: int | None = None
+def run_energy(bench: Bench, name: str, plan: EnergyPlan) -> None:
+    """Measure the four curves of a checkpoint and confirm the answer, as far as they lack."""
+    EnergyCurves(bench, bench.checkpoint(name), plan).run()
 
 
-class EnergyExperiment:
-    """One checkpoint under one plan.
+def energy_sections(results: Path) -> list[str]:
+    """Return what accuracy costs each hardened checkpoint, and single passes with repeats."""
+    each = shown_each(results, FOLDER, SHOWN, partial(shown, results))
+    return [TEXT, *each, *repeats_section(results)]
+
+
+def shown(results: Path, name: str, curves: Table) -> list[str]:
+    """Return what the page shows of one checkpoint."""
+    answer = stored(results / FOLDER / f"{name}-answer.csv")
+    grid = grid_beside(results, name, curves)
+    quieter = grid.quieter_passes() if grid else []
+    command = f"noisevote-train experiment {FOLDER} {name}"
+    return [
+        answer_table(answer) if answer else open_row(command, "not finished"),
+        energy_table(curves, quieter),
+        figure(f"{FOLDER}-{name}", f"Accuracy over energy, {name}"),
+        commands([curves, *(grid.tables.values() if quieter and grid else ())]),
+    ]
+
+
+def repeats_section(results: Path) -> list[str]:
+    """Return the single passes with repeats that were measured on all test images, if any."""
+    tables = [read_table(path) for path in sorted((results / "evaluations").glob("*-repeats*.csv"))]
+    if not tables:
+        return []
+    rows = [
+        [
+            f"`{table.about['checkpoint'].split(',')[0]}`",
+            shown_repeats(row["repeats"]),
+            passes_of(table.about["checkpoint"].split(",")[0], row),
+            row["sigma"],
+            row["votes"],
+            shown_share(row),
+        ]
+        for table in tables
+        for row in table.rows
+    ]
+    head = ["network", "repeats", "energy, passes", "sigma of one read", "votes", "accuracy"]
+    return [ONE_PASS_TEXT, markdown_table(head, rows), commands(tables)]
+
+
+def passes_of(name: str, row: Row) -> str:
+    """Return the energy of a row's votes and repeats in passes, or a dash if no network is known.
 
     Args:
-        bench: where.
-        checkpoint: whose votes.
-        plan: what is searched.
-
-    Raises:
-        DataError: the checkpoint's midpoints are not measured yet.
-        InputError: the plan's energy is not that of each noise point.
+        name: of the checkpoint, or of one that ships with something behind its name.
+        row: with ``votes`` and ``repeats``.
     """
+    shipped = CheckpointStore(SHIPPED)
+    known = [known for known in shipped.names() if name.startswith(known)]
+    if not known:
+        return "-"
+    points = shipped.find(max(known, key=len)).card.noise_points
+    energy = energy_by_macs(points)
+    hardware = Hardware(dict.fromkeys(energy, 1.0), energy)
+    repeats = parse_repeats(row["repeats"])
+    return f"{cost_of(int(row['votes']), points, hardware, repeats).passes_of_energy:.4g}"
 
-    def __init__(self, bench: Bench, checkpoint: Checkpoint, plan: EnergyPlan) -> None:
-        self.bench, self.checkpoint, self.plan = bench, checkpoint, plan
-        self.kind = checkpoint.card.noise.kind
-        self.test = bench.reported(checkpoint)
-        points = checkpoint.card.noise_points
-        check_energy(plan.energy, [point.name for point in points])
-        self.budget = Budget(points, plan.energy or energy_by_macs(points), MOST_PASSES)
-        self.sensitivities = sensitivities_of(bench, checkpoint)
-        given = shown_map(plan.energy) or "proportional to multiply-accumulates"
-        about = {
-            "noise": f"{self.kind}, sigma {plan.sigma:g}",
-            "energy": given,
-            "splits": f"at most {plan.images} images spread over each; "
-            + "; ".join(f"{name}: seed {SEEDS[name]}" for name in (self.test, Split.VALIDATION)),
-        }
-        name = f"{FOLDER}/{checkpoint.name}"
-        self.curves = bench.file(f"{name}.csv", checkpoint, CURVE_COLUMNS, **about)
-        self.answers = bench.file(f"{name}-answer.csv", checkpoint, ANSWER_COLUMNS, **about)
 
-    def run(self) -> None:
-        """Measure the four curves and confirm the answer, as far as they are missing."""
-        for split in (Split.VALIDATION, self.test):
-            self.votes_curve(split)
-        self.quieter_curve()
-        self.search()
-        self.confirm_curves()
-        self.answer()
-
-    @property
-    def counts(self) -> list[int]:
-        """Numbers of votes that are looked at."""
-        return sorted({*(t for t in REPORTED_VOTES if t < self.plan.votes), self.plan.votes})
-
-    def images(self, split: Split) -> NumberedExamples:
-        """Return the images of a split that the curves are measured on."""
-        return self.bench.images(self.checkpoint, split).spread(self.plan.images)[0]
-
-    def noise(self, repeats: Repeats, quieter: float = 1.0) -> NoiseSetting:
-        """Return the noise of a pass; ``quieter`` is the energy that every read spends."""
-        return NoiseSetting(self.kind, self.plan.sigma / math.sqrt(quieter), repeats)
-
-    def row(
-        self, curve: str, split: Split, point: OperatingPoint, images: int
-    ) -> dict[str, object]:
-        """Return one row of the file of curves."""
-        return {
-            "curve": curve,
-            "split": split,
-            "votes": point.votes,
-            "repeats": shown_map(point.repeats),
-            "energy": point.energy,
-            **share(point.correct, images),
-        }
-
-    def cast(
-        self, split: Split, repeats: Repeats, counts: list[int], label: str
-    ) -> list[OperatingPoint]:
-        """Measure repeats with several numbers of votes."""
-        images = self.images(split)
-        with self.bench.caster(self.checkpoint, split, len(images)) as caster:
-            votes = caster.cast(images, self.noise(repeats), counts[-1])
-        self.bench.console.print(f"{label}: {shown_map(repeats) or 'no repeats'}")
-        return [
-            OperatingPoint(t, repeats, self.budget.passes(repeats, t), votes.correct(t))
-            for t in counts
-        ]
-
-    def votes_curve(self, split: Split) -> None:
-        """Measure votes without repeats."""
-        if not self.curves.having(curve="votes", split=split):
-            points = self.cast(split, {}, self.counts, "votes")
-            self.add("votes", split, points)
-
-    def quieter_curve(self) -> None:
-        """Measure one pass at lower sigma."""
-        if self.curves.having(curve="quieter"):
-            return
-        images = self.images(self.test)
-        with self.bench.caster(
-            self.checkpoint, self.test, len(images) * len(self.counts)
-        ) as caster:
-            points = [
-                OperatingPoint(
-                    1, {}, float(energy), caster.cast(images, self.noise({}, energy), 1).correct(1)
-                )
-                for energy in self.counts
+def answer_table(answers: Table) -> str:
+    """Return the cheapest ways to come close to many votes, confirmed on test images."""
+    rows = []
+    for row in answers.rows:
+        reference = 100 * int(row["reference_correct"]) / int(row["images"])
+        rows.append(
+            [
+                f"{100 * float(row['tolerance']):g}",
+                f"**{float(row['energy']):.4g}**",
+                row["votes"],
+                shown_repeats(row["repeats"]),
+                shown_share(row),
+                f"{reference:.2f} ({row['reference_votes']})",
+                shown_difference(row),
             ]
-        self.add("quieter", self.test, points)
+        )
+    head = [
+        "points that validation may lose", "energy, passes", "votes", "repeats", "accuracy",
+        "plain votes (number)", "paired difference, points",
+    ]  # fmt: skip
+    return markdown_table(head, rows)
 
-    def search(self) -> None:
-        """Find repeats on validation images, and measure them with several votes."""
-        if self.curves.having(curve="both", split=Split.VALIDATION):
-            return
-        images = self.images(Split.VALIDATION)
-        with self.bench.caster(self.checkpoint, Split.VALIDATION, 0) as caster:
 
-            def measure(repeats: Repeats) -> NDArray[np.bool_]:
-                is_right = caster.cast(images, self.noise(repeats), 1).is_correct(1)
-                self.bench.console.print(f"{is_right.sum()} right: {shown_map(repeats)}")
-                return is_right
-
-            path = greedy_path(
-                self.budget,
-                measure,
-                lambda repeats: predicted_worth(self.sensitivities, self.sigmas, repeats),
-            )
-        greedy = [
-            OperatingPoint(1, c.repeats, self.budget.passes(c.repeats), int(c.is_right.sum()))
-            for c in path
+def energy_table(curves: Table, quieter: list[tuple[float, Best]]) -> str:
+    """Return votes, quieter passes, and the best of repeats and votes, on test images."""
+    test = [row for row in curves.rows if row["split"] != "validation"]
+    rows = [
+        [
+            LISTED[row["curve"]],
+            f"{float(row['energy']):.4g}",
+            row["votes"],
+            shown_repeats(row["repeats"]),
+            shown_share(row),
         ]
-        predicted = predicted_path(self.budget, self.sensitivities, self.sigmas)
-        both = self.points("votes", Split.VALIDATION)
-        counts = [t for t in self.counts if t <= MOST_REPEATED_VOTES]
-        for repeats in unique([*(c.repeats for c in path), *predicted]):
-            if repeats:
-                both += self.cast(Split.VALIDATION, repeats, counts, "votes and repeats")
-        self.curves.drop(curve="repeats", split=Split.VALIDATION)
-        self.add("repeats", Split.VALIDATION, greedy)
-        self.add("both", Split.VALIDATION, both)
-
-    @property
-    def sigmas(self) -> dict[str, float]:
-        """Sigma of one read at each noise point."""
-        return dict.fromkeys(self.budget.names, self.plan.sigma)
-
-    def confirm_curves(self) -> None:
-        """Measure the greedy path and the best of votes and repeats on test images."""
-        chosen = {
-            "repeats": self.points("repeats", Split.VALIDATION),
-            "both": pareto(self.points("both", Split.VALIDATION)),
-        }
-        for curve, points in chosen.items():
-            if self.curves.having(curve=curve, split=self.test):
-                continue
-            confirmed = []
-            for repeats in unique([point.repeats for point in points]):
-                counts = sorted({p.votes for p in points if p.repeats == repeats})
-                confirmed += self.cast(self.test, repeats, counts, f"confirm {curve}")
-            self.add(curve, self.test, confirmed)
-
-    def answer(self) -> None:
-        """Confirm the cheapest ways to come close to the reference votes on all test images."""
-        left = [t for t in TOLERANCES if not self.answers.having(tolerance=t)]
-        if not left:
-            return
-        reference = max(self.points("votes", Split.VALIDATION), key=lambda point: point.votes)
-        images = self.bench.images(self.checkpoint, self.test)
-        images, _ = images.spread(self.plan.answer_images or len(images))
-        is_reference_right = self.is_right(reference, images)
-        for tolerance in left:
-            needed = reference.correct - tolerance * len(self.images(Split.VALIDATION))
-            found = cheapest(self.points("both", Split.VALIDATION), needed)
-            if found is None:  # the reference itself is among the points, so this cannot be
-                raise DataError(f"{self.curves.path} lacks the votes of {self.checkpoint.name}")
-            is_right = self.is_right(found, images)
-            self.answers.add(
-                [
-                    {
-                        "tolerance": tolerance,
-                        "votes": found.votes,
-                        "repeats": shown_map(found.repeats),
-                        "energy": found.energy,
-                        **share(int(is_right.sum()), len(images)),
-                        "reference_votes": reference.votes,
-                        **paired(is_right, is_reference_right),
-                    }
-                ]
-            )
-
-    def is_right(self, point: OperatingPoint, images: NumberedExamples) -> NDArray[np.bool_]:
-        """Return whether votes and repeats are right on each test image."""
-        with self.bench.caster(self.checkpoint, self.test, len(images)) as caster:
-            votes = caster.cast(images, self.noise(point.repeats), point.votes)
-        return votes.is_correct(point.votes)
-
-    def points(self, curve: str, split: Split) -> list[OperatingPoint]:
-        """Return the stored points of a curve."""
-        return [
-            OperatingPoint(
-                int(row["votes"]),
-                parse_repeats(row["repeats"]),
-                float(row["energy"]),
-                int(row["correct"]),
-            )
-            for row in self.curves.having(curve=curve, split=split)
+        for row in test
+        if row["curve"] in LISTED
+    ]
+    rows += [
+        [
+            f"a quieter pass, trained for it ({best.sigma_train:g})",
+            f"{energy:.4g}",
+            "1",
+            "none",
+            shown_share(best.row),
         ]
+        for energy, best in quieter
+    ]
+    return markdown_table(["way", "energy, passes", "votes", "repeats", "accuracy"], rows)
 
-    def add(self, curve: str, split: Split, points: list[OperatingPoint]) -> None:
-        """Store the points of a curve."""
-        images = len(self.images(split))
-        self.curves.add(self.row(curve, split, point, images) for point in points)
+
+def shown_repeats(text: str) -> str:
+    """Return repeats for readers."""
+    return text.replace("=", " x ").replace(";", ", ") if text else "none"
+
+
+def energy_figures(results: Path) -> NamedFigures:
+    """Yield the figure of each checkpoint."""
+    for path in main_files(results / FOLDER):
+        curves = read_table(path)
+        grid = grid_beside(results, path.stem, curves)
+        quieter = grid.quieter_passes() if grid else []
+        yield f"{FOLDER}-{path.stem}", energy_figure(curves, quieter)
+
+
+def energy_figure(table: Table, quieter: list[tuple[float, Best]]) -> Figure:
+    """Draw wrong answers over energy: votes, quieter passes, repeats, and both."""
+    figure = new_figure(5.4, 3.8)
+    axes = figure.subplots()
+    test = [row for row in table.rows if row["split"] != "validation"]
+    for index, (way, rows) in enumerate(groups(test, "curve").items()):
+        ordered = sorted(rows, key=lambda row: float(row["energy"]))
+        draw_errors(axes, [float(row["energy"]) for row in ordered], ordered, WAYS[way], index)
+    if quieter:
+        energies, best = zip(*quieter, strict=True)
+        rows = [entry.row for entry in best]
+        draw_errors(axes, list(energies), rows, "one quieter pass, trained for it", len(WAYS))
+    axes.set_xscale("log")
+    ticks = [1, 2, 5, 10, 20]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.set_xlabel("energy, passes of the network")
+    log_error_axis(axes)
+    axes.legend()
+    return figure
+
+
+ENERGY = Experiment(
+    FOLDER,
+    "Accuracy over energy: votes, a quieter pass, repeats, and both; needs `midpoints`.",
+    "checkpoint",
+    EnergyPlan(),
+    EnergyPlan(votes=3),
+    run_energy,
+    energy_sections,
+    energy_figures,
+)

@@ -5,47 +5,61 @@ mini-batches, for several sigma_train; stronger noise learns more slowly. Batch 
 there; the learning rate and the number of mini-batches are lost and are 1e-3 and 1,000 here.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 from torch.nn import functional
 
 from models.networks.noise_points import fresh_noise, noise_from
-from training.batches import Batches
 from training.experiments.bench import Bench
-from training.hardening import step_loss
-from training.recipe_table import find_recipe
-from training.recipes import Recipe
-from training.results_file import SHARE_COLUMNS, share
-from training.start import untrained
-from training.validation import split
+from training.experiments.experiment import Experiment, one_figure_each, shown_or_open
+from training.fit.data import Batches, split
+from training.fit.start import untrained
+from training.losses.hardening import step_loss
+from training.measure.plan import Count, NotNegative, Plan, Positive
+from training.measure.results import SHARE_COLUMNS, Table, share
+from training.recipes.recipe import Recipe
+from training.recipes.table import find_recipe
+from training.report.markdown import commands, figure
+from training.report.style import groups, new_figure, series_style
 
 COLUMNS = ("sigma_train", "step", "loss", *SHARE_COLUMNS)
 FOLDER = "learning"
 EVALUATION_BATCH = 250
+SHOWN = "mnist_cnn-mult-grid"
+
+TEXT = """## Learning curves (Figure 3)
+
+Validation accuracy and loss of one noisy pass at sigma_train over the first mini-batches of 32, at
+a constant learning rate; the paper's learning rate and its number of mini-batches are lost.
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class LearningPlan:
-    """What is learned and how often it is looked at.
+class LearningPlan(Plan):
+    """What is learned and how often it is looked at."""
 
-    Attributes:
-        sigma_train: one curve each.
-        steps: mini-batches.
-        every: mini-batches between two looks.
-        images: of the validation split, looked at with noise of sigma_train.
-        batch_size: images of a mini-batch.
-        learning_rate: of Adam.
-    """
+    sigma_train: tuple[NotNegative, ...] = (0.0, 0.5, 1.0)
+    """One curve each."""
 
-    sigma_train: tuple[float, ...] = (0.0, 0.5, 1.0)
-    steps: int = 1000
-    every: int = 50
-    images: int = 1000
-    batch_size: int = 32
-    learning_rate: float = 1e-3
+    steps: Count = 1000
+    """Mini-batches."""
+
+    every: Count = 50
+    """Mini-batches between two looks."""
+
+    images: Count = 1000
+    """Of the validation split, looked at with noise of sigma_train."""
+
+    batch_size: Count = 32
+    """Images of a mini-batch."""
+
+    learning_rate: Positive = 1e-3
+    """Of Adam."""
 
 
 def run_learning(bench: Bench, base: str, plan: LearningPlan) -> None:
@@ -55,7 +69,7 @@ def run_learning(bench: Bench, base: str, plan: LearningPlan) -> None:
     """
     recipe = bench.recipe(find_recipe(base))
     train, validation = (
-        Batches.on(bench.device, part)
+        Batches.on(bench.accelerator, part)
         for part in split(bench.dataset(recipe.dataset).train, recipe)
     )
     file = bench.file(
@@ -114,3 +128,45 @@ def look(
             total += float(functional.cross_entropy(outputs, labels, reduction="sum"))
             right += int((outputs.argmax(1) == labels).sum())
     return {"loss": total / len(examples), **share(right, len(examples))}
+
+
+def learning_section(results: Path) -> list[str]:
+    """Return Figure 3."""
+    return [TEXT, *shown_or_open(results, FOLDER, SHOWN, shown)]
+
+
+def shown(table: Table) -> list[str]:
+    """Return what the page shows of the curves."""
+    return [
+        figure(f"{FOLDER}-{SHOWN}", "Accuracy and loss over mini-batches"),
+        commands([table]),
+    ]
+
+
+def learning_figure(table: Table) -> Figure:
+    """Draw validation accuracy and loss over mini-batches (Figure 3)."""
+    figure = new_figure(8.4, 3.4)
+    of_accuracy, of_loss = figure.subplots(1, 2)
+    for index, (sigma, rows) in enumerate(groups(table.rows, "sigma_train").items()):
+        steps = [int(row["step"]) for row in rows]
+        style = series_style(index) | {"markersize": 2.5, "label": f"sigma_train {sigma}"}
+        of_accuracy.plot(steps, [100 * float(row["accuracy"]) for row in rows], **style)
+        of_loss.plot(steps, [float(row["loss"]) for row in rows], **style)
+    of_accuracy.set_ylabel("validation accuracy, %")
+    of_loss.set_ylabel("validation loss")
+    for axes in (of_accuracy, of_loss):
+        axes.set_xlabel("mini-batches")
+    of_accuracy.legend()
+    return figure
+
+
+LEARNING = Experiment(
+    FOLDER,
+    "Learning curves at a constant learning rate (Figure 3).",
+    "recipe",
+    LearningPlan(),
+    LearningPlan(sigma_train=(0.0, 1.0), steps=4, every=2, images=64),
+    run_learning,
+    learning_section,
+    partial(one_figure_each, experiment=FOLDER, draw=learning_figure),
+)

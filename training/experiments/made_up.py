@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.datasets import Dataset, Examples
-from models.errors import DataError
-from models.networks.registry import NETWORKS
-from training.recipes import Recipe
+from models.data.dataset import Examples, LoadedDataset
+from models.data.datasets import find_dataset
+from training.recipes.recipe import Recipe
 
 TRAIN_IMAGES, TEST_IMAGES, VALIDATION_IMAGES = 256, 64, 64
 EPOCHS, BATCH_SIZE = 1, 32
@@ -21,29 +20,23 @@ LOSSY_COPIES = {"cifar10"}
 SMALL_OPTIONS = {"mnist_cnn": {"fc_units": 32}, "stroke_lstm": {"units": 16}}
 
 
-def made_up_dataset(name: str) -> Dataset:
-    """Return examples that are patterns, one a class, under noise.
-
-    Raises:
-        DataError: no network takes a data set of that name.
-    """
-    network = next((entry for entry in NETWORKS.values() if entry.dataset == name), None)
-    if network is None:
-        raise DataError(f"no network takes a data set {name!r}")
-    low, high = network.input_range
+def made_up_dataset(name: str) -> LoadedDataset:
+    """Return examples that are patterns, one a class, under noise."""
+    about = replace(find_dataset(name), licence="made up")
+    low, high = about.range
     generator = np.random.default_rng(0)
-    patterns = generator.uniform(low, high, (len(network.labels), *network.input_shape))
-    is_picture = len(network.input_shape) == 3
+    patterns = generator.uniform(low, high, (len(about.labels), *about.shape))
 
     def examples(count: int) -> Examples:
         labels = generator.integers(0, len(patterns), count)
-        noise = generator.uniform(low, high, (count, *network.input_shape))
+        noise = generator.uniform(low, high, (count, *about.shape))
         mixed = 0.7 * patterns[labels] + 0.3 * noise
-        return Examples(as_pictures(mixed) if is_picture else mixed.astype(np.float32), labels)
+        stored = as_pictures(mixed) if about.has_pictures else mixed.astype(np.float32)
+        return Examples(stored, labels)
 
     exact_test = examples(TEST_IMAGES) if name in LOSSY_COPIES else None
-    return Dataset(
-        name, examples(TRAIN_IMAGES), examples(TEST_IMAGES), {}, False, "made up", exact_test
+    return LoadedDataset(
+        about, examples(TRAIN_IMAGES), examples(TEST_IMAGES), {}, False, exact_test
     )
 
 

@@ -1,30 +1,29 @@
 """Midpoint noise level of each noise point: how much noise it stands while all others are silent.
 
-Noise enters at one point at a time, sigma is swept, and the accuracy is fitted by
-
-    acc(s) = floor + (clean - floor) / (1 + (s / s50)^k)
-
-The midpoint s50 is where half of what the network loses is lost; k says how sharply. Source: the
-idea is that of Walking Noise (arXiv 2212.10430), the formula is ours. It is fitted twice: with the
-floor at chance, and with a free floor, since multiplicative noise, however strong, leaves half of
-the signs as they were and a network need not fall to chance. Intervals are from a bootstrap over
-the images.
+Noise enters at one point at a time, sigma is swept, and the accuracy is fitted (``sensitivity``):
+once with the floor at chance, and once with a free floor, since multiplicative noise, however
+strong, leaves half of the signs as they were and a network need not fall to chance. Intervals are
+from a bootstrap over the images. All are validation images, since the search for repeats
+(``energy_search``) starts from the midpoints.
 """
 
-import math
-from dataclasses import dataclass
-from enum import StrEnum
+from functools import partial
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import curve_fit
+from matplotlib.figure import Figure
 
 from models.checkpoint import Checkpoint
 from models.errors import DataError
+from models.noise import Noise
 from training.experiments.bench import SEEDS, Bench
-from training.noise_setting import NoiseSetting
-from training.results_file import SHARE_COLUMNS, read_table, share
-from training.splits import Split
+from training.experiments.experiment import Experiment, NamedFigures, shown_each
+from training.experiments.sensitivity import MOST_STEEP, Floor, Sensitivity, fit_rows
+from training.measure.plan import Count, Plan, Positive
+from training.measure.results import SHARE_COLUMNS, Row, Table, read_table, share
+from training.measure.splits import Split
+from training.report.markdown import commands, figure, find, main_files, markdown_table
+from training.report.style import groups, new_figure, series_style
 
 SWEEP_COLUMNS = ("point", "sigma", *SHARE_COLUMNS)
 FIT_COLUMNS = (
@@ -32,196 +31,69 @@ FIT_COLUMNS = (
     "rms_error",
 )  # fmt: skip
 FOLDER = "midpoints"
-QUANTILES = (0.025, 0.975)
-MARGIN = 1e-3
-MOST_STEEP = 30.0
+SHOWN = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40-mult-1.0")
+
+TEXT = """## Midpoint noise level of each layer
+
+Noise at one noise point at a time, all others silent; sigma is swept and the accuracy fitted by
+acc(s) = floor + (clean - floor) / (1 + (s / s50)^k). s50 is the midpoint (after Walking Noise,
+arXiv 2212.10430; the formula is ours). With the floor at chance the fit is poor under
+multiplicative noise, which leaves half of the signs as they were: the free floor fits better, and
+the search for repeats uses it. Networks trained with noise in all layers can be better with noise
+in one than with none. 95 % intervals from a bootstrap over the images; "> 100" stands for a
+midpoint beyond the sweep, "> 30" for a step.
+"""
+
+MOST_CURVES = 8
+"""In one panel; more are not told apart."""
 
 
-class Floor(StrEnum):
-    """What the accuracy falls to under the strongest noise."""
+class MidpointPlan(Plan):
+    """What is swept."""
 
-    CHANCE = "chance"
-    FREE = "free"
+    sigma: tuple[Positive, ...] = tuple(np.geomspace(0.1, 100, 19).round(4).tolist())
+    """Strengths of the noise at the one point."""
 
+    images: Count = 1000
+    """Of the validation split, spread over it."""
 
-@dataclass(frozen=True, slots=True)
-class MidpointPlan:
-    """What is swept.
-
-    Attributes:
-        sigmas: strengths of the noise at the one point.
-        images: of the split, spread over it.
-        split: ``validation``, since the search for repeats starts from the midpoints.
-        resamples: of the bootstrap.
-    """
-
-    sigmas: tuple[float, ...] = tuple(np.geomspace(0.1, 100, 19).round(4).tolist())
-    images: int = 1000
-    split: Split = Split.VALIDATION
-    resamples: int = 200
+    resamples: Count = 200
+    """Of the bootstrap."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sensitivity:
-    """How the accuracy falls with the noise at one point.
-
-    Attributes:
-        s50: the midpoint.
-        k: the steepness.
-        floor: accuracy under the strongest noise.
-        clean: accuracy without noise.
-    """
-
-    s50: float
-    k: float
-    floor: float
-    clean: float
-
-    def accuracy(self, sigma: float) -> float:
-        """Return the expected accuracy at ``sigma``."""
-        exponent = min(self.k * math.log(sigma / self.s50), 50.0) if sigma > 0 else -math.inf
-        return self.floor + (self.clean - self.floor) / (1 + math.exp(exponent))
-
-    def kept(self, sigma: float) -> float:
-        """Return the share of the clean accuracy that is left at ``sigma``."""
-        return self.accuracy(sigma) / self.clean
-
-
-def run_midpoints(bench: Bench, checkpoint: Checkpoint, plan: MidpointPlan) -> None:
+def run_midpoints(bench: Bench, name: str, plan: MidpointPlan) -> None:
     """Write the sweep of every noise point and its fit."""
-    images, _ = bench.images(checkpoint, plan.split).spread(plan.images)
+    checkpoint, split = bench.checkpoint(name), Split.VALIDATION
+    images, _ = bench.images(checkpoint, split).spread(plan.images)
     kind = checkpoint.card.noise.kind
     about = {
         "noise": f"{kind}, at one noise point at a time",
-        "split": f"{plan.split}, {len(images)} images spread over it, seed {SEEDS[plan.split]}",
+        "split": f"{split}, {len(images)} images spread over it, seed {SEEDS[split]}",
     }
-    name = f"{FOLDER}/{checkpoint.name}"
-    sweep = bench.file(f"{name}-sweep.csv", checkpoint, SWEEP_COLUMNS, **about)
+    path = f"{FOLDER}/{checkpoint.name}"
+    sweep = bench.file(f"{path}-sweep.csv", checkpoint, SWEEP_COLUMNS, **about)
     bootstrap = f"{plan.resamples} resamples of the images, seed 0"
-    fits = bench.file(f"{name}.csv", checkpoint, FIT_COLUMNS, **about, bootstrap=bootstrap)
+    fits = bench.file(f"{path}.csv", checkpoint, FIT_COLUMNS, **about, bootstrap=bootstrap)
     points = [point.name for point in checkpoint.card.noise_points]
     left = [point for point in points if not fits.having(point=point)]
-    total = (1 + len(left) * len(plan.sigmas)) * len(images)
-    with bench.caster(checkpoint, plan.split, total) as caster:
-        clean = caster.cast(images, NoiseSetting(kind, 0.0), 1).is_correct(1)
+    total = (1 + len(left) * len(plan.sigma)) * len(images)
+    with bench.caster(checkpoint, split, total) as caster:
+        clean = caster.cast(images, Noise(kind, 0.0), 1).is_correct(1)
         for point in left:
             right = np.stack(
                 [
-                    caster.cast(images, NoiseSetting(kind, {point: sigma}), 1).is_correct(1)
-                    for sigma in plan.sigmas
+                    caster.cast(images, Noise(kind, {point: sigma}), 1).is_correct(1)
+                    for sigma in plan.sigma
                 ]
             )
             sweep.drop(point=point)
             sweep.add(
                 {"point": point, "sigma": sigma, **share(int(row.sum()), len(images))}
-                for sigma, row in zip((0.0, *plan.sigmas), [clean, *right], strict=True)
+                for sigma, row in zip((0.0, *plan.sigma), [clean, *right], strict=True)
             )
             chance = 1 / len(checkpoint.card.labels)
-            fits.add({"point": point, **row} for row in fit_rows(plan, clean, right, chance))
-
-
-def fit_rows(
-    plan: MidpointPlan, clean: NDArray[np.bool_], right: NDArray[np.bool_], chance: float
-) -> list[dict[str, object]]:
-    """Return both fits of one point with their intervals.
-
-    Args:
-        plan: sigmas and resamples.
-        clean: whether each image is right without noise ``[images]``.
-        right: whether it is right at each sigma ``[sigmas, images]``.
-        chance: accuracy of a guess.
-    """
-    sigmas = np.array(plan.sigmas)
-    rows: list[dict[str, object]] = []
-    for floor in Floor:
-        sweep = Sweep(sigmas, right.mean(axis=1), float(clean.mean()), chance)
-        fitted = sweep.fit(floor)
-        generator = np.random.default_rng(0)
-        resampled = []
-        for _ in range(plan.resamples):
-            picked = generator.integers(0, len(clean), len(clean))
-            again = Sweep(
-                sigmas, right[:, picked].mean(axis=1), float(clean[picked].mean()), chance
-            ).fit(floor)
-            resampled.append((again.s50, again.k))
-        (s50_low, k_low), (s50_high, k_high) = np.quantile(resampled, QUANTILES, axis=0).tolist()
-        rows.append(
-            {
-                "floor_is": floor,
-                "s50": fitted.s50,
-                "s50_low": s50_low,
-                "s50_high": s50_high,
-                "k": fitted.k,
-                "k_low": k_low,
-                "k_high": k_high,
-                "floor": fitted.floor,
-                "clean": sweep.clean,
-                "rms_error": sweep.rms_error(fitted),
-            }
-        )
-    return rows
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """Accuracies over the noise at one point.
-
-    Attributes:
-        sigmas: positive ``[sigmas]``.
-        accuracies: measured ``[sigmas]``.
-        clean: accuracy without noise.
-        chance: accuracy of a guess.
-    """
-
-    sigmas: NDArray[np.float64]
-    accuracies: NDArray[np.float64]
-    clean: float
-    chance: float
-
-    def fit(self, floor: Floor) -> Sensitivity:
-        """Fit midpoint, steepness and floor; the first two in logarithms, so they stay positive.
-
-        Args:
-            floor: whether it is chance, or free between chance and the clean accuracy.
-        """
-        top = max(self.clean, self.chance + MARGIN)
-        is_free = floor is Floor.FREE
-
-        def curve(
-            log_sigma: NDArray[np.float64], log_s50: float, log_k: float, *free: float
-        ) -> NDArray[np.float64]:
-            base = free[0] if free else self.chance
-            exponent = np.clip(np.exp(log_k) * (log_sigma - log_s50), -50, 50)
-            expected: NDArray[np.float64] = base + (top - base) / (1 + np.exp(exponent))
-            return expected
-
-        log_sigma = np.log(self.sigmas)
-        base = min(max(float(self.accuracies[-1]), self.chance), top - MARGIN / 2)
-        half = (top + (base if is_free else self.chance)) / 2
-        start = [log_sigma[np.abs(self.accuracies - half).argmin()], 0.5, base]
-        low = [log_sigma[0] - 3, np.log(0.1), self.chance - 1e-9]
-        high = [log_sigma[-1] + 5, np.log(MOST_STEEP), top]
-        count = 3 if is_free else 2
-        parameters, _ = curve_fit(
-            curve,
-            log_sigma,
-            self.accuracies,
-            p0=start[:count],
-            bounds=(low[:count], high[:count]),
-            maxfev=5000,
-        )
-        found = parameters.tolist()
-        return Sensitivity(
-            float(np.exp(found[0])),
-            float(np.exp(found[1])),
-            found[2] if is_free else self.chance,
-            self.clean,
-        )
-
-    def rms_error(self, fitted: Sensitivity) -> float:
-        """Return the root mean square error of a fit."""
-        expected = [fitted.accuracy(sigma) for sigma in self.sigmas.tolist()]
-        return float(np.sqrt(np.mean((self.accuracies - expected) ** 2)))
+            rows = fit_rows(np.array(plan.sigma), clean, right, chance, plan.resamples)
+            fits.add({"point": point, **row} for row in rows)
 
 
 def sensitivities_of(bench: Bench, checkpoint: Checkpoint) -> dict[str, Sensitivity]:
@@ -246,3 +118,118 @@ def sensitivities_of(bench: Bench, checkpoint: Checkpoint) -> dict[str, Sensitiv
     if missing:
         raise DataError(f"{path} lacks {', '.join(missing)}; go on with: {command}")
     return found
+
+
+def midpoint_sections(results: Path) -> list[str]:
+    """Return the midpoints of each hardened checkpoint."""
+    return [TEXT, *shown_each(results, FOLDER, SHOWN, partial(shown, results))]
+
+
+def shown(results: Path, name: str, fits: Table) -> list[str]:
+    """Return what the page shows of one checkpoint."""
+    return [
+        midpoint_table(fits, read_table(results / FOLDER / f"{name}-sweep.csv")),
+        figure(f"{FOLDER}-{name}", f"Accuracy over the noise of one layer, {name}"),
+        commands([fits]),
+    ]
+
+
+def midpoint_table(fits: Table, sweep: Table) -> str:
+    """Return both fits of every noise point."""
+    largest = max(float(row["sigma"]) for row in sweep.rows)
+    rows = []
+    for free in (row for row in fits.rows if row["floor_is"] == "free"):
+        chance = find(fits, point=free["point"], floor_is="chance") or free
+        rows.append(
+            [
+                f"`{free['point']}`",
+                shown_fit(free, "s50", largest),
+                shown_fit(free, "k", MOST_STEEP),
+                f"{100 * float(free['floor']):.1f}",
+                f"{100 * float(free['rms_error']):.1f}",
+                shown_fit(chance, "s50", largest),
+                f"{100 * float(chance['rms_error']):.1f}",
+            ]
+        )
+    head = [
+        "noise point", "s50, free floor", "k", "floor %", "rms error of the fit, points",
+        "s50, floor at chance", "rms error, points",
+    ]  # fmt: skip
+    return markdown_table(head, rows)
+
+
+def shown_fit(row: Row, key: str, most: float) -> str:
+    """Return a fitted value with its interval; ``most`` and all above it are not told apart."""
+    values = [float(row[name]) for name in (key, f"{key}_low", f"{key}_high")]
+    value, low, high = (f"> {most:g}" if v >= most else f"{v:.3g}" for v in values)
+    return f"{value} [{low}, {high}]"
+
+
+def midpoint_figures(results: Path) -> NamedFigures:
+    """Yield the figure of each checkpoint."""
+    for path in main_files(results / FOLDER):
+        sweep = read_table(path.with_name(f"{path.stem}-sweep.csv"))
+        yield f"{FOLDER}-{path.stem}", midpoint_figure(sweep, read_table(path))
+
+
+def midpoint_figure(sweep: Table, fits: Table) -> Figure:
+    """Draw accuracy over the noise of one layer: measured, and fitted with a free floor."""
+    figure = new_figure(5.2, 3.6)
+    free = {row["point"]: row for row in fits.rows if row["floor_is"] == "free"}
+    if len(free) > MOST_CURVES:
+        return midpoints_by_layer(figure, list(free.values()))
+    axes = figure.subplots()
+    for index, (point, rows) in enumerate(groups(sweep.rows, "point").items()):
+        noisy = [row for row in rows if float(row["sigma"]) > 0]
+        sigmas = np.array([float(row["sigma"]) for row in noisy])
+        style = series_style(index)
+        axes.plot(
+            sigmas, [100 * float(row["accuracy"]) for row in noisy], style["marker"],
+            color=style["color"], label=point,
+        )  # fmt: skip
+        if point in free:
+            s50, k, floor, clean = (
+                float(free[point][key]) for key in ("s50", "k", "floor", "clean")
+            )
+            fine = np.geomspace(sigmas[0], sigmas[-1], 60)
+            fitted = floor + (clean - floor) / (1 + (fine / s50) ** k)
+            axes.plot(fine, 100 * fitted, color=style["color"], linestyle=style["linestyle"])
+    axes.set_xscale("log")
+    axes.set_xlabel("sigma at this noise point, all others silent")
+    axes.set_ylabel("accuracy, %")
+    axes.legend(ncols=2)
+    return figure
+
+
+def midpoints_by_layer(figure: Figure, fits: list[Row]) -> Figure:
+    """Draw the midpoint of each layer, from the input to the output."""
+    axes = figure.subplots()
+    values, low, high = (
+        np.array([float(row[key]) for row in fits]) for key in ("s50", "s50_low", "s50_high")
+    )
+    style = {**series_style(0), "linestyle": "none"}
+    intervals = np.stack([np.maximum(values - low, 0), np.maximum(high - values, 0)])
+    axes.errorbar(
+        np.arange(1, len(fits) + 1), values, intervals, elinewidth=0.6, capsize=1.5, **style
+    )
+    for place, row in enumerate(fits, start=1):
+        if "." not in row["point"]:  # not of a block
+            axes.annotate(
+                row["point"], (place, values[place - 1]), (4, -10), textcoords="offset points"
+            )
+    axes.set_yscale("log")
+    axes.set_xlabel("noise point, from input to output")
+    axes.set_ylabel("midpoint: sigma at this point alone")
+    return figure
+
+
+MIDPOINTS = Experiment(
+    FOLDER,
+    "Midpoint noise level of each noise point.",
+    "checkpoint",
+    MidpointPlan(),
+    MidpointPlan(sigma=(0.3, 1.0, 3.0, 10.0), resamples=5),
+    run_midpoints,
+    midpoint_sections,
+    midpoint_figures,
+)

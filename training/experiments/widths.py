@@ -4,44 +4,49 @@ The widths of the paper's networks are lost and ours are a choice; this shows ho
 may be width. Short runs, so the rows compare with each other and with nothing else.
 """
 
-from dataclasses import dataclass
+from pathlib import Path
 
+from models.noise import Noise
 from training.experiments.bench import SEEDS, Bench
-from training.noise_setting import NoiseSetting
-from training.recipe_table import find_recipe
-from training.recipes import Recipe
-from training.results_file import SHARE_COLUMNS, share
-from training.splits import Split
-from training.variation import train_command, vary
+from training.experiments.experiment import Experiment, shown_or_open
+from training.measure.plan import Count, Plan
+from training.measure.results import SHARE_COLUMNS, Table, share
+from training.measure.splits import Split
+from training.recipes.recipe import Recipe
+from training.recipes.table import find_recipe
+from training.recipes.vary import vary
+from training.report.markdown import commands, markdown_table, shown_share
 
 COLUMNS = ("units", "macs", "epochs", "sigma", "votes", *SHARE_COLUMNS)
 FOLDER = "widths"
 WIDTH_OPTION = {"mnist_cnn": "fc_units", "stroke_lstm": "units"}
+SHOWN = "mnist_cnn-mult-grid"
+
+TEXT = """## Width ablation
+
+One recipe at several widths, short runs of one seed each, on test images, by which nothing was
+chosen: the rows compare with each other only.
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class WidthPlan:
-    """What is varied and measured.
+class WidthPlan(Plan):
+    """What is varied and measured."""
 
-    Attributes:
-        units: widths of the option that :data:`WIDTH_OPTION` names.
-        epochs: of each run.
-        votes: per image.
-        images: of the test split, spread over it.
-    """
+    units: tuple[Count, ...] = (64, 128, 256, 512)
+    """Widths of the layer that is varied."""
 
-    units: tuple[int, ...] = (64, 128, 256, 512)
-    epochs: int = 2
-    votes: int = 20
-    images: int = 2000
+    epochs: Count = 2
+    """Of each run."""
+
+    votes: Count = 20
+    """On each image."""
+
+    images: Count = 2000
+    """Of the test split, spread over it."""
 
 
 def run_widths(bench: Bench, base: str, plan: WidthPlan) -> None:
-    """Train a recipe at several widths; measure it at 0 and at its sigma_train.
-
-    Raises:
-        TrainingError: a run is of another recipe.
-    """
+    """Train a recipe at several widths; measure it at 0 and at its sigma_train."""
     recipe = find_recipe(base)
     option = WIDTH_OPTION[recipe.network]
     file = bench.file(
@@ -69,13 +74,13 @@ def wider(recipe: Recipe, option: str, units: int, epochs: int) -> Recipe:
 
 def measure(bench: Bench, recipe: Recipe, units: int, plan: WidthPlan) -> list[dict[str, object]]:
     """Train and measure one width."""
-    checkpoint = bench.trained(recipe, train_command(recipe))
+    checkpoint = bench.trained(recipe)
     images, _ = bench.images(checkpoint, Split.TEST).spread(plan.images)
     kind, sigma_train = recipe.hardening.kind, recipe.hardening.sigma_train
     rows: list[dict[str, object]] = []
     with bench.caster(checkpoint, Split.TEST, 2 * len(images)) as caster:
         for sigma in (0.0, sigma_train):
-            votes = caster.cast(images, NoiseSetting(kind, sigma), plan.votes)
+            votes = caster.cast(images, Noise(kind, sigma), plan.votes)
             rows += [
                 {
                     "units": units,
@@ -88,3 +93,36 @@ def measure(bench: Bench, recipe: Recipe, units: int, plan: WidthPlan) -> list[d
                 for count in (1, plan.votes)
             ]
     return rows
+
+
+def width_section(results: Path) -> list[str]:
+    """Return the width ablation."""
+    return [TEXT, *shown_or_open(results, FOLDER, SHOWN, shown)]
+
+
+def shown(table: Table) -> list[str]:
+    """Return the accuracies by width."""
+    rows = [
+        [
+            row["units"],
+            f"{int(row['macs']) / 1e6:.1f}",
+            row["sigma"],
+            row["votes"],
+            shown_share(row),
+        ]
+        for row in table.rows
+    ]
+    head = ["units of fc1", "10^6 multiply-accumulates", "sigma", "votes", "accuracy"]
+    return [markdown_table(head, rows), commands([table])]
+
+
+WIDTHS = Experiment(
+    FOLDER,
+    "Width ablation at sigma_train 1.0.",
+    "recipe",
+    WidthPlan(),
+    WidthPlan(units=(16,), epochs=1, votes=3),
+    run_widths,
+    width_section,
+    default=SHOWN,
+)

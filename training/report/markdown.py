@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from models.card import Accuracy
-from training.results_file import THEN, Row, Table, read_table
+from training.measure.results import THEN, Row, Table, read_table
 
 DETAILS = (
     "noise",
@@ -31,20 +30,20 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
+def table_without_empty(head: Sequence[str], rows: Sequence[Sequence[str]], first: int = 0) -> str:
+    """Return a Markdown table of the columns that hold more than dashes, from a row on."""
+    used = [place for place in range(len(head)) if any(row[place] != "-" for row in rows[first:])]
+    return markdown_table(
+        [head[place] for place in used], [[row[place] for place in used] for row in rows]
+    )
+
+
 def shown_share(row: Row | None) -> str:
     """Return a share in per cent with its interval, or a dash."""
     if row is None:
         return "-"
     share, low, high = (100 * float(row[key]) for key in ("accuracy", "low", "high"))
     return f"{share:.2f} [{low:.2f}, {high:.2f}]"
-
-
-def shown_accuracy(accuracy: Accuracy | None) -> str:
-    """Return an accuracy in per cent with its interval, or a dash."""
-    if accuracy is None:
-        return "-"
-    low, high = (100 * bound for bound in accuracy.interval)
-    return f"{100 * accuracy.accuracy:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def shown_difference(row: Row | None) -> str:

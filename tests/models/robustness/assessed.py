@@ -7,19 +7,14 @@ from typing import Any
 import numpy as np
 
 from models.noise import NoiseKind
-from models.robustness.about import About, AboutSamples
+from models.robustness.ball import Samples
 from models.robustness.plan import Plan
-from models.robustness.report import AttackRow, Report
-from models.robustness.run import Run, Subject
-from models.robustness.samples import Samples
-from models.robustness.state import MemoryState, State
+from models.robustness.progress import Progress
+from models.robustness.report import About, AboutSamples, AttackRow, Report
+from models.robustness.run import Assessment, Subject
 from models.robustness.target import Target
-from models.robustness.watch import Watch
-from tests.models.robustness.worlds import (
-    LineSurrogate,
-    LineTarget,
-    line_samples,
-)
+from models.robustness.trials import MemoryState, State
+from tests.models.robustness.worlds import LineSurrogate, LineTarget, line_samples
 
 PLAN = Plan(
     kind=NoiseKind.ADDITIVE,
@@ -65,9 +60,9 @@ def run_of(
     subject: Subject | None = None,
     samples: Samples | None = None,
     state: State | None = None,
-    watch: Watch | None = None,
-) -> Run:
-    return Run(
+    progress: Progress | None = None,
+) -> Assessment:
+    return Assessment(
         plan=plan,
         subject=subject or subject_of(),
         samples=samples or line_samples(60),
@@ -75,7 +70,7 @@ def run_of(
         high=1.0,
         classes=3,
         state=state or MemoryState(),
-        watch=watch or Watch(),
+        progress=progress or Progress(),
     )
 
 

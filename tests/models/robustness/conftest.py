@@ -6,8 +6,8 @@ from torch import nn
 from torch.nn import functional
 
 from models.robustness.assessment import assess
+from models.robustness.ball import Samples
 from models.robustness.report import Report
-from models.robustness.samples import Samples
 from models.robustness.surrogate import TorchSurrogate
 from tests.models.robustness.assessed import ABOUT, run_of
 from tests.models.robustness.worlds import drawn_samples

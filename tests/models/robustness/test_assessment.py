@@ -5,11 +5,7 @@ import pytest
 from models.robustness.assessment import assess
 from models.robustness.report import Report
 from tests.models.robustness.assessed import ABOUT, PLAN, changed, row, run_of, subject_of
-from tests.models.robustness.worlds import (
-    LineSurrogate,
-    LineTarget,
-    line_samples,
-)
+from tests.models.robustness.worlds import LineSurrogate, LineTarget, line_samples
 
 
 def test_report_holds_all_that_the_plan_asks_for(report: Report) -> None:

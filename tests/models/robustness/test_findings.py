@@ -9,20 +9,12 @@ import pytest
 
 from models.robustness.assessment import assess
 from models.robustness.ball import Norm
+from models.robustness.page import html_report
 from models.robustness.plan import AttackName
 from models.robustness.report import Report
-from models.robustness.report_html import html_report
-from models.robustness.scores import mean_interval
+from models.robustness.scores import CLEAN, mean_interval
 from models.statistics import clopper_pearson
-from tests.models.robustness.assessed import (
-    ABOUT,
-    PLAN,
-    Guarded,
-    changed,
-    row,
-    run_of,
-    subject_of,
-)
+from tests.models.robustness.assessed import ABOUT, PLAN, Guarded, changed, row, run_of, subject_of
 from tests.models.robustness.worlds import LineSurrogate, LineTarget, line_samples
 
 BLACK_BOX = ABOUT.model_copy(update={"surrogate_fingerprint": "1", "undefended_fingerprint": "2"})
@@ -191,7 +183,7 @@ def test_interval_of_a_mean_is_exact_for_successes_and_covers_what_spreads_less(
 def test_examples_shown_are_right_without_attack_and_of_the_strongest() -> None:
     run = run_of(FEW.model_copy(update={"sigma": 0.2, "stable_share": 1.0, "replies": 21}))
     report = assess(run, BLACK_BOX)
-    stable = 1 - run.trial("clean/noisy").flip_shares >= 1
+    stable = 1 - run.trial(CLEAN).flip_shares >= 1
     assert 0 < stable.sum() < len(stable)
     assert len(report.pictures) > 0
     assert all(stable[picture.index] for picture in report.pictures)

@@ -9,16 +9,14 @@ from models.errors import CancelledError, DataError
 from models.noise import NoiseKind
 from models.robustness.assessment import assess, steps_of
 from models.robustness.plan import AttackName, Plan
+from models.robustness.progress import Progress
 from models.robustness.report import Report
-from models.robustness.run import Run, Subject
-from models.robustness.state import FolderState
+from models.robustness.run import Assessment, Subject
 from models.robustness.surrogate import surrogate_from
 from models.robustness.target import CheckpointTarget
-from models.robustness.watch import Watch
+from models.robustness.trials import FolderState
 from tests.models.robustness.assessed import ABOUT, PLAN, SHORT, run_of, subject_of
-from tests.models.robustness.worlds import (
-    drawn_samples,
-)
+from tests.models.robustness.worlds import drawn_samples
 
 
 def test_interrupted_assessment_goes_on_to_the_same_report(tmp_path: Path, report: Report) -> None:
@@ -29,14 +27,14 @@ def test_interrupted_assessment_goes_on_to_the_same_report(tmp_path: Path, repor
             seen.append(name)
 
     identity = {"plan": PLAN.model_dump(mode="json")}
-    watch = Watch(stop_late, is_cancelled=lambda: len(seen) > 12)
+    progress = Progress(stop_late, is_cancelled=lambda: len(seen) > 12)
     with pytest.raises(CancelledError, match="finished steps are kept"):
-        assess(run_of(state=FolderState(tmp_path, identity), watch=watch), ABOUT)
+        assess(run_of(state=FolderState(tmp_path, identity), progress=progress), ABOUT)
     done = len(list(tmp_path.glob("*.npz")))
     assert done == 12
     rest: list[str] = []
-    watch = Watch(lambda name, _: rest.append(name))
-    resumed = assess(run_of(state=FolderState(tmp_path, identity), watch=watch), ABOUT)
+    progress = Progress(lambda name, _: rest.append(name))
+    resumed = assess(run_of(state=FolderState(tmp_path, identity), progress=progress), ABOUT)
     assert resumed == report
     assert not set(rest) & set(seen[:12])
 
@@ -66,13 +64,13 @@ def test_partial_reports_grow_and_only_the_last_has_a_verdict() -> None:
 
 def test_progress_rises_to_one() -> None:
     shares: list[float] = []
-    assess(run_of(SHORT, watch=Watch(lambda _, share: shares.append(share))), ABOUT)
+    assess(run_of(SHORT, progress=Progress(lambda _, share: shares.append(share))), ABOUT)
     assert shares == sorted(shares)
     assert 0.9 < shares[-1] <= 1
 
 
 def test_steps_have_names_of_their_own() -> None:
-    names = [step.name for step in steps_of(PLAN, subject_of(), 10)]
+    names = [str(step.key) for step in steps_of(PLAN, subject_of().parties, 10)]
     assert len(set(names)) == len(names)
 
 
@@ -92,7 +90,7 @@ def test_real_checkpoints_are_assessed(tmp_path: Path) -> None:
         sigmas=(1.0,),
         sweep_replies=1,
     )
-    run = Run(
+    run = Assessment(
         plan=plan,
         subject=Subject(
             lambda seed: CheckpointTarget(checkpoint, plan.kind, seed),
@@ -104,7 +102,7 @@ def test_real_checkpoints_are_assessed(tmp_path: Path) -> None:
         high=1.0,
         classes=10,
         state=FolderState(tmp_path, {}),
-        watch=Watch(),
+        progress=Progress(),
     )
     labels = checkpoint.card.labels
     report = assess(run, ABOUT.model_copy(update={"labels": labels}))

@@ -8,11 +8,7 @@ import pytest
 from models.robustness.assessment import assess
 from models.robustness.plan import AttackName
 from tests.models.robustness.assessed import ABOUT, SHORT, Guarded, changed, row, run_of, subject_of
-from tests.models.robustness.worlds import (
-    LineSurrogate,
-    LineTarget,
-    line_samples,
-)
+from tests.models.robustness.worlds import LineSurrogate, LineTarget, line_samples
 
 
 def test_noise_that_protects_is_found_to_help() -> None:

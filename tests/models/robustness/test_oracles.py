@@ -15,13 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.robustness.ball import Ball, Norm
-from models.robustness.decision import seeded_globally
-from models.robustness.samples import Samples
-from models.robustness.square import SquareAttack, square_attack
+from models.robustness.attacks.hop_skip_jump import seeded_globally
+from models.robustness.attacks.square import SquareAttack, square_attack
+from models.robustness.ball import Ball, Norm, Samples
+from models.robustness.pgd import TransferAttack, attack_surrogate, strongest
+from models.robustness.progress import Progress
 from models.robustness.surrogate import TorchSurrogate
-from models.robustness.transfer import TransferAttack, attack_surrogate, strongest
-from models.robustness.watch import Watch
 from models.statistics import mcnemar_p_value
 from tests.models.robustness.worlds import drawn_samples
 
@@ -93,7 +92,9 @@ def test_pgd_agrees_with_the_library(
     ball, step = BALLS[norm], BALLS[norm].epsilon / 4
     attack = TransferAttack(ball, step, steps=10, seed=1)
     surrogate = TorchSurrogate(small_network)
-    ours = strongest([attack_surrogate(surrogate, samples, attack, r, Watch()) for r in range(2)])
+    ours = strongest(
+        [attack_surrogate(surrogate, samples, attack, r, Progress()) for r in range(2)]
+    )
     classifier = art.estimators.PyTorchClassifier(
         small_network, nn.CrossEntropyLoss(), (1, 28, 28), 10, clip_values=(0.0, 1.0)
     )

@@ -1,7 +1,9 @@
 """Figures, verdict and page of a report."""
 
 import re
+import tomllib
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,11 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.noise import NoiseKind
-from models.robustness.about import About, AboutSamples
 from models.robustness.figures import Curve, Point, line_chart, row_chart
+from models.robustness.page import html_report
 from models.robustness.plan import Plan
-from models.robustness.report import Check, CleanAccuracy, Paired, Report, Share, WorstCase
-from models.robustness.report_html import html_report
+from models.robustness.report import (
+    About,
+    AboutSamples,
+    Check,
+    CleanAccuracy,
+    Paired,
+    Report,
+    Share,
+    WorstCase,
+)
 from models.robustness.scores import is_clearly_more_often_right, paired_of, share_of
 from models.robustness.target import Bill
 from models.robustness.verdict import verdict_of
@@ -227,3 +237,11 @@ def test_chart_of_rows_marks_each_share_level_with_its_row() -> None:
     between = [float(line.attrib["y1"]) for line in svg.iter("line")][1]
     assert first < between < second
     assert float(svg.attrib["viewBox"].split()[-1]) > second
+
+
+def test_the_template_of_the_page_is_part_of_the_package() -> None:
+    root = Path(__file__).parents[3]
+    with (root / "pyproject.toml").open("rb") as file:
+        patterns = tomllib.load(file)["tool"]["setuptools"]["package-data"]["models"]
+    packed = {path for pattern in patterns for path in (root / "models").glob(pattern)}
+    assert set((root / "models").rglob("*.j2")) <= packed

@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from models.checkpoint import SHIPPED, read_card
 from models.errors import InputError
+from models.robustness.ball import Purpose, generator_for, samples_for
 from models.robustness.plan import Plan
-from models.robustness.samples import Purpose, generator_for, samples_for
 
 CARD = read_card(SHIPPED / "mnist_cnn-clean")
 GOOD: dict[str, Any] = {"kind": "multiplicative", "sigma": 0.5, "epsilon": 0.3}

@@ -2,24 +2,23 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.errors import InputError
-from models.robustness.ball import Ball, Norm
-from models.robustness.control import random_control
-from models.robustness.samples import Samples
-from models.robustness.square import QueryResult, SquareAttack, square_attack
-from models.robustness.square_moves import (
+from models.robustness.attacks.random_noise import random_control
+from models.robustness.attacks.square import QueryResult, SquareAttack, square_attack
+from models.robustness.attacks.square_moves import (
     bump,
     changed_share,
     first_move,
     next_move,
     two_sided_bump,
 )
+from models.robustness.ball import Ball, Norm, Samples
+from models.robustness.progress import Progress
 from models.robustness.target import Conditions, Oracle
-from models.robustness.watch import Watch
 from tests.models.robustness.worlds import LineTarget, columns, line_samples
 
 BALL = Ball(Norm.LINF, 0.12, 0.0, 1.0)
@@ -63,6 +62,7 @@ def searched(
     st.floats(0.001, 1.0),
     st.sampled_from([(1, 8, 8), (3, 5, 9), (2, 1, 4)]),
 )
+@example(Ball(Norm.L2, 1.5, 0.0, 1.0), 302, 1.0, (2, 1, 4))
 def test_moves_stay_in_the_ball_and_change_something(
     ball: Ball, seed: int, share: float, shape: tuple[int, ...]
 ) -> None:
@@ -137,13 +137,13 @@ def test_no_sample_gets_more_queries_than_its_budget() -> None:
 def test_search_ends_when_all_votes_are_wrong() -> None:
     samples = line_samples(30)
     easy = Ball(Norm.LINF, 0.5, 0.0, 1.0)
-    oracle = Oracle(LineTarget(), Conditions(0.0, 1), Watch())
+    oracle = Oracle(LineTarget(), Conditions(0.0, 1), Progress())
     found = square_attack(oracle, samples, SquareAttack(easy, 200))
     fooled = found.margins == -1
     assert fooled.sum() > 20
     assert (found.queries[fooled] < 200).all()
     assert (found.queries[~fooled] == 200).all()
-    noisy = Oracle(LineTarget(), Conditions(1e-6, 3), Watch())
+    noisy = Oracle(LineTarget(), Conditions(1e-6, 3), Progress())
     again = square_attack(noisy, samples, SquareAttack(easy, 200))
     assert (again.margins == -1).sum() > 20
     assert again.queries.min() == 2, "one noisy reply is not believed"
@@ -163,7 +163,7 @@ def test_more_votes_find_more_under_noise() -> None:
     ball = Ball(Norm.LINF, 0.2, 0.0, 1.0)
     fooled = []
     for votes in (1, 60):
-        oracle = Oracle(LineTarget(3), Conditions(0.1, votes), Watch())
+        oracle = Oracle(LineTarget(3), Conditions(0.1, votes), Progress())
         found = square_attack(oracle, samples, SquareAttack(ball, 60))
         fooled.append(int((Margins().margins(found.examples, samples.labels) < 0).sum()))
     assert fooled[1] > fooled[0] + 5

@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from models.checkpoint import SHIPPED, Checkpoint
 from models.errors import CancelledError
-from models.noise import NoiseKind
-from models.robustness.samples import Samples
+from models.noise import Noise, NoiseKind
+from models.robustness.ball import Samples
+from models.robustness.pgd import SurrogateNoise
+from models.robustness.progress import Progress
 from models.robustness.surrogate import surrogate_from
 from models.robustness.target import CheckpointTarget, Conditions, Oracle, vote_margins
-from models.robustness.transfer import SurrogateNoise
-from models.robustness.watch import Watch
-from models.stopping import StopRule, mode_of
+from models.specs import IMAGES
+from models.stopping import Full, StopRule, mode_of
 from models.voting import VoteRequest
 from tests.models.casting import vote
 from tests.models.robustness.worlds import drawn_samples
@@ -55,8 +56,8 @@ def test_frozen_noise_is_that_of_inputs_sent_alone_with_the_seed(
     conditions = Conditions(1.0, 7, seed=11)
     counts = target_of(checkpoint).vote_counts(few.inputs, conditions, StopRule.FULL)
     for one, of_one in zip(few.inputs, counts, strict=True):
-        points = len(checkpoint.card.noise_points)
-        request = VoteRequest(one[np.newaxis], KIND, np.ones(points), 7, StopRule.FULL, 11)
+        noise = Noise(KIND, 1.0).at(checkpoint.card.point_names)
+        request = VoteRequest({IMAGES: one[np.newaxis]}, noise, 7, Full(), 11)
         (sent_alone,) = vote(checkpoint.runtime(KIND), request, 10, tile=8)
         assert tuple(of_one) == sent_alone.vote_counts
     again = target_of(checkpoint, 5).vote_counts(few.inputs[::-1], conditions, StopRule.FULL)
@@ -68,7 +69,7 @@ def test_frozen_surrogate_meets_the_noise_of_the_frozen_target(
 ) -> None:
     noise = SurrogateNoise(KIND, 1.0, draws=7, seed=11, is_frozen=True)
     own = surrogate_from(checkpoint).with_noise(noise)
-    oracle = Oracle(target_of(checkpoint), Conditions(1.0, 7, seed=11), Watch())
+    oracle = Oracle(target_of(checkpoint), Conditions(1.0, 7, seed=11), Progress())
     modes = oracle.modes(few.inputs)
     assert own.predictions(few, turn=0).tolist() == modes.tolist()
     assert own.predictions(few, turn=9).tolist() == modes.tolist()
@@ -76,8 +77,8 @@ def test_frozen_surrogate_meets_the_noise_of_the_frozen_target(
 
 def test_modes_cast_no_vote_that_cannot_count(checkpoint: Checkpoint, few: Samples) -> None:
     conditions = Conditions(0.3, 9)
-    full = Oracle(target_of(checkpoint), conditions, Watch())
-    early = Oracle(target_of(checkpoint), conditions, Watch())
+    full = Oracle(target_of(checkpoint), conditions, Progress())
+    early = Oracle(target_of(checkpoint), conditions, Progress())
     modes = [mode_of(counts) for counts in full.vote_counts(few.inputs)]
     assert early.modes(few.inputs).tolist() == modes
     assert (full.bill.queries, full.bill.votes) == (6, 54)
@@ -86,14 +87,14 @@ def test_modes_cast_no_vote_that_cannot_count(checkpoint: Checkpoint, few: Sampl
 
 
 def test_bill_counts_every_input_sent(checkpoint: Checkpoint, few: Samples) -> None:
-    oracle = Oracle(target_of(checkpoint), Conditions(0.0, 1), Watch())
+    oracle = Oracle(target_of(checkpoint), Conditions(0.0, 1), Progress())
     oracle.margins(few.inputs, few.labels)
     oracle.margins(few.inputs[:2], few.labels[:2])
     assert (oracle.bill.queries, oracle.bill.votes) == (8, 8)
 
 
 def test_cancelling_stops_between_calls(checkpoint: Checkpoint, few: Samples) -> None:
-    oracle = Oracle(target_of(checkpoint), STRONG, Watch(is_cancelled=lambda: True))
+    oracle = Oracle(target_of(checkpoint), STRONG, Progress(is_cancelled=lambda: True))
     with pytest.raises(CancelledError):
         oracle.modes(few.inputs)
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import InputError
-from models.robustness.samples import Samples
+from models.robustness.ball import Samples
+from models.robustness.pgd import SurrogateNoise
 from models.robustness.target import Conditions
-from models.robustness.transfer import SurrogateNoise
 from models.stopping import StopRule
 from tests.drawing import draw_digit
 

@@ -9,10 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from service.configuration.keys import digest_of
-from service.jobs.desk import MOST_STREAMS
 from service.jobs.folder import JobFolder
+from service.jobs.service import MOST_STREAMS
 from tests.service.hostile.support import USUAL, attacked, reply_to, unharmed, wait_until_settled
-from tests.service.jobs.support import body_of, ledger_of, serving_jobs, submitted
+from tests.service.jobs.support import body_of, serving_jobs, store_of, submitted
 from tests.service.processes import Server
 from tests.service.support import Json, error_in
 from tests.service.test_keys import KEYS, TOKEN
@@ -116,7 +116,7 @@ async def test_jobs_without_a_key_are_everybodys(tmp_path: Path) -> None:
 async def test_jobs_of_the_version_before_are_kept(tmp_path: Path) -> None:
     async with serving_jobs(tmp_path) as (_, client):
         url = (await submitted(client))["status_url"]
-    with ledger_of(tmp_path).connected() as connection:
+    with store_of(tmp_path).connected() as connection:
         connection.execute("ALTER TABLE jobs DROP COLUMN owner")
         connection.execute("PRAGMA user_version = 1")
     async with serving_jobs(tmp_path) as (_, client):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from service.jobs.folder import JobFolder
-from service.jobs.ledger import JobLedger
-from tests.service.jobs.support import environment, ledger_of
+from service.jobs.store import JobStore
+from tests.service.jobs.support import environment, store_of
 from tests.service.test_server import Server, started
 
 
@@ -23,9 +23,9 @@ def server(folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[JobLedger]:
-    """The ledger in the hands of a worker: whoever holds its lock."""
+def store(tmp_path: Path) -> Iterator[JobStore]:
+    """The store in the hands of a worker: whoever holds its lock."""
     lock = JobFolder(tmp_path).worker_lock()
     assert lock.acquire(waits=False)
-    yield ledger_of(tmp_path)
+    yield store_of(tmp_path)
     lock.release()

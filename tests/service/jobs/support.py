@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from models.robustness.samples import Samples
+from models.robustness.ball import Samples
 from service.client import Client
 from service.configuration.keys import digest_of, new_token
 from service.configuration.settings import Settings
 from service.jobs.folder import JobFolder
-from service.jobs.ledger import JobLedger
+from service.jobs.store import JobStore
 from service.wire.attack import AttackRequest
 from tests.models.robustness.worlds import drawn_samples
 from tests.service.support import CHECKPOINT, Json, serving
@@ -30,8 +30,8 @@ SMALL: Json = {
 ENDLESS: Json = SMALL | {"steps": 100_000}
 
 
-def ledger_of(folder: Path) -> JobLedger:
-    return JobLedger(JobFolder(folder).database)
+def store_of(folder: Path) -> JobStore:
+    return JobStore(JobFolder(folder).database)
 
 
 def some_samples(count: int = 2) -> Samples:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.jobs import stream
-from service.jobs.ledger import JobLedger
+from service.jobs.store import JobStore
 from service.wire.attack import JobState, PartialResults
 from service.wire.events import KEEP_ALIVE
 from tests.service.jobs.support import body_of, serving_jobs, submitted
@@ -19,15 +19,15 @@ from tests.service.wire import WITHIN_S
 pytestmark = pytest.mark.anyio
 
 
-async def test_events_follow_a_job_to_its_end(tmp_path: Path, ledger: JobLedger) -> None:
+async def test_events_follow_a_job_to_its_end(tmp_path: Path, store: JobStore) -> None:
     async with serving_jobs(tmp_path) as (_, client):
         job_id = (await submitted(client))["id"]
 
         async def work() -> None:
-            ledger.claim()
-            ledger.advance(job_id, "pgd/restart 0", 0.5, queries=4, votes=8)
-            ledger.keep_results(job_id, PartialResults())
-            ledger.finish(job_id, JobState.DONE)
+            store.claim()
+            store.advance(job_id, "pgd/restart 0", 0.5, queries=4, votes=8)
+            store.keep_results(job_id, PartialResults())
+            store.finish(job_id, JobState.DONE)
 
         asking = asyncio.create_task(client.get(f"/attack/{job_id}/events"))
         await client.get("/attack")
@@ -97,31 +97,31 @@ async def test_events_end_when_the_client_leaves(tmp_path: Path) -> None:
 class Listener(Reader):
     """Finishes a job when it has heard three times that there is nothing new."""
 
-    def __init__(self, ledger: JobLedger, job_id: str) -> None:
+    def __init__(self, store: JobStore, job_id: str) -> None:
         super().__init__()
-        self._ledger = ledger
+        self._store = store
         self._job_id = job_id
         self.quiet = 0
 
     def heard(self, body: bytes) -> None:
         self.quiet += body == KEEP_ALIVE
         if self.quiet == 3:
-            self._ledger.finish(self._job_id, JobState.DONE)
+            self._store.finish(self._job_id, JobState.DONE)
 
 
 async def test_that_time_passes_is_no_event_but_keeps_the_connection_open(
-    tmp_path: Path, ledger: JobLedger, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, store: JobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "KEEP_ALIVE_S", 0.0)
     monkeypatch.setattr(stream, "LOOKS_EVERY_S", 0.11)  # the time left is told to a tenth
     async with serving_jobs(tmp_path) as (app, client):
         job_id = (await submitted(client))["id"]
-        ledger.claim()
+        store.claim()
         for progress in (0.2, 0.6):
-            ledger.advance(job_id, "clean/noisy", progress)
-        with ledger.connected() as connection:
+            store.advance(job_id, "clean/noisy", progress)
+        with store.connected() as connection:
             connection.execute("UPDATE jobs SET paced = paced - 100")
-        reader = Listener(ledger, job_id)
+        reader = Listener(store, job_id)
         async with asyncio.timeout(WITHIN_S):
             await app(asked_for_events(job_id), reader.receive, reader.send)
     (_, first), (last, _) = events_in(reader.read.decode())

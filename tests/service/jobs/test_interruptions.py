@@ -12,10 +12,10 @@ import pytest
 
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.robustness.assessment import assess
-from models.robustness.watch import Watch
+from models.robustness.progress import Progress
 from service.client.attacks import Attacks
 from service.client.exchange import ServiceError
-from service.jobs.setup import run_of
+from service.jobs.run import run_of
 from service.wire.attack import JobState
 from tests.load.servers import processes_of
 from tests.service.jobs.support import (
@@ -73,7 +73,7 @@ def test_a_job_whose_worker_is_killed_loses_only_the_running_step_and_ends_as_if
         assert all(step.seconds is not None for step in status.finished_steps)
         report = attacks.report(job.id)
         attacks.delete(job.id)
-    run = run_of(STORE, report.about, report.plan, samples, folder / "undisturbed", Watch())
+    run = run_of(STORE, report.about, report.plan, samples, folder / "undisturbed", Progress())
     assert report == assess(run, report.about)
     assert report.is_complete
 

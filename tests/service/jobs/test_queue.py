@@ -6,15 +6,14 @@ import pytest
 
 from models.errors import LimitError
 from service.jobs.folder import JobFolder
-from service.jobs.ledger import JobLedger
 from service.jobs.store import JobStore, NewJob
 from service.wire.attack import JobState
 from tests.service.jobs.support import (
     SURROGATE,
     body_of,
-    ledger_of,
     serving_jobs,
     some_samples,
+    store_of,
     submitted,
 )
 from tests.service.support import CHECKPOINT, error_in
@@ -109,10 +108,10 @@ async def test_jobs_of_a_service_that_ended_are_interrupted_and_can_be_resumed(
         cancelled = await submitted(client)
         await client.post(f"{cancelled['status_url']}/cancel")
     # As a worker leaves it that was killed together with its server:
-    claimed = ledger_of(tmp_path).claim()
+    claimed = store_of(tmp_path).claim()
     assert claimed is not None
     assert claimed.id == running["id"], "the one that waited longest"
-    ledger_of(tmp_path).advance(running["id"], "clean/noisy", 0.25, queries=6, votes=9)
+    store_of(tmp_path).advance(running["id"], "clean/noisy", 0.25, queries=6, votes=9)
     orphan = tmp_path / "0123456789abcdef"
     orphan.mkdir()
     async with serving_jobs(tmp_path) as (_, client):
@@ -139,59 +138,59 @@ async def test_processes_that_share_a_folder_see_the_same_and_leave_each_other_a
         assert (await first.get(other["status_url"])).json()["state"] == "queued"
 
 
-async def test_a_queued_job_is_claimed_once_and_in_turn(tmp_path: Path, ledger: JobLedger) -> None:
+async def test_a_queued_job_is_claimed_once_and_in_turn(tmp_path: Path, store: JobStore) -> None:
     async with serving_jobs(tmp_path) as (_, client):
         ids = [(await submitted(client))["id"] for _ in range(3)]
         await client.post(f"/attack/{ids[0]}/cancel")
         await client.post(f"/attack/{ids[0]}/resume")  # to the end of the queue
-        claimed = [job.id for job in iter(ledger.claim, None)]
+        claimed = [job.id for job in iter(store.claim, None)]
         assert claimed == [ids[1], ids[2], ids[0]]
-        assert ledger.advance(ids[1], "pgd/restart 0", 0.5) is False
+        assert store.advance(ids[1], "pgd/restart 0", 0.5) is False
         await client.post(f"/attack/{ids[1]}/cancel")
-        assert ledger.advance(ids[1], "pgd/restart 0", 0.6) is True
+        assert store.advance(ids[1], "pgd/restart 0", 0.6) is True
         told = (await client.get(f"/attack/{ids[1]}")).json()
         assert (told["state"], told["finished_at"]) == ("running", None)
         assert (told["step"], told["progress"]) == ("pgd/restart 0", 0.6)
-        ledger.finish(ids[1], JobState.CANCELLED)
+        store.finish(ids[1], JobState.CANCELLED)
         told = (await client.get(f"/attack/{ids[1]}")).json()
         assert (told["state"], told["step"], told["progress"]) == ("cancelled", None, 0.6)
         assert told["finished_at"] is not None
-        assert ledger.advance(ids[0], "pgd/restart 0", 0.1) is False, "it was resumed"
+        assert store.advance(ids[0], "pgd/restart 0", 0.1) is False, "it was resumed"
         assert (await client.get(f"/attack/{ids[0]}")).json()["finished_at"] is None
 
 
 async def test_what_is_asked_of_the_target_adds_up_and_a_job_that_is_gone_is_to_stop(
-    tmp_path: Path, ledger: JobLedger
+    tmp_path: Path, store: JobStore
 ) -> None:
     async with serving_jobs(tmp_path) as (_, client):
         job_id = (await submitted(client))["id"]
-        ledger.claim()
+        store.claim()
         for queries, votes in ((2, 10), (3, 20)):
-            ledger.advance(job_id, "clean/noisy", 0.1, queries, votes)
+            store.advance(job_id, "clean/noisy", 0.1, queries, votes)
         told = (await client.get(f"/attack/{job_id}")).json()
         assert (told["queries"], told["votes"]) == (5, 30)
-        ledger.finish_step(job_id, "clean/noisy", 1.0)
-        ledger.finish(job_id, JobState.DONE)
+        store.finish_step(job_id, "clean/noisy", 1.0)
+        store.finish(job_id, JobState.DONE)
         await client.delete(f"/attack/{job_id}")
-        assert ledger.advance(job_id, "clean/noisy", 0.2) is True
-        with ledger.connected() as connection:
+        assert store.advance(job_id, "clean/noisy", 0.2) is True
+        with store.connected() as connection:
             (steps,) = connection.execute("SELECT count(*) FROM steps").fetchone()
         assert steps == 0, "they go with their job"
 
 
 async def test_the_job_that_waited_longest_fails_if_no_worker_can_be_had(
-    tmp_path: Path, ledger: JobLedger
+    tmp_path: Path, store: JobStore
 ) -> None:
     async with serving_jobs(tmp_path) as (_, client):
         first, second = [(await submitted(client))["id"] for _ in range(2)]
-        ledger.fail_next("it cannot start")
+        store.fail_next("it cannot start")
         told = [(await client.get(f"/attack/{job_id}")).json() for job_id in (first, second)]
         assert [(one["state"], one["error"]) for one in told] == [
             ("failed", "it cannot start"),
             ("queued", None),
         ]
-        ledger.fail_next("nor now")
-        ledger.fail_next("and nobody waits")
+        store.fail_next("nor now")
+        store.fail_next("and nobody waits")
         told = (await client.get("/attack")).json()["jobs"]
         assert {one["error"] for one in told} == {"it cannot start", "nor now"}
 
@@ -200,24 +199,24 @@ async def test_two_who_found_room_for_one_job_do_not_both_get_it(tmp_path: Path)
     async with serving_jobs(tmp_path) as (_, client):
         taken = (await submitted(client))["id"]
     store = JobStore(JobFolder(tmp_path).database)
-    order = store.find(taken).order
+    content = store.find(taken).content
     store.check_room(2)
-    jobs = [NewJob(digit * 16, "address 127.0.0.1", order, 1, "digest", None) for digit in "01"]
+    jobs = [NewJob(digit * 16, "address 127.0.0.1", content, 1, "digest", None) for digit in "01"]
     assert store.add(jobs[0], 2) == "0" * 16
     with pytest.raises(LimitError, match="allowed, 2"):
         store.add(jobs[1], 2)
 
 
 async def test_eta_is_the_work_left_at_the_pace_since_the_worker_began(
-    tmp_path: Path, ledger: JobLedger
+    tmp_path: Path, store: JobStore
 ) -> None:
     async with serving_jobs(tmp_path) as (_, client):
         job_id = (await submitted(client))["id"]
-        ledger.claim()
-        ledger.advance(job_id, "clean/noisy", 0.2)
+        store.claim()
+        store.advance(job_id, "clean/noisy", 0.2)
         assert (await client.get(f"/attack/{job_id}")).json()["eta_s"] is None
-        ledger.advance(job_id, "clean/noisy", 0.6)
-        job = ledger.find(job_id)
+        store.advance(job_id, "clean/noisy", 0.6)
+        job = store.find(job_id)
     assert job.paced is not None
     assert job.eta_s(job.paced + 100) == pytest.approx(100)
     assert job.eta_s(job.paced + 50) == pytest.approx(50)
@@ -225,21 +224,21 @@ async def test_eta_is_the_work_left_at_the_pace_since_the_worker_began(
 
 
 async def test_the_pace_of_a_resumed_job_is_that_since_it_was_resumed(
-    tmp_path: Path, ledger: JobLedger
+    tmp_path: Path, store: JobStore
 ) -> None:
     async with serving_jobs(tmp_path) as (_, client):
         job_id = (await submitted(client))["id"]
-        ledger.claim()
-        ledger.advance(job_id, "clean/noisy", 0.2)
-        paced = ledger.find(job_id).paced
-        ledger.advance(job_id, "clean/noisy", 0.5)
-        assert ledger.find(job_id).paced == paced, "one pace as long as a worker is at it"
-        ledger.interrupt("the worker was killed", JobState.RUNNING)
+        store.claim()
+        store.advance(job_id, "clean/noisy", 0.2)
+        paced = store.find(job_id).paced
+        store.advance(job_id, "clean/noisy", 0.5)
+        assert store.find(job_id).paced == paced, "one pace as long as a worker is at it"
+        store.interrupt("the worker was killed", JobState.RUNNING)
         await client.post(f"/attack/{job_id}/resume")
-        ledger.claim()
-        ledger.advance(job_id, "clean/noisy", 0.5)
-        ledger.advance(job_id, "clean/noisy", 0.6)
-        job = ledger.find(job_id)
+        store.claim()
+        store.advance(job_id, "clean/noisy", 0.5)
+        store.advance(job_id, "clean/noisy", 0.6)
+        job = store.find(job_id)
     assert paced is not None
     assert job.paced is not None
     assert job.paced > paced
@@ -249,12 +248,12 @@ async def test_the_pace_of_a_resumed_job_is_that_since_it_was_resumed(
 async def test_a_folder_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     async with serving_jobs(tmp_path) as (_, client):
         job = await submitted(client)
-    with ledger_of(tmp_path).connected() as connection:
+    with store_of(tmp_path).connected() as connection:
         connection.execute("PRAGMA user_version = 3")
     async with serving_jobs(tmp_path) as (_, client):
         error = error_in(await client.post("/attack", json=body_of()), 507, "storage")
         assert error["message"] == "the jobs are kept in version 3; this service knows 2"
-    assert ledger_of(tmp_path).find(job["id"]).state is JobState.QUEUED
+    assert store_of(tmp_path).find(job["id"]).state is JobState.QUEUED
 
 
 def test_the_worker_lock_is_held_by_one_and_the_server_lock_by_many(tmp_path: Path) -> None:

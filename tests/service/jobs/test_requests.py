@@ -13,8 +13,9 @@ import pytest
 from models.checkpoint import SHIPPED, Checkpoint
 from models.robustness.assessment import steps_of
 from models.robustness.plan import Plan
-from service.jobs.orders import Present, results_bytes
-from service.jobs.setup import NEEDS_TORCH
+from models.robustness.run import Parties
+from service.jobs.run import NEEDS_TORCH
+from service.jobs.submit import results_bytes
 from tests.service.jobs.support import body_of, serving_jobs, some_samples, without
 from tests.service.support import Json, error_in
 
@@ -237,7 +238,7 @@ async def test_limits_of_votes_room_and_work_are_those_of_the_settings_to_the_la
     status = (await client.post("/attack", json=body_of())).json()
     plan, samples = Plan.model_validate(status["plan"]), some_samples()
     size = results_bytes(plan, samples, status["steps"])
-    parties = Present(own=None, undefended=None, may_freeze=True)
+    parties = Parties(own=False, undefended=False, may_freeze=True)
     passes = sum(step.work for step in steps_of(plan, parties, len(samples)))
     votes_gmacs = 3 * Checkpoint(SHIPPED / "mnist_cnn-mult-1.0").card.macs / 1e9
     enough = {

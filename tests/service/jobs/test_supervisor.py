@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from service.jobs import supervisor
 from service.wire.attack import JobState
-from tests.service.jobs.support import ledger_of, serving_jobs, submitted
+from tests.service.jobs.support import serving_jobs, store_of, submitted
 from tests.service.support import array, ask
 from tests.service.test_keys import TOKEN
 from tests.service.test_stream import events_in
@@ -123,10 +123,10 @@ async def test_a_worker_that_does_not_stop_is_killed_with_the_server_and_its_job
     async with serving_jobs(jobs, attack_url=NOWHERE) as (_, client):
         job = await submitted(client)
         worker = int(await asyncio.to_thread(seen.read_text))
-        assert ledger_of(jobs).claim() is not None  # as if it had done so
+        assert store_of(jobs).claim() is not None  # as if it had done so
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
-    left = ledger_of(jobs).find(job["id"])
+    left = store_of(jobs).find(job["id"])
     assert (left.state, left.error) == (JobState.INTERRUPTED, "the server was stopped")
 
 
@@ -136,7 +136,7 @@ async def test_running_jobs_that_a_dead_worker_of_another_process_left_are_inter
     monkeypatch.setattr(supervisor, "LOOKS_EVERY_S", 0.05)
     async with serving_jobs(tmp_path) as (_, client):
         job = await submitted(client)
-        assert ledger_of(tmp_path).claim() is not None
+        assert store_of(tmp_path).claim() is not None
         *_, (_, ended) = events_in((await client.get(job["events_url"])).text)
     assert ended["state"] == "interrupted"
     assert ended["error"] == "its worker ended unexpectedly"

@@ -8,21 +8,19 @@ import pytest
 from numpy.typing import NDArray
 
 from models.checkpoint import SHIPPED, CheckpointStore
-from models.data_files import DATA_DIR_VARIABLE
-from models.datasets import data_dir
+from models.data.files import DATA_DIR_VARIABLE, data_dir
 from models.noise import NoiseKind
 from models.robustness.assessment import assess
+from models.robustness.progress import Progress
 from models.robustness.target import CheckpointTarget, Conditions
-from models.robustness.watch import Watch
 from models.stopping import StopRule
 from service.client import AsyncClient
 from service.client.attacks import AsyncAttacks, Attacks
 from service.client.exchange import ServiceError
 from service.configuration.keys import INTERNAL
-from service.jobs.http_target import HttpTarget, Meter
-from service.jobs.limits import RequestLimits
-from service.jobs.orders import results_bytes
-from service.jobs.setup import run_of
+from service.jobs.http_target import HttpTarget, Meter, RequestLimits
+from service.jobs.run import run_of
+from service.jobs.submit import results_bytes
 from service.wire.attack import JobState
 from tests.service.jobs.support import (
     body_of,
@@ -133,7 +131,9 @@ def test_a_job_ends_with_the_report_that_it_would_have_without_a_server(
     assert not (folder / job.id).exists()
     assert len(kept) == report.steps
     assert 0.5 < sum(kept) / results_bytes(report.plan, samples, report.steps) <= 1
-    run = run_of(STORE, report.about, report.plan, samples, folder / "here", Watch(), CountedTarget)
+    run = run_of(
+        STORE, report.about, report.plan, samples, folder / "here", Progress(), CountedTarget
+    )
     assert report == assess(run, report.about)
     status = seen[-1]
     assert (status.state, status.error, status.progress) == (JobState.DONE, None, 1)

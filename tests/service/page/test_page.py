@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from models.stopping import StopRule, is_decided
+from models.stopping import Exact
 from service.configuration.keys import digest_of
 from tests.service.page.browser import DESK, SEVEN, Visit
 from tests.service.test_server import Server, started
@@ -48,7 +48,7 @@ def test_the_moment_of_decision_is_the_first_vote_after_which_the_rest_cannot_ma
         first = next(
             cast + 1
             for cast, counts in enumerate(tallies)
-            if is_decided(StopRule.EXACT, np.array(counts), 20)
+            if Exact().fewest(np.array(counts), 20) == 0
         )
         verdict = visit.text(".verdict", ballot)
         assert f"decided at vote {first}: the {20 - first} left" in verdict or first == 20

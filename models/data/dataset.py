@@ -1,0 +1,92 @@
+"""What a data set is, and what is read of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Labelled inputs.
+
+    Attributes:
+        inputs: pictures as stored ``[n, channels, height, width]``, uint8, or sequences as the
+            networks take them ``[n, T, features]``, float32.
+        labels: class of each ``[n]``, int64.
+    """
+
+    inputs: NDArray[np.uint8] | NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def first(self, count: int) -> "Examples":
+        """Return the first ``count`` examples, or all if there are fewer."""
+        return Examples(self.inputs[:count], self.labels[:count])
+
+
+def as_inputs(stored: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return stored inputs as networks take them, in training and in service.
+
+    Pictures are stored as 0..255 and taken as 0..1; sequences are stored as they are taken.
+    """
+    if stored.dtype == np.uint8:
+        return stored.astype(np.float32) / np.float32(255)
+    return stored.astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set: what its examples are, and how its files are read.
+
+    Attributes:
+        name: in recipes and requests.
+        labels: name of each class, in the order of their numbers.
+        shape: of one input as networks take it, without the batch axis.
+        range: smallest and largest value of an input as networks take it.
+        preprocessing: how a request's picture becomes such an input, one of
+            ``models.pictures.PREPROCESSINGS``, or its drawing, ``models.strokes.PREPROCESSING``.
+        licence: under which the data may be used.
+        read: reads the data from a directory, or downloads what is absent; the last argument
+            allows contents whose digests are unknown. Raises a :class:`models.errors.DataError` if
+            a file is missing, damaged or unknown.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    shape: tuple[int, ...]
+    range: tuple[float, float]
+    preprocessing: str
+    licence: str
+    read: "Callable[[Dataset, Path, bool], LoadedDataset]"
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether inputs are pictures; else they are sequences."""
+        return len(self.shape) == 3
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDataset:
+    """The examples of a data set, and what they were read from.
+
+    Attributes:
+        about: what they are examples of.
+        train: the official training examples, in the official order.
+        test: the official test examples, in the official order unless the copy has another.
+        digests: SHA-256 of the decompressed content of each file.
+        is_official: whether all digests are those of the official files.
+        exact_test: where ``test`` is a lossy copy, those official test examples that are at hand
+            with exact pixels; else None.
+    """
+
+    about: Dataset
+    train: Examples
+    test: Examples
+    digests: dict[str, str]
+    is_official: bool
+    exact_test: Examples | None = None

@@ -1,0 +1,190 @@
+"""The keyed draws: noise tensors filled with what the scheme of ``models.noise`` says.
+
+``noise_fill.c`` does it where the installation could build it; it needs a C compiler and nothing
+else. NumPy gives the same values otherwise, to the bit.
+"""
+
+import ctypes
+import threading
+from collections.abc import Callable, Sequence
+from importlib.machinery import EXTENSION_SUFFIXES
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.noise import (
+    MAX_KEY_INDEX,
+    MAX_SEED,
+    NORMAL,
+    Distribution,
+    NoiseKind,
+    VoteKey,
+    noise_table,
+)
+
+KEY_LIMITS = np.array([MAX_SEED, MAX_KEY_INDEX, MAX_KEY_INDEX], np.int64)
+
+PIECE = 32_768
+"""Values that NumPy looks up at a time."""
+
+LIBRARY = "_noise_fill"
+
+Fill = Callable[
+    [
+        NDArray[np.uint64],
+        Sequence[NDArray[np.float32]],
+        NDArray[np.intp],
+        Sequence[NDArray[np.float32]],
+    ],
+    None,
+]
+"""Takes keys ``[rows, 3]``, tables, the table of each row and noise point ``[rows, points]``, and
+the tensors to fill, one a noise point, C-contiguous ``[rows, ...]``."""
+
+
+def noise_indices(key: VoteKey, count: int) -> NDArray[np.uint16]:
+    """Return the first ``count`` table indices of a vote's stream.
+
+    Raises:
+        ValueError: a part of the key is out of range and would run into another.
+    """
+    check_keys(np.array([key], np.int64))
+    source = np.random.SFC64(key.seed + (key.position << 64) + (key.vote << 96))
+    words = source.random_raw(-(-count // 4)).astype("<u8", copy=False)
+    return words.view("<u2")[:count].astype(np.uint16, copy=False)
+
+
+def check_keys(keys: NDArray[np.int64]) -> None:
+    """Refuse keys ``[rows, 3]`` a part of which would run into another."""
+    outside = ((keys < 0) | (keys > KEY_LIMITS)).any(axis=1)
+    if outside.any():
+        raise ValueError(f"{VoteKey(*keys[outside][0].tolist())} is out of range")
+
+
+class NoiseTensors:
+    """The noise tensors of a graph, filled anew for every forward pass.
+
+    Each thread has its own and keeps them: fresh pages would cost more than the noise.
+
+    Args:
+        shapes: of one row of each tensor, in graph order.
+    """
+
+    def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
+        self._shapes = shapes
+        self._buffers = threading.local()
+
+    def filled(
+        self,
+        kind: NoiseKind,
+        sigma: NDArray[np.float64],
+        keys: Sequence[VoteKey],
+        distribution: Distribution = NORMAL,
+    ) -> list[NDArray[np.float32]]:
+        """Return the tensors ``[rows, *shape]`` of this thread; see :func:`fill_noise`."""
+        tensors = self._empty(len(keys))
+        fill_noise(kind, sigma, keys, tensors, distribution)
+        return tensors
+
+    def _empty(self, rows: int) -> list[NDArray[np.float32]]:
+        kept: NDArray[np.float32] | None = getattr(self._buffers, "flat", None)
+        ends = np.cumsum([rows * prod(shape) for shape in self._shapes]).tolist()
+        if kept is None or kept.size < ends[-1]:
+            kept = np.empty(ends[-1], np.float32)
+            self._buffers.flat = kept
+        return [
+            kept[start:end].reshape(rows, *shape)
+            for start, end, shape in zip([0, *ends], ends, self._shapes, strict=False)
+        ]
+
+
+def fill_noise(
+    kind: NoiseKind,
+    sigma: NDArray[np.float64],
+    keys: Sequence[VoteKey],
+    noise: Sequence[NDArray[np.float32]],
+    distribution: Distribution = NORMAL,
+) -> None:
+    """Fill the noise tensors of all rows of a forward pass.
+
+    Args:
+        kind: multiplicative or additive.
+        sigma: standard deviation of each row and noise point ``[rows, points]``.
+        keys: key of each row.
+        noise: for each noise point, in graph order, the C-contiguous tensor ``[rows, ...]`` to
+            fill. Points of sigma 0 use up their normals as well, so that the noise of a later
+            point does not depend on the sigma of an earlier one.
+        distribution: of all of it.
+
+    Raises:
+        ValueError: a key is out of range, or a tensor is not C-contiguous.
+    """
+    numbers = np.array(keys, np.int64)
+    check_keys(numbers)
+    if not all(tensor.flags.c_contiguous for tensor in noise):
+        raise ValueError("noise tensors must be C-contiguous")
+    if (sigma == sigma[0, 0]).all():  # as a rule; spares sorting
+        sigmas, table_of = sigma[0, :1], np.zeros(sigma.shape, np.intp)
+    else:
+        sigmas, table_of = np.unique(sigma, return_inverse=True)
+    tables = [noise_table(kind, value, distribution) for value in sigmas.tolist()]
+    FILL(numbers.astype(np.uint64), tables, table_of.reshape(sigma.shape), noise)
+
+
+def fill_in_numpy(
+    keys: NDArray[np.uint64],
+    tables: Sequence[NDArray[np.float32]],
+    table_of: NDArray[np.intp],
+    noise: Sequence[NDArray[np.float32]],
+) -> None:
+    """Fill the tensors without compiled code; see :data:`Fill`."""
+    flat = [tensor.reshape(tensor.shape[0], -1) for tensor in noise]
+    ends = np.cumsum([tensor.shape[1] for tensor in flat]).tolist()
+    for row, key in enumerate(keys.tolist()):
+        indices = noise_indices(VoteKey(*key), ends[-1])
+        start = 0
+        for point, end in enumerate(ends):
+            table = tables[table_of[row, point]]
+            # Widened inside NumPy, in pieces, so that they stay in the cache. Indices are below
+            # 65,536 by construction; "wrap" only spares a bounds check.
+            for first in range(start, end, PIECE):
+                last = min(first + PIECE, end)
+                values = flat[point][row, first - start : last - start]
+                np.take(table, indices[first:last], out=values, mode="wrap")
+            start = end
+
+
+def compiled_fill() -> Fill | None:
+    """Return the compiled filler, or None if it was not built; it runs without Python's lock."""
+    folder = Path(__file__).parent
+    built = [folder / (LIBRARY + suffix) for suffix in EXTENSION_SUFFIXES]
+    path = next((file for file in built if file.is_file()), None)
+    if path is None:
+        return None
+    function = ctypes.CDLL(str(path)).noisevote_fill
+    function.argtypes = [ctypes.c_size_t, ctypes.c_size_t, *[ctypes.c_void_p] * 4]
+    function.restype = None
+
+    def fill(
+        keys: NDArray[np.uint64],
+        tables: Sequence[NDArray[np.float32]],
+        table_of: NDArray[np.intp],
+        noise: Sequence[NDArray[np.float32]],
+    ) -> None:
+        sizes = np.array([tensor[0].size for tensor in noise], np.uintp)
+        table_at = addresses(tables)[table_of]
+        tensor_at = addresses(noise)
+        function(*table_of.shape, *(at.ctypes.data for at in (keys, sizes, table_at, tensor_at)))
+
+    return fill
+
+
+def addresses(arrays: Sequence[NDArray[np.float32]]) -> NDArray[np.uintp]:
+    """Return where arrays lie in memory; they must outlive the use."""
+    return np.array([array.__array_interface__["data"][0] for array in arrays], np.uintp)
+
+
+FILL: Fill = compiled_fill() or fill_in_numpy
+"""What fills the tensors here; both ways give the same values."""

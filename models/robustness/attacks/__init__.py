@@ -1,0 +1,45 @@
+"""The table of attacks; a new one is a file here and a row.
+
+What runs, counts in the worst case, stands in reports and sweeps and is named in the threat model
+is taken from this table and nothing else.
+"""
+
+from models.robustness.attacks.attack import Attack
+from models.robustness.attacks.hop_skip_jump import HOP_SKIP_JUMP
+from models.robustness.attacks.random_noise import RANDOM_NOISE
+from models.robustness.attacks.square import ADAPTIVE_SQUARE, SQUARE
+from models.robustness.attacks.transfer import EOT_PGD, MOMENTUM_PGD, PGD, WHITE_BOX
+from models.robustness.plan import AttackName, Plan
+from models.robustness.run import StepKey
+from models.robustness.target import Condition
+
+ATTACKS = (
+    PGD,
+    MOMENTUM_PGD,
+    EOT_PGD,
+    SQUARE,
+    ADAPTIVE_SQUARE,
+    HOP_SKIP_JUMP,
+    RANDOM_NOISE,
+    WHITE_BOX,
+)
+"""In the order of a report."""
+
+BY_NAME = {attack.name: attack for attack in ATTACKS}
+CHOICES = {name: BY_NAME[name] for name in AttackName}
+"""What a plan can name; a name without a row fails here."""
+
+
+def planned(plan: Plan) -> tuple[Attack, ...]:
+    """Return the attacks of a plan."""
+    return tuple(attack for attack in ATTACKS if attack.is_in(plan))
+
+
+def judged_keys(plan: Plan, condition: Condition) -> list[StepKey]:
+    """Return the steps that judge black-box attacks: what is submitted, then the worst restart.
+
+    The plan's order comes first: of attacks that do equally on a sample, the first counts.
+    """
+    chosen = [CHOICES[name] for name in plan.attacks]
+    others = [a for a in planned(plan) if a.is_black_box and a not in chosen]
+    return [a.key(condition, is_worst) for a in (*chosen, *others) for is_worst in (False, True)]

@@ -1,0 +1,128 @@
+"""The report as one page: no script, nothing beside it, readable without the pictures.
+
+``page.html.j2`` has its markup and escapes every text; ``figures.py`` draws its charts.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from math import log10
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from models.noise import NoiseKind
+from models.robustness.attacks import BY_NAME
+from models.robustness.figures import Curve, Point, line_chart, row_chart
+from models.robustness.plan import Plan
+from models.robustness.report import POLICY, Paired, Report, Score, Share, SweepPoint
+from models.robustness.scores import as_percent
+from models.robustness.sweeps import SWEEPS, Sweep
+
+
+def html_report(report: Report) -> str:
+    """Return the whole page."""
+    return template().render(
+        report=report,
+        policy=POLICY,
+        snr_db=snr_db(report.plan),
+        sweeps={sweep.name: sweep for sweep in SWEEPS},
+        attacks_chart=attacks_chart,
+        sweep_chart=sweep_chart,
+    )
+
+
+@cache
+def template() -> Template:
+    """Return the template, which is compiled once; a report is written after each step."""
+    environment = Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.do"],
+        loader=FileSystemLoader(Path(__file__).parent),
+    )
+    environment.filters |= {
+        "count": "{:,}".format,
+        "label": lambda attack: BY_NAME[attack].label,
+        "mean": mean_text,
+        "number": "{:g}".format,
+        "paired": paired_text,
+        "percent": percent,
+        "share": as_percent,
+    }
+    return environment.get_template("page.html.j2")
+
+
+def snr_db(plan: Plan) -> float | None:
+    """Return the ratio of signal to noise, which only multiplicative noise has."""
+    return -20 * log10(plan.sigma) if plan.kind is NoiseKind.MULTIPLICATIVE else None
+
+
+def percent(share: float) -> str:
+    """Return a share in per cent."""
+    return f"{100 * share:.1f} %"
+
+
+def paired_text(paired: Paired) -> str:
+    """Return a paired comparison in figures."""
+    return (
+        f"{100 * paired.gain:+.1f} ({paired.noisy_only} : {paired.noiseless_only}), "
+        f"p = {paired.p_value:.2g}"
+    )
+
+
+def mean_text(mean: float, interval: tuple[float, float]) -> str:
+    """Return a mean of shares in per cent with its interval."""
+    return f"{percent(mean)} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+
+
+def attacks_chart(report: Report) -> Markup:
+    """Return robust accuracy by attack, of the worst restart where there are several."""
+    clean, rows, worst = report.clean, report.attacks, report.worst_case
+    names = [row.attack for row in rows]
+    noiseless = [robust(row.worst_noiseless or row.noiseless) for row in rows]
+    noisy = [robust(row.worst_noisy or row.noisy) for row in rows]
+    if clean is not None:
+        names, noiseless = ["no attack", *names], [clean.noiseless, *noiseless]
+        noisy = [clean.voted, *noisy]
+    if worst is not None:
+        names, noiseless = [*names, "all black-box attacks"], [*noiseless, worst.noiseless]
+        noisy = [*noisy, worst.noisy]
+    title = "Robust accuracy by attack; the tables below have the figures"
+    curves = [curve_of("without noise", noiseless), curve_of("with noise and votes", noisy)]
+    return Markup(row_chart("attacks", title, names, curves))
+
+
+def robust(score: Score | None) -> Share | None:
+    """Return the robust accuracy of a score, if there is one."""
+    return None if score is None else score.robust_accuracy
+
+
+def curve_of(name: str, shares: Sequence[Share | None]) -> Curve:
+    """Return the shares of a condition, row by row; a row may have none."""
+    points = [
+        Point(row, share.share, *share.interval)
+        for row, share in enumerate(shares)
+        if share is not None
+    ]
+    return Curve(name, points)
+
+
+def sweep_chart(sweep: Sweep, points: Sequence[SweepPoint]) -> Markup:
+    """Return the curves of a sweep."""
+    ascending = sorted(points, key=lambda point: point.at)
+    curves = [
+        Curve(
+            name,
+            [
+                Point(point.at, point.accuracy.share, *point.accuracy.interval)
+                for point in ascending
+                if point.curve == name
+            ],
+        )
+        for name in dict.fromkeys(point.curve for point in points)
+    ]
+    title = f"{sweep.title}; the table below has the figures"
+    return Markup(line_chart(sweep.name, title, sweep.x_name, curves))

@@ -1,0 +1,270 @@
+"""Checks that need attacks of their own, whose outcome is known if the tools are sound.
+
+Each has its steps and its judgement side by side; ``checks.py`` has the table of all checks.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from models.errors import InputError
+from models.robustness.attacks.transfer import WHITE_BOX
+from models.robustness.ball import Norm
+from models.robustness.pgd import (
+    SurrogateNoise,
+    TransferAttack,
+    attack_surrogate,
+    attack_with_restarts,
+)
+from models.robustness.plan import Plan
+from models.robustness.report import About
+from models.robustness.run import (
+    Assessment,
+    Parties,
+    Role,
+    Step,
+    StepKey,
+    verification,
+    work_of_climb,
+)
+from models.robustness.scores import (
+    Outcome,
+    accuracy,
+    as_percent,
+    is_clearly_more_often_right,
+    share_of,
+)
+from models.robustness.target import Condition, Conditions
+from models.robustness.trials import Found, StepResult, stored
+
+CHECK_SAMPLES = 50
+"""Samples of the checks that need attacks of their own."""
+
+FROZEN_SAMPLES = 20
+FROZEN_VOTES = 5
+"""Samples and votes of the attack on frozen noise, which climbs all votes at once."""
+
+MORE = 2
+"""Times as many steps, to see whether more of them would find more."""
+
+RISEN = 0.9
+"""Share of the samples whose loss on the surrogate the steps must raise."""
+
+CONVERGENCE = StepKey("check/convergence")
+START, SINGLE, PLANNED, FURTHER = "start", "single", "planned", "more"
+"""How many steps: none, one, those of the plan, and :data:`MORE` times as many."""
+
+UNBOUNDED = "check/unbounded"
+UNBOUNDED_CLIMB = StepKey(UNBOUNDED, role=Role.CLIMB)
+FROZEN = StepKey("check/frozen")
+FROZEN_CLIMB = StepKey("check/frozen", role=Role.CLIMB)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One check.
+
+    Attributes:
+        name: in reports.
+        question: what must hold.
+        judge: returns whether it does, or None if that is not known, and the figures.
+        steps: yields the steps that it needs beside those of the attacks and sweeps.
+        caveat: says what else to bear in mind of the networks that were assessed.
+    """
+
+    name: str
+    question: str
+    judge: Callable[[Assessment], Outcome]
+    steps: Callable[[Plan, Parties, int], Iterator[Step]] | None = None
+    caveat: Callable[[About], str] | None = None
+
+
+def convergence_steps(plan: Plan, _: Parties, samples: int) -> Iterator[Step]:
+    """Yield the steps that attack with fewer and with more steps."""
+    few = min(samples, CHECK_SAMPLES)
+    yield Step(CONVERGENCE, (1 + MORE) * work_of_climb(plan, few), climb_further)
+    for climbed in (PLANNED, FURTHER):
+        for conditions in (plan.noiseless, plan.noisy):
+            key = climbed_key(climbed, conditions.name)
+            found = partial(climbed_to, climbed=climbed)
+            yield verification(key, found, conditions, plan.sweep_replies, few)
+
+
+def climbed_key(climbed: str, condition: Condition) -> StepKey:
+    """Return the step that shows what so many steps came to."""
+    return StepKey(f"{CONVERGENCE}/{climbed}", condition)
+
+
+def climb_further(run: Assessment) -> StepResult:
+    """Attack the surrogate with no step, with one, with those of the plan and with more."""
+    plan = run.plan
+    single = TransferAttack(run.ball, plan.epsilon, 1, has_random_start=False, seed=plan.seed)
+    attacks = {
+        START: replace(run.attack(), steps=0),
+        SINGLE: single,
+        PLANNED: run.attack(),
+        FURTHER: run.attack(steps=MORE * plan.steps),
+    }
+    few = run.samples.take(slice(CHECK_SAMPLES))
+    surrogate = run.subject.surrogate
+    arrays = {}
+    for name, attack in attacks.items():
+        found = attack_surrogate(surrogate, few, attack, 0, run.progress)
+        attacked = few.with_inputs(found.examples)
+        arrays[name] = surrogate.predictions(attacked, 0) == few.labels
+        arrays[f"{name}_losses"] = found.losses
+        if name in {PLANNED, FURTHER}:
+            arrays[f"{name}_examples"] = found.examples
+    return StepResult({}, arrays)
+
+
+def climbed_to(run: Assessment, climbed: str) -> Found:
+    """Return what so many steps came to."""
+    return Found(run.result(CONVERGENCE).arrays[f"{climbed}_examples"])
+
+
+def climb(run: Assessment) -> Outcome:
+    """Compare the surrogate's losses after the steps with those at the random starts.
+
+    They do not rise where gradients vanish or mislead.
+    """
+    arrays = run.result(CONVERGENCE).arrays
+    risen = share_of(arrays[f"{PLANNED}_losses"] > arrays[f"{START}_losses"], run.plan.alpha)
+    return risen.share >= RISEN, f"{as_percent(risen)} of the samples have a higher loss"
+
+
+def single_step(run: Assessment) -> Outcome:
+    """Compare one step with many, on the surrogate."""
+    arrays = run.result(CONVERGENCE).arrays
+    passed = not is_clearly_more_often_right(arrays[PLANNED], arrays[SINGLE])
+    return passed, (
+        f"surrogate: {as_percent(share_of(arrays[SINGLE], run.plan.alpha))} after one step, "
+        f"{as_percent(share_of(arrays[PLANNED], run.plan.alpha))} after {run.plan.steps}"
+    )
+
+
+def more_steps(run: Assessment) -> Outcome:
+    """Compare twice the steps with those of the plan, on the surrogate."""
+    arrays = run.result(CONVERGENCE).arrays
+    passed = not is_clearly_more_often_right(arrays[FURTHER], arrays[PLANNED])
+    return passed, (
+        f"surrogate: {as_percent(share_of(arrays[PLANNED], run.plan.alpha))}, mean loss "
+        f"{arrays[f'{PLANNED}_losses'].mean():.3g}; with twice the steps "
+        f"{as_percent(share_of(arrays[FURTHER], run.plan.alpha))}, "
+        f"{arrays[f'{FURTHER}_losses'].mean():.3g}"
+    )
+
+
+def convergence(run: Assessment) -> Outcome:
+    """Compare twice the steps with those of the plan, on the target.
+
+    An attack that was stopped too early makes any target look robust.
+    """
+    details, passed = [], True
+    for condition in Condition:
+        planned, further = (
+            run.trial(climbed_key(climbed, condition)) for climbed in (PLANNED, FURTHER)
+        )
+        passed &= not is_clearly_more_often_right(planned.is_right[0], further.is_right[0])
+        details.append(
+            f"{condition}: {accuracy(run, planned)} after {run.plan.steps} steps of one restart, "
+            f"{accuracy(run, further)} after twice as many"
+        )
+    return passed, "; ".join(details)
+
+
+def unbounded_steps(plan: Plan, _: Parties, samples: int) -> Iterator[Step]:
+    """Yield the steps that attack without a bound."""
+    few = min(samples, CHECK_SAMPLES)
+    yield Step(UNBOUNDED_CLIMB, MORE * work_of_climb(plan, few), climb_unbounded)
+    for conditions in (plan.noiseless, plan.noisy):
+        key = StepKey(UNBOUNDED, conditions.name)
+        yield verification(key, UNBOUNDED_CLIMB, conditions, plan.sweep_replies, few)
+
+
+def climb_unbounded(run: Assessment) -> StepResult:
+    """Attack the surrogate in a ball that holds every input."""
+    span = run.high - run.low
+    if run.plan.norm is Norm.L2:
+        span *= float(np.sqrt(run.samples.inputs[0].size))
+    attack = run.attack(replace(run.ball, epsilon=span), steps=MORE * run.plan.steps)
+    found = attack_surrogate(
+        run.subject.surrogate, run.samples.take(slice(CHECK_SAMPLES)), attack, 0, run.progress
+    )
+    return stored(Found(found.examples))
+
+
+def unbounded(run: Assessment) -> Outcome:
+    """Look whether the accuracy reaches chance when any input is allowed."""
+    chance = 1 / run.classes
+    shares = {
+        condition: share_of(run.trial(StepKey(UNBOUNDED, condition)).is_right[0], run.plan.alpha)
+        for condition in Condition
+    }
+    passed = all(share.interval[0] <= chance for share in shares.values())
+    figures = "; ".join(f"{name}: {as_percent(share)}" for name, share in shares.items())
+    return passed, f"{figures}; chance is {100 * chance:.1f} %"
+
+
+def frozen_steps(plan: Plan, parties: Parties, samples: int) -> Iterator[Step]:
+    """Yield the steps that attack the target's own network on noise fixed to one seed."""
+    if not (plan.white_box and parties.own and parties.may_freeze):
+        return
+    few = min(samples, FROZEN_SAMPLES)
+    fixed = Conditions(plan.sigma, min(plan.votes, FROZEN_VOTES), seed=plan.seed)
+    work = work_of_climb(plan, few, fixed.votes) * plan.restarts
+    yield Step(FROZEN_CLIMB, work, partial(climb_frozen, draws=fixed.votes))
+    yield verification(FROZEN, FROZEN_CLIMB, fixed, 1, few)
+
+
+def climb_frozen(run: Assessment, draws: int) -> StepResult:
+    """Climb the loss under exactly the noise that the target will meet."""
+    own = run.subject.own
+    if own is None:
+        raise InputError("the target's own network is not at hand", "white_box")
+    plan = run.plan
+    noise = SurrogateNoise(plan.kind, plan.sigma, draws, plan.seed, is_frozen=True)
+    few = run.samples.take(slice(FROZEN_SAMPLES))
+    surrogate = own.with_noise(noise)
+    found = attack_with_restarts(surrogate, few, run.attack(), plan.restarts, run.progress)
+    return stored(Found(found.examples))
+
+
+def frozen(run: Assessment) -> Outcome:
+    """Compare frozen noise with no noise, both under the target's own gradients."""
+    fixed, bound = run.find(FROZEN), run.find(WHITE_BOX.key(Condition.NOISELESS))
+    if fixed is None or bound is None:
+        return None, f"not run: {why_not_frozen(run)}"
+    without = bound.is_right[0][: len(fixed.labels)]
+    passed = not is_clearly_more_often_right(fixed.is_right[0], without)
+    return passed, (
+        f"{accuracy(run, fixed)} right on frozen noise, "
+        f"{as_percent(share_of(without, run.plan.alpha))} of the same samples without noise"
+    )
+
+
+def why_not_frozen(run: Assessment) -> str:
+    """Return why there is no attack on frozen noise."""
+    if not run.subject.may_freeze:
+        return "the target draws all seeds itself"
+    return "the target's own network is not attacked"
+
+
+CLIMBING = (
+    CheckRow("climb", "The steps raise the surrogate's loss.", climb, convergence_steps),
+    CheckRow("single step", "One large step is no better than many small ones.", single_step),
+    CheckRow("more steps", "Twice the steps do not help the defender.", more_steps),
+    CheckRow(
+        "convergence", "Twice the steps turn hardly more of the target's samples.", convergence
+    ),
+)
+"""They share the steps of the first."""
+
+UNBOUNDED_CHECK = CheckRow(
+    "unbounded", "Without a bound the target falls to chance.", unbounded, unbounded_steps
+)
+FROZEN_CHECK = CheckRow(
+    "frozen noise", "Noise fixed to one seed is beaten as no noise is.", frozen, frozen_steps
+)

@@ -1,0 +1,140 @@
+"""One job: what is kept of it, and how it is shown."""
+
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ConfigDict, Json
+
+from models.robustness.plan import Plan
+from models.robustness.report import About, AttackRow, Report
+from service.configuration.keys import KEY_OWNER
+from service.wire.attack import (
+    AttackResult,
+    FinishedStep,
+    JobState,
+    JobStatus,
+    JobSummary,
+    PartialResults,
+)
+
+
+class JobContent(BaseModel):
+    """What is to be done, with which checkpoints and samples; it never changes."""
+
+    plan: Plan
+    about: About
+
+
+class Job(BaseModel):
+    """One job as it is kept, a column a field; times in seconds since the epoch."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    owner: str | None
+    """Whom its votes are charged to, a key or an address; None if that is not known."""
+    state: JobState
+    content: Json[JobContent]
+    created: float
+    started: float | None
+    """When the worker last began with it."""
+    finished: float | None
+    """When it last left the worker or the queue."""
+    step: str | None
+    """Under way."""
+    steps: int
+    progress: float
+    """Share of all work that is done."""
+    progress_from: float
+    """Progress when the worker last began with the first step left."""
+    paced: float | None
+    """When that was."""
+    queries: int
+    votes: int
+    error: str | None
+    """Why it is not running."""
+    results: Json[PartialResults]
+    wants_cancel: bool
+    """Whether it has been told to stop."""
+    finished_steps: tuple[FinishedStep, ...] = ()
+
+    def eta_s(self, now: float) -> float | None:
+        """Return the seconds left at the pace since the worker last began, if there is one."""
+        gained = self.progress - self.progress_from
+        if self.state is not JobState.RUNNING or self.paced is None or gained <= 0:
+            return None
+        return max(0.0, (now - self.paced) * (1 - self.progress) / gained)
+
+
+def is_open_to(owner: str | None, asker: str) -> bool:
+    """Return whether a job may be seen and changed: by its key, or if it came without one.
+
+    Args:
+        owner: of the job.
+        asker: in the same form; an address if the service has no keys.
+    """
+    belongs_to_key = owner is not None and owner.startswith(KEY_OWNER)
+    return owner == asker or not (belongs_to_key and asker.startswith(KEY_OWNER))
+
+
+def summary_of(job: Job) -> JobSummary:
+    """Return a job as it stands in the list."""
+    about = job.content.about
+    return JobSummary(
+        id=job.id,
+        status_url=f"/attack/{job.id}",
+        state=job.state,
+        created_at=time_of(job.created),
+        target=about.target,
+        surrogate=about.surrogate,
+        samples=len(about.samples.indices),
+        progress=round(job.progress, 4),
+        error=job.error,
+    )
+
+
+def status_of(job: Job, now: float) -> JobStatus:
+    """Return a job with all that is known of it."""
+    summary = summary_of(job)
+    eta_s = job.eta_s(now)
+    return JobStatus(
+        **dict(summary),
+        started_at=None if job.started is None else time_of(job.started),
+        finished_at=None if job.finished is None else time_of(job.finished),
+        events_url=f"{summary.status_url}/events",
+        report_url=f"{summary.status_url}/report",
+        plan=job.content.plan,
+        step=job.step if job.state is JobState.RUNNING else None,
+        steps=job.steps,
+        finished_steps=list(job.finished_steps),
+        eta_s=None if eta_s is None else round(eta_s, 1),
+        queries=job.queries,
+        votes=job.votes,
+        results=job.results,
+    )
+
+
+def time_of(seconds: float) -> datetime:
+    """Return seconds since the epoch as a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def results_of(report: Report) -> PartialResults:
+    """Return what a report knows, in short."""
+    clean = report.clean
+    return PartialResults(
+        noiseless_accuracy=None if clean is None else clean.noiseless,
+        voted_accuracy=None if clean is None else clean.voted,
+        attacks=tuple(result_of(row) for row in report.attacks),
+        verdict=report.verdict,
+    )
+
+
+def result_of(row: AttackRow) -> AttackResult:
+    """Return what is known of one attack, in short."""
+    return AttackResult(
+        attack=row.attack,
+        family=row.family,
+        robust_accuracy_noiseless=None if row.noiseless is None else row.noiseless.robust_accuracy,
+        robust_accuracy=None if row.noisy is None else row.noisy.robust_accuracy,
+        attack_success_rate=None if row.noisy is None else row.noisy.attack_success_rate,
+    )

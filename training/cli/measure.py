@@ -1,0 +1,270 @@
+"""The commands ``evaluate``, ``calibrate`` and ``agreement``: what the votes of a checkpoint do."""
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from models.card import Accuracy, AgreementReference, Card, Evaluation, Threshold
+from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from models.cores import allowed_cores
+from models.data.datasets import load_dataset
+from models.data.files import data_dir
+from models.noise import NOISE_SCHEME, Noise, NoiseKind
+from models.statistics import clopper_pearson
+from training.cli.options import (
+    AllowUnknown,
+    Checkpoints,
+    DataDir,
+    Threads,
+    changed,
+    given_command,
+    images_progress,
+)
+from training.export.card_file import check_writable, update_card
+from training.measure.agreement import AgreementPlan, measured_agreement, with_agreements
+from training.measure.calibrate import (
+    CalibrationPlan,
+    Outcome,
+    calibrate,
+    check_thresholds,
+    with_thresholds,
+)
+from training.measure.evaluate import MAX_SEED, Caster, NumberedExamples, accuracies, casting
+from training.measure.noise_setting import (
+    parse_repeats,
+    parse_sigma,
+    shown_map,
+    shown_sigma,
+)
+from training.measure.results import (
+    ACCURACY_COLUMNS,
+    ResultsFile,
+    accuracies_in,
+    accuracy_row,
+    machine,
+)
+from training.measure.splits import Split, examples_of
+from training.recipes.recipe import recipe_from_dict
+
+DEFAULT_SIGMAS = ["0", "0.2", "0.4", "0.6", "0.8", "1"]
+
+Name = Annotated[str, typer.Argument(help="Name of a checkpoint.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is measured: a checkpoint on a split of its data.
+
+    Attributes:
+        checkpoint: whose votes.
+        examples: of the split.
+        threads: passes computed side by side.
+    """
+
+    checkpoint: Checkpoint
+    examples: NumberedExamples
+    threads: int
+
+    def caster(self, seed: int, total: int | None = None) -> AbstractContextManager[Caster]:
+        """Return a caster with a bar over ``total`` images."""
+        return casting(self.checkpoint, seed, self.threads, images_progress(), total)
+
+
+def subject(
+    name: str,
+    checkpoints: Path,
+    split: Split,
+    data: Path | None,
+    allow_unknown: bool,
+    threads: int | None,
+) -> Subject:
+    """Open a checkpoint and load a split of its data."""
+    checkpoint = CheckpointStore(checkpoints).find(name)
+    recipe = recipe_from_dict(checkpoint.card.training.recipe)
+    dataset = load_dataset(recipe.dataset, data_dir(data), allow_unknown)
+    return Subject(checkpoint, examples_of(dataset, recipe, split), threads or allowed_cores())
+
+
+def evaluate(
+    name: Name,
+    sigma: Annotated[
+        list[str] | None,
+        typer.Option(help="0.5, or by noise point conv1=0.2,fc2=1; repeat it for several."),
+    ] = None,
+    repeats: Annotated[
+        str, typer.Option(help="Reads averaged, by noise point: fc1=4,fc2=20.")
+    ] = "",
+    noise: Annotated[NoiseKind | None, typer.Option(help="Default: the checkpoint's.")] = None,
+    votes: Annotated[int, typer.Option(min=1)] = 20,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED)] = 0,
+    on_test_data: Annotated[
+        bool, typer.Option("--test/--validation", help="Choose on validation, report on test.")
+    ] = False,
+    on_exact_test_data: Annotated[
+        bool, typer.Option("--exact-test", help="Test images with exact pixels, of a lossy copy.")
+    ] = False,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Only so many, spread over the split.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="CSV; goes on where it was.")] = None,
+    card: Annotated[bool, typer.Option(help="Write the accuracies to the card.")] = False,
+    checkpoints: Checkpoints = SHIPPED,
+    data: DataDir = None,
+    allow_unknown_data: AllowUnknown = False,
+    threads: Threads = None,
+) -> None:
+    """Measure the accuracy over sigma and votes."""
+    split = Split.TEST if on_test_data else Split.VALIDATION
+    split = Split.EXACT_TEST if on_exact_test_data else split
+    whole = subject(name, checkpoints, split, data, allow_unknown_data, threads)
+    chosen, others = whole.examples.spread(images or len(whole.examples))
+    kind = noise or whole.checkpoint.card.noise.kind
+    settings = [
+        Noise(kind, parse_sigma(text), parse_repeats(repeats)) for text in sigma or DEFAULT_SIGMAS
+    ]
+    spread = " spread over it" if len(others) else ""
+    about = {
+        "command": given_command(),
+        "checkpoint": f"{name}, {whole.checkpoint.fingerprint}",
+        "trained by": whole.checkpoint.card.training.command,
+        "split": f"{split}, {len(chosen)} images{spread}, seed {seed}",
+        "noise": f"{kind}, {NOISE_SCHEME}",
+        "votes": str(votes),
+        **machine(),
+    }
+    if card:
+        check_writable(whole.checkpoint.folder)
+    file = ResultsFile(output, about, ACCURACY_COLUMNS) if output else None
+    results = accuracies_in(file.path, file.rows) if file else []
+    done = [(entry.sigma, entry.repeats) for entry in results]
+    left = [entry for entry in settings if (entry.sigma, entry.repeats) not in done]
+    with whole.caster(seed, len(left) * len(chosen)) as caster:
+        for setting in left:
+            entries = accuracies(caster.cast(chosen, setting, votes), setting, votes)
+            results += entries
+            if file:
+                file.add(accuracy_row(entry) for entry in entries)
+    show_accuracies(results)
+    if card:
+        command = (file.about if file else about)["command"]
+        add_to_card(whole.checkpoint, split, seed, command, results)
+
+
+def add_to_card(
+    checkpoint: Checkpoint, split: Split, seed: int, command: str, results: list[Accuracy]
+) -> None:
+    """Write accuracies, and the command behind them, to the card of their checkpoint."""
+    entry = Evaluation(
+        split=split,
+        seed=seed,
+        noise_scheme=NOISE_SCHEME,
+        command=command,
+        accuracies=tuple(results),
+    )
+
+    def with_entry(card: Card) -> Card:
+        kept = [old for old in card.evaluations if not old.is_replaced_by(entry)]
+        return card.model_copy(update={"evaluations": (*kept, entry)})
+
+    update_card(checkpoint, with_entry)
+
+
+def calibrate_checkpoint(
+    name: Name,
+    check_on_test_data: Annotated[
+        bool, typer.Option("--test", help="Show what the card's margins do to the test images.")
+    ] = False,
+    checkpoints: Checkpoints = SHIPPED,
+    data: DataDir = None,
+    allow_unknown_data: AllowUnknown = False,
+    threads: Threads = None,
+    **given: Any,
+) -> None:
+    """Choose on validation images when the stop rule `calibrated` stops, for the card."""
+    plan = changed(CalibrationPlan(), given)
+    split = Split.TEST if check_on_test_data else Split.VALIDATION
+    whole = subject(name, checkpoints, split, data, allow_unknown_data, threads)
+    images = whole.examples
+    if check_on_test_data:
+        with whole.caster(plan.seed) as caster:
+            show_thresholds(check_thresholds(caster, images), len(images))
+        return
+    check_writable(whole.checkpoint.folder)
+    with whole.caster(plan.seed) as caster:
+        chosen = list(calibrate(caster, images, plan, given_command()))
+    outcomes = ((entry, Outcome(entry.changed, entry.mean_votes)) for entry in chosen)
+    show_thresholds(outcomes, len(images))
+    update_card(whole.checkpoint, lambda now: with_thresholds(now, chosen))
+
+
+def agreement(
+    name: Name,
+    checkpoints: Checkpoints = SHIPPED,
+    data: DataDir = None,
+    allow_unknown_data: AllowUnknown = False,
+    threads: Threads = None,
+    **given: Any,
+) -> None:
+    """Measure how much votes agree on validation images, and write it to the card."""
+    plan = changed(AgreementPlan(), given)
+    whole = subject(name, checkpoints, Split.VALIDATION, data, allow_unknown_data, threads)
+    images, _ = whole.examples.spread(plan.images)
+    check_writable(whole.checkpoint.folder)
+    total = len(plan.sigmas(whole.checkpoint.card)) * len(images)
+    with whole.caster(plan.seed, total) as caster:
+        found = list(measured_agreement(caster, images, plan, given_command()))
+    show_agreements(found)
+    update_card(whole.checkpoint, lambda now: with_agreements(now, found))
+
+
+def show_accuracies(results: list[Accuracy]) -> None:
+    """Print accuracies as a table, one row a noise setting."""
+    columns = sorted({entry.votes for entry in results})
+    table = Table("sigma", *(f"{votes} votes" for votes in columns))
+    rows: dict[str, dict[int, Accuracy]] = {}
+    for entry in results:
+        reads = f" ({shown_map(entry.repeats)})" if entry.repeats else ""
+        rows.setdefault(shown_sigma(entry.sigma) + reads, {})[entry.votes] = entry
+    for setting, cells in rows.items():
+        table.add_row(
+            setting, *(f"{100 * cells[v].accuracy:.2f}" if v in cells else "" for v in columns)
+        )
+    Console().print(table)
+
+
+def show_thresholds(rows: Iterable[tuple[Threshold, Outcome]], images: int) -> None:
+    """Print what margins do."""
+    table = Table("noise", "sigma", "votes", "delta", "margin", "votes cast", "modes changed")
+    for entry, outcome in rows:
+        low, high = clopper_pearson(outcome.changed, images, 0.05)
+        table.add_row(
+            entry.kind,
+            f"{entry.sigma:g}",
+            str(entry.votes),
+            f"{entry.delta:g}",
+            str(entry.margin),
+            f"{outcome.mean_votes:.2f}",
+            f"{outcome.changed} of {images} ({100 * low:.3f} to {100 * high:.3f} %)",
+        )
+    Console().print(table)
+
+
+def show_agreements(found: list[AgreementReference]) -> None:
+    """Print how much votes agree."""
+    table = Table("noise", "sigma", "votes", "inputs", "agreement", "top-two margin")
+    for entry in found:
+        table.add_row(
+            entry.kind,
+            f"{entry.sigma:g}",
+            str(entry.votes),
+            str(entry.inputs),
+            f"{entry.agreement_mean:.4f} (sd {entry.agreement_sd:.4f})",
+            f"{entry.margin_mean:.4f} (sd {entry.margin_sd:.4f})",
+        )
+    Console().print(table)

@@ -1,0 +1,82 @@
+"""The experiments, and the results page that shows the papers' numbers, ours and the limit.
+
+Everything on the page and in its figures comes from the CSV files in ``training/results``; each
+section names the commands behind the files that it reads, and where a file is still missing the
+command that makes it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from models.files import write_whole
+from training.experiments.ablation import ABLATION
+from training.experiments.distributions import DISTRIBUTIONS
+from training.experiments.energy import ENERGY
+from training.experiments.evaluations import checkpoint_sections, selection_section
+from training.experiments.experiment import Experiment
+from training.experiments.grid import GRID
+from training.experiments.learning import LEARNING
+from training.experiments.midpoints import MIDPOINTS
+from training.experiments.quantisation import QUANTISATION
+from training.experiments.table11 import TABLE11
+from training.experiments.votes import VOTES
+from training.experiments.weights import WEIGHTS
+from training.experiments.widths import WIDTHS
+from training.report.style import save, settings
+
+EXPERIMENTS: tuple[Experiment[Any], ...] = (
+    GRID, VOTES, ENERGY, MIDPOINTS, TABLE11, QUANTISATION,
+    WEIGHTS, LEARNING, DISTRIBUTIONS, ABLATION, WIDTHS,
+)  # fmt: skip
+"""In the order of the page; a new experiment is a file and an entry here."""
+
+RESULTS = Path(__file__).parents[1] / "results"
+PAGE = "README.md"
+FIGURES = "figures"
+
+INTRODUCTION = """# Results
+
+Made by `noisevote-train report` from the files in this folder, in seconds and without data.
+Accuracies are per cent of the official test images unless said, with exact 95 % intervals
+(Clopper-Pearson) in brackets. The papers are Qin & Vucinic, arXiv 1811.10649, and, where said, Wang
+et al., arXiv 2501.14531. Machine and library builds stand in the head of each file.
+
+MNIST is the official data set. The pen strokes, those of the test images too, are recomputed from
+it as de Jong made his archive. The CIFAR-10 networks learned from a JPEG copy of the official
+images; `exact_test` are the first 1,000 official test images with exact pixels.
+
+Below each section stand the commands that made its files. They find what is stored and measure
+what is missing. To measure all anew, name other places: `noisevote-train experiment --results
+FOLDER --runs FOLDER NAME ...` (these options stand before the name of the experiment), and
+`noisevote-train evaluate ... --output FILE`. A network that starts from another run
+(`noisevote-train recipes` lists them) needs that run first.
+"""
+
+
+def write_report(folder: Path = RESULTS) -> Path:
+    """Write page and figures of ``folder`` anew and return the page's path."""
+    draw_figures(folder, folder / FIGURES)
+    path = folder / PAGE
+    write_whole(path, report(folder).encode())
+    return path
+
+
+def report(folder: Path) -> str:
+    """Return the results page as Markdown."""
+    sections = [INTRODUCTION]
+    for experiment in EXPERIMENTS:
+        sections += experiment.section(folder)
+        if experiment is GRID:  # beside its envelopes stand single checkpoints
+            sections += [*checkpoint_sections(folder), *selection_section(folder)]
+    return "\n".join(sections)
+
+
+def draw_figures(results: Path, folder: Path) -> list[str]:
+    """Write every figure that ``results`` allow into ``folder`` and return their names."""
+    names = []
+    with settings():
+        for experiment in EXPERIMENTS:
+            for name, figure in experiment.figures(results):
+                save(figure, folder, name)
+                names.append(name)
+    return names

@@ -1,0 +1,1 @@
+"""Trained networks become checkpoints that serve without torch."""

@@ -1,0 +1,63 @@
+"""The card of a checkpoint on disk: written as a whole, and by one process at a time."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from models.card import Card
+from models.checkpoint import CARD_FILE, Checkpoint
+from models.errors import ExportError
+from models.files import hold, write_whole
+
+
+def write_card(card: Card, folder: Path) -> None:
+    """Write the card of a checkpoint, in a form that people read."""
+    text = json.dumps(card.model_dump(mode="json", exclude_none=True), indent=1)
+    write_whole(folder / CARD_FILE, text.encode() + b"\n")
+
+
+def update_card(measured: Checkpoint, change: Callable[[Card], Card]) -> None:
+    """Add what was measured to a card, which others may have added to meanwhile.
+
+    Args:
+        measured: the checkpoint as it was read before the measurement.
+        change: returns the new card for the one that lies there now.
+
+    Raises:
+        ExportError: another checkpoint lies there now, or the card cannot be written.
+    """
+    with held_card(measured.folder):
+        now = Checkpoint(measured.folder)
+        if now.fingerprint != measured.fingerprint:
+            raise ExportError(
+                f"{measured.folder} holds another checkpoint than the one that was measured; its "
+                "card is left as it is"
+            )
+        write_card(change(now.card), measured.folder)
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a checkpoint whose card could not be written, before what takes long.
+
+    Raises:
+        ExportError: it is so.
+    """
+    with held_card(folder):
+        pass
+
+
+@contextmanager
+def held_card(folder: Path) -> Iterator[None]:
+    """Let no other process write a card meanwhile; wait for one that does.
+
+    Raises:
+        ExportError: it cannot be written.
+    """
+    try:
+        with closing(hold(folder / CARD_FILE, waits=True)):
+            yield
+    except OSError as error:
+        raise ExportError(
+            f"the card in {folder} cannot be written: {error.strerror or error}"
+        ) from error

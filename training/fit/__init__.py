@@ -1,0 +1,1 @@
+"""The training: data, steps, states and runs."""

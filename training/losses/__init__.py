@@ -1,0 +1,1 @@
+"""What a step of the training minimises: losses, noise and adversaries."""

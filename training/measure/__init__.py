@@ -1,0 +1,1 @@
+"""How networks are measured, and how results are kept."""
