@@ -194,7 +194,7 @@ class Card(CardPart):
     noise_scheme: str
     """Scheme that draws the noise of the votes."""
     noise: NoiseSpec
-    """The noise that the network was trained for."""
+    """Noise that the network was trained for."""
     noise_points: Annotated[tuple[PointSpec, ...], Field(min_length=1)]
     """The noise points, in the order of the graph."""
     tile: int = Field(default=8, ge=1, le=MAX_TILE)

@@ -25,9 +25,9 @@ from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 from service.app import create_app
 from service.configuration.reading import load_settings
 from service.configuration.settings import Settings
-from service.operations.readiness import why_not_ready
 from service.processes.connections import GRACE_S
 from service.processes.scaling import QUEUE_FILL, QueueFillPolicy, ScaleOut
+from service.service import service_of
 from service.wire.errors import NotReadyError
 
 ONGOING_REQUESTS = 1000
@@ -58,15 +58,16 @@ class Replica:
         """
         if self._app is None:
             return
-        await self._app.state.warming_up
-        if (reason := why_not_ready(self._app)) is not None:
+        service = service_of(self._app)
+        await service.warming_up
+        if (reason := service.why_not_ready) is not None:
             raise NotReadyError(reason)
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         """Tell Ray how full the queue is."""
         if self._app is None:
             return {}
-        return {QUEUE_FILL: self._app.state.predictor.backend.load.queue_fill}
+        return {QUEUE_FILL: service_of(self._app).predictor.backend.load.queue_fill}
 
 
 def build(arguments: dict[str, str]) -> Application:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from service.wire.requests import PredictRequest
+from tests.documents import PAGES, with_tables
 from tests.programs import ROOT
 
 DOCUMENTS = sorted(
@@ -55,3 +57,15 @@ def test_every_page_stands_in_the_readme() -> None:
     readme = text_of("README.md")
     pages = [document for document in DOCUMENTS if document != "README.md"]
     assert [page for page in pages if f"]({page})" not in readme] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_of_a_page_are_those_of_the_code(page: Path) -> None:
+    text = page.read_text()
+    assert "<!-- table:" in text
+    assert with_tables(text) == text, "python -m tests.documents"
+
+
+def test_every_field_of_a_request_is_explained() -> None:
+    text = text_of("docs/http-api.md")
+    assert [name for name in PredictRequest.model_fields if f"| `{name}` |" not in text] == []

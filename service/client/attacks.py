@@ -12,15 +12,44 @@
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
-from typing import Any
-
-import httpx
 
 from models.robustness.report import Report
 from service.client.clients import AsyncClient, Client
-from service.client.received import events_of, events_of_async
+from service.client.exchange import Call
 from service.wire.attack import AttackRequest, JobList, JobStatus
+
+JOBS = Call("GET", "/attack", JobList.model_validate_json)
+
+
+def submitting(asked: AttackRequest) -> Call[JobStatus]:
+    """Return the call that asks for a job, with a key by which the service knows it again."""
+    return Call(
+        "POST",
+        "/attack",
+        JobStatus.model_validate_json,
+        asked.model_dump_json(exclude_unset=True),
+        {"Idempotency-Key": uuid.uuid4().hex},
+    )
+
+
+def of_job(job_id: str, what: str = "", method: str = "GET") -> Call[JobStatus]:
+    """Return a call that is answered by the status of a job."""
+    return Call(method, f"/attack/{job_id}{what}", JobStatus.model_validate_json)
+
+
+def deleting(job_id: str) -> Call[None]:
+    """Return the call that deletes a job; its reply is empty."""
+    return Call("DELETE", f"/attack/{job_id}", lambda _: None)
+
+
+def reporting(job_id: str) -> Call[Report]:
+    """Return the call of a report."""
+    return Call("GET", f"/attack/{job_id}/report", Report.model_validate_json)
+
+
+def showing_report(job_id: str) -> Call[str]:
+    """Return the call of a report as a page."""
+    return Call("GET", f"/attack/{job_id}/report.html", bytes.decode)
 
 
 class Attacks:
@@ -41,15 +70,15 @@ class Attacks:
         Raises:
             ServiceError: it was refused, or the service cannot be reached.
         """
-        return status_in(self._client.send("POST", "/attack", **posted(asked)))
+        return self._client.call(submitting(asked))
 
     def jobs(self) -> JobList:
         """Return all jobs."""
-        return JobList.model_validate_json(self._client.send("GET", "/attack").content)
+        return self._client.call(JOBS)
 
     def status(self, job_id: str) -> JobStatus:
         """Return how far a job has come."""
-        return status_in(self._client.send("GET", f"/attack/{job_id}"))
+        return self._client.call(of_job(job_id))
 
     def watch(self, job_id: str) -> Iterator[JobStatus]:
         """Yield how far a job has come whenever that changes; the last one has stopped.
@@ -57,30 +86,27 @@ class Attacks:
         Raises:
             ServiceError: there is no such job, or the stream broke off.
         """
-        response = self._client.send("GET", f"/attack/{job_id}/events", is_streamed=True)
-        for _, data in events_of(response):
-            yield JobStatus.model_validate_json(data)
+        return self._client.events(of_job(job_id, "/events"))
 
     def cancel(self, job_id: str) -> JobStatus:
         """Stop a job."""
-        return status_in(self._client.send("POST", f"/attack/{job_id}/cancel"))
+        return self._client.call(of_job(job_id, "/cancel", "POST"))
 
     def resume(self, job_id: str) -> JobStatus:
         """Go on with a job that has stopped before its end."""
-        return status_in(self._client.send("POST", f"/attack/{job_id}/resume"))
+        return self._client.call(of_job(job_id, "/resume", "POST"))
 
     def delete(self, job_id: str) -> None:
         """Delete a job that has stopped, with its results."""
-        self._client.send("DELETE", f"/attack/{job_id}")
+        self._client.call(deleting(job_id))
 
     def report(self, job_id: str) -> Report:
         """Return the report of a job, of all steps that are finished."""
-        response = self._client.send("GET", f"/attack/{job_id}/report")
-        return Report.model_validate_json(response.content)
+        return self._client.call(reporting(job_id))
 
     def report_page(self, job_id: str) -> str:
         """Return the report of a job as a page."""
-        return self._client.send("GET", f"/attack/{job_id}/report.html").text
+        return self._client.call(showing_report(job_id))
 
 
 class AsyncAttacks:
@@ -95,54 +121,36 @@ class AsyncAttacks:
 
     async def submit(self, asked: AttackRequest) -> JobStatus:
         """Ask for an assessment; see :meth:`Attacks.submit`."""
-        return status_in(await self._client.send("POST", "/attack", **posted(asked)))
+        return await self._client.call(submitting(asked))
 
     async def jobs(self) -> JobList:
         """Return all jobs."""
-        response = await self._client.send("GET", "/attack")
-        return JobList.model_validate_json(response.content)
+        return await self._client.call(JOBS)
 
     async def status(self, job_id: str) -> JobStatus:
         """Return how far a job has come."""
-        return status_in(await self._client.send("GET", f"/attack/{job_id}"))
+        return await self._client.call(of_job(job_id))
 
-    async def watch(self, job_id: str) -> AsyncIterator[JobStatus]:
+    def watch(self, job_id: str) -> AsyncIterator[JobStatus]:
         """Yield how far a job has come; see :meth:`Attacks.watch`."""
-        response = await self._client.send("GET", f"/attack/{job_id}/events", is_streamed=True)
-        async with aclosing(events_of_async(response)) as events:
-            async for _, data in events:
-                yield JobStatus.model_validate_json(data)
+        return self._client.events(of_job(job_id, "/events"))
 
     async def cancel(self, job_id: str) -> JobStatus:
         """Stop a job."""
-        return status_in(await self._client.send("POST", f"/attack/{job_id}/cancel"))
+        return await self._client.call(of_job(job_id, "/cancel", "POST"))
 
     async def resume(self, job_id: str) -> JobStatus:
         """Go on with a job that has stopped before its end."""
-        return status_in(await self._client.send("POST", f"/attack/{job_id}/resume"))
+        return await self._client.call(of_job(job_id, "/resume", "POST"))
 
     async def delete(self, job_id: str) -> None:
         """Delete a job that has stopped, with its results."""
-        await self._client.send("DELETE", f"/attack/{job_id}")
+        await self._client.call(deleting(job_id))
 
     async def report(self, job_id: str) -> Report:
         """Return the report of a job, of all steps that are finished."""
-        response = await self._client.send("GET", f"/attack/{job_id}/report")
-        return Report.model_validate_json(response.content)
+        return await self._client.call(reporting(job_id))
 
     async def report_page(self, job_id: str) -> str:
         """Return the report of a job as a page."""
-        return (await self._client.send("GET", f"/attack/{job_id}/report.html")).text
-
-
-def posted(asked: AttackRequest) -> dict[str, Any]:
-    """Return a request as it is sent, under a key by which the service knows it again."""
-    return {
-        "content": asked.model_dump_json(exclude_unset=True),
-        "headers": {"Content-Type": "application/json", "Idempotency-Key": uuid.uuid4().hex},
-    }
-
-
-def status_in(response: httpx.Response) -> JobStatus:
-    """Return the job that a reply holds."""
-    return JobStatus.model_validate_json(response.content)
+        return await self._client.call(showing_report(job_id))

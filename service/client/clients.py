@@ -7,46 +7,52 @@
 
 Both clients wait and ask again when the service is overloaded, draining or out of reach, and wait
 as long as its ``Retry-After`` says. A prediction may be asked for twice: it changes nothing.
+
+Only a client that is made loads httpx, which with all that it brings along takes half the time of
+importing this module.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
-import httpx
+from pydantic import TypeAdapter
 
-from service.client.exchange import Exchange, Retry, checked
-from service.client.received import events_of, events_of_async
+from service.client.exchange import Attempts, Call, EventReader, Retry, broken_off, checked
 from service.wire.replies import CheckpointList, PredictResponse, ServedCheckpoint, VotesEvent
 from service.wire.requests import PredictRequest
 
+if TYPE_CHECKING:
+    import httpx
 
-class BaseClient:
-    """What both clients share.
+Result = TypeVar("Result")
+Heard = VotesEvent | PredictResponse
+"""An event of a prediction."""
 
-    Args:
-        retry: how often to ask again.
-        api_key: sent as a bearer token, if the service asks for one.
-        headers: further ones, sent with every request.
-    """
-
-    def __init__(
-        self, retry: Retry, api_key: str | None, headers: Mapping[str, str] | None
-    ) -> None:
-        self._retry = retry
-        self._headers = dict(headers or {})
-        if api_key is not None:
-            self._headers["Authorization"] = f"Bearer {api_key}"
-
-    def _posted(self, asked: PredictRequest) -> dict[str, Any]:
-        content = asked.model_dump_json(exclude_unset=True)
-        return {"content": content, "headers": {"Content-Type": "application/json"}}
+HEARD: TypeAdapter[Heard] = TypeAdapter(Heard)
+CHECKPOINTS = Call("GET", "/checkpoints", CheckpointList.model_validate_json)
 
 
-class Client(BaseClient):
+def predicting(asked: PredictRequest) -> Call[PredictResponse]:
+    """Return the call of a prediction."""
+    content = asked.model_dump_json(exclude_unset=True)
+    return Call("POST", "/predict", PredictResponse.model_validate_json, content)
+
+
+def streaming(asked: PredictRequest) -> Call[Heard]:
+    """Return the call of a prediction whose votes are told."""
+    content = asked.model_dump_json(exclude_unset=True)
+    return Call("POST", "/predict/stream", HEARD.validate_json, content)
+
+
+def showing(name: str) -> Call[ServedCheckpoint]:
+    """Return the call of a checkpoint's card."""
+    return Call("GET", f"/checkpoints/{name}", ServedCheckpoint.model_validate_json)
+
+
+class Client:
     """Speaks with the service and waits for its answers.
 
     Args:
@@ -68,9 +74,14 @@ class Client(BaseClient):
         retry: Retry = Retry(),
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        super().__init__(retry, api_key, headers)
+        import httpx
+
+        self._retry = retry
         self._pause = pause
-        self._http = httpx.Client(base_url=base_url, headers=self._headers, timeout=timeout_s)
+        self._unreachable = httpx.TransportError
+        self._http = httpx.Client(
+            base_url=base_url, headers=with_key(headers, api_key), timeout=timeout_s
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -93,52 +104,59 @@ class Client(BaseClient):
         Raises:
             ServiceError: it was refused, or the service cannot be reached.
         """
-        response = self.send("POST", "/predict", **self._posted(asked))
-        return PredictResponse.model_validate_json(response.content)
+        return self.call(predicting(asked))
 
-    def stream(self, asked: PredictRequest) -> Iterator[VotesEvent | PredictResponse]:
+    def stream(self, asked: PredictRequest) -> Iterator[Heard]:
         """Yield the votes of a prediction as they are counted, then its answer.
 
         Raises:
             ServiceError: it was refused, or broke off.
         """
-        response = self.send("POST", "/predict/stream", is_streamed=True, **self._posted(asked))
-        for name, data in events_of(response):
-            yield votes_or_answer(name, data)
+        return self.events(streaming(asked))
 
     def checkpoints(self) -> CheckpointList:
         """Return the checkpoints that serve."""
-        return CheckpointList.model_validate_json(self.send("GET", "/checkpoints").content)
+        return self.call(CHECKPOINTS)
 
     def card(self, name: str) -> ServedCheckpoint:
         """Return the card of a checkpoint."""
-        return ServedCheckpoint.model_validate_json(
-            self.send("GET", f"/checkpoints/{name}").content
-        )
+        return self.call(showing(name))
 
-    def send(
-        self, method: str, path: str, is_streamed: bool = False, **sent: Any
-    ) -> httpx.Response:
-        """Send a request, again if that may help, and return the reply if it is a success.
-
-        Args:
-            method: of HTTP.
-            path: on the service.
-            is_streamed: whether the body is left to be read.
-            sent: content and headers, as httpx takes them.
+    def call(self, call: Call[Result]) -> Result:
+        """Send a request, again if that may help, and return what its reply holds.
 
         Raises:
             ServiceError: it was refused, or the service cannot be reached.
         """
-        exchange = Exchange(self._retry)
+        return call.read(self._reply_to(call).content)
+
+    def events(self, call: Call[Result]) -> Iterator[Result]:
+        """Send a request and yield the events of its reply.
+
+        Raises:
+            ServiceError: it was refused, one of them is an error, or the stream broke off.
+        """
+        response, reader = self._reply_to(call, is_streamed=True), EventReader()
+        try:
+            for line in response.iter_lines():
+                if (data := reader.take(line)) is not None:
+                    yield call.read(data)
+        except self._unreachable as error:
+            raise broken_off(error) from error
+        finally:
+            response.close()
+
+    def _reply_to(self, call: Call[Result], is_streamed: bool = False) -> "httpx.Response":
+        """Return a successful reply; that of a stream is still to be read."""
+        attempts = Attempts(self._retry)
         while True:
             try:
-                request = self._http.build_request(method, path, **sent)
+                request = self._http.build_request(**call.sent)
                 response = self._http.send(request, stream=is_streamed)
-            except httpx.TransportError as error:
-                wait_s = exchange.wait_s(error)
+            except self._unreachable as error:
+                wait_s = attempts.wait_s(error)
             else:
-                wait_s = exchange.wait_s(response)
+                wait_s = attempts.wait_s(response)
                 if wait_s is None:
                     if not response.is_success:
                         response.read()
@@ -147,7 +165,7 @@ class Client(BaseClient):
             self._pause(wait_s or 0)
 
 
-class AsyncClient(BaseClient):
+class AsyncClient:
     """The same for asynchronous code.
 
     Args:
@@ -169,12 +187,18 @@ class AsyncClient(BaseClient):
         timeout_s: float = 60.0,
         retry: Retry = Retry(),
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: "httpx.AsyncBaseTransport | None" = None,
     ) -> None:
-        super().__init__(retry, api_key, headers)
+        import httpx
+
+        self._retry = retry
         self._pause = pause
+        self._unreachable = httpx.TransportError
         self._http = httpx.AsyncClient(
-            base_url=base_url, headers=self._headers, timeout=timeout_s, transport=transport
+            base_url=base_url,
+            headers=with_key(headers, api_key),
+            timeout=timeout_s,
+            transport=transport,
         )
 
     async def __aenter__(self) -> Self:
@@ -194,40 +218,47 @@ class AsyncClient(BaseClient):
 
     async def predict(self, asked: PredictRequest) -> PredictResponse:
         """Return the answer to a prediction; see :meth:`Client.predict`."""
-        response = await self.send("POST", "/predict", **self._posted(asked))
-        return PredictResponse.model_validate_json(response.content)
+        return await self.call(predicting(asked))
 
-    async def stream(self, asked: PredictRequest) -> AsyncIterator[VotesEvent | PredictResponse]:
+    def stream(self, asked: PredictRequest) -> AsyncIterator[Heard]:
         """Yield votes, then the answer; see :meth:`Client.stream`."""
-        sent = self._posted(asked)
-        response = await self.send("POST", "/predict/stream", is_streamed=True, **sent)
-        async with aclosing(events_of_async(response)) as events:
-            async for name, data in events:
-                yield votes_or_answer(name, data)
+        return self.events(streaming(asked))
 
     async def checkpoints(self) -> CheckpointList:
         """Return the checkpoints that serve."""
-        response = await self.send("GET", "/checkpoints")
-        return CheckpointList.model_validate_json(response.content)
+        return await self.call(CHECKPOINTS)
 
     async def card(self, name: str) -> ServedCheckpoint:
         """Return the card of a checkpoint."""
-        response = await self.send("GET", f"/checkpoints/{name}")
-        return ServedCheckpoint.model_validate_json(response.content)
+        return await self.call(showing(name))
 
-    async def send(
-        self, method: str, path: str, is_streamed: bool = False, **sent: Any
-    ) -> httpx.Response:
-        """Send a request; see :meth:`Client.send`."""
-        exchange = Exchange(self._retry)
+    async def call(self, call: Call[Result]) -> Result:
+        """Send a request and return what its reply holds; see :meth:`Client.call`."""
+        return call.read((await self._reply_to(call)).content)
+
+    async def events(self, call: Call[Result]) -> AsyncIterator[Result]:
+        """Send a request and yield the events of its reply; see :meth:`Client.events`."""
+        response, reader = await self._reply_to(call, is_streamed=True), EventReader()
+        try:
+            async for line in response.aiter_lines():
+                if (data := reader.take(line)) is not None:
+                    yield call.read(data)
+        except self._unreachable as error:
+            raise broken_off(error) from error
+        finally:
+            await response.aclose()
+
+    async def _reply_to(self, call: Call[Result], is_streamed: bool = False) -> "httpx.Response":
+        """Return a successful reply; see :class:`Client`."""
+        attempts = Attempts(self._retry)
         while True:
             try:
-                request = self._http.build_request(method, path, **sent)
+                request = self._http.build_request(**call.sent)
                 response = await self._http.send(request, stream=is_streamed)
-            except httpx.TransportError as error:
-                wait_s = exchange.wait_s(error)
+            except self._unreachable as error:
+                wait_s = attempts.wait_s(error)
             else:
-                wait_s = exchange.wait_s(response)
+                wait_s = attempts.wait_s(response)
                 if wait_s is None:
                     if not response.is_success:
                         await response.aread()
@@ -236,7 +267,7 @@ class AsyncClient(BaseClient):
             await self._pause(wait_s or 0)
 
 
-def votes_or_answer(name: str, data: str) -> VotesEvent | PredictResponse:
-    """Return what an event of a prediction holds."""
-    body = PredictResponse if name == "result" else VotesEvent
-    return body.model_validate_json(data)
+def with_key(headers: Mapping[str, str] | None, api_key: str | None) -> dict[str, str]:
+    """Return the headers of every request, with the key as a bearer token if there is one."""
+    key = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+    return {**(headers or {}), **key}

@@ -1,12 +1,20 @@
-"""How a client deals with the service's answers: when it asks again, what it makes of them."""
+"""What a client sends, when it asks again, and what it makes of the answers.
 
+All that does not wait stands here; the two clients differ only in how they wait.
+"""
+
+import json
 import random
-from dataclasses import dataclass
-from typing import Any
-
-import httpx
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from models.errors import NoisevoteError
+
+if TYPE_CHECKING:
+    import httpx
+
+Result = TypeVar("Result")
 
 RETRIED = {429, 502, 503}
 """Statuses after which the same request may succeed: overload, a proxy in between, draining."""
@@ -63,32 +71,64 @@ class Retry:
         return min(backoff, self.longest_wait_s) * random.uniform(0.5, 1)
 
 
-class Exchange:
-    """One request on its way: what to send, and what to do about each outcome."""
+@dataclass(frozen=True, slots=True)
+class Call(Generic[Result]):
+    """A request, and how its reply is read.
+
+    Attributes:
+        method: of HTTP.
+        path: on the service.
+        read: returns what a body holds; of a stream, the data of one event.
+        content: that is sent, as JSON.
+        headers: sent beside those of every request.
+    """
+
+    method: str
+    path: str
+    read: Callable[[bytes], Result]
+    content: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The request as httpx takes it."""
+        headers = dict(self.headers)
+        if self.content is not None:
+            headers["Content-Type"] = "application/json"
+        return {
+            "method": self.method,
+            "url": self.path,
+            "content": self.content,
+            "headers": headers,
+        }
+
+
+class Attempts:
+    """Counts how often a request was sent, and says whether to send it again."""
 
     def __init__(self, retry: Retry) -> None:
         self._retry = retry
         self._attempt = 0
 
-    def wait_s(self, outcome: httpx.Response | httpx.TransportError) -> float | None:
+    def wait_s(self, outcome: "httpx.Response | httpx.TransportError") -> float | None:
         """Return the seconds after which to ask again; None if the outcome stands.
 
         Raises:
             ServiceError: the service cannot be reached, and it was tried often enough.
         """
         self._attempt += 1
-        if isinstance(outcome, httpx.Response):
-            if outcome.status_code not in RETRIED:
-                return None
-            return self._retry.wait_s(self._attempt, outcome.headers.get("retry-after"))
-        wait_s = self._retry.wait_s(self._attempt, None)
-        if wait_s is None:
-            message = f"the service cannot be reached: {outcome or type(outcome).__name__}"
-            raise ServiceError(message, None, {}) from outcome
-        return wait_s
+        if isinstance(outcome, Exception):
+            wait_s = self._retry.wait_s(self._attempt, None)
+            if wait_s is None:
+                message = f"the service cannot be reached: {outcome or type(outcome).__name__}"
+                raise ServiceError(message, None, {}) from outcome
+            return wait_s
+        if outcome.status_code not in RETRIED:
+            return None
+        return self._retry.wait_s(self._attempt, outcome.headers.get("retry-after"))
 
 
-def checked(response: httpx.Response) -> httpx.Response:
+def checked(response: "httpx.Response") -> "httpx.Response":
     """Return a success.
 
     Raises:
@@ -104,6 +144,29 @@ def checked(response: httpx.Response) -> httpx.Response:
     raise ServiceError(message, response.status_code, detail)
 
 
-def broken_off(error: httpx.TransportError) -> ServiceError:
+class EventReader:
+    """Reads the lines of server-sent events one by one."""
+
+    def __init__(self) -> None:
+        self._name = ""
+
+    def take(self, line: str) -> bytes | None:
+        """Return the data of the event that a line completes, if it does.
+
+        Raises:
+            ServiceError: the event is an error.
+        """
+        field_name, _, value = line.partition(": ")
+        if field_name == "event":
+            self._name = value
+        if field_name != "data":
+            return None
+        if self._name == "error":
+            detail = json.loads(value)["error"]
+            raise ServiceError(detail["message"], None, detail)
+        return value.encode()
+
+
+def broken_off(error: Exception) -> ServiceError:
     """Return the error of a stream that ended before its answer."""
     return ServiceError(f"the stream broke off: {error or type(error).__name__}", None, {})

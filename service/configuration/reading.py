@@ -5,12 +5,9 @@ stands: a limit that was misspelt is a limit that does not hold.
 """
 
 import difflib
-import inspect
 import os
-import re
-import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -179,25 +176,16 @@ def about_keys(settings: Settings) -> Iterable[str]:
 
 def settings_table() -> str:
     """Return every setting as a row of a Markdown table, from the settings themselves."""
-    meanings = meanings_of_settings()
     rows = [
-        f"| `{name}` | {meanings[name]} | {default_of(name)} |" for name in Settings.model_fields
+        f"| `{name}` | {meaning_of(name)} | {default_of(name)} |" for name in Settings.model_fields
     ]
     return "\n".join(["| setting | meaning | default |", "|---|---|---|", *rows])
 
 
-def meanings_of_settings() -> Mapping[str, str]:
-    """Return what the docstring of the settings says of each."""
-    text = inspect.getdoc(Settings)
-    if text is None or sys.flags.optimize > 1:  # python -OO drops docstrings
-        return dict.fromkeys(Settings.model_fields, "")
-    attributes = inspect.cleandoc(text.split("Attributes:\n")[1])
-    entries = re.split(r"\n(?=\w+: )", inspect.cleandoc("\n" + attributes))
-    meanings = dict(entry.split(": ", 1) for entry in entries)
-    return {
-        name: re.sub(r"\s+", " ", meaning).rstrip(".").replace("``", "`")
-        for name, meaning in meanings.items()
-    }
+def meaning_of(name: str) -> str:
+    """Return what stands under a setting, as the table shows it."""
+    meaning = Settings.model_fields[name].description or ""
+    return " ".join(meaning.split()).removesuffix(".").replace("``", "`")
 
 
 def default_of(name: str) -> str:

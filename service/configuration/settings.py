@@ -32,90 +32,87 @@ def user_jobs_dir() -> Path:
 
 
 class Settings(BaseSettings):
-    """Read from the environment: ``NOISEVOTE_`` and the name in capitals, or a file.
+    """Read from the environment: ``NOISEVOTE_`` and the name in capitals, or a file."""
 
-    Attributes:
-        checkpoints: folder of the checkpoints, one folder each, the default one among them.
-        default_checkpoint: answers requests that name none.
-        slots: forward passes computed side by side, one thread each; as a rule the cores allowed.
-        max_votes: votes per input.
-        max_inputs: inputs per request.
-        max_body_bytes: size of a request's body.
-        max_body_s: seconds in which it must have arrived.
-        max_request_gmacs: votes of a request by cost: inputs x votes x multiply-accumulates of
-            one vote, in units of 10^9; 400 are about 20,000 votes of ``mnist_cnn``.
-        max_queue_gmacs: votes that may wait, by cost, in 10^9 multiply-accumulates a slot, each
-            priority for itself; 16 are about 800 votes of ``mnist_cnn``, or 0.4 seconds. A
-            single request counts as at most an eighth of the queue, and at least a thousandth.
-        max_held_bytes: bodies that are read and prepared at the same time.
-        allow_client_seed: whether requests may set their seed. A fixed seed freezes the noise,
-            which helps an attacker.
-        checkpoint_poll_s: seconds between two looks at the folder of the checkpoints for new,
-            replaced and removed ones; 0 never looks.
-        api_keys: of each key the name and the digest ``sha256:...`` of it, as ``noisevote new-key``
-            prints them. If there are any, every request needs one but those for health and for the
-            files of page and reference.
-        internal_token: lets the service's own workers in when there are keys; drawn at the start if
-            it is not set, which several servers started apart cannot share.
-        allowed_hosts: names by which the service may be called, separated by commas, beside its
-            addresses and ``localhost``; pages of these may start work. If it is not set, any name
-            is allowed, but without keys no page may start work under a name that leads to a
-            loopback address.
-        trusted_proxies: addresses or networks of proxies, separated by commas, whose
-            ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed; ``*`` believes everybody.
-        rate_limit_votes_per_s: votes a second that each key may ask for, or each client address if
-            there are no keys; in each worker process. Votes that were not cast are given back.
-        rate_limit_burst_votes: votes that may be asked for at once after a pause; by default what
-            ten seconds allow. One request for more is let in after a pause that allows so many,
-            and the next ones wait until the rest is paid.
-        log_format: lines of ``text``, or of ``json``.
-        log_level: ``debug``, ``info``, ``warning`` or ``error``.
-        traces_endpoint: address of a collector of OpenTelemetry traces over HTTP, like
-            ``http://127.0.0.1:4318/v1/traces``; needs the extra ``otel``.
-        jobs_dir: folder of the assessments, on a disk of this machine; made for the first one.
-            Processes that share it share one worker. By default each installation has its own.
-        data_dir: folder of the data sets whose images can be attacked; by default
-            ``~/.cache/noisevote/data``.
-        max_jobs: assessments that are kept, until they are deleted.
-        max_attack_samples: of one assessment.
-        max_job_bytes: what the results of one assessment may take up, on disk and in the memory
-            of the worker.
-        max_job_passes: forward passes that one assessment may take, about; a gradient counts as
-            three.
-        attack_threads: of the worker's gradients. More than one is slower on cores that are
-            shared with requests.
-        attack_url: where the worker reaches this service; by default the address at which the
-            request for an assessment came in, without TLS.
-    """
-
-    model_config = SettingsConfigDict(env_prefix="NOISEVOTE_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="NOISEVOTE_", frozen=True, use_attribute_docstrings=True
+    )
 
     checkpoints: Path = SHIPPED
+    """Folder of the checkpoints, one folder each, the default one among them."""
     default_checkpoint: str = "mnist_cnn-mult-1.0"
+    """Checkpoint that answers requests that name none."""
     slots: int = Field(default_factory=allowed_cores, ge=1)
+    """Forward passes computed side by side, one thread each; as a rule the cores allowed."""
     max_votes: int = Field(default=1000, ge=1)
+    """Most votes for one input."""
     max_inputs: int = Field(default=64, ge=1)
+    """Most inputs in a request."""
     max_body_bytes: int = Field(default=8 * 2**20, ge=1)
+    """Largest body of a request, in bytes."""
     max_body_s: float = Field(default=30.0, gt=0)
+    """Seconds in which a body must have arrived."""
     max_request_gmacs: float = Field(default=400, gt=0)
+    """Most votes of a request, by cost: inputs x votes x multiply-accumulates of one vote, in units
+    of 10^9; 400 are about 20,000 votes of ``mnist_cnn``."""
     max_queue_gmacs: float = Field(default=16, gt=0)
+    """Most votes that may wait, by cost, in 10^9 multiply-accumulates a slot, each priority for
+    itself; 16 are about 800 votes of ``mnist_cnn``, or 0.4 seconds. A single request counts as at
+    most an eighth of the queue, and at least a thousandth."""
     max_held_bytes: int = Field(default=64 * 2**20, ge=1)
+    """Most bytes of bodies that are read and prepared at the same time."""
     allow_client_seed: bool = True
+    """Whether requests may set their seed. A fixed seed freezes the noise, which helps an
+    attacker."""
     checkpoint_poll_s: float = Field(default=2.0, ge=0)
+    """Seconds between two looks at the folder of the checkpoints for new, replaced and removed
+    ones; 0 never looks."""
     api_keys: dict[KeyName, KeyDigest] = Field(default_factory=dict)
+    """Name and digest ``sha256:...`` of each key, as ``noisevote new-key`` prints them. If there
+    are any, every request needs one but those for health and for the files of page and
+    reference."""
     internal_token: SecretStr = Field(default_factory=new_secret, min_length=16)
+    """Token that lets the service's own workers in when there are keys; drawn at the start if it is
+    not set, which several servers started apart cannot share."""
     allowed_hosts: str | None = None
+    """Names by which the service may be called, separated by commas, beside its addresses and
+    ``localhost``; pages of these may start work. If it is not set, any name is allowed, but without
+    keys no page may start work under a name that leads to a loopback address."""
     trusted_proxies: str | None = None
+    """Addresses or networks of proxies, separated by commas, whose ``X-Forwarded-For`` and
+    ``X-Forwarded-Proto`` are believed; ``*`` believes everybody."""
     rate_limit_votes_per_s: float | None = Field(default=None, gt=0)
+    """Votes a second that each key may ask for, or each client address if there are no keys; in
+    each worker process. Votes that were not cast are given back."""
     rate_limit_burst_votes: float | None = Field(default=None, gt=0)
+    """Votes that may be asked for at once after a pause; by default what ten seconds allow. One
+    request for more is let in after a pause that allows so many, and the next ones wait until the
+    rest is paid."""
     log_format: LogFormat = LogFormat.TEXT
+    """Form of the lines of the log: ``text`` or ``json``."""
     log_level: LogLevel = LogLevel.INFO
+    """Least level that is logged: ``debug``, ``info``, ``warning`` or ``error``."""
     traces_endpoint: HttpUrl | None = None
+    """Address of a collector of OpenTelemetry traces over HTTP, like
+    ``http://127.0.0.1:4318/v1/traces``; needs the extra ``otel``."""
     jobs_dir: Path = Field(default_factory=user_jobs_dir)
+    """Folder of the assessments, on a disk of this machine; made for the first one. Processes that
+    share it share one worker. By default each installation has its own."""
     data_dir: Path | None = None
+    """Folder of the data sets whose images can be attacked; by default
+    ``~/.cache/noisevote/data``."""
     max_jobs: int = Field(default=100, ge=1)
+    """Most assessments that are kept, until they are deleted."""
     max_attack_samples: int = Field(default=10_000, ge=1)
+    """Most samples of one assessment."""
     max_job_bytes: int = Field(default=2 * 2**30, ge=1)
+    """Most bytes that the results of one assessment may take up, on disk and in the memory of the
+    worker."""
     max_job_passes: int = Field(default=500_000_000, ge=1)
+    """Most forward passes that one assessment may take, about; a gradient counts as three."""
     attack_threads: int = Field(default=1, ge=1)
+    """Threads of the worker's gradients. More than one is slower on cores that are shared with
+    requests."""
     attack_url: str | None = None
+    """Address at which the worker reaches this service; by default the one at which the request for
+    an assessment came in, without TLS."""

@@ -14,7 +14,7 @@ from models.robustness.target import Conditions
 from models.stopping import StopRule
 from service.client import Client
 from service.voting.batcher import GIGA
-from service.voting.tickets import Priority
+from service.voting.priority import Priority
 from service.wire.requests import PredictRequest
 
 BYTES_A_NUMBER = 24

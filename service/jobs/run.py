@@ -18,12 +18,13 @@ from models.errors import InputError, MissingExtraError, UnknownCheckpointError,
 from models.files import write_whole
 from models.noise import NoiseKind
 from models.robustness.ball import Samples
+from models.robustness.checkpoint_target import CheckpointTarget
 from models.robustness.pgd import Surrogate
 from models.robustness.plan import Plan
 from models.robustness.progress import Progress
 from models.robustness.report import About, AboutSamples, Report
 from models.robustness.run import Assessment, Subject
-from models.robustness.target import CheckpointTarget, Target
+from models.robustness.target import Target
 from models.robustness.trials import FolderState
 
 REPORT_JSON = "report.json"

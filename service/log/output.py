@@ -85,7 +85,7 @@ def escaped(found: re.Match[str]) -> str:
 def write_logs(form: LogFormat, level: LogLevel) -> None:
     """Send all that is logged to stderr in one form, uvicorn's lines too.
 
-    Its access log is switched off: ``service/log/request_line.py`` replaces it.
+    Its access log is switched off: ``service/log/request_record.py`` replaces it.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else TextFormatter())

@@ -1,21 +1,19 @@
 """Lets in who has an API key, if there are any; what is open without one stands in one list.
 
 Everything else is closed, also what no route answers, so that a new route is closed until somebody
-decides otherwise. Pure ASGI: a ``BaseHTTPMiddleware`` would hide the client's disconnect.
+decides otherwise.
 """
 
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from service.configuration.keys import CHARGED_TO, INTERNAL, KeyRing
 from service.log.request_record import current_record
 from service.wire.errors import (
     V2,
     UnauthorisedError,
-    on_noisevote_error,
     responses_for,
     status_and_code,
 )
@@ -35,39 +33,31 @@ OPEN_FOLDERS = ("/static/", "/docs/")
 SCHEME = "bearer "
 
 
-class KeyMiddleware:
+class KeyGuard:
     """Refuses requests without a key, and notes the name of the key of others.
 
     Args:
-        app: what runs the requests.
         keys: that are let in.
     """
 
-    def __init__(self, app: ASGIApp, keys: KeyRing) -> None:
-        self.app = app
+    def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run a request that may be run."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        given = Headers(scope=scope).get("authorization", "")
-        if given[: len(SCHEME)].lower() == SCHEME:
-            current_record().key = self._keys.owner_of(given[len(SCHEME) :].strip())
-            if current_record().key == INTERNAL:
-                current_record().charged_to = Headers(scope=scope).get(CHARGED_TO)
-        if self._keys.is_open or current_record().key is not None or is_open(scope["path"]):
-            await self.app(scope, receive, send)
-            return
-        await self._refuse(scope, receive, send, is_wrong=bool(given))
+    def check(self, scope: Scope, headers: Headers) -> None:
+        """Note whose key it is.
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send, is_wrong: bool) -> None:
-        """Answer a request that may not be run."""
-        what = "the API key is not known here" if is_wrong else "this needs an API key"
-        error = UnauthorisedError(f"{what}; send one as Authorization: Bearer KEY")
-        response = await on_noisevote_error(Request(scope), error)
-        await response(scope, receive, send)
+        Raises:
+            UnauthorisedError: it needs one that is known here.
+        """
+        given, record = headers.get("authorization", ""), current_record()
+        if given[: len(SCHEME)].lower() == SCHEME:
+            record.key = self._keys.owner_of(given[len(SCHEME) :].strip())
+            if record.key == INTERNAL:
+                record.charged_to = headers.get(CHARGED_TO)
+        if self._keys.is_open or record.key is not None or is_open(scope["path"]):
+            return
+        what = "the API key is not known here" if given else "this needs an API key"
+        raise UnauthorisedError(f"{what}; send one as Authorization: Bearer KEY")
 
 
 def is_open(path: str) -> bool:

@@ -33,7 +33,7 @@ from models.drift import (
 )
 from models.stopping import StopRule
 from service.prediction.predictor import Prepared
-from service.voting.tickets import Priority
+from service.voting.priority import Priority
 from service.wire.replies import DriftBody, DriftState, PredictResponse, SharesBody
 
 log = logging.getLogger("noisevote")

@@ -22,7 +22,7 @@ from models.drift import top_two
 from service.log.request_record import RequestRecord
 from service.prediction.predictor import Prepared
 from service.processes.worker_folder import VARIABLE, is_alive
-from service.voting.tickets import Ticket, Tile
+from service.voting.entries import Entry, Tile
 from service.wire.replies import DriftBody, DriftState, PredictResponse
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -60,7 +60,7 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._live = CollectorRegistry()
-        self._left: dict[Ticket, int] = {}
+        self._left: dict[Entry, int] = {}
         self._checkpoints: dict[str, OfCheckpoint] = {}
         self._requests = self._counter("requests", "Replies sent.", "route", "status")
         self._request_s = self._histogram(
@@ -202,24 +202,24 @@ class Metrics:
         if body.effective_sigma is not None:
             self._drift_sigma.labels(*at).set(body.effective_sigma)
 
-    def admitted(self, ticket: Ticket) -> None:
+    def admitted(self, entry: Entry) -> None:
         """Count the votes that a request has put into the queue."""
-        self._note(ticket, ticket.poll.votes_left)
+        self._note(entry, entry.poll.votes_left)
 
     def computed(self, tile: Tile) -> None:
         """Count a forward pass, and what it leaves in the queue."""
-        self._of_checkpoint(tile.lane.checkpoint).rows.observe(tile.rows)
-        for ticket, _ in tile.parts:
-            if ticket in self._left:
-                self._note(ticket, ticket.poll.votes_left)
+        self._of_checkpoint(tile.group.checkpoint).rows.observe(tile.rows)
+        for entry, _ in tile.parts:
+            if entry in self._left:
+                self._note(entry, entry.poll.votes_left)
 
-    def left(self, ticket: Ticket) -> None:
+    def left(self, entry: Entry) -> None:
         """Take the votes of a request that leaves out of the queue."""
-        self._queued.dec(self._left.pop(ticket, 0))
+        self._queued.dec(self._left.pop(entry, 0))
 
-    def _note(self, ticket: Ticket, votes: int) -> None:
-        self._queued.inc(votes - self._left.get(ticket, 0))
-        self._left[ticket] = votes
+    def _note(self, entry: Entry, votes: int) -> None:
+        self._queued.inc(votes - self._left.get(entry, 0))
+        self._left[entry] = votes
 
 
 def shared_registry() -> CollectorRegistry | None:

@@ -2,8 +2,7 @@
 
 A browser sends a page's request to any address, also to one that only its own machine reaches. It
 says where the page is from (``Origin``), and under which name it reached the service (``Host``); a
-page whose own name is made to lead here has both the same ("DNS rebinding"). Pure ASGI: a
-``BaseHTTPMiddleware`` would hide the client's disconnect.
+page whose own name is made to lead here has both the same ("DNS rebinding").
 """
 
 import ipaddress
@@ -11,10 +10,9 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
-from service.wire.errors import ForeignOriginError, on_noisevote_error
+from service.wire.errors import ForeignOriginError
 from service.wire.requests import shortened
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -23,36 +21,33 @@ SAFE = {"GET", "HEAD", "OPTIONS"}
 LOCAL = "localhost"
 
 
-class OriginMiddleware:
+class OriginGuard:
     """Refuses requests of pages of other origins, and under names that are not allowed.
 
     Args:
-        app: what runs the requests.
         allowed: names of the service; if there are none, any name is one, but on a loopback
             address only for clients that are no browsers.
         has_keys: whether requests need a key, which pages of other origins do not have.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Iterable[str], has_keys: bool) -> None:
-        self.app = app
+    def __init__(self, allowed: Iterable[str], has_keys: bool) -> None:
         self._allowed = frozenset(name.lower() for name in allowed)
         self._has_keys = has_keys
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run a request that may be run."""
-        if scope["type"] != "http" or (scope["method"] in SAFE and not self._allowed):
-            await self.app(scope, receive, send)
+    def check(self, scope: Scope, headers: Headers) -> None:
+        """Look at where a request is from, and under which name it came.
+
+        Raises:
+            ForeignOriginError: it may not be run.
+        """
+        if scope["method"] in SAFE and not self._allowed:
             return
-        headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         complaint = self._about_host(name_in(f"//{host}")) if self._allowed else None
         if complaint is None and origin is not None and not self._has_keys:
             complaint = self._about_page(scope, host, origin)
-        if complaint is None:
-            await self.app(scope, receive, send)
-            return
-        response = await on_noisevote_error(Request(scope), ForeignOriginError(complaint))
-        await response(scope, receive, send)
+        if complaint is not None:
+            raise ForeignOriginError(complaint)
 
     def _about_host(self, name: str) -> str | None:
         """Return why the service may not be called so; nobody can make an address lead here."""

@@ -4,7 +4,6 @@ import math
 import secrets
 import time
 from dataclasses import asdict, dataclass
-from typing import Protocol
 
 from models.card import Card
 from models.checkpoint import Checkpoint, CheckpointStore
@@ -16,10 +15,10 @@ from models.stopping import Promise
 from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
 from service.configuration.settings import Settings
 from service.prediction.inputs import hardware_of, inputs_of, noise_of, stopping_of
-from service.prediction.preparation import Preparation, Took, untold
+from service.prediction.preparation import Charge, Preparation
 from service.voting.backend import Answer, VotingBackend
 from service.voting.batcher import GIGA
-from service.voting.tickets import Priority
+from service.voting.priority import Priority
 from service.wire.replies import (
     CostBody,
     GuaranteeBody,
@@ -60,23 +59,6 @@ class Prepared:
         return self.checkpoint.fingerprint + ("" if margin is None else f":margin-{margin}")
 
 
-class AnswerWatch(Protocol):
-    """Is told of every prediction, on the event loop."""
-
-    def prepares(self, work_s: float) -> Took:
-        """Hear of one whose preparing may take so many seconds; to refuse it, raise.
-
-        Returns:
-            What is to hear how long it took.
-        """
-
-    def asked(self, prepared: Prepared) -> None:
-        """Hear of one before its first vote; to refuse it, raise a ``NoisevoteError``."""
-
-    def answered(self, prepared: Prepared, answer: PredictResponse) -> None:
-        """Hear of an answer."""
-
-
 class Predictor:
     """Answers requests; the same for the HTTP route and the command line.
 
@@ -84,7 +66,6 @@ class Predictor:
         settings: limits and defaults.
         store: the checkpoints.
         backend: computes the votes.
-        watch: is told of every prediction.
     """
 
     def __init__(
@@ -92,12 +73,10 @@ class Predictor:
         settings: Settings,
         store: CheckpointStore,
         backend: VotingBackend,
-        watch: AnswerWatch | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.backend = backend
-        self._watch = watch
         self._preparation = Preparation()
 
     async def predict(self, request: PredictRequest) -> PredictResponse:
@@ -109,7 +88,9 @@ class Predictor:
         began = time.monotonic()
         return await self.answer(await self.backend.run(lambda: self.prepare(request, began)))
 
-    async def prepared(self, request: PredictRequest, work_s: float, began: float) -> Prepared:
+    async def prepared(
+        self, request: PredictRequest, work_s: float, began: float, charge: Charge
+    ) -> Prepared:
         """Prepare a request in its turn.
 
         Args:
@@ -117,6 +98,7 @@ class Predictor:
             work_s: as :func:`~service.prediction.sizes.work_s_of` has it, more than it takes to
                 do it at once.
             began: when it arrived, by ``time.monotonic``.
+            charge: is told of the work before it is done; to refuse it, it raises.
 
         Raises:
             OverloadedError: too much waits to be prepared, or the client asks for too much.
@@ -124,7 +106,7 @@ class Predictor:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
         self._preparation.check_room(work_s)  # what is refused is not charged
-        took = untold if self._watch is None else self._watch.prepares(work_s)
+        took = charge(work_s)
         deadline = deadline_of(request, began)
         return await self._preparation.run(
             lambda: self.prepare(request, began), work_s, deadline, took
@@ -177,13 +159,11 @@ class Predictor:
         Raises:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
-        if self._watch is not None:
-            self._watch.asked(prepared)
         checkpoint, votes = prepared.checkpoint, prepared.votes
         answer = await self.backend.vote(
             checkpoint, votes, prepared.deadline, prepared.priority, observer
         )
-        response = PredictResponse(
+        return PredictResponse(
             checkpoint=checkpoint.name,
             noise=noise_body(prepared.noise),
             seed=votes.seed,
@@ -192,9 +172,6 @@ class Predictor:
             predictions=[prediction_of(result, prepared) for result in answer.results],
             timing_ms=timing_of(answer, time.monotonic() - prepared.began),
         )
-        if self._watch is not None:
-            self._watch.answered(prepared, response)
-        return response
 
     def close(self) -> None:
         """Drop what waits to be prepared."""

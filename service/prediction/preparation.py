@@ -30,6 +30,9 @@ Result = TypeVar("Result")
 Took = Callable[[float], None]
 """Hears how many seconds of one core something took."""
 
+Charge = Callable[[float], Took]
+"""Hears how many seconds work may take, and returns what is to hear how long it took."""
+
 
 def untold(seconds: float) -> None:
     """Hear how long something took where nobody asks."""
@@ -67,7 +70,7 @@ def timed(work: Callable[[], Result], took: Took) -> Callable[[], Result]:
     return work_and_say
 
 
-class Lane:
+class WorkQueue:
     """A queue, and the thread that works on it.
 
     Args:
@@ -115,8 +118,8 @@ class Preparation:
     """Both queues."""
 
     def __init__(self) -> None:
-        self._small = Lane("small-pictures")
-        self._large = Lane("large-pictures")
+        self._small = WorkQueue("small-pictures")
+        self._large = WorkQueue("large-pictures")
 
     def check_room(self, work_s: float) -> None:
         """Refuse work for which there is no room; until the next ``await`` there is.
@@ -124,7 +127,7 @@ class Preparation:
         Raises:
             OverloadedError: too much work waits.
         """
-        self._lane_for(work_s).check_room(work_s)
+        self._queue_for(work_s).check_room(work_s)
 
     async def run(
         self, work: Callable[[], Result], work_s: float, deadline: float, took: Took
@@ -140,10 +143,10 @@ class Preparation:
         Raises:
             DeadlineError: the time was up.
         """
-        lane = self._lane_for(work_s)
+        queue = self._queue_for(work_s)
         try:
             async with asyncio.timeout_at(loop_time(deadline)):
-                return await lane.run(tidied(work) if lane is self._large else work, work_s, took)
+                return await queue.run(tidied(work) if queue is self._large else work, work_s, took)
         except TimeoutError:
             raise DeadlineError("the time was up before the picture was read") from None
 
@@ -152,5 +155,5 @@ class Preparation:
         self._small.close()
         self._large.close()
 
-    def _lane_for(self, work_s: float) -> Lane:
+    def _queue_for(self, work_s: float) -> WorkQueue:
         return self._large if work_s >= LARGE_S else self._small

@@ -22,10 +22,11 @@ from service.jobs.run import REPORT_HTML, REPORT_JSON
 from service.jobs.service import JobService
 from service.jobs.stream import JobStream
 from service.log.request_record import current_record
-from service.operations.observing import client_of
-from service.routes.dependencies import PredictorDep
+from service.operations.observer import client_of
+from service.routes.dependencies import ServiceDep, refuse_if_draining
+from service.service import service_of
 from service.wire.attack import AttackRequest, JobList, JobStatus
-from service.wire.bodies import HeldBytes, read_body
+from service.wire.bodies import read_body
 from service.wire.errors import (
     BodyTooLargeError,
     DrainingError,
@@ -61,15 +62,14 @@ PAGE_HEADERS = {
 
 async def jobs_of(request: Request) -> JobService:
     """Return the app's jobs, which learn where the app is reached."""
-    jobs: JobService = request.app.state.jobs
+    jobs = service_of(request.app).jobs
     jobs.reached_at(request.scope.get("server"))
     return jobs
 
 
-async def refuse_if_draining(request: Request) -> None:
-    """Raise if the process has been told to stop."""
-    if request.app.state.closing.is_set():
-        raise DrainingError("the service is shutting down; send the request again")
+async def take_no_more(service: ServiceDep) -> None:
+    """Refuse further work once the process has been told to stop."""
+    refuse_if_draining(service)
 
 
 async def asker_of() -> str:
@@ -93,7 +93,7 @@ KeyHeader = Annotated[
 @router.post(
     "",
     status_code=202,
-    dependencies=[Depends(refuse_if_draining)],
+    dependencies=[Depends(take_no_more)],
     responses=responses_for(
         NotJsonError,
         UnknownCheckpointError,
@@ -120,14 +120,13 @@ async def start(
     request: Request,
     response: Response,
     jobs: JobsDep,
-    predictor: PredictorDep,
+    service: ServiceDep,
     asker: AskerDep,
     key: KeyHeader = None,
 ) -> JobStatus:
     """Queue an assessment of how well noise and votes protect a checkpoint."""
-    held: HeldBytes = request.app.state.held_bytes
-    with held.room() as room:
-        body = await read_body(request, predictor.settings.max_body_bytes, room)
+    with service.bodies.room() as room:
+        body = await read_body(request, service.settings.max_body_bytes, room)
         status = await jobs.submit(body, asker, key)
     response.headers["Location"] = status.status_url
     return status
@@ -168,7 +167,7 @@ async def cancel(job_id: str, jobs: JobsDep, asker: AskerDep) -> JobStatus:
 @router.post(
     "/{job_id}/resume",
     status_code=202,
-    dependencies=[Depends(refuse_if_draining)],
+    dependencies=[Depends(take_no_more)],
     responses=responses_for(
         UnknownJobError, JobStateError, MissingExtraError, DrainingError, StorageError
     ),
@@ -192,7 +191,7 @@ async def resume(job_id: str, jobs: JobsDep, asker: AskerDep) -> JobStatus:
 )
 async def events(job_id: str, jobs: JobsDep, asker: AskerDep, request: Request) -> EventStream:
     """Send the progress of an assessment until it stops."""
-    return await JobStream(jobs, job_id, asker, request, request.app.state.closing).begun()
+    return await JobStream(jobs, job_id, asker, request, service_of(request.app).closing).begun()
 
 
 @router.get(

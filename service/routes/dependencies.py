@@ -1,78 +1,109 @@
-"""What routes ask for: the predictor, and a body that is read and prepared within its limits."""
+"""The service that a request is for, and its body, read and prepared within its limits."""
 
 import time
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
-from service.prediction.predictor import Predictor, Prepared
+from service.prediction.predictor import Prepared
 from service.prediction.sizes import QUICK_S, work_s_of
-from service.wire.bodies import HeldBytes, read_body
+from service.service import Service, service_of
+from service.wire.bodies import read_body
 from service.wire.disconnect import unless_client_leaves
 from service.wire.errors import DrainingError
-from service.wire.parsing import parse
 from service.wire.requests import PredictRequest
 
-PREPARED_AT_ONCE_BYTES = 64 * 1024
+Result = TypeVar("Result")
+
+AT_ONCE_BYTES = 64 * 1024
 """Larger bodies are parsed on a thread of their own, so that the event loop stays free."""
 
 
-async def predictor_of(request: Request) -> Predictor:
-    """Return the app's predictor; asynchronous, since FastAPI hands others to a thread."""
-    predictor: Predictor = request.app.state.predictor
-    return predictor
+async def requested(request: Request) -> Service:
+    """Return the app's service; asynchronous, since FastAPI hands others to a thread."""
+    return service_of(request.app)
 
 
-PredictorDep = Annotated[Predictor, Depends(predictor_of)]
+ServiceDep = Annotated[Service, Depends(requested)]
 
 
-async def prepared_from(
-    request: Request, predictor: Predictor, read: Callable[[bytearray], PredictRequest]
-) -> Prepared:
-    """Read, validate and prepare the body of a prediction.
+def refuse_if_draining(service: Service) -> None:
+    """Refuse new work of a process that has been told to stop.
+
+    Raises:
+        DrainingError: it has.
+    """
+    if service.closing.is_set():
+        raise DrainingError("the service is shutting down; send the request again")
+
+
+class PredictionBody:
+    """The body of a prediction, which is read and prepared: at once, or on threads if it is much.
+
+    Args:
+        request: whose body it is.
+        service: prepares it.
+        content: of the body.
+        began: when it began to arrive, by ``time.monotonic``.
+    """
+
+    def __init__(
+        self, request: Request, service: Service, content: bytearray, began: float
+    ) -> None:
+        self._request = request
+        self._service = service
+        self._content = content
+        self._began = began
+
+    async def read(self, read: Callable[[bytearray], Result]) -> Result:
+        """Return what the content says.
+
+        Raises:
+            NotJsonError: it is not JSON, or nested too deeply.
+            InputError: a field is unknown or out of range.
+        """
+        return await self._do(lambda: read(self._content))
+
+    async def prepare(self, asked: PredictRequest) -> Prepared:
+        """Return a request that was read as arrays.
+
+        Raises:
+            NoisevoteError: it cannot be answered; see ``models.errors``.
+            ClientDisconnect: the client left before its turn.
+        """
+        service, began = self._service, self._began
+        work_s = await self._do(lambda: work_s_of(asked))
+        if work_s <= QUICK_S or (self._is_large and asked.inputs is not None):
+            return await self._do(lambda: service.predictor.prepare(asked, began))
+        return await unless_client_leaves(self._request, service.prepare(asked, work_s, began))
+
+    @property
+    def _is_large(self) -> bool:
+        return len(self._content) > AT_ONCE_BYTES
+
+    async def _do(self, work: Callable[[], Result]) -> Result:
+        if self._is_large:
+            return await self._service.predictor.backend.run(work)
+        return work()
+
+
+@asynccontextmanager
+async def body_of(request: Request, service: Service) -> AsyncIterator[PredictionBody]:
+    """Read the body of a prediction; it is to be prepared inside the block.
 
     From the first byte to the finished arrays it counts among the bytes held, so that the memory
     for bodies and what they are parsed into stays bounded whatever arrives.
-
-    Args:
-        request: whose body nobody has read.
-        predictor: prepares it.
-        read: makes a request of a body.
 
     Raises:
         DrainingError: the process has been told to stop.
         BodyTooLargeError: it is longer than the limit; no more than that is kept.
         OverloadedError: too many bodies are held.
         ClientDisconnect: the client left before the end of the body.
-        NotJsonError: it is not JSON, or nested too deeply.
-        NoisevoteError: the request cannot be answered; see ``models.errors``.
     """
-    if request.app.state.closing.is_set():
-        raise DrainingError("the service is shutting down; send the request again")
+    refuse_if_draining(service)
     began = time.monotonic()
-    held: HeldBytes = request.app.state.held_bytes
-    with held.room() as room:
-        body = await read_body(request, predictor.settings.max_body_bytes, room)
-        if len(body) <= PREPARED_AT_ONCE_BYTES:
-            asked = read(body)
-            if (work_s := work_s_of(asked)) <= QUICK_S:
-                return predictor.prepare(asked, began)
-        else:
-            asked, work_s = await predictor.backend.run(lambda: with_work_s(read(body)))
-            if asked.inputs is not None:
-                return await predictor.backend.run(lambda: predictor.prepare(asked, began))
-        return await unless_client_leaves(request, predictor.prepared(asked, work_s, began))
-
-
-def with_work_s(asked: PredictRequest) -> tuple[PredictRequest, float]:
-    """Return a request, and the work that it takes to prepare it."""
-    return asked, work_s_of(asked)
-
-
-async def prepared_of(request: Request, predictor: PredictorDep) -> Prepared:
-    """Prepare the body of ``/predict``; see :func:`prepared_from`."""
-    return await prepared_from(request, predictor, parse)
-
-
-PreparedDep = Annotated[Prepared, Depends(prepared_of)]
+    with service.bodies.room() as room:
+        content = await read_body(request, service.settings.max_body_bytes, room)
+        yield PredictionBody(request, service, content, began)

@@ -16,6 +16,8 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
+from service.routes.dependencies import ServiceDep
+
 router = APIRouter(include_in_schema=False)
 
 OURS = Path(__file__).parents[1] / "static"
@@ -96,12 +98,12 @@ async def docs_part(name: str, request: Request) -> Response:
 
 
 @router.api_route("/openapi.json", methods=["GET", "HEAD"])
-async def openapi(request: Request) -> Response:
+async def openapi(request: Request, service: ServiceDep) -> Response:
     """Return the description of the HTTP interface, which is made once, off the event loop."""
     app = request.app
-    if not hasattr(app.state, "openapi_json"):
+    if service.openapi_json is None:
         making = asyncio.to_thread(lambda: bytes(JSONResponse(app.openapi()).body))
-        app.state.openapi_json = asyncio.create_task(making)
+        service.openapi_json = asyncio.create_task(making)
     # Whoever leaves meanwhile does not stop it for others.
-    content = await asyncio.shield(app.state.openapi_json)
+    content = await asyncio.shield(service.openapi_json)
     return Response(content, media_type="application/json")

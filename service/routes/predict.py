@@ -16,7 +16,9 @@ from models.errors import (
     PictureError,
     UnknownCheckpointError,
 )
-from service.routes.dependencies import predictor_of, prepared_of
+from service.prediction.predictor import Prepared
+from service.routes.dependencies import body_of
+from service.service import Service, service_of
 from service.wire.disconnect import unless_client_leaves
 from service.wire.errors import (
     BodyTimeoutError,
@@ -28,6 +30,7 @@ from service.wire.errors import (
     UnsupportedMediaError,
     responses_for,
 )
+from service.wire.parsing import parse
 from service.wire.replies import PredictResponse
 from service.wire.requests import PredictRequest, inlined_schema
 
@@ -65,20 +68,26 @@ REFUSALS = responses_for(
 )
 
 
+PREDICTION_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": inlined_schema(PredictRequest)}},
+    }
+}
+
+
 @router.post(
-    "/predict",
-    response_model=PredictResponse,
-    responses=REFUSALS,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": inlined_schema(PredictRequest)}},
-        }
-    },
+    "/predict", response_model=PredictResponse, responses=REFUSALS, openapi_extra=PREDICTION_BODY
 )
 async def predict(request: Request) -> Response:
     """Cast noisy votes on the inputs and answer with their mode, counts and statistics."""
-    predictor = await predictor_of(request)
-    prepared = await prepared_of(request, predictor)
-    answer = await unless_client_leaves(request, predictor.answer(prepared))
+    service = service_of(request.app)
+    prepared = await prepared_of(request, service)
+    answer = await unless_client_leaves(request, service.answer(prepared))
     return Response(answer.model_dump_json(), media_type="application/json")
+
+
+async def prepared_of(request: Request, service: Service) -> Prepared:
+    """Read and prepare the body of a prediction; see :func:`body_of`."""
+    async with body_of(request, service) as body:
+        return await body.prepare(await body.read(parse))

@@ -1,18 +1,30 @@
-"""``POST /predict/stream``: the votes of a prediction as they are counted, then its answer."""
+"""``POST /predict/stream``: the votes of a prediction as they are counted, then its answer.
 
+The prediction runs in a task of its own and tells of each vote through an observer. It is cancelled
+as soon as nobody waits for it: the client has left, or the process is about to stop.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Iterator
+
+import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
+from numpy.typing import NDArray
 from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
 
-from service.prediction.streaming import VoteStream
-from service.routes.dependencies import PredictorDep, PreparedDep
-from service.routes.predict import REFUSALS
-from service.wire.errors import ErrorBody
-from service.wire.events import EventStream, one_of_events
+from models.statistics import running
+from service.prediction.predictor import Prepared
+from service.routes.predict import PREDICTION_BODY, REFUSALS, DirectRoute, prepared_of
+from service.service import Service, service_of
+from service.wire.disconnect import client_leaves
+from service.wire.errors import DrainingError, ErrorBody
+from service.wire.events import KEEP_ALIVE, KEEP_ALIVE_S, EventStream, event, one_of_events
 from service.wire.replies import PredictResponse, VotesEvent
-from service.wire.requests import PredictRequest, inlined_schema
 
-router = APIRouter(tags=["predictions"])
+router = APIRouter(tags=["predictions"], route_class=DirectRoute)
 
 DESCRIPTION = """
 The same request as for `/predict`, answered by server-sent events:
@@ -44,15 +56,135 @@ EVENTS: dict[str, type[BaseModel]] = {
         },
         **REFUSALS,
     },
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": inlined_schema(PredictRequest)}},
-        }
-    },
+    openapi_extra=PREDICTION_BODY,
 )
-async def stream_predict(
-    prepared: PreparedDep, predictor: PredictorDep, request: Request
-) -> EventStream:
+async def stream_predict(request: Request) -> EventStream:
     """Cast noisy votes and send them as they are counted; the last event is the answer."""
-    return await VoteStream(predictor, prepared, request, request.app.state.closing).begun()
+    service = service_of(request.app)
+    return await VoteStream(service, await prepared_of(request, service), request).begun()
+
+
+class VoteStream:
+    """The events of one prediction.
+
+    Args:
+        service: answers it.
+        prepared: the request.
+        request: whose client waits.
+    """
+
+    def __init__(self, service: Service, prepared: Prepared, request: Request) -> None:
+        self._votes_asked = prepared.votes
+        self._request = request
+        self._labels = prepared.checkpoint.card.labels
+        loop = asyncio.get_running_loop()
+
+        def observe(position: int, fell_on: int, votes: int) -> None:
+            # Votes are counted on the threads of the slots; the event loop keeps their order.
+            loop.call_soon_threadsafe(self._observe, position, fell_on, votes)
+
+        self._predicting = asyncio.create_task(service.answer(prepared, observe))
+        self._leaving = asyncio.create_task(client_leaves(request))
+        self._closing = asyncio.create_task(service.closing.wait())
+        self._counted = asyncio.Event()
+        self._fresh: dict[int, list[int]] = defaultdict(list)
+        self._vote_counts: dict[int, NDArray[np.int64]] = defaultdict(
+            lambda: np.zeros(len(self._labels), np.int64)
+        )
+
+    def _observe(self, position: int, fell_on: int, votes: int) -> None:
+        """Take votes of the input at ``position`` that were counted."""
+        self._fresh[position].extend([fell_on] * votes)
+        self._counted.set()
+
+    async def begun(self) -> EventStream:
+        """Return the reply once there is something to send, or it has taken long.
+
+        Raises:
+            NoisevoteError: the request was refused before the first vote.
+            ClientDisconnect: the client left before it.
+        """
+        try:
+            await self._next()
+            self._refuse_if_over()
+            if self._predicting.done():
+                self._predicting.result()
+        except BaseException:
+            await self._stop()
+            raise
+        return EventStream(self._request, self._events())
+
+    async def _events(self) -> AsyncGenerator[bytes, None]:
+        """Yield events until the answer.
+
+        Raises:
+            NoisevoteError: the prediction failed, or the process has been told to stop.
+            ClientDisconnect: the client has left.
+        """
+        try:
+            while not self._predicting.done():
+                yield await self._votes() or KEEP_ALIVE
+                await self._next()
+                self._refuse_if_over()
+            answer = self._predicting.result()
+            yield await self._votes()
+            yield event("result", answer.model_dump_json().encode())
+        finally:
+            await self._stop()
+
+    async def _next(self) -> None:
+        """Wait for votes, the answer, the end of all waiting, or :data:`KEEP_ALIVE_S`."""
+        counted = asyncio.create_task(self._counted.wait())
+        await asyncio.wait(
+            {counted, self._predicting, self._leaving, self._closing},
+            timeout=KEEP_ALIVE_S,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        counted.cancel()
+
+    def _refuse_if_over(self) -> None:
+        """Raise if nobody waits any more, unless the answer is there."""
+        if self._predicting.done():
+            return
+        if self._leaving.done():
+            raise ClientDisconnect
+        if self._closing.done():
+            raise DrainingError("the service is shutting down; send the request again")
+
+    async def _votes(self) -> bytes:
+        """Return the events of all votes that have been counted since the last call."""
+        fresh, self._fresh = self._fresh, defaultdict(list)
+        self._counted.clear()
+        bodies = await asyncio.to_thread(lambda: list(self._bodies(fresh)))
+        return b"".join(event("votes", body.model_dump_json().encode()) for body in bodies)
+
+    def _bodies(self, fresh: dict[int, list[int]]) -> Iterator[VotesEvent]:
+        """Yield what is to be said of fresh votes, input by input."""
+        for position, fell_on in sorted(fresh.items()):
+            state = running(
+                self._vote_counts[position],
+                np.array(fell_on, np.int64),
+                self._votes_asked.votes,
+                self._votes_asked.alpha,
+            )
+            self._vote_counts[position] = counts = state.vote_counts[-1]
+            mode = int(state.modes[-1])
+            yield VotesEvent(
+                input=position,
+                fell_on=fell_on,
+                vote_counts=counts.tolist(),
+                votes_cast=int(counts.sum()),
+                mode=mode,
+                label=self._labels[mode],
+                agreement=float(counts[mode] / counts.sum()),
+                intervals=list(zip(state.lower.tolist(), state.upper.tolist(), strict=True)),
+                is_decided=state.is_decided.tolist(),
+                is_sure=state.is_sure.tolist(),
+            )
+
+    async def _stop(self) -> None:
+        """Cancel what still runs."""
+        tasks = (self._predicting, self._leaving, self._closing)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

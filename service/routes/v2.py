@@ -14,12 +14,10 @@ from pydantic import ValidationError
 
 from models.card import Card
 from models.errors import CheckpointError, NoisevoteError, UnknownCheckpointError
-from service.operations.checkpoint_watch import look_for_changes
-from service.operations.readiness import why_not_ready
-from service.routes.dependencies import PredictorDep, prepared_from
+from service.routes.dependencies import ServiceDep, body_of
 from service.v2.models import VERSION, config_of, metadata_of
 from service.v2.reply import reply_to
-from service.v2.request import HEADER_LENGTH, Inference, inference_of
+from service.v2.request import HEADER_LENGTH, inference_of
 from service.v2.schemas import (
     EXAMPLE_MODEL,
     ErrorText,
@@ -34,12 +32,11 @@ from service.v2.schemas import (
     ServerMetadata,
     Statistics,
 )
-from service.v2.statistics import V2Statistics
-from service.wire.bodies import HeldBytes, read_body
+from service.wire.bodies import read_body
 from service.wire.disconnect import unless_client_leaves
 from service.wire.errors import NotReadyError, input_error_from
 from service.wire.parsing import object_in
-from service.wire.requests import PredictRequest, inlined_schema, shortened
+from service.wire.requests import inlined_schema, shortened
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "parameters", "statistics"]
 SMALL_BODY_BYTES = 4096
@@ -54,14 +51,14 @@ router = APIRouter(prefix="/v2", tags=["open inference protocol"], responses=REF
 ModelName = Annotated[str, Path(examples=[EXAMPLE_MODEL])]
 
 
-def card_of(name: ModelName, request: Request, predictor: PredictorDep) -> Card:
+def card_of(name: ModelName, request: Request, service: ServiceDep) -> Card:
     """Return the card of the model that the path names.
 
     Raises:
         UnknownCheckpointError: there is no such model, or no such version of it.
     """
     asked = request.path_params.get("version", VERSION)
-    card = predictor.store.find(name).card
+    card = service.store.find(name).card
     if asked != VERSION:
         raise UnknownCheckpointError(
             f"model {name} has no version {shortened(asked)}; there is: {VERSION}"
@@ -72,13 +69,6 @@ def card_of(name: ModelName, request: Request, predictor: PredictorDep) -> Card:
 CardDep = Annotated[Card, Depends(card_of)]
 
 
-def statistics_of(request: Request) -> V2Statistics:
-    """Return the app's statistics."""
-    statistics: V2Statistics = request.app.state.v2_statistics
-    return statistics
-
-
-StatisticsDep = Annotated[V2Statistics, Depends(statistics_of)]
 Endpoint = Callable[..., Any]
 
 
@@ -107,9 +97,9 @@ async def v2_live() -> Live:
 
 @router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready")
-async def v2_ready(request: Request) -> Ready:
+async def v2_ready(service: ServiceDep) -> Ready:
     """Answer 200 once the default checkpoint has passed its warm-up and self-test."""
-    if (reason := why_not_ready(request.app)) is not None:
+    if (reason := service.why_not_ready) is not None:
         raise NotReadyError(reason)
     return Ready(ready=True)
 
@@ -122,9 +112,11 @@ async def server_metadata() -> ServerMetadata:
 
 
 @router.get("/models/stats")
-async def all_statistics(predictor: PredictorDep, statistics: StatisticsDep) -> Statistics:
+async def all_statistics(service: ServiceDep) -> Statistics:
     """Count what was asked over this protocol, for every model."""
-    return Statistics(model_stats=[statistics.of(name) for name in predictor.store.names()])
+    return Statistics(
+        model_stats=[service.v2_statistics.of(name) for name in service.store.names()]
+    )
 
 
 @of_model("GET")
@@ -140,15 +132,15 @@ async def model_ready(card: CardDep) -> ModelReady:
 
 
 @of_model("GET", "/config")
-async def model_config(card: CardDep, predictor: PredictorDep) -> dict[str, Any]:
+async def model_config(card: CardDep, service: ServiceDep) -> dict[str, Any]:
     """Describe a model as Triton's configuration does."""
-    return config_of(card, predictor.settings.max_inputs, predictor.settings.slots)
+    return config_of(card, service.settings.max_inputs, service.settings.slots)
 
 
 @of_model("GET", "/stats")
-async def model_statistics(card: CardDep, statistics: StatisticsDep) -> Statistics:
+async def model_statistics(card: CardDep, service: ServiceDep) -> Statistics:
     """Count what was asked over this protocol, for one model."""
-    return Statistics(model_stats=[statistics.of(card.name)])
+    return Statistics(model_stats=[service.v2_statistics.of(card.name)])
 
 
 @router.post(
@@ -157,16 +149,15 @@ async def model_statistics(card: CardDep, statistics: StatisticsDep) -> Statisti
         "requestBody": {"content": {"application/json": {"schema": inlined_schema(IndexRequest)}}}
     },
 )
-async def repository_index(predictor: PredictorDep, request: Request) -> list[IndexEntry]:
+async def repository_index(service: ServiceDep, request: Request) -> list[IndexEntry]:
     """List the models, and those that were refused with the reason."""
-    held: HeldBytes = request.app.state.held_bytes
-    with held.room() as room:
+    with service.bodies.room() as room:
         body = await read_body(request, SMALL_BODY_BYTES, room)
     try:
         asked = IndexRequest.model_validate(object_in(body) if body else {})
     except ValidationError as error:
         raise input_error_from(error) from None
-    store = predictor.store
+    store = service.store
     refused = dict(store.refused)
     index = [  # one that serves and has a reason is older than what lies in its folder
         IndexEntry(name=name, version=VERSION, state="READY", reason=refused.pop(name, ""))
@@ -181,13 +172,13 @@ async def repository_index(predictor: PredictorDep, request: Request) -> list[In
 
 
 @router.post("/repository/models/{name}/load")
-async def load_model(name: ModelName, predictor: PredictorDep, request: Request) -> dict[str, str]:
+async def load_model(name: ModelName, service: ServiceDep) -> dict[str, str]:
     """Look at the folder of the checkpoints now; what is new there serves when this returns.
 
     A model that was refused is an error that says why; one that it was to replace goes on serving.
     """
-    await look_for_changes(request.app)
-    store = predictor.store
+    await service.look_for_changes()
+    store = service.store
     if (reason := store.refused.get(name)) is not None:
         raise CheckpointError(reason)
     store.find(name)
@@ -206,25 +197,20 @@ async def load_model(name: ModelName, predictor: PredictorDep, request: Request)
         }
     },
 )
-async def infer(
-    card: CardDep, predictor: PredictorDep, statistics: StatisticsDep, request: Request
-) -> Response:
+async def infer(card: CardDep, service: ServiceDep, request: Request) -> Response:
     """Cast noisy votes on the inputs; answer with modes, counts and numbers of votes."""
-    began = time.monotonic()
-    read: list[Inference] = []
-
-    def asked_in(body: bytearray) -> PredictRequest:
-        read.append(inference_of(body, request.headers.get(HEADER_LENGTH), card))
-        return read[0].asked
-
+    began, statistics = time.monotonic(), service.v2_statistics
+    header_length = request.headers.get(HEADER_LENGTH)
     try:
-        prepared = await prepared_from(request, predictor, asked_in)
+        async with body_of(request, service) as body:
+            inference = await body.read(lambda content: inference_of(content, header_length, card))
+            prepared = await body.prepare(inference.asked)
         input_s = time.monotonic() - began
-        answer = await unless_client_leaves(request, predictor.answer(prepared))
+        answer = await unless_client_leaves(request, service.answer(prepared))
     except NoisevoteError:
         statistics.failed(card.name, time.monotonic() - began)
         raise
     answered = time.monotonic()
-    reply = reply_to(read[0], answer)
+    reply = reply_to(inference, answer)
     statistics.succeeded(answer, input_s, time.monotonic() - answered)
     return reply

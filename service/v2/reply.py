@@ -1,4 +1,9 @@
-"""The reply to an inference request of the Open Inference Protocol: JSON, or JSON and tensors."""
+"""The reply to an inference request of the Open Inference Protocol: JSON, or JSON and tensors.
+
+And the counts of these replies, by model.
+"""
+
+import time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,8 +11,17 @@ from starlette.responses import Response
 
 from service.v2.models import VERSION
 from service.v2.request import HEADER_LENGTH, Inference
-from service.v2.schemas import InferResponse, OutputTensor, Parameters
+from service.v2.schemas import (
+    Duration,
+    InferResponse,
+    ModelStatistics,
+    OutputTensor,
+    Parameters,
+)
 from service.wire.replies import PredictResponse
+
+NS_PER_S = 10**9
+NS_PER_MS = 10**6
 
 
 def reply_to(inference: Inference, answer: PredictResponse) -> Response:
@@ -65,3 +79,45 @@ def parameters_of(answer: PredictResponse) -> Parameters:
     if isinstance(answer.noise.sigma, float):
         told["sigma"] = answer.noise.sigma
     return told
+
+
+class V2Statistics:
+    """Counts requests; to be used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, ModelStatistics] = {}
+
+    def of(self, name: str) -> ModelStatistics:
+        """Return the statistics of a model."""
+        empty = ModelStatistics(name=name, version=VERSION)
+        return self._models.setdefault(name, empty)
+
+    def succeeded(self, answer: PredictResponse, input_s: float, output_s: float) -> None:
+        """Count an answered request.
+
+        Args:
+            answer: to it.
+            input_s: seconds until it was read and prepared.
+            output_s: seconds that its reply took.
+        """
+        found = self.of(answer.checkpoint)
+        timing, of = answer.timing_ms, found.inference_stats
+        found.last_inference = time.time_ns() // NS_PER_MS
+        found.inference_count += len(answer.predictions)
+        found.execution_count += 1
+        total_ms = timing.total + output_s * 1000
+        add(of.success, total_ms * NS_PER_MS)
+        add(of.queue, timing.queue * NS_PER_MS)
+        add(of.compute_input, input_s * NS_PER_S)
+        add(of.compute_infer, timing.compute * NS_PER_MS)
+        add(of.compute_output, output_s * NS_PER_S)
+
+    def failed(self, name: str, seconds: float) -> None:
+        """Count a refused request."""
+        add(self.of(name).inference_stats.fail, seconds * NS_PER_S)
+
+
+def add(duration: Duration, ns: float) -> None:
+    """Count one event that took ``ns`` nanoseconds."""
+    duration.count += 1
+    duration.ns += round(ns)

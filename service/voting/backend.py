@@ -24,7 +24,8 @@ from models.errors import DeadlineError, NoSlotError
 from models.runtime import Runtime, rows_of, votes_of
 from models.voting import Observer, Poll, VoteRequest, VoteResult
 from service.voting.batcher import GIGA, VoteBatcher
-from service.voting.tickets import Lane, Priority, Ticket, Tile
+from service.voting.entries import Entry, Group, Tile
+from service.voting.priority import Priority
 
 log = logging.getLogger("noisevote")
 
@@ -64,16 +65,16 @@ class Load:
     queue_fill: float
 
 
-class QueueWatch(Protocol):
+class QueueObserver(Protocol):
     """Is told what happens to the queue; never by two threads at the same time."""
 
-    def admitted(self, ticket: Ticket) -> None:
+    def admitted(self, entry: Entry) -> None:
         """Hear of a request that has entered the queue."""
 
     def computed(self, tile: Tile) -> None:
         """Hear of a forward pass whose votes have been counted."""
 
-    def left(self, ticket: Ticket) -> None:
+    def left(self, entry: Entry) -> None:
         """Hear of a request that waits no more; also of one that was not let in."""
 
 
@@ -83,20 +84,20 @@ class VotingBackend:
     Args:
         slots: tiles computed side by side.
         queue_gmacs_a_slot: votes that may wait, by cost, in 10^9 multiply-accumulates a slot.
-        watch: is told what happens to the queue.
+        observer: is told what happens to the queue.
     """
 
     def __init__(
         self,
         slots: int,
         queue_gmacs_a_slot: float = QUEUE_GMACS_A_SLOT,
-        watch: QueueWatch | None = None,
+        observer: QueueObserver | None = None,
     ) -> None:
-        self._watch = watch
+        self._queue_observer = observer
         self._new_batcher = partial(VoteBatcher, slots, slots * queue_gmacs_a_slot)
         self._batcher = self._new_batcher()
-        self._lanes: WeakKeyDictionary[Runtime, dict[str, Lane]] = WeakKeyDictionary()
-        self._waiting: dict[Ticket, asyncio.Future[None]] = {}
+        self._groups: WeakKeyDictionary[Runtime, dict[str, Group]] = WeakKeyDictionary()
+        self._waiting: dict[Entry, asyncio.Future[None]] = {}
         self._lock = threading.Lock()  # guards all of the above and below
         self._asleep: list[threading.Condition] = []  # the slots without work, each its own
         self._is_closed = False
@@ -137,24 +138,24 @@ class VotingBackend:
         if runtime is None:
             runtime = await self.run(lambda: checkpoint.runtime(request.noise.kind))
         poll = Poll(request, len(checkpoint.card.labels), observer)
-        ticket = Ticket(poll, runtime, self._lane(checkpoint, runtime, request), priority, deadline)
+        entry = Entry(poll, runtime, self._group(checkpoint, runtime, request), priority, deadline)
         try:
             async with asyncio.timeout_at(loop_time(deadline)):
-                await self._admit(ticket)
+                await self._admit(entry)
         except TimeoutError:
             pass  # what was cast is the answer
         finally:
             with self._lock:
-                self._batcher.remove(ticket)
-                self._waiting.pop(ticket, None)
-                if self._watch is not None:
-                    self._watch.left(ticket)
+                self._batcher.remove(entry)
+                self._waiting.pop(entry, None)
+                if self._queue_observer is not None:
+                    self._queue_observer.left(entry)
         finished = time.monotonic()
-        if ticket.error is not None:
-            raise ticket.error
-        if ticket.started is None or not poll.has_votes:
+        if entry.error is not None:
+            raise entry.error
+        if entry.started is None or not poll.has_votes:
             raise DeadlineError("the time was up before every input had a vote")
-        return Answer(poll.results(), ticket.started - asked, finished - ticket.started)
+        return Answer(poll.results(), entry.started - asked, finished - entry.started)
 
     @property
     def load(self) -> Load:
@@ -168,10 +169,10 @@ class VotingBackend:
         return any(thread.is_alive() for thread in self._slots)
 
     @property
-    def wait_at_door_s(self) -> float:
+    def wait_for_room_s(self) -> float:
         """Seconds until there should be room for votes again; 0 while there is some."""
         with self._lock:
-            return self._batcher.wait_at_door_s
+            return self._batcher.wait_for_room_s
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Do blocking work that is no vote; cancelling drops it if it has not started."""
@@ -191,34 +192,34 @@ class VotingBackend:
             with suppress(RuntimeError):
                 future.get_loop().call_soon_threadsafe(future.cancel)
 
-    def _lane(self, checkpoint: Checkpoint, runtime: Runtime, request: VoteRequest) -> Lane:
+    def _group(self, checkpoint: Checkpoint, runtime: Runtime, request: VoteRequest) -> Group:
         card = checkpoint.card
         with self._lock:
-            lanes = self._lanes.setdefault(runtime, {})
-            lane = Lane(card.tile, card.macs / GIGA, card.name)
-            return lanes.setdefault(request.noise.distribution.name, lane)
+            groups = self._groups.setdefault(runtime, {})
+            group = Group(card.tile, card.macs / GIGA, card.name)
+            return groups.setdefault(request.noise.distribution.name, group)
 
-    def _admit(self, ticket: Ticket) -> asyncio.Future[None]:
+    def _admit(self, entry: Entry) -> asyncio.Future[None]:
         """Put a request into the queue; the result is there when it has left."""
         if not self.computes:
             raise NoSlotError("no thread is left that computes votes; restart the service")
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         with self._lock:
-            self._batcher.admit(ticket)
-            if self._watch is not None:
-                self._watch.admitted(ticket)
-            self._waiting[ticket] = future
+            self._batcher.admit(entry)
+            if self._queue_observer is not None:
+                self._queue_observer.admitted(entry)
+            self._waiting[entry] = future
             self._wake_slot()
         return future
 
     def _compute(self) -> None:
         """Be a slot: compute one tile after the other, whatever goes wrong with one."""
-        bell = threading.Condition(self._lock)
+        wake_up = threading.Condition(self._lock)
         is_over = False
         while not is_over:
             tile = None
             try:
-                tile = self._next_tile(bell)
+                tile = self._next_tile(wake_up)
                 if tile is not None:
                     self._cast(tile)
             except BaseException as error:  # noqa: BLE001 - the requests hear of it
@@ -229,34 +230,34 @@ class VotingBackend:
     def _cast(self, tile: Tile) -> None:
         """Compute the votes of a tile and count them."""
         began = time.monotonic()
-        rows = rows_of([(ticket.poll.request, keys) for ticket, keys in tile.parts])
+        rows = rows_of([(entry.poll.request, keys) for entry, keys in tile.parts])
         fell_on = votes_of(tile.runtime.outputs(rows)).tolist()
         with self._lock:
             seconds = time.monotonic() - began
             self._settle(self._batcher.finish(tile, fell_on, seconds))
-            if self._watch is not None:
-                self._watch.computed(tile)
+            if self._queue_observer is not None:
+                self._queue_observer.computed(tile)
 
     def _fail(self, tile: Tile | None, error: BaseException) -> None:
         """Tell the requests of a tile that it failed; all there are if it never came to a tile."""
         told = error if isinstance(error, Exception) else RuntimeError(f"a slot met {error!r}")
         with self._lock:
-            tickets = list(self._waiting) if tile is None else [one for one, _ in tile.parts]
+            entries = list(self._waiting) if tile is None else [one for one, _ in tile.parts]
             if tile is None:
                 log.error("the queue of votes is broken and begins anew", exc_info=error)
                 self._batcher = self._new_batcher()
-                for ticket in tickets:
-                    ticket.error, ticket.is_waiting = told, False
+                for entry in entries:
+                    entry.error, entry.is_waiting = told, False
             else:
-                self._batcher.fail(tickets, told)
+                self._batcher.fail(entries, told)
             # Also those that had their last vote when it came to the error.
-            self._settle(ticket for ticket in tickets if not ticket.is_waiting)
+            self._settle(entry for entry in entries if not entry.is_waiting)
 
-    def _next_tile(self, bell: threading.Condition) -> Tile | None:
+    def _next_tile(self, wake_up: threading.Condition) -> Tile | None:
         """Wait for a tile; None once the backend is closed.
 
         Args:
-            bell: of this slot, on the lock of the backend.
+            wake_up: of this slot, on the lock of the backend.
         """
         with self._lock:
             while not self._is_closed:
@@ -265,8 +266,8 @@ class VotingBackend:
                     if self._batcher.is_ready:
                         self._wake_slot()
                     return tile
-                self._asleep.append(bell)
-                bell.wait()
+                self._asleep.append(wake_up)
+                wake_up.wait()
         return None
 
     def _wake_slot(self) -> None:
@@ -274,10 +275,10 @@ class VotingBackend:
         if self._asleep:
             self._asleep.pop().notify()
 
-    def _settle(self, left: Iterable[Ticket]) -> None:
+    def _settle(self, left: Iterable[Entry]) -> None:
         """Tell the event loop that requests have left."""
-        for ticket in left:
-            future = self._waiting.pop(ticket, None)
+        for entry in left:
+            future = self._waiting.pop(entry, None)
             if future is not None:
                 with suppress(RuntimeError):  # its loop is closed, and nobody waits
                     future.get_loop().call_soon_threadsafe(wake, future)

@@ -18,7 +18,8 @@ from itertools import count
 
 from models.errors import OverloadedError
 from models.noise import VoteKey
-from service.voting.tickets import Lane, Priority, Ticket, Tile
+from service.voting.entries import Entry, Group, Tile
+from service.voting.priority import Priority
 
 GIGA = 10**9
 
@@ -50,12 +51,12 @@ class Queue:
     """The requests of one priority.
 
     Attributes:
-        ready: of each lane the requests that want votes, in the order of their turns.
+        ready: of each group the requests that want votes, in the order of their turns.
         requests: how many there are, with those whose votes are all under way.
         load: what they take up, in 10^9 multiply-accumulates.
     """
 
-    ready: dict[Lane, OrderedDict[Ticket, None]] = field(default_factory=dict)
+    ready: dict[Group, OrderedDict[Entry, None]] = field(default_factory=dict)
     requests: int = 0
     load: float = 0.0
 
@@ -87,7 +88,7 @@ class VoteBatcher:
         return max(queue.load for queue in self._queues.values()) / self._limit
 
     @property
-    def wait_at_door_s(self) -> float:
+    def wait_for_room_s(self) -> float:
         """Seconds until normal requests should be let in again; 0 while there is room for some."""
         load = self._queues[Priority.NORMAL].load
         return self.seconds_for(load - FULL * self._limit) if load > FULL * self._limit else 0.0
@@ -97,39 +98,39 @@ class VoteBatcher:
         """Whether there are votes to compute beside those under way."""
         return any(queue.ready for queue in self._queues.values())
 
-    def admit(self, ticket: Ticket) -> None:
+    def admit(self, entry: Entry) -> None:
         """Take in a request.
 
         Raises:
             OverloadedError: the queue is full; it says when to come back.
         """
-        queue = self._queues[ticket.priority]
-        ticket.share = self._share_of(ticket)
-        excess = queue.load + ticket.share - self._limit
+        queue = self._queues[entry.priority]
+        entry.share = self._share_of(entry)
+        excess = queue.load + entry.share - self._limit
         if excess > ROUNDING * self._limit and queue.requests > 0:
             seconds = self.seconds_for(excess)
             raise OverloadedError(
                 f"too many votes are waiting; there should be room in {seconds:.1f} s", seconds
             )
         queue.requests += 1
-        queue.load += ticket.share
-        ticket.is_waiting = True
-        self._begin_turn(ticket)
+        queue.load += entry.share
+        entry.is_waiting = True
+        self._begin_turn(entry)
 
     def seconds_for(self, gmacs: float) -> float:
         """Return how long all slots take for votes of a cost, at the measured speed."""
         speed = self._gmacs_per_s * self._slots
         return gmacs / speed if speed else 0.0
 
-    def remove(self, ticket: Ticket) -> None:
+    def remove(self, entry: Entry) -> None:
         """Let a request leave; what its votes under way fall on is discarded."""
-        if not ticket.is_waiting:
+        if not entry.is_waiting:
             return
-        ticket.is_waiting = False
-        queue = self._queues[ticket.priority]
+        entry.is_waiting = False
+        queue = self._queues[entry.priority]
         queue.requests -= 1
-        queue.load = queue.load - ticket.share if queue.requests else 0.0
-        self._take_out(queue, ticket)
+        queue.load = queue.load - entry.share if queue.requests else 0.0
+        self._take_out(queue, entry)
 
     def next_tile(self, now: float, idle: int = 1) -> Tile | None:
         """Return the votes to compute next, or None if all that are wanted are under way.
@@ -139,14 +140,14 @@ class VoteBatcher:
             idle: slots that wait for work, this one included; they share what there is.
         """
         while (queue := self._next_queue()) is not None:
-            first = min((next(iter(tickets)) for tickets in queue.ready.values()), key=turn_of)
+            first = min((next(iter(entries)) for entries in queue.ready.values()), key=turn_of)
             if first.credit <= 0:
                 self._begin_turn(first)
-            elif parts := self._fill(queue, first.lane, now, idle):
+            elif parts := self._fill(queue, first.group, now, idle):
                 return Tile(list(parts.items()))
         return None
 
-    def finish(self, tile: Tile, fell_on: Sequence[int], seconds: float) -> list[Ticket]:
+    def finish(self, tile: Tile, fell_on: Sequence[int], seconds: float) -> list[Entry]:
         """Count the votes of a tile and return the requests that leave: decided or in error.
 
         Args:
@@ -157,23 +158,23 @@ class VoteBatcher:
         self._measure(tile, seconds)
         left = []
         first = 0
-        for ticket, keys in tile.parts:
+        for entry, keys in tile.parts:
             votes = fell_on[first : first + len(keys)]
             first += len(keys)
-            if ticket.is_waiting and self._cast(ticket, keys, votes):
-                left.append(ticket)
+            if entry.is_waiting and self._cast(entry, keys, votes):
+                left.append(entry)
         return left
 
-    def fail(self, tickets: Iterable[Ticket], error: Exception) -> None:
+    def fail(self, entries: Iterable[Entry], error: Exception) -> None:
         """Let requests leave whose votes cannot be computed."""
-        for ticket in tickets:
-            if ticket.is_waiting:
-                ticket.error = error
-                self.remove(ticket)
+        for entry in entries:
+            if entry.is_waiting:
+                entry.error = error
+                self.remove(entry)
 
-    def _share_of(self, ticket: Ticket) -> float:
+    def _share_of(self, entry: Entry) -> float:
         """Return what a request takes up of the queue: the votes left, by cost, within bounds."""
-        gmacs = ticket.poll.votes_left * ticket.lane.gmacs
+        gmacs = entry.poll.votes_left * entry.group.gmacs
         return min(max(gmacs, SMALLEST_SHARE * self._limit), LARGEST_SHARE * self._limit)
 
     def _next_queue(self) -> Queue | None:
@@ -190,79 +191,81 @@ class VoteBatcher:
         self._passed_over = 0
         return low
 
-    def _fill(self, queue: Queue, lane: Lane, now: float, idle: int) -> dict[Ticket, list[VoteKey]]:
-        """Take votes of a lane's requests for one tile, in the order of their turns."""
-        room = rows_in_time(queue.ready[lane], lane, now, idle)
-        end = now + room * lane.seconds
-        parts: dict[Ticket, list[VoteKey]] = {}
-        while room and (tickets := queue.ready.get(lane)):
-            ticket = next(iter(tickets))
-            self._take_out(queue, ticket)
-            if now >= ticket.deadline or (end > ticket.deadline and ticket.poll.has_votes):
+    def _fill(
+        self, queue: Queue, group: Group, now: float, idle: int
+    ) -> dict[Entry, list[VoteKey]]:
+        """Take votes of a group's requests for one tile, in the order of their turns."""
+        room = rows_in_time(queue.ready[group], group, now, idle)
+        end = now + room * group.seconds
+        parts: dict[Entry, list[VoteKey]] = {}
+        while room and (entries := queue.ready.get(group)):
+            entry = next(iter(entries))
+            self._take_out(queue, entry)
+            if now >= entry.deadline or (end > entry.deadline and entry.poll.has_votes):
                 continue  # too late: it stays out, and its deadline ends it
-            keys = ticket.poll.take(room) if ticket.credit > 0 else []
-            ticket.credit -= len(keys) * lane.gmacs
+            keys = entry.poll.take(room) if entry.credit > 0 else []
+            entry.credit -= len(keys) * group.gmacs
             room -= len(keys)
             if keys:
-                ticket.started = now if ticket.started is None else ticket.started
-                parts.setdefault(ticket, []).extend(keys)
-            if ticket.poll.wanted(1):
-                self._put_in(ticket)
+                entry.started = now if entry.started is None else entry.started
+                parts.setdefault(entry, []).extend(keys)
+            if entry.poll.wanted(1):
+                self._put_in(entry)
         return parts
 
-    def _cast(self, ticket: Ticket, keys: Sequence[VoteKey], fell_on: Sequence[int]) -> bool:
+    def _cast(self, entry: Entry, keys: Sequence[VoteKey], fell_on: Sequence[int]) -> bool:
         """Count votes of a request and return whether it leaves."""
-        was_ready = ticket.poll.wanted(1)
+        was_ready = entry.poll.wanted(1)
         try:
             for key, vote in zip(keys, fell_on, strict=True):
-                ticket.poll.cast(key, vote)
+                entry.poll.cast(key, vote)
         except Exception as error:  # noqa: BLE001 - others of the tile go on
-            ticket.error = error
-        if ticket.error is not None or ticket.poll.is_decided:
-            self.remove(ticket)
+            entry.error = error
+        if entry.error is not None or entry.poll.is_decided:
+            self.remove(entry)
             return True
-        share = self._share_of(ticket)
-        self._queues[ticket.priority].load += share - ticket.share
-        ticket.share = share
-        if ticket.poll.wanted(1) and not was_ready:
-            self._put_in(ticket)
+        share = self._share_of(entry)
+        self._queues[entry.priority].load += share - entry.share
+        entry.share = share
+        if entry.poll.wanted(1) and not was_ready:
+            self._put_in(entry)
         return False
 
-    def _put_in(self, ticket: Ticket) -> None:
+    def _put_in(self, entry: Entry) -> None:
         """Let a request that wants votes go on with its turn, or begin a new one."""
-        if ticket.credit <= 0:
-            self._begin_turn(ticket)
+        if entry.credit <= 0:
+            self._begin_turn(entry)
             return
-        tickets = self._queues[ticket.priority].ready.setdefault(ticket.lane, OrderedDict())
-        tickets[ticket] = None
-        tickets.move_to_end(ticket, last=False)
+        entries = self._queues[entry.priority].ready.setdefault(entry.group, OrderedDict())
+        entries[entry] = None
+        entries.move_to_end(entry, last=False)
 
-    def _begin_turn(self, ticket: Ticket) -> None:
+    def _begin_turn(self, entry: Entry) -> None:
         """Put a request behind all others, with the credit of another turn."""
-        ticket.turn = next(self._turns)
-        ticket.credit += TURN_GMACS
-        tickets = self._queues[ticket.priority].ready.setdefault(ticket.lane, OrderedDict())
-        tickets[ticket] = None
-        tickets.move_to_end(ticket)
+        entry.turn = next(self._turns)
+        entry.credit += TURN_GMACS
+        entries = self._queues[entry.priority].ready.setdefault(entry.group, OrderedDict())
+        entries[entry] = None
+        entries.move_to_end(entry)
 
-    def _take_out(self, queue: Queue, ticket: Ticket) -> None:
+    def _take_out(self, queue: Queue, entry: Entry) -> None:
         """Take a request off those that want votes, if it is one of them."""
-        tickets = queue.ready.get(ticket.lane, OrderedDict())
-        tickets.pop(ticket, None)
-        if not tickets:
-            queue.ready.pop(ticket.lane, None)
+        entries = queue.ready.get(entry.group, OrderedDict())
+        entries.pop(entry, None)
+        if not entries:
+            queue.ready.pop(entry.group, None)
 
     def _measure(self, tile: Tile, seconds: float) -> None:
-        """Update the speed of a lane and of a slot."""
-        lane, per_vote = tile.lane, seconds / tile.rows
-        lane.seconds = average(lane.seconds, per_vote)
+        """Update the speed of a group and of a slot."""
+        group, per_vote = tile.group, seconds / tile.rows
+        group.seconds = average(group.seconds, per_vote)
         if per_vote:
-            self._gmacs_per_s = average(self._gmacs_per_s, lane.gmacs / per_vote)
+            self._gmacs_per_s = average(self._gmacs_per_s, group.gmacs / per_vote)
 
 
-def turn_of(ticket: Ticket) -> int:
+def turn_of(entry: Entry) -> int:
     """Return the number of a request's turn."""
-    return ticket.turn
+    return entry.turn
 
 
 def average(past: float, now: float) -> float:
@@ -270,23 +273,23 @@ def average(past: float, now: float) -> float:
     return PAST * past + (1 - PAST) * now if past else now
 
 
-def rows_in_time(tickets: OrderedDict[Ticket, None], lane: Lane, now: float, idle: int) -> int:
+def rows_in_time(entries: OrderedDict[Entry, None], group: Group, now: float, idle: int) -> int:
     """Return the rows of the next tile: no more than the first request has time for."""
-    rows = rows_to_take(tickets, lane.tile, idle)
-    first = next(iter(tickets))
-    if lane.seconds:
-        rows = int(min(rows, (first.deadline - now) / lane.seconds))
+    rows = rows_to_take(entries, group.tile, idle)
+    first = next(iter(entries))
+    if group.seconds:
+        rows = int(min(rows, (first.deadline - now) / group.seconds))
     return max(1, rows)
 
 
-def rows_to_take(tickets: OrderedDict[Ticket, None], tile: int, idle: int) -> int:
+def rows_to_take(entries: OrderedDict[Entry, None], tile: int, idle: int) -> int:
     """Return the rows of the next tile: full ones if there is work for all, even ones if not.
 
     Twenty votes on two idle slots make two tiles of ten, and neither slot waits for the other.
     """
     wanted = 0
-    for ticket in tickets:
-        wanted += ticket.poll.wanted(tile * idle - wanted)
+    for entry in entries:
+        wanted += entry.poll.wanted(tile * idle - wanted)
         if wanted >= tile * idle:
             return tile
     tiles = -(-wanted // tile)

@@ -4,12 +4,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from models.data.datasets import DATASETS
 from models.noise import NoiseKind
 from models.robustness.plan import AttackOptions, Plan, TargetSigma
 from models.robustness.report import Share, Verdict
+from service.wire.replies import Reply
 
 MAX_RESTARTS = 1000
 
@@ -58,12 +58,8 @@ class AttackRequest(AttackOptions):
     may be left out."""
     labels: Annotated[list[int], Field(fail_fast=True)] | None = None
     """The right class of each of the inputs, counted from 0."""
-    dataset: str | None = Field(
-        default=None,
-        max_length=200,
-        description="Data set whose test images are attacked, if the server has it: "
-        f"{', '.join(DATASETS)}.",
-    )
+    dataset: Annotated[str, Field(max_length=200)] | None = None
+    """Name of a data set that the server has, whose test images are attacked."""
     images: Annotated[int, Field(ge=1)] | None = None
     """Number of images, the first of the data set. Default: 200."""
 
@@ -99,12 +95,6 @@ class JobState(StrEnum):
 
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 RESUMABLE = (JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTED)
-
-
-class Reply(BaseModel):
-    """Base of replies; what stands under a field is its description."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class FinishedStep(Reply):

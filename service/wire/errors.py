@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
@@ -34,6 +34,7 @@ from models.errors import (
     UnknownJobError,
 )
 from service.log.request_record import current_record
+from service.wire.replies import Reply
 from service.wire.requests import shortened
 
 log = logging.getLogger("noisevote")
@@ -121,26 +122,24 @@ CLIENT_LEFT = 499
 """Status of requests whose client is gone; nobody reads it but the log."""
 
 
-class ErrorDetail(BaseModel):
-    """What went wrong.
-
-    Attributes:
-        code: for programs; one of the codes in ``docs/http-api.md``.
-        message: for people: what was got, what is allowed.
-        field: the offending field of the request, if there is one.
-        request_id: stands in the reply's ``X-Request-Id`` and in the log.
-    """
+class ErrorDetail(Reply):
+    """What went wrong."""
 
     code: str
+    """Code for programs; one of those in ``docs/http-api.md``."""
     message: str
+    """Message for people: what was got, what is allowed."""
     field: str | None = None
+    """Name of the offending field of the request, if there is one."""
     request_id: str
+    """Id of the request, as in ``X-Request-Id`` of the reply and in the log."""
 
 
-class ErrorBody(BaseModel):
+class ErrorBody(Reply):
     """The body of every reply that is not a success."""
 
     error: ErrorDetail
+    """What went wrong, for programs and for people."""
 
 
 def status_and_code(error: type[NoisevoteError]) -> tuple[int, str]:

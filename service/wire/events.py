@@ -47,9 +47,10 @@ def event_schema(name: str, data: type[BaseModel]) -> dict[str, Any]:
         "type": "object",
         "required": ["event", "data"],
         "properties": {
-            "event": {"const": name},
+            "event": {"const": name, "description": "Name of the event."},
             "data": {
                 "type": "string",
+                "description": "What the event tells, as JSON text.",
                 "contentMediaType": "application/json",
                 "contentSchema": inlined_schema(data),
             },

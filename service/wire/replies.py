@@ -2,147 +2,151 @@
 
 from enum import StrEnum
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from models.card import Card
 from models.noise import NoiseKind
 from models.stopping import StopReason
 
 
-class NoiseBody(BaseModel):
-    """The noise that the votes met.
+class Reply(BaseModel):
+    """Base of replies; what stands under a field is its description."""
 
-    Attributes:
-        kind: multiplicative or additive.
-        sigma: of one read: one number, or a map if it differs between noise points.
-        snr_db: signal-to-noise power ratio of one number of multiplicative noise above 0.
-        repeats: averaged reads, as asked.
-    """
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class NoiseBody(Reply):
+    """The noise that the votes met."""
 
     kind: NoiseKind
+    """How the noise meets the signal: multiplicative or additive."""
     sigma: float | dict[str, float]
+    """Standard deviation of one read: one number, or a map if it differs between noise points."""
     snr_db: float | None
+    """Signal-to-noise power ratio in dB of one number of multiplicative noise above 0; else
+    null."""
     repeats: dict[str, int] | None = None
+    """Reads of a noise point that are averaged, as asked."""
 
 
-class CostBody(BaseModel):
-    """What the votes cost on the hardware of the request, in its units.
-
-    Attributes:
-        sequential_latency: votes one after another on one chip.
-        pipelined_latency: a vote enters a layer as soon as the one before has left it.
-        parallel_latency: all votes at once, on as many chips.
-        energy: of all votes.
-        equal_energy_sigma: of one pass that spends the same energy on less noise, if noise power
-            falls as one over energy: one number, or a map like the request's sigma.
-    """
+class CostBody(Reply):
+    """What the votes cost on the hardware of the request, in its units."""
 
     sequential_latency: float
+    """Latency if the votes are cast one after another on one chip."""
     pipelined_latency: float
+    """Latency if a vote enters a layer as soon as the one before has left it."""
     parallel_latency: float
+    """Latency if all votes are cast at once, on as many chips."""
     energy: float
+    """Energy of all votes."""
     equal_energy_sigma: float | dict[str, float]
+    """Sigma of one pass that spends the same energy on less noise, if noise power falls as one over
+    energy: one number, or a map like the sigma of the request."""
 
 
-class Prediction(BaseModel):
+class Prediction(Reply):
     """The answer for one input.
 
     The statistics speak of the noise: how sure the mode is to be the class that the noisy network
     votes for most often. They say nothing about whether that class is right.
-
-    Attributes:
-        mode: class with the most votes; of several, the lowest index.
-        label: its name.
-        vote_counts: votes of each class.
-        votes_cast: votes that count.
-        stopped_by: full, the rule that ended the voting before N, or deadline.
-        agreement: share of the mode among the votes cast.
-        interval: for the chance that one vote falls on the mode; null unless ``full`` was asked
-            for, as the fixed-N statistics do not hold for other stop rules.
-        p_value: of "the top two classes are equally likely"; null like the interval.
-        abstain: whether p_value is above alpha; null like the interval.
-        abstains_below: votes below which it is true however they fall: even if all agree, their
-            p-value is above alpha (6 for 0.05, 11 for 0.001; 1 without noise); null like the
-            interval.
-        cost: of the votes cast; null unless the request names its hardware.
     """
 
     mode: int
+    """Class with the most votes; of several, the lowest index."""
     label: str
+    """Name of that class."""
     vote_counts: list[int]
+    """Number of votes for each class."""
     votes_cast: int
+    """Number of votes that count."""
     stopped_by: StopReason
+    """What ended the voting: full, the rule that ended it before N, or deadline."""
     agreement: float
+    """Share of the mode among the votes cast."""
     interval: tuple[float, float] | None
+    """Interval for the chance that one vote falls on the mode; null unless ``full`` was asked for,
+    as the fixed-N statistics do not hold for other stop rules."""
     p_value: float | None
+    """P-value of "the top two classes are equally likely"; null like the interval."""
     abstain: bool | None
+    """Whether the p-value is above alpha; null like the interval."""
     abstains_below: int | None
+    """Number of votes below which ``abstain`` is true however they fall: even if all agree, their
+    p-value is above alpha (6 for 0.05, 11 for 0.001; 1 without noise); null like the interval."""
     cost: CostBody | None = None
+    """Cost of the votes cast; null unless the request names its hardware."""
 
 
-class GuaranteeBody(BaseModel):
-    """What holds for predictions that the stop rule ended before all N votes were cast.
-
-    Attributes:
-        delta: the mode differs from that of all N votes with a chance of at most this.
-        condition: for which inputs that holds.
-        margin: votes by which the mode must have led; null for rules without one.
-    """
+class GuaranteeBody(Reply):
+    """What holds for predictions that the stop rule ended before all N votes were cast."""
 
     delta: float
+    """Most chance that the mode differs from that of all N votes."""
     condition: str
+    """Inputs for which that holds."""
     margin: int | None = None
+    """Votes by which the mode must have led; null for rules without a margin."""
 
 
-class Timing(BaseModel):
+class Timing(Reply):
     """Milliseconds: waiting for a free slot, voting, and everything together."""
 
     queue: float
+    """Milliseconds of waiting for a free slot."""
     compute: float
+    """Milliseconds of voting."""
     total: float
+    """Milliseconds of everything together."""
 
 
-class PredictResponse(BaseModel):
-    """The answers, and what they can be asked for again with.
-
-    Attributes:
-        checkpoint: that voted.
-        noise: that the votes met.
-        seed: of the noise, drawn or given.
-        fingerprint: of noise scheme, weights, graphs and margin; the same body and seed give the
-            same counts while it is the same, on the same CPU type and library build, unless a
-            deadline ends the voting.
-        guarantee: of the stop rule; null for full.
-        predictions: one an input.
-        timing_ms: how long it took.
-    """
+class PredictResponse(Reply):
+    """The answers, and what they can be asked for again with."""
 
     checkpoint: str
+    """Name of the checkpoint that voted."""
     noise: NoiseBody
+    """Noise that the votes met."""
     seed: int
+    """Seed of the noise, drawn or given."""
     fingerprint: str
+    """Digest of noise scheme, weights, graphs and margin; the same body and seed give the same
+    counts while it is the same, on the same CPU type and library build, unless a deadline ends the
+    voting."""
     guarantee: GuaranteeBody | None
+    """Guarantee of the stop rule; null for ``full``."""
     predictions: list[Prediction]
+    """Answers, one for each input."""
     timing_ms: Timing
+    """Milliseconds that it took."""
 
 
-class CheckpointSummary(BaseModel):
+class CheckpointSummary(Reply):
     """One checkpoint in the list."""
 
     name: str
+    """Name of the checkpoint."""
     network: str
+    """Name of its network."""
     noise: NoiseKind
+    """Kind of noise that it was trained for."""
     sigma_train: float | dict[str, float]
+    """Sigma that it was trained for: one number, or a map from noise point to number."""
     input_shape: tuple[int, ...]
+    """Shape of one input."""
     labels: tuple[str, ...]
+    """Name of each class."""
     is_default: bool
+    """Whether it answers requests that name no checkpoint."""
 
 
-class CheckpointList(BaseModel):
+class CheckpointList(Reply):
     """The checkpoints that serve, and why others do not."""
 
     checkpoints: list[CheckpointSummary]
+    """Checkpoints that serve."""
     refused: dict[str, str]
+    """Why others do not serve, by name."""
 
 
 class DriftState(StrEnum):
@@ -154,81 +158,81 @@ class DriftState(StrEnum):
     HIGHER = "higher"
 
 
-class SharesBody(BaseModel):
+class SharesBody(Reply):
     """The mean of a share: of late, and on the card."""
 
     seen: float
+    """Mean of the answers of late."""
     expected: float
+    """Mean that the card gives."""
 
 
-class DriftBody(BaseModel):
-    """Whether votes agree as the card says for this noise.
-
-    Attributes:
-        noise: in use.
-        sigma: in use, at every noise point.
-        votes: of each answer that are compared.
-        answers: of late that were compared, of this worker process.
-        state: too_few before the first window of answers, then as_expected; lower or higher if
-            votes agree less or more, with a chance of a false alarm of at most 0.0001 a window.
-        agreement: share of the mode.
-        margin: lead of the mode over the second class, as a share of the votes.
-        effective_sigma: at which votes would agree as they do, within the sigmas that the card has
-            figures for; null before there are enough answers.
-        effective_sigma_interval: about 95 %, by the normal approximation; null like it.
-        is_noisier_than_hardened_for: whether that is above the largest sigma of the training.
-    """
+class DriftBody(Reply):
+    """Whether votes agree as the card says for this noise."""
 
     noise: NoiseKind
+    """Kind of noise in use."""
     sigma: float
+    """Sigma in use, at every noise point."""
     votes: int
+    """Votes of each answer that are compared."""
     answers: int
+    """Answers of late that were compared, of this worker process."""
     state: DriftState
+    """Outcome of the comparison: too_few before the first window of answers, then as_expected;
+    lower or higher if votes agree less or more, with a chance of a false alarm of at most 0.0001 a
+    window."""
     agreement: SharesBody
+    """Share of the mode."""
     margin: SharesBody
+    """Lead of the mode over the second class, as a share of the votes."""
     effective_sigma: float | None
+    """Sigma at which votes would agree as they do, within the sigmas that the card has figures for;
+    null before there are enough answers."""
     effective_sigma_interval: tuple[float, float] | None
+    """Interval of about 95 % for that sigma, by the normal approximation; null like it."""
     is_noisier_than_hardened_for: bool
+    """Whether that sigma is above the largest one of the training."""
 
 
 class ServedCheckpoint(Card):
     """A card, and how the votes of late compare with it."""
 
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     drift: list[DriftBody] = Field(default_factory=list)
+    """Comparison of the votes of late with the card, by noise and votes."""
 
 
-class Health(BaseModel):
+class Health(Reply):
     """Whether the service lives or is ready."""
 
     status: str
+    """Name of the state that was asked about: live or ready."""
 
 
-class VotesEvent(BaseModel):
-    """Further votes of one input were counted.
-
-    Attributes:
-        input: its position in the request.
-        fell_on: class of each of these votes, in vote order.
-        vote_counts: votes of each class so far.
-        votes_cast: votes so far.
-        mode: class with the most votes so far; of several, the lowest index.
-        label: its name.
-        agreement: share of the mode so far.
-        intervals: after each of these votes, for the chance that one vote falls on the class that
-            led then; they hold for whoever watches and stops at any time.
-        is_decided: after each of these votes, whether no outcome of the votes left can change the
-            mode.
-        is_sure: after each of these votes, whether the class that led then leads the second beyond
-            chance, at the request's alpha, for whoever watches and stops at any time.
-    """
+class VotesEvent(Reply):
+    """Further votes of one input were counted."""
 
     input: int
+    """Position of the input in the request."""
     fell_on: list[int]
+    """Class of each of these votes, in vote order."""
     vote_counts: list[int]
+    """Number of votes for each class so far."""
     votes_cast: int
+    """Number of votes so far."""
     mode: int
+    """Class with the most votes so far; of several, the lowest index."""
     label: str
+    """Name of that class."""
     agreement: float
+    """Share of the mode so far."""
     intervals: list[tuple[float, float]]
+    """Interval after each of these votes, for the chance that one vote falls on the class that led
+    then; they hold for whoever watches and stops at any time."""
     is_decided: list[bool]
+    """Whether, after each of these votes, no outcome of the votes left can change the mode."""
     is_sure: list[bool]
+    """Whether, after each of these votes, the class that led then leads the second beyond chance,
+    at the request's alpha, for whoever watches and stops at any time."""

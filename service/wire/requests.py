@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
 from models.stopping import DELTA, STOP_RULES_TEXT, StopRule
-from service.voting.tickets import Priority
+from service.voting.priority import Priority
 
 MIN_SNR_DB = -60.0
 MAX_SNR_DB = 300.0
@@ -62,16 +62,15 @@ class HardwareRequest(BaseModel):
     One number holds for every layer; a map names all noise points.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
 
-    latency: Positive | dict[str, Positive] = Field(
-        default=1.0, description="Time of one evaluation of a layer."
-    )
-    energy: Positive | dict[str, Positive] | None = Field(
-        default=None,
-        description="Energy of one evaluation of a layer, all its multiply-accumulates together; "
-        "by default one unit for each of these (`macs` in the card).",
-    )
+    latency: Positive | dict[str, Positive] = 1.0
+    """Time of one evaluation of a layer."""
+    energy: Positive | dict[str, Positive] | None = None
+    """Energy of one evaluation of a layer, all its multiply-accumulates together; by default one
+    unit for each of these (`macs` in the card)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -104,83 +103,47 @@ class PredictRequest(BaseModel):
         strict=True,
         extra="forbid",
         frozen=True,
+        use_attribute_docstrings=True,
         json_schema_extra={"examples": [EXAMPLE_REQUEST], **ONE_INPUT},
     )
 
-    checkpoint: str | None = Field(
-        default=None, max_length=200, description="Default: the service's default checkpoint."
-    )
-    inputs: list[Any] | None = Field(
-        default=None,
-        min_length=1,
-        description="Batch of arrays in the checkpoint's input shape and range; leading axes of "
-        "length 1 of an input may be left out.",
-    )
-    image: str | None = Field(
-        default=None,
-        min_length=1,
-        description="One picture, base64 PNG or JPEG of any size, prepared as the card says.",
-    )
-    strokes: list[Any] | None = Field(
-        default=None, description="One drawing as pen strokes, for networks that read strokes."
-    )
-    noise: NoiseKind | None = Field(
-        default=None,
-        strict=False,
-        description="Default: the checkpoint's; another kind needs a sigma.",
-    )
-    sigma: Sigma | dict[str, Sigma] | None = Field(
-        default=None,
-        description="Standard deviation of the noise: one number, or a map from noise point to "
-        "number, where points left out get no noise. Default: the checkpoint's sigma_train.",
-    )
-    snr_db: float | None = Field(
-        default=None,
-        ge=MIN_SNR_DB,
-        le=MAX_SNR_DB,
-        allow_inf_nan=False,
-        description="Instead of sigma: signal-to-noise power ratio in dB, multiplicative only.",
-    )
-    repeats: dict[str, Annotated[int, Field(ge=1, le=MAX_REPEATS)]] | None = Field(
-        default=None,
-        description="Reads of a noise point that are averaged in the analog domain: r reads "
-        "divide its sigma by the square root of r.",
-    )
-    hardware: HardwareRequest | None = Field(
-        default=None, description="If given, predictions say what their votes cost on it."
-    )
-    votes: int = Field(default=20, ge=1, description="Noisy forward passes per input, N.")
-    stop: StopRule = Field(
-        default=StopRule.FULL,
-        strict=False,
-        description=STOP_RULES_TEXT,
-    )
-    delta: float = Field(
-        default=DELTA, gt=0, lt=1, description="Chance of another mode than N votes have."
-    )
-    alpha: float = Field(
-        default=0.05,
-        gt=0,
-        lt=1,
-        description="Level of the interval and of the "
-        "abstain test, which can come out from 6 votes on at 0.05 and from 11 at 0.001.",
-    )
-    seed: int | None = Field(
-        default=None, ge=0, le=MAX_SEED, description="Of the noise; drawn and echoed if absent."
-    )
-    deadline_ms: float | None = Field(
-        default=None,
-        gt=0,
-        le=MAX_DEADLINE_MS,
-        allow_inf_nan=False,
-        description="Time after the arrival of the request at which the votes cast so far are "
-        "the answer. If an input has none by then, the reply is an error.",
-    )
-    priority: Priority = Field(
-        default=Priority.NORMAL,
-        strict=False,
-        description="low: give way to normal requests; for assessments and other bulk work.",
-    )
+    checkpoint: str | None = Field(default=None, max_length=200)
+    """Name of the checkpoint. Default: the service's default checkpoint."""
+    inputs: list[Any] | None = Field(default=None, min_length=1)
+    """Batch of arrays in the checkpoint's input shape and range; leading axes of length 1 of an
+    input may be left out."""
+    image: str | None = Field(default=None, min_length=1)
+    """One picture, base64 PNG or JPEG of any size, prepared as the card says."""
+    strokes: list[Any] | None = None
+    """One drawing as pen strokes, for networks that read strokes."""
+    noise: NoiseKind | None = Field(default=None, strict=False)
+    """Kind of noise. Default: the checkpoint's; another kind needs a sigma."""
+    sigma: Sigma | dict[str, Sigma] | None = None
+    """Standard deviation of the noise: one number, or a map from noise point to number, where
+    points left out get no noise. Default: the checkpoint's sigma_train."""
+    snr_db: float | None = Field(default=None, ge=MIN_SNR_DB, le=MAX_SNR_DB, allow_inf_nan=False)
+    """Signal-to-noise power ratio in dB, instead of sigma; multiplicative noise only."""
+    repeats: dict[str, Annotated[int, Field(ge=1, le=MAX_REPEATS)]] | None = None
+    """Reads of a noise point that are averaged in the analog domain: r reads divide its sigma by
+    the square root of r."""
+    hardware: HardwareRequest | None = None
+    """Hardware whose cost predictions are to tell."""
+    votes: int = Field(default=20, ge=1)
+    """Noisy forward passes per input, N."""
+    stop: StopRule = Field(default=StopRule.FULL, strict=False, description=STOP_RULES_TEXT)
+    delta: float = Field(default=DELTA, gt=0, lt=1)
+    """Chance that the mode may differ from that of N votes."""
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+    """Level of the interval and of the abstain test, which can come out from 6 votes on at 0.05 and
+    from 11 at 0.001."""
+    seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
+    """Seed of the noise; drawn and echoed if absent."""
+    deadline_ms: float | None = Field(default=None, gt=0, le=MAX_DEADLINE_MS, allow_inf_nan=False)
+    """Time after the arrival of the request at which the votes cast so far are the answer. If an
+    input has none by then, the reply is an error."""
+    priority: Priority = Field(default=Priority.NORMAL, strict=False)
+    """Whose votes come first. low: give way to normal requests; for assessments and other bulk
+    work."""
 
     @field_validator("sigma", mode="before")
     @classmethod

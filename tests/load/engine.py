@@ -26,7 +26,7 @@ from models.specs import IMAGES, OUTPUTS
 from models.stopping import Bounded, Calibrated, Exact, Full
 from models.voting import Poll, VoteRequest
 from service.voting.batcher import GIGA, VoteBatcher
-from service.voting.tickets import Lane, Ticket
+from service.voting.entries import Entry, Group
 from tests.load.clean_graph import clean_session
 from tests.load.inputs import some_inputs
 
@@ -240,16 +240,16 @@ class Serving:
     def answer(self, images: NDArray[np.float32]) -> None:
         """Answer one request for each image, all of them waiting at the same time."""
         card, runtime = self._bench.checkpoint.card, self._bench.checkpoint.runtime(KIND)
-        batcher, lane = VoteBatcher(1, 1e9), Lane(card.tile, card.macs / GIGA)
+        batcher, group = VoteBatcher(1, 1e9), Group(card.tile, card.macs / GIGA)
         polls = []
         for image in images:
             inputs = {card.input.name: image[np.newaxis]}
             request = replace(self._request, inputs=inputs, seed=self.answers)
             self.answers += 1
             polls.append(Poll(request, len(card.labels)))
-            batcher.admit(Ticket(polls[-1], runtime, lane))
+            batcher.admit(Entry(polls[-1], runtime, group))
         while (tile := batcher.next_tile(0.0)) is not None:
-            rows = rows_of([(ticket.poll.request, keys) for ticket, keys in tile.parts])
+            rows = rows_of([(entry.poll.request, keys) for entry, keys in tile.parts])
             batcher.finish(tile, votes_of(runtime.outputs(rows)).tolist(), 0.0)
         self.votes_cast += sum(poll.results()[0].votes_cast for poll in polls)
 

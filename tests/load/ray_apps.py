@@ -22,6 +22,7 @@ from service.configuration.settings import Settings
 from service.prediction.predictor import Predictor, Prepared
 from service.processes.scaling import ScaleOut
 from service.scale_out import Replica, deployed
+from service.service import service_of
 from service.wire.replies import PredictResponse
 from tests.load.scale_out import ALONE, BATCHED, Batches
 
@@ -35,7 +36,7 @@ class BatchedPredictor(Predictor):
     """
 
     def __init__(self, alone: Predictor, batches: Batches) -> None:
-        super().__init__(alone.settings, alone.store, alone.backend, alone._watch)
+        super().__init__(alone.settings, alone.store, alone.backend)
         self._collected = serve.batch(
             max_batch_size=batches.votes,
             batch_wait_timeout_s=batches.wait_s,
@@ -82,7 +83,8 @@ class BatchedReplica(Replica):
         @asynccontextmanager
         async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             async with started(app):
-                app.state.predictor = BatchedPredictor(app.state.predictor, self._batches)
+                service = service_of(app)
+                service.predictor = BatchedPredictor(service.predictor, self._batches)
                 yield
 
         app.router.lifespan_context = lifespan

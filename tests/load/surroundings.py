@@ -16,12 +16,15 @@ import numpy as np
 from starlette.types import ASGIApp, Message
 
 from models.checkpoint import SHIPPED, CheckpointStore
+from models.voting import Observer
 from service.app import create_app
 from service.configuration.keys import digest_of
 from service.configuration.settings import Settings
 from service.log.output import JsonFormatter
-from service.prediction.predictor import Predictor
+from service.prediction.predictor import Predictor, Prepared
+from service.service import Service, service_of
 from service.voting.backend import VotingBackend
+from service.wire.replies import PredictResponse
 from tests.load.http_load import CHECKPOINT, CLIENTS
 from tests.load.inputs import some_inputs
 from tests.load.overhead import Engine
@@ -31,6 +34,13 @@ REQUESTS = 80
 """Sent before the other app has its turn."""
 
 Row = dict[str, object]
+
+
+class Quiet(Service):
+    """Answers predictions and tells nobody."""
+
+    async def answer(self, prepared: Prepared, observer: Observer | None = None) -> PredictResponse:
+        return await self.predictor.answer(prepared, observer)
 
 
 def surroundings_rows(seconds: float) -> Iterator[Row]:
@@ -75,9 +85,9 @@ async def measured(
     bare: list[float] = []
     votes: list[float] = []
     async with whole.router.lifespan_context(whole):
-        await whole.state.warming_up
-        backend = VotingBackend(1)
-        plain.state.predictor = Predictor(settings, store, backend)
+        await service_of(whole).warming_up
+        plain.state.service = quiet = Quiet(settings)
+        quiet.predictor = Predictor(settings, store, backend := VotingBackend(1))
         plain.user_middleware.clear()
         for app in (whole, plain):
             await block(app, body, clients)

@@ -11,7 +11,8 @@ from models.checkpoint import SHIPPED, CheckpointStore
 from models.errors import PictureError
 from models.noise import NoiseKind
 from models.pictures import preprocess
-from models.robustness.target import CheckpointTarget, Conditions
+from models.robustness.checkpoint_target import CheckpointTarget
+from models.robustness.target import Conditions
 from models.statistics import clopper_pearson, top_two_p_value
 from models.stopping import StopRule
 from tests.pages import FRESH, SEEN, fresh, name_of

@@ -17,7 +17,7 @@ from models.runtime import GraphRuntime, Rows
 from models.specs import IMAGES
 from models.stopping import StopRule
 from models.voting import VoteRequest
-from service.voting.backend import QueueWatch, VotingBackend
+from service.voting.backend import QueueObserver, VotingBackend
 from tests.service.support import CHECKPOINT, array, noise_image
 
 
@@ -72,8 +72,10 @@ class GatedStore(CheckpointStore):
 
 
 @contextmanager
-def one_slot(queue_gmacs: float = 80, watch: QueueWatch | None = None) -> Iterator[VotingBackend]:
-    backend = VotingBackend(1, queue_gmacs, watch)
+def one_slot(
+    queue_gmacs: float = 80, observer: QueueObserver | None = None
+) -> Iterator[VotingBackend]:
+    backend = VotingBackend(1, queue_gmacs, observer)
     try:
         yield backend
     finally:

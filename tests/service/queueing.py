@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from models.runtime import rows_of, votes_of
 from models.voting import Poll, VoteRequest
 from service.voting.batcher import VoteBatcher
-from service.voting.tickets import Lane, Priority, Ticket, Tile
+from service.voting.entries import Entry, Group, Tile
+from service.voting.priority import Priority
 from tests.models.test_voting import CLASSES, KeyedRuntime, request_for
 
 VOTE_GMACS = 0.03
@@ -17,35 +18,35 @@ TURN = 20
 UNLIMITED = 1e9
 
 
-def lane_of(tile: int = 8, gmacs: float = VOTE_GMACS) -> Lane:
-    return Lane(tile, gmacs)
+def group_of(tile: int = 8, gmacs: float = VOTE_GMACS) -> Group:
+    return Group(tile, gmacs)
 
 
-def ticket_for(
-    lane: Lane,
+def entry_for(
+    group: Group,
     request: VoteRequest | None = None,
     priority: Priority = Priority.NORMAL,
     deadline: float = math.inf,
-) -> Ticket:
+) -> Entry:
     poll = Poll(request or request_for(1, 20), CLASSES)
-    return Ticket(poll, KeyedRuntime(), lane, priority, deadline)
+    return Entry(poll, KeyedRuntime(), group, priority, deadline)
 
 
-def batcher_with(*tickets: Ticket, limit: float = UNLIMITED, slots: int = 1) -> VoteBatcher:
+def batcher_with(*entries: Entry, limit: float = UNLIMITED, slots: int = 1) -> VoteBatcher:
     batcher = VoteBatcher(slots, limit)
-    for ticket in tickets:
-        batcher.admit(ticket)
+    for entry in entries:
+        batcher.admit(entry)
     return batcher
 
 
 def fell_on(tile: Tile) -> list[int]:
-    rows = rows_of([(ticket.poll.request, keys) for ticket, keys in tile.parts])
+    rows = rows_of([(entry.poll.request, keys) for entry, keys in tile.parts])
     votes: list[int] = votes_of(tile.runtime.outputs(rows)).tolist()
     return votes
 
 
-def served(batcher: VoteBatcher, now: float = 0.0) -> Iterable[Counter[Ticket]]:
+def served(batcher: VoteBatcher, now: float = 0.0) -> Iterable[Counter[Entry]]:
     """Compute tile after tile to the end; yield the votes of each request in each."""
     while (tile := batcher.next_tile(now)) is not None:
-        yield Counter({ticket: len(keys) for ticket, keys in tile.parts})
+        yield Counter({entry: len(keys) for entry, keys in tile.parts})
         batcher.finish(tile, fell_on(tile), seconds=0.001 * tile.rows)

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from models.checkpoint import SHIPPED
 from service.app import create_app
 from service.configuration.settings import Settings
+from service.service import service_of
 from service.wire.errors import ErrorBody
 from tests.drawing import draw_digit, png_bytes
 
@@ -60,7 +61,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[FastAPI, httpx.Asyn
     """Start the real app, warmed up or found unfit, and a client of it; stop both at the end."""
     app = create_app(settings)
     async with app.router.lifespan_context(app), client_of(app) as client:
-        await app.state.warming_up
+        await service_of(app).warming_up
         yield app, client
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from models.noise import NoiseKind
 from models.stopping import StopRule
-from service.voting.tickets import Priority
+from service.voting.priority import Priority
 from service.wire.bodies import LINGER_BYTES
 from service.wire.errors import ErrorBody
 from service.wire.parsing import MAX_BRACKETS, MAX_NAMES

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from service.client import AsyncClient, Client
 from service.client.exchange import Retry, ServiceError
 from service.configuration.settings import Settings
+from service.service import service_of
 from service.wire.bodies import HeldBytes
 from service.wire.replies import PredictResponse, VotesEvent
 from service.wire.requests import PredictRequest
@@ -91,7 +92,7 @@ async def test_an_overloaded_service_is_asked_again_when_it_says_so() -> None:
         async def pause(seconds: float) -> None:
             waits.append(seconds)
             if len(waits) == 2:
-                app.state.held_bytes = HeldBytes(2**20)
+                service_of(app).bodies = HeldBytes(2**20)
 
         async with asynchronous(app, pause=pause) as client:
             assert (await client.predict(ASKED)).predictions[0].votes_cast == 30
@@ -106,9 +107,9 @@ async def test_a_draining_service_is_asked_again_in_growing_steps() -> None:
         async def pause(seconds: float) -> None:
             waits.append(seconds)
             if len(waits) == 3:
-                app.state.closing.clear()
+                service_of(app).closing.clear()
 
-        app.state.closing.set()
+        service_of(app).closing.set()
         async with asynchronous(app, pause=pause) as client:
             *_, answer = [event async for event in client.stream(ASKED)]
         expected = await ask(plain, inputs=[array(6)], votes=30, seed=3)

@@ -21,6 +21,7 @@ from models.runtime import GraphRuntime, Rows
 from service.configuration.settings import Settings
 from service.operations.drift import ALPHA, WINDOW, DriftMonitor, Series
 from service.prediction.predictor import Predictor
+from service.service import service_of
 from service.wire.replies import DriftState
 from service.wire.requests import PredictRequest
 from tests.service.support import CHECKPOINT, Json, array, ask, copy_of_checkpoint, serving
@@ -95,7 +96,7 @@ async def followed(
     settings = Settings(slots=1, checkpoints=directory, checkpoint_poll_s=0)
     async with serving(settings) as (app, loud_client):
         checkpoint = LouderCheckpoint(directory / CHECKPOINT)
-        app.state.predictor.store.put(checkpoint)
+        service_of(app).predictor.store.put(checkpoint)
         yield app, loud_client, checkpoint.louder
 
 
@@ -269,7 +270,7 @@ def test_the_interval_of_the_sigma_holds_the_errors_of_the_card_and_of_the_answe
 async def test_an_answer_counts_for_the_most_votes_that_it_has_and_a_curve_is_of_one_number(
     followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
 ) -> None:
-    predictor: Predictor = followed[0].state.predictor
+    predictor: Predictor = service_of(followed[0]).predictor
     body = {"inputs": DIGITS[:10], "votes": VOTES, "sigma": 0.7, "seed": 1}
     prepared = predictor.prepare(PredictRequest.model_validate(body), began=0.0)
     answer = await predictor.answer(prepared)
@@ -289,7 +290,7 @@ async def test_an_answer_counts_for_the_most_votes_that_it_has_and_a_curve_is_of
 async def test_the_listener_is_told_every_fifty_answers_and_nothing_of_those_cut_short(
     followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
 ) -> None:
-    predictor: Predictor = followed[0].state.predictor
+    predictor: Predictor = service_of(followed[0]).predictor
     body = {"inputs": DIGITS[:10], "votes": VOTES, "sigma": 0.7, "seed": 1}
     prepared = predictor.prepare(PredictRequest.model_validate(body), began=0.0)
     answer = await predictor.answer(prepared)

@@ -13,6 +13,7 @@ from models.checkpoint import SHIPPED, CheckpointStore
 from service.app import create_app
 from service.configuration.settings import Settings
 from service.prediction.predictor import Predictor
+from service.service import service_of
 from service.wire.errors import CLIENT_LEFT
 from tests.service.gated import (
     GatedCheckpoint,
@@ -45,7 +46,7 @@ async def test_a_warmed_up_service_is_live_and_ready(client: httpx.AsyncClient) 
 async def test_a_service_is_live_but_not_ready_before_its_warm_up() -> None:
     app = create_app(Settings(slots=1))
     async with app.router.lifespan_context(app), client_of(app) as client:
-        app.state.warming_up.cancel()  # it has not begun; now it never will
+        service_of(app).warming_up.cancel()  # it has not begun; now it never will
         assert (await client.get("/health/live")).status_code == 200
         error = error_in(await client.get("/health/ready"), 503, "not_ready")
         assert error["message"] == "warming up"
@@ -112,7 +113,7 @@ async def test_votes_are_not_cast_for_a_client_that_has_left() -> None:
         yield {"type": "http.disconnect"}
 
     with one_slot() as backend:
-        app.state.predictor = Predictor(Settings(slots=1), store, backend)
+        service_of(app).predictor = Predictor(Settings(slots=1), store, backend)
         assert await status_sent(app, messages()) == CLIENT_LEFT
         passes = await at_rest(backend, runtime)
         assert 1 <= passes < 20 * 1000 / store.gated.card.tile
@@ -129,7 +130,7 @@ async def test_a_client_that_leaves_during_its_body_is_no_error(
         yield {"type": "http.disconnect"}
 
     with one_slot() as backend:
-        app.state.predictor = Predictor(Settings(slots=1), CheckpointStore(SHIPPED), backend)
+        service_of(app).predictor = Predictor(Settings(slots=1), CheckpointStore(SHIPPED), backend)
         assert await status_sent(app, messages()) == CLIENT_LEFT
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 

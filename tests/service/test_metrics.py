@@ -14,7 +14,8 @@ from models.errors import OverloadedError
 from service.app import create_app
 from service.configuration.settings import Settings
 from service.operations.metrics import Metrics, votes_label
-from service.voting.tickets import Ticket
+from service.service import service_of
+from service.voting.entries import Entry
 from service.wire.errors import STATUS
 from tests.service.gated import GatedStore, one_slot, votes_asked
 from tests.service.support import CHECKPOINT, array, ask, client_of, error_in, noise_image, serving
@@ -113,8 +114,8 @@ class Doorkeeper(Metrics):
         super().__init__()
         self._entered = asyncio.Semaphore(0)
 
-    def admitted(self, ticket: Ticket) -> None:
-        super().admitted(ticket)
+    def admitted(self, entry: Entry) -> None:
+        super().admitted(entry)
         self._entered.release()
 
     async def entered(self) -> float:
@@ -128,7 +129,7 @@ class Doorkeeper(Metrics):
 
 async def test_votes_in_the_queue_are_seen_while_they_wait() -> None:
     metrics, store = Doorkeeper(), GatedStore()
-    with one_slot(watch=metrics) as backend:
+    with one_slot(observer=metrics) as backend:
         first = asyncio.create_task(backend.vote(store.gated, votes_asked(2, 20)))
         assert await metrics.entered() == 40
         second = asyncio.create_task(backend.vote(store.gated, votes_asked(1, 7)))
@@ -143,7 +144,7 @@ async def test_votes_in_the_queue_are_seen_while_they_wait() -> None:
 
 async def test_what_the_queue_refuses_is_not_in_it() -> None:
     metrics, store = Doorkeeper(), GatedStore()
-    with one_slot(queue_gmacs=1e-3, watch=metrics) as backend:
+    with one_slot(queue_gmacs=1e-3, observer=metrics) as backend:
         # None takes up more than an eighth of the queue, so that eight fill it.
         waiting = [
             asyncio.create_task(backend.vote(store.gated, votes_asked(1, 20))) for _ in range(8)
@@ -189,7 +190,7 @@ async def test_an_unexpected_error_is_counted() -> None:
 async def test_jobs_are_counted_by_whoever_keeps_them() -> None:
     app = create_app(Settings(slots=1))
     states: dict[str, int] = {"running": 1}
-    app.state.metrics.count_jobs_by(lambda: states)
+    service_of(app).observer.metrics.count_jobs_by(lambda: states)
     async with client_of(app) as client:
         assert value(await scraped(client), "jobs", state="running") == 1
         states |= {"running": 0, "done": 3}

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from models.checkpoint import SHIPPED
 from models.noise import NoiseKind
-from service.app import warm_up
 from service.configuration.settings import Settings
-from service.operations.checkpoint_watch import CheckpointWatch
+from service.operations.reload import CheckpointReloader
 from service.prediction.predictor import Predictor
+from service.service import service_of
 from tests.service.support import CHECKPOINT, Json, array, copy_of_checkpoint, picture, serving
 
 OTHER = "stroke_lstm-mult-1.0"
@@ -172,7 +172,7 @@ async def statuses_of(client: httpx.AsyncClient) -> dict[str, int]:
     return replies
 
 
-class Service:
+class Tried:
     """A running app that is given one folder of checkpoints after the other, as at its start."""
 
     def __init__(self, app: FastAPI, client: httpx.AsyncClient) -> None:
@@ -181,16 +181,17 @@ class Service:
 
     async def try_on(self, directory: Path) -> None:
         """Serve from a folder of a good checkpoint and a mutant; fail if that does any harm."""
-        state = self._app.state
+        service = service_of(self._app)
         chosen = Settings(slots=1, checkpoints=directory, checkpoint_poll_s=0)
-        state.checkpoint_watch = CheckpointWatch(directory, chosen.default_checkpoint)
-        state.predictor = Predictor(chosen, state.checkpoint_watch.store, state.predictor.backend)
+        service.reloader = CheckpointReloader(directory, chosen.default_checkpoint)
+        backend = service.predictor.backend
+        service.predictor = Predictor(chosen, service.reloader.store, backend)
         try:
             async with asyncio.timeout(HANGS_AFTER_S):
-                await warm_up(self._app, state.predictor)
+                await service.warm_up()
                 await self._try()
         finally:
-            state.predictor.close()
+            service.predictor.close()
 
     async def _try(self) -> None:
         client, outcomes = self._client, []
@@ -224,7 +225,7 @@ def tried() -> Iterator[Trying]:
     """Serves from folders that are changed in some way; fails if that does any harm."""
     with asyncio.Runner() as runner:
         running = serving(Settings(slots=1, checkpoint_poll_s=0))
-        service = Service(*runner.run(running.__aenter__()))
+        service = Tried(*runner.run(running.__aenter__()))
 
         def with_mutant(mutate: Callable[[Path], None]) -> None:
             with tempfile.TemporaryDirectory() as place:

@@ -17,7 +17,8 @@ from models.stopping import StopRule
 from service.app import create_app
 from service.configuration.settings import Settings
 from service.prediction.predictor import Predictor
-from service.voting.tickets import Priority
+from service.service import service_of
+from service.voting.priority import Priority
 from service.wire.bodies import BYTES_A_REQUEST, HeldBytes
 from tests.service.gated import GatedCheckpoint, GatedStore, at_rest, one_slot, votes_asked
 from tests.service.support import (
@@ -63,7 +64,7 @@ async def test_a_deadline_that_is_far_away_changes_nothing(client: httpx.AsyncCl
 async def test_what_cannot_start_in_time_is_an_error_and_computes_nothing(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:
-    predictor: Predictor = app.state.predictor
+    predictor: Predictor = service_of(app).predictor
     runtime = predictor.default().runtime(NoiseKind.MULTIPLICATIVE)
     before = runtime.work
     error = await refused(client, 504, "deadline", inputs=[array()], deadline_ms=1e-6)
@@ -111,7 +112,7 @@ async def test_a_full_queue_refuses_with_the_time_to_come_back() -> None:
     body = json.dumps({"inputs": [noise_image()], "votes": 10}).encode()
     with one_slot(queue_gmacs=1e-3) as backend:
         app = create_app(Settings(slots=1))
-        app.state.predictor = Predictor(Settings(slots=1), store, backend)
+        service_of(app).predictor = Predictor(Settings(slots=1), store, backend)
         async with client_of(app) as client:
             asking = [asyncio.create_task(client.post("/predict", content=body)) for _ in range(20)]
             refused_ones = [reply async for reply in first_of(asking, 12)]
@@ -132,7 +133,7 @@ async def test_while_the_queue_is_full_predictions_are_turned_away_unread() -> N
     with one_slot(queue_gmacs=1e-3) as backend:
         settings = Settings(slots=1)
         app = create_app(settings)
-        app.state.predictor = Predictor(settings, store, backend)
+        service_of(app).predictor = Predictor(settings, store, backend)
         async with client_of(app) as client:
             gate.set()
             await client.post("/predict", content=body)  # measures the speed
@@ -145,13 +146,13 @@ async def test_while_the_queue_is_full_predictions_are_turned_away_unread() -> N
                 assert int(reply.headers["retry-after"]) >= 1
                 assert reply.headers["x-request-id"]
             assert (await client.get("/predict")).status_code == 405
-            token = app.state.predictor.settings.internal_token.get_secret_value()
+            token = service_of(app).predictor.settings.internal_token.get_secret_value()
             own = {"Authorization": f"Bearer {token}"}
             reply = await client.post("/predict", content=b"not JSON", headers=own)
             error_in(reply, 400, "not_json")
-            app.state.closing.set()
+            service_of(app).closing.set()
             error_in(await client.post("/predict", content=body), 503, "draining")
-            app.state.closing.clear()
+            service_of(app).closing.clear()
             gate.set()
             assert [reply.status_code for reply in await asyncio.gather(*asking)] == [200] * 8
             error_in(await client.post("/predict", content=b"not JSON"), 400, "not_json")
@@ -169,7 +170,7 @@ async def test_pictures_and_large_bodies_do_not_queue_behind_votes() -> None:
     store = GatedStore()
     with one_slot() as backend:
         app = create_app(Settings(slots=1))
-        app.state.predictor = Predictor(Settings(slots=1), store, backend)
+        service_of(app).predictor = Predictor(Settings(slots=1), store, backend)
         blocking = asyncio.create_task(backend.vote(store.gated, votes_asked(1, 1)))
         await asyncio.to_thread(store.gated.gated.begun.wait)
         async with client_of(app) as client:

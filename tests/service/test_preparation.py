@@ -9,9 +9,8 @@ import pytest
 from models.checkpoint import SHIPPED, CheckpointStore
 from models.errors import OverloadedError
 from service.configuration.settings import Settings
-from service.prediction.predictor import Predictor, Prepared
-from service.prediction.preparation import MOST_WORK_S, Lane, Took, untold
-from service.wire.replies import PredictResponse
+from service.prediction.predictor import Predictor
+from service.prediction.preparation import MOST_WORK_S, Took, WorkQueue, untold
 from service.wire.requests import PredictRequest
 from tests.service.gated import one_slot
 from tests.service.support import picture
@@ -20,60 +19,51 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_there_is_room_for_four_seconds_of_work_and_for_any_single_one() -> None:
-    lane, gate = Lane("tests"), threading.Event()
-    await asyncio.gather(*(lane.run(int, work_s, untold) for work_s in (0.1, 0.2, 0.3)))
-    lane.check_room(10 * MOST_WORK_S)  # though 0.1 + 0.2 + 0.3 - 0.1 - 0.2 - 0.3 is above 0
-    waiting = [asyncio.create_task(lane.run(gate.wait, work_s, untold)) for work_s in (2.5, 0.5)]
+    queue, gate = WorkQueue("tests"), threading.Event()
+    await asyncio.gather(*(queue.run(int, work_s, untold) for work_s in (0.1, 0.2, 0.3)))
+    queue.check_room(10 * MOST_WORK_S)  # though 0.1 + 0.2 + 0.3 - 0.1 - 0.2 - 0.3 is above 0
+    waiting = [asyncio.create_task(queue.run(gate.wait, work_s, untold)) for work_s in (2.5, 0.5)]
     await asyncio.sleep(0)
-    lane.check_room(1.0)
+    queue.check_room(1.0)
     with pytest.raises(OverloadedError) as refusal:
-        lane.check_room(1.1)
+        queue.check_room(1.1)
     assert refusal.value.retry_after_s == 3.0
     gate.set()
     await asyncio.gather(*waiting)
-    lane.check_room(1.1)
-    lane.close()
+    queue.check_room(1.1)
+    queue.close()
 
 
 async def test_what_has_left_makes_room_though_it_never_began() -> None:
-    lane, gate = Lane("tests"), threading.Event()
+    queue, gate = WorkQueue("tests"), threading.Event()
     works = [
-        asyncio.create_task(lane.run(gate.wait, work_s, untold)) for work_s in (1.0, MOST_WORK_S)
+        asyncio.create_task(queue.run(gate.wait, work_s, untold)) for work_s in (1.0, MOST_WORK_S)
     ]
     await asyncio.sleep(0)
     works[1].cancel()
     await asyncio.gather(works[1], return_exceptions=True)
-    lane.check_room(MOST_WORK_S - 1.0)
+    queue.check_room(MOST_WORK_S - 1.0)
     gate.set()
     await works[0]
-    lane.close()
-
-
-class Till:
-    """Notes what is charged for preparing."""
-
-    def __init__(self) -> None:
-        self.charged: list[float] = []
-
-    def prepares(self, work_s: float) -> Took:
-        self.charged.append(work_s)
-        return untold
-
-    def asked(self, prepared: Prepared) -> None:
-        """Charge nothing."""
-
-    def answered(self, prepared: Prepared, answer: PredictResponse) -> None:
-        """Give nothing back."""
+    queue.close()
 
 
 async def test_a_picture_for_which_there_is_no_room_is_not_charged() -> None:
-    till, asked = Till(), PredictRequest(image=picture())
+    charged: list[float] = []
+
+    def charge(work_s: float) -> Took:
+        charged.append(work_s)
+        return untold
+
+    asked = PredictRequest(image=picture())
     with one_slot() as backend:
-        predictor = Predictor(Settings(slots=1), CheckpointStore(SHIPPED), backend, till)
-        first = asyncio.create_task(predictor.prepared(asked, MOST_WORK_S, time.monotonic()))
+        predictor = Predictor(Settings(slots=1), CheckpointStore(SHIPPED), backend)
+        first = asyncio.create_task(
+            predictor.prepared(asked, MOST_WORK_S, time.monotonic(), charge)
+        )
         await asyncio.sleep(0)
         with pytest.raises(OverloadedError):
-            await predictor.prepared(asked, 1.0, time.monotonic())
+            await predictor.prepared(asked, 1.0, time.monotonic(), charge)
         await first
         predictor.close()
-    assert till.charged == [MOST_WORK_S]
+    assert charged == [MOST_WORK_S]

@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from models.checkpoint import SHIPPED, Checkpoint
 from models.noise import NoiseKind
 from service.configuration.settings import Settings
-from service.operations.checkpoint_watch import CheckpointWatch, signatures_in
+from service.operations.reload import CheckpointReloader, signatures_in
+from service.service import service_of
 from tests.service.gated import GatedCheckpoint
 from tests.service.support import (
     CHECKPOINT,
@@ -126,7 +127,7 @@ async def test_requests_that_run_finish_on_the_old_one(
     app, client = served
     before = await ask(client, **ASKED)
     gated = GatedCheckpoint()
-    app.state.checkpoint_watch.store.put(gated)
+    service_of(app).reloader.store.put(gated)
     running = asyncio.create_task(ask(client, **ASKED))
     await asyncio.to_thread(gated.gated.begun.wait)
     put_in_place_of(tmp_path / CHECKPOINT, SHIPPED / OTHER)
@@ -168,14 +169,14 @@ async def test_the_folder_is_looked_at_by_itself(tmp_path: Path) -> None:
     async with serving(settings) as (app, client):
         copy_of_checkpoint(tmp_path, "new")
         async with asyncio.timeout(60):
-            while "new" not in app.state.predictor.store.names():
+            while "new" not in service_of(app).predictor.store.names():
                 await asyncio.sleep(0.01)
         await ask(client, **ASKED, checkpoint="new")
 
 
 async def test_a_look_at_an_unchanged_folder_changes_nothing(tmp_path: Path) -> None:
     copy_of_checkpoint(tmp_path)
-    watch = CheckpointWatch(tmp_path, CHECKPOINT)
+    watch = CheckpointReloader(tmp_path, CHECKPOINT)
     before = watch.store.find(CHECKPOINT)
     before.runtime(NoiseKind.ADDITIVE)
     assert watch.look() == set()

@@ -14,6 +14,7 @@ from models.errors import NoSlotError
 from models.noise import NoiseKind
 from models.runtime import GraphRuntime, Rows
 from service.configuration.settings import Settings
+from service.service import service_of
 from service.voting.backend import VotingBackend
 from tests.service.gated import GatedCheckpoint, one_slot, votes_asked
 from tests.service.support import CHECKPOINT, array, ask, error_in, serving
@@ -115,7 +116,7 @@ async def test_a_queue_that_breaks_fails_all_that_wait_and_begins_anew(
 async def test_a_service_without_a_thread_that_votes_is_not_ready_and_says_so() -> None:
     async with serving(Settings(slots=1)) as (app, client):
         await ask(client, inputs=[array()], votes=1)
-        app.state.predictor.backend.close()
+        service_of(app).predictor.backend.close()
         error = error_in(await client.get("/health/ready"), 503, "not_ready")
         assert error["message"] == "no thread is left that computes votes"
         assert (await client.get("/v2/health/ready")).status_code == 503

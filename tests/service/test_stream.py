@@ -21,6 +21,7 @@ from models.statistics import running
 from service.app import create_app
 from service.configuration.settings import Settings
 from service.prediction.predictor import Predictor
+from service.service import service_of
 from service.voting.backend import VotingBackend
 from tests.service.gated import GatedStore, at_rest, one_slot
 from tests.service.support import CHECKPOINT, Json, array, ask, error_in, noise_image, picture
@@ -170,7 +171,7 @@ async def test_an_error_after_the_first_vote_is_the_last_event(error: Exception,
     app = create_app(Settings(slots=1))
     transport = httpx.ASGITransport(app)
     with one_slot() as backend:
-        app.state.predictor = Predictor(Settings(slots=1), FailingStore(error), backend)
+        service_of(app).predictor = Predictor(Settings(slots=1), FailingStore(error), backend)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             response = await client.post("/predict/stream", json={**LONG, "inputs": [array()]})
     *votes, (name, data) = events_in(response.text)
@@ -204,7 +205,7 @@ async def test_a_stream_ends_when_its_client_leaves() -> None:
             left.set()
 
     with one_slot() as backend:
-        app.state.predictor = Predictor(Settings(slots=1), store, backend)
+        service_of(app).predictor = Predictor(Settings(slots=1), store, backend)
         await app(scope("/predict/stream"), receive, send)
         passes = await at_rest(backend, runtime)
         assert 1 <= passes < 20 * 1000 / store.gated.card.tile
@@ -235,8 +236,8 @@ async def test_new_work_is_refused_while_the_service_shuts_down() -> None:
     app = create_app(Settings(slots=1))
     transport = httpx.ASGITransport(app)
     backend = VotingBackend(1)
-    app.state.predictor = Predictor(Settings(slots=1), GatedStore(), backend)
-    app.state.closing.set()
+    service_of(app).predictor = Predictor(Settings(slots=1), GatedStore(), backend)
+    service_of(app).closing.set()
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         for path in ("/predict", "/predict/stream"):
             error_in(await client.post(path, json=LONG), 503, "draining")

@@ -60,7 +60,7 @@ def test_python_without_docstrings_serves_and_lists_settings() -> None:
         assert client.post("/predict", content=b"{").json()["error"]["code"] == "not_json"
         assert client.get("/openapi.json").status_code == 200
     listed = run("-OO", "-m", "service.cli", "settings")
-    assert "| `max_votes` |  | `1000` |" in listed.stdout
+    assert "| `max_votes` | Most votes for one input | `1000` |" in listed.stdout
 
 
 @pytest.mark.anyio

@@ -9,10 +9,11 @@ from models.checkpoint import SHIPPED, Checkpoint
 from models.errors import CancelledError
 from models.noise import Noise, NoiseKind
 from models.robustness.ball import Samples
+from models.robustness.checkpoint_target import CheckpointTarget
 from models.robustness.pgd import SurrogateNoise
 from models.robustness.progress import Progress
 from models.robustness.surrogate import surrogate_from
-from models.robustness.target import CheckpointTarget, Conditions, Oracle, vote_margins
+from models.robustness.target import Conditions, Oracle, vote_margins
 from models.specs import IMAGES
 from models.stopping import Full, StopRule, mode_of
 from models.voting import VoteRequest

@@ -9,6 +9,7 @@ import pytest
 
 from service.jobs import stream
 from service.jobs.store import JobStore
+from service.service import service_of
 from service.wire.attack import JobState, PartialResults
 from service.wire.events import KEEP_ALIVE
 from tests.service.jobs.support import body_of, serving_jobs, submitted
@@ -47,7 +48,7 @@ async def test_events_end_when_the_service_stops_or_the_job_is_gone(tmp_path: Pa
         url = (await submitted(client))["status_url"]
         asking = asyncio.create_task(client.get(f"{url}/events"))
         await client.get("/attack")
-        app.state.closing.set()
+        service_of(app).closing.set()
         names = [name for name, _ in events_in((await asking).text)]
         assert names == ["status", "error"]
         error_in(await client.post("/attack", json=body_of()), 503, "draining")

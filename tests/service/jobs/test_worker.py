@@ -11,12 +11,13 @@ from models.checkpoint import SHIPPED, CheckpointStore
 from models.data.files import DATA_DIR_VARIABLE, data_dir
 from models.noise import NoiseKind
 from models.robustness.assessment import assess
+from models.robustness.checkpoint_target import CheckpointTarget
 from models.robustness.progress import Progress
-from models.robustness.target import CheckpointTarget, Conditions
+from models.robustness.target import Conditions
 from models.stopping import StopRule
 from service.client import AsyncClient
 from service.client.attacks import AsyncAttacks, Attacks
-from service.client.exchange import ServiceError
+from service.client.exchange import Call, ServiceError
 from service.configuration.keys import INTERNAL
 from service.jobs.http_target import HttpTarget, Meter, RequestLimits
 from service.jobs.run import run_of
@@ -121,7 +122,7 @@ def test_a_job_ends_with_the_report_that_it_would_have_without_a_server(
         report = attacks.report(job.id)
         page = attacks.report_page(job.id)
         maps = Path(f"/proc/{server.process.pid}/maps").read_text()
-        counted = samples_in(client.send("GET", "/metrics").text)
+        counted = samples_in(client.call(Call("GET", "/metrics", bytes.decode)))
         kept = [
             sum(array.nbytes for array in np.load(step).values())
             for step in (folder / job.id / "steps").glob("*.npz")

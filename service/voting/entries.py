@@ -1,24 +1,17 @@
-"""Requests in the queue, where their votes are computed, and the tiles they share."""
+"""Entries of the queue, the groups that share forward passes, and the tiles of these."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from models.noise import VoteKey
 from models.runtime import Runtime
 from models.voting import Poll
-
-
-class Priority(StrEnum):
-    """Whose votes come first."""
-
-    NORMAL = "normal"
-    LOW = "low"
+from service.voting.priority import Priority
 
 
 @dataclass(eq=False, slots=True)
-class Lane:
+class Group:
     """Requests that can share forward passes: those for one checkpoint and kind of noise.
 
     Attributes:
@@ -35,13 +28,13 @@ class Lane:
 
 
 @dataclass(eq=False, slots=True)
-class Ticket:
+class Entry:
     """A request in the queue.
 
     Attributes:
         poll: its votes.
         runtime: computes them.
-        lane: the requests that it can share forward passes with.
+        group: the requests that it can share forward passes with.
         priority: whose votes come first.
         deadline: time after which its votes are of no use, on the clock of the caller.
         started: when its first tile was handed out; None before.
@@ -54,7 +47,7 @@ class Ticket:
 
     poll: Poll
     runtime: Runtime
-    lane: Lane
+    group: Group
     priority: Priority = Priority.NORMAL
     deadline: float = math.inf
     started: float | None = None
@@ -70,15 +63,15 @@ class Tile:
     """The votes of one forward pass.
 
     Attributes:
-        parts: requests of one lane, and the votes of each.
+        parts: requests of one group, and the votes of each.
     """
 
-    parts: Sequence[tuple[Ticket, Sequence[VoteKey]]]
+    parts: Sequence[tuple[Entry, Sequence[VoteKey]]]
 
     @property
-    def lane(self) -> Lane:
-        """The lane of its requests."""
-        return self.parts[0][0].lane
+    def group(self) -> Group:
+        """The group of its requests."""
+        return self.parts[0][0].group
 
     @property
     def runtime(self) -> Runtime:

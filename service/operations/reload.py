@@ -10,12 +10,9 @@ import logging
 import threading
 from pathlib import Path
 
-from fastapi import FastAPI
-
 from models.checkpoint import Checkpoint, CheckpointStore, folders_in, is_passing, shown_name
 from models.errors import CheckpointError
 from models.noise import NoiseKind
-from service.prediction.predictor import Predictor
 
 log = logging.getLogger("noisevote")
 
@@ -23,7 +20,7 @@ Signature = tuple[tuple[str, int, int, int], ...]
 """Of a folder: name, time of change, size and number of each file."""
 
 
-class CheckpointWatch:
+class CheckpointReloader:
     """Keeps a store as its folder is.
 
     Args:
@@ -109,15 +106,3 @@ def entry_of(file: Path) -> tuple[str, int, int, int] | None:
     except OSError:
         return None
     return file.name, status.st_mtime_ns, status.st_size, status.st_ino
-
-
-async def look_for_changes(app: FastAPI) -> None:
-    """Bring the checkpoints of an app up to date with their folder.
-
-    A service whose default checkpoint was not fit to serve becomes ready when a sound one appears.
-    """
-    predictor: Predictor = app.state.predictor
-    watch: CheckpointWatch = app.state.checkpoint_watch
-    anew = await predictor.backend.run(watch.look)
-    if predictor.settings.default_checkpoint in anew:
-        app.state.not_ready = None

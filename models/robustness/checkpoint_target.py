@@ -1,0 +1,60 @@
+"""A checkpoint as a target in this process; apart, so that a client needs no runtime."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.checkpoint import Checkpoint
+from models.noise import MAX_SEED, Noise, NoiseKind, VoteKey
+from models.robustness.ball import Purpose, generator_for
+from models.robustness.target import Conditions
+from models.runtime import Rows, rows_of, votes_of
+from models.stopping import StopRule
+from models.voting import Poll, VoteRequest
+
+
+class CheckpointTarget:
+    """A checkpoint asked in this process, with the noise that the service would draw.
+
+    Args:
+        checkpoint: that votes.
+        kind: of the noise.
+        seed: decides the fresh seeds of its queries; the caller cannot.
+        key: tells targets of one seed apart.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, kind: NoiseKind, seed: int, *key: int) -> None:
+        self._checkpoint = checkpoint
+        self._kind = kind
+        self._generator = generator_for(seed, Purpose.TARGET, *key)
+
+    def vote_counts(
+        self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
+    ) -> NDArray[np.int64]:
+        """Return the votes of each class ``[n, classes]``."""
+        seed = conditions.seed
+        if seed is None:
+            seed = int(self._generator.integers(MAX_SEED + 1))
+        card = self._checkpoint.card
+        request = VoteRequest(
+            inputs={card.input.name: inputs},
+            noise=Noise(self._kind, conditions.sigma).at(card.point_names),
+            votes=conditions.votes,
+            stop=stop.rule(),
+            seed=seed,
+        )
+        poll = Poll(request, len(card.labels))
+        runtime = self._checkpoint.runtime(self._kind)
+        while keys := poll.take(card.tile):
+            rows = rows_of([(request, keys)])
+            outputs = runtime.outputs(rows if conditions.seed is None else with_one_position(rows))
+            for key, fell_on in zip(keys, votes_of(outputs).tolist(), strict=True):
+                poll.cast(key, fell_on)
+        return np.array([result.vote_counts for result in poll.results()])
+
+
+def with_one_position(rows: Rows) -> Rows:
+    """Return rows whose noise is that of inputs sent alone, each at position 0 of its request."""
+    keys = [VoteKey(key.seed, 0, key.vote) for key in rows.keys]
+    return replace(rows, keys=keys)

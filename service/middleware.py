@@ -1,0 +1,123 @@
+"""What stands around every request: its record, its id, and who is turned away unread.
+
+Pure ASGI: a ``BaseHTTPMiddleware`` would hide the client's disconnect.
+"""
+
+import re
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from models.errors import NoisevoteError, OverloadedError
+from service.configuration.keys import INTERNAL
+from service.log.request_record import CURRENT, RequestRecord, current_record
+from service.operations.observer import RequestObserver
+from service.operations.rate_limit import known_address
+from service.service import Service
+from service.wire.bodies import read_on
+from service.wire.errors import on_noisevote_error
+
+ID_HEADER = "X-Request-Id"
+ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+VOTED_ON = {"/predict", "/predict/stream"}
+"""Paths of requests that are refused while the queue is full."""
+
+Guard = Callable[[Scope, Headers], None]
+"""Raises a ``NoisevoteError`` for a request that may not be run."""
+
+
+class RequestMiddleware:
+    """Runs each request under a record and an id, unless a guard refuses it; tells of its end.
+
+    Args:
+        app: what runs the requests.
+        observer: is told of each request.
+        guards: see its head, one after the other.
+    """
+
+    def __init__(self, app: ASGIApp, observer: RequestObserver, guards: Sequence[Guard]) -> None:
+        self.app = app
+        self._observer = observer
+        self._guards = guards
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run a request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        headers, client = Headers(scope=scope), scope.get("client")
+        request_id = scope.setdefault("state", {})["request_id"] = id_for(headers)
+        record = RequestRecord(client=known_address(client[0]) if client else None)
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR  # unless there is a reply
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[ID_HEADER] = request_id
+            elif status >= HTTPStatus.BAD_REQUEST and not message.get("more_body", False):
+                await send({**message, "more_body": True})
+                await read_on(scope, receive)
+                message = {"type": "http.response.body"}
+            await send(message)
+
+        self._observer.began(record)
+        token = CURRENT.set(record)
+        try:
+            await self._run(scope, headers, receive, send_and_note)
+        except Exception:
+            record.code = "internal"  # answered further out, where nobody keeps records
+            raise
+        finally:
+            CURRENT.reset(token)
+            self._observer.ended(scope, status, time.perf_counter() - began, record)
+
+    async def _run(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        """Run a request that no guard refuses."""
+        try:
+            for guard in self._guards:
+                guard(scope, headers)
+        except NoisevoteError as error:
+            response = await on_noisevote_error(Request(scope), error)
+            await response(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def id_for(headers: Headers) -> str:
+    """Return the id that a request came with, or a new one; one that could forge log lines goes."""
+    asked = headers.get(ID_HEADER, "")
+    return asked if ACCEPTED_ID.fullmatch(asked) else uuid.uuid4().hex
+
+
+def refuse_while_full(service: Service, scope: Scope, headers: Headers) -> None:  # noqa: ARG001 - a guard
+    """Refuse predictions while the queue is all but full, before anything of them is read.
+
+    Reading, parsing and checking a request costs several times as much as refusing it, and under
+    overload most requests are refused: what is saved is left for votes.
+
+    Which priority a request has stands in its body, so a full queue of normal requests turns away
+    those of low priority too, which would wait behind it. Only the service's own jobs, which are of
+    low priority and known by their token, pass. A service that shuts down says so instead.
+
+    Raises:
+        OverloadedError: there is no room; it says when to come back.
+    """
+    if scope["path"] not in VOTED_ON or scope["method"] != "POST":
+        return
+    record = current_record()
+    if record.key == INTERNAL or service.closing.is_set():
+        return
+    wait_s = service.predictor.backend.wait_for_room_s
+    if wait_s > 0:
+        record.route = scope["path"]
+        raise OverloadedError(
+            f"too many votes are waiting; there should be room in {wait_s:.1f} s", wait_s
+        )
