@@ -1,1 +1,1 @@
-"""The HTTP service around the voting core; ``service/README.md`` says which file does what."""
+"""The HTTP service around the voting core; ``docs/architecture.md`` follows a request."""

@@ -25,7 +25,7 @@ class ServiceError(NoisevoteError):
 
     Attributes:
         status: of the reply; None if there was none.
-        code: of the error, as in the README.
+        code: of the error, as in ``docs/http-api.md``.
         field: the offending field of the request, if there is one.
         request_id: stands in the log of the service.
     """

@@ -1,8 +1,8 @@
 """Prometheus metrics: what is counted, and how it is told, by one process or several.
 
-Names and labels stand in ``docker/README.md``, which dashboards and alerts rely on. Every label has
-a bounded number of values whatever clients send: routes are templates, codes are those of the one
-table of errors, checkpoints and keys are those of the operator.
+Names and labels stand in ``docs/operations.md``, which dashboards and alerts rely on. Every label
+has a bounded number of values whatever clients send: routes are templates, codes are those of the
+one table of errors, checkpoints and keys are those of the operator.
 
 Several worker processes share a folder of counters (``service/processes/worker_folder.py``), and
 whichever is asked tells the sum.

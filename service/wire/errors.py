@@ -126,7 +126,7 @@ class ErrorDetail(Reply):
     """What went wrong."""
 
     code: str
-    """Code for programs; one of those in the table of errors."""
+    """Code for programs; one of those in ``docs/http-api.md``."""
     message: str
     """Message for people: what was got, what is allowed."""
     field: str | None = None

@@ -16,7 +16,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DASHBOARD = json.loads((ROOT / "docker/grafana/dashboards/votes.json").read_text())
 METRICS = dict(
     re.findall(
-        r"^\| `(noisevote_\w+)` \| (\w+)", (ROOT / "docker/README.md").read_text(), re.MULTILINE
+        r"^\| `(noisevote_\w+)` \| (\w+)", (ROOT / "docs/operations.md").read_text(), re.MULTILINE
     )
 )
 DEFAULT = re.compile(r"\$\{\w+:-([^}]*)\}")

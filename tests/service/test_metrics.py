@@ -203,7 +203,7 @@ async def test_every_metric_of_the_dashboard_and_of_its_table_is_served() -> Non
     metrics = Metrics()
     metrics.count_jobs_by(dict)
     families = {family.name for family in text_string_to_metric_families(metrics.text().decode())}
-    table = (ROOT / "docker" / "README.md").read_text()
+    table = (ROOT / "docs" / "operations.md").read_text()
     named = set(re.findall(r"^\| `(noisevote_\w+)`", table, re.MULTILINE))
     assert {name.removesuffix("_total") for name in named} == families
     dashboard = json.loads((ROOT / "docker/grafana/dashboards/votes.json").read_text())

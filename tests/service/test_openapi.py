@@ -1,4 +1,4 @@
-"""What the service says about itself: the OpenAPI file, its table of errors, the README."""
+"""What the service says about itself: the OpenAPI file, its table of errors, the documentation."""
 
 import inspect
 import json
@@ -20,7 +20,7 @@ from service.wire.errors import ROUTER_STATUS, STATUS, status_and_code
 from service.wire.requests import EXAMPLE_REQUEST, PredictRequest, inlined_schema
 from tests.service.support import Json
 
-README = Path(__file__).parents[2] / "README.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "http-api.md"
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
 CODES_OF_JOBS = {"missing_extra", "unknown_job", "job_state", "storage"}
@@ -228,7 +228,7 @@ def test_a_class_without_a_row_takes_that_of_its_nearest_base() -> None:
 
 @pytest.mark.parametrize("code", sorted(CODES))
 def test_every_error_code_stands_in_the_readme(code: str) -> None:
-    assert code in README.read_text()
+    assert code in DOCUMENT.read_text()
 
 
 async def test_the_page_offers_the_stop_rules_of_the_description(

@@ -31,26 +31,3 @@ async def test_answer_in_the_readme_is_the_real_one(client: httpx.AsyncClient) -
 
 def test_picture_in_the_readme_is_drawn_and_taken_from_no_data_set() -> None:
     assert np.array_equal(np.asarray(Image.open(PICTURE)), np.asarray(draw_digit(3)))
-
-
-@pytest.mark.parametrize(
-    ("document", "folders"),
-    [("README.md", [""]), ("service/README.md", ["", "service"]), ("docker/README.md", [""])],
-)
-def test_every_module_that_a_document_names_is_there(document: str, folders: list[str]) -> None:
-    named = set(re.findall(r"`([a-z0-9_/]+/[a-z0-9_]+\.py)`", (ROOT / document).read_text()))
-    missing = {
-        name for name in named if not any((ROOT / folder / name).is_file() for folder in folders)
-    }
-    assert not missing
-
-
-def test_the_table_of_files_lists_all_that_lies_in_the_service() -> None:
-    rows = re.findall(r"^\| (`.+?`) \|", (ROOT / "service" / "README.md").read_text(), re.MULTILINE)
-    listed = {name for row in rows for name in re.findall(r"`([a-z0-9_]+(?:/|\.py))`", row)}
-    there = {
-        path.name + ("/" if path.is_dir() else "")
-        for path in (ROOT / "service").iterdir()
-        if (path.is_dir() or path.suffix == ".py") and not path.name.startswith("__")
-    }
-    assert listed == there

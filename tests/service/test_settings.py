@@ -18,7 +18,7 @@ from service.configuration.settings import Settings, user_jobs_dir
 from tests.service.support import CHECKPOINT, copy_of_checkpoint
 from tests.service.test_cli import printed, run_main
 
-DOCUMENT = Path(__file__).parents[2] / "service" / "README.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 @pytest.fixture

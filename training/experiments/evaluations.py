@@ -1,10 +1,14 @@
 """The sections on single shipped checkpoints, from what ``evaluate`` measured."""
 
+from collections.abc import Iterator
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from training.measure.results import Row, Table, read_table
 from training.report.markdown import (
     commands,
+    figure,
     find,
     markdown_table,
     open_row,
@@ -13,6 +17,7 @@ from training.report.markdown import (
     table_without_empty,
 )
 from training.report.paper import PAPER_RESULTS, SHORT, SIGMAS, VOTES, PaperResult
+from training.report.style import errors_of, new_figure, series_style
 
 TEXT = f"""## One checkpoint for all sigmas
 
@@ -47,8 +52,11 @@ def network_section(folder: Path, paper: PaperResult) -> list[str]:
     clean = stored(folder / f"{paper.network}-clean-{kind}.csv")
     quiet = stored(folder / f"{name}-equal-energy.csv")
     present = [results for results in (clean, hardened, quiet) if results is not None]
+    has_overview = kind == "mult" and clean is not None
+    alternative = f"Accuracy over sigma, {paper.network}"
     return [
         title,
+        *([figure(f"overview-{paper.network}", alternative)] if has_overview else []),
         sigma_table(paper, clean, hardened, quiet),
         f"Accuracy against votes:\n\n{votes_table(hardened)}",
         commands(present),
@@ -123,6 +131,48 @@ def votes_table(results: Table) -> str:
     rows = [[f"{s:g}", *(shown_share(at(results, s, count)) for count in votes)] for s in sigmas]
     head = ["sigma", *(f"{count} vote{'s' if count > 1 else ''}" for count in votes)]
     return markdown_table(head, rows)
+
+
+def overviews(results: Path) -> Iterator[tuple[str, Figure]]:
+    """Yield accuracy over sigma of each network that is measured as trained and hardened.
+
+    Under multiplicative noise: trained without noise with one vote, hardened with one and with all.
+    """
+    folder = results / "evaluations"
+    for paper in PAPER_RESULTS:
+        clean = stored(folder / f"{paper.network}-clean-mult.csv")
+        hardened = stored(folder / f"{paper.network}-mult-1.0.csv")
+        if SHORT[paper.kind] == "mult" and clean is not None and hardened is not None:
+            yield f"overview-{paper.network}", overview(clean, hardened)
+
+
+def overview(clean: Table, hardened: Table) -> Figure:
+    """Draw what noise costs a network, and what training and votes buy back."""
+    drawing = new_figure(5.6, 3.2)
+    axes = drawing.subplots()
+    for index, (label, table, votes) in enumerate(
+        (
+            ("trained without noise, 1 vote", clean, 1),
+            ("hardened, 1 vote", hardened, 1),
+            (f"hardened, {VOTES} votes", hardened, VOTES),
+        )
+    ):
+        found = [(sigma, at(table, sigma, votes)) for sigma in SIGMAS]
+        points = [(sigma, row) for sigma, row in found if row is not None]
+        errors, intervals = errors_of([row for _, row in points])
+        axes.errorbar(
+            [sigma for sigma, _ in points],
+            100 - errors,
+            intervals[::-1],
+            label=label,
+            elinewidth=0.6,
+            capsize=1.5,
+            **series_style(index),
+        )
+    axes.set_xlabel("sigma of the noise in every layer, in units of the signal")
+    axes.set_ylabel("right answers, %")
+    axes.legend(loc="lower left")
+    return drawing
 
 
 def selection_section(results: Path) -> list[str]:

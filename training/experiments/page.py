@@ -5,6 +5,7 @@ section names the commands behind the files that it reads, and where a file is s
 command that makes it.
 """
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from models.files import write_whole
 from training.experiments.ablation import ABLATION
 from training.experiments.distributions import DISTRIBUTIONS
 from training.experiments.energy import ENERGY
-from training.experiments.evaluations import checkpoint_sections, selection_section
+from training.experiments.evaluations import checkpoint_sections, overviews, selection_section
 from training.experiments.experiment import Experiment
 from training.experiments.grid import GRID
 from training.experiments.learning import LEARNING
@@ -75,8 +76,8 @@ def draw_figures(results: Path, folder: Path) -> list[str]:
     """Write every figure that ``results`` allow into ``folder`` and return their names."""
     names = []
     with settings():
-        for experiment in EXPERIMENTS:
-            for name, figure in experiment.figures(results):
-                save(figure, folder, name)
-                names.append(name)
+        figures = (*(experiment.figures for experiment in EXPERIMENTS), overviews)
+        for name, figure in chain.from_iterable(draw(results) for draw in figures):
+            save(figure, folder, name)
+            names.append(name)
     return names

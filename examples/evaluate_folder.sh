@@ -1,0 +1,8 @@
+#!/bin/sh
+# Accuracy on your own labelled pictures: a folder that holds a folder for each class.
+#   examples/evaluate_folder.sh FOLDER [URL]
+set -e
+url=${2:-http://127.0.0.1:8000}
+for votes in 1 5 20; do
+    noisevote evaluate "$1" --url "$url" --votes $votes --seed 1
+done

@@ -1,0 +1,45 @@
+"""Tables of the documentation that are made of the code: ``python -m tests.documents`` writes them.
+
+In a page they stand between ``<!-- table: MODEL MODEL ... -->`` and ``<!-- end -->``.
+"""
+
+import re
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from service.wire import replies
+from tests.programs import ROOT
+
+PAGES = (ROOT / "docs" / "http-api.md",)
+PLACE = re.compile(r"<!-- table: ([\w ]+) -->\n(.*?)<!-- end -->", re.DOTALL)
+
+
+def table_of(model: type[BaseModel]) -> str:
+    """Return the fields of a model with their meanings."""
+    rows = [
+        f"| `{name}` | {' '.join((field.description or '').split()).replace('``', '`')} |"
+        for name, field in model.model_fields.items()
+    ]
+    return "\n".join([f"| `{model.__name__}` | meaning |", "|---|---|", *rows, ""])
+
+
+def with_tables(text: str) -> str:
+    """Return a page with its tables as the code has them now."""
+
+    def filled(place: re.Match[str]) -> str:
+        names = place.group(1).split()
+        tables = "\n".join(table_of(getattr(replies, name)) for name in names)
+        return f"<!-- table: {' '.join(names)} -->\n{tables}<!-- end -->"
+
+    return PLACE.sub(filled, text)
+
+
+def write(page: Path) -> None:
+    """Write the tables of a page anew."""
+    page.write_text(with_tables(page.read_text()))
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        write(page)
