@@ -6,8 +6,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import from_json, to_json
 
-from models.noise import NOISE_SCHEME, NoiseKind
-from models.specs import (
+from noisevote.models.noise import NOISE_SCHEME, NoiseKind
+from noisevote.models.specs import (
     MOST_COUNTED,
     OUTPUTS,
     CardPart,

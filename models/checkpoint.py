@@ -16,14 +16,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from models.card import Card
-from models.engines import load_session
-from models.errors import CheckpointError, UnknownCheckpointError
-from models.files import regular_content
-from models.fingerprint import fingerprint_of
-from models.noise import NoiseKind
-from models.runtime import GraphRuntime
-from models.verification import check_card, check_runtime
+from noisevote.models.card import Card
+from noisevote.models.engines import load_session
+from noisevote.models.errors import CheckpointError, UnknownCheckpointError
+from noisevote.models.files import regular_content
+from noisevote.models.fingerprint import fingerprint_of
+from noisevote.models.noise import NoiseKind
+from noisevote.models.runtime import GraphRuntime
+from noisevote.models.verification import check_card, check_runtime
 
 log = logging.getLogger("noisevote")
 

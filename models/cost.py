@@ -18,7 +18,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from models.specs import PointSpec
+from noisevote.models.specs import PointSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from models.errors import PictureError
-from models.rasters import dilated, padded_with_ground, percentile
+from noisevote.models.errors import PictureError
+from noisevote.models.rasters import dilated, padded_with_ground, percentile
 
 FIELD_SIDE = 28
 BOX_SIDE = 20

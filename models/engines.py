@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from models.errors import CheckpointError
+from noisevote.models.errors import CheckpointError
 
 log = logging.getLogger("noisevote")
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from models.card import Card
-from models.specs import IMAGES
+from noisevote.models.card import Card
+from noisevote.models.specs import IMAGES
 
 DIGITS = 16
 """Of the digest that are shown."""

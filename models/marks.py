@@ -1,6 +1,6 @@
 """The mark on a page: a digit told from frames, rulings, desks, shadows, holes and dirt.
 
-Ink is found by :mod:`models.inks` and told apart by :mod:`models.blots`; here blots are chosen.
+Ink is found by ``models/inks.py`` and told apart by ``models/blots.py``; here blots are chosen.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.blots import Blot, Likeness
-from models.errors import PictureError
-from models.inks import (
+from noisevote.models.blots import Blot, Likeness
+from noisevote.models.errors import PictureError
+from noisevote.models.inks import (
     BLUR,
     FAINT,
     MIN_CONTRAST,
@@ -22,8 +22,8 @@ from models.inks import (
     above_even_ground,
     quantile,
 )
-from models.rasters import dilated
-from models.views import inks_of
+from noisevote.models.rasters import dilated
+from noisevote.models.views import inks_of
 
 Levels = NDArray[np.float32]
 

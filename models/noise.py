@@ -29,7 +29,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import InputError
+from noisevote.models.errors import InputError
 
 NOISE_SCHEME = "sfc64-icdf16-1"
 """Names the scheme above; part of every fingerprint."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.noise import (
+from noisevote.models.noise import (
     MAX_KEY_INDEX,
     MAX_SEED,
     NORMAL,

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from models.digits import mnist_digit
-from models.errors import CheckpointError, PictureError
-from models.pages import digit_on_page
-from models.photos import cifar_picture
+from noisevote.models.digits import mnist_digit
+from noisevote.models.errors import CheckpointError, PictureError
+from noisevote.models.pages import digit_on_page
+from noisevote.models.photos import cifar_picture
 
 ALLOWED_FORMATS = ("PNG", "JPEG")
 

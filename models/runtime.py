@@ -14,12 +14,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import Card
-from models.engines import Inputs, Session
-from models.errors import CheckpointError
-from models.noise import NORMAL, Distribution, NoiseKind, VoteKey
-from models.noise_fill import NoiseTensors
-from models.voting import NOWHERE, VoteRequest
+from noisevote.models.card import Card
+from noisevote.models.engines import Inputs, Session
+from noisevote.models.errors import CheckpointError
+from noisevote.models.noise import NORMAL, Distribution, NoiseKind, VoteKey
+from noisevote.models.noise_fill import NoiseTensors
+from noisevote.models.voting import NOWHERE, VoteRequest
 
 INPUT_OF_ROW = "image_of_row"
 NOISE_PREFIX = "noise."
@@ -76,7 +76,7 @@ def rows_of(parts: Sequence[tuple[VoteRequest, Sequence[VoteKey]]]) -> Rows:
 def votes_of(outputs: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return the class of the largest output of each row ``[rows]``; of several, the lowest.
 
-    A row whose outputs are not all finite falls on :data:`models.voting.NOWHERE`.
+    A row whose outputs are not all finite falls on :data:`noisevote.models.voting.NOWHERE`.
 
     Args:
         outputs: ``[rows, classes]``.

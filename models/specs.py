@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
+from noisevote.models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
 
 IMAGES, OUTPUTS = "images", "outputs"
 """What our networks call the input and the output of their graphs."""

@@ -26,7 +26,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import InputError
+from noisevote.models.errors import InputError
 
 PREPROCESSING = "mnist_strokes-1"
 """Names :func:`sequence_from_strokes` on the cards of networks that read such sequences."""

@@ -8,20 +8,20 @@ from math import prod
 
 import numpy as np
 
-from models import strokes
-from models.card import Card
-from models.engines import Tensor
-from models.errors import CheckpointError
-from models.noise import NOISE_SCHEME, NoiseKind, VoteKey
-from models.pictures import PREPROCESSINGS
-from models.runtime import (
+from noisevote.models import strokes
+from noisevote.models.card import Card
+from noisevote.models.engines import Tensor
+from noisevote.models.errors import CheckpointError
+from noisevote.models.noise import NOISE_SCHEME, NoiseKind, VoteKey
+from noisevote.models.pictures import PREPROCESSINGS
+from noisevote.models.runtime import (
     INPUT_OF_ROW,
     NOISE_PREFIX,
     GraphRuntime,
     Rows,
     Runtime,
 )
-from models.specs import PointSpec
+from noisevote.models.specs import PointSpec
 
 MAX_TILE_NORMALS = 2**25
 """Most noise values of a forward pass: 128 MiB."""

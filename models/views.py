@@ -5,7 +5,7 @@ from enum import Enum
 
 from PIL import Image
 
-from models.inks import (
+from noisevote.models.inks import (
     Ink,
     above_uneven_ground,
     above_what_differs,

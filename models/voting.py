@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import InputError
-from models.noise import VoteKey, VoteNoise
-from models.statistics import CERTAIN, UNKNOWN, fixed_votes_statistics
-from models.stopping import Stopping, StopReason, StopRule, mode_of
+from noisevote.models.errors import InputError
+from noisevote.models.noise import VoteKey, VoteNoise
+from noisevote.models.statistics import CERTAIN, UNKNOWN, fixed_votes_statistics
+from noisevote.models.stopping import Stopping, StopReason, StopRule, mode_of
 
 NOWHERE = -1
 """What a vote falls on whose outputs are not finite."""

@@ -9,32 +9,34 @@ The public face: clients of a running service, and the requests that they send.
     with Client("http://127.0.0.1:8000") as client:
         reply = client.predict(PredictRequest(image=picture, votes=20))
 
-Names are loaded when they are first used, so that each command loads only what it needs.
+Names are loaded when they are first used, so that each command loads only what it needs. Beside
+this file lie links to the three rooms of the repository, which are packages of this one: so an
+installation takes no common name like ``models`` from whoever has modules of that name.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from service.client.attacks import AsyncAttacks, Attacks
-    from service.client.clients import AsyncClient, Client
-    from service.client.exchange import Retry, ServiceError
-    from service.wire.attack import AttackRequest, JobStatus
-    from service.wire.replies import PredictResponse, VotesEvent
-    from service.wire.requests import PredictRequest
+    from noisevote.service.client.attacks import AsyncAttacks, Attacks
+    from noisevote.service.client.clients import AsyncClient, Client
+    from noisevote.service.client.exchange import Retry, ServiceError
+    from noisevote.service.wire.attack import AttackRequest, JobStatus
+    from noisevote.service.wire.replies import PredictResponse, VotesEvent
+    from noisevote.service.wire.requests import PredictRequest
 
 HOMES = {
-    "AsyncAttacks": "service.client.attacks",
-    "AsyncClient": "service.client.clients",
-    "AttackRequest": "service.wire.attack",
-    "Attacks": "service.client.attacks",
-    "Client": "service.client.clients",
-    "JobStatus": "service.wire.attack",
-    "PredictRequest": "service.wire.requests",
-    "PredictResponse": "service.wire.replies",
-    "Retry": "service.client.exchange",
-    "ServiceError": "service.client.exchange",
-    "VotesEvent": "service.wire.replies",
+    "AsyncAttacks": "noisevote.service.client.attacks",
+    "AsyncClient": "noisevote.service.client.clients",
+    "AttackRequest": "noisevote.service.wire.attack",
+    "Attacks": "noisevote.service.client.attacks",
+    "Client": "noisevote.service.client.clients",
+    "JobStatus": "noisevote.service.wire.attack",
+    "PredictRequest": "noisevote.service.wire.requests",
+    "PredictResponse": "noisevote.service.wire.replies",
+    "Retry": "noisevote.service.client.exchange",
+    "ServiceError": "noisevote.service.client.exchange",
+    "VotesEvent": "noisevote.service.wire.replies",
 }
 
 __all__ = [

@@ -8,15 +8,15 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from service.configuration.keys import KeyRing
-from service.configuration.settings import Settings
-from service.middleware import RequestMiddleware, refuse_while_full
-from service.operations.authentication import KeyGuard, describe_keys
-from service.operations.origin import OriginGuard
-from service.processes.connections import MAX_CONNECTIONS
-from service.routes import attack, checkpoints, operations, page, predict, stream, v2
-from service.service import Service
-from service.wire.errors import install_error_handlers, table_of_codes
+from noisevote.service.configuration.keys import KeyRing
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.middleware import RequestMiddleware, refuse_while_full
+from noisevote.service.operations.authentication import KeyGuard, describe_keys
+from noisevote.service.operations.origin import OriginGuard
+from noisevote.service.processes.connections import MAX_CONNECTIONS
+from noisevote.service.routes import attack, checkpoints, operations, page, predict, stream, v2
+from noisevote.service.service import Service
+from noisevote.service.wire.errors import install_error_handlers, table_of_codes
 
 DESCRIPTION = f"""
 Neural networks served as if they ran on noisy analog hardware: every answer is the mode of N

@@ -16,26 +16,26 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from models.checkpoint import CheckpointStore
-from models.errors import InputError, NoisevoteError, PictureError
-from models.noise import NoiseKind, sigma_text
-from models.stopping import StopRule
-from models.version import show_version
-from service.commands.attack import attack_command
-from service.commands.evaluate import evaluate_command
-from service.configuration.keys import check_name, digest_of, new_token
-from service.configuration.reading import (
+from noisevote.models.checkpoint import CheckpointStore
+from noisevote.models.errors import InputError, NoisevoteError, PictureError
+from noisevote.models.noise import NoiseKind, sigma_text
+from noisevote.models.stopping import StopRule
+from noisevote.models.version import show_version
+from noisevote.service.commands.attack import attack_command
+from noisevote.service.commands.evaluate import evaluate_command
+from noisevote.service.configuration.keys import check_name, digest_of, new_token
+from noisevote.service.configuration.reading import (
     check_at_start,
     load_settings,
     settings_table,
     variable_of,
 )
-from service.prediction.predictor import Predictor
-from service.server import Address, serve_app
-from service.voting.backend import VotingBackend
-from service.wire.parsing import validated
-from service.wire.replies import PredictResponse
-from service.wire.requests import PredictRequest
+from noisevote.service.prediction.predictor import Predictor
+from noisevote.service.server import Address, serve_app
+from noisevote.service.voting.backend import VotingBackend
+from noisevote.service.wire.parsing import validated
+from noisevote.service.wire.replies import PredictResponse
+from noisevote.service.wire.requests import PredictRequest
 
 SettingsFile = Annotated[
     Path | None,

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from service.processes.worker_folder import share_counters_if_worker
+from noisevote.service.processes.worker_folder import share_counters_if_worker
 
 
 def create() -> FastAPI:
@@ -13,9 +13,9 @@ def create() -> FastAPI:
     """
     share_counters_if_worker()
     # Only now: what counts asks for the folder of the workers when it is imported.
-    from service.app import create_app
-    from service.configuration.reading import check_at_start, load_settings
-    from service.log.output import write_logs
+    from noisevote.service.app import create_app
+    from noisevote.service.configuration.reading import check_at_start, load_settings
+    from noisevote.service.log.output import write_logs
 
     settings = load_settings()
     check_at_start(settings)

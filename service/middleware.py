@@ -13,14 +13,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from models.errors import NoisevoteError, OverloadedError
-from service.configuration.keys import INTERNAL
-from service.log.request_record import CURRENT, RequestRecord, current_record
-from service.operations.observer import RequestObserver
-from service.operations.rate_limit import known_address
-from service.service import Service
-from service.wire.bodies import read_on
-from service.wire.errors import on_noisevote_error
+from noisevote.models.errors import NoisevoteError, OverloadedError
+from noisevote.service.configuration.keys import INTERNAL
+from noisevote.service.log.request_record import CURRENT, RequestRecord, current_record
+from noisevote.service.operations.observer import RequestObserver
+from noisevote.service.operations.rate_limit import known_address
+from noisevote.service.service import Service
+from noisevote.service.wire.bodies import read_on
+from noisevote.service.wire.errors import on_noisevote_error
 
 ID_HEADER = "X-Request-Id"
 ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")

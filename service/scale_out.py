@@ -22,13 +22,13 @@ from ray import serve
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 
-from service.app import create_app
-from service.configuration.reading import load_settings
-from service.configuration.settings import Settings
-from service.processes.scaling import QUEUE_FILL, QueueFillPolicy, ScaleOut
-from service.processes.waiting import GRACE_S
-from service.service import service_of
-from service.wire.errors import NotReadyError
+from noisevote.service.app import create_app
+from noisevote.service.configuration.reading import load_settings
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.processes.scaling import QUEUE_FILL, QueueFillPolicy, ScaleOut
+from noisevote.service.processes.waiting import GRACE_S
+from noisevote.service.service import service_of
+from noisevote.service.wire.errors import NotReadyError
 
 ONGOING_REQUESTS = 1000
 """Of a replica; its own queue refuses sooner, with the time to come back."""

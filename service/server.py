@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import uvicorn
 
-from models.cores import allowed_cores
-from service.app import create_app
-from service.configuration.reading import FILE, variable_of
-from service.configuration.settings import Settings
-from service.log.output import write_logs
-from service.processes.connections import BOUNDS
-from service.processes.worker_folder import shared_counters
+from noisevote.models.cores import allowed_cores
+from noisevote.service.app import create_app
+from noisevote.service.configuration.reading import FILE, variable_of
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.log.output import write_logs
+from noisevote.service.processes.connections import BOUNDS
+from noisevote.service.processes.worker_folder import shared_counters
 
 
 class Address(NamedTuple):
@@ -41,7 +41,7 @@ def serve_app(settings: Settings, file: Path | None, address: Address, workers: 
     os.environ.update(environment_of_workers(settings, file, workers))
     with shared_counters():
         uvicorn.run(
-            "service.main:create",
+            "noisevote.service.main:create",
             factory=True,
             workers=workers,
             host=host,

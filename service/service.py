@@ -7,20 +7,20 @@ from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 
-from models.checkpoint import CheckpointStore
-from models.errors import NoisevoteError
-from models.voting import Observer
-from service.configuration.settings import Settings
-from service.jobs.service import MOST_TAKEN, JobService
-from service.operations.observer import RequestObserver
-from service.operations.reload import CheckpointReloader
-from service.prediction.predictor import Predictor, Prepared
-from service.processes.shutdown import told_to_stop
-from service.v2.reply import V2Statistics
-from service.voting.backend import VotingBackend
-from service.wire.bodies import BYTES_A_REQUEST, HeldBytes
-from service.wire.replies import PredictResponse
-from service.wire.requests import PredictRequest
+from noisevote.models.checkpoint import CheckpointStore
+from noisevote.models.errors import NoisevoteError
+from noisevote.models.voting import Observer
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.jobs.service import MOST_TAKEN, JobService
+from noisevote.service.operations.observer import RequestObserver
+from noisevote.service.operations.reload import CheckpointReloader
+from noisevote.service.prediction.predictor import Predictor, Prepared
+from noisevote.service.processes.shutdown import told_to_stop
+from noisevote.service.v2.reply import V2Statistics
+from noisevote.service.voting.backend import VotingBackend
+from noisevote.service.wire.bodies import BYTES_A_REQUEST, HeldBytes
+from noisevote.service.wire.replies import PredictResponse
+from noisevote.service.wire.requests import PredictRequest
 
 log = logging.getLogger("noisevote")
 

@@ -12,7 +12,7 @@ LIMIT = 20_000
 HOLDER = """
 import sys
 from pathlib import Path
-from models.files import hold
+from noisevote.models.files import hold
 kept = hold(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

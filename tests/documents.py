@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from service.wire import replies
+from noisevote.service.wire import replies
 from tests.programs import ROOT
 
 PAGES = (ROOT / "docs" / "http-api.md",)

@@ -7,14 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.card import Training
-from models.checkpoint import Checkpoint
-from models.networks.noise_points import fresh_noise, noise_from
-from models.networks.quantisers import Quantisation
-from models.networks.registry import build_network
-from models.noise import NoiseKind
-from training.export.checkpoint import export_checkpoint
-from training.recipes.recipe import Hardening, Recipe, Schedule
+from noisevote.models.card import Training
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.networks.noise_points import fresh_noise, noise_from
+from noisevote.models.networks.quantisers import Quantisation
+from noisevote.models.networks.registry import build_network
+from noisevote.models.noise import NoiseKind
+from noisevote.training.export.checkpoint import export_checkpoint
+from noisevote.training.recipes.recipe import Hardening, Recipe, Schedule
 
 SMALL = Recipe(
     "small_densenet",

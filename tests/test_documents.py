@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.wire.requests import PredictRequest
+from noisevote.service.wire.requests import PredictRequest
 from tests.documents import PAGES, with_tables
 from tests.programs import ROOT
 

@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.cores import allowed_cores
-from models.data.dataset import Examples, as_inputs
-from models.data.datasets import load_dataset
-from models.data.files import data_dir
-from models.drift import shares_of
-from models.networks.trained import load_network
-from models.noise import Noise, NoiseKind
-from models.runtime import votes_of
-from models.stopping import mode_of
-from service.configuration.settings import Settings
-from service.operations.drift import Series
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.cores import allowed_cores
+from noisevote.models.data.dataset import Examples, as_inputs
+from noisevote.models.data.datasets import load_dataset
+from noisevote.models.data.files import data_dir
+from noisevote.models.drift import shares_of
+from noisevote.models.networks.trained import load_network
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.runtime import votes_of
+from noisevote.models.stopping import mode_of
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.operations.drift import Series
+from noisevote.training.export.checkpoint import check_parity
+from noisevote.training.measure.evaluate import Caster, numbered, request_seed
 from tests.service.support import ask, serving
-from training.export.checkpoint import check_parity
-from training.measure.evaluate import Caster, numbered, request_seed
 
 pytestmark = pytest.mark.slow
 

@@ -8,13 +8,13 @@ less time. Threads of OpenMP that wait sleep instead of spinning, so that other 
 import os
 import sys
 
-from models.errors import how_to_install
-from models.version import show_version
+from noisevote.models.errors import how_to_install
+from noisevote.models.version import show_version
 
 ALLOCATOR = {"hugetlb": 1, "mmap_max": 0, "trim_threshold": 2**34, "top_pad": 2**26}
 """Tunables of glibc's malloc: transparent huge pages, nothing mapped apart, nothing given back."""
 
-OURS = ("", "models", "training")
+OURS = ("", "noisevote")
 
 SETTINGS = {
     "GLIBC_TUNABLES": ":".join(f"glibc.malloc.{name}={value}" for name, value in ALLOCATOR.items()),
@@ -36,7 +36,7 @@ def main() -> None:
     restart_with_settings()
     try:
         # Imports torch, which takes seconds.
-        from training.cli.main import main as run
+        from noisevote.training.cli.main import main as run
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in OURS:

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
-from models.data.dataset import Dataset, Examples, LoadedDataset
-from models.data.files import DATA_DIR_VARIABLE, download, is_there
-from models.errors import DataError
+from noisevote.models.data.dataset import Dataset, Examples, LoadedDataset
+from noisevote.models.data.files import DATA_DIR_VARIABLE, download, is_there
+from noisevote.models.errors import DataError
 
 FOLDER = "cifar-10-batches-bin"
 ARCHIVE = "cifar-10-binary.tar.gz"

@@ -7,13 +7,13 @@ mirrors, contents do not.
 
 from pathlib import Path
 
-from models.data.cifar10 import CLASSES, SHAPE, read_cifar10
-from models.data.dataset import Dataset, Examples, LoadedDataset
-from models.data.files import DatasetFile
-from models.data.idx import IdxFiles
-from models.data.stroke_archive import read_strokes
-from models.errors import DataError
-from models.strokes import FEATURES, GRID, PREPROCESSING, STEPS
+from noisevote.models.data.cifar10 import CLASSES, SHAPE, read_cifar10
+from noisevote.models.data.dataset import Dataset, Examples, LoadedDataset
+from noisevote.models.data.files import DatasetFile
+from noisevote.models.data.idx import IdxFiles
+from noisevote.models.data.stroke_archive import read_strokes
+from noisevote.models.errors import DataError
+from noisevote.models.strokes import FEATURES, GRID, PREPROCESSING, STEPS
 
 DIGITS = tuple("0123456789")
 BRIGHTNESS = (0.0, 1.0)

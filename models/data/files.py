@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from models.errors import DataError
-from models.files import place_of, write_whole
+from noisevote.models.errors import DataError
+from noisevote.models.files import place_of, write_whole
 
 DATA_DIR_VARIABLE = "NOISEVOTE_DATA_DIR"
 

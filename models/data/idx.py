@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.dataset import Dataset, Examples, LoadedDataset
-from models.data.files import DatasetFile, check_digest, read_or_download
-from models.errors import DataError
+from noisevote.models.data.dataset import Dataset, Examples, LoadedDataset
+from noisevote.models.data.files import DatasetFile, check_digest, read_or_download
+from noisevote.models.errors import DataError
 
 MAX_DIMENSIONS = 3
 """Of the array in a file."""

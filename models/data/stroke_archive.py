@@ -23,10 +23,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.dataset import Dataset, Examples, LoadedDataset
-from models.data.files import DATA_DIR_VARIABLE, DatasetFile, is_there
-from models.errors import DataError
-from models.strokes import FEATURES, STEPS
+from noisevote.models.data.dataset import Dataset, Examples, LoadedDataset
+from noisevote.models.data.files import DATA_DIR_VARIABLE, DatasetFile, is_there
+from noisevote.models.errors import DataError
+from noisevote.models.strokes import FEATURES, STEPS
 
 SPLITS = ("train", "test")
 MAX_USED_BYTES = 256 * 2**20

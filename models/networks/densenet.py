@@ -32,16 +32,16 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from models.errors import TrainingError
-from models.networks.noise_points import NoisePoint
-from models.networks.quantisers import (
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.noise_points import NoisePoint
+from noisevote.models.networks.quantisers import (
     Quantisation,
     QuantisedConv2d,
     QuantisedLinear,
     activation,
     quantise_weights,
 )
-from models.noise import NoiseKind
+from noisevote.models.noise import NoiseKind
 
 CLASSES = 10
 COLOURS = 3

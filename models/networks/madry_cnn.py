@@ -21,15 +21,15 @@ network A of Qin & Vucinic, arXiv 1811.10649, section 4.
 import torch
 from torch import Tensor, nn
 
-from models.networks.noise_points import NoisePoint
-from models.networks.quantisers import (
+from noisevote.models.networks.noise_points import NoisePoint
+from noisevote.models.networks.quantisers import (
     Quantisation,
     QuantisedConv2d,
     QuantisedLinear,
     activation,
     quantise_weights,
 )
-from models.noise import NoiseKind
+from noisevote.models.noise import NoiseKind
 
 
 class MadryCnn(nn.Module):

@@ -20,15 +20,15 @@ public copies of the paper; 32, 32, 64, 64 and 256 are this project's choice.
 import torch
 from torch import Tensor, nn
 
-from models.networks.noise_points import NoisePoint
-from models.networks.quantisers import (
+from noisevote.models.networks.noise_points import NoisePoint
+from noisevote.models.networks.quantisers import (
     Quantisation,
     QuantisedConv2d,
     QuantisedLinear,
     activation,
     quantise_weights,
 )
-from models.noise import NoiseKind
+from noisevote.models.noise import NoiseKind
 
 
 class ConvBlock(nn.Module):

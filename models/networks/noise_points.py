@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.noise import TABLE_SIZE, NoiseKind, noise_table
+from noisevote.models.noise import TABLE_SIZE, NoiseKind, noise_table
 
 MARK = "noisevote::NoisePoint"
 """The operator that stands for a noise point in an exported graph, before the graph pass."""

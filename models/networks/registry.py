@@ -6,13 +6,13 @@ from functools import partial
 
 from torch import nn
 
-from models.errors import TrainingError
-from models.networks.densenet import DenseNet
-from models.networks.madry_cnn import MadryCnn
-from models.networks.mnist_cnn import MnistCnn
-from models.networks.quantisers import Quantisation
-from models.networks.stroke_lstm import StrokeLstm
-from models.noise import NoiseKind
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.densenet import DenseNet
+from noisevote.models.networks.madry_cnn import MadryCnn
+from noisevote.models.networks.mnist_cnn import MnistCnn
+from noisevote.models.networks.quantisers import Quantisation
+from noisevote.models.networks.stroke_lstm import StrokeLstm
+from noisevote.models.noise import NoiseKind
 
 
 @dataclass(frozen=True, slots=True)

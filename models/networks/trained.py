@@ -5,10 +5,10 @@ from pathlib import Path
 from safetensors.torch import load_file
 from torch import nn
 
-from models.card import Card
-from models.errors import CheckpointError
-from models.networks.quantisers import Quantisation, bake_weights
-from models.networks.registry import build_network
+from noisevote.models.card import Card
+from noisevote.models.errors import CheckpointError
+from noisevote.models.networks.quantisers import Quantisation, bake_weights
+from noisevote.models.networks.registry import build_network
 
 
 def load_network(folder: Path, card: Card) -> nn.Module:

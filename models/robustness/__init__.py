@@ -10,5 +10,5 @@ An assessment, downward::
     page         the report for readers
 
 Attacks are arrays in, arrays out; only ``surrogate.py`` knows torch, nothing knows HTTP. The
-target is asked through :class:`models.robustness.target.Target`, as an outsider asks it.
+target is asked through :class:`noisevote.models.robustness.target.Target`, as an outsider asks it.
 """

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterator
 
-from models.robustness.attacks import planned
-from models.robustness.attacks.attack import Sees
-from models.robustness.checks import check_steps
-from models.robustness.findings import report_of
-from models.robustness.plan import Plan
-from models.robustness.report import About, Report
-from models.robustness.run import Assessment, Parties, Step, untouched, verification
-from models.robustness.scores import CLEAN, CLEAN_CONTROL, CLEAN_NOISELESS, CLEAN_ONE_VOTE
-from models.robustness.sweeps import SWEEPS
-from models.robustness.target import Conditions
+from noisevote.models.robustness.attacks import planned
+from noisevote.models.robustness.attacks.attack import Sees
+from noisevote.models.robustness.checks import check_steps
+from noisevote.models.robustness.findings import report_of
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.report import About, Report
+from noisevote.models.robustness.run import Assessment, Parties, Step, untouched, verification
+from noisevote.models.robustness.scores import CLEAN, CLEAN_CONTROL, CLEAN_NOISELESS, CLEAN_ONE_VOTE
+from noisevote.models.robustness.sweeps import SWEEPS
+from noisevote.models.robustness.target import Conditions
 
 
 def steps_of(plan: Plan, parties: Parties, samples: int) -> list[Step]:

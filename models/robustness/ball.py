@@ -11,8 +11,8 @@ from enum import IntEnum, StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import Card
-from models.errors import InputError
+from noisevote.models.card import Card
+from noisevote.models.errors import InputError
 
 
 class Purpose(IntEnum):

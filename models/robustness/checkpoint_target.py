@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.checkpoint import Checkpoint
-from models.noise import MAX_SEED, Noise, NoiseKind, VoteKey
-from models.robustness.ball import Purpose, generator_for
-from models.robustness.target import Conditions
-from models.runtime import Rows, rows_of, votes_of
-from models.stopping import StopRule
-from models.voting import Poll, VoteRequest
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.noise import MAX_SEED, Noise, NoiseKind, VoteKey
+from noisevote.models.robustness.ball import Purpose, generator_for
+from noisevote.models.robustness.target import Conditions
+from noisevote.models.runtime import Rows, rows_of, votes_of
+from noisevote.models.stopping import StopRule
+from noisevote.models.voting import Poll, VoteRequest
 
 
 class CheckpointTarget:

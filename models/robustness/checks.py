@@ -11,20 +11,28 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 
-from models.robustness.attacks import judged_keys
-from models.robustness.attacks.random_noise import RANDOM_NOISE
-from models.robustness.attacks.transfer import PGD, WHITE_BOX, submitted
-from models.robustness.ball import Norm
-from models.robustness.plan import Plan
-from models.robustness.probes import (
+from noisevote.models.robustness.attacks import judged_keys
+from noisevote.models.robustness.attacks.random_noise import RANDOM_NOISE
+from noisevote.models.robustness.attacks.transfer import PGD, WHITE_BOX, submitted
+from noisevote.models.robustness.ball import Norm
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.probes import (
     CLIMBING,
     FROZEN_CHECK,
     UNBOUNDED_CHECK,
     CheckRow,
 )
-from models.robustness.report import About, Check
-from models.robustness.run import Assessment, Parties, Role, Step, StepKey, untouched, verification
-from models.robustness.scores import (
+from noisevote.models.robustness.report import About, Check
+from noisevote.models.robustness.run import (
+    Assessment,
+    Parties,
+    Role,
+    Step,
+    StepKey,
+    untouched,
+    verification,
+)
+from noisevote.models.robustness.scores import (
     CLEAN_CONTROL,
     CLEAN_NOISELESS,
     Outcome,
@@ -34,9 +42,9 @@ from models.robustness.scores import (
     share_of,
     stably_right,
 )
-from models.robustness.sweeps import epsilon_key
-from models.robustness.target import Condition
-from models.robustness.trials import Trial
+from noisevote.models.robustness.sweeps import epsilon_key
+from noisevote.models.robustness.target import Condition
+from noisevote.models.robustness.trials import Trial
 
 BENIGN_LIMIT = 0.01
 """Largest share of stably right samples that may turn without any attack."""

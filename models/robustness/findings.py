@@ -8,12 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.robustness.attacks import ATTACKS, CHOICES, judged_keys
-from models.robustness.attacks.attack import Attack
-from models.robustness.checks import checks_of
-from models.robustness.report import About, AttackRow, CleanAccuracy, Picture, Report, WorstCase
-from models.robustness.run import Assessment, StepKey
-from models.robustness.scores import (
+from noisevote.models.robustness.attacks import ATTACKS, CHOICES, judged_keys
+from noisevote.models.robustness.attacks.attack import Attack
+from noisevote.models.robustness.checks import checks_of
+from noisevote.models.robustness.report import (
+    About,
+    AttackRow,
+    CleanAccuracy,
+    Picture,
+    Report,
+    WorstCase,
+)
+from noisevote.models.robustness.run import Assessment, StepKey
+from noisevote.models.robustness.scores import (
     CLEAN,
     CLEAN_CONTROL,
     CLEAN_NOISELESS,
@@ -25,11 +32,11 @@ from models.robustness.scores import (
     share_of,
     stably_right,
 )
-from models.robustness.sweeps import sweeps_of
-from models.robustness.target import Bill, Condition
-from models.robustness.threat import threat_model
-from models.robustness.trials import Trial
-from models.robustness.verdict import verdict_of
+from noisevote.models.robustness.sweeps import sweeps_of
+from noisevote.models.robustness.target import Bill, Condition
+from noisevote.models.robustness.threat import threat_model
+from noisevote.models.robustness.trials import Trial
+from noisevote.models.robustness.verdict import verdict_of
 
 SHOWN = 6
 """Examples to look at."""

@@ -11,13 +11,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from models.noise import NoiseKind
-from models.robustness.attacks import BY_NAME
-from models.robustness.figures import Curve, Point, line_chart, row_chart
-from models.robustness.plan import Plan
-from models.robustness.report import POLICY, Paired, Report, Score, Share, SweepPoint
-from models.robustness.scores import as_percent
-from models.robustness.sweeps import SWEEPS, Sweep
+from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.attacks import BY_NAME
+from noisevote.models.robustness.figures import Curve, Point, line_chart, row_chart
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.report import POLICY, Paired, Report, Score, Share, SweepPoint
+from noisevote.models.robustness.scores import as_percent
+from noisevote.models.robustness.sweeps import SWEEPS, Sweep
 
 
 def html_report(report: Report) -> str:

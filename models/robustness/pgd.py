@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.noise import NoiseKind
-from models.robustness.ball import TINY, Ball, Purpose, Samples, generator_for
-from models.robustness.progress import Progress
+from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.ball import TINY, Ball, Purpose, Samples, generator_for
+from noisevote.models.robustness.progress import Progress
 
 GRADIENT_COST = 3.0
 """A gradient with respect to the input takes about as long as so many forward passes."""

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from models.noise import MAX_SEED, NoiseKind
-from models.robustness.ball import Norm
-from models.robustness.target import Conditions
+from noisevote.models.noise import MAX_SEED, NoiseKind
+from noisevote.models.robustness.ball import Norm
+from noisevote.models.robustness.target import Conditions
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Sigma = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]

@@ -9,18 +9,18 @@ from functools import partial
 
 import numpy as np
 
-from models.errors import InputError
-from models.robustness.attacks.transfer import WHITE_BOX
-from models.robustness.ball import Norm
-from models.robustness.pgd import (
+from noisevote.models.errors import InputError
+from noisevote.models.robustness.attacks.transfer import WHITE_BOX
+from noisevote.models.robustness.ball import Norm
+from noisevote.models.robustness.pgd import (
     SurrogateNoise,
     TransferAttack,
     attack_surrogate,
     attack_with_restarts,
 )
-from models.robustness.plan import Plan
-from models.robustness.report import About
-from models.robustness.run import (
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.report import About
+from noisevote.models.robustness.run import (
     Assessment,
     Parties,
     Role,
@@ -29,15 +29,15 @@ from models.robustness.run import (
     verification,
     work_of_climb,
 )
-from models.robustness.scores import (
+from noisevote.models.robustness.scores import (
     Outcome,
     accuracy,
     as_percent,
     is_clearly_more_often_right,
     share_of,
 )
-from models.robustness.target import Condition, Conditions
-from models.robustness.trials import Found, StepResult, stored
+from noisevote.models.robustness.target import Condition, Conditions
+from noisevote.models.robustness.trials import Found, StepResult, stored
 
 CHECK_SAMPLES = 50
 """Samples of the checks that need attacks of their own."""

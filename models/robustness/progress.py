@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from models.errors import CancelledError
+from noisevote.models.errors import CancelledError
 
 
 class Progress:

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.robustness.plan import Plan
-from models.robustness.target import Bill
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.target import Bill
 
 Family = Literal["transfer", "query", "control", "upper bound"]
 """What an attack counts as."""

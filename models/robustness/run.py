@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from models.noise import MAX_SEED
-from models.robustness.ball import Ball, Samples
-from models.robustness.pgd import GRADIENT_COST, Surrogate, SurrogateNoise, TransferAttack
-from models.robustness.plan import Plan
-from models.robustness.progress import Progress
-from models.robustness.target import Condition, Conditions, Oracle, Target
-from models.robustness.trials import Found, State, StepResult, Trial, read, stored, verify
+from noisevote.models.noise import MAX_SEED
+from noisevote.models.robustness.ball import Ball, Samples
+from noisevote.models.robustness.pgd import GRADIENT_COST, Surrogate, SurrogateNoise, TransferAttack
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.target import Condition, Conditions, Oracle, Target
+from noisevote.models.robustness.trials import Found, State, StepResult, Trial, read, stored, verify
 
 STOPPED_SHARE = 0.6
 """About the share of N votes after which the mode is decided, to estimate work."""

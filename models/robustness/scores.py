@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from models.robustness.report import Paired, Score, Share
-from models.robustness.run import Assessment, Role, StepKey
-from models.robustness.target import Condition
-from models.robustness.trials import Trial
-from models.statistics import clopper_pearson, mcnemar_p_value, sign_test_p_value
+from noisevote.models.robustness.report import Paired, Score, Share
+from noisevote.models.robustness.run import Assessment, Role, StepKey
+from noisevote.models.robustness.target import Condition
+from noisevote.models.robustness.trials import Trial
+from noisevote.models.statistics import clopper_pearson, mcnemar_p_value, sign_test_p_value
 
 Outcome = tuple[bool | None, str]
 """Of a check: whether it holds, None if that is not known, and the figures."""

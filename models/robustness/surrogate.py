@@ -7,14 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.checkpoint import Checkpoint
-from models.errors import InputError
-from models.networks.noise_points import given_noise, noise_from, noise_points
-from models.networks.trained import load_network
-from models.noise import VoteKey
-from models.noise_fill import fill_noise
-from models.robustness.ball import Samples
-from models.robustness.pgd import SurrogateNoise
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.errors import InputError
+from noisevote.models.networks.noise_points import given_noise, noise_from, noise_points
+from noisevote.models.networks.trained import load_network
+from noisevote.models.noise import VoteKey
+from noisevote.models.noise_fill import fill_noise
+from noisevote.models.robustness.ball import Samples
+from noisevote.models.robustness.pgd import SurrogateNoise
 
 ROWS = 32
 """Rows of every pass. A short batch is filled up, since the last bits of a gradient depend on the

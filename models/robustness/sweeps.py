@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
-from models.robustness.attacks import planned
-from models.robustness.attacks.transfer import PGD, submitted
-from models.robustness.pgd import attack_surrogate
-from models.robustness.plan import Plan
-from models.robustness.report import SweepPoint
-from models.robustness.run import (
+from noisevote.models.robustness.attacks import planned
+from noisevote.models.robustness.attacks.transfer import PGD, submitted
+from noisevote.models.robustness.pgd import attack_surrogate
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.report import SweepPoint
+from noisevote.models.robustness.run import (
     Assessment,
     Role,
     Step,
@@ -23,9 +23,9 @@ from models.robustness.run import (
     verification,
     work_of_climb,
 )
-from models.robustness.scores import CLEAN_NOISELESS, paired_trials, share_of
-from models.robustness.target import Condition, Conditions
-from models.robustness.trials import Found, StepResult, stored
+from noisevote.models.robustness.scores import CLEAN_NOISELESS, paired_trials, share_of
+from noisevote.models.robustness.target import Condition, Conditions
+from noisevote.models.robustness.trials import Found, StepResult, stored
 
 
 class Place(NamedTuple):

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from models.robustness.progress import Progress
-from models.stopping import StopRule
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.stopping import StopRule
 
 INPUTS_AT_ONCE = 32
 """Inputs of one call of the target; between calls the progress is told."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from models.robustness.attacks import planned
-from models.robustness.ball import Norm
-from models.robustness.plan import Plan
-from models.robustness.report import About
-from models.robustness.run import Assessment
+from noisevote.models.robustness.attacks import planned
+from noisevote.models.robustness.ball import Norm
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.report import About
+from noisevote.models.robustness.run import Assessment
 
 
 def threat_model(run: Assessment, about: About) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import DataError
-from models.files import whole_file, write_whole
-from models.robustness.target import Bill, Oracle
-from models.statistics import top_two_p_value
+from noisevote.models.errors import DataError
+from noisevote.models.files import whole_file, write_whole
+from noisevote.models.robustness.target import Bill, Oracle
+from noisevote.models.statistics import top_two_p_value
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from models.robustness.checks import LABELS
-from models.robustness.plan import Plan
-from models.robustness.report import (
+from noisevote.models.robustness.checks import LABELS
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.report import (
     AttackRow,
     Check,
     CleanAccuracy,
@@ -12,8 +12,8 @@ from models.robustness.report import (
     Verdict,
     WorstCase,
 )
-from models.robustness.scores import CLAIM_P, as_percent
-from models.statistics import fewest_votes_to_be_sure, mcnemar_p_value
+from noisevote.models.robustness.scores import CLAIM_P, as_percent
+from noisevote.models.statistics import fewest_votes_to_be_sure, mcnemar_p_value
 
 STILL_GAINING = 0.02
 """Robust accuracy lost between the last two budgets of queries."""

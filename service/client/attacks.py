@@ -13,10 +13,10 @@
 import uuid
 from collections.abc import AsyncIterator, Iterator
 
-from models.robustness.report import Report
-from service.client.clients import AsyncClient, Client
-from service.client.exchange import Call
-from service.wire.attack import AttackRequest, JobList, JobStatus
+from noisevote.models.robustness.report import Report
+from noisevote.service.client.clients import AsyncClient, Client
+from noisevote.service.client.exchange import Call
+from noisevote.service.wire.attack import AttackRequest, JobList, JobStatus
 
 JOBS = Call("GET", "/attack", JobList.model_validate_json)
 

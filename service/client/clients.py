@@ -20,9 +20,21 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import TypeAdapter
 
-from service.client.exchange import Attempts, Call, EventReader, Retry, broken_off, checked
-from service.wire.replies import CheckpointList, PredictResponse, ServedCheckpoint, VotesEvent
-from service.wire.requests import PredictRequest
+from noisevote.service.client.exchange import (
+    Attempts,
+    Call,
+    EventReader,
+    Retry,
+    broken_off,
+    checked,
+)
+from noisevote.service.wire.replies import (
+    CheckpointList,
+    PredictResponse,
+    ServedCheckpoint,
+    VotesEvent,
+)
+from noisevote.service.wire.requests import PredictRequest
 
 if TYPE_CHECKING:
     import httpx

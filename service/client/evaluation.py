@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from models.errors import InputError
-from models.statistics import clopper_pearson
-from service.client.clients import AsyncClient
-from service.client.exchange import ServiceError
-from service.client.labelled import Labelled
-from service.wire.parsing import validated
-from service.wire.replies import Prediction
+from noisevote.models.errors import InputError
+from noisevote.models.statistics import clopper_pearson
+from noisevote.service.client.clients import AsyncClient
+from noisevote.service.client.exchange import ServiceError
+from noisevote.service.client.labelled import Labelled
+from noisevote.service.wire.parsing import validated
+from noisevote.service.wire.replies import Prediction
 
 ALPHA = 0.05
 """Of the intervals of shares."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from models.errors import NoisevoteError
+from noisevote.models.errors import NoisevoteError
 
 if TYPE_CHECKING:
     import httpx

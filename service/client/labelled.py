@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from models.errors import DataError
+from noisevote.models.errors import DataError
 
 PICTURES = {".png", ".jpg", ".jpeg"}
 

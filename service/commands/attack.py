@@ -13,19 +13,25 @@ import typer
 from rich import progress as bars
 from rich.console import Console
 
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.errors import StorageError
-from models.files import hold
-from models.noise import NoiseKind
-from models.robustness.assessment import assess
-from models.robustness.ball import Samples
-from models.robustness.plan import DEFAULT_ATTACKS, AttackName, AttackOptions
-from models.robustness.progress import Progress
-from models.robustness.report import Report
-from service.commands.options import with_options_of
-from service.jobs.run import REPORT_JSON, about_of, chosen_checkpoints, run_of, write_report
-from service.jobs.samples import all_asked_for, dataset_samples, file_samples
-from service.jobs.submit import check_installed, check_plan, plan_of
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.errors import StorageError
+from noisevote.models.files import hold
+from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.assessment import assess
+from noisevote.models.robustness.ball import Samples
+from noisevote.models.robustness.plan import DEFAULT_ATTACKS, AttackName, AttackOptions
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.report import Report
+from noisevote.service.commands.options import with_options_of
+from noisevote.service.jobs.run import (
+    REPORT_JSON,
+    about_of,
+    chosen_checkpoints,
+    run_of,
+    write_report,
+)
+from noisevote.service.jobs.samples import all_asked_for, dataset_samples, file_samples
+from noisevote.service.jobs.submit import check_installed, check_plan, plan_of
 
 INTERFACE = "in the process, by votes alone"
 

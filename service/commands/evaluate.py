@@ -12,11 +12,11 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from models.noise import NoiseKind
-from models.stopping import StopRule
-from service.client import AsyncClient
-from service.client.evaluation import Report, Share, evaluate
-from service.client.labelled import Labelled, labelled_in
+from noisevote.models.noise import NoiseKind
+from noisevote.models.stopping import StopRule
+from noisevote.service.client import AsyncClient
+from noisevote.service.client.evaluation import Report, Share, evaluate
+from noisevote.service.client.labelled import Labelled, labelled_in
 
 
 def evaluate_command(

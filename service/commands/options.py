@@ -9,7 +9,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from models.errors import InputError
+from noisevote.models.errors import InputError
 
 
 def with_options_of(

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import SecretStr, StringConstraints
 
-from models.errors import InputError
+from noisevote.models.errors import InputError
 
 ALGORITHM = "sha256:"
 

@@ -14,14 +14,14 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from models.checkpoint import CARD_FILE, CheckpointStore
-from models.errors import InputError
-from service.configuration.keys import INTERNAL
-from service.configuration.settings import Settings
-from service.voting.batcher import GIGA
-from service.wire.bodies import BYTES_A_REQUEST
-from service.wire.errors import input_error_from
-from service.wire.requests import PredictRequest
+from noisevote.models.checkpoint import CARD_FILE, CheckpointStore
+from noisevote.models.errors import InputError
+from noisevote.service.configuration.keys import INTERNAL
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.voting.batcher import GIGA
+from noisevote.service.wire.bodies import BYTES_A_REQUEST
+from noisevote.service.wire.errors import input_error_from
+from noisevote.service.wire.requests import PredictRequest
 
 PREFIX = "NOISEVOTE_"
 FILE = "NOISEVOTE_SETTINGS_FILE"

@@ -10,10 +10,10 @@ from pathlib import Path
 from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from models.checkpoint import SHIPPED
-from models.cores import allowed_cores
-from service.configuration.keys import KeyDigest, KeyName, new_secret
-from service.log.output import LogFormat, LogLevel
+from noisevote.models.checkpoint import SHIPPED
+from noisevote.models.cores import allowed_cores
+from noisevote.service.configuration.keys import KeyDigest, KeyName, new_secret
+from noisevote.service.log.output import LogFormat, LogLevel
 
 INSTALLED = Path(__file__).resolve().parents[2]
 """Where this installation lies."""

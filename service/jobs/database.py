@@ -10,9 +10,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from models.errors import StorageError, UnknownJobError
-from service.jobs.job import Job, is_open_to
-from service.wire.attack import FinishedStep, JobState
+from noisevote.models.errors import StorageError, UnknownJobError
+from noisevote.service.jobs.job import Job, is_open_to
+from noisevote.service.wire.attack import FinishedStep, JobState
 
 VERSION = 2
 BUSY_S = 10.0

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.errors import MissingExtraError, StorageError
-from models.robustness.ball import Samples
+from noisevote.models.errors import MissingExtraError, StorageError
+from noisevote.models.robustness.ball import Samples
 
 if sys.platform != "win32":
     import fcntl

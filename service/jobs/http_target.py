@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from models.checkpoint import Checkpoint
-from models.errors import CheckpointError
-from models.noise import MAX_SEED, NoiseKind
-from models.robustness.ball import Purpose, generator_for
-from models.robustness.target import Conditions
-from models.stopping import StopRule
-from service.client import Client
-from service.voting.batcher import GIGA
-from service.voting.priority import Priority
-from service.wire.requests import PredictRequest
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.errors import CheckpointError
+from noisevote.models.noise import MAX_SEED, NoiseKind
+from noisevote.models.robustness.ball import Purpose, generator_for
+from noisevote.models.robustness.target import Conditions
+from noisevote.models.stopping import StopRule
+from noisevote.service.client import Client
+from noisevote.service.voting.batcher import GIGA
+from noisevote.service.voting.priority import Priority
+from noisevote.service.wire.requests import PredictRequest
 
 BYTES_A_NUMBER = 24
 """Of a number in JSON, at most: sign, 17 digits, exponent, comma and brackets."""

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Json
 
-from models.robustness.plan import Plan
-from models.robustness.report import About, AttackRow, Report
-from service.configuration.keys import KEY_OWNER
-from service.wire.attack import (
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.report import About, AttackRow, Report
+from noisevote.service.configuration.keys import KEY_OWNER
+from noisevote.service.wire.attack import (
     AttackResult,
     FinishedStep,
     JobState,

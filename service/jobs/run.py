@@ -13,19 +13,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.checkpoint import Checkpoint, CheckpointStore
-from models.errors import InputError, MissingExtraError, UnknownCheckpointError, how_to_install
-from models.files import write_whole
-from models.noise import NoiseKind
-from models.robustness.ball import Samples
-from models.robustness.checkpoint_target import CheckpointTarget
-from models.robustness.pgd import Surrogate
-from models.robustness.plan import Plan
-from models.robustness.progress import Progress
-from models.robustness.report import About, AboutSamples, Report
-from models.robustness.run import Assessment, Subject
-from models.robustness.target import Target
-from models.robustness.trials import FolderState
+from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.errors import (
+    InputError,
+    MissingExtraError,
+    UnknownCheckpointError,
+    how_to_install,
+)
+from noisevote.models.files import write_whole
+from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.ball import Samples
+from noisevote.models.robustness.checkpoint_target import CheckpointTarget
+from noisevote.models.robustness.pgd import Surrogate
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.report import About, AboutSamples, Report
+from noisevote.models.robustness.run import Assessment, Subject
+from noisevote.models.robustness.target import Target
+from noisevote.models.robustness.trials import FolderState
 
 REPORT_JSON = "report.json"
 REPORT_HTML = "report.html"
@@ -79,7 +84,7 @@ def chosen_checkpoints(
 def surrogate_of(checkpoint: Checkpoint) -> Surrogate:
     """Return a checkpoint's network in torch."""
     try:
-        from models.robustness.surrogate import surrogate_from
+        from noisevote.models.robustness.surrogate import surrogate_from
     except ImportError as error:
         raise MissingExtraError(NEEDS_TORCH) from error
     return surrogate_from(checkpoint)
@@ -193,7 +198,9 @@ def run_of(
 
 def write_report(report: Report, folder: Path) -> None:
     """Write a report as JSON and as a page."""
-    from models.robustness.page import html_report  # needs Jinja2, which comes with the extra
+    from noisevote.models.robustness.page import (
+        html_report,  # needs Jinja2, which comes with the extra
+    )
 
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / REPORT_JSON, report.model_dump_json(indent=1).encode())

@@ -7,17 +7,17 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import Card
-from models.checkpoint import Checkpoint
-from models.data.dataset import as_inputs
-from models.data.datasets import DATASETS, load_dataset
-from models.data.files import DATA_DIR_VARIABLE, data_dir, without_downloads
-from models.errors import DataError, InputError, LimitError
-from models.robustness.ball import Samples, samples_for
-from service.configuration.settings import Settings
-from service.prediction.arrays import arrays_of
-from service.wire.attack import AttackRequest
-from service.wire.requests import shortened
+from noisevote.models.card import Card
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.data.dataset import as_inputs
+from noisevote.models.data.datasets import DATASETS, load_dataset
+from noisevote.models.data.files import DATA_DIR_VARIABLE, data_dir, without_downloads
+from noisevote.models.errors import DataError, InputError, LimitError
+from noisevote.models.robustness.ball import Samples, samples_for
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.prediction.arrays import arrays_of
+from noisevote.service.wire.attack import AttackRequest
+from noisevote.service.wire.requests import shortened
 
 log = logging.getLogger("noisevote")
 

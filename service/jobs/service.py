@@ -9,22 +9,22 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TypeVar
 
-from models.checkpoint import CheckpointStore
-from models.errors import (
+from noisevote.models.checkpoint import CheckpointStore
+from noisevote.models.errors import (
     JobStateError,
     NoisevoteError,
     OverloadedError,
     StorageError,
     UnknownJobError,
 )
-from service.configuration.keys import KEY_OWNER
-from service.configuration.settings import Settings
-from service.jobs.folder import FileLock, JobFolder, new_job_id
-from service.jobs.job import is_open_to, status_of, summary_of
-from service.jobs.store import JobStore, NewJob
-from service.jobs.submit import check_installed, is_installed, request_from, submission_of
-from service.jobs.supervisor import Supervisor
-from service.wire.attack import JobList, JobState, JobStatus
+from noisevote.service.configuration.keys import KEY_OWNER
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.jobs.folder import FileLock, JobFolder, new_job_id
+from noisevote.service.jobs.job import is_open_to, status_of, summary_of
+from noisevote.service.jobs.store import JobStore, NewJob
+from noisevote.service.jobs.submit import check_installed, is_installed, request_from, submission_of
+from noisevote.service.jobs.supervisor import Supervisor
+from noisevote.service.wire.attack import JobList, JobState, JobStatus
 
 log = logging.getLogger("noisevote")
 

@@ -6,10 +6,10 @@ What a killed worker has not written is the running step.
 import time
 from dataclasses import dataclass
 
-from models.errors import JobStateError, LimitError
-from service.jobs.database import JobDatabase
-from service.jobs.job import Job, JobContent
-from service.wire.attack import ACTIVE, RESUMABLE, JobState, PartialResults
+from noisevote.models.errors import JobStateError, LimitError
+from noisevote.service.jobs.database import JobDatabase
+from noisevote.service.jobs.job import Job, JobContent
+from noisevote.service.wire.attack import ACTIVE, RESUMABLE, JobState, PartialResults
 
 OPEN_JOBS = "(SELECT count(*) FROM jobs WHERE is_open_to(owner, ?))"
 """How many jobs there are that somebody sees and may delete."""

@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from service.jobs.service import JobService
-from service.wire.attack import ACTIVE, JobStatus
-from service.wire.disconnect import client_leaves
-from service.wire.errors import DrainingError
-from service.wire.events import KEEP_ALIVE, KEEP_ALIVE_S, EventStream, event
+from noisevote.service.jobs.service import JobService
+from noisevote.service.wire.attack import ACTIVE, JobStatus
+from noisevote.service.wire.disconnect import client_leaves
+from noisevote.service.wire.errors import DrainingError
+from noisevote.service.wire.events import KEEP_ALIVE, KEEP_ALIVE_S, EventStream, event
 
 LOOKS_EVERY_S = 0.5
 """The worker is another process, perhaps of another server: the database has its news."""

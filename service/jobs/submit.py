@@ -7,23 +7,23 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from models.card import Card
-from models.checkpoint import CheckpointStore
-from models.errors import InputError, LimitError, MissingExtraError
-from models.noise import NoiseKind
-from models.robustness.assessment import steps_of
-from models.robustness.attacks import CHOICES, planned
-from models.robustness.ball import TOLERANCE, Norm, Samples
-from models.robustness.plan import AttackName, AttackOptions, Plan
-from models.robustness.run import Parties
-from service.configuration.settings import Settings
-from service.jobs.job import JobContent
-from service.jobs.run import NEEDS_TORCH, ChosenCheckpoints, about_of, chosen_checkpoints
-from service.jobs.samples import samples_of
-from service.voting.batcher import GIGA
-from service.wire.attack import AttackRequest
-from service.wire.errors import input_error_from
-from service.wire.parsing import check_names, object_in
+from noisevote.models.card import Card
+from noisevote.models.checkpoint import CheckpointStore
+from noisevote.models.errors import InputError, LimitError, MissingExtraError
+from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.assessment import steps_of
+from noisevote.models.robustness.attacks import CHOICES, planned
+from noisevote.models.robustness.ball import TOLERANCE, Norm, Samples
+from noisevote.models.robustness.plan import AttackName, AttackOptions, Plan
+from noisevote.models.robustness.run import Parties
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.jobs.job import JobContent
+from noisevote.service.jobs.run import NEEDS_TORCH, ChosenCheckpoints, about_of, chosen_checkpoints
+from noisevote.service.jobs.samples import samples_of
+from noisevote.service.voting.batcher import GIGA
+from noisevote.service.wire.attack import AttackRequest
+from noisevote.service.wire.errors import input_error_from
+from noisevote.service.wire.parsing import check_names, object_in
 
 INTERFACE = "over HTTP, POST /predict, priority low"
 PICTURE_AXES = 3

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from models.errors import NoisevoteError
-from service.configuration.settings import Settings
-from service.jobs.folder import JobFolder
-from service.jobs.http_target import RequestLimits
-from service.jobs.store import JobStore
-from service.log.output import LogFormat, LogLevel
-from service.wire.attack import JobState
+from noisevote.models.errors import NoisevoteError
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.jobs.folder import JobFolder
+from noisevote.service.jobs.http_target import RequestLimits
+from noisevote.service.jobs.store import JobStore
+from noisevote.service.log.output import LogFormat, LogLevel
+from noisevote.service.wire.attack import JobState
 
 log = logging.getLogger("noisevote")
 
@@ -163,7 +163,7 @@ class Supervisor:
             "no_proxy": "*",
         }
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "service.jobs.worker",
+            sys.executable, "-m", "noisevote.service.jobs.worker",
             stdin=PIPE, stdout=DEVNULL, env=environment, start_new_session=True,
         )  # fmt: skip
         if self._process.stdin is not None:

@@ -1,6 +1,6 @@
 """The worker: does the jobs of a folder one after another, then ends.
 
-``python -m service.jobs.worker``, started by ``service/jobs/supervisor.py``. It reads where
+``python -m noisevote.service.jobs.worker``, started by ``service/jobs/supervisor.py``. It reads where
 everything is as one line of JSON from standard input and stops as soon as that closes, so that it
 never outlives its server. Only here torch is loaded.
 """
@@ -13,25 +13,31 @@ import threading
 import time
 from dataclasses import replace
 
-from models.checkpoint import Checkpoint, CheckpointStore
-from models.errors import CancelledError, CheckpointError, DataError, NoisevoteError, StorageError
-from models.noise import NoiseKind
-from models.robustness.assessment import assess, steps_of
-from models.robustness.progress import Progress
-from models.robustness.report import About, Report
-from models.robustness.run import Assessment
-from models.robustness.trials import State, StepResult
-from service.client import Client
-from service.client.exchange import Retry
-from service.configuration.keys import CHARGED_TO
-from service.jobs.folder import JobFolder
-from service.jobs.http_target import HttpTarget, Meter
-from service.jobs.job import Job, results_of
-from service.jobs.run import run_of, versions, write_report
-from service.jobs.store import JobStore
-from service.jobs.supervisor import WorkerStart
-from service.log.output import write_logs
-from service.wire.attack import JobState
+from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.errors import (
+    CancelledError,
+    CheckpointError,
+    DataError,
+    NoisevoteError,
+    StorageError,
+)
+from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.assessment import assess, steps_of
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.report import About, Report
+from noisevote.models.robustness.run import Assessment
+from noisevote.models.robustness.trials import State, StepResult
+from noisevote.service.client import Client
+from noisevote.service.client.exchange import Retry
+from noisevote.service.configuration.keys import CHARGED_TO
+from noisevote.service.jobs.folder import JobFolder
+from noisevote.service.jobs.http_target import HttpTarget, Meter
+from noisevote.service.jobs.job import Job, results_of
+from noisevote.service.jobs.run import run_of, versions, write_report
+from noisevote.service.jobs.store import JobStore
+from noisevote.service.jobs.supervisor import WorkerStart
+from noisevote.service.log.output import write_logs
+from noisevote.service.wire.attack import JobState
 
 log = logging.getLogger("noisevote.worker")
 

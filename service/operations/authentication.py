@@ -9,9 +9,9 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from service.configuration.keys import CHARGED_TO, INTERNAL, KeyRing
-from service.log.request_record import current_record
-from service.wire.errors import (
+from noisevote.service.configuration.keys import CHARGED_TO, INTERNAL, KeyRing
+from noisevote.service.log.request_record import current_record
+from noisevote.service.wire.errors import (
     V2,
     UnauthorisedError,
     responses_for,

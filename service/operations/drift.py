@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import AgreementReference, Card
-from models.drift import (
+from noisevote.models.card import AgreementReference, Card
+from noisevote.models.drift import (
     INTERVAL_ERRORS,
     MeanTest,
     band_of,
@@ -31,10 +31,10 @@ from models.drift import (
     some_of,
     top_two,
 )
-from models.stopping import StopRule
-from service.prediction.predictor import Prepared
-from service.voting.priority import Priority
-from service.wire.replies import DriftBody, DriftState, PredictResponse, SharesBody
+from noisevote.models.stopping import StopRule
+from noisevote.service.prediction.predictor import Prepared
+from noisevote.service.voting.priority import Priority
+from noisevote.service.wire.replies import DriftBody, DriftState, PredictResponse, SharesBody
 
 log = logging.getLogger("noisevote")
 

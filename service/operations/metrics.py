@@ -18,12 +18,12 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from models.drift import top_two
-from service.log.request_record import RequestRecord
-from service.prediction.predictor import Prepared
-from service.processes.worker_folder import VARIABLE, is_alive
-from service.voting.entries import Entry, Tile
-from service.wire.replies import DriftBody, DriftState, PredictResponse
+from noisevote.models.drift import top_two
+from noisevote.service.log.request_record import RequestRecord
+from noisevote.service.prediction.predictor import Prepared
+from noisevote.service.processes.worker_folder import VARIABLE, is_alive
+from noisevote.service.voting.entries import Entry, Tile
+from noisevote.service.wire.replies import DriftBody, DriftState, PredictResponse
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 ROWS = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64)

@@ -5,20 +5,20 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Scope
 
-from models.errors import MissingExtraError, how_to_install
-from service.configuration.keys import INTERNAL, KEY_OWNER
-from service.configuration.settings import Settings
-from service.log.request_record import RequestRecord, current_record, log_request
-from service.operations.drift import DriftMonitor
-from service.operations.metrics import Metrics
-from service.operations.rate_limit import RateLimit, network_of
-from service.prediction.predictor import Prepared
-from service.prediction.preparation import Took, untold
-from service.prediction.sizes import votes_of_work
-from service.wire.replies import PredictResponse
+from noisevote.models.errors import MissingExtraError, how_to_install
+from noisevote.service.configuration.keys import INTERNAL, KEY_OWNER
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.log.request_record import RequestRecord, current_record, log_request
+from noisevote.service.operations.drift import DriftMonitor
+from noisevote.service.operations.metrics import Metrics
+from noisevote.service.operations.rate_limit import RateLimit, network_of
+from noisevote.service.prediction.predictor import Prepared
+from noisevote.service.prediction.preparation import Took, untold
+from noisevote.service.prediction.sizes import votes_of_work
+from noisevote.service.wire.replies import PredictResponse
 
 if TYPE_CHECKING:
-    from service.operations.traces import Traces
+    from noisevote.service.operations.traces import Traces
 
 UNMATCHED = "unmatched"
 """Stands for all paths that are no route."""
@@ -139,7 +139,7 @@ def traces_of(settings: Settings) -> "Traces | None":
     if settings.traces_endpoint is None:
         return None
     try:
-        from service.operations.traces import Traces
+        from noisevote.service.operations.traces import Traces
     except ImportError as error:
         raise MissingExtraError(
             f"traces_endpoint is set, and traces need an extra; {how_to_install('otel')}"

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from service.wire.errors import ForeignOriginError
-from service.wire.requests import shortened
+from noisevote.service.wire.errors import ForeignOriginError
+from noisevote.service.wire.requests import shortened
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 """Methods that start nothing."""

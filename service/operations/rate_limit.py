@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from service.wire.errors import RateLimitedError
+from noisevote.service.wire.errors import RateLimitedError
 
 MOST_BUCKETS = 10_000
 """Clients remembered; who has not asked for longest is forgotten, which gives a full bucket."""

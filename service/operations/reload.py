@@ -10,9 +10,15 @@ import logging
 import threading
 from pathlib import Path
 
-from models.checkpoint import Checkpoint, CheckpointStore, folders_in, is_passing, shown_name
-from models.errors import CheckpointError
-from models.noise import NoiseKind
+from noisevote.models.checkpoint import (
+    Checkpoint,
+    CheckpointStore,
+    folders_in,
+    is_passing,
+    shown_name,
+)
+from noisevote.models.errors import CheckpointError
+from noisevote.models.noise import NoiseKind
 
 log = logging.getLogger("noisevote")
 

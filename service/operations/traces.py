@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from starlette.middleware.opentelemetry import OpenTelemetryMiddleware
 
-from service.log.request_record import RequestRecord
-from service.wire.replies import PredictResponse
+from noisevote.service.log.request_record import RequestRecord
+from noisevote.service.wire.replies import PredictResponse
 
 NOT_TRACED = "/health/,/metrics$"
 """What machines ask every few seconds."""

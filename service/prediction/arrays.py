@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import Card
-from models.errors import InputError
-from service.wire.requests import shortened
+from noisevote.models.card import Card
+from noisevote.models.errors import InputError
+from noisevote.service.wire.requests import shortened
 
 NUMBERS = {int, float}
 

@@ -5,21 +5,21 @@ import secrets
 import time
 from dataclasses import asdict, dataclass
 
-from models.card import Card
-from models.checkpoint import Checkpoint, CheckpointStore
-from models.cost import Hardware, cost_of
-from models.errors import InputError, LimitError
-from models.noise import MAX_SEED, Noise
-from models.statistics import fewest_votes_to_be_sure
-from models.stopping import Promise
-from models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
-from service.configuration.settings import Settings
-from service.prediction.inputs import hardware_of, inputs_of, noise_of, stopping_of
-from service.prediction.preparation import Charge, Preparation
-from service.voting.backend import Answer, VotingBackend
-from service.voting.batcher import GIGA
-from service.voting.priority import Priority
-from service.wire.replies import (
+from noisevote.models.card import Card
+from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.cost import Hardware, cost_of
+from noisevote.models.errors import InputError, LimitError
+from noisevote.models.noise import MAX_SEED, Noise
+from noisevote.models.statistics import fewest_votes_to_be_sure
+from noisevote.models.stopping import Promise
+from noisevote.models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.prediction.inputs import hardware_of, inputs_of, noise_of, stopping_of
+from noisevote.service.prediction.preparation import Charge, Preparation
+from noisevote.service.voting.backend import Answer, VotingBackend
+from noisevote.service.voting.batcher import GIGA
+from noisevote.service.voting.priority import Priority
+from noisevote.service.wire.replies import (
     CostBody,
     GuaranteeBody,
     NoiseBody,
@@ -27,7 +27,7 @@ from service.wire.replies import (
     PredictResponse,
     Timing,
 )
-from service.wire.requests import PredictRequest, shortened
+from noisevote.service.wire.requests import PredictRequest, shortened
 
 
 @dataclass(frozen=True, slots=True)

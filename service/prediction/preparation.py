@@ -13,9 +13,9 @@ from functools import partial
 from traceback import clear_frames
 from typing import TypeVar
 
-from models.errors import DeadlineError, OverloadedError
-from service.voting.backend import loop_time
-from service.voting.batcher import average
+from noisevote.models.errors import DeadlineError, OverloadedError
+from noisevote.service.voting.backend import loop_time
+from noisevote.service.voting.batcher import average
 
 MOST_WORK_S = 4.0
 """Work that may wait in a queue; a single one may take longer."""

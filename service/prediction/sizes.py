@@ -10,9 +10,9 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from models.pictures import MAX_PIXELS, PNG_SIGNATURE
-from models.strokes import MAX_POINTS, count_of_points
-from service.wire.requests import PredictRequest
+from noisevote.models.pictures import MAX_PIXELS, PNG_SIGNATURE
+from noisevote.models.strokes import MAX_POINTS, count_of_points
+from noisevote.service.wire.requests import PredictRequest
 
 PIXEL_S = 5e-8
 """Of a PNG: decoding, looking for the drawing, shrinking."""

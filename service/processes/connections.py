@@ -19,7 +19,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from service.processes.waiting import GRACE_S, PatientHttpProtocol
+from noisevote.service.processes.waiting import GRACE_S, PatientHttpProtocol
 
 MAX_HEAD_BYTES = 16 * 1024
 """Of the request line and all headers; of all trailers; of requests that wait for the answers to

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import BaseModel
 
-from models.errors import (
+from noisevote.models.errors import (
     CheckpointError,
     InputError,
     JobStateError,
@@ -17,17 +17,17 @@ from models.errors import (
     UnknownCheckpointError,
     UnknownJobError,
 )
-from models.robustness.report import POLICY, Report
-from service.jobs.run import REPORT_HTML, REPORT_JSON
-from service.jobs.service import JobService
-from service.jobs.stream import JobStream
-from service.log.request_record import current_record
-from service.operations.observer import client_of
-from service.routes.dependencies import ServiceDep, refuse_if_draining
-from service.service import service_of
-from service.wire.attack import AttackRequest, JobList, JobStatus
-from service.wire.bodies import read_body
-from service.wire.errors import (
+from noisevote.models.robustness.report import POLICY, Report
+from noisevote.service.jobs.run import REPORT_HTML, REPORT_JSON
+from noisevote.service.jobs.service import JobService
+from noisevote.service.jobs.stream import JobStream
+from noisevote.service.log.request_record import current_record
+from noisevote.service.operations.observer import client_of
+from noisevote.service.routes.dependencies import ServiceDep, refuse_if_draining
+from noisevote.service.service import service_of
+from noisevote.service.wire.attack import AttackRequest, JobList, JobStatus
+from noisevote.service.wire.bodies import read_body
+from noisevote.service.wire.errors import (
     BodyTooLargeError,
     DrainingError,
     ErrorBody,
@@ -36,8 +36,8 @@ from service.wire.errors import (
     UnsupportedMediaError,
     responses_for,
 )
-from service.wire.events import EventStream, one_of_events
-from service.wire.requests import inlined_schema
+from noisevote.service.wire.events import EventStream, one_of_events
+from noisevote.service.wire.requests import inlined_schema
 
 router = APIRouter(prefix="/attack", tags=["robustness assessments"])
 

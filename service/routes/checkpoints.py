@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from models.errors import CheckpointError, UnknownCheckpointError
-from service.routes.dependencies import ServiceDep
-from service.wire.errors import responses_for
-from service.wire.replies import CheckpointList, CheckpointSummary, ServedCheckpoint
+from noisevote.models.errors import CheckpointError, UnknownCheckpointError
+from noisevote.service.routes.dependencies import ServiceDep
+from noisevote.service.wire.errors import responses_for
+from noisevote.service.wire.replies import CheckpointList, CheckpointSummary, ServedCheckpoint
 
 router = APIRouter(tags=["checkpoints"])
 

@@ -7,14 +7,14 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
-from models.errors import DeadlineError
-from service.prediction.predictor import Prepared, deadline_of
-from service.prediction.sizes import QUICK_S, work_s_of
-from service.service import Service, service_of
-from service.wire.bodies import read_body
-from service.wire.disconnect import unless_client_leaves
-from service.wire.errors import DrainingError
-from service.wire.requests import PredictRequest
+from noisevote.models.errors import DeadlineError
+from noisevote.service.prediction.predictor import Prepared, deadline_of
+from noisevote.service.prediction.sizes import QUICK_S, work_s_of
+from noisevote.service.service import Service, service_of
+from noisevote.service.wire.bodies import read_body
+from noisevote.service.wire.disconnect import unless_client_leaves
+from noisevote.service.wire.errors import DrainingError
+from noisevote.service.wire.requests import PredictRequest
 
 Result = TypeVar("Result")
 

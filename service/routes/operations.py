@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from service.routes.dependencies import ServiceDep
-from service.wire.errors import NotReadyError, responses_for
-from service.wire.replies import Health
+from noisevote.service.routes.dependencies import ServiceDep
+from noisevote.service.wire.errors import NotReadyError, responses_for
+from noisevote.service.wire.replies import Health
 
 router = APIRouter()
 

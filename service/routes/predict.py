@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from models.errors import (
+from noisevote.models.errors import (
     CheckpointError,
     DeadlineError,
     InputError,
@@ -16,11 +16,11 @@ from models.errors import (
     PictureError,
     UnknownCheckpointError,
 )
-from service.prediction.predictor import Prepared
-from service.routes.dependencies import body_of
-from service.service import Service, service_of
-from service.wire.disconnect import unless_client_leaves
-from service.wire.errors import (
+from noisevote.service.prediction.predictor import Prepared
+from noisevote.service.routes.dependencies import body_of
+from noisevote.service.service import Service, service_of
+from noisevote.service.wire.disconnect import unless_client_leaves
+from noisevote.service.wire.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
     DrainingError,
@@ -30,9 +30,9 @@ from service.wire.errors import (
     UnsupportedMediaError,
     responses_for,
 )
-from service.wire.parsing import parse
-from service.wire.replies import PredictResponse
-from service.wire.requests import PredictRequest, inlined_schema
+from noisevote.service.wire.parsing import parse
+from noisevote.service.wire.replies import PredictResponse
+from noisevote.service.wire.requests import PredictRequest, inlined_schema
 
 
 class DirectRoute(APIRoute):

@@ -15,14 +15,20 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from models.statistics import running
-from service.prediction.predictor import Prepared
-from service.routes.predict import PREDICTION_BODY, REFUSALS, DirectRoute, prepared_of
-from service.service import Service, service_of
-from service.wire.disconnect import client_leaves
-from service.wire.errors import DrainingError, ErrorBody
-from service.wire.events import KEEP_ALIVE, KEEP_ALIVE_S, EventStream, event, one_of_events
-from service.wire.replies import PredictResponse, VotesEvent
+from noisevote.models.statistics import running
+from noisevote.service.prediction.predictor import Prepared
+from noisevote.service.routes.predict import PREDICTION_BODY, REFUSALS, DirectRoute, prepared_of
+from noisevote.service.service import Service, service_of
+from noisevote.service.wire.disconnect import client_leaves
+from noisevote.service.wire.errors import DrainingError, ErrorBody
+from noisevote.service.wire.events import (
+    KEEP_ALIVE,
+    KEEP_ALIVE_S,
+    EventStream,
+    event,
+    one_of_events,
+)
+from noisevote.service.wire.replies import PredictResponse, VotesEvent
 
 router = APIRouter(tags=["predictions"], route_class=DirectRoute)
 

@@ -12,13 +12,13 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
-from models.card import Card
-from models.errors import CheckpointError, NoisevoteError, UnknownCheckpointError
-from service.routes.dependencies import ServiceDep, body_of
-from service.v2.models import VERSION, config_of, metadata_of
-from service.v2.reply import reply_to
-from service.v2.request import HEADER_LENGTH, inference_of
-from service.v2.schemas import (
+from noisevote.models.card import Card
+from noisevote.models.errors import CheckpointError, NoisevoteError, UnknownCheckpointError
+from noisevote.service.routes.dependencies import ServiceDep, body_of
+from noisevote.service.v2.models import VERSION, config_of, metadata_of
+from noisevote.service.v2.reply import reply_to
+from noisevote.service.v2.request import HEADER_LENGTH, inference_of
+from noisevote.service.v2.schemas import (
     EXAMPLE_MODEL,
     ErrorText,
     IndexEntry,
@@ -32,11 +32,11 @@ from service.v2.schemas import (
     ServerMetadata,
     Statistics,
 )
-from service.wire.bodies import read_body
-from service.wire.disconnect import unless_client_leaves
-from service.wire.errors import NotReadyError, input_error_from
-from service.wire.parsing import object_in
-from service.wire.requests import inlined_schema, shortened
+from noisevote.service.wire.bodies import read_body
+from noisevote.service.wire.disconnect import unless_client_leaves
+from noisevote.service.wire.errors import NotReadyError, input_error_from
+from noisevote.service.wire.parsing import object_in
+from noisevote.service.wire.requests import inlined_schema, shortened
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "parameters", "statistics"]
 SMALL_BODY_BYTES = 4096

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from models.card import Card
-from models.noise import sigma_text
-from service.v2.schemas import ModelMetadata, TensorMetadata
+from noisevote.models.card import Card
+from noisevote.models.noise import sigma_text
+from noisevote.service.v2.schemas import ModelMetadata, TensorMetadata
 
 VERSION = "1"
 """A checkpoint has one version; other weights are another checkpoint."""

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from starlette.responses import Response
 
-from service.v2.models import VERSION
-from service.v2.request import HEADER_LENGTH, Inference
-from service.v2.schemas import (
+from noisevote.service.v2.models import VERSION
+from noisevote.service.v2.request import HEADER_LENGTH, Inference
+from noisevote.service.v2.schemas import (
     Duration,
     InferResponse,
     ModelStatistics,
     OutputTensor,
     Parameters,
 )
-from service.wire.replies import PredictResponse
+from noisevote.service.wire.replies import PredictResponse
 
 NS_PER_S = 10**9
 NS_PER_MS = 10**6

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from models.card import Card
-from models.errors import InputError
-from service.prediction.arrays import NUMBERS
-from service.v2.models import INPUT, INPUT_DATATYPE, outputs_of
-from service.v2.schemas import InferRequest, InputTensor, Parameters
-from service.wire.errors import input_error_from
-from service.wire.parsing import object_in, validated, whole_number
-from service.wire.requests import MAX_DEADLINE_MS, PredictRequest, shortened
+from noisevote.models.card import Card
+from noisevote.models.errors import InputError
+from noisevote.service.prediction.arrays import NUMBERS
+from noisevote.service.v2.models import INPUT, INPUT_DATATYPE, outputs_of
+from noisevote.service.v2.schemas import InferRequest, InputTensor, Parameters
+from noisevote.service.wire.errors import input_error_from
+from noisevote.service.wire.parsing import object_in, validated, whole_number
+from noisevote.service.wire.requests import MAX_DEADLINE_MS, PredictRequest, shortened
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header that says how many bytes of the body are JSON; tensors follow."""

@@ -19,13 +19,13 @@ from functools import partial
 from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
-from models.checkpoint import Checkpoint
-from models.errors import DeadlineError, NoSlotError
-from models.runtime import Runtime, rows_of, votes_of
-from models.voting import Observer, Poll, VoteRequest, VoteResult
-from service.voting.batcher import GIGA, VoteBatcher
-from service.voting.entries import Entry, Group, Tile
-from service.voting.priority import Priority
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.errors import DeadlineError, NoSlotError
+from noisevote.models.runtime import Runtime, rows_of, votes_of
+from noisevote.models.voting import Observer, Poll, VoteRequest, VoteResult
+from noisevote.service.voting.batcher import GIGA, VoteBatcher
+from noisevote.service.voting.entries import Entry, Group, Tile
+from noisevote.service.voting.priority import Priority
 
 log = logging.getLogger("noisevote")
 

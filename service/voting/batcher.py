@@ -16,10 +16,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from models.errors import OverloadedError
-from models.noise import VoteKey
-from service.voting.entries import Entry, Group, Tile
-from service.voting.priority import Priority
+from noisevote.models.errors import OverloadedError
+from noisevote.models.noise import VoteKey
+from noisevote.service.voting.entries import Entry, Group, Tile
+from noisevote.service.voting.priority import Priority
 
 GIGA = 10**9
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.noise import VoteKey
-from models.runtime import Runtime
-from models.voting import Poll
-from service.voting.priority import Priority
+from noisevote.models.noise import VoteKey
+from noisevote.models.runtime import Runtime
+from noisevote.models.voting import Poll
+from noisevote.service.voting.priority import Priority
 
 
 @dataclass(eq=False, slots=True)

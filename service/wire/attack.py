@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
 
-from models.noise import NoiseKind
-from models.robustness.plan import AttackOptions, Plan, TargetSigma
-from models.robustness.report import Share, Verdict
-from service.wire.replies import Reply
+from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.plan import AttackOptions, Plan, TargetSigma
+from noisevote.models.robustness.report import Share, Verdict
+from noisevote.service.wire.replies import Reply
 
 MAX_RESTARTS = 1000
 

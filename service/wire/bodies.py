@@ -8,16 +8,16 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 
-from models.errors import OverloadedError
-from service.log.request_record import current_record
-from service.wire.errors import (
+from noisevote.models.errors import OverloadedError
+from noisevote.service.log.request_record import current_record
+from noisevote.service.wire.errors import (
     IDENTITY,
     BodyTimeoutError,
     BodyTooLargeError,
     UnsupportedMediaError,
 )
-from service.wire.parsing import whole_number
-from service.wire.requests import shortened
+from noisevote.service.wire.parsing import whole_number
+from noisevote.service.wire.requests import shortened
 
 JSON_TYPES = ("application/json", "application/octet-stream")
 """Of bodies; the second is JSON and tensors. A page may send others to a foreign service without

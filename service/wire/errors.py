@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from models.errors import (
+from noisevote.models.errors import (
     CancelledError,
     CheckpointError,
     DataError,
@@ -33,9 +33,9 @@ from models.errors import (
     UnknownCheckpointError,
     UnknownJobError,
 )
-from service.log.request_record import current_record
-from service.wire.replies import Reply
-from service.wire.requests import shortened
+from noisevote.service.log.request_record import current_record
+from noisevote.service.wire.replies import Reply
+from noisevote.service.wire.requests import shortened
 
 log = logging.getLogger("noisevote")
 

@@ -13,9 +13,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from models.errors import NoisevoteError
-from service.wire.errors import on_client_left, on_noisevote_error, on_unexpected
-from service.wire.requests import inlined_schema
+from noisevote.models.errors import NoisevoteError
+from noisevote.service.wire.errors import on_client_left, on_noisevote_error, on_unexpected
+from noisevote.service.wire.requests import inlined_schema
 
 KEEP_ALIVE = b":\n\n"
 """A comment; proxies close connections on which nothing happens."""

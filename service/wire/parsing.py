@@ -5,9 +5,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from models.errors import InputError, LimitError
-from service.wire.errors import NotJsonError, input_error_from
-from service.wire.requests import PredictRequest, shortened
+from noisevote.models.errors import InputError, LimitError
+from noisevote.service.wire.errors import NotJsonError, input_error_from
+from noisevote.service.wire.requests import PredictRequest, shortened
 
 MAX_BRACKETS = 2**17
 """Most arrays and objects in a body: each empty array of 2 bytes would take 64 in memory."""

@@ -4,9 +4,9 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.card import Card
-from models.noise import NoiseKind
-from models.stopping import StopReason
+from noisevote.models.card import Card
+from noisevote.models.noise import NoiseKind
+from noisevote.models.stopping import StopReason
 
 
 class Reply(BaseModel):

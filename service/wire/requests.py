@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
-from models.stopping import DELTA, STOP_RULES_TEXT, StopRule
-from service.voting.priority import Priority
+from noisevote.models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
+from noisevote.models.stopping import DELTA, STOP_RULES_TEXT, StopRule
+from noisevote.service.voting.priority import Priority
 
 MIN_SNR_DB = -60.0
 MAX_SNR_DB = 300.0

@@ -123,7 +123,7 @@ class Replay:
                 if file == source or file.startswith(f"{source}/"):
                     to = self.directory / target / file if target == "./" else self.directory / file
                     to.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(ROOT / file, to)
+                    shutil.copyfile(ROOT / file, to, follow_symlinks=False)
 
     def run(self, words: list[str]) -> str:
         """Run a command in the image's environment and return what it prints."""

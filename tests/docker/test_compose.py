@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from service.configuration.settings import Settings
+from noisevote.service.configuration.settings import Settings
 from tests.docker.dockerfile import ROOT, stages
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -53,7 +53,7 @@ def test_the_build_sees_what_is_packaged_and_nothing_else() -> None:
     assert "models/checkpoints/mnist_cnn-mult-1.0/weights.safetensors" in files
     assert "service/main.py" in files
     tops = {file.split("/")[0] for file in files}
-    packages = {"models", "service", "training"}
+    packages = {"models", "noisevote", "service", "training"}
     assert tops == packages | {"pyproject.toml", "constraints.txt", "README.md", "LICENSE"}
     assert not any(file.startswith("training/results/") for file in files)
     copied = {word for _, text in lineage("build-service") for word in text.split()}

@@ -40,7 +40,16 @@ class Site(NamedTuple):
 @contextmanager
 def replica(address: str, port: int) -> Iterator[subprocess.Popen[str]]:
     """Start the service on an address of its own, as a container would have."""
-    words = [sys.executable, "-m", "service.cli", "serve", "--host", address, "--port", str(port)]
+    words = [
+        sys.executable,
+        "-m",
+        "noisevote.service.cli",
+        "serve",
+        "--host",
+        address,
+        "--port",
+        str(port),
+    ]
     with subprocess.Popen(
         words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:

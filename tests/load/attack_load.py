@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.data.files import data_dir
-from service.client import Client
-from service.client.attacks import Attacks
-from service.wire.attack import AttackRequest, JobState, JobStatus
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.data.files import data_dir
+from noisevote.service.client import Client
+from noisevote.service.client.attacks import Attacks
+from noisevote.service.wire.attack import AttackRequest, JobState, JobStatus
 from tests.load.client import Outcomes, closed_loop
 from tests.load.http_load import CHECKPOINT, CLIENTS, SIGMA, VOTES, Row, predict_requests
 from tests.load.inputs import some_inputs

@@ -16,9 +16,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.cores import allowed_cores
-from models.noise_fill import compiled_fill
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.cores import allowed_cores
+from noisevote.models.noise_fill import compiled_fill
+from noisevote.training.measure.results import as_text, machine, write_table
 from tests.load.attack_load import duration_rows, interleaved_rows
 from tests.load.engine import engine_rows
 from tests.load.http_load import Lengths, Row, grid_rows, scaling_rows
@@ -29,7 +30,6 @@ from tests.load.page import RESULTS, write_page
 from tests.load.peers import peer_rows
 from tests.load.scale_out import scale_out_rows
 from tests.load.surroundings import surroundings_rows
-from training.measure.results import as_text, machine, write_table
 
 console = Console(stderr=True)
 

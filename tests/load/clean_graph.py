@@ -7,11 +7,11 @@ import onnx
 import onnxruntime
 from onnx import ModelProto, NodeProto, helper
 
-from models.checkpoint import Checkpoint
-from models.engines import session_options
-from models.noise import NoiseKind
-from models.runtime import INPUT_OF_ROW, NOISE_PREFIX
-from models.specs import IMAGES, OUTPUTS
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.engines import session_options
+from noisevote.models.noise import NoiseKind
+from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX
+from noisevote.models.specs import IMAGES, OUTPUTS
 
 
 def clean_session(checkpoint: Checkpoint, folder: Path) -> onnxruntime.InferenceSession:

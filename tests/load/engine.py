@@ -16,17 +16,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.checkpoint import Checkpoint
-from models.networks.noise_points import NoisePoint, noise_from
-from models.networks.trained import load_network
-from models.noise import Noise, NoiseKind, VoteKey
-from models.noise_fill import fill_noise
-from models.runtime import Rows, rows_of, votes_of
-from models.specs import IMAGES, OUTPUTS
-from models.stopping import Bounded, Calibrated, Exact, Full
-from models.voting import Poll, VoteRequest
-from service.voting.batcher import GIGA, VoteBatcher
-from service.voting.entries import Entry, Group
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.networks.noise_points import NoisePoint, noise_from
+from noisevote.models.networks.trained import load_network
+from noisevote.models.noise import Noise, NoiseKind, VoteKey
+from noisevote.models.noise_fill import fill_noise
+from noisevote.models.runtime import Rows, rows_of, votes_of
+from noisevote.models.specs import IMAGES, OUTPUTS
+from noisevote.models.stopping import Bounded, Calibrated, Exact, Full
+from noisevote.models.voting import Poll, VoteRequest
+from noisevote.service.voting.batcher import GIGA, VoteBatcher
+from noisevote.service.voting.entries import Entry, Group
 from tests.load.clean_graph import clean_session
 from tests.load.inputs import some_inputs
 

@@ -47,7 +47,7 @@ def measure(requests: int) -> tuple[float, float, float]:
     port = free_port()
     began = time.monotonic()
     server = subprocess.Popen(
-        [sys.executable, "-m", "service.cli", "serve", "--port", str(port)],
+        [sys.executable, "-m", "noisevote.service.cli", "serve", "--port", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

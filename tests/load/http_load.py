@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from tests.load.client import Outcomes, closed_loop, due_times, open_loop, request_bytes
 from tests.load.inputs import some_inputs
 from tests.load.servers import Server, noisevote, running

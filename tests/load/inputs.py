@@ -5,12 +5,12 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import Card
-from models.data.dataset import as_inputs
-from models.data.datasets import load_dataset
-from models.data.files import data_dir, without_downloads
-from models.digits import FIELD_SIDE, mnist_digit
-from models.errors import DataError
+from noisevote.models.card import Card
+from noisevote.models.data.dataset import as_inputs
+from noisevote.models.data.datasets import load_dataset
+from noisevote.models.data.files import data_dir, without_downloads
+from noisevote.models.digits import FIELD_SIDE, mnist_digit
+from noisevote.models.errors import DataError
 from tests.drawing import draw_digit
 
 DRAWN = "drawn digits"

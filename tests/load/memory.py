@@ -18,11 +18,11 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from models.checkpoint import SHIPPED
+from noisevote.models.checkpoint import SHIPPED
+from noisevote.training.measure.results import machine, write_table
 from tests.load.footprint import resident_mib
 from tests.load.mixture import Mixture, send_all
 from tests.load.servers import Command, Server, running
-from training.measure.results import machine, write_table
 
 RESULTS = Path(__file__).parent / "results" / "memory.csv"
 ALLOWED_GROWTH = 0.05
@@ -30,7 +30,7 @@ CLIENTS = 4
 
 SERVICE = Command(
     "noisevote",
-    [sys.executable, "-m", "service.cli", "serve", "--port", "{port}"],
+    [sys.executable, "-m", "noisevote.service.cli", "serve", "--port", "{port}"],
     "/health/ready",
     {"NOISEVOTE_SLOTS": "1"},
 )

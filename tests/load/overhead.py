@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.noise import NoiseKind, VoteKey
-from models.runtime import Rows
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.noise import NoiseKind, VoteKey
+from noisevote.models.runtime import Rows
 from tests.drawing import draw_digit, png_bytes
 from tests.load.client import closed_loop, request_bytes
 from tests.load.http_load import CHECKPOINT, CLIENTS, SIGMA, VOTES, Lengths, Row

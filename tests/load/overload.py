@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from service.voting.backend import QUEUE_GMACS_A_SLOT
-from service.voting.batcher import GIGA
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.service.voting.backend import QUEUE_GMACS_A_SLOT
+from noisevote.service.voting.batcher import GIGA
 from tests.load.http_load import (
     CHECKPOINT,
     VOTES,

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from noisevote.training.measure.results import Row, Table, read_table
+from noisevote.training.report.markdown import markdown_table
+from noisevote.training.report.style import new_figure, save, series_style, settings
 from tests.load.overload import overload_findings
 from tests.load.scale_out import scale_out_section
-from training.measure.results import Row, Table, read_table
-from training.report.markdown import markdown_table
-from training.report.style import new_figure, save, series_style, settings
 
 RESULTS = Path(__file__).parent / "results"
 PAGE = "README.md"

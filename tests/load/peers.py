@@ -14,8 +14,8 @@ from pathlib import Path
 
 import onnxruntime
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.noise import NoiseKind
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.noise import NoiseKind
 from tests.load.client import request_bytes
 from tests.load.http_load import (
     CHECKPOINT,

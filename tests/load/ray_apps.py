@@ -16,14 +16,14 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve import RunTarget
 
-from models.voting import Observer
-from service.configuration.reading import load_settings
-from service.configuration.settings import Settings
-from service.prediction.predictor import Predictor, Prepared
-from service.processes.scaling import ScaleOut
-from service.scale_out import Replica, deployed
-from service.service import service_of
-from service.wire.replies import PredictResponse
+from noisevote.models.voting import Observer
+from noisevote.service.configuration.reading import load_settings
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.prediction.predictor import Predictor, Prepared
+from noisevote.service.processes.scaling import ScaleOut
+from noisevote.service.scale_out import Replica, deployed
+from noisevote.service.service import service_of
+from noisevote.service.wire.replies import PredictResponse
 from tests.load.scale_out import ALONE, BATCHED, Batches
 
 

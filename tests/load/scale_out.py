@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from noisevote.training.report.markdown import markdown_table
 from tests.load.client import Outcomes, closed_loop, due_times, open_loop
 from tests.load.http_load import CLIENTS, VOTES, Row, load_columns, predict_requests
 from tests.load.servers import Command, Server, cpu_s_of, processes_of, running
-from training.report.markdown import markdown_table
 
 ROUNDS = 8
 FEW, MANY = 1, 200

@@ -97,8 +97,8 @@ def noisevote(slots: int, processes: int = 1, **settings: object) -> Command:
     """Return the command that starts our service in this environment."""
     environment = {f"NOISEVOTE_{name.upper()}": str(value) for name, value in settings.items()}
     arguments = [
-        sys.executable, "-m", "uvicorn", "--factory", "service.main:create", "--port", "{port}",
-        "--workers", str(processes), "--no-access-log", "--log-level", "warning",
+        sys.executable, "-m", "uvicorn", "--factory", "noisevote.service.main:create",
+        "--port", "{port}", "--workers", str(processes), "--no-access-log", "--log-level", "warning",
     ]  # fmt: skip
     environment["NOISEVOTE_SLOTS"] = str(slots)
     return Command(

@@ -15,16 +15,16 @@ from contextlib import contextmanager
 import numpy as np
 from starlette.types import ASGIApp, Message
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.voting import Observer
-from service.app import create_app
-from service.configuration.keys import digest_of
-from service.configuration.settings import Settings
-from service.log.output import JsonFormatter
-from service.prediction.predictor import Predictor, Prepared
-from service.service import Service, service_of
-from service.voting.backend import VotingBackend
-from service.wire.replies import PredictResponse
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.voting import Observer
+from noisevote.service.app import create_app
+from noisevote.service.configuration.keys import digest_of
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.log.output import JsonFormatter
+from noisevote.service.prediction.predictor import Predictor, Prepared
+from noisevote.service.service import Service, service_of
+from noisevote.service.voting.backend import VotingBackend
+from noisevote.service.wire.replies import PredictResponse
 from tests.load.http_load import CHECKPOINT, CLIENTS
 from tests.load.inputs import some_inputs
 from tests.load.overhead import Engine

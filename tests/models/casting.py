@@ -5,10 +5,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import Threshold
-from models.noise import TABLE_SIZE, Distribution, NoiseKind
-from models.runtime import Runtime, rows_of, votes_of
-from models.voting import Poll, VoteRequest, VoteResult
+from noisevote.models.card import Threshold
+from noisevote.models.noise import TABLE_SIZE, Distribution, NoiseKind
+from noisevote.models.runtime import Runtime, rows_of, votes_of
+from noisevote.models.voting import Poll, VoteRequest, VoteResult
 
 THRESHOLD = Threshold(
     kind=NoiseKind.ADDITIVE,

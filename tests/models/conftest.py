@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from models.card import Accuracy, Card, Evaluation
-from models.checkpoint import SHIPPED, Checkpoint
-from models.fingerprint import fingerprint_of
-from models.noise import NoiseKind
+from noisevote.models.card import Accuracy, Card, Evaluation
+from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.models.fingerprint import fingerprint_of
+from noisevote.models.noise import NoiseKind
 
 
 def evaluation_of(

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.checkpoint import (
+from noisevote.models.checkpoint import (
     CARD_FILE,
     WEIGHTS_FILE,
     Checkpoint,
     CheckpointStore,
 )
-from models.errors import CheckpointError, UnknownCheckpointError
-from models.noise import NoiseKind
-from models.runtime import Rows
-from models.verification import check_batch_invariance
+from noisevote.models.errors import CheckpointError, UnknownCheckpointError
+from noisevote.models.noise import NoiseKind
+from noisevote.models.runtime import Rows
+from noisevote.models.verification import check_batch_invariance
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.data import cifar10
-from models.data.cifar10 import (
+from noisevote.models.data import cifar10
+from noisevote.models.data.cifar10 import (
     EXACT_TEST_FILE,
     FOLDER,
     JPEG_COPY,
@@ -17,9 +17,9 @@ from models.data.cifar10 import (
     OFFICIAL,
     parse_records,
 )
-from models.data.datasets import load_dataset
-from models.data.files import DATA_DIR_VARIABLE
-from models.errors import DataError
+from noisevote.models.data.datasets import load_dataset
+from noisevote.models.data.files import DATA_DIR_VARIABLE
+from noisevote.models.errors import DataError
 from tests.photographs import photographs, records, write_cifar10
 
 COUNT = 40

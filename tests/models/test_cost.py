@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.cost import Hardware, cost_of
-from models.specs import PointSpec
+from noisevote.models.cost import Hardware, cost_of
+from noisevote.models.specs import PointSpec
 
 latencies = st.lists(st.integers(1, 20), min_size=1, max_size=6)
 

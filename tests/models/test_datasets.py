@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.data.datasets import DATASETS, load_dataset
-from models.data.files import (
+from noisevote.models.data.datasets import DATASETS, load_dataset
+from noisevote.models.data.files import (
     DATA_DIR_VARIABLE,
     DatasetFile,
     data_dir,
     read_or_download,
     without_downloads,
 )
-from models.data.idx import IdxFiles, parse_idx
-from models.errors import DataError
+from noisevote.models.data.idx import IdxFiles, parse_idx
+from noisevote.models.errors import DataError
 from tests.disk import files_of_at_most
 
 MNIST = DATASETS["mnist"].read

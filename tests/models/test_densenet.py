@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.errors import TrainingError
-from models.networks.densenet import MEAN, DenseNet
-from models.networks.noise_points import NoisePoint, noise_from, noise_points
-from models.networks.registry import build_network
-from models.noise import NoiseKind
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.densenet import MEAN, DenseNet
+from noisevote.models.networks.noise_points import NoisePoint, noise_from, noise_points
+from noisevote.models.networks.registry import build_network
+from noisevote.models.noise import NoiseKind
 from tests.photographs import lived_in, photographs
 
 SMALL: dict[str, Any] = {"depth": 10, "growth": 4}

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from models.digits import centre_of_mass, mnist_digit, stroke_width
-from models.errors import PictureError
-from models.pages import digit_on_page
-from models.pictures import decode_picture, preprocess
-from models.rasters import dilated, percentile
+from noisevote.models.digits import centre_of_mass, mnist_digit, stroke_width
+from noisevote.models.errors import PictureError
+from noisevote.models.pages import digit_on_page
+from noisevote.models.pictures import decode_picture, preprocess
+from noisevote.models.rasters import dilated, percentile
 from tests.drawing import SAME_DIGIT, difference, draw_digit, jpeg_bytes, png_bytes
 
 digits = st.integers(0, 9)

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
-from models.card import AgreementReference
-from models.drift import MeanTest, band_of, effective_sigma, shares_of, some_of, top_two
-from models.noise import NoiseKind
-from models.statistics import clopper_pearson
+from noisevote.models.card import AgreementReference
+from noisevote.models.drift import MeanTest, band_of, effective_sigma, shares_of, some_of, top_two
+from noisevote.models.noise import NoiseKind
+from noisevote.models.statistics import clopper_pearson
 
 ALPHA = 0.05
 RUNS, ANSWERS = 160, 150

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.files import hold, write_whole
+from noisevote.models.files import hold, write_whole
 from tests.disk import LIMIT, files_of_at_most, held_elsewhere
 
 

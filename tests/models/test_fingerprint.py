@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from models.card import Card
-from models.checkpoint import WEIGHTS_FILE, Checkpoint, CheckpointStore
-from models.fingerprint import fingerprint_of
-from models.noise import NOISE_SCHEME
+from noisevote.models.card import Card
+from noisevote.models.checkpoint import WEIGHTS_FILE, Checkpoint, CheckpointStore
+from noisevote.models.fingerprint import fingerprint_of
+from noisevote.models.noise import NOISE_SCHEME
 
 FINGERPRINTS = {
     "densenet40-clean": "sfc64-icdf16-1:7d132ccb84d24148",

@@ -2,9 +2,9 @@
 
 import torch
 
-from models.networks.madry_cnn import MadryCnn
-from models.networks.noise_points import fresh_noise, noise_from, noise_points
-from models.noise import NoiseKind
+from noisevote.models.networks.madry_cnn import MadryCnn
+from noisevote.models.networks.noise_points import fresh_noise, noise_from, noise_points
+from noisevote.models.noise import NoiseKind
 
 
 def test_network_has_the_layers_of_the_paper() -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from models.errors import InputError
-from models.noise import (
+from noisevote.models.errors import InputError
+from noisevote.models.noise import (
     DISTRIBUTIONS,
     MAX_KEY_INDEX,
     MAX_SEED,
@@ -25,7 +25,7 @@ from models.noise import (
     snr_db_from_sigma,
     standard_normal_table,
 )
-from models.noise_fill import FILL, fill_in_numpy, fill_noise, noise_indices
+from noisevote.models.noise_fill import FILL, fill_in_numpy, fill_noise, noise_indices
 from tests.models.casting import UNIFORM
 
 # Chance that a statistical test here fails although the scheme is right; the seeds are fixed, so

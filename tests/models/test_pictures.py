@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from models.digits import mnist_digit
-from models.errors import CheckpointError, PictureError
-from models.pictures import (
+from noisevote.models.digits import mnist_digit
+from noisevote.models.errors import CheckpointError, PictureError
+from noisevote.models.pictures import (
     DATA_PREFIXES,
     MAX_READS,
     MAX_SCANS,

@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.errors import TrainingError
-from models.networks.mnist_cnn import MnistCnn
-from models.networks.quantisers import (
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.mnist_cnn import MnistCnn
+from noisevote.models.networks.quantisers import (
     BASE,
     Quantisation,
     QuantisedConv2d,
@@ -24,9 +24,9 @@ from models.networks.quantisers import (
     quantised_weight,
     rounded,
 )
-from models.networks.registry import build_network
-from models.noise import NoiseKind
-from training.losses.adversary import Attack, adversarial
+from noisevote.models.networks.registry import build_network
+from noisevote.models.noise import NoiseKind
+from noisevote.training.losses.adversary import Attack, adversarial
 
 BITS = st.sampled_from([4, 8])
 WEIGHTS = arrays(np.float32, (3, 2, 2, 2), elements=st.floats(-100, 100, width=32))

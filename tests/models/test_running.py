@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.statistics import anytime_interval, clopper_pearson, leads_surely, running
-from models.stopping import Exact, mode_of
+from noisevote.models.statistics import anytime_interval, clopper_pearson, leads_surely, running
+from noisevote.models.stopping import Exact, mode_of
 
 VOTES = st.lists(st.integers(0, 3), min_size=1, max_size=30)
 

@@ -8,12 +8,12 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from models.checkpoint import Checkpoint, CheckpointStore
-from models.engines import ENGINES, Inputs, OnnxSession, load_session
-from models.errors import CheckpointError
-from models.noise import NoiseKind, VoteKey
-from models.runtime import GraphRuntime, Rows, votes_of
-from models.specs import IMAGES
+from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.engines import ENGINES, Inputs, OnnxSession, load_session
+from noisevote.models.errors import CheckpointError
+from noisevote.models.noise import NoiseKind, VoteKey
+from noisevote.models.runtime import GraphRuntime, Rows, votes_of
+from noisevote.models.specs import IMAGES
 
 ROWS = 20
 

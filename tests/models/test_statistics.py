@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from models.statistics import (
+from noisevote.models.statistics import (
     clopper_pearson,
     difference_interval,
     fewest_votes_to_be_sure,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.stopping import (
+from noisevote.models.stopping import (
     ANY_INPUT,
     Bounded,
     Calibrated,

@@ -12,24 +12,24 @@ from onnx import ModelProto
 from rich.console import Console
 from torch import Tensor, nn
 
-from models.data.dataset import Examples
-from models.errors import ExportError
-from models.networks.noise_points import (
+from noisevote.models.data.dataset import Examples
+from noisevote.models.errors import ExportError
+from noisevote.models.networks.noise_points import (
     NoisePoint,
     fresh_noise,
     given_noise,
     noise_from,
     noise_points,
 )
-from models.networks.stroke_lstm import StrokeLstm
-from models.noise import NoiseKind
-from models.strokes import FEATURES, STEPS
-from training.export.checkpoint import export_marked
-from training.export.graph import with_noise_inputs
-from training.fit.loop import fit
-from training.fit.state import STATE_FILE
-from training.recipes.recipe import Hardening, Recipe, Schedule
-from training.recipes.table import RECIPES
+from noisevote.models.networks.stroke_lstm import StrokeLstm
+from noisevote.models.noise import NoiseKind
+from noisevote.models.strokes import FEATURES, STEPS
+from noisevote.training.export.checkpoint import export_marked
+from noisevote.training.export.graph import with_noise_inputs
+from noisevote.training.fit.loop import fit
+from noisevote.training.fit.state import STATE_FILE
+from noisevote.training.recipes.recipe import Hardening, Recipe, Schedule
+from noisevote.training.recipes.table import RECIPES
 
 SMALL_STEPS, UNITS = 5, 8
 MULTIPLICATIVE = NoiseKind.MULTIPLICATIVE

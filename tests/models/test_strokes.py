@@ -13,10 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.data.datasets import load_dataset
-from models.data.stroke_archive import read_stroke_archive
-from models.errors import DataError, InputError
-from models.strokes import GRID, MAX_POINTS, SPAN, STEPS, sequence_from_strokes, thinned, tour
+from noisevote.models.data.datasets import load_dataset
+from noisevote.models.data.stroke_archive import read_stroke_archive
+from noisevote.models.errors import DataError, InputError
+from noisevote.models.strokes import (
+    GRID,
+    MAX_POINTS,
+    SPAN,
+    STEPS,
+    sequence_from_strokes,
+    thinned,
+    tour,
+)
 from tests.drawing import DIGITS
 
 TWO_STROKES = "3 4 0 0\n1 0 0 0\n0 0 1 0\n5 -2 0 0\n0 0 1 1\n"

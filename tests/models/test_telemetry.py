@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 LOAD = """
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.noise import NoiseKind
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.noise import NoiseKind
 CheckpointStore(SHIPPED).find("mnist_cnn-clean").runtime(NoiseKind.MULTIPLICATIVE)
 """
 

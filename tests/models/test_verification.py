@@ -12,11 +12,11 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from models import verification
-from models.card import Card
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.errors import CheckpointError
-from models.noise import NoiseKind
+from noisevote.models import verification
+from noisevote.models.card import Card
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.errors import CheckpointError
+from noisevote.models.noise import NoiseKind
 
 NAME = "mnist_cnn-mult-1.0"
 DIGITS = [str(digit) for digit in range(10)]

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.errors import InputError
-from models.noise import Noise, NoiseKind, VoteKey
-from models.runtime import Rows, rows_of, votes_of
-from models.specs import IMAGES
-from models.stopping import StopRule
-from models.voting import NOWHERE, Ballot, Poll, VoteRequest
+from noisevote.models.errors import InputError
+from noisevote.models.noise import Noise, NoiseKind, VoteKey
+from noisevote.models.runtime import Rows, rows_of, votes_of
+from noisevote.models.specs import IMAGES
+from noisevote.models.stopping import StopRule
+from noisevote.models.voting import NOWHERE, Ballot, Poll, VoteRequest
 from tests.models.casting import vote
 
 CLASSES = 4

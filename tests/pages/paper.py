@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from models.data.datasets import load_dataset
-from models.data.files import DATA_DIR_VARIABLE, data_dir
+from noisevote.models.data.datasets import load_dataset
+from noisevote.models.data.files import DATA_DIR_VARIABLE, data_dir
 from tests.drawing import draw_digit, png_bytes
 
 Levels = NDArray[np.float64]

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.errors import PictureError
-from models.noise import NoiseKind
-from models.pictures import preprocess
-from models.robustness.checkpoint_target import CheckpointTarget
-from models.robustness.target import Conditions
-from models.statistics import clopper_pearson, top_two_p_value
-from models.stopping import StopRule
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.errors import PictureError
+from noisevote.models.noise import NoiseKind
+from noisevote.models.pictures import preprocess
+from noisevote.models.robustness.checkpoint_target import CheckpointTarget
+from noisevote.models.robustness.target import Conditions
+from noisevote.models.statistics import clopper_pearson, top_two_p_value
+from noisevote.models.stopping import StopRule
 from tests.pages import FRESH, SEEN, fresh, name_of
 from tests.pages.paper import Kind, Mark, marks, no_mark
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.configuration.settings import Settings
+from noisevote.service.configuration.settings import Settings
 from tests.service.support import serving
 
 

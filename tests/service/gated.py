@@ -10,14 +10,14 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.engines import load_session
-from models.noise import Noise, NoiseKind
-from models.runtime import GraphRuntime, Rows
-from models.specs import IMAGES
-from models.stopping import StopRule
-from models.voting import VoteRequest
-from service.voting.backend import QueueObserver, VotingBackend
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.engines import load_session
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.runtime import GraphRuntime, Rows
+from noisevote.models.specs import IMAGES
+from noisevote.models.stopping import StopRule
+from noisevote.models.voting import VoteRequest
+from noisevote.service.voting.backend import QueueObserver, VotingBackend
 from tests.service.support import CHECKPOINT, array, noise_image
 
 

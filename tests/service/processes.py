@@ -13,8 +13,8 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-NOISEVOTE = ("-m", "service.cli", "serve", "--port", "0")
-UVICORN = ("-m", "uvicorn", "--factory", "service.main:create", "--port", "0")
+NOISEVOTE = ("-m", "noisevote.service.cli", "serve", "--port", "0")
+UVICORN = ("-m", "uvicorn", "--factory", "noisevote.service.main:create", "--port", "0")
 ONE_SLOT = {"NOISEVOTE_SLOTS": "1", "OMP_NUM_THREADS": "1"}
 WITHIN_S = 60.0
 """After which something that should happen is taken for something that never will."""

@@ -4,11 +4,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from models.runtime import rows_of, votes_of
-from models.voting import Poll, VoteRequest
-from service.voting.batcher import VoteBatcher
-from service.voting.entries import Entry, Group, Tile
-from service.voting.priority import Priority
+from noisevote.models.runtime import rows_of, votes_of
+from noisevote.models.voting import Poll, VoteRequest
+from noisevote.service.voting.batcher import VoteBatcher
+from noisevote.service.voting.entries import Entry, Group, Tile
+from noisevote.service.voting.priority import Priority
 from tests.models.test_voting import CLASSES, KeyedRuntime, request_for
 
 VOTE_GMACS = 0.03

@@ -13,11 +13,11 @@ import httpx
 import numpy as np
 from fastapi import FastAPI
 
-from models.checkpoint import SHIPPED
-from service.app import create_app
-from service.configuration.settings import Settings
-from service.service import service_of
-from service.wire.errors import ErrorBody
+from noisevote.models.checkpoint import SHIPPED
+from noisevote.service.app import create_app
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.service import service_of
+from noisevote.service.wire.errors import ErrorBody
 from tests.drawing import draw_digit, png_bytes
 
 CHECKPOINT = "mnist_cnn-mult-1.0"

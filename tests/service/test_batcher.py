@@ -8,12 +8,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.errors import InputError
-from models.noise import Noise, NoiseKind
-from models.runtime import rows_of
-from models.stopping import StopRule
-from models.voting import NOWHERE, VoteRequest
-from service.voting.entries import Entry, Tile
+from noisevote.models.errors import InputError
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.runtime import rows_of
+from noisevote.models.stopping import StopRule
+from noisevote.models.voting import NOWHERE, VoteRequest
+from noisevote.service.voting.entries import Entry, Tile
 from tests.models.casting import vote
 from tests.models.test_voting import CLASSES, KeyedRuntime, request_for
 from tests.service.queueing import (

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from models.noise import NoiseKind
-from models.stopping import StopRule
-from service.voting.priority import Priority
-from service.wire.bodies import LINGER_BYTES
-from service.wire.errors import ErrorBody
-from service.wire.parsing import MAX_BRACKETS, MAX_NAMES
-from service.wire.replies import PredictResponse
-from service.wire.requests import PredictRequest
+from noisevote.models.noise import NoiseKind
+from noisevote.models.stopping import StopRule
+from noisevote.service.voting.priority import Priority
+from noisevote.service.wire.bodies import LINGER_BYTES
+from noisevote.service.wire.errors import ErrorBody
+from noisevote.service.wire.parsing import MAX_BRACKETS, MAX_NAMES
+from noisevote.service.wire.replies import PredictResponse
+from noisevote.service.wire.requests import PredictRequest
 from tests.service.support import MIB, POINTS, array, error_in, picture, refused
 
 pytestmark = pytest.mark.anyio

@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
-from models.card import Threshold
-from models.checkpoint import SHIPPED, Checkpoint
-from models.noise import NoiseKind
+from noisevote.models.card import Threshold
+from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.models.noise import NoiseKind
 from tests.service.support import CHECKPOINT, POINTS, Json, array, ask, noise_image, refused
 
 pytestmark = pytest.mark.anyio

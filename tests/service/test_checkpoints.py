@@ -8,9 +8,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from models.card import Card
-from models.checkpoint import SHIPPED
-from service.configuration.settings import Settings
+from noisevote.models.card import Card
+from noisevote.models.checkpoint import SHIPPED
+from noisevote.service.configuration.settings import Settings
 from tests.service.support import (
     CHECKPOINT,
     POINTS,

@@ -9,7 +9,7 @@ import pytest
 from anyio import to_thread
 from typer.testing import CliRunner
 
-from service.cli import app, main
+from noisevote.service.cli import app, main
 from tests.drawing import draw_digit, png_bytes
 from tests.service.support import CHECKPOINT, Json, ask, copy_of_checkpoint, encoded
 

@@ -9,9 +9,9 @@ import pytest
 from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
-from models.robustness.plan import AttackOptions
-from models.robustness.report import Report
-from service.cli import app
+from noisevote.models.robustness.plan import AttackOptions
+from noisevote.models.robustness.report import Report
+from noisevote.service.cli import app
 from tests.disk import held_elsewhere
 from tests.models.robustness.worlds import drawn_samples
 from tests.service.test_cli import run_main

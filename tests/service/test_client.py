@@ -7,13 +7,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.client import AsyncClient, Client
-from service.client.exchange import Retry, ServiceError
-from service.configuration.settings import Settings
-from service.service import service_of
-from service.wire.bodies import HeldBytes
-from service.wire.replies import PredictResponse, VotesEvent
-from service.wire.requests import PredictRequest
+from noisevote.service.client import AsyncClient, Client
+from noisevote.service.client.exchange import Retry, ServiceError
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.service import service_of
+from noisevote.service.wire.bodies import HeldBytes
+from noisevote.service.wire.replies import PredictResponse, VotesEvent
+from noisevote.service.wire.requests import PredictRequest
 from tests.docker.ports import free_port
 from tests.service.support import CHECKPOINT, array, ask, noise_image, picture, serving
 from tests.service.test_server import Server, started

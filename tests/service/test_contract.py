@@ -25,9 +25,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.client import Client
-from service.client.attacks import Attacks
-from service.wire.attack import JobState
+from noisevote.service.client import Client
+from noisevote.service.client.attacks import Attacks
+from noisevote.service.wire.attack import JobState
 from tests.service.jobs.support import body_of, request_of
 from tests.service.processes import server_running
 from tests.service.support import Json

@@ -12,18 +12,18 @@ import pytest
 from fastapi import FastAPI
 from numpy.typing import NDArray
 
-from models.card import AgreementReference
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.drift import INTERVAL_ERRORS, shares_of
-from models.engines import load_session
-from models.noise import NOISE_SCHEME, NoiseKind
-from models.runtime import GraphRuntime, Rows
-from service.configuration.settings import Settings
-from service.operations.drift import ALPHA, WINDOW, DriftMonitor, Series
-from service.prediction.predictor import Predictor, Prepared
-from service.service import service_of
-from service.wire.replies import DriftState
-from service.wire.requests import PredictRequest
+from noisevote.models.card import AgreementReference
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.drift import INTERVAL_ERRORS, shares_of
+from noisevote.models.engines import load_session
+from noisevote.models.noise import NOISE_SCHEME, NoiseKind
+from noisevote.models.runtime import GraphRuntime, Rows
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.operations.drift import ALPHA, WINDOW, DriftMonitor, Series
+from noisevote.service.prediction.predictor import Predictor, Prepared
+from noisevote.service.service import service_of
+from noisevote.service.wire.replies import DriftState
+from noisevote.service.wire.requests import PredictRequest
 from tests.service.support import CHECKPOINT, Json, array, ask, copy_of_checkpoint, serving
 from tests.service.test_metrics import scraped, value
 

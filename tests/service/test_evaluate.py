@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.statistics import clopper_pearson
-from service.cli import main
-from service.client import Client
-from service.wire.requests import PredictRequest
+from noisevote.models.statistics import clopper_pearson
+from noisevote.service.cli import main
+from noisevote.service.client import Client
+from noisevote.service.wire.requests import PredictRequest
 from tests.drawing import draw_digit, png_bytes
 from tests.service.support import CHECKPOINT, Json, array
 from tests.service.test_server import Server, started

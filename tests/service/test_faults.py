@@ -9,10 +9,10 @@ import httpx
 import pytest
 import uvicorn
 
-from service.app import create_app
-from service.configuration.settings import Settings
-from service.processes.connections import BOUNDS, MAX_HEAD_BYTES, BoundedHttpProtocol
-from service.wire.bodies import BYTES_A_REQUEST
+from noisevote.service.app import create_app
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.processes.connections import BOUNDS, MAX_HEAD_BYTES, BoundedHttpProtocol
+from noisevote.service.wire.bodies import BYTES_A_REQUEST
 from tests.service.processes import Server, server_running
 from tests.service.support import CHECKPOINT, Json, array, error_in, noise_image
 from tests.service.test_metrics import Samples, samples_in, value

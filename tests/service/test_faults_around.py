@@ -18,7 +18,7 @@ import httpx
 import libfaketime
 import pytest
 
-from service.processes.waiting import GRACE_S
+from noisevote.service.processes.waiting import GRACE_S
 from tests.service.processes import NOISEVOTE, UVICORN, Server, server_running
 from tests.service.support import (
     Json,

@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from service.app import create_app
-from service.configuration.settings import Settings
-from service.prediction.predictor import Predictor
-from service.service import service_of
-from service.voting.backend import PREPARING_THREADS
-from service.wire.errors import CLIENT_LEFT
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.service.app import create_app
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.prediction.predictor import Predictor
+from noisevote.service.service import service_of
+from noisevote.service.voting.backend import PREPARING_THREADS
+from noisevote.service.wire.errors import CLIENT_LEFT
 from tests.service.gated import (
     GatedCheckpoint,
     GatedStore,

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from starlette.routing import Route
 
-from service.app import create_app
-from service.client import AsyncClient
-from service.configuration.keys import INTERNAL, KeyRing, digest_of, new_token
-from service.configuration.settings import Settings
-from service.operations.authentication import is_open
-from service.wire.requests import PredictRequest
+from noisevote.service.app import create_app
+from noisevote.service.client import AsyncClient
+from noisevote.service.configuration.keys import INTERNAL, KeyRing, digest_of, new_token
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.operations.authentication import is_open
+from noisevote.service.wire.requests import PredictRequest
 from tests.service.support import CHECKPOINT, array, client_of, error_in, serving
 from tests.service.test_metrics import scraped, value
 

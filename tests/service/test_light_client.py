@@ -5,10 +5,10 @@ import sys
 
 FACE = """
 import sys
-from service.client import AsyncClient, Client
-from service.client.attacks import Attacks
-from service.wire.attack import AttackRequest
-from service.wire.requests import PredictRequest
+from noisevote.service.client import AsyncClient, Client
+from noisevote.service.client.attacks import Attacks
+from noisevote.service.wire.attack import AttackRequest
+from noisevote.service.wire.requests import PredictRequest
 print(*sys.modules)
 """
 

@@ -10,9 +10,15 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from service.configuration.keys import digest_of
-from service.configuration.settings import Settings
-from service.log.output import JsonFormatter, LogFormat, LogLevel, TextFormatter, write_logs
+from noisevote.service.configuration.keys import digest_of
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.log.output import (
+    JsonFormatter,
+    LogFormat,
+    LogLevel,
+    TextFormatter,
+    write_logs,
+)
 from tests.service.support import CHECKPOINT, Json, array, picture, serving
 
 pytestmark = pytest.mark.anyio

@@ -10,13 +10,13 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from models.errors import OverloadedError
-from service.app import create_app
-from service.configuration.settings import Settings
-from service.operations.metrics import Metrics, votes_label
-from service.service import service_of
-from service.voting.entries import Entry
-from service.wire.errors import STATUS
+from noisevote.models.errors import OverloadedError
+from noisevote.service.app import create_app
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.operations.metrics import Metrics, votes_label
+from noisevote.service.service import service_of
+from noisevote.service.voting.entries import Entry
+from noisevote.service.wire.errors import STATUS
 from tests.service.gated import GatedStore, one_slot, votes_asked
 from tests.service.support import CHECKPOINT, array, ask, client_of, error_in, noise_image, serving
 

@@ -18,12 +18,12 @@ from fastapi import FastAPI
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from models.checkpoint import SHIPPED
-from models.noise import NoiseKind
-from service.configuration.settings import Settings
-from service.operations.reload import CheckpointReloader
-from service.prediction.predictor import Predictor
-from service.service import service_of
+from noisevote.models.checkpoint import SHIPPED
+from noisevote.models.noise import NoiseKind
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.operations.reload import CheckpointReloader
+from noisevote.service.prediction.predictor import Predictor
+from noisevote.service.service import service_of
 from tests.service.support import CHECKPOINT, Json, array, copy_of_checkpoint, picture, serving
 
 OTHER = "stroke_lstm-mult-1.0"

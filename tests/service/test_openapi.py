@@ -11,13 +11,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-import models.errors
-import service.wire.errors
-from models.errors import NoisevoteError
-from models.stopping import StopRule
-from service.wire.attack import EXAMPLE_ATTACK, AttackRequest
-from service.wire.errors import ROUTER_STATUS, STATUS, status_and_code
-from service.wire.requests import EXAMPLE_REQUEST, PredictRequest, inlined_schema
+import noisevote.models.errors
+import noisevote.service.wire.errors
+from noisevote.models.errors import NoisevoteError
+from noisevote.models.stopping import StopRule
+from noisevote.service.wire.attack import EXAMPLE_ATTACK, AttackRequest
+from noisevote.service.wire.errors import ROUTER_STATUS, STATUS, status_and_code
+from noisevote.service.wire.requests import EXAMPLE_REQUEST, PredictRequest, inlined_schema
 from tests.service.support import Json
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "http-api.md"
@@ -201,7 +201,7 @@ def test_every_reply_names_the_codes_that_it_can_have(document: Json) -> None:
 def error_classes() -> list[type[NoisevoteError]]:
     found = [
         value
-        for module in (models.errors, service.wire.errors)
+        for module in (noisevote.models.errors, noisevote.service.wire.errors)
         for _, value in inspect.getmembers(module, inspect.isclass)
         if issubclass(value, NoisevoteError)
     ]
@@ -220,7 +220,7 @@ def test_every_class_of_errors_has_a_row_in_the_table_of_status_codes(
 
 
 def test_a_class_without_a_row_takes_that_of_its_nearest_base() -> None:
-    class WorsePictureError(models.errors.PictureError):
+    class WorsePictureError(noisevote.models.errors.PictureError):
         pass
 
     assert status_and_code(WorsePictureError) == (422, "invalid_picture")

@@ -10,16 +10,16 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.errors import DeadlineError, OverloadedError
-from models.noise import NoiseKind
-from models.stopping import StopRule
-from service.app import create_app
-from service.configuration.settings import Settings
-from service.prediction.predictor import Predictor
-from service.service import service_of
-from service.voting.priority import Priority
-from service.wire.bodies import BYTES_A_REQUEST, HeldBytes
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.errors import DeadlineError, OverloadedError
+from noisevote.models.noise import NoiseKind
+from noisevote.models.stopping import StopRule
+from noisevote.service.app import create_app
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.prediction.predictor import Predictor
+from noisevote.service.service import service_of
+from noisevote.service.voting.priority import Priority
+from noisevote.service.wire.bodies import BYTES_A_REQUEST, HeldBytes
 from tests.service.gated import GatedCheckpoint, GatedStore, at_rest, one_slot, votes_asked
 from tests.service.support import (
     MIB,

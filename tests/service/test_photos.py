@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.data.cifar10 import CLASSES
-from service.configuration.settings import Settings
+from noisevote.models.data.cifar10 import CLASSES
+from noisevote.service.configuration.settings import Settings
 from tests.drawing import jpeg_bytes, png_bytes
 from tests.photographs import SMALL, export_small_densenet, photographs
 from tests.service.support import ask, encoded, refused, serving

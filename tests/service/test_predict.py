@@ -7,8 +7,8 @@ from itertools import pairwise
 import httpx
 import pytest
 
-from models.checkpoint import SHIPPED, Checkpoint
-from service.wire.requests import EXAMPLE_REQUEST
+from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.service.wire.requests import EXAMPLE_REQUEST
 from tests.service.support import (
     CHECKPOINT,
     POINTS,

@@ -6,14 +6,14 @@ import time
 
 import pytest
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.errors import InputError, OverloadedError
-from models.strokes import sequence_from_strokes
-from service.configuration.settings import Settings
-from service.prediction.predictor import Predictor
-from service.prediction.preparation import MOST_WORK_S, Took, WorkQueue, untold
-from service.prediction.sizes import work_s_of_strokes
-from service.wire.requests import PredictRequest
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.errors import InputError, OverloadedError
+from noisevote.models.strokes import sequence_from_strokes
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.prediction.predictor import Predictor
+from noisevote.service.prediction.preparation import MOST_WORK_S, Took, WorkQueue, untold
+from noisevote.service.prediction.sizes import work_s_of_strokes
+from noisevote.service.wire.requests import PredictRequest
 from tests.service.gated import one_slot
 from tests.service.support import picture
 

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from models.errors import OverloadedError
-from models.voting import Poll
-from service.voting.priority import Priority
+from noisevote.models.errors import OverloadedError
+from noisevote.models.voting import Poll
+from noisevote.service.voting.priority import Priority
 from tests.models.test_voting import CLASSES, request_for
 from tests.service.queueing import (
     VOTE_GMACS,

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from service.configuration.keys import digest_of
-from service.configuration.settings import Settings
-from service.operations.rate_limit import RateLimit, network_of
-from service.wire.errors import RateLimitedError
+from noisevote.service.configuration.keys import digest_of
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.operations.rate_limit import RateLimit, network_of
+from noisevote.service.wire.errors import RateLimitedError
 from tests.service.support import (
     CHECKPOINT,
     array,

@@ -11,11 +11,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from models.checkpoint import SHIPPED, Checkpoint
-from models.noise import NoiseKind
-from service.configuration.settings import Settings
-from service.operations.reload import CheckpointReloader, signatures_in
-from service.service import service_of
+from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.models.noise import NoiseKind
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.operations.reload import CheckpointReloader, signatures_in
+from noisevote.service.service import service_of
 from tests.service.gated import GatedCheckpoint
 from tests.service.support import (
     CHECKPOINT,

@@ -6,8 +6,8 @@ import httpx
 import numpy as np
 import pytest
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from service.configuration.settings import Settings
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.service.configuration.settings import Settings
 from tests.service.support import (
     POINTS,
     Json,

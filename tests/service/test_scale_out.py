@@ -13,8 +13,8 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from service.configuration.settings import Settings
-from service.processes.scaling import ScaleOut, replicas_wanted
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.processes.scaling import ScaleOut, replicas_wanted
 from tests.load.servers import free_port
 from tests.service.processes import Log
 from tests.service.support import Json, array, counts_of, noise_image, serving
@@ -44,7 +44,7 @@ CLUSTER = """
 import json, sys
 import ray
 from ray import serve
-from service.scale_out import build
+from noisevote.service.scale_out import build
 
 ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
 serve.start(http_options={"port": int(sys.argv[1])})

@@ -29,7 +29,7 @@ class Server(NamedTuple):
 def started(settings: dict[str, str] | None = None, *options: str) -> Iterator[Server]:
     """Start the service on a free port; kill it at the end if it still runs."""
     workers = int(options[options.index("--workers") + 1]) if "--workers" in options else 1
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0", *options]
+    command = [sys.executable, "-m", "noisevote.service.cli", "serve", "--port", "0", *options]
     environment = os.environ | (settings or {})
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         log = Log(process)
@@ -91,8 +91,8 @@ def test_ctrl_c_stops_the_server_cleanly(server: Server) -> None:
 WITHOUT_TORCH = """
 import asyncio, sys
 import httpx
-from service.app import create_app
-from service.configuration.settings import Settings
+from noisevote.service.app import create_app
+from noisevote.service.configuration.settings import Settings
 
 async def main():
     app = create_app(Settings(slots=1))
@@ -104,7 +104,7 @@ async def main():
             assert response.status_code == 200, response.text
 
 asyncio.run(main())
-print(*sorted({"torch", "onnx", "models.networks", "matplotlib"} & set(sys.modules)))
+print(*sorted({"torch", "onnx", "noisevote.models.networks", "matplotlib"} & set(sys.modules)))
 """
 
 

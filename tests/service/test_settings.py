@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from models.errors import InputError
-from service.cli import app as command_line
-from service.configuration import settings as settings_module
-from service.configuration.keys import digest_of
-from service.configuration.reading import (
+from noisevote.models.errors import InputError
+from noisevote.service.cli import app as command_line
+from noisevote.service.configuration import settings as settings_module
+from noisevote.service.configuration.keys import digest_of
+from noisevote.service.configuration.reading import (
     check_at_start,
     load_settings,
     settings_table,
 )
-from service.configuration.settings import Settings, user_jobs_dir
+from noisevote.service.configuration.settings import Settings, user_jobs_dir
 from tests.service.support import CHECKPOINT, copy_of_checkpoint
 from tests.service.test_cli import printed, run_main
 

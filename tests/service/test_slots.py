@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.checkpoint import SHIPPED, Checkpoint
-from models.engines import load_session
-from models.errors import NoSlotError
-from models.noise import NoiseKind
-from models.runtime import GraphRuntime, Rows
-from service.configuration.settings import Settings
-from service.service import service_of
-from service.voting.backend import VotingBackend
+from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.models.engines import load_session
+from noisevote.models.errors import NoSlotError
+from noisevote.models.noise import NoiseKind
+from noisevote.models.runtime import GraphRuntime, Rows
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.service import service_of
+from noisevote.service.voting.backend import VotingBackend
 from tests.service.gated import GatedCheckpoint, one_slot, votes_asked
 from tests.service.support import CHECKPOINT, array, ask, error_in, serving
 

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.engines import load_session
-from models.errors import CheckpointError
-from models.noise import NoiseKind
-from models.runtime import GraphRuntime, Rows
-from models.statistics import running
-from service.app import create_app
-from service.configuration.settings import Settings
-from service.prediction.predictor import Predictor
-from service.service import service_of
-from service.voting.backend import VotingBackend
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.engines import load_session
+from noisevote.models.errors import CheckpointError
+from noisevote.models.noise import NoiseKind
+from noisevote.models.runtime import GraphRuntime, Rows
+from noisevote.models.statistics import running
+from noisevote.service.app import create_app
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.prediction.predictor import Predictor
+from noisevote.service.service import service_of
+from noisevote.service.voting.backend import VotingBackend
 from tests.service.gated import GatedStore, at_rest, one_slot
 from tests.service.support import CHECKPOINT, Json, array, ask, error_in, noise_image, picture
 from tests.service.test_server import started

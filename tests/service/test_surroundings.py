@@ -12,14 +12,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.configuration.settings import Settings
-from service.processes.worker_folder import EACH_ITS_OWN, VARIABLE, shared_counters
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.processes.worker_folder import EACH_ITS_OWN, VARIABLE, shared_counters
+from noisevote.training.__main__ import SETTINGS
 from tests.service.jobs.support import body_of, serving_jobs, some_samples, submitted
 from tests.service.processes import server_running
 from tests.service.support import array, ask, error_in, serving
-from training.__main__ import SETTINGS
 
-MODULES = {"noisevote": "service.cli", "noisevote-train": "training.__main__"}
+MODULES = {"noisevote": "noisevote.service.cli", "noisevote-train": "noisevote.training.__main__"}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -58,14 +58,16 @@ def test_training_without_its_extra_says_what_to_install(missing: str) -> None:
 
 def test_python_without_docstrings_serves_and_lists_settings() -> None:
     with (
-        server_running(command=("-OO", "-m", "service.cli", "serve", "--port", "0")) as server,
+        server_running(
+            command=("-OO", "-m", "noisevote.service.cli", "serve", "--port", "0")
+        ) as server,
         httpx.Client(base_url=server.url, timeout=60) as client,
     ):
         reply = client.post("/predict", json={"inputs": [array()], "votes": 2})
         assert reply.status_code == 200
         assert client.post("/predict", content=b"{").json()["error"]["code"] == "not_json"
         assert client.get("/openapi.json").status_code == 200
-    listed = run("-OO", "-m", "service.cli", "settings")
+    listed = run("-OO", "-m", "noisevote.service.cli", "settings")
     assert "| `max_votes` | Most votes for one input | `1000` |" in listed.stdout
 
 

@@ -10,9 +10,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from pydantic import HttpUrl
 
-from models.errors import MissingExtraError
-from service.app import create_app
-from service.configuration.settings import Settings
+from noisevote.models.errors import MissingExtraError
+from noisevote.service.app import create_app
+from noisevote.service.configuration.settings import Settings
 from tests.service.support import CHECKPOINT, array, ask, serving
 from tests.service.test_logs import Lines, lines  # noqa: F401 - a fixture
 
@@ -86,7 +86,7 @@ async def test_a_prediction_is_a_span_with_its_waiting_and_its_votes(
 def test_traces_without_their_extra_are_refused_at_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.delitem(sys.modules, "service.operations.traces", raising=False)
+    monkeypatch.delitem(sys.modules, "noisevote.service.operations.traces", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(MissingExtraError, match=r'pip install "\.\[otel\]"'):
         create_app(Settings(slots=1, traces_endpoint=HttpUrl("http://127.0.0.1:4318/v1/traces")))

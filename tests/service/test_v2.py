@@ -7,7 +7,7 @@ import httpx
 import numpy as np
 import pytest
 
-from service.configuration.settings import Settings
+from noisevote.service.configuration.settings import Settings
 from tests.service.support import CHECKPOINT, Json, array, ask, noise_image, serving
 
 pytestmark = pytest.mark.anyio

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.noise import NoiseKind
-from models.runtime import Work
-from models.stopping import StopRule
-from service.voting.backend import VotingBackend
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.noise import NoiseKind
+from noisevote.models.runtime import Work
+from noisevote.models.stopping import StopRule
+from noisevote.service.voting.backend import VotingBackend
 from tests.models.casting import UNIFORM
 from tests.service.gated import GatedCheckpoint, at_rest, one_slot, votes_asked
 from tests.service.support import CHECKPOINT

@@ -13,15 +13,15 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from service.configuration.keys import digest_of
-from service.configuration.settings import Settings
-from service.processes.worker_folder import (
+from noisevote.service.configuration.keys import digest_of
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.processes.worker_folder import (
     PREFIX,
     VARIABLE,
     is_alive,
     shared_counters,
 )
-from service.server import environment_of_workers
+from noisevote.service.server import environment_of_workers
 from tests.service.support import CHECKPOINT, array
 from tests.service.test_metrics import samples_in, value
 from tests.service.test_server import started, stopped
@@ -86,8 +86,8 @@ def halted(pid: int) -> Iterator[None]:
 
 TWO_PROCESSES = """
 import os
-from service.operations.metrics import Metrics
-from service.log.request_record import RequestRecord
+from noisevote.service.operations.metrics import Metrics
+from noisevote.service.log.request_record import RequestRecord
 
 metrics = Metrics()
 
@@ -148,7 +148,7 @@ def test_the_folder_of_the_workers_is_removed_at_the_end(monkeypatch: pytest.Mon
 
 PLAIN_SERVER = """
 import multiprocessing, os
-from service.processes.worker_folder import VARIABLE, share_counters_if_worker
+from noisevote.service.processes.worker_folder import VARIABLE, share_counters_if_worker
 
 def joined(_):
     share_counters_if_worker()

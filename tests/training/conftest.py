@@ -9,10 +9,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.data.dataset import LoadedDataset
-from models.data.datasets import load_dataset
-from models.noise import NoiseKind
-from training.recipes.recipe import Hardening, Recipe, Schedule
+from noisevote.models.data.dataset import LoadedDataset
+from noisevote.models.data.datasets import load_dataset
+from noisevote.models.noise import NoiseKind
+from noisevote.training.recipes.recipe import Hardening, Recipe, Schedule
 
 TRAIN_IMAGES, TEST_IMAGES = 384, 64
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from training.cli import main as cli
-from training.measure.results import Table, read_table
+from noisevote.training.cli import main as cli
+from noisevote.training.measure.results import Table, read_table
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

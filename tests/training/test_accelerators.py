@@ -9,13 +9,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from models.data.dataset import LoadedDataset
-from training.__main__ import SETTINGS
-from training.fit import accelerators
-from training.fit.accelerators import precision_on, shown_accelerator
-from training.fit.loop import fit
-from training.fit.state import STATE_FILE, read_state
-from training.recipes.recipe import Precision, Recipe, Schedule
+from noisevote.models.data.dataset import LoadedDataset
+from noisevote.training.__main__ import SETTINGS
+from noisevote.training.fit import accelerators
+from noisevote.training.fit.accelerators import precision_on, shown_accelerator
+from noisevote.training.fit.loop import fit
+from noisevote.training.fit.state import STATE_FILE, read_state
+from noisevote.training.recipes.recipe import Precision, Recipe, Schedule
 
 CPU = torch.device("cpu")
 

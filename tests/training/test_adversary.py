@@ -10,19 +10,24 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.data.dataset import Examples, LoadedDataset
-from models.errors import TrainingError
-from models.networks.mnist_cnn import MnistCnn
-from models.networks.noise_points import fresh_noise
-from models.noise import NoiseKind
-from training.fit.data import Batches
-from training.fit.loop import fit
-from training.fit.sources import weights_digest
-from training.fit.state import Progress
-from training.fit.validation import robust_accuracy
-from training.losses.adversary import Attack, adversarial, attack_of_step, with_adversarial_part
-from training.recipes.recipe import Adversary, Recipe
-from training.recipes.vary import vary
+from noisevote.models.data.dataset import Examples, LoadedDataset
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.mnist_cnn import MnistCnn
+from noisevote.models.networks.noise_points import fresh_noise
+from noisevote.models.noise import NoiseKind
+from noisevote.training.fit.data import Batches
+from noisevote.training.fit.loop import fit
+from noisevote.training.fit.sources import weights_digest
+from noisevote.training.fit.state import Progress
+from noisevote.training.fit.validation import robust_accuracy
+from noisevote.training.losses.adversary import (
+    Attack,
+    adversarial,
+    attack_of_step,
+    with_adversarial_part,
+)
+from noisevote.training.recipes.recipe import Adversary, Recipe
+from noisevote.training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 FGSM = {"epsilon": 0.3, "step_size": 0.375}

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.data.datasets import load_dataset
-from models.noise import Noise, NoiseKind
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.data.datasets import load_dataset
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.training.measure.evaluate import Caster
+from noisevote.training.measure.splits import Split, examples_of
+from noisevote.training.recipes.recipe import recipe_from_dict
 from tests.training.support import run
-from training.measure.evaluate import Caster
-from training.measure.splits import Split, examples_of
-from training.recipes.recipe import recipe_from_dict
 
 NAME = "mnist_cnn-mult-1.0"
 

@@ -6,13 +6,13 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from models.errors import TrainingError
-from training.experiments.bench import Bench
-from training.experiments.made_up import made_up_dataset
-from training.fit.state import read_state
-from training.recipes.recipe import recipe_from_dict
-from training.recipes.table import find_recipe
-from training.recipes.vary import vary
+from noisevote.models.errors import TrainingError
+from noisevote.training.experiments.bench import Bench
+from noisevote.training.experiments.made_up import made_up_dataset
+from noisevote.training.fit.state import read_state
+from noisevote.training.recipes.recipe import recipe_from_dict
+from noisevote.training.recipes.table import find_recipe
+from noisevote.training.recipes.vary import vary
 
 
 def bench_in(folder: Path) -> Bench:

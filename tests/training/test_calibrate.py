@@ -7,15 +7,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from models.card import Threshold
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.data.dataset import Examples
-from models.noise import Noise, NoiseKind
-from models.stopping import Calibrated, StopRule
-from models.voting import Ballot, VoteRequest
-from tests.models.casting import THRESHOLD
-from tests.training.conftest import made_up
-from training.measure.calibrate import (
+from noisevote.models.card import Threshold
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.data.dataset import Examples
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.stopping import Calibrated, StopRule
+from noisevote.models.voting import Ballot, VoteRequest
+from noisevote.training.measure.calibrate import (
     CONFIDENCE,
     CalibrationPlan,
     Course,
@@ -23,7 +21,9 @@ from training.measure.calibrate import (
     check_thresholds,
     with_thresholds,
 )
-from training.measure.evaluate import Caster, NumberedExamples, numbered
+from noisevote.training.measure.evaluate import Caster, NumberedExamples, numbered
+from tests.models.casting import THRESHOLD
+from tests.training.conftest import made_up
 
 CLASSES = 3
 

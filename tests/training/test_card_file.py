@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from models.card import Card
-from models.checkpoint import CARD_FILE, SHIPPED, Checkpoint
-from models.errors import ExportError
+from noisevote.models.card import Card
+from noisevote.models.checkpoint import CARD_FILE, SHIPPED, Checkpoint
+from noisevote.models.errors import ExportError
+from noisevote.training.export.card_file import check_writable, update_card, write_card
 from tests.disk import files_of_at_most
-from training.export.card_file import check_writable, update_card, write_card
 
 NAME = "mnist_cnn-mult-1.0"
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from models.card import Card
-from models.checkpoint import CARD_FILE
+from noisevote.models.card import Card
+from noisevote.models.checkpoint import CARD_FILE
+from noisevote.training.recipes.table import find_recipe
+from noisevote.training.recipes.vary import train_command, vary
 from tests.training.support import run
-from training.recipes.table import find_recipe
-from training.recipes.vary import train_command, vary
 
 SMALL = ["--epochs", "1", "--validation-images", "64", "--threads", "1"]
 

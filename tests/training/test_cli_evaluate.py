@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.training.measure.results import accuracies_in, read_table
 from tests.training.support import run
-from training.measure.results import accuracies_in, read_table
 
 NAME = "mnist_cnn-mult-1.0"
 

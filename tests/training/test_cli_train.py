@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from models.card import Card
-from models.checkpoint import CARD_FILE
+from noisevote.models.card import Card
+from noisevote.models.checkpoint import CARD_FILE
+from noisevote.training.fit.sources import Sources, weights_digest
+from noisevote.training.fit.state import read_state
+from noisevote.training.recipes.recipe import recipe_from_dict
+from noisevote.training.recipes.table import find_recipe
 from tests.training.support import run
-from training.fit.sources import Sources, weights_digest
-from training.fit.state import read_state
-from training.recipes.recipe import recipe_from_dict
-from training.recipes.table import find_recipe
 
 TINY = [
     *("--set", "options.fc_units=8", "--set", "schedule.batch_size=16"),
@@ -108,7 +108,7 @@ def test_interrupted_training_says_what_is_kept(
 ) -> None:
     place = ["--data-dir", str(data), "--allow-unknown-data"]
     train = ["train", "mnist_cnn-clean", *TINY, "--epochs", "100000", *place]
-    command = [sys.executable, "-m", "training", *train, "--run", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "noisevote.training", *train, "--run", str(tmp_path / "run")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         for line in process.stderr:

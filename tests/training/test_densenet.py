@@ -12,24 +12,24 @@ from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from models.checkpoint import Checkpoint
-from models.data.cifar10 import CLASSES, FOLDER
-from models.data.dataset import as_inputs
-from models.data.datasets import load_dataset
-from models.networks.densenet import DenseNet
-from models.networks.quantisers import Quantisation
-from models.networks.trained import load_network
-from models.noise import NoiseKind
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.data.cifar10 import CLASSES, FOLDER
+from noisevote.models.data.dataset import as_inputs
+from noisevote.models.data.datasets import load_dataset
+from noisevote.models.networks.densenet import DenseNet
+from noisevote.models.networks.quantisers import Quantisation
+from noisevote.models.networks.trained import load_network
+from noisevote.models.noise import NoiseKind
+from noisevote.training.export.checkpoint import check_parity
+from noisevote.training.fit.data import Batches
+from noisevote.training.fit.loop import fit
+from noisevote.training.fit.sources import weights_digest
+from noisevote.training.fit.state import Progress
+from noisevote.training.recipes.network import fitting_dataset
+from noisevote.training.recipes.recipe import Hardening, Recipe
+from noisevote.training.recipes.table import RECIPES
+from noisevote.training.recipes.vary import vary
 from tests.photographs import SMALL, export_small_densenet, photographs, write_cifar10
-from training.export.checkpoint import check_parity
-from training.fit.data import Batches
-from training.fit.loop import fit
-from training.fit.sources import weights_digest
-from training.fit.state import Progress
-from training.recipes.network import fitting_dataset
-from training.recipes.recipe import Hardening, Recipe
-from training.recipes.table import RECIPES
-from training.recipes.vary import vary
 
 torch.set_num_threads(1)
 

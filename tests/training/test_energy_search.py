@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.errors import InputError
-from models.specs import PointSpec
-from training.cli.options import changed
-from training.experiments.energy_curves import EnergyPlan
-from training.experiments.energy_search import (
+from noisevote.models.errors import InputError
+from noisevote.models.specs import PointSpec
+from noisevote.training.cli.options import changed
+from noisevote.training.experiments.energy_curves import EnergyPlan
+from noisevote.training.experiments.energy_search import (
     LADDER,
     Budget,
     OperatingPoint,
@@ -25,8 +25,8 @@ from training.experiments.energy_search import (
     predicted_path,
     predicted_worth,
 )
-from training.experiments.sensitivity import Sensitivity
-from training.measure.results import paired
+from noisevote.training.experiments.sensitivity import Sensitivity
+from noisevote.training.measure.results import paired
 
 POINTS = [PointSpec(name=name, shape=(1,), macs=1) for name in ("costly", "cheap", "idle")]
 ENERGY = {"costly": 100.0, "cheap": 1.0, "idle": 50.0}

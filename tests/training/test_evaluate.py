@@ -7,15 +7,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.data.dataset import Examples, LoadedDataset, as_inputs
-from models.errors import DataError, InputError
-from models.noise import Noise, NoiseKind
-from models.specs import IMAGES
-from models.stopping import Full, mode_of
-from models.voting import VoteRequest
-from tests.models.casting import vote
-from training.measure.evaluate import (
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.data.dataset import Examples, LoadedDataset, as_inputs
+from noisevote.models.errors import DataError, InputError
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.specs import IMAGES
+from noisevote.models.stopping import Full, mode_of
+from noisevote.models.voting import VoteRequest
+from noisevote.training.measure.evaluate import (
     Caster,
     NumberedExamples,
     Rule,
@@ -25,6 +24,7 @@ from training.measure.evaluate import (
     rows_of_pass,
     votes_from,
 )
+from tests.models.casting import vote
 
 MULTIPLICATIVE = NoiseKind.MULTIPLICATIVE
 

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from models.card import Training
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.data.dataset import LoadedDataset, as_inputs
-from models.data.datasets import DATASETS
-from models.networks.trained import load_network
-from models.noise import NoiseKind
-from training.export.checkpoint import check_parity, export_checkpoint
-from training.fit.loop import fit
-from training.recipes.network import network_of
-from training.recipes.recipe import Recipe
-from training.recipes.vary import vary
+from noisevote.models.card import Training
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.data.dataset import LoadedDataset, as_inputs
+from noisevote.models.data.datasets import DATASETS
+from noisevote.models.networks.trained import load_network
+from noisevote.models.noise import NoiseKind
+from noisevote.training.export.checkpoint import check_parity, export_checkpoint
+from noisevote.training.fit.loop import fit
+from noisevote.training.recipes.network import network_of
+from noisevote.training.recipes.recipe import Recipe
+from noisevote.training.recipes.vary import vary
 
 PROVENANCE = Training(
     recipe={}, command="test", data_digests={}, data_is_official=False, data_licence="none",

@@ -8,19 +8,19 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.data.dataset import Examples, LoadedDataset, as_inputs
-from models.errors import TrainingError, UnknownCheckpointError
-from models.networks.trained import load_network
-from training.fit import loop
-from training.fit.data import Batches, augmented, flipped, shifted
-from training.fit.loop import fit, take_step
-from training.fit.run import Run
-from training.fit.sources import Sources, weights_digest
-from training.fit.start import scheduler_of
-from training.fit.state import STATE_FILE, Progress, read_state
-from training.recipes.recipe import Recipe
-from training.recipes.vary import vary
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.data.dataset import Examples, LoadedDataset, as_inputs
+from noisevote.models.errors import TrainingError, UnknownCheckpointError
+from noisevote.models.networks.trained import load_network
+from noisevote.training.fit import loop
+from noisevote.training.fit.data import Batches, augmented, flipped, shifted
+from noisevote.training.fit.loop import fit, take_step
+from noisevote.training.fit.run import Run
+from noisevote.training.fit.sources import Sources, weights_digest
+from noisevote.training.fit.start import scheduler_of
+from noisevote.training.fit.state import STATE_FILE, Progress, read_state
+from noisevote.training.recipes.recipe import Recipe
+from noisevote.training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 

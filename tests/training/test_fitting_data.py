@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from models.data.dataset import LoadedDataset
-from models.data.datasets import DATASETS
-from models.errors import DataError, NoisevoteError, TrainingError
-from models.networks.registry import NETWORKS
-from training.fit.loop import fit
-from training.recipes.network import check_fits, fitting_dataset
-from training.recipes.recipe import Recipe, recipe_from_dict
-from training.recipes.table import RECIPES, find_recipe
-from training.recipes.vary import vary
+from noisevote.models.data.dataset import LoadedDataset
+from noisevote.models.data.datasets import DATASETS
+from noisevote.models.errors import DataError, NoisevoteError, TrainingError
+from noisevote.models.networks.registry import NETWORKS
+from noisevote.training.fit.loop import fit
+from noisevote.training.recipes.network import check_fits, fitting_dataset
+from noisevote.training.recipes.recipe import Recipe, recipe_from_dict
+from noisevote.training.recipes.table import RECIPES, find_recipe
+from noisevote.training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 

@@ -9,23 +9,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.networks.densenet import DenseNet
-from models.networks.noise_points import (
+from noisevote.models.networks.densenet import DenseNet
+from noisevote.models.networks.noise_points import (
     Sigma,
     fresh_noise,
     given_noise,
     noise_from,
     noise_points,
 )
-from models.networks.registry import build_network
-from models.noise import NoiseKind
-from training.kernels.densenet import (
+from noisevote.models.networks.registry import build_network
+from noisevote.models.noise import NoiseKind
+from noisevote.training.kernels.densenet import (
     drawn_factors,
     fused_outputs,
     serves,
     serving_variant,
 )
-from training.kernels.library import CHOICE, variants
+from noisevote.training.kernels.library import CHOICE, variants
 
 KIND = NoiseKind.MULTIPLICATIVE
 SMALL = {"depth": 10, "growth": 4}

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from models.errors import ExportError
-from models.noise import NoiseKind
-from training.export.graph import mark_by_rule, with_noise_inputs
+from noisevote.models.errors import ExportError
+from noisevote.models.noise import NoiseKind
+from noisevote.training.export.graph import mark_by_rule, with_noise_inputs
 
 Array = NDArray[np.float32]
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from models.networks.mnist_cnn import MnistCnn
-from models.noise import NoiseKind
-from training.losses.hardening import (
+from noisevote.models.networks.mnist_cnn import MnistCnn
+from noisevote.models.noise import NoiseKind
+from noisevote.training.losses.hardening import (
     OF_DRAWS,
     distillation_loss,
     inner_outputs,
@@ -17,7 +17,7 @@ from training.losses.hardening import (
     step_loss,
     with_output_noise,
 )
-from training.recipes.recipe import Hardening, Loss, Teacher
+from noisevote.training.recipes.recipe import Hardening, Loss, Teacher
 
 
 @pytest.fixture

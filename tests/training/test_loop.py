@@ -10,21 +10,21 @@ import torch
 from rich.console import Console
 from torch import Tensor, nn
 
-from models.data.dataset import LoadedDataset
-from models.errors import TrainingError
-from models.networks.noise_points import fresh_noise, noise_from
-from training.fit import loop
-from training.fit.accelerators import shown_accelerator
-from training.fit.data import Batches, split
-from training.fit.loop import fit, seed_of_step, take_step
-from training.fit.run import Run
-from training.fit.sources import Sources
-from training.fit.start import start
-from training.fit.state import STATE_FILE, read_state, save_state
-from training.fit.validation import accuracy
-from training.recipes.recipe import Recipe
-from training.recipes.table import RECIPES
-from training.recipes.vary import vary
+from noisevote.models.data.dataset import LoadedDataset
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.noise_points import fresh_noise, noise_from
+from noisevote.training.fit import loop
+from noisevote.training.fit.accelerators import shown_accelerator
+from noisevote.training.fit.data import Batches, split
+from noisevote.training.fit.loop import fit, seed_of_step, take_step
+from noisevote.training.fit.run import Run
+from noisevote.training.fit.sources import Sources
+from noisevote.training.fit.start import start
+from noisevote.training.fit.state import STATE_FILE, read_state, save_state
+from noisevote.training.fit.validation import accuracy
+from noisevote.training.recipes.recipe import Recipe
+from noisevote.training.recipes.table import RECIPES
+from noisevote.training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 

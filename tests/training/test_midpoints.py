@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.experiments.midpoints import MidpointPlan
-from training.experiments.sensitivity import Floor, Sensitivity, Sweep, fit_rows
+from noisevote.training.experiments.midpoints import MidpointPlan
+from noisevote.training.experiments.sensitivity import Floor, Sensitivity, Sweep, fit_rows
 
 SIGMAS = np.array(MidpointPlan().sigma)
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from models.errors import TrainingError
-from training.fit.muon import KernelMuon
+from noisevote.models.errors import TrainingError
+from noisevote.training.fit.muon import KernelMuon
 
 RATE = 0.1
 

@@ -7,12 +7,12 @@ import torch
 from scipy.stats import kstest, norm
 from torch import Tensor
 
-from models.networks.mnist_cnn import MnistCnn
-from models.networks.noise_points import NoisePoint, fresh_noise, noise_from
-from models.noise import NoiseKind
-from training.losses.hardening import inner_outputs, step_loss
-from training.losses.noise_level import sigma_of_batch
-from training.recipes.recipe import Hardening, Variance
+from noisevote.models.networks.mnist_cnn import MnistCnn
+from noisevote.models.networks.noise_points import NoisePoint, fresh_noise, noise_from
+from noisevote.models.noise import NoiseKind
+from noisevote.training.losses.hardening import inner_outputs, step_loss
+from noisevote.training.losses.noise_level import sigma_of_batch
+from noisevote.training.recipes.recipe import Hardening, Variance
 
 COUNT = 20_000
 SMALLEST_P = 1e-4

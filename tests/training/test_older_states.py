@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from training.experiments.made_up import made_up_dataset
-from training.fit.loop import fit
-from training.fit.state import STATE_FILE, read_state
-from training.recipes.recipe import recipe_from_dict
+from noisevote.training.experiments.made_up import made_up_dataset
+from noisevote.training.fit.loop import fit
+from noisevote.training.fit.state import STATE_FILE, read_state
+from noisevote.training.recipes.recipe import recipe_from_dict
 
 STATES = Path(__file__).parent / "states"
 AFTER_ONE_STEP = STATES / "after_one_step.pt"

@@ -10,19 +10,19 @@ import pytest
 import torch
 from rich.console import Console
 
-from models.checkpoint import WEIGHTS_FILE, CheckpointStore
-from models.data.dataset import Examples, LoadedDataset
-from models.errors import TrainingError
-from models.networks.quantisers import quantised_weight
-from models.networks.trained import load_network
-from models.noise import NoiseKind
+from noisevote.models.checkpoint import WEIGHTS_FILE, CheckpointStore
+from noisevote.models.data.dataset import Examples, LoadedDataset
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.quantisers import quantised_weight
+from noisevote.models.networks.trained import load_network
+from noisevote.models.noise import NoiseKind
+from noisevote.training.export.checkpoint import Parity, check_parity, export_checkpoint
+from noisevote.training.fit.loop import fit
+from noisevote.training.fit.sources import Sources, weights_digest
+from noisevote.training.fit.start import take_weights, untrained
+from noisevote.training.recipes.recipe import Recipe
+from noisevote.training.recipes.vary import vary
 from tests.training.test_export import PROVENANCE
-from training.export.checkpoint import Parity, check_parity, export_checkpoint
-from training.fit.loop import fit
-from training.fit.sources import Sources, weights_digest
-from training.fit.start import take_weights, untrained
-from training.recipes.recipe import Recipe
-from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 QUANTISATIONS: dict[str, dict[str, Any]] = {

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from models.errors import TrainingError
-from training.experiments.made_up import made_up_dataset
-from training.fit.loop import fit
-from training.recipes.recipe import Recipe
-from training.recipes.table import RECIPES, find_recipe
-from training.recipes.vary import vary
+from noisevote.models.errors import TrainingError
+from noisevote.training.experiments.made_up import made_up_dataset
+from noisevote.training.fit.loop import fit
+from noisevote.training.recipes.recipe import Recipe
+from noisevote.training.recipes.table import RECIPES, find_recipe
+from noisevote.training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 

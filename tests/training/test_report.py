@@ -6,14 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.noise import Noise, NoiseKind
-from tests.training.support import run
-from training.experiments.experiment import Experiment
-from training.experiments.grid import COLUMNS
-from training.experiments.grid_results import grid_beside, read_grid
-from training.experiments.midpoints import midpoint_figure, shown_fit
-from training.experiments.page import EXPERIMENTS, FIGURES, PAGE, RESULTS, draw_figures, report
-from training.measure.results import (
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.training.experiments.experiment import Experiment
+from noisevote.training.experiments.grid import COLUMNS
+from noisevote.training.experiments.grid_results import grid_beside, read_grid
+from noisevote.training.experiments.midpoints import midpoint_figure, shown_fit
+from noisevote.training.experiments.page import (
+    EXPERIMENTS,
+    FIGURES,
+    PAGE,
+    RESULTS,
+    draw_figures,
+    report,
+)
+from noisevote.training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
     Table,
@@ -22,10 +28,11 @@ from training.measure.results import (
     read_table,
     share,
 )
-from training.recipes.vary import shown
-from training.report.limit import one_vote_limit
-from training.report.paper import SIGMAS
-from training.report.style import errors_of
+from noisevote.training.recipes.vary import shown
+from noisevote.training.report.limit import one_vote_limit
+from noisevote.training.report.paper import SIGMAS
+from noisevote.training.report.style import errors_of
+from tests.training.support import run
 
 ABOUT = {
     "command": "noisevote-train evaluate mnist_cnn-mult-1.0 --test",

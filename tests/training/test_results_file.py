@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import DataError, InputError
-from models.noise import Noise, NoiseKind
-from tests.disk import held_elsewhere
-from training.measure.noise_setting import parse_repeats, parse_sigma, shown_sigma
-from training.measure.results import (
+from noisevote.models.errors import DataError, InputError
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.training.measure.noise_setting import parse_repeats, parse_sigma, shown_sigma
+from noisevote.training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
     accuracies_in,
@@ -16,6 +15,7 @@ from training.measure.results import (
     accuracy_row,
     read_table,
 )
+from tests.disk import held_elsewhere
 
 SETTINGS = [
     Noise(NoiseKind.ADDITIVE, 0.5),

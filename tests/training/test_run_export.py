@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from models.card import Evaluation
-from models.checkpoint import Checkpoint
-from models.data.dataset import LoadedDataset
-from models.errors import ExportError, TrainingError
+from noisevote.models.card import Evaluation
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.data.dataset import LoadedDataset
+from noisevote.models.errors import ExportError, TrainingError
+from noisevote.training.export.card_file import write_card
+from noisevote.training.export.run import ExportPlan, export_run, keep_measured
+from noisevote.training.fit.loop import fit
+from noisevote.training.fit.sources import finished_run
+from noisevote.training.fit.state import read_state
+from noisevote.training.recipes.recipe import Recipe
+from noisevote.training.recipes.vary import vary
 from tests.training.support import run
-from training.export.card_file import write_card
-from training.export.run import ExportPlan, export_run, keep_measured
-from training.fit.loop import fit
-from training.fit.sources import finished_run
-from training.fit.state import read_state
-from training.recipes.recipe import Recipe
-from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 EVALUATION = Evaluation(split="test", seed=0, noise_scheme="any", command="any", accuracies=())

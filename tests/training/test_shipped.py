@@ -2,14 +2,14 @@
 
 import pytest
 
-from models.card import Card
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.data.datasets import DATASETS
-from models.specs import InputSpec
-from training.measure.splits import Split
-from training.recipes.recipe import recipe_from_dict
-from training.recipes.table import find_recipe
-from training.recipes.vary import train_command
+from noisevote.models.card import Card
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.data.datasets import DATASETS
+from noisevote.models.specs import InputSpec
+from noisevote.training.measure.splits import Split
+from noisevote.training.recipes.recipe import recipe_from_dict
+from noisevote.training.recipes.table import find_recipe
+from noisevote.training.recipes.vary import train_command
 
 STORE = CheckpointStore(SHIPPED)
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.data.dataset import LoadedDataset
-from models.errors import DataError
-from training.measure.splits import Split, examples_of, has_split
-from training.recipes.recipe import Recipe
+from noisevote.models.data.dataset import LoadedDataset
+from noisevote.models.errors import DataError
+from noisevote.training.measure.splits import Split, examples_of, has_split
+from noisevote.training.recipes.recipe import Recipe
 
 
 def test_splits_are_whole_numbered_and_disjoint(dataset: LoadedDataset, recipe: Recipe) -> None:

@@ -9,15 +9,15 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from models.data.dataset import LoadedDataset
-from models.errors import TrainingError
+from noisevote.models.data.dataset import LoadedDataset
+from noisevote.models.errors import TrainingError
+from noisevote.training.fit import loop
+from noisevote.training.fit.loop import fit, take_step
+from noisevote.training.fit.run import Run
+from noisevote.training.fit.state import STATE_FILE, has_state, read_state
+from noisevote.training.recipes.recipe import Recipe
+from noisevote.training.recipes.vary import vary
 from tests.disk import LIMIT, files_of_at_most, held_elsewhere
-from training.fit import loop
-from training.fit.loop import fit, take_step
-from training.fit.run import Run
-from training.fit.state import STATE_FILE, has_state, read_state
-from training.recipes.recipe import Recipe
-from training.recipes.vary import vary
 
 quiet = Console(quiet=True)
 STEPS = 10

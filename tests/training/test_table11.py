@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.robustness.ball import Ball, Norm
+from noisevote.models.robustness.ball import Ball, Norm
+from noisevote.training.experiments.page import report
+from noisevote.training.experiments.table11 import PAIRS, lines_of, verdicts
+from noisevote.training.measure.results import Table, read_table
 from tests.training.support import Smoke
-from training.experiments.page import report
-from training.experiments.table11 import PAIRS, lines_of, verdicts
-from training.measure.results import Table, read_table
 
 OTHERS = ("--surrogate", "mnist_cnn-mult-grid", "--target", "mnist_cnn-mult-grid")
 NAME = "mnist_cnn-mult-grid-mnist_cnn-mult-grid"

@@ -8,16 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from models.errors import TrainingError
-from models.networks.densenet import DenseNet
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.densenet import DenseNet
+from noisevote.training.fit.accelerators import accelerator_named
+from noisevote.training.kernels.densenet import serving_variant
+from noisevote.training.kernels.library import CHOICE
+from noisevote.training.measure.throughput import made_up, measure_throughput, summary
+from noisevote.training.recipes.network import fitting_dataset
+from noisevote.training.recipes.recipe import Recipe
+from noisevote.training.recipes.vary import vary
 from tests.photographs import SMALL
-from training.fit.accelerators import accelerator_named
-from training.kernels.densenet import serving_variant
-from training.kernels.library import CHOICE
-from training.measure.throughput import made_up, measure_throughput, summary
-from training.recipes.network import fitting_dataset
-from training.recipes.recipe import Recipe
-from training.recipes.vary import vary
 
 
 def test_ratio_is_that_of_the_times_and_has_students_interval() -> None:

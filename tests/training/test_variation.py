@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.errors import TrainingError
-from training.recipes.recipe import Recipe, recipe_from_dict
-from training.recipes.table import RECIPES, find_recipe
-from training.recipes.vary import (
+from noisevote.models.errors import TrainingError
+from noisevote.training.recipes.recipe import Recipe, recipe_from_dict
+from noisevote.training.recipes.table import RECIPES, find_recipe
+from noisevote.training.recipes.vary import (
     as_text,
     at_sigma_train,
     differences,

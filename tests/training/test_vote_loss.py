@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from models.noise import NoiseKind
-from training.losses.vote_loss import log_vote_probability, vote_loss
-from training.recipes.recipe import Hardening
-from training.report.limit import one_vote_limit
+from noisevote.models.noise import NoiseKind
+from noisevote.training.losses.vote_loss import log_vote_probability, vote_loss
+from noisevote.training.recipes.recipe import Hardening
+from noisevote.training.report.limit import one_vote_limit
 
 DRAWS = 100_000
 

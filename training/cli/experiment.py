@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from models.cores import allowed_cores
-from models.data.datasets import load_dataset
-from models.data.files import data_dir
-from training.cli.options import (
+from noisevote.models.cores import allowed_cores
+from noisevote.models.data.datasets import load_dataset
+from noisevote.models.data.files import data_dir
+from noisevote.training.cli.options import (
     Accelerator,
     AllowUnknown,
     DataDir,
@@ -20,10 +20,10 @@ from training.cli.options import (
     images_progress,
     with_options,
 )
-from training.experiments.bench import Bench
-from training.experiments.experiment import Experiment
-from training.experiments.page import EXPERIMENTS, RESULTS
-from training.fit.accelerators import accelerator_named
+from noisevote.training.experiments.bench import Bench
+from noisevote.training.experiments.experiment import Experiment
+from noisevote.training.experiments.page import EXPERIMENTS, RESULTS
+from noisevote.training.fit.accelerators import accelerator_named
 
 experiments = typer.Typer(
     help="Run an experiment; it goes on where it was. The options below stand before its name: "

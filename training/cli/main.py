@@ -11,20 +11,20 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from models.checkpoint import SHIPPED
-from models.data.datasets import load_dataset
-from models.data.files import data_dir
-from models.errors import NoisevoteError
-from models.version import show_version
-from training.cli.experiment import experiments
-from training.cli.measure import agreement, calibrate_checkpoint, evaluate
-from training.cli.options import AllowUnknown, Checkpoints, DataDir, console, with_options
-from training.cli.train import recipes, throughput, train
-from training.experiments.page import write_report
-from training.export.run import ExportPlan, export_run
-from training.fit.sources import finished_run
-from training.measure.agreement import AgreementPlan
-from training.measure.calibrate import CalibrationPlan
+from noisevote.models.checkpoint import SHIPPED
+from noisevote.models.data.datasets import load_dataset
+from noisevote.models.data.files import data_dir
+from noisevote.models.errors import NoisevoteError
+from noisevote.models.version import show_version
+from noisevote.training.cli.experiment import experiments
+from noisevote.training.cli.measure import agreement, calibrate_checkpoint, evaluate
+from noisevote.training.cli.options import AllowUnknown, Checkpoints, DataDir, console, with_options
+from noisevote.training.cli.train import recipes, throughput, train
+from noisevote.training.experiments.page import write_report
+from noisevote.training.export.run import ExportPlan, export_run
+from noisevote.training.fit.sources import finished_run
+from noisevote.training.measure.agreement import AgreementPlan
+from noisevote.training.measure.calibrate import CalibrationPlan
 
 app = typer.Typer(
     help="Train, evaluate and export noise-hardened networks.",

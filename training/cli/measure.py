@@ -10,14 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from models.card import Accuracy, AgreementReference, Card, Evaluation, Threshold
-from models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from models.cores import allowed_cores
-from models.data.datasets import load_dataset
-from models.data.files import data_dir
-from models.noise import NOISE_SCHEME, Noise, NoiseKind
-from models.statistics import clopper_pearson
-from training.cli.options import (
+from noisevote.models.card import Accuracy, AgreementReference, Card, Evaluation, Threshold
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.cores import allowed_cores
+from noisevote.models.data.datasets import load_dataset
+from noisevote.models.data.files import data_dir
+from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
+from noisevote.models.statistics import clopper_pearson
+from noisevote.training.cli.options import (
     AllowUnknown,
     Checkpoints,
     DataDir,
@@ -26,31 +26,37 @@ from training.cli.options import (
     given_command,
     images_progress,
 )
-from training.export.card_file import check_writable, update_card
-from training.measure.agreement import AgreementPlan, measured_agreement, with_agreements
-from training.measure.calibrate import (
+from noisevote.training.export.card_file import check_writable, update_card
+from noisevote.training.measure.agreement import AgreementPlan, measured_agreement, with_agreements
+from noisevote.training.measure.calibrate import (
     CalibrationPlan,
     Outcome,
     calibrate,
     check_thresholds,
     with_thresholds,
 )
-from training.measure.evaluate import MAX_SEED, Caster, NumberedExamples, accuracies, casting
-from training.measure.noise_setting import (
+from noisevote.training.measure.evaluate import (
+    MAX_SEED,
+    Caster,
+    NumberedExamples,
+    accuracies,
+    casting,
+)
+from noisevote.training.measure.noise_setting import (
     parse_repeats,
     parse_sigma,
     shown_map,
     shown_sigma,
 )
-from training.measure.results import (
+from noisevote.training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
     accuracies_in,
     accuracy_row,
     machine,
 )
-from training.measure.splits import Split, examples_of
-from training.recipes.recipe import recipe_from_dict
+from noisevote.training.measure.splits import Split, examples_of
+from noisevote.training.recipes.recipe import recipe_from_dict
 
 DEFAULT_SIGMAS = ["0", "0.2", "0.4", "0.6", "0.8", "1"]
 

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
-from models.errors import InputError
-from training.fit.bar import Bar
-from training.recipes.recipe import what_is_wrong
+from noisevote.models.errors import InputError
+from noisevote.training.fit.bar import Bar
+from noisevote.training.recipes.recipe import what_is_wrong
 
 console = Console(stderr=True)
 

@@ -6,21 +6,28 @@ from typing import Annotated
 import torch
 import typer
 
-from models.checkpoint import SHIPPED
-from models.cores import allowed_cores
-from models.data.datasets import load_dataset
-from models.data.files import data_dir
-from models.noise import NoiseKind, sigma_text
-from training.cli.options import Accelerator, AllowUnknown, Checkpoints, DataDir, Threads, console
-from training.fit.accelerators import accelerator_named, precision_on, shown_accelerator
-from training.fit.bar import Bar
-from training.fit.loop import fit
-from training.fit.sources import Sources, shown_source
-from training.measure.throughput import Rival, measure_throughput
-from training.recipes.network import fitting_dataset
-from training.recipes.recipe import Hardening, Loss, Recipe, Schedule
-from training.recipes.table import RECIPES, find_recipe
-from training.recipes.vary import SHORT_OPTIONS, settings_from, vary
+from noisevote.models.checkpoint import SHIPPED
+from noisevote.models.cores import allowed_cores
+from noisevote.models.data.datasets import load_dataset
+from noisevote.models.data.files import data_dir
+from noisevote.models.noise import NoiseKind, sigma_text
+from noisevote.training.cli.options import (
+    Accelerator,
+    AllowUnknown,
+    Checkpoints,
+    DataDir,
+    Threads,
+    console,
+)
+from noisevote.training.fit.accelerators import accelerator_named, precision_on, shown_accelerator
+from noisevote.training.fit.bar import Bar
+from noisevote.training.fit.loop import fit
+from noisevote.training.fit.sources import Sources, shown_source
+from noisevote.training.measure.throughput import Rival, measure_throughput
+from noisevote.training.recipes.network import fitting_dataset
+from noisevote.training.recipes.recipe import Hardening, Loss, Recipe, Schedule
+from noisevote.training.recipes.table import RECIPES, find_recipe
+from noisevote.training.recipes.vary import SHORT_OPTIONS, settings_from, vary
 
 Settings = Annotated[
     list[str] | None,

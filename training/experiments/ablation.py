@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.checkpoint import Checkpoint
-from models.errors import InputError
-from models.noise import Noise
-from training.experiments.bench import SEEDS, Bench
-from training.experiments.experiment import Experiment, shown_or_open
-from training.measure.evaluate import NumberedExamples
-from training.measure.noise_setting import Sigma
-from training.measure.plan import Count, NotNegative, Plan
-from training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, Table, paired, share
-from training.measure.splits import Split
-from training.recipes.table import find_recipe
-from training.recipes.vary import as_text, at_sigma_train, vary
-from training.report.markdown import (
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.errors import InputError
+from noisevote.models.noise import Noise
+from noisevote.training.experiments.bench import SEEDS, Bench
+from noisevote.training.experiments.experiment import Experiment, shown_or_open
+from noisevote.training.measure.evaluate import NumberedExamples
+from noisevote.training.measure.noise_setting import Sigma
+from noisevote.training.measure.plan import Count, NotNegative, Plan
+from noisevote.training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, Table, paired, share
+from noisevote.training.measure.splits import Split
+from noisevote.training.recipes.table import find_recipe
+from noisevote.training.recipes.vary import as_text, at_sigma_train, vary
+from noisevote.training.report.markdown import (
     commands,
     find,
     markdown_table,

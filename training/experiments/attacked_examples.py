@@ -6,16 +6,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.checkpoint import Checkpoint
-from models.data.dataset import Examples, as_inputs
-from models.noise import Noise, NoiseKind
-from models.robustness.ball import Ball, Norm, Samples
-from models.robustness.pgd import Restart, TransferAttack, attack_surrogate, strongest
-from models.robustness.progress import Progress
-from models.robustness.surrogate import TorchSurrogate, surrogate_from
-from models.robustness.trials import FolderState, StepResult
-from training.experiments.bench import Bench
-from training.measure.evaluate import Caster, NumberedExamples, Votes
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.data.dataset import Examples, as_inputs
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.robustness.ball import Ball, Norm, Samples
+from noisevote.models.robustness.pgd import Restart, TransferAttack, attack_surrogate, strongest
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.surrogate import TorchSurrogate, surrogate_from
+from noisevote.models.robustness.trials import FolderState, StepResult
+from noisevote.training.experiments.bench import Bench
+from noisevote.training.measure.evaluate import Caster, NumberedExamples, Votes
 
 SEED = 0
 """Of the attack's random starts."""

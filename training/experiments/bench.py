@@ -10,20 +10,20 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from models.checkpoint import CARD_FILE, SHIPPED, Checkpoint, CheckpointStore
-from models.data.dataset import LoadedDataset
-from models.errors import TrainingError, UnknownCheckpointError
-from models.noise import NOISE_SCHEME
-from training.experiments.made_up import made_up_dataset, shrunk
-from training.export.run import ExportPlan, export_run
-from training.fit.loop import fit
-from training.fit.sources import Sources, finished_run
-from training.measure.evaluate import Caster, NumberedExamples, casting
-from training.measure.results import ResultsFile, Row, machine
-from training.measure.splits import Split, examples_of, has_split
-from training.recipes.recipe import Recipe, recipe_from_dict
-from training.recipes.table import find_recipe
-from training.recipes.vary import differences, train_command
+from noisevote.models.checkpoint import CARD_FILE, SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.data.dataset import LoadedDataset
+from noisevote.models.errors import TrainingError, UnknownCheckpointError
+from noisevote.models.noise import NOISE_SCHEME
+from noisevote.training.experiments.made_up import made_up_dataset, shrunk
+from noisevote.training.export.run import ExportPlan, export_run
+from noisevote.training.fit.loop import fit
+from noisevote.training.fit.sources import Sources, finished_run
+from noisevote.training.measure.evaluate import Caster, NumberedExamples, casting
+from noisevote.training.measure.results import ResultsFile, Row, machine
+from noisevote.training.measure.splits import Split, examples_of, has_split
+from noisevote.training.recipes.recipe import Recipe, recipe_from_dict
+from noisevote.training.recipes.table import find_recipe
+from noisevote.training.recipes.vary import differences, train_command
 
 SEEDS = {Split.VALIDATION: 1, Split.TEST: 0, Split.EXACT_TEST: 2}
 """Noise of the splits; what is chosen on one is never confirmed on the same noise."""

@@ -17,16 +17,16 @@ from matplotlib.figure import Figure
 from pydantic import Field
 from scipy.special import softmax
 
-from models.errors import InputError
-from models.noise import Noise
-from training.experiments.bench import Bench
-from training.experiments.experiment import Experiment, one_figure_each
-from training.measure.evaluate import Caster, NumberedExamples
-from training.measure.plan import Count, NotNegative, Plan
-from training.measure.results import Row, Table
-from training.measure.splits import Split
-from training.report.markdown import commands, figure, names_in, open_row, stored
-from training.report.style import COLOURS, groups, new_figure
+from noisevote.models.errors import InputError
+from noisevote.models.noise import Noise
+from noisevote.training.experiments.bench import Bench
+from noisevote.training.experiments.experiment import Experiment, one_figure_each
+from noisevote.training.measure.evaluate import Caster, NumberedExamples
+from noisevote.training.measure.plan import Count, NotNegative, Plan
+from noisevote.training.measure.results import Row, Table
+from noisevote.training.measure.splits import Split
+from noisevote.training.report.markdown import commands, figure, names_in, open_row, stored
+from noisevote.training.report.style import COLOURS, groups, new_figure
 
 BINS = 20
 COLUMNS = ("sigma", "class", *(f"from_{edge / BINS:g}" for edge in range(BINS)))

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.cost import Hardware, cost_of, energy_by_macs
-from training.experiments.bench import Bench
-from training.experiments.energy_curves import FOLDER, EnergyCurves, EnergyPlan
-from training.experiments.experiment import Experiment, NamedFigures, shown_each
-from training.experiments.grid_results import Best, grid_beside
-from training.measure.noise_setting import parse_repeats
-from training.measure.results import Row, Table, read_table
-from training.report.markdown import (
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.cost import Hardware, cost_of, energy_by_macs
+from noisevote.training.experiments.bench import Bench
+from noisevote.training.experiments.energy_curves import FOLDER, EnergyCurves, EnergyPlan
+from noisevote.training.experiments.experiment import Experiment, NamedFigures, shown_each
+from noisevote.training.experiments.grid_results import Best, grid_beside
+from noisevote.training.measure.noise_setting import parse_repeats
+from noisevote.training.measure.results import Row, Table, read_table
+from noisevote.training.report.markdown import (
     commands,
     figure,
     main_files,
@@ -23,7 +23,7 @@ from training.report.markdown import (
     shown_share,
     stored,
 )
-from training.report.style import draw_errors, groups, log_error_axis, new_figure
+from noisevote.training.report.style import draw_errors, groups, log_error_axis, new_figure
 
 SHOWN = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40-mult-1.0")
 

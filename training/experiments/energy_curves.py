@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
-from models.checkpoint import Checkpoint
-from models.cost import energy_by_macs
-from models.errors import DataError
-from models.noise import Noise
-from training.experiments.bench import SEEDS, Bench
-from training.experiments.energy_search import (
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.cost import energy_by_macs
+from noisevote.models.errors import DataError
+from noisevote.models.noise import Noise
+from noisevote.training.experiments.bench import SEEDS, Bench
+from noisevote.training.experiments.energy_search import (
     Budget,
     OperatingPoint,
     Repeats,
@@ -30,12 +30,12 @@ from training.experiments.energy_search import (
     predicted_worth,
     unique,
 )
-from training.experiments.midpoints import sensitivities_of
-from training.measure.evaluate import NumberedExamples, reported
-from training.measure.noise_setting import parse_map, parse_repeats, shown_map
-from training.measure.plan import Count, NotNegative, Plan
-from training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, paired, share
-from training.measure.splits import Split
+from noisevote.training.experiments.midpoints import sensitivities_of
+from noisevote.training.measure.evaluate import NumberedExamples, reported
+from noisevote.training.measure.noise_setting import parse_map, parse_repeats, shown_map
+from noisevote.training.measure.plan import Count, NotNegative, Plan
+from noisevote.training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, paired, share
+from noisevote.training.measure.splits import Split
 
 CURVE_COLUMNS = ("curve", "split", "votes", "repeats", "energy", *SHARE_COLUMNS)
 ANSWER_COLUMNS = (

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.cost import Hardware, cost_of
-from models.errors import InputError
-from models.specs import PointSpec
-from training.experiments.sensitivity import Sensitivity
-from training.measure.noise_setting import check_points, shown_map
+from noisevote.models.cost import Hardware, cost_of
+from noisevote.models.errors import InputError
+from noisevote.models.specs import PointSpec
+from noisevote.training.experiments.sensitivity import Sensitivity
+from noisevote.training.measure.noise_setting import check_points, shown_map
 
 LADDER = (1, 2, 4, 8, 16, 32, 64)
 PRICES = tuple(np.geomspace(1e-3, 1e4, 57).tolist())

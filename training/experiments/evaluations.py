@@ -5,8 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from training.measure.results import Row, Table, read_table
-from training.report.markdown import (
+from noisevote.training.measure.results import Row, Table, read_table
+from noisevote.training.report.markdown import (
     commands,
     figure,
     find,
@@ -16,8 +16,8 @@ from training.report.markdown import (
     stored,
     table_without_empty,
 )
-from training.report.paper import PAPER_RESULTS, SHORT, SIGMAS, VOTES, PaperResult
-from training.report.style import errors_of, new_figure, series_style
+from noisevote.training.report.paper import PAPER_RESULTS, SHORT, SIGMAS, VOTES, PaperResult
+from noisevote.training.report.style import errors_of, new_figure, series_style
 
 TEXT = f"""## One checkpoint for all sigmas
 

@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 
 from matplotlib.figure import Figure
 
-from training.experiments.bench import Bench
-from training.measure.plan import Plan
-from training.measure.results import Table, read_table
-from training.report.markdown import main_files, names_in, open_row, stored
+from noisevote.training.experiments.bench import Bench
+from noisevote.training.measure.plan import Plan
+from noisevote.training.measure.results import Table, read_table
+from noisevote.training.report.markdown import main_files, names_in, open_row, stored
 
 P = TypeVar("P", bound=Plan)
 NamedFigures = Iterable[tuple[str, Figure]]

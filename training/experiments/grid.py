@@ -13,19 +13,19 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from models.checkpoint import Checkpoint
-from models.noise import Noise, NoiseKind
-from training.experiments.bench import SEEDS, Bench
-from training.experiments.experiment import Experiment, NamedFigures
-from training.experiments.grid_results import EXACT_TEST, TEST, Best, Grid, read_grid
-from training.measure.evaluate import REPORTED_VOTES, Caster, NumberedExamples, reported
-from training.measure.plan import Count, NotNegative, Plan
-from training.measure.results import SHARE_COLUMNS, ResultsFile, share
-from training.measure.splits import Split
-from training.recipes.table import find_recipe
-from training.recipes.vary import at_sigma_train, shown
-from training.report.limit import one_vote_limit
-from training.report.markdown import (
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.training.experiments.bench import SEEDS, Bench
+from noisevote.training.experiments.experiment import Experiment, NamedFigures
+from noisevote.training.experiments.grid_results import EXACT_TEST, TEST, Best, Grid, read_grid
+from noisevote.training.measure.evaluate import REPORTED_VOTES, Caster, NumberedExamples, reported
+from noisevote.training.measure.plan import Count, NotNegative, Plan
+from noisevote.training.measure.results import SHARE_COLUMNS, ResultsFile, share
+from noisevote.training.measure.splits import Split
+from noisevote.training.recipes.table import find_recipe
+from noisevote.training.recipes.vary import at_sigma_train, shown
+from noisevote.training.report.limit import one_vote_limit
+from noisevote.training.report.markdown import (
     commands,
     figure,
     markdown_table,
@@ -33,8 +33,8 @@ from training.report.markdown import (
     shown_share,
     table_without_empty,
 )
-from training.report.paper import PAPER_RESULTS, SHORT, SIGMAS, VOTES, PaperResult
-from training.report.style import draw_errors, log_error_axis, new_figure
+from noisevote.training.report.paper import PAPER_RESULTS, SHORT, SIGMAS, VOTES, PaperResult
+from noisevote.training.report.style import draw_errors, log_error_axis, new_figure
 
 COLUMNS = ("split", "sigma", "votes", *SHARE_COLUMNS)
 FOLDER = "grid"

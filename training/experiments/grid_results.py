@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.measure.evaluate import reported
-from training.measure.results import Row, Table, read_table
-from training.report.markdown import same_number
+from noisevote.training.measure.evaluate import reported
+from noisevote.training.measure.results import Row, Table, read_table
+from noisevote.training.report.markdown import same_number
 
 ENERGIES = reported(20)
 """Of a quieter pass, in passes; those of which the grid measures one."""

@@ -15,18 +15,18 @@ from matplotlib.figure import Figure
 from torch import nn
 from torch.nn import functional
 
-from models.networks.noise_points import fresh_noise, noise_from
-from training.experiments.bench import Bench
-from training.experiments.experiment import Experiment, one_figure_each, shown_or_open
-from training.fit.data import Batches, split
-from training.fit.start import untrained
-from training.losses.hardening import step_loss
-from training.measure.plan import Count, NotNegative, Plan, Positive
-from training.measure.results import SHARE_COLUMNS, Table, share
-from training.recipes.recipe import Recipe
-from training.recipes.table import find_recipe
-from training.report.markdown import commands, figure
-from training.report.style import groups, new_figure, series_style
+from noisevote.models.networks.noise_points import fresh_noise, noise_from
+from noisevote.training.experiments.bench import Bench
+from noisevote.training.experiments.experiment import Experiment, one_figure_each, shown_or_open
+from noisevote.training.fit.data import Batches, split
+from noisevote.training.fit.start import untrained
+from noisevote.training.losses.hardening import step_loss
+from noisevote.training.measure.plan import Count, NotNegative, Plan, Positive
+from noisevote.training.measure.results import SHARE_COLUMNS, Table, share
+from noisevote.training.recipes.recipe import Recipe
+from noisevote.training.recipes.table import find_recipe
+from noisevote.training.report.markdown import commands, figure
+from noisevote.training.report.style import groups, new_figure, series_style
 
 COLUMNS = ("sigma_train", "step", "loss", *SHARE_COLUMNS)
 FOLDER = "learning"

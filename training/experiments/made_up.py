@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data.dataset import Examples, LoadedDataset
-from models.data.datasets import find_dataset
-from training.recipes.recipe import Recipe
+from noisevote.models.data.dataset import Examples, LoadedDataset
+from noisevote.models.data.datasets import find_dataset
+from noisevote.training.recipes.recipe import Recipe
 
 TRAIN_IMAGES, TEST_IMAGES, VALIDATION_IMAGES = 256, 64, 64
 EPOCHS, BATCH_SIZE = 1, 32

@@ -13,17 +13,17 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from models.checkpoint import Checkpoint
-from models.errors import DataError
-from models.noise import Noise
-from training.experiments.bench import SEEDS, Bench
-from training.experiments.experiment import Experiment, NamedFigures, shown_each
-from training.experiments.sensitivity import MOST_STEEP, Floor, Sensitivity, fit_rows
-from training.measure.plan import Count, Plan, Positive
-from training.measure.results import SHARE_COLUMNS, Row, Table, read_table, share
-from training.measure.splits import Split
-from training.report.markdown import commands, figure, find, main_files, markdown_table
-from training.report.style import groups, new_figure, series_style
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.errors import DataError
+from noisevote.models.noise import Noise
+from noisevote.training.experiments.bench import SEEDS, Bench
+from noisevote.training.experiments.experiment import Experiment, NamedFigures, shown_each
+from noisevote.training.experiments.sensitivity import MOST_STEEP, Floor, Sensitivity, fit_rows
+from noisevote.training.measure.plan import Count, Plan, Positive
+from noisevote.training.measure.results import SHARE_COLUMNS, Row, Table, read_table, share
+from noisevote.training.measure.splits import Split
+from noisevote.training.report.markdown import commands, figure, find, main_files, markdown_table
+from noisevote.training.report.style import groups, new_figure, series_style
 
 SWEEP_COLUMNS = ("point", "sigma", *SHARE_COLUMNS)
 FIT_COLUMNS = (

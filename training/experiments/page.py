@@ -9,21 +9,25 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from models.files import write_whole
-from training.experiments.ablation import ABLATION
-from training.experiments.distributions import DISTRIBUTIONS
-from training.experiments.energy import ENERGY
-from training.experiments.evaluations import checkpoint_sections, overviews, selection_section
-from training.experiments.experiment import Experiment
-from training.experiments.grid import GRID
-from training.experiments.learning import LEARNING
-from training.experiments.midpoints import MIDPOINTS
-from training.experiments.quantisation import QUANTISATION
-from training.experiments.table11 import TABLE11
-from training.experiments.votes import VOTES
-from training.experiments.weights import WEIGHTS
-from training.experiments.widths import WIDTHS
-from training.report.style import save, settings
+from noisevote.models.files import write_whole
+from noisevote.training.experiments.ablation import ABLATION
+from noisevote.training.experiments.distributions import DISTRIBUTIONS
+from noisevote.training.experiments.energy import ENERGY
+from noisevote.training.experiments.evaluations import (
+    checkpoint_sections,
+    overviews,
+    selection_section,
+)
+from noisevote.training.experiments.experiment import Experiment
+from noisevote.training.experiments.grid import GRID
+from noisevote.training.experiments.learning import LEARNING
+from noisevote.training.experiments.midpoints import MIDPOINTS
+from noisevote.training.experiments.quantisation import QUANTISATION
+from noisevote.training.experiments.table11 import TABLE11
+from noisevote.training.experiments.votes import VOTES
+from noisevote.training.experiments.weights import WEIGHTS
+from noisevote.training.experiments.widths import WIDTHS
+from noisevote.training.report.style import save, settings
 
 EXPERIMENTS: tuple[Experiment[Any], ...] = (
     GRID, VOTES, ENERGY, MIDPOINTS, TABLE11, QUANTISATION,

@@ -15,21 +15,21 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from models.checkpoint import Checkpoint
-from models.data.dataset import as_inputs
-from models.networks.noise_points import NoisePoint, noise_from
-from models.networks.trained import load_network
-from models.noise import Noise, NoiseKind
-from models.statistics import difference_interval
-from training.experiments.bench import SEEDS, Bench
-from training.experiments.experiment import Experiment, NamedFigures
-from training.measure.evaluate import NumberedExamples
-from training.measure.noise_setting import Sigma
-from training.measure.plan import Count, NotNegative, Plan, Positive
-from training.measure.results import SHARE_COLUMNS, Row, Table, read_table, share
-from training.measure.splits import Split
-from training.recipes.table import RECIPES
-from training.report.markdown import (
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.data.dataset import as_inputs
+from noisevote.models.networks.noise_points import NoisePoint, noise_from
+from noisevote.models.networks.trained import load_network
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.statistics import difference_interval
+from noisevote.training.experiments.bench import SEEDS, Bench
+from noisevote.training.experiments.experiment import Experiment, NamedFigures
+from noisevote.training.measure.evaluate import NumberedExamples
+from noisevote.training.measure.noise_setting import Sigma
+from noisevote.training.measure.plan import Count, NotNegative, Plan, Positive
+from noisevote.training.measure.results import SHARE_COLUMNS, Row, Table, read_table, share
+from noisevote.training.measure.splits import Split
+from noisevote.training.recipes.table import RECIPES
+from noisevote.training.report.markdown import (
     by_network,
     commands,
     figure,
@@ -38,7 +38,7 @@ from training.report.markdown import (
     open_row,
     shown_share,
 )
-from training.report.style import new_figure, series_style
+from noisevote.training.report.style import new_figure, series_style
 
 COLUMNS = ("view", "sigma", *SHARE_COLUMNS)
 RMS_COLUMNS = ("point", "rms")

@@ -21,27 +21,34 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table as Printed
 
-from models.errors import InputError
-from models.noise import NoiseKind
-from models.robustness.scores import paired_of
-from models.robustness.trials import FolderState
-from models.statistics import holm_p_values
-from training.experiments.attacked_examples import SEED, Pair, cast, made_examples
-from training.experiments.bench import SEEDS, Bench
-from training.experiments.evaluations import unattacked_section
-from training.experiments.experiment import Experiment
-from training.measure.evaluate import Votes
-from training.measure.plan import Count, NotNegative, Plan
-from training.measure.results import (
+from noisevote.models.errors import InputError
+from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.scores import paired_of
+from noisevote.models.robustness.trials import FolderState
+from noisevote.models.statistics import holm_p_values
+from noisevote.training.experiments.attacked_examples import SEED, Pair, cast, made_examples
+from noisevote.training.experiments.bench import SEEDS, Bench
+from noisevote.training.experiments.evaluations import unattacked_section
+from noisevote.training.experiments.experiment import Experiment
+from noisevote.training.measure.evaluate import Votes
+from noisevote.training.measure.plan import Count, NotNegative, Plan
+from noisevote.training.measure.results import (
     SHARE_COLUMNS,
     ResultsFile,
     Row,
     Table,
     share,
 )
-from training.measure.splits import Split
-from training.report.markdown import commands, find, markdown_table, open_row, shown_share, stored
-from training.report.paper import PAPER_TABLE_11
+from noisevote.training.measure.splits import Split
+from noisevote.training.report.markdown import (
+    commands,
+    find,
+    markdown_table,
+    open_row,
+    shown_share,
+    stored,
+)
+from noisevote.training.report.paper import PAPER_TABLE_11
 
 FOLDER = "table11"
 COLUMNS = (

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from models.noise import Noise
-from training.experiments.bench import SEEDS, Bench
-from training.experiments.experiment import Experiment, one_figure_each, shown_each
-from training.measure.evaluate import Rule, reported
-from training.measure.plan import Count, NotNegative, Plan
-from training.measure.results import SHARE_COLUMNS, Table, share
-from training.report.markdown import commands, figure, find, markdown_table, shown_share
-from training.report.style import draw_errors, groups, log_error_axis, new_figure
+from noisevote.models.noise import Noise
+from noisevote.training.experiments.bench import SEEDS, Bench
+from noisevote.training.experiments.experiment import Experiment, one_figure_each, shown_each
+from noisevote.training.measure.evaluate import Rule, reported
+from noisevote.training.measure.plan import Count, NotNegative, Plan
+from noisevote.training.measure.results import SHARE_COLUMNS, Table, share
+from noisevote.training.report.markdown import commands, figure, find, markdown_table, shown_share
+from noisevote.training.report.style import draw_errors, groups, log_error_axis, new_figure
 
 COLUMNS = ("sigma", "rule", "votes", *SHARE_COLUMNS)
 FOLDER = "votes"

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-from training.experiments.bench import Bench
-from training.experiments.experiment import Experiment, shown_or_open
-from training.measure.plan import NotNegative, Plan
-from training.measure.results import Table
-from training.recipes.table import find_recipe
-from training.recipes.vary import at_sigma_train
-from training.report.markdown import commands, markdown_table
-from training.report.paper import PAPER_WEIGHTS, SIGMAS
+from noisevote.training.experiments.bench import Bench
+from noisevote.training.experiments.experiment import Experiment, shown_or_open
+from noisevote.training.measure.plan import NotNegative, Plan
+from noisevote.training.measure.results import Table
+from noisevote.training.recipes.table import find_recipe
+from noisevote.training.recipes.vary import at_sigma_train
+from noisevote.training.report.markdown import commands, markdown_table
+from noisevote.training.report.paper import PAPER_WEIGHTS, SIGMAS
 
 COLUMNS = ("sigma_train", "layer", "weights", "mean_magnitude")
 FOLDER = "weights"

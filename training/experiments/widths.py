@@ -6,16 +6,16 @@ may be width. Short runs, so the rows compare with each other and with nothing e
 
 from pathlib import Path
 
-from models.noise import Noise
-from training.experiments.bench import SEEDS, Bench
-from training.experiments.experiment import Experiment, shown_or_open
-from training.measure.plan import Count, Plan
-from training.measure.results import SHARE_COLUMNS, Table, share
-from training.measure.splits import Split
-from training.recipes.recipe import Recipe
-from training.recipes.table import find_recipe
-from training.recipes.vary import vary
-from training.report.markdown import commands, markdown_table, shown_share
+from noisevote.models.noise import Noise
+from noisevote.training.experiments.bench import SEEDS, Bench
+from noisevote.training.experiments.experiment import Experiment, shown_or_open
+from noisevote.training.measure.plan import Count, Plan
+from noisevote.training.measure.results import SHARE_COLUMNS, Table, share
+from noisevote.training.measure.splits import Split
+from noisevote.training.recipes.recipe import Recipe
+from noisevote.training.recipes.table import find_recipe
+from noisevote.training.recipes.vary import vary
+from noisevote.training.report.markdown import commands, markdown_table, shown_share
 
 COLUMNS = ("units", "macs", "epochs", "sigma", "votes", *SHARE_COLUMNS)
 FOLDER = "widths"

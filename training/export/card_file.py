@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from models.card import Card
-from models.checkpoint import CARD_FILE, Checkpoint
-from models.errors import ExportError
-from models.files import hold, write_whole
+from noisevote.models.card import Card
+from noisevote.models.checkpoint import CARD_FILE, Checkpoint
+from noisevote.models.errors import ExportError
+from noisevote.models.files import hold, write_whole
 
 
 def write_card(card: Card, folder: Path) -> None:

@@ -15,20 +15,20 @@ from onnxscript import optimizer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.card import CARD_VERSION, Card, Training
-from models.checkpoint import WEIGHTS_FILE, sha256_of
-from models.data.datasets import find_dataset
-from models.errors import ExportError
-from models.networks.noise_points import given_noise, marking, noise_from, noise_points
-from models.networks.quantisers import bake_weights
-from models.networks.registry import NETWORKS
-from models.noise import NOISE_SCHEME, NoiseKind, VoteKey
-from models.noise_fill import fill_noise
-from models.runtime import GraphRuntime
-from models.specs import IMAGES, OUTPUTS, InputSpec, NoiseSpec, PointSpec
-from training.export.card_file import write_card
-from training.export.graph import with_noise_inputs
-from training.recipes.recipe import Recipe
+from noisevote.models.card import CARD_VERSION, Card, Training
+from noisevote.models.checkpoint import WEIGHTS_FILE, sha256_of
+from noisevote.models.data.datasets import find_dataset
+from noisevote.models.errors import ExportError
+from noisevote.models.networks.noise_points import given_noise, marking, noise_from, noise_points
+from noisevote.models.networks.quantisers import bake_weights
+from noisevote.models.networks.registry import NETWORKS
+from noisevote.models.noise import NOISE_SCHEME, NoiseKind, VoteKey
+from noisevote.models.noise_fill import fill_noise
+from noisevote.models.runtime import GraphRuntime
+from noisevote.models.specs import IMAGES, OUTPUTS, InputSpec, NoiseSpec, PointSpec
+from noisevote.training.export.card_file import write_card
+from noisevote.training.export.graph import with_noise_inputs
+from noisevote.training.recipes.recipe import Recipe
 
 PARITY_TOLERANCE = 1e-4
 QUANTISED_VOTES = 0.99

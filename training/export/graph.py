@@ -16,11 +16,11 @@ from collections.abc import Iterable
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, shape_inference
 
-from models.errors import ExportError
-from models.networks.noise_points import MARK
-from models.noise import NoiseKind
-from models.runtime import INPUT_OF_ROW, NOISE_PREFIX
-from models.specs import OUTPUTS
+from noisevote.models.errors import ExportError
+from noisevote.models.networks.noise_points import MARK
+from noisevote.models.noise import NoiseKind
+from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX
+from noisevote.models.specs import OUTPUTS
 
 MARK_DOMAIN, MARK_TYPE = MARK.split("::")
 PRODUCTS = frozenset({"Conv", "Gemm", "MatMul"})

@@ -7,18 +7,18 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from models.card import Training
-from models.checkpoint import CARD_FILE, Checkpoint
-from models.data.dataset import Examples, LoadedDataset, as_inputs
-from models.errors import ExportError
-from models.networks.trained import load_network
-from models.noise import NoiseKind
-from training.export.card_file import held_card, write_card
-from training.export.checkpoint import check_parity, export_checkpoint
-from training.fit.data import split
-from training.fit.sources import FinishedRun
-from training.fit.state import OLDER_DEVICES
-from training.recipes.vary import train_command
+from noisevote.models.card import Training
+from noisevote.models.checkpoint import CARD_FILE, Checkpoint
+from noisevote.models.data.dataset import Examples, LoadedDataset, as_inputs
+from noisevote.models.errors import ExportError
+from noisevote.models.networks.trained import load_network
+from noisevote.models.noise import NoiseKind
+from noisevote.training.export.card_file import held_card, write_card
+from noisevote.training.export.checkpoint import check_parity, export_checkpoint
+from noisevote.training.fit.data import split
+from noisevote.training.fit.sources import FinishedRun
+from noisevote.training.fit.state import OLDER_DEVICES
+from noisevote.training.recipes.vary import train_command
 
 PARITY_IMAGES = 1000
 DEFAULT_SIGMA = 0.5

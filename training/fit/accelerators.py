@@ -4,8 +4,8 @@ from typing import Any
 
 import torch
 
-from models.errors import TrainingError
-from training.recipes.recipe import Precision, Schedule
+from noisevote.models.errors import TrainingError
+from noisevote.training.recipes.recipe import Precision, Schedule
 
 BFLOAT16_UNITS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512_BF16"}
 """What multiplies in bfloat16, as torch calls it and as it is shown, the fastest first. On a CPU

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.data.dataset import Examples
-from models.errors import TrainingError
-from training.recipes.recipe import Padding, Recipe
+from noisevote.models.data.dataset import Examples
+from noisevote.models.errors import TrainingError
+from noisevote.training.recipes.recipe import Padding, Recipe
 
 MNIST_PIXELS = 28 * 28
 

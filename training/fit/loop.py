@@ -20,19 +20,19 @@ from rich.progress import Task, TaskID
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from models.data.dataset import Examples
-from models.networks.noise_points import fresh_noise, noise_from
-from training.fit.accelerators import accelerator_named, shown_accelerator
-from training.fit.bar import Bar
-from training.fit.data import Batches, augmented, resized
-from training.fit.run import Run, noting, prepare, take_in
-from training.fit.sources import Sources
-from training.fit.state import Progress, hold_run, kept
-from training.fit.validation import validate
-from training.kernels.densenet import serves
-from training.losses.adversary import with_adversarial_part
-from training.losses.noise_level import sigma_of_batch
-from training.recipes.recipe import Recipe
+from noisevote.models.data.dataset import Examples
+from noisevote.models.networks.noise_points import fresh_noise, noise_from
+from noisevote.training.fit.accelerators import accelerator_named, shown_accelerator
+from noisevote.training.fit.bar import Bar
+from noisevote.training.fit.data import Batches, augmented, resized
+from noisevote.training.fit.run import Run, noting, prepare, take_in
+from noisevote.training.fit.sources import Sources
+from noisevote.training.fit.state import Progress, hold_run, kept
+from noisevote.training.fit.validation import validate
+from noisevote.training.kernels.densenet import serves
+from noisevote.training.losses.adversary import with_adversarial_part
+from noisevote.training.losses.noise_level import sigma_of_batch
+from noisevote.training.recipes.recipe import Recipe
 
 SAVE_SECONDS = 60.0
 SHOW_SECONDS = 0.2

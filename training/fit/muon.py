@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Muon, Optimizer
 
-from models.errors import TrainingError
+from noisevote.models.errors import TrainingError
 
 
 class KernelMuon(Optimizer):

@@ -13,15 +13,15 @@ from types import FrameType
 import torch
 from torch import Tensor
 
-from models.data.dataset import Examples
-from models.errors import TrainingError
-from training.fit.accelerators import precision_on
-from training.fit.data import Batches, split
-from training.fit.sources import Sources
-from training.fit.start import start
-from training.fit.state import Progress, kept, save_state
-from training.losses.hardening import StepLoss, step_loss
-from training.recipes.recipe import Precision, Recipe
+from noisevote.models.data.dataset import Examples
+from noisevote.models.errors import TrainingError
+from noisevote.training.fit.accelerators import precision_on
+from noisevote.training.fit.data import Batches, split
+from noisevote.training.fit.sources import Sources
+from noisevote.training.fit.start import start
+from noisevote.training.fit.state import Progress, kept, save_state
+from noisevote.training.losses.hardening import StepLoss, step_loss
+from noisevote.training.recipes.recipe import Precision, Recipe
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

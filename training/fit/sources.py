@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import nn
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.errors import TrainingError
-from models.networks.trained import load_network
-from training.fit.state import has_state, read_state
-from training.recipes.network import network_of
-from training.recipes.recipe import Recipe, recipe_from_dict
-from training.recipes.vary import named_recipe, train_command
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.trained import load_network
+from noisevote.training.fit.state import has_state, read_state
+from noisevote.training.recipes.network import network_of
+from noisevote.training.recipes.recipe import Recipe, recipe_from_dict
+from noisevote.training.recipes.vary import named_recipe, train_command
 
 RUN_PREFIX = "run:"
 

@@ -8,15 +8,15 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.data.datasets import DATASETS
-from models.errors import TrainingError
-from models.networks.quantisers import CEILING
-from training.fit.muon import KernelMuon
-from training.fit.sources import Sources, weights_digest
-from training.fit.state import Progress, has_state, restore_state
-from training.losses.noise_level import check_points
-from training.recipes.network import check_fits, network_of
-from training.recipes.recipe import Recipe, Schedule
+from noisevote.models.data.datasets import DATASETS
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.quantisers import CEILING
+from noisevote.training.fit.muon import KernelMuon
+from noisevote.training.fit.sources import Sources, weights_digest
+from noisevote.training.fit.state import Progress, has_state, restore_state
+from noisevote.training.losses.noise_level import check_points
+from noisevote.training.recipes.network import check_fits, network_of
+from noisevote.training.recipes.recipe import Recipe, Schedule
 
 
 def start(

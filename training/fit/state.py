@@ -20,10 +20,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
-from models.errors import TrainingError
-from models.files import Hold, hold, whole_file
-from training.recipes.recipe import Recipe, recipe_from_dict
-from training.recipes.vary import differences
+from noisevote.models.errors import TrainingError
+from noisevote.models.files import Hold, hold, whole_file
+from noisevote.training.recipes.recipe import Recipe, recipe_from_dict
+from noisevote.training.recipes.vary import differences
 
 STATE_FILE = "state.pt"
 OLDER_DEVICES = ("cpu",)

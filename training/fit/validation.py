@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
-from models.networks.noise_points import NoiseSource, fresh_noise, noise_from
-from training.fit.data import Batches
-from training.losses.adversary import Attack, adversarial, attack_of_step
-from training.recipes.recipe import Recipe
+from noisevote.models.networks.noise_points import NoiseSource, fresh_noise, noise_from
+from noisevote.training.fit.data import Batches
+from noisevote.training.losses.adversary import Attack, adversarial, attack_of_step
+from noisevote.training.recipes.recipe import Recipe
 
 EVALUATION_BATCH = 500
 ROBUST_EXAMPLES = 500

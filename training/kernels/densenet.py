@@ -14,12 +14,20 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from models.networks.densenet import SIDE, DenseNet
-from models.networks.noise_points import Sigma, sigma_at
-from models.noise import NoiseKind
-from training.kernels.gradients import Gradients
-from training.kernels.library import Variant, chosen_variant
-from training.kernels.step import Plan, Step, address, factors, from_lanes, plan_of, seed_of_point
+from noisevote.models.networks.densenet import SIDE, DenseNet
+from noisevote.models.networks.noise_points import Sigma, sigma_at
+from noisevote.models.noise import NoiseKind
+from noisevote.training.kernels.gradients import Gradients
+from noisevote.training.kernels.library import Variant, chosen_variant
+from noisevote.training.kernels.step import (
+    Plan,
+    Step,
+    address,
+    factors,
+    from_lanes,
+    plan_of,
+    seed_of_point,
+)
 
 SIDE_STEP = 8
 """Sides are multiples of it: they are halved twice, and the last is even."""

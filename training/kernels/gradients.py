@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.kernels.library import Group, Head
-from training.kernels.step import Numbers, Step, address, from_lanes, gain_of, numbers_of
+from noisevote.training.kernels.library import Group, Head
+from noisevote.training.kernels.step import Numbers, Step, address, from_lanes, gain_of, numbers_of
 
 
 class Gradients:

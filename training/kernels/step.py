@@ -1,6 +1,6 @@
 """The forward pass of a DenseNet in training mode by the compiled kernels.
 
-The same network as :class:`models.networks.densenet.DenseNet` in training mode, to the order of
+The same network as the DenseNet of ``models/networks/densenet.py`` in training mode, to the order of
 the sums, in far fewer passes over memory:
 
 1. All maps of a block lie in one buffer; nothing is concatenated. Mean and variance of a map are
@@ -25,10 +25,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.networks.densenet import DenseNet, NoisyConv
-from models.networks.noise_points import NoisePoint, typed_noise_table
-from models.noise import NoiseKind
-from training.kernels.library import Head, Layer, Variant
+from noisevote.models.networks.densenet import DenseNet, NoisyConv
+from noisevote.models.networks.noise_points import NoisePoint, typed_noise_table
+from noisevote.models.noise import NoiseKind
+from noisevote.training.kernels.library import Head, Layer, Variant
 
 Numbers = NDArray[np.float64]
 

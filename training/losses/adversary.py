@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.data.datasets import DATASETS
-from models.networks.noise_points import NoiseSource, fresh_noise, noise_from
-from training.losses.noise_level import sigma_of_batch
-from training.recipes.recipe import Adversary, Recipe
+from noisevote.models.data.datasets import DATASETS
+from noisevote.models.networks.noise_points import NoiseSource, fresh_noise, noise_from
+from noisevote.training.losses.noise_level import sigma_of_batch
+from noisevote.training.recipes.recipe import Adversary, Recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.networks.noise_points import Sigma, fresh_noise, noise_from, noise_points, sigma_at
-from training.kernels.densenet import fused_outputs, serves
-from training.losses.noise_level import sigma_of_batch
-from training.losses.vote_loss import vote_loss
-from training.recipes.recipe import Hardening, Loss, Teacher
+from noisevote.models.networks.noise_points import (
+    Sigma,
+    fresh_noise,
+    noise_from,
+    noise_points,
+    sigma_at,
+)
+from noisevote.training.kernels.densenet import fused_outputs, serves
+from noisevote.training.losses.noise_level import sigma_of_batch
+from noisevote.training.losses.vote_loss import vote_loss
+from noisevote.training.recipes.recipe import Hardening, Loss, Teacher
 
 StepLoss = Callable[[nn.Module, Tensor, Tensor, torch.Generator, float], Tensor]
 """Returns the loss of a step.

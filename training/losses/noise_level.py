@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from models.errors import TrainingError
-from models.networks.noise_points import Sigma, noise_points
-from training.recipes.recipe import Hardening
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.noise_points import Sigma, noise_points
+from noisevote.training.recipes.recipe import Hardening
 
 
 def sigma_of_batch(

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.noise import NoiseKind
-from training.recipes.recipe import Hardening
+from noisevote.models.noise import NoiseKind
+from noisevote.training.recipes.recipe import Hardening
 
 STRATA = 64
 SMALLEST_SIGMA = 0.01

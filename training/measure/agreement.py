@@ -6,11 +6,11 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from models.card import AgreementReference, Card
-from models.drift import shares_of
-from models.noise import NOISE_SCHEME, Noise, NoiseKind
-from training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
-from training.measure.plan import Plan, Positive
+from noisevote.models.card import AgreementReference, Card
+from noisevote.models.drift import shares_of
+from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
+from noisevote.training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
+from noisevote.training.measure.plan import Plan, Positive
 
 DEFAULT_SIGMAS = (0.5, 0.8, 1.0, 1.25, 1.5)
 """As multiples of the checkpoint's ``sigma_train``."""

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import bdtr
 
-from models.card import Card, Threshold
-from models.noise import NOISE_SCHEME, Noise, NoiseKind
-from training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
-from training.measure.plan import Count, Plan, Positive
+from noisevote.models.card import Card, Threshold
+from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
+from noisevote.training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
+from noisevote.training.measure.plan import Count, Plan, Positive
 
 CONFIDENCE = 0.95
 

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from scipy.special import softmax
 
-from models.card import Accuracy, Card
-from models.checkpoint import Checkpoint
-from models.data.dataset import Examples, as_inputs
-from models.errors import DataError
-from models.noise import Noise, VoteKey
-from models.runtime import Rows, votes_of
-from models.voting import NOWHERE
-from training.measure.results import accuracy_of
+from noisevote.models.card import Accuracy, Card
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.data.dataset import Examples, as_inputs
+from noisevote.models.errors import DataError
+from noisevote.models.noise import Noise, VoteKey
+from noisevote.models.runtime import Rows, votes_of
+from noisevote.models.voting import NOWHERE
+from noisevote.training.measure.results import accuracy_of
 
 REPORTED_VOTES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
 IMAGES_PER_TASK = 50

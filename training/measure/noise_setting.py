@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from models.errors import InputError
+from noisevote.models.errors import InputError
 
 Number = TypeVar("Number", int, float)
 

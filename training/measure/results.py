@@ -14,12 +14,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from models.card import Accuracy
-from models.errors import DataError, InputError
-from models.files import hold, write_whole
-from models.noise import Noise, NoiseKind
-from models.statistics import clopper_pearson
-from training.measure.noise_setting import (
+from noisevote.models.card import Accuracy
+from noisevote.models.errors import DataError, InputError
+from noisevote.models.files import hold, write_whole
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.statistics import clopper_pearson
+from noisevote.training.measure.noise_setting import (
     parse_repeats,
     parse_sigma,
     shown_map,

@@ -2,11 +2,11 @@
 
 from enum import StrEnum
 
-from models.data.dataset import LoadedDataset
-from models.errors import DataError
-from training.fit.data import split
-from training.measure.evaluate import NumberedExamples, numbered
-from training.recipes.recipe import Recipe
+from noisevote.models.data.dataset import LoadedDataset
+from noisevote.models.errors import DataError
+from noisevote.training.fit.data import split
+from noisevote.training.measure.evaluate import NumberedExamples, numbered
+from noisevote.training.recipes.recipe import Recipe
 
 
 class Split(StrEnum):

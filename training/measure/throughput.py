@@ -20,14 +20,14 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from models.data.dataset import Examples
-from models.data.datasets import DATASETS
-from training.fit.loop import take_step
-from training.fit.run import Run, prepare
-from training.fit.sources import Sources
-from training.kernels.library import CHOICE
-from training.recipes.recipe import Recipe
-from training.recipes.vary import vary
+from noisevote.models.data.dataset import Examples
+from noisevote.models.data.datasets import DATASETS
+from noisevote.training.fit.loop import take_step
+from noisevote.training.fit.run import Run, prepare
+from noisevote.training.fit.sources import Sources
+from noisevote.training.kernels.library import CHOICE
+from noisevote.training.recipes.recipe import Recipe
+from noisevote.training.recipes.vary import vary
 
 Rival = Literal["noiseless", "torch"]
 """What a recipe's steps are compared with."""

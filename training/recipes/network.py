@@ -5,13 +5,13 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from models.data.dataset import Dataset
-from models.data.datasets import DATASETS, find_dataset
-from models.errors import TrainingError
-from models.networks.noise_points import NoisePoint, noise_from
-from models.networks.registry import build_network
-from models.noise import NoiseKind
-from training.recipes.recipe import Recipe
+from noisevote.models.data.dataset import Dataset
+from noisevote.models.data.datasets import DATASETS, find_dataset
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.noise_points import NoisePoint, noise_from
+from noisevote.models.networks.registry import build_network
+from noisevote.models.noise import NoiseKind
+from noisevote.training.recipes.recipe import Recipe
 
 
 def network_of(recipe: Recipe) -> nn.Module:

@@ -16,9 +16,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from models.errors import TrainingError
-from models.networks.quantisers import Quantisation
-from models.noise import NoiseKind
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.quantisers import Quantisation
+from noisevote.models.noise import NoiseKind
 
 Loss = Literal["cross_entropy", "marginal", "vote"]
 Distribution = Literal["normal", "half_normal"]

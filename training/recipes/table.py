@@ -3,10 +3,17 @@
 from dataclasses import replace
 from typing import Any
 
-from models.errors import TrainingError
-from models.networks.quantisers import Quantisation
-from models.noise import NoiseKind
-from training.recipes.recipe import Adversary, Hardening, Recipe, Schedule, Stage, Variance
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.quantisers import Quantisation
+from noisevote.models.noise import NoiseKind
+from noisevote.training.recipes.recipe import (
+    Adversary,
+    Hardening,
+    Recipe,
+    Schedule,
+    Stage,
+    Variance,
+)
 
 PGD = Adversary(epsilon=0.3, step_size=0.15, steps=4, ramp=0.3)
 """For digits in 0..1. A single step of 1.25 epsilon (arXiv 2001.03994) costs a third, but

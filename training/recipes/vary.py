@@ -10,10 +10,10 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from models.errors import TrainingError
-from training.recipes.network import check_fits
-from training.recipes.recipe import Recipe, recipe_from_dict
-from training.recipes.table import RECIPES
+from noisevote.models.errors import TrainingError
+from noisevote.training.recipes.network import check_fits
+from noisevote.training.recipes.recipe import Recipe, recipe_from_dict
+from noisevote.training.recipes.table import RECIPES
 
 SHORT_OPTIONS = (
     "name", "seed", "hardening.sigma_train", "hardening.loss",

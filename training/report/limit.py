@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from models.noise import standard_normal_table
+from noisevote.models.noise import standard_normal_table
 
 
 @lru_cache(maxsize=64)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from training.measure.results import THEN, Row, Table, read_table
+from noisevote.training.measure.results import THEN, Row, Table, read_table
 
 DETAILS = (
     "noise",

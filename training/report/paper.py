@@ -7,8 +7,8 @@ rows), so a single checkpoint is measured against several.
 
 from dataclasses import dataclass
 
-from models.noise import NoiseKind, snr_db_from_sigma
-from training.report.limit import one_vote_limit
+from noisevote.models.noise import NoiseKind, snr_db_from_sigma
+from noisevote.training.report.limit import one_vote_limit
 
 SIGMAS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 VOTES = 20

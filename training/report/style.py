@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.files import whole_file, write_whole
-from training.measure.results import Row
+from noisevote.models.files import whole_file, write_whole
+from noisevote.training.measure.results import Row
 
 COLOURS = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#7F7F7F",

@@ -4,14 +4,14 @@ What runs, counts in the worst case, stands in reports and sweeps and is named i
 is taken from this table and nothing else.
 """
 
-from models.robustness.attacks.attack import Attack
-from models.robustness.attacks.hop_skip_jump import HOP_SKIP_JUMP
-from models.robustness.attacks.random_noise import RANDOM_NOISE
-from models.robustness.attacks.square import ADAPTIVE_SQUARE, SQUARE
-from models.robustness.attacks.transfer import EOT_PGD, MOMENTUM_PGD, PGD, WHITE_BOX
-from models.robustness.plan import AttackName, Plan
-from models.robustness.run import StepKey
-from models.robustness.target import Condition
+from noisevote.models.robustness.attacks.attack import Attack
+from noisevote.models.robustness.attacks.hop_skip_jump import HOP_SKIP_JUMP
+from noisevote.models.robustness.attacks.random_noise import RANDOM_NOISE
+from noisevote.models.robustness.attacks.square import ADAPTIVE_SQUARE, SQUARE
+from noisevote.models.robustness.attacks.transfer import EOT_PGD, MOMENTUM_PGD, PGD, WHITE_BOX
+from noisevote.models.robustness.plan import AttackName, Plan
+from noisevote.models.robustness.run import StepKey
+from noisevote.models.robustness.target import Condition
 
 ATTACKS = (
     PGD,

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from models.robustness.plan import Plan
-from models.robustness.report import Family
-from models.robustness.run import Role, Step, StepKey
-from models.robustness.target import Condition, Conditions
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.report import Family
+from noisevote.models.robustness.run import Role, Step, StepKey
+from noisevote.models.robustness.target import Condition, Conditions
 
 
 class Sees(StrEnum):

@@ -23,14 +23,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import MissingExtraError, how_to_install
-from models.robustness.attacks.attack import Attack, Sees
-from models.robustness.attacks.square import QueryResult
-from models.robustness.ball import TINY, Ball, Norm, Purpose, Samples, generator_for
-from models.robustness.plan import AttackName, Plan
-from models.robustness.run import Assessment, Role, Step, StepKey, verification, work_of
-from models.robustness.target import Conditions
-from models.robustness.trials import StepResult
+from noisevote.models.errors import MissingExtraError, how_to_install
+from noisevote.models.robustness.attacks.attack import Attack, Sees
+from noisevote.models.robustness.attacks.square import QueryResult
+from noisevote.models.robustness.ball import TINY, Ball, Norm, Purpose, Samples, generator_for
+from noisevote.models.robustness.plan import AttackName, Plan
+from noisevote.models.robustness.run import Assessment, Role, Step, StepKey, verification, work_of
+from noisevote.models.robustness.target import Conditions
+from noisevote.models.robustness.trials import StepResult
 
 FIRST_EVALUATIONS = 50
 """Queries of the first estimate of the boundary's direction."""

@@ -6,13 +6,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from models.robustness.attacks.attack import Attack, Sees
-from models.robustness.attacks.square import MarginOracle, QueryResult
-from models.robustness.ball import Ball, Purpose, Samples, generator_for
-from models.robustness.plan import Plan
-from models.robustness.run import Assessment, Role, Step, StepKey, verification, work_of
-from models.robustness.target import Conditions
-from models.robustness.trials import StepResult
+from noisevote.models.robustness.attacks.attack import Attack, Sees
+from noisevote.models.robustness.attacks.square import MarginOracle, QueryResult
+from noisevote.models.robustness.ball import Ball, Purpose, Samples, generator_for
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.run import Assessment, Role, Step, StepKey, verification, work_of
+from noisevote.models.robustness.target import Conditions
+from noisevote.models.robustness.trials import StepResult
 
 TRIES = 10
 

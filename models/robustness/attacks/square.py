@@ -17,14 +17,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import InputError
-from models.robustness.attacks.attack import Attack, Sees
-from models.robustness.attacks.square_moves import changed_share, first_move, next_move
-from models.robustness.ball import Ball, Purpose, Samples, generator_for
-from models.robustness.plan import ADAPTIVE_VOTES, AttackName, Plan
-from models.robustness.run import Assessment, Role, Step, StepKey, verification, work_of
-from models.robustness.target import Bill, Conditions
-from models.robustness.trials import Found, StepResult, stored
+from noisevote.models.errors import InputError
+from noisevote.models.robustness.attacks.attack import Attack, Sees
+from noisevote.models.robustness.attacks.square_moves import changed_share, first_move, next_move
+from noisevote.models.robustness.ball import Ball, Purpose, Samples, generator_for
+from noisevote.models.robustness.plan import ADAPTIVE_VOTES, AttackName, Plan
+from noisevote.models.robustness.run import Assessment, Role, Step, StepKey, verification, work_of
+from noisevote.models.robustness.target import Bill, Conditions
+from noisevote.models.robustness.trials import Found, StepResult, stored
 
 EXTRA_QUERIES = 1.1
 """Queries of a search per query of its budget, when all samples resist; to estimate work."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from models.robustness.ball import TINY, Ball, Norm, signs
+from noisevote.models.robustness.ball import TINY, Ball, Norm, signs
 
 SCHEDULE = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
 """Queries, of 10,000, after which the changed share of the picture is halved."""

@@ -5,11 +5,16 @@ from functools import partial
 
 import numpy as np
 
-from models.errors import InputError
-from models.robustness.attacks.attack import Attack, Sees
-from models.robustness.pgd import Restart, attack_surrogate, attack_with_restarts, strongest
-from models.robustness.plan import AttackName, Plan
-from models.robustness.run import (
+from noisevote.models.errors import InputError
+from noisevote.models.robustness.attacks.attack import Attack, Sees
+from noisevote.models.robustness.pgd import (
+    Restart,
+    attack_surrogate,
+    attack_with_restarts,
+    strongest,
+)
+from noisevote.models.robustness.plan import AttackName, Plan
+from noisevote.models.robustness.run import (
     Assessment,
     Role,
     Step,
@@ -18,8 +23,8 @@ from models.robustness.run import (
     work_of,
     work_of_climb,
 )
-from models.robustness.target import Conditions
-from models.robustness.trials import Found, StepResult, stored
+from noisevote.models.robustness.target import Conditions
+from noisevote.models.robustness.trials import Found, StepResult, stored
 
 
 def transfer_steps(

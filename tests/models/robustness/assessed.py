@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from models.noise import NoiseKind
-from models.robustness.ball import Samples
-from models.robustness.plan import Plan
-from models.robustness.progress import Progress
-from models.robustness.report import About, AboutSamples, AttackRow, Report
-from models.robustness.run import Assessment, Subject
-from models.robustness.target import Target
-from models.robustness.trials import MemoryState, State
+from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.ball import Samples
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.report import About, AboutSamples, AttackRow, Report
+from noisevote.models.robustness.run import Assessment, Subject
+from noisevote.models.robustness.target import Target
+from noisevote.models.robustness.trials import MemoryState, State
 from tests.models.robustness.worlds import LineSurrogate, LineTarget, line_samples
 
 PLAN = Plan(

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.robustness.assessment import assess
-from models.robustness.ball import Samples
-from models.robustness.report import Report
-from models.robustness.surrogate import TorchSurrogate
+from noisevote.models.robustness.assessment import assess
+from noisevote.models.robustness.ball import Samples
+from noisevote.models.robustness.report import Report
+from noisevote.models.robustness.surrogate import TorchSurrogate
 from tests.models.robustness.assessed import ABOUT, run_of
 from tests.models.robustness.worlds import drawn_samples
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.robustness.assessment import assess
-from models.robustness.report import Report
+from noisevote.models.robustness.assessment import assess
+from noisevote.models.robustness.report import Report
 from tests.models.robustness.assessed import ABOUT, PLAN, changed, row, run_of, subject_of
 from tests.models.robustness.worlds import LineSurrogate, LineTarget, line_samples
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.robustness.ball import Ball, Norm
+from noisevote.models.robustness.ball import Ball, Norm
 
 balls = st.builds(
     Ball,

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.robustness.assessment import assess
-from models.robustness.ball import Norm
-from models.robustness.page import html_report
-from models.robustness.plan import AttackName
-from models.robustness.report import Report
-from models.robustness.scores import CLEAN, mean_interval
-from models.statistics import clopper_pearson
+from noisevote.models.robustness.assessment import assess
+from noisevote.models.robustness.ball import Norm
+from noisevote.models.robustness.page import html_report
+from noisevote.models.robustness.plan import AttackName
+from noisevote.models.robustness.report import Report
+from noisevote.models.robustness.scores import CLEAN, mean_interval
+from noisevote.models.statistics import clopper_pearson
 from tests.models.robustness.assessed import ABOUT, PLAN, Guarded, changed, row, run_of, subject_of
 from tests.models.robustness.worlds import LineSurrogate, LineTarget, line_samples
 

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from models.checkpoint import SHIPPED, Checkpoint
-from models.errors import CancelledError, DataError
-from models.noise import NoiseKind
-from models.robustness.assessment import assess, steps_of
-from models.robustness.checkpoint_target import CheckpointTarget
-from models.robustness.plan import AttackName, Plan
-from models.robustness.progress import Progress
-from models.robustness.report import Report
-from models.robustness.run import Assessment, Subject
-from models.robustness.surrogate import surrogate_from
-from models.robustness.trials import FolderState
+from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.models.errors import CancelledError, DataError
+from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.assessment import assess, steps_of
+from noisevote.models.robustness.checkpoint_target import CheckpointTarget
+from noisevote.models.robustness.plan import AttackName, Plan
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.report import Report
+from noisevote.models.robustness.run import Assessment, Subject
+from noisevote.models.robustness.surrogate import surrogate_from
+from noisevote.models.robustness.trials import FolderState
 from tests.models.robustness.assessed import ABOUT, PLAN, SHORT, run_of, subject_of
 from tests.models.robustness.worlds import drawn_samples
 

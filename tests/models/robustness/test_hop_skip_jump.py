@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from models.robustness.attacks.hop_skip_jump import DecisionAttack, hop_skip_jump
-from models.robustness.ball import Ball, Norm
-from models.robustness.progress import Progress
-from models.robustness.target import Conditions, Oracle
+from noisevote.models.robustness.attacks.hop_skip_jump import DecisionAttack, hop_skip_jump
+from noisevote.models.robustness.ball import Ball, Norm
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.target import Conditions, Oracle
 from tests.models.robustness.worlds import PIXELS, LineTarget, columns, line_samples
 
 pytest.importorskip("art")

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.robustness.assessment import assess
-from models.robustness.plan import AttackName
+from noisevote.models.robustness.assessment import assess
+from noisevote.models.robustness.plan import AttackName
 from tests.models.robustness.assessed import ABOUT, SHORT, Guarded, changed, row, run_of, subject_of
 from tests.models.robustness.worlds import LineSurrogate, LineTarget, line_samples
 

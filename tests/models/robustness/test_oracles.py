@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.robustness.attacks.hop_skip_jump import seeded_globally
-from models.robustness.attacks.square import SquareAttack, square_attack
-from models.robustness.ball import Ball, Norm, Samples
-from models.robustness.pgd import TransferAttack, attack_surrogate, strongest
-from models.robustness.progress import Progress
-from models.robustness.surrogate import TorchSurrogate
-from models.statistics import mcnemar_p_value
+from noisevote.models.robustness.attacks.hop_skip_jump import seeded_globally
+from noisevote.models.robustness.attacks.square import SquareAttack, square_attack
+from noisevote.models.robustness.ball import Ball, Norm, Samples
+from noisevote.models.robustness.pgd import TransferAttack, attack_surrogate, strongest
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.surrogate import TorchSurrogate
+from noisevote.models.statistics import mcnemar_p_value
 from tests.models.robustness.worlds import drawn_samples
 
 pytest.importorskip("art")

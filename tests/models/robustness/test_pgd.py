@@ -8,11 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.checkpoint import SHIPPED, Checkpoint
-from models.errors import CancelledError, InputError
-from models.noise import NoiseKind
-from models.robustness.ball import Ball, Norm, Samples
-from models.robustness.pgd import (
+from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.models.errors import CancelledError, InputError
+from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.ball import Ball, Norm, Samples
+from noisevote.models.robustness.pgd import (
     GRADIENT_COST,
     Restart,
     SurrogateNoise,
@@ -21,8 +21,8 @@ from models.robustness.pgd import (
     attack_with_restarts,
     strongest,
 )
-from models.robustness.progress import Progress
-from models.robustness.surrogate import TorchSurrogate, log_odds_against, surrogate_from
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.surrogate import TorchSurrogate, log_odds_against, surrogate_from
 
 BALL = Ball(Norm.LINF, 0.1, 0.0, 1.0)
 PGD = TransferAttack(BALL, step_size=0.02, steps=10, seed=3)

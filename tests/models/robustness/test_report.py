@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.noise import NoiseKind
-from models.robustness.figures import Curve, Point, line_chart, row_chart
-from models.robustness.page import html_report
-from models.robustness.plan import Plan
-from models.robustness.report import (
+from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.figures import Curve, Point, line_chart, row_chart
+from noisevote.models.robustness.page import html_report
+from noisevote.models.robustness.plan import Plan
+from noisevote.models.robustness.report import (
     About,
     AboutSamples,
     Check,
@@ -25,10 +25,10 @@ from models.robustness.report import (
     Share,
     WorstCase,
 )
-from models.robustness.scores import is_clearly_more_often_right, paired_of, share_of
-from models.robustness.target import Bill
-from models.robustness.verdict import verdict_of
-from models.statistics import mcnemar_p_value
+from noisevote.models.robustness.scores import is_clearly_more_often_right, paired_of, share_of
+from noisevote.models.robustness.target import Bill
+from noisevote.models.robustness.verdict import verdict_of
+from noisevote.models.statistics import mcnemar_p_value
 
 HOSTILE = "<script>alert(1)</script>\"&'<img src=x onerror=alert(1)>"
 

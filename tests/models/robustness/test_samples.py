@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from models.checkpoint import SHIPPED, read_card
-from models.errors import InputError
-from models.robustness.ball import Purpose, generator_for, samples_for
-from models.robustness.plan import Plan
+from noisevote.models.checkpoint import SHIPPED, read_card
+from noisevote.models.errors import InputError
+from noisevote.models.robustness.ball import Purpose, generator_for, samples_for
+from noisevote.models.robustness.plan import Plan
 
 CARD = read_card(SHIPPED / "mnist_cnn-clean")
 GOOD: dict[str, Any] = {"kind": "multiplicative", "sigma": 0.5, "epsilon": 0.3}

@@ -6,19 +6,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from models.errors import InputError
-from models.robustness.attacks.random_noise import random_control
-from models.robustness.attacks.square import QueryResult, SquareAttack, square_attack
-from models.robustness.attacks.square_moves import (
+from noisevote.models.errors import InputError
+from noisevote.models.robustness.attacks.random_noise import random_control
+from noisevote.models.robustness.attacks.square import QueryResult, SquareAttack, square_attack
+from noisevote.models.robustness.attacks.square_moves import (
     bump,
     changed_share,
     first_move,
     next_move,
     two_sided_bump,
 )
-from models.robustness.ball import Ball, Norm, Samples
-from models.robustness.progress import Progress
-from models.robustness.target import Conditions, Oracle
+from noisevote.models.robustness.ball import Ball, Norm, Samples
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.target import Conditions, Oracle
 from tests.models.robustness.worlds import LineTarget, columns, line_samples
 
 BALL = Ball(Norm.LINF, 0.12, 0.0, 1.0)

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.robustness.assessment import assess, steps_of
-from models.robustness.attacks import ATTACKS, CHOICES
-from models.robustness.attacks.attack import Attack
-from models.robustness.attacks.transfer import PGD
-from models.robustness.plan import AttackName, Plan
-from models.robustness.progress import Progress
-from models.robustness.report import Report
-from models.robustness.run import Step, StepKey, untouched, verification
-from models.robustness.target import Condition
-from models.robustness.trials import FolderState
+from noisevote.models.robustness.assessment import assess, steps_of
+from noisevote.models.robustness.attacks import ATTACKS, CHOICES
+from noisevote.models.robustness.attacks.attack import Attack
+from noisevote.models.robustness.attacks.transfer import PGD
+from noisevote.models.robustness.plan import AttackName, Plan
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.report import Report
+from noisevote.models.robustness.run import Step, StepKey, untouched, verification
+from noisevote.models.robustness.target import Condition
+from noisevote.models.robustness.trials import FolderState
 from tests.models.robustness.assessed import ABOUT, PLAN, SHORT, changed, run_of, subject_of
 from tests.models.robustness.worlds import line_samples
 

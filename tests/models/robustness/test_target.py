@@ -5,18 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.checkpoint import SHIPPED, Checkpoint
-from models.errors import CancelledError
-from models.noise import Noise, NoiseKind
-from models.robustness.ball import Samples
-from models.robustness.checkpoint_target import CheckpointTarget
-from models.robustness.pgd import SurrogateNoise
-from models.robustness.progress import Progress
-from models.robustness.surrogate import surrogate_from
-from models.robustness.target import Conditions, Oracle, vote_margins
-from models.specs import IMAGES
-from models.stopping import Full, StopRule, mode_of
-from models.voting import VoteRequest
+from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.models.errors import CancelledError
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.robustness.ball import Samples
+from noisevote.models.robustness.checkpoint_target import CheckpointTarget
+from noisevote.models.robustness.pgd import SurrogateNoise
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.surrogate import surrogate_from
+from noisevote.models.robustness.target import Conditions, Oracle, vote_margins
+from noisevote.models.specs import IMAGES
+from noisevote.models.stopping import Full, StopRule, mode_of
+from noisevote.models.voting import VoteRequest
 from tests.models.casting import vote
 from tests.models.robustness.worlds import drawn_samples
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.robustness.trials import FolderState, StepResult
+from noisevote.models.robustness.trials import FolderState, StepResult
 from tests.disk import LIMIT, files_of_at_most
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.errors import InputError
-from models.robustness.ball import Samples
-from models.robustness.pgd import SurrogateNoise
-from models.robustness.target import Conditions
-from models.stopping import StopRule
+from noisevote.models.errors import InputError
+from noisevote.models.robustness.ball import Samples
+from noisevote.models.robustness.pgd import SurrogateNoise
+from noisevote.models.robustness.target import Conditions
+from noisevote.models.stopping import StopRule
 from tests.drawing import draw_digit
 
 PIXELS = 48

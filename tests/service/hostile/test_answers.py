@@ -12,12 +12,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.app import create_app
-from service.configuration.settings import Settings
-from service.v2.request import HEADER_LENGTH
-from service.v2.schemas import EXAMPLE_INFER
-from service.wire import bodies
-from service.wire.requests import PredictRequest
+from noisevote.service.app import create_app
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.v2.request import HEADER_LENGTH
+from noisevote.service.v2.schemas import EXAMPLE_INFER
+from noisevote.service.wire import bodies
+from noisevote.service.wire.requests import PredictRequest
 from tests.service.hostile.support import attacked, reply_to
 from tests.service.processes import Server
 from tests.service.support import CHECKPOINT, MIB, Json, array, client_of, error_in

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.v2.schemas import EXAMPLE_INFER, MAX_ID
-from service.wire.parsing import MAX_NAMES
+from noisevote.service.v2.schemas import EXAMPLE_INFER, MAX_ID
+from noisevote.service.wire.parsing import MAX_NAMES
 from tests.service.hostile.support import attacked, reply_to, unharmed
 from tests.service.processes import Server
 from tests.service.support import CHECKPOINT, Json

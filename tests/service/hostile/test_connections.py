@@ -8,8 +8,8 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from service.configuration.settings import Settings
-from service.processes.connections import MAX_FIELDS, MAX_HEAD_BYTES
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.processes.connections import MAX_FIELDS, MAX_HEAD_BYTES
 from tests.service.hostile.support import (
     MOST_MIB,
     USUAL,

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from service.configuration.keys import digest_of
-from service.jobs.folder import JobFolder
-from service.jobs.service import MOST_STREAMS
+from noisevote.service.configuration.keys import digest_of
+from noisevote.service.jobs.folder import JobFolder
+from noisevote.service.jobs.service import MOST_STREAMS
 from tests.service.hostile.support import USUAL, attacked, reply_to, unharmed, wait_until_settled
 from tests.service.hostile.test_preparation import lined
 from tests.service.jobs.support import body_of, serving_jobs, store_of, submitted

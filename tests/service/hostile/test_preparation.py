@@ -15,9 +15,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from models.errors import OverloadedError
-from models.pictures import PNG_SIGNATURE
-from service.prediction.preparation import Preparation, untold
+from noisevote.models.errors import OverloadedError
+from noisevote.models.pictures import PNG_SIGNATURE
+from noisevote.service.prediction.preparation import Preparation, untold
 from tests.service.hostile.support import (
     attacked,
     is_alive,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.jobs.folder import JobFolder
-from service.jobs.store import JobStore
+from noisevote.service.jobs.folder import JobFolder
+from noisevote.service.jobs.store import JobStore
 from tests.service.jobs.support import environment, store_of
 from tests.service.test_server import Server, started
 

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from models.robustness.ball import Samples
-from service.client import Client
-from service.configuration.keys import digest_of, new_token
-from service.configuration.settings import Settings
-from service.jobs.folder import JobFolder
-from service.jobs.store import JobStore
-from service.wire.attack import AttackRequest
+from noisevote.models.robustness.ball import Samples
+from noisevote.service.client import Client
+from noisevote.service.configuration.keys import digest_of, new_token
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.jobs.folder import JobFolder
+from noisevote.service.jobs.store import JobStore
+from noisevote.service.wire.attack import AttackRequest
 from tests.models.robustness.worlds import drawn_samples
 from tests.service.support import CHECKPOINT, Json, serving
 from tests.service.test_server import Server

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from service.jobs import stream
-from service.jobs.store import JobStore
-from service.service import service_of
-from service.wire.attack import JobState, PartialResults
-from service.wire.events import KEEP_ALIVE
+from noisevote.service.jobs import stream
+from noisevote.service.jobs.store import JobStore
+from noisevote.service.service import service_of
+from noisevote.service.wire.attack import JobState, PartialResults
+from noisevote.service.wire.events import KEEP_ALIVE
 from tests.service.jobs.support import body_of, serving_jobs, submitted
 from tests.service.support import Json, error_in
 from tests.service.test_stream import events_in, scope

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.robustness.assessment import assess
-from models.robustness.progress import Progress
-from service.client.attacks import Attacks
-from service.client.exchange import ServiceError
-from service.jobs.run import run_of
-from service.wire.attack import JobState
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.robustness.assessment import assess
+from noisevote.models.robustness.progress import Progress
+from noisevote.service.client.attacks import Attacks
+from noisevote.service.client.exchange import ServiceError
+from noisevote.service.jobs.run import run_of
+from noisevote.service.wire.attack import JobState
 from tests.load.servers import processes_of
 from tests.service.jobs.support import (
     ENDLESS,

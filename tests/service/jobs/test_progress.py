@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.errors import CancelledError
-from models.robustness.trials import MemoryState, StepResult
-from service.configuration.settings import Settings
-from service.jobs import worker
-from service.jobs.folder import JobFolder
-from service.jobs.http_target import Meter
-from service.jobs.job import Job
-from service.jobs.store import JobStore, NewJob
-from service.jobs.submit import submission_of
-from service.jobs.worker import JobProgress, TimedState
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.errors import CancelledError
+from noisevote.models.robustness.trials import MemoryState, StepResult
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.jobs import worker
+from noisevote.service.jobs.folder import JobFolder
+from noisevote.service.jobs.http_target import Meter
+from noisevote.service.jobs.job import Job
+from noisevote.service.jobs.store import JobStore, NewJob
+from noisevote.service.jobs.submit import submission_of
+from noisevote.service.jobs.worker import JobProgress, TimedState
 from tests.service.jobs.support import body_of, request_of, store_of
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import LimitError
-from service.jobs.folder import JobFolder
-from service.jobs.store import JobStore, NewJob
-from service.wire.attack import JobState
+from noisevote.models.errors import LimitError
+from noisevote.service.jobs.folder import JobFolder
+from noisevote.service.jobs.store import JobStore, NewJob
+from noisevote.service.wire.attack import JobState
 from tests.service.jobs.support import (
     SURROGATE,
     body_of,

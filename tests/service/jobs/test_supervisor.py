@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from models.errors import StorageError
-from service.configuration.settings import Settings
-from service.jobs import supervisor
-from service.jobs.folder import JobFolder
-from service.wire.attack import JobState
+from noisevote.models.errors import StorageError
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.jobs import supervisor
+from noisevote.service.jobs.folder import JobFolder
+from noisevote.service.wire.attack import JobState
 from tests.service.jobs.support import serving_jobs, store_of, submitted
 from tests.service.processes import WITHIN_S
 from tests.service.support import array, ask

@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.checkpoint import SHIPPED, CheckpointStore
-from models.data.files import DATA_DIR_VARIABLE, data_dir
-from models.noise import NoiseKind
-from models.robustness.assessment import assess
-from models.robustness.checkpoint_target import CheckpointTarget
-from models.robustness.progress import Progress
-from models.robustness.target import Conditions
-from models.stopping import StopRule
-from service.client import AsyncClient
-from service.client.attacks import AsyncAttacks, Attacks
-from service.client.exchange import Call, ServiceError
-from service.configuration.keys import INTERNAL
-from service.jobs.http_target import HttpTarget, Meter, RequestLimits
-from service.jobs.run import run_of
-from service.jobs.submit import results_bytes
-from service.wire.attack import JobState
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.data.files import DATA_DIR_VARIABLE, data_dir
+from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.assessment import assess
+from noisevote.models.robustness.checkpoint_target import CheckpointTarget
+from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.target import Conditions
+from noisevote.models.stopping import StopRule
+from noisevote.service.client import AsyncClient
+from noisevote.service.client.attacks import AsyncAttacks, Attacks
+from noisevote.service.client.exchange import Call, ServiceError
+from noisevote.service.configuration.keys import INTERNAL
+from noisevote.service.jobs.http_target import HttpTarget, Meter, RequestLimits
+from noisevote.service.jobs.run import run_of
+from noisevote.service.jobs.submit import results_bytes
+from noisevote.service.wire.attack import JobState
 from tests.service.jobs.support import (
     body_of,
     client_of,

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from models.stopping import Exact
-from service.configuration.keys import digest_of
+from noisevote.models.stopping import Exact
+from noisevote.service.configuration.keys import digest_of
 from tests.service.page.browser import DESK, SEVEN, Visit
 from tests.service.test_server import Server, started
 
