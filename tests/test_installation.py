@@ -10,7 +10,6 @@ import pytest
 
 from tests.programs import ROOT
 
-COMMON = ("models", "service", "training")
 ASK = """
 import sys
 sys.path.insert(0, ".")

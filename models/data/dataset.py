@@ -52,7 +52,8 @@ class Dataset:
             ``models.pictures.PREPROCESSINGS``, or its drawing, ``models.strokes.PREPROCESSING``.
         licence: under which the data may be used.
         read: reads the data from a directory, or downloads what is absent; the last argument
-            allows contents whose digests are unknown. Raises a DataError if a file is missing, damaged or unknown.
+            allows contents whose digests are unknown. Raises a DataError if a file is missing,
+            damaged or unknown.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """The worker: does the jobs of a folder one after another, then ends.
 
-``python -m noisevote.service.jobs.worker``, started by ``service/jobs/supervisor.py``. It reads where
-everything is as one line of JSON from standard input and stops as soon as that closes, so that it
-never outlives its server. Only here torch is loaded.
+``python -m noisevote.service.jobs.worker``, started by ``service/jobs/supervisor.py``. It reads
+where everything is as one line of JSON from standard input and stops as soon as that closes, so
+that it never outlives its server. Only here torch is loaded.
 """
 
 import logging

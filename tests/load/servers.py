@@ -98,7 +98,8 @@ def noisevote(slots: int, processes: int = 1, **settings: object) -> Command:
     environment = {f"NOISEVOTE_{name.upper()}": str(value) for name, value in settings.items()}
     arguments = [
         sys.executable, "-m", "uvicorn", "--factory", "noisevote.service.main:create",
-        "--port", "{port}", "--workers", str(processes), "--no-access-log", "--log-level", "warning",
+        "--port", "{port}", "--workers", str(processes), "--no-access-log",
+        "--log-level", "warning",
     ]  # fmt: skip
     environment["NOISEVOTE_SLOTS"] = str(slots)
     return Command(
