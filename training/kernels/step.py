@@ -1,6 +1,7 @@
 """The forward pass of a DenseNet in training mode by the compiled kernels.
 
-The network of ``models/networks/densenet.py`` in training mode, to the order of the sums, in far fewer passes over memory:
+The network of ``models/networks/densenet.py`` in training mode, to the order of the sums, in far
+fewer passes over memory:
 
 1. All maps of a block lie in one buffer; nothing is concatenated. Mean and variance of a map are
    summed up while it is made: all layers that read it share them.
