@@ -9,4 +9,4 @@ shift
 name=mnist_cnn-mult-grid
 noisevote-train train $name --run "$folder/run" $DATA "$@"
 noisevote-train export "$folder/run" --checkpoints "$folder/checkpoints" $DATA
-noisevote-train evaluate $name --checkpoints "$folder/checkpoints" --validation --votes 20 $DATA
+noisevote-train evaluate $name --checkpoints "$folder/checkpoints" --validation --sigma 0 --sigma 1 --votes 20 $DATA

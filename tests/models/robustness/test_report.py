@@ -242,6 +242,6 @@ def test_chart_of_rows_marks_each_share_level_with_its_row() -> None:
 def test_the_template_of_the_page_is_part_of_the_package() -> None:
     root = Path(__file__).parents[3]
     with (root / "pyproject.toml").open("rb") as file:
-        patterns = tomllib.load(file)["tool"]["setuptools"]["package-data"]["models"]
+        patterns = tomllib.load(file)["tool"]["setuptools"]["package-data"]["noisevote.models"]
     packed = {path for pattern in patterns for path in (root / "models").glob(pattern)}
     assert set((root / "models").rglob("*.j2")) <= packed
