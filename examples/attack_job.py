@@ -26,6 +26,8 @@ with Client(url) as client:
             restarts=1,
             attacks=("pgd", "square"),
             queries=50,
+            adaptive=False,  # left out, as fewer replies are, to be quick
+            replies=7,
             inputs=samples["inputs"].tolist(),
             labels=samples["labels"].tolist(),
             seed=7,

@@ -41,6 +41,10 @@ class AttackName(StrEnum):  # each has a row in models/robustness/attacks
 DEFAULT_ATTACKS = (AttackName.PGD, AttackName.MOMENTUM_PGD, AttackName.SQUARE)
 
 
+Named = Field(strict=False)
+"""Of an enum: its name will do, also in Python."""
+
+
 class AttackOptions(BaseModel):
     """Everything that decides an assessment, but the target's noise, networks and samples."""
 
@@ -48,7 +52,7 @@ class AttackOptions(BaseModel):
 
     votes: Count = 20
     """Votes of each reply of the target, N."""
-    norm: Norm = Norm.LINF
+    norm: Annotated[Norm, Named] = Norm.LINF
     """Norm that bounds perturbations."""
     epsilon: Positive
     """Largest perturbation, in units of the inputs."""
@@ -58,9 +62,9 @@ class AttackOptions(BaseModel):
     """Steps of each restart on the surrogate."""
     restarts: Count = 5
     """Restarts on the surrogate, from random starts."""
-    attacks: Annotated[tuple[AttackName, ...], Field(min_length=1, fail_fast=True)] = (
-        DEFAULT_ATTACKS
-    )
+    attacks: Annotated[
+        tuple[Annotated[AttackName, Named], ...], Field(min_length=1, fail_fast=True)
+    ] = DEFAULT_ATTACKS
     """Attacks to be tried: pgd and momentum_pgd climb the surrogate, square asks the target for
     votes, hop_skip_jump for labels alone."""
     queries: Count = 200

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, model_validator
 
 from noisevote.models.noise import NoiseKind
-from noisevote.models.robustness.plan import AttackOptions, Plan, TargetSigma
+from noisevote.models.robustness.plan import AttackOptions, Named, Plan, TargetSigma
 from noisevote.models.robustness.report import Share, Verdict
 from noisevote.service.wire.replies import Reply
 
@@ -43,7 +43,7 @@ class AttackRequest(AttackOptions):
 
     target: CheckpointName | None = None
     """Name of the checkpoint under attack. Default: the service's."""
-    noise: NoiseKind | None = None
+    noise: Annotated[NoiseKind, Named] | None = None
     """Kind of the target's noise. Default: the checkpoint's; another kind needs a sigma."""
     sigma: TargetSigma | None = None
     """Sigma of the target's noise, at every noise point. Default: its sigma_train."""
