@@ -59,6 +59,7 @@ def test_evaluate_folder_measures_labelled_pictures(url: str, tmp_path: Path) ->
     assert said.count("accuracy") >= 3
 
 
+@pytest.mark.slow
 def test_attack_job_comes_to_a_verdict(url: str, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     digits = np.array([array(digit) for digit in (1, 3)])

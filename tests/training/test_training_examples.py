@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.programs import said_by
 
 
+@pytest.mark.slow
 def test_harden_makes_a_checkpoint_and_measures_it(data: Path, tmp_path: Path) -> None:
     said = said_by(
         *("examples/harden.sh", str(tmp_path), "--set", "options.fc_units=8"),
