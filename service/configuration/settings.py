@@ -63,8 +63,8 @@ class Settings(BaseSettings):
     """Most bytes of bodies that are read and prepared at the same time; those of assessments count
     apart, up to about twice ``max_body_bytes``."""
     max_connections: int = Field(default=256, ge=1)
-    """Most connections that are open at the same time in a worker process, and at most half of the
-    files that it may open."""
+    """Most connections that are open at the same time in a worker process; never more than half of
+    the files that it may open."""
     allow_client_seed: bool = True
     """Whether requests may set their seed. A fixed seed freezes the noise, which helps an
     attacker."""

@@ -117,7 +117,7 @@ def test_a_hundred_requests_by_the_description_find_no_fault(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_two_thousand_requests_by_the_description_find_no_fault(tmp_path: Path) -> None:
-    report = report_on(tmp_path, "--max-examples", "100", has_job=True)
+    report = report_on(tmp_path, "--max-examples", "150", has_job=True)
     assert report["test_cases"]["generated"] >= 2000
     for operation in ACCEPTED:
         assert accepted(report, operation) > 0, operation
