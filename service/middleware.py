@@ -19,7 +19,7 @@ from noisevote.service.log.request_record import CURRENT, RequestRecord, current
 from noisevote.service.operations.observer import RequestObserver
 from noisevote.service.operations.rate_limit import known_address
 from noisevote.service.service import Service
-from noisevote.service.wire.bodies import read_on
+from noisevote.service.wire.bodies import is_still_sent, read_on
 from noisevote.service.wire.errors import on_noisevote_error
 
 ID_HEADER = "X-Request-Id"
@@ -57,16 +57,22 @@ class RequestMiddleware:
         record = RequestRecord(client=known_address(client[0]) if client else None)
         status: int = HTTPStatus.INTERNAL_SERVER_ERROR  # unless there is a reply
         listened_s = 0.0
+        is_sending = False
 
         async def send_and_note(message: Message) -> None:
-            nonlocal status, listened_s
+            nonlocal status, listened_s, is_sending
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[ID_HEADER] = request_id
-            elif status >= HTTPStatus.BAD_REQUEST and not message.get("more_body", False):
+                head = MutableHeaders(scope=message)
+                head[ID_HEADER] = request_id
+                if status >= HTTPStatus.BAD_REQUEST:
+                    is_sending = await is_still_sent(scope, receive)
+                if is_sending:
+                    head["Connection"] = "close"
+            elif is_sending and not message.get("more_body", False):
                 await send({**message, "more_body": True})
                 replied = time.perf_counter()
-                await read_on(scope, receive)
+                await read_on(receive)
                 listened_s = time.perf_counter() - replied
                 message = {"type": "http.response.body"}
             await send(message)

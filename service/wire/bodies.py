@@ -144,15 +144,27 @@ async def parts_of(request: Request) -> AsyncIterator[bytes]:
         yield message.get("body", b"")
 
 
-async def read_on(scope: Scope, receive: Receive) -> None:
+async def is_still_sent(scope: Scope, receive: Receive) -> bool:
+    """Return whether more is to come of a body whose request is refused; what is there is dropped.
+
+    The connection of such a request must take no other one: its client would send that as soon as
+    it has the reply, behind a body that nobody wanted.
+    """
+    headers, record = Headers(scope=scope), current_record()
+    has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+    if record.has_read_body or not has_body or "expect" in headers:
+        return False
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0):
+            record.has_read_body = not (await receive()).get("more_body", False)
+    return not record.has_read_body
+
+
+async def read_on(receive: Receive) -> None:
     """Read and drop what is left of a body whose request was refused, for a while.
 
     A connection that is closed before is reset, and the client that still sends never sees why.
     """
-    headers = Headers(scope=scope)
-    has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-    if current_record().has_read_body or not has_body or "expect" in headers:
-        return
     left = LINGER_BYTES
     with suppress(TimeoutError):
         async with asyncio.timeout(LINGER_S):
