@@ -116,9 +116,9 @@ def test_a_hundred_requests_by_the_description_find_no_fault(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_four_thousand_requests_by_the_description_find_no_fault(tmp_path: Path) -> None:
-    report = report_on(tmp_path, "--max-examples", "150", has_job=True)
-    assert report["test_cases"]["generated"] >= 4000
+def test_five_thousand_requests_by_the_description_find_no_fault(tmp_path: Path) -> None:
+    report = report_on(tmp_path, "--max-examples", "175", has_job=True)
+    assert report["test_cases"]["generated"] >= 5000
     for operation in ACCEPTED:
         assert accepted(report, operation) > 0, operation
     print(json.dumps(report["test_cases"]))  # noqa: T201 - how much was tested
