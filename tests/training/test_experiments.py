@@ -202,6 +202,7 @@ def test_widths_are_trained_at_their_width(smoke: Smoke) -> None:
     assert {point.name: point.shape for point in card.noise_points}["fc1"] == (16,)
 
 
+@pytest.mark.slow
 def test_ablation_changes_one_thing_and_pairs_with_the_recipe_as_it_is(smoke: Smoke) -> None:
     smoke.run("ablation", GRID, "--change", "warm-start")
     table = smoke.table(f"ablation/{GRID}")

@@ -111,6 +111,7 @@ def test_requests_are_cut_to_what_the_server_takes(server: Server) -> None:
         assert at_once == max(1, int(most))
 
 
+@pytest.mark.slow
 def test_a_job_ends_with_the_report_that_it_would_have_without_a_server(
     server: Server, folder: Path
 ) -> None:
