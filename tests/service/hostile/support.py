@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -139,6 +140,9 @@ def wait_until_settled(server: Server) -> None:
     raise AssertionError("it never settled")
 
 
+READY = b"GET /health/ready HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n"
+
+
 @contextmanager
 def attacked(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Start a server that has been used; in the end its log must hold no trace of a bug."""
@@ -146,6 +150,8 @@ def attacked(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
         for path in ("/predict", "/predict/stream", "/attack", "/nowhere"):
             reply_to(server, json_request(path, USUAL, "Connection: close"))
         reply_to(server, b"no HTTP\r\n\r\n")
+        while status_of(reply_to(server, READY)) != HTTPStatus.OK:
+            pass  # with keys nothing above has waited for the network to be loaded
         yield server
         assert "Traceback" not in server.stop()
 
