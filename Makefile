@@ -26,10 +26,10 @@ test: $(dev_stamp)
 	.venv-dev/bin/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(dev_stamp)
-	.venv-dev/bin/python -m pytest -m slow -s
+	.venv-dev/bin/python -m pytest -m slow -s --timeout 3600
 
 test-contract: $(dev_stamp)
-	.venv-dev/bin/python -m pytest -s tests/service/test_contract.py
+	.venv-dev/bin/python -m pytest -s --timeout 3600 tests/service/test_contract.py
 
 bench: $(dev_stamp)
 	.venv-dev/bin/python -m tests.load.bench

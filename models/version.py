@@ -1,6 +1,7 @@
 """The option ``--version`` of every command."""
 
 from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -10,3 +11,8 @@ def show_version(is_asked: bool) -> None:
     if is_asked:
         typer.echo(f"noisevote {version('noisevote')}")
         raise SystemExit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True)
+]

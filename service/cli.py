@@ -20,7 +20,7 @@ from noisevote.models.checkpoint import CheckpointStore
 from noisevote.models.errors import InputError, NoisevoteError, PictureError
 from noisevote.models.noise import NoiseKind, sigma_text
 from noisevote.models.stopping import StopRule
-from noisevote.models.version import show_version
+from noisevote.models.version import Version
 from noisevote.service.commands.attack import attack_command
 from noisevote.service.commands.evaluate import evaluate_command
 from noisevote.service.configuration.keys import check_name, digest_of, new_token
@@ -55,12 +55,7 @@ PIPED_WIDTH = 200
 
 
 @app.callback()
-def options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True),
-    ] = False,
-) -> None:
+def options(version: Version = False) -> None:
     """Neural networks as if they ran on noisy analog hardware."""
 
 

@@ -77,7 +77,8 @@ def wait_until_ready(port: int, began: float) -> None:
 
 def ask(port: int, path: str, body: bytes | None = None) -> bytes:
     """Send one request and return the body of the reply."""
-    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=body)
+    address, kind = f"http://127.0.0.1:{port}{path}", {"Content-Type": "application/json"}
+    request = urllib.request.Request(address, data=body, headers=kind)
     with urllib.request.urlopen(request, timeout=30) as response:
         content: bytes = response.read()
     return content

@@ -108,6 +108,21 @@ print(*sorted({"torch", "onnx", "noisevote.models.networks", "matplotlib"} & set
 """
 
 
+SEEN_BY_THE_COLLECTOR = """
+import gc
+from noisevote.service.main import create
+app = create()
+print(gc.get_freeze_count(), len(gc.get_objects()))
+"""
+
+
+def test_full_garbage_collections_look_at_little_of_what_is_there_from_the_start() -> None:
+    script = [sys.executable, "-c", SEEN_BY_THE_COLLECTOR]
+    told = subprocess.run(script, capture_output=True, text=True, check=True, timeout=120).stdout
+    kept, seen = map(int, told.split())
+    assert seen < kept / 10
+
+
 def test_what_serves_predictions_never_imports_torch() -> None:
     script = [sys.executable, "-W", "error", "-c", WITHOUT_TORCH]
     loaded = subprocess.run(script, capture_output=True, text=True, check=False, timeout=120)

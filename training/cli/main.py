@@ -15,7 +15,7 @@ from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.files import data_dir
 from noisevote.models.errors import NoisevoteError
-from noisevote.models.version import show_version
+from noisevote.models.version import Version
 from noisevote.training.cli.experiment import experiments
 from noisevote.training.cli.measure import agreement, calibrate_checkpoint, evaluate
 from noisevote.training.cli.options import AllowUnknown, Checkpoints, DataDir, console, with_options
@@ -35,12 +35,7 @@ INTERRUPTED = 130
 
 
 @app.callback()
-def options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", help="Show the version.", callback=show_version, is_eager=True),
-    ] = False,
-) -> None:
+def options(version: Version = False) -> None:
     """Train, evaluate and export noise-hardened networks."""
 
 

@@ -50,9 +50,9 @@ bound: noise can turn wrong answers right, too). *Equal energy*: one pass at sig
 the network that does best at that sigma.
 
 What differs: the paper trains each network for 100 epochs (CIFAR-10: 300) with batches of 32 and
-has 11 values of sigma_train. Ours are runs of 6 epochs (CIFAR-10: one, after 4 without noise) with
-batches of 128 (64), AdamW, and the marginal loss over 16 draws of the last layer's noise, with
-widths of our own, and as many values of sigma_train as there are below.
+has 11 values of sigma_train. Ours are runs of 6 epochs (CIFAR-10: one, after 4 without noise, by an
+earlier recipe of the name: the command would train by the present one) with batches of 128 (64),
+AdamW, and the marginal loss over 16 draws of the last layer's noise, with widths of our own.
 """
 
 
@@ -273,15 +273,12 @@ def grid_figure(paper: PaperResult, grid: Grid) -> Figure:
 def draw_panel(axes: Axes, paper: PaperResult, grid: Grid, votes: int) -> None:
     """Draw all networks for one number of votes, the paper's envelope and the limit."""
     for index, value in enumerate(grid.tables):
-        found = [(sigma, grid.share(value, TEST, sigma, votes)) for sigma in SIGMAS]
-        known = [(sigma, row) for sigma, row in found if row is not None]
+        known = [(s, row) for s in SIGMAS if (row := grid.share(value, TEST, s, votes)) is not None]
         draw_errors(axes, [s for s, _ in known], [row for _, row in known], f"{value:g}", index)
     of_paper = paper.one_vote if votes == 1 else paper.voted
     if of_paper:
-        axes.plot(
-            SIGMAS, [100 - value for value in of_paper], "x", color="#000000", markersize=7,
-            label="paper's best",
-        )  # fmt: skip
+        errors = [100 - value for value in of_paper]
+        axes.plot(SIGMAS, errors, "x", color="#000000", markersize=7, label="paper's best")
     clean = grid.best(0.0, 1)
     if votes == 1 and paper.kind is NoiseKind.MULTIPLICATIVE and clean is not None:
         limits = [100 * (1 - one_vote_limit(s) * float(clean.row["accuracy"])) for s in SIGMAS]

@@ -140,7 +140,14 @@ def wait_until_settled(server: Server) -> None:
     raise AssertionError("it never settled")
 
 
-READY = b"GET /health/ready HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n"
+READY = b"GET /health/ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+
+
+def wait_until_loaded(server: Server) -> None:
+    """Wait until the networks are there: with keys no request has waited for them so far."""
+    until = time.monotonic() + WITHIN_S
+    while status_of(reply_to(server, READY)) != HTTPStatus.OK:
+        assert time.monotonic() < until, "it never got ready"
 
 
 @contextmanager
@@ -150,8 +157,7 @@ def attacked(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
         for path in ("/predict", "/predict/stream", "/attack", "/nowhere"):
             reply_to(server, json_request(path, USUAL, "Connection: close"))
         reply_to(server, b"no HTTP\r\n\r\n")
-        while status_of(reply_to(server, READY)) != HTTPStatus.OK:
-            pass  # with keys nothing above has waited for the network to be loaded
+        wait_until_loaded(server)
         yield server
         assert "Traceback" not in server.stop()
 
