@@ -195,7 +195,7 @@ def check_sizes(plan: Plan, card: Card) -> None:
     Raises:
         InputError: there is one.
     """
-    low, high = card.input.range
+    low, high = card.input.limits
     largest = high - low
     if plan.norm is Norm.L2:
         largest *= sqrt(prod(card.input.shape))

@@ -92,7 +92,7 @@ def subject(
 ) -> Subject:
     """Open a checkpoint and load a split of its data."""
     checkpoint = CheckpointStore(checkpoints).find(name)
-    recipe = recipe_from_dict(checkpoint.card.training.recipe)
+    recipe = recipe_from_dict(checkpoint.card.recipe)
     dataset = load_dataset(recipe.dataset, data_dir(data), allow_unknown)
     return Subject(checkpoint, examples_of(dataset, recipe, split), threads or allowed_cores())
 
@@ -138,7 +138,7 @@ def evaluate(
     about = {
         "command": given_command(),
         "checkpoint": f"{name}, {whole.checkpoint.fingerprint}",
-        "trained by": whole.checkpoint.card.training.command,
+        "trained by": whole.checkpoint.card.command,
         "split": f"{split}, {len(chosen)} images{spread}, seed {seed}",
         "noise": f"{kind}, {NOISE_SCHEME}",
         "votes": str(votes),

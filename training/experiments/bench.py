@@ -74,17 +74,17 @@ class Bench:
 
     def images(self, checkpoint: Checkpoint, split: Split) -> NumberedExamples:
         """Return the examples of a split of a checkpoint's data set."""
-        recipe = recipe_from_dict(checkpoint.card.training.recipe)
+        recipe = recipe_from_dict(checkpoint.card.recipe)
         return examples_of(self.dataset(recipe.dataset), recipe, split)
 
     def splits(self, checkpoint: Checkpoint) -> list[Split]:
         """Return the splits that a checkpoint's data set has."""
-        dataset = self.dataset(checkpoint.card.training.recipe["dataset"])
+        dataset = self.dataset(checkpoint.card.recipe["dataset"])
         return [split for split in Split if has_split(dataset, split)]
 
     def reported(self, checkpoint: Checkpoint) -> Split:
         """Return the split that figures are reported on: exact pixels where the data have both."""
-        dataset = self.dataset(checkpoint.card.training.recipe["dataset"])
+        dataset = self.dataset(checkpoint.card.recipe["dataset"])
         return Split.EXACT_TEST if has_split(dataset, Split.EXACT_TEST) else Split.TEST
 
     def recipe(self, recipe: Recipe) -> Recipe:
@@ -160,7 +160,7 @@ class Bench:
         head = {"command": self.command}
         if checkpoint is not None:
             head["checkpoint"] = f"{checkpoint.name}, {checkpoint.fingerprint}"
-            head["trained by"] = checkpoint.card.training.command
+            head["trained by"] = checkpoint.card.command
         head |= {"noise scheme": NOISE_SCHEME, **about, **machine()}
         opened = ResultsFile(self.results / path, head, columns)
         self._opened.append((opened, list(opened.rows)))
@@ -180,7 +180,7 @@ def check_recipe(checkpoint: Checkpoint, recipe: Recipe) -> None:
         TrainingError: it is of another one.
     """
     # Compared as recipes, so that cards older than a field of the recipe mean its default.
-    earlier = recipe_from_dict(checkpoint.card.training.recipe)
+    earlier = recipe_from_dict(checkpoint.card.recipe)
     if not earlier.is_like(recipe):
         raise TrainingError(
             f"{checkpoint.folder} holds the checkpoint of another recipe "

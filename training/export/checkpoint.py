@@ -249,6 +249,6 @@ def check_parity(
         scale = np.maximum(np.abs(theirs).max(axis=1, keepdims=True), 1)
         differences += (np.abs(ours - theirs) / scale).max(axis=1).tolist()
         same += int((ours.argmax(1) == theirs.argmax(1)).sum())
-    is_quantised = card.training.recipe.get("quantisation") is not None
+    is_quantised = card.recipe.get("quantisation") is not None
     median = float(np.median(differences))
     return Parity(len(images), max(differences), same, median, is_quantised)
