@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from noisevote.models.errors import InputError
 from noisevote.training.fit.bar import Bar
-from noisevote.training.recipes.recipe import what_is_wrong
+from noisevote.training.recipes.wrong import what_is_wrong
 
 console = Console(stderr=True)
 
