@@ -11,7 +11,12 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from noisevote.models.checkpoint import SHIPPED
-from noisevote.models.errors import ImportingError, MissingExtraError, NoisevoteError, how_to_install
+from noisevote.models.errors import (
+    ImportingError,
+    MissingExtraError,
+    NoisevoteError,
+    how_to_install,
+)
 from noisevote.models.noise import MAX_SIGMA, NoiseKind
 from noisevote.training.cli.options import console, given_command
 from noisevote.training.importing.inputs import parsed_inputs, parsed_ranges
@@ -202,8 +207,8 @@ def show(look: Look) -> None:
     """Print every product of a network."""
     layers = look.batched or look.layers
     total = max(1, sum(each.macs for each in layers if each.layer.has_weights))
-    table = Table(Column("product", overflow="fold"), "operator", "noise of a vote", "multiply-accumulates", "share",
-                  "rms", "max", "noise")  # fmt: skip
+    names = ["operator", "noise of a vote", "multiply-accumulates", "share", "rms", "max", "noise"]
+    table = Table(Column("product", overflow="fold"), *names)
     for each in layers:
         layer = each.layer
         shape = "-" if layer.quiet else "x".join(map(str, each.shape))

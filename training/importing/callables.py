@@ -86,10 +86,11 @@ def graph_from(network: nn.Module, source: str, asked: Mapping[str | None, Asked
             graph = graph_of(
                 onnx.load_model_from_string(content), source, hashlib.sha256(content).hexdigest()
             )
-            check_outputs(network, graph, inputs_for(asked.values(), 1 if rows == 1 else rows - 1))
-            return graph
+            check_outputs(network, graph, inputs_for(asked.values(), max(1, rows - 1)))
         except Exception as error:  # noqa: BLE001 - torch raises anything on modules of strangers
             reasons.append(f"{type(error).__name__}: {first_line(error)}")
+        else:
+            return graph
     raise ImportingError(f"torch cannot export {source}: {'; then '.join(reasons)}")
 
 
@@ -99,7 +100,9 @@ def inputs_for(asked: Iterable[Asked], rows: int) -> tuple[torch.Tensor, ...]:
     return tuple(
         torch.randn(rows, *entry.shape, generator=generator)
         if entry.dtype == "float32"
-        else torch.randint(0, 2, (rows, *entry.shape), generator=generator, dtype=DTYPES[entry.dtype])
+        else torch.randint(
+            0, 2, (rows, *entry.shape), generator=generator, dtype=DTYPES[entry.dtype]
+        )
         for entry in asked
     )
 

@@ -186,7 +186,7 @@ def name_of(node: NodeProto, graph: GraphProto, constants: set[str]) -> str:
         return str(scopes[-2])
     path = re.sub(rf"/{node.op_type}(_\d+)?$", "", node.name)
     if path.startswith("/"):  # torch's first exporter writes the modules around a node so
-        path = path.replace("/", ".")
+        path = re.sub(r"/([^/]+)/(?=\1\.)", "/", path).replace("/", ".")
     return path.strip("/.") or made_by(node)
 
 

@@ -211,7 +211,7 @@ class Baked(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shift = torch.zeros(len(x), 8)
-        return self.head(torch.relu(self.one(x)) + shift.view(int(len(x)), -1))  # type: ignore[no-any-return]
+        return self.head(torch.relu(self.one(x)) + shift.view(len(x), -1))  # type: ignore[no-any-return]
 
 
 class Code(nn.Module):
