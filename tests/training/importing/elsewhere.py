@@ -105,11 +105,15 @@ OF_TRANSFORMERS = {
     "vit": ["--input", "pixels=3x32x32"],
 }
 
-OF_TIMM = dict.fromkeys(
-    (
-        "resnet10t", "mobilenetv3_small_050", "convnext_atto", "vit_tiny_patch16_224",
-        "swin_tiny_patch4_window7_224", "efficientnet_b0", "mixer_s32_224",
-    ),
-    ["--input", "x=3x64x64"],
-) | {"swin_tiny_patch4_window7_224": ["--input", "x=3x56x56"]}  # fmt: skip
+PICTURES = ["--input", "x=3x64x64"]
+
+OF_TIMM = {
+    "resnet10t": PICTURES,
+    "mobilenetv3_small_050": PICTURES,
+    "convnext_atto": PICTURES,
+    "vit_tiny_patch16_224": PICTURES,
+    "swin_tiny_patch4_window7_224": ["--input", "x=3x56x56"],
+    "efficientnet_b0": PICTURES,
+    "mixer_s32_224": PICTURES,
+}
 """Options of the import, by the name of the maker."""

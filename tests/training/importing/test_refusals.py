@@ -12,10 +12,10 @@ from onnx import ModelProto, TensorProto, helper
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
 from tests.training.importing import zoo_dense, zoo_pictures, zoo_tokens
-from tests.training.importing.drawing import FLOAT, Drawing
+from tests.training.importing.drawing import FLOAT, INT32, INT64, Declared, Drawing
 from tests.training.importing.run_command import NAME, command, imported, said
 
-FEATURES = {"x": (FLOAT, ["n", 6])}
+FEATURES: Declared = {"x": (FLOAT, ["n", 6])}
 ML = [helper.make_opsetid("ai.onnx.ml", 3)]
 
 
@@ -51,7 +51,7 @@ def linear_classifier() -> ModelProto:
     draw = Drawing()
     draw("LinearClassifier", "x", to=["label", "scores"], domain="ai.onnx.ml",
          coefficients=[0.5] * 18, intercepts=[0.0] * 3, classlabels_ints=[0, 1, 2])  # fmt: skip
-    outputs = {"label": (TensorProto.INT64, ["n"]), "scores": (FLOAT, ["n", 3])}
+    outputs: Declared = {"label": (INT64, ["n"]), "scores": (FLOAT, ["n", 3])}
     return draw.model(FEATURES, outputs, domains=ML)
 
 
@@ -63,7 +63,7 @@ def tree() -> ModelProto:
          nodes_truenodeids=[1, 0, 0], nodes_falsenodeids=[2, 0, 0], class_treeids=[0, 0],
          class_nodeids=[1, 2], class_ids=[0, 1], class_weights=[1.0, 1.0],
          classlabels_int64s=[0, 1], post_transform="NONE")  # fmt: skip
-    outputs = {"label": (TensorProto.INT64, ["n"]), "scores": (FLOAT, ["n", 2])}
+    outputs: Declared = {"label": (INT64, ["n"]), "scores": (FLOAT, ["n", 2])}
     return draw.model(FEATURES, outputs, domains=ML)
 
 
@@ -98,9 +98,9 @@ def infinite() -> ModelProto:
 def stateful() -> ModelProto:
     """A number an input, of one axis."""
     draw = Drawing()
-    ids = draw.cast("x", TensorProto.INT64)
+    ids = draw.cast("x", INT64)
     draw("MatMul", draw("Gather", draw.weight("e", 9, 4), ids), draw.weight("w", 4, 3), to="scores")
-    return draw.model({"x": (TensorProto.INT32, ["n"])}, {"scores": (FLOAT, ["n", 3])})
+    return draw.model({"x": (INT32, ["n"])}, {"scores": (FLOAT, ["n", 3])})
 
 
 def batch_of_four() -> ModelProto:
@@ -112,7 +112,7 @@ def batch_of_four() -> ModelProto:
 def of_strings() -> ModelProto:
     draw = Drawing()
     draw("Identity", "x", to="scores")
-    return draw.model({"x": (TensorProto.STRING, ["n", 1])}, {"scores": (8, ["n", 1])})
+    return draw.model({"x": (8, ["n", 1])}, {"scores": (8, ["n", 1])})
 
 
 def mask_without_range() -> ModelProto:
