@@ -128,7 +128,8 @@ def looked(
         graph: Graph = read_graph(Path(source))
     else:
         try:
-            from noisevote.training.importing.callables import graph_from, module_from
+            from noisevote.models.networks.brought import module_from
+            from noisevote.training.importing.callables import graph_from
         except ModuleNotFoundError as error:
             raise MissingExtraError(
                 f"a callable that returns a torch module needs torch; {how_to_install('train')}"
