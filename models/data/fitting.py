@@ -118,11 +118,11 @@ def as_taken(
         raise DataError(
             f"{samples.source} has {tensor.name} of the type {array.dtype}; needed are numbers"
         )
-    low, high = (np.float64(limit) for limit in tensor.limits)
+    low, high = tensor.limits
     if tensor.is_integer:
         values = array
-        is_wrong = (array.astype(np.float64) % 1) != 0
-        if is_wrong.any():  # NaN and infinity, too
+        is_wrong = ~np.isfinite(array) | (np.trunc(array) != array)
+        if is_wrong.any():
             raise DataError(
                 f"{first_name(samples, is_wrong)} has {first(array, is_wrong)} in {tensor.name}; "
                 f"checkpoint {checkpoint} takes whole numbers"
@@ -130,7 +130,7 @@ def as_taken(
     else:
         with np.errstate(over="ignore"):
             values = array.astype(np.float32, copy=False)
-        low, high = np.float32(low), np.float32(high)  # as exact as the values
+        low, high = float(np.float32(low)), float(np.float32(high))  # as exact as the values
     is_wrong = ~((values >= low) & (values <= high))
     if is_wrong.any():  # NaN, too
         raise DataError(

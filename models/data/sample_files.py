@@ -12,6 +12,7 @@
 
 import csv
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -220,13 +221,16 @@ def is_number(cell: str) -> bool:
 def from_npz(path: Path) -> Content:
     """Read arrays."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except ValueError as error:  # NumPy's for pickled objects, and for what is no such file
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            arrays = {} if isinstance(loaded, np.ndarray) else dict(loaded.items())
+    # NumPy's for pickled objects, for what is no such file, and for one that is cut or damaged
+    except (ValueError, EOFError, NotImplementedError, zlib.error) as error:
         raise DataError(f"{path} needs the arrays inputs and {LABELS}: {error}") from error
     labels = arrays.pop(LABELS, None)
     if not arrays:
-        raise DataError(f"{path} needs the arrays inputs and {LABELS}; it has {LABELS} alone")
+        found = "none" if labels is None else f"{LABELS} alone"
+        raise DataError(f"{path} needs the arrays inputs and {LABELS}; it has {found}")
     shapes = {name: array.shape for name, array in arrays.items()}
     if labels is not None:
         shapes[LABELS] = labels.shape

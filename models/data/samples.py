@@ -8,6 +8,7 @@ order, and however many others there are.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 from noisevote.models.data.dataset import Dataset, as_inputs
@@ -20,6 +21,13 @@ MOST_SAMPLES = 2**20
 
 SHOWN_DIGITS = 16
 """Of a digest in the heads of results and on cards."""
+
+
+class Labels(StrEnum):
+    """Where labels come from: from the data, or from the network without noise."""
+
+    GIVEN = "given"
+    PREDICTED = "predicted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +148,11 @@ def samples_of(source: str, content: Content) -> Samples:
 
 
 def digests_of(content: Content) -> Iterator[str]:
-    """Yield the SHA-256 of each sample: of the file of a picture; of names, types and values."""
+    """Yield the SHA-256 of each sample: of the file of a picture; of types, shapes and values.
+
+    Names of arrays count where there are several.
+    """
+    names = sorted(content.arrays)
     for picture in content.pictures:
         try:
             yield hashlib.sha256(picture.read_bytes()).hexdigest()
@@ -148,8 +160,9 @@ def digests_of(content: Content) -> Iterator[str]:
             raise DataError(f"{picture} cannot be read: {error}") from error
     for place in range(len(content.names) if content.arrays else 0):
         digest = hashlib.sha256()
-        for name in sorted(content.arrays):
+        for name in names:
             row = content.arrays[name][place]
-            digest.update(f"{name} {row.dtype.str} {row.shape}\n".encode())
+            head = f"{row.dtype.str} {row.shape}\n"
+            digest.update((f"{name} {head}" if len(names) > 1 else head).encode())
             digest.update(row.tobytes())
         yield digest.hexdigest()

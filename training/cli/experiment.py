@@ -10,7 +10,7 @@ from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.cores import allowed_cores
 from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.files import data_dir
-from noisevote.models.data.samples import read_samples
+from noisevote.models.data.samples import Labels, read_samples
 from noisevote.models.errors import InputError
 from noisevote.training.cli.options import (
     Accelerator,
@@ -30,7 +30,6 @@ from noisevote.training.experiments.bench import Bench
 from noisevote.training.experiments.experiment import Experiment
 from noisevote.training.experiments.page import EXPERIMENTS, RESULTS
 from noisevote.training.fit.accelerators import accelerator_named
-from noisevote.training.measure.subject import Labels
 
 CHECKPOINT = "checkpoint"
 """Subject of the experiments that take any samples."""

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from noisevote.models.card import Accuracy, AgreementReference, Card, Evaluation, Threshold
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.data.samples import Labels
 from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
 from noisevote.models.statistics import clopper_pearson
 from noisevote.training.cli.options import (
@@ -49,7 +50,7 @@ from noisevote.training.measure.results import (
     machine,
 )
 from noisevote.training.measure.splits import Split
-from noisevote.training.measure.subject import Labels, Source, Subject, subject_of
+from noisevote.training.measure.subject import Source, Subject, subject_of
 
 DEFAULT_SIGMAS = ["0", "0.2", "0.4", "0.6", "0.8", "1"]
 

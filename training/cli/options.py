@@ -15,9 +15,10 @@ from rich.progress import Progress
 
 from noisevote.models.cores import allowed_cores
 from noisevote.models.data.files import data_dir
+from noisevote.models.data.samples import Labels
 from noisevote.models.errors import InputError
 from noisevote.training.fit.bar import Bar
-from noisevote.training.measure.subject import Labels, Source
+from noisevote.training.measure.subject import Source
 from noisevote.training.recipes.recipe import what_is_wrong
 
 console = Console(stderr=True)

@@ -1,23 +1,15 @@
 """What is measured: a checkpoint, on its recipe's data or on samples."""
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.data.datasets import load_dataset
-from noisevote.models.data.samples import read_samples
+from noisevote.models.data.samples import Labels, read_samples
 from noisevote.models.noise import Noise
 from noisevote.training.measure.evaluate import Caster, NumberedExamples
 from noisevote.training.measure.splits import Split, examples_of, part_of, sample_examples
 from noisevote.training.recipes.recipe import recipe_from_dict
-
-
-class Labels(StrEnum):
-    """Where the labels come from: from the data, or from the network without noise."""
-
-    GIVEN = "given"
-    PREDICTED = "predicted"
 
 
 @dataclass(frozen=True, slots=True)
