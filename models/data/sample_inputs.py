@@ -1,7 +1,7 @@
 """Samples as a checkpoint takes them: pictures prepared as its card says, arrays checked."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -16,6 +16,7 @@ from noisevote.models.data.fitting import arrays_for, as_taken, labels_for
 from noisevote.models.data.samples import Samples
 from noisevote.models.errors import DataError, InputError
 from noisevote.models.pictures import preprocess
+from noisevote.models.specs import InputSpec
 
 MOST_BYTES = 4 * 2**30
 """Of prepared inputs that are held in memory together."""
@@ -37,58 +38,71 @@ def examples_for(samples: Samples, card: Card, has_labels: bool = True) -> Examp
         if has_labels
         else np.zeros(len(samples), np.int64)
     )
-    taken = inputs_for(samples, card)
+    taken = inputs_for(samples, card.inputs, card.name)
     own = taken.pop(card.input.name)
     return Examples(own, labels, taken)
 
 
-def inputs_for(samples: Samples, card: Card) -> dict[str, NDArray[Any]]:
-    """Return samples as a checkpoint takes them, by name of the input ``[n, *shape]``."""
-    size = 4 * len(samples) * sum(prod(tensor.shape) for tensor in card.inputs)
+def inputs_for(
+    samples: Samples, inputs: Sequence[InputSpec], checkpoint: str
+) -> dict[str, NDArray[Any]]:
+    """Return samples as a network takes them, by name of the input ``[n, *shape]``.
+
+    Args:
+        samples: at least one.
+        inputs: of the network.
+        checkpoint: its name, for messages.
+
+    Raises:
+        DataError: they do not fit, or take more memory than is reasonable.
+    """
+    size = 4 * len(samples) * sum(prod(tensor.shape) for tensor in inputs)
     if size > MOST_BYTES:
         raise DataError(
             f"the {len(samples)} samples of {samples.source} take {size / 2**30:.1f} GiB as inputs "
-            f"of checkpoint {card.name}; allowed are {MOST_BYTES // 2**30} GiB: give fewer"
+            f"of checkpoint {checkpoint}; allowed are {MOST_BYTES // 2**30} GiB: give fewer"
         )
-    if samples.content.pictures or is_prepared_anew(samples, card):
-        return {card.input.name: prepared(samples, card)}
-    arrays = arrays_for(samples, card.inputs, card.name)
+    if samples.content.pictures or is_prepared_anew(samples, inputs[0]):
+        return {inputs[0].name: prepared_pictures(samples, inputs, checkpoint)}
+    arrays = arrays_for(samples, inputs, checkpoint)
     return {
-        tensor.name: as_taken(arrays[tensor.name], tensor, samples, card.name)
-        for tensor in card.inputs
+        tensor.name: as_taken(arrays[tensor.name], tensor, samples, checkpoint) for tensor in inputs
     }
 
 
-def is_prepared_anew(samples: Samples, card: Card) -> bool:
+def is_prepared_anew(samples: Samples, tensor: InputSpec) -> bool:
     """Return whether pictures of a built-in data set go the way that the card tells.
 
     They do where it is another than that of the data set; else they are inputs already.
     """
-    dataset, own = samples.dataset, card.input.preprocessing
+    dataset, own = samples.dataset, tensor.preprocessing
     if dataset is None or not dataset.has_pictures or own is None:
         return False
     return own.rpartition("-")[0] != (dataset.preprocessing or "").rpartition("-")[0]
 
 
-def prepared(samples: Samples, card: Card) -> NDArray[np.float32]:
+def prepared_pictures(
+    samples: Samples, inputs: Sequence[InputSpec], checkpoint: str
+) -> NDArray[np.float32]:
     """Return pictures as inputs ``[n, *shape]``.
 
     Raises:
-        DataError: the checkpoint takes no pictures, or one cannot be read as one.
+        DataError: the network takes no pictures, or one cannot be read as one.
     """
-    preprocessing = card.input.preprocessing
-    if preprocessing is None or preprocessing == strokes.PREPROCESSING or len(card.inputs) > 1:
+    tensor = inputs[0]
+    preprocessing = tensor.preprocessing
+    if preprocessing is None or preprocessing == strokes.PREPROCESSING or len(inputs) > 1:
         raise DataError(
-            f"{samples.source} holds pictures; the card of checkpoint {card.name} tells no way "
+            f"{samples.source} holds pictures; the card of checkpoint {checkpoint} tells no way "
             "from pictures to its inputs: give them as .npz"
         )
-    inputs = np.empty((len(samples), *card.input.shape), np.float32)
+    prepared = np.empty((len(samples), *tensor.shape), np.float32)
     for place, (name, file) in enumerate(files_of(samples)):
         try:
-            inputs[place] = preprocess(preprocessing, file)
+            prepared[place] = preprocess(preprocessing, file)
         except InputError as error:
             raise DataError(f"{samples.source}, {name}: {error}") from error
-    return inputs
+    return prepared
 
 
 def files_of(samples: Samples) -> Iterator[tuple[str, bytes]]:

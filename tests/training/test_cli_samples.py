@@ -1,15 +1,20 @@
 """Measuring commands on samples: any checkpoint, with labels or without, halves, cards, files."""
 
 import re
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.data.dataset import as_inputs
 from noisevote.models.data.datasets import load_dataset
+from noisevote.models.data.sample_inputs import inputs_for
 from noisevote.models.data.samples import read_samples
 from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.pictures import preprocess
 from noisevote.models.specs import InputSpec
 from noisevote.models.stopping import Full
 from noisevote.models.voting import VoteRequest
@@ -245,3 +250,16 @@ def test_a_network_of_several_inputs_and_many_classes_is_measured(
         measure(monkeypatch, theirs, "evaluate", "--samples", str(tmp_path / "a.npz"), *more) == 0
     )
     assert {row["accuracy"] for row in read_table(csv).rows} == {"1.0000"}
+
+
+def test_pictures_of_a_data_set_go_the_way_of_the_card_where_that_is_another(data: Path) -> None:
+    card = CheckpointStore(SHIPPED).find("mnist_cnn-clean").card
+    samples = read_samples("mnist", data, allow_unknown=True)
+    stored = as_inputs(load_dataset("mnist", data, allow_unknown=True).test.inputs)
+    assert np.array_equal(inputs_for(samples, card.inputs, "mnist")["images"], stored)
+    coloured = InputSpec(shape=(3, 32, 32), range=(0, 1), preprocessing="cifar_picture-1")
+    taken = inputs_for(samples, (coloured,), "coloured")["images"]
+    assert taken.shape == (len(stored), 3, 32, 32)
+    file = BytesIO()
+    Image.fromarray(np.round(255 * stored[5, 0]).astype(np.uint8)).save(file, "PNG")
+    assert np.array_equal(taken[5], preprocess("cifar_picture-1", file.getvalue()))
