@@ -95,9 +95,7 @@ def import_command(
 ) -> None:
     """Make a checkpoint of a network that others trained."""
     rule = rule_of(noise_after, include, exclude, activations)
-    if checkpoints.resolve() == SHIPPED.resolve():
-        raise ImportingError("--checkpoints is the folder of the package; name one of your own")
-    check_name(name)
+    check_place(name, checkpoints)
     given = labels_of(labels)
     look = looked(source, shapes, ranges, output, binary, probabilities, rule)
     show(look)
@@ -166,8 +164,14 @@ def labels_of(given: str | None) -> list[str] | None:
     return [line.strip() for line in lines if line.strip()]
 
 
-def check_name(name: str) -> None:
-    """Refuse a name that is no plain folder."""
+def check_place(name: str, checkpoints: Path) -> None:
+    """Refuse the package's folder, and a name that is no plain folder.
+
+    Raises:
+        ImportingError: it is so.
+    """
+    if checkpoints.resolve() == SHIPPED.resolve():
+        raise ImportingError("--checkpoints is the folder of the package; name one of your own")
     if not name or name.startswith((".", "_")) or Path(name).name != name:
         raise ImportingError(
             f"--name {name!r} is no name of a checkpoint: letters, digits, ., - and _, not first "

@@ -32,19 +32,23 @@ class ImportPlan:
         folder: of the checkpoint; its name is the checkpoint's.
         labels: name of each class; None numbers them from 0.
         kind: of the noise that the checkpoint is asked for by default.
-        sigma: of that noise.
+        sigma: of that noise; None: ``sigma_train``.
         command: for the card.
         allow_quiet: whether most of the work may go without noise.
         replaces: whether a checkpoint of that name may be overwritten.
+        sigma_train: that the network was hardened at, one number or by noise point.
+        preprocessing: how a picture becomes an input; None: the network takes arrays alone.
     """
 
     folder: Path
     labels: Sequence[str] | None
     kind: NoiseKind
-    sigma: float
+    sigma: float | None
     command: str
     allow_quiet: bool = False
     replaces: bool = False
+    sigma_train: float | dict[str, float] = 0.0
+    preprocessing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +188,14 @@ def card_of(
         card_version=CARD_VERSION,
         name=plan.folder.name,
         network=look.graph.model.graph.name or look.graph.source,
-        inputs=tuple(each.spec for each in look.taken),
+        inputs=tuple(
+            each.spec.model_copy(update={"preprocessing": plan.preprocessing})
+            for each in look.taken
+        ),
         output=first.graph.output[0].name,
         labels=labels,
         noise_scheme=NOISE_SCHEME,
-        noise=NoiseSpec(kind=plan.kind, sigma_train=0.0, sigma=plan.sigma),
+        noise=NoiseSpec(kind=plan.kind, sigma_train=plan.sigma_train, sigma=plan.sigma),
         noise_points=tuple(
             PointSpec(
                 name=name,
