@@ -122,8 +122,7 @@ class Predictor:
         Raises:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
-        asked = request.checkpoint
-        checkpoint = self.default() if asked is None else self.store.find(asked)
+        checkpoint = self.checkpoint_of(request)
         card = checkpoint.card
         self._check_limits(request, card)
         noise = noise_of(request, card)
@@ -137,7 +136,7 @@ class Predictor:
             priority=request.priority,
             checkpoint=checkpoint,
             votes=VoteRequest(
-                inputs={card.input.name: inputs_of(request, card)},
+                inputs=inputs_of(request, card),
                 noise=at_points,
                 votes=request.votes,
                 stop=stop,
@@ -176,6 +175,15 @@ class Predictor:
     def close(self) -> None:
         """Drop what waits to be prepared."""
         self._preparation.close()
+
+    def checkpoint_of(self, request: PredictRequest) -> Checkpoint:
+        """Return the checkpoint that a request is for.
+
+        Raises:
+            UnknownCheckpointError: there is none of that name.
+            CheckpointError: it was refused.
+        """
+        return self.default() if request.checkpoint is None else self.store.find(request.checkpoint)
 
     def default(self) -> Checkpoint:
         """Return the checkpoint that answers requests that name none."""

@@ -133,8 +133,8 @@ class CheckpointSummary(Reply):
     """Kind of noise that it was trained for."""
     sigma_train: float | dict[str, float]
     """Sigma that it was trained for: one number, or a map from noise point to number."""
-    input_shape: tuple[int, ...]
-    """Shape of one input."""
+    input_shape: tuple[int, ...] | dict[str, tuple[int, ...]]
+    """Shape of one input: one, or a map from name to shape for a network of several inputs."""
     labels: tuple[str, ...]
     """Name of each class."""
     is_default: bool
