@@ -23,8 +23,8 @@ from noisevote.service.prediction.preparation import (
 )
 from noisevote.service.prediction.sizes import QUICK_S, work_s_of_picture, work_s_of_strokes
 from noisevote.service.wire.requests import PredictRequest
-from tests.service.gated import one_slot
 from tests.drawing import jpeg_bytes, png_bytes
+from tests.service.gated import one_slot
 from tests.service.support import encoded, picture
 
 pytestmark = pytest.mark.anyio
