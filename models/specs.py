@@ -50,24 +50,28 @@ class PictureSpec(CardPart):
     background: tuple[Level, Level, Level] = (255, 255, 255)
     """Red, green and blue behind what is transparent."""
     colour: Literal["grey", "rgb", "bgr"] = "rgb"
-    """Channels, in the order in which the network takes them."""
+    """``grey``, ``rgb`` or ``bgr``: the channels, in the order in which the network takes them."""
     shortest_side: Side | None = None
-    """Pixels to which the shorter side is resized, the longer one in proportion; None leaves it."""
+    """Pixels to which the shorter side is resized, the longer one in proportion; by default it is
+    not."""
     size: tuple[Side, Side] | None = None
-    """Height and width to which a picture is resized, whatever its proportions; None leaves it."""
+    """Height and width to which a picture is resized, whatever its proportions; by default it is
+    not."""
     filter: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = "bilinear"
-    """How Pillow resamples."""
+    """How Pillow resamples: ``nearest``, ``box``, ``bilinear``, ``hamming``, ``bicubic`` or
+    ``lanczos``."""
     crop: tuple[Side, Side] | None = None
-    """Height and width that are cut out of the middle; what is beyond a picture is black."""
+    """Height and width that are cut out of the middle, black beyond the picture; by default nothing
+    is cut off."""
     scale: float = 1 / 255
-    """Factor of the levels 0 to 255."""
+    """Factor of the levels 0 to 255; by default they become 0 to 1."""
     mean: Channels | None = None
-    """What is taken off each channel after that; None takes nothing off."""
+    """What is taken off each channel after that; by default nothing."""
     std: Annotated[tuple[Deviation, ...], Field(min_length=1, max_length=3)] | None = None
-    """What each channel is divided by at the end; None divides by nothing."""
+    """What each channel is divided by at the end; by default nothing."""
     layout: Literal["NCHW", "NHWC", "flat"] = "NCHW"
-    """Whether channels come before rows and columns, behind them, or before them in one row of all
-    numbers."""
+    """``NCHW``: channels before rows and columns; ``NHWC``: behind them; ``flat``: all numbers in a
+    row, as the first has them."""
 
     @property
     def channels(self) -> int:

@@ -216,7 +216,7 @@ def show(file: Path, reply: PredictResponse, labels: Sequence[str]) -> None:
             f"{reply.checkpoint}, {reply.noise.kind} noise, sigma {reply.noise.sigma}, "
             f"seed {reply.seed}"
         )
-        for label, count in zip(labels, prediction.vote_counts, strict=True):
+        for label, count in zip(labels, prediction.counts_of(len(labels)), strict=True):
             if count:
                 bar = "█" * round(40 * count / prediction.votes_cast)
                 console.print(f"  {label:>3} {count:>5} {bar}")

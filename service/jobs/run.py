@@ -85,7 +85,7 @@ def attackable(checkpoint: Checkpoint, field: str) -> Checkpoint:
     """Return a checkpoint if attacks can change its input little by little.
 
     Raises:
-        InputError: it takes several inputs, or whole numbers.
+        InputError: it takes several inputs, or whole numbers, or has no range.
     """
     inputs = checkpoint.card.inputs
     if len(inputs) > 1 or inputs[0].is_integer:
@@ -93,6 +93,12 @@ def attackable(checkpoint: Checkpoint, field: str) -> Checkpoint:
         raise InputError(
             f"checkpoint {checkpoint.name} takes {takes}; attacks are on networks of one input of "
             "float32",
+            field,
+        )
+    if inputs[0].range is None:
+        raise InputError(
+            f"checkpoint {checkpoint.name} takes any finite number, and an attacker has to stay in "
+            "a range; import it again with --range",
             field,
         )
     return checkpoint

@@ -26,6 +26,7 @@ from noisevote.service.wire.replies import (
     Prediction,
     PredictResponse,
     Timing,
+    told_counts,
 )
 from noisevote.service.wire.requests import PredictRequest, shortened
 
@@ -261,10 +262,13 @@ def abstains_below(result: VoteResult, votes: VoteRequest) -> int | None:
 
 def prediction_of(result: VoteResult, prepared: Prepared) -> Prediction:
     """Return a result as it stands in a reply."""
+    labels = prepared.checkpoint.card.labels
+    vote_counts, top = told_counts(result.vote_counts, labels)
     return Prediction(
         mode=result.mode,
-        label=prepared.checkpoint.card.labels[result.mode],
-        vote_counts=list(result.vote_counts),
+        label=labels[result.mode],
+        vote_counts=vote_counts,
+        top=top,
         votes_cast=result.votes_cast,
         stopped_by=result.stopped_by,
         agreement=result.agreement,

@@ -41,11 +41,13 @@ class Inference:
     Attributes:
         id: stands in the reply, too.
         outputs: names of the tensors of the reply, and whether each follows the JSON.
+        classes: of the model.
         asked: the votes.
     """
 
     id: str | None
     outputs: dict[str, bool]
+    classes: int
     asked: PredictRequest
 
 
@@ -72,6 +74,7 @@ def inference_of(body: bytes | bytearray, header_length: str | None, card: Card)
     return Inference(
         id=request.id or None,
         outputs=outputs_asked(request, card),
+        classes=len(card.labels),
         asked=validated({"checkpoint": card.name, "inputs": inputs, **options}),
     )
 

@@ -13,6 +13,7 @@ from PIL import Image
 from noisevote.models.specs import InputSpec, PictureSpec
 from noisevote.service.client import AsyncClient
 from noisevote.service.configuration.settings import Settings
+from noisevote.service.wire.replies import PredictResponse
 from noisevote.service.wire.requests import PredictRequest
 from tests.drawing import png_bytes
 from tests.imported import noiseless, put_imported
@@ -22,6 +23,7 @@ from tests.service.support import (
     copy_of_checkpoint,
     counts_of,
     encoded,
+    error_in,
     picture,
     refused,
     serving,
@@ -45,6 +47,7 @@ SEEN = [
         picture=PictureSpec(shortest_side=7, crop=(6, 8), mean=(0.5,) * 3, std=(0.25,) * 3),
     )
 ]
+MANY = [f"bird {number}" for number in range(30)]
 TAKES = "checkpoint text takes objects of ids [5] and mask [5] and age [1]"
 
 
@@ -67,6 +70,8 @@ async def client(
     folder = tmp_path_factory.mktemp("checkpoints")
     for name, inputs in {"text": TEXT, "plain": PLAIN, "bytes": BYTES, "seen": SEEN}.items():
         put_imported(folder, name, inputs)
+    put_imported(folder, "birds", PLAIN, MANY)
+    put_imported(folder, "twenty", PLAIN, MANY[:20])
     copy_of_checkpoint(folder)
     settings = Settings(slots=1, checkpoints=folder, default_checkpoint="text")
     async with serving(settings) as (_, client):
@@ -298,12 +303,76 @@ async def test_bytes_are_taken_as_bytes(client: httpx.AsyncClient) -> None:
     assert outputs["mode"] == noiseless(BYTES, {"pixels": pixels}).argmax(axis=1).tolist()
 
 
-async def test_attacks_are_not_made_on_whole_numbers(client: httpx.AsyncClient) -> None:
-    asked = {"target": "text", "surrogate": "text", "inputs": [sample()], "labels": [0]}
-    reply = await client.post("/attack", json=asked | {"epsilon": 0.1, "sigma": 1.0})
-    assert reply.status_code == 422
-    error = reply.json()["error"]
-    assert error["field"] == "target"
-    assert (
-        "takes ids (int64) and mask (int32) and age (float32); attacks are on" in error["message"]
+async def test_attacks_need_one_input_of_numbers_in_a_range(client: httpx.AsyncClient) -> None:
+    asked: Json = {"epsilon": 0.1, "sigma": 1.0, "labels": [0]}
+    for name, given, said in (
+        ("text", sample(), "takes ids (int64) and mask (int32) and age (float32); attacks are on"),
+        ("plain", [1, 2, 3, 4], "has to stay in a range; import it again with --range"),
+    ):
+        body = asked | {"target": name, "surrogate": name, "inputs": [given]}
+        error = error_in(await client.post("/attack", json=body), 422, "invalid_input")
+        assert error["field"] == "target"
+        assert said in error["message"]
+
+
+BIRD: Json = {"inputs": [[0.1, 0.2, 0.1, 0.3]], "sigma": 5.0, "votes": 60, "seed": 2}
+
+
+async def test_above_twenty_classes_those_with_votes_are_listed_most_first(
+    client: httpx.AsyncClient,
+) -> None:
+    reply = await ask(client, checkpoint="birds", **BIRD)
+    (found,) = reply["predictions"]
+    top = found["top"]
+    assert found["vote_counts"] is None
+    assert sum(each["votes"] for each in top) == found["votes_cast"] == 60
+    assert [(-each["votes"], each["index"]) for each in top] == sorted(
+        (-each["votes"], each["index"]) for each in top
     )
+    assert all(each["label"] == MANY[each["index"]] and each["votes"] > 0 for each in top)
+    assert (found["mode"], found["label"]) == (top[0]["index"], top[0]["label"])
+    assert found["agreement"] == top[0]["votes"] / 60
+    assert 2 < len(top) < 30
+
+
+async def test_of_twenty_classes_all_are_counted_and_nothing_is_listed(
+    client: httpx.AsyncClient,
+) -> None:
+    (found,) = (await ask(client, checkpoint="twenty", **BIRD))["predictions"]
+    assert len(found["vote_counts"]) == 20
+    assert "top" not in found
+
+
+async def test_streams_list_the_classes_and_v2_counts_all(client: httpx.AsyncClient) -> None:
+    (found,) = (await ask(client, checkpoint="birds", **BIRD))["predictions"]
+    stream = await client.post("/predict/stream", json={"checkpoint": "birds", **BIRD})
+    events = [
+        json.loads(line.removeprefix("data: "))
+        for line in stream.text.splitlines()
+        if line.startswith("data: ")
+    ]
+    votes = [each for each in events if "fell_on" in each]
+    assert all(each["vote_counts"] is None for each in votes)
+    assert votes[-1]["top"] == events[-1]["predictions"][0]["top"] == found["top"]
+    tensor = {"name": "features", "datatype": "FP32", "shape": [1, 4], "data": BIRD["inputs"]}
+    parameters = {name: BIRD[name] for name in ("sigma", "votes", "seed")}
+    reply = await infer(client, "birds", json={"inputs": [tensor], "parameters": parameters})
+    outputs = {output["name"]: output["data"] for output in reply.json()["outputs"]}
+    dense = [0] * 30
+    for each in found["top"]:
+        dense[each["index"]] = each["votes"]
+    assert outputs["vote_counts"] == dense
+
+
+async def test_our_client_reads_listed_classes(client: httpx.AsyncClient) -> None:
+    async with AsyncClient("http://service", transport=client._transport) as ours:
+        reply = await ours.predict(PredictRequest.model_validate({"checkpoint": "birds", **BIRD}))
+        heard = [event async for event in ours.stream(PredictRequest(checkpoint="birds", **BIRD))]
+    (found,) = reply.predictions
+    assert found.top is not None
+    assert sum(found.counts_of(30)) == sum(found.counts) == 60
+    assert found.counts_of(30)[found.mode] == found.top[0].votes
+    assert isinstance(heard[-1], PredictResponse)
+    assert heard[-1].predictions[0].top == found.top
+    metrics = (await client.get("/metrics")).text
+    assert 'noisevote_agreement_count{checkpoint="birds"}' in metrics
