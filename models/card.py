@@ -68,7 +68,7 @@ class Evaluation(CardPart):
     """Accuracies and how they were measured."""
 
     split: str
-    """``test`` or ``validation``."""
+    """``test``, ``validation``, or ``samples`` with the name and digest of their file."""
     seed: Seed
     """Seed of the votes' noise."""
     noise_scheme: str

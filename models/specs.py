@@ -12,6 +12,9 @@ from noisevote.models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
 IMAGES, OUTPUTS = "images", "outputs"
 """What our networks call the input and the output of their graphs."""
 
+MARK = "noisevote::NoisePoint"
+"""The operator that stands for a noise point in a graph, before the graph pass."""
+
 MOST_COUNTED = 2**53
 """Largest number of anything on a card: every JSON reader can hold it exactly."""
 
@@ -111,7 +114,7 @@ class InputSpec(CardPart):
     """Type of its numbers."""
     shape: Shape
     """Shape of one input, without the batch axis."""
-    range: tuple[float, float] | None
+    range: tuple[float, float] | None = None
     """Smallest and largest allowed value; of token ids 0 and the last one; None if any finite value
     is allowed."""
     preprocessing: str | None = None
@@ -191,8 +194,16 @@ class NoiseSpec(CardPart):
     """Standard deviation in training, one number or one per noise point by name (points left out
     got no noise); 0 for a network trained without noise."""
 
+    sigma: Sigma | None = None
+    """Standard deviation of the votes of a request that names none; None: ``sigma_train``."""
+
+    @property
+    def default(self) -> float | dict[str, float]:
+        """Standard deviation of the votes of a request that names none."""
+        return self.sigma_train if self.sigma is None else self.sigma
+
     @property
     def largest_sigma(self) -> float:
-        """The largest standard deviation of any noise point in training."""
-        sigma = self.sigma_train
+        """The largest standard deviation of any noise point in training, or by default."""
+        sigma = self.default
         return max(sigma.values(), default=0.0) if isinstance(sigma, dict) else sigma
