@@ -17,7 +17,7 @@ from pydantic_core import from_json, to_json
 from noisevote.models.errors import InputError, PictureError
 from noisevote.models.files import regular_content
 from noisevote.models.hugging_face import labels_in, looks_like_preprocessor, picture_in
-from noisevote.models.pictures import MAX_PIXELS, PREPROCESSINGS, decode_picture
+from noisevote.models.pictures import MAX_PIXELS, PREPROCESSINGS, decode_picture, preprocess
 from noisevote.models.specs import InputSpec, PictureSpec
 
 MAX_ASPECT = 16
@@ -104,6 +104,22 @@ def object_in(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError(f"{path} holds no JSON object")
     return found
+
+
+def prepared(data: bytes, spec: InputSpec) -> NDArray[Any]:
+    """Turn a PNG or JPEG file into an input, as a card says ``[*spec.shape]``.
+
+    Args:
+        data: the file.
+        spec: of an input that pictures are prepared for.
+
+    Raises:
+        PictureError: the file is no picture, or nothing can be seen in it.
+        CheckpointError: there is no way to prepare pictures.
+    """
+    if spec.picture is not None:
+        return input_from(data, spec, spec.picture)
+    return preprocess(spec.preprocessing or "", data)
 
 
 def input_from(data: bytes, spec: InputSpec, pipeline: PictureSpec) -> NDArray[Any]:

@@ -11,8 +11,8 @@ from noisevote.models.card import Card, Threshold
 from noisevote.models.cost import Hardware, energy_by_macs
 from noisevote.models.errors import InputError
 from noisevote.models.noise import Noise, VoteNoise, sigma_from_snr_db
-from noisevote.models.pictures import decode_base64, preprocess
-from noisevote.models.pipelines import input_from
+from noisevote.models.pictures import decode_base64
+from noisevote.models.pipelines import prepared
 from noisevote.models.stopping import Stopping
 from noisevote.service.prediction.arrays import arrays_of, taken
 from noisevote.service.wire.requests import PredictRequest, shortened
@@ -41,15 +41,13 @@ def input_of_picture(text: str, card: Card) -> NDArray[Any]:
         InputError: the network takes other inputs, or nothing can be seen in this one.
     """
     tensor = card.input
-    if tensor.picture is not None:
-        return input_from(decode_base64(text), tensor, tensor.picture)
-    if tensor.preprocessing is None:
+    if tensor.preprocessing is None and tensor.picture is None:
         raise of_arrays_alone(card, "pictures", "image")
     if tensor.preprocessing == strokes.PREPROCESSING:
         raise InputError(
             f"checkpoint {card.name} reads strokes, not pictures; send strokes or inputs", "image"
         )
-    return preprocess(tensor.preprocessing, decode_base64(text))
+    return prepared(decode_base64(text), tensor)
 
 
 def input_of_strokes(drawn: list[Any], card: Card) -> NDArray[np.float32]:

@@ -11,12 +11,11 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.errors import CheckpointError, InputError, PictureError
 from noisevote.models.pipelines import PRESETS, input_from, labels_from, pipeline_from
 from noisevote.models.specs import InputSpec, PictureSpec
 from tests.drawing import jpeg_bytes, png_bytes
-from tests.imported import put_imported
+from tests.foreign import drawn
 
 HALVES = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
@@ -216,16 +215,14 @@ def test_a_card_whose_pictures_are_not_its_inputs_is_refused(
     tmp_path: Path, tensor: dict[str, Any], said: str
 ) -> None:
     fields: dict[str, Any] = {"name": "seen", "shape": (3, 4, 4), "range": None, "picture": PICTURE}
-    folder = put_imported(tmp_path, "theirs", [InputSpec(**fields | tensor)])
     with pytest.raises(CheckpointError, match=said):
-        Checkpoint(folder)
+        drawn(tmp_path / "theirs", [InputSpec(**fields | tensor)])
 
 
 def test_pictures_are_for_networks_of_one_input(tmp_path: Path) -> None:
     seen = InputSpec(name="seen", shape=(3, 4, 4), range=None, picture=PICTURE)
-    folder = put_imported(tmp_path, "theirs", [seen, InputSpec(name="age", shape=(1,), range=None)])
     with pytest.raises(CheckpointError, match="seen is prepared of pictures, and the network"):
-        Checkpoint(folder)
+        drawn(tmp_path / "theirs", [seen, InputSpec(name="age", shape=(1,), range=None)])
 
 
 def test_there_is_one_way_to_prepare_a_picture() -> None:
@@ -238,8 +235,7 @@ def test_the_pipeline_is_part_of_the_fingerprint_as_far_as_it_is_no_default(
 ) -> None:
     def fingerprint(picture: PictureSpec | None) -> str:
         tensor = InputSpec(name="seen", shape=(3, 4, 4), range=None, picture=picture)
-        place = tmp_path / str(len(list(tmp_path.iterdir())))
-        return Checkpoint(put_imported(place, "theirs", [tensor])).fingerprint
+        return drawn(tmp_path / str(len(list(tmp_path.iterdir()))), [tensor]).fingerprint
 
     plain = fingerprint(PICTURE)
     assert fingerprint(PictureSpec(size=(4, 4), colour="rgb", scale=1 / 255)) == plain

@@ -16,7 +16,7 @@ from noisevote.service.configuration.settings import Settings
 from noisevote.service.wire.replies import PredictResponse
 from noisevote.service.wire.requests import PredictRequest
 from tests.drawing import png_bytes
-from tests.imported import noiseless, put_imported
+from tests.foreign import drawn, noiseless
 from tests.service.support import (
     Json,
     ask,
@@ -69,9 +69,9 @@ async def client(
 ) -> AsyncIterator[httpx.AsyncClient]:
     folder = tmp_path_factory.mktemp("checkpoints")
     for name, inputs in {"text": TEXT, "plain": PLAIN, "bytes": BYTES, "seen": SEEN}.items():
-        put_imported(folder, name, inputs)
-    put_imported(folder, "birds", PLAIN, MANY)
-    put_imported(folder, "twenty", PLAIN, MANY[:20])
+        drawn(folder / name, inputs)
+    drawn(folder / "birds", PLAIN, MANY)
+    drawn(folder / "twenty", PLAIN, MANY[:20])
     copy_of_checkpoint(folder)
     settings = Settings(slots=1, checkpoints=folder, default_checkpoint="text")
     async with serving(settings) as (_, client):
