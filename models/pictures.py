@@ -108,13 +108,13 @@ def decode_base64(text: str) -> bytes:
         ) from error
 
 
-def decode_picture(data: bytes) -> Image.Image:
+def decode_picture(data: bytes, draft_side: int | None = DRAFT_SIDE) -> Image.Image:
     """Decode a PNG or JPEG file; of an animated one, the first frame.
-
-    A JPEG much larger than ``DRAFT_SIDE`` is decoded at a half, a quarter or an eighth of its size.
 
     Args:
         data: the file.
+        draft_side: a JPEG much larger is decoded at a half, a quarter or an eighth of its size;
+            with None all its pixels are.
 
     Returns:
         The picture, upright, of mode ``L``, ``RGB`` or ``RGBA``; 16-bit levels are cut to 8 bits.
@@ -127,7 +127,8 @@ def decode_picture(data: bytes) -> Image.Image:
     try:
         picture = Image.open(RationedFile(without_texts(data)), formats=ALLOWED_FORMATS)
         check_size(*picture.size)
-        picture.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
+        if draft_side is not None:
+            picture.draft(None, (draft_side, draft_side))
         with contextlib.nullcontext() if math.prod(picture.size) <= SMALL_PIXELS else LARGE:
             picture.load()
             return upright(eight_bits(picture), picture)

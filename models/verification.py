@@ -4,7 +4,7 @@ Whatever is found is a :class:`CheckpointError` of that checkpoint; the others s
 """
 
 from collections.abc import Iterable, Mapping
-from math import prod
+from math import floor, prod
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from noisevote.models.engines import Tensor
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind, VoteKey
 from noisevote.models.pictures import PREPROCESSINGS
+from noisevote.models.pipelines import complaints_about
 from noisevote.models.runtime import (
     INPUT_OF_ROW,
     NOISE_PREFIX,
@@ -21,7 +22,7 @@ from noisevote.models.runtime import (
     Rows,
     Runtime,
 )
-from noisevote.models.specs import PointSpec
+from noisevote.models.specs import MOST_COUNTED, InputSpec, PointSpec
 
 MAX_TILE_NORMALS = 2**25
 """Most noise values of a forward pass: 128 MiB."""
@@ -37,6 +38,14 @@ DEFAULT_SIGMA = 0.5
 
 ONNX_TYPES = {"float32": "float", "int64": "int64", "int32": "int32", "uint8": "uint8"}
 """What ONNX calls the types of inputs."""
+
+NUMBERS = {
+    "float32": InputSpec(shape=(1,), range=None).limits,
+    "int64": (-MOST_COUNTED + 1, MOST_COUNTED - 1),
+    "int32": (-(2**31), 2**31 - 1),
+    "uint8": (0, 255),
+}
+"""That a tensor may take, by type; those of 64 bits as far as JSON holds each exactly."""
 
 PREPARED: dict[str, tuple[tuple[int, ...], tuple[float, float]]] = {
     "cifar_picture": ((3, 32, 32), (0.0, 1.0)),
@@ -81,12 +90,22 @@ def about_inputs(card: Card) -> Iterable[str]:
     yield from about_names("inputs", (tensor.name for tensor in card.inputs))
     for tensor in card.inputs:
         low, high = tensor.limits
-        if low > high or (tensor.is_integer and tensor.range is None):
+        least, most = NUMBERS[tensor.dtype]
+        is_wrong = not least <= low <= high <= most
+        if tensor.is_integer:
+            is_wrong |= tensor.range is None or (low, high) != (floor(low), floor(high))
+        if is_wrong:
             yield f"the range of {tensor.name} ({tensor.dtype}) is {tensor.range}"
 
 
 def about_preprocessing(card: Card) -> Iterable[str]:
     """Yield why the preprocessing cannot give what the network takes."""
+    prepared = [tensor for tensor in card.inputs if tensor.preprocessing or tensor.picture]
+    if prepared and len(card.inputs) > 1:
+        yield f"{prepared[0].name} is prepared of pictures, and the network takes other inputs, too"
+        return
+    if card.input.picture is not None:
+        yield from complaints_about(card.input, card.input.picture)
     name, known = card.input.preprocessing, (*PREPROCESSINGS, strokes.PREPROCESSING)
     if name is None:
         return

@@ -108,7 +108,7 @@ def predict(
 ) -> None:
     """Vote on pictures without a server; the same answers as POST /predict."""
     chosen = load_settings()
-    store = CheckpointStore(chosen.checkpoints)
+    store = CheckpointStore(*chosen.checkpoints)
     options = {
         "checkpoint": checkpoint,
         "noise": noise,
@@ -131,9 +131,13 @@ def predict(
 
 @app.command()
 def checkpoints() -> None:
-    """List the checkpoints and their measured accuracy."""
+    """List the checkpoints and their measured accuracy.
+
+    They lie in the folders of the setting checkpoints: NOISEVOTE_CHECKPOINTS=mine:shipped names
+    two, the second being those that are shipped. A name that stands in two is refused.
+    """
     chosen = load_settings()
-    store = CheckpointStore(chosen.checkpoints)
+    store = CheckpointStore(*chosen.checkpoints)
     table = Table("checkpoint", "network", "noise", "sigma_train", "accuracy at sigma_train")
     for name in store.names():
         card = store.find(name).card
@@ -212,7 +216,7 @@ def show(file: Path, reply: PredictResponse, labels: Sequence[str]) -> None:
             f"{reply.checkpoint}, {reply.noise.kind} noise, sigma {reply.noise.sigma}, "
             f"seed {reply.seed}"
         )
-        for label, count in zip(labels, prediction.vote_counts, strict=True):
+        for label, count in zip(labels, prediction.counts_of(len(labels)), strict=True):
             if count:
                 bar = "█" * round(40 * count / prediction.votes_cast)
                 console.print(f"  {label:>3} {count:>5} {bar}")

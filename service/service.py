@@ -36,7 +36,7 @@ class Service:
 
     Attributes:
         predictor: prepares and answers predictions.
-        reloader: keeps the checkpoints as their folder is.
+        reloader: keeps the checkpoints as their folders are.
         jobs: the assessments.
         observer: is told of requests and predictions.
         bodies: the bodies that are being read and prepared.
@@ -140,7 +140,7 @@ class Service:
             self.not_ready = None
 
     async def look_for_changes(self) -> None:
-        """Bring the checkpoints up to date with their folder.
+        """Bring the checkpoints up to date with their folders.
 
         A service whose default checkpoint was not fit to serve becomes ready when a sound one
         appears.

@@ -1,5 +1,7 @@
 """Checkpoints of networks that others made: one layer of known weights over any inputs."""
 
+from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,29 @@ def foreign(
     )
     (folder / "card.json").write_text(card.model_dump_json())
     return Checkpoint(folder)
+
+
+def drawn(
+    folder: Path, inputs: Sequence[InputSpec], labels: Sequence[str] = ("cat", "dog", "owl")
+) -> Checkpoint:
+    """Write such a checkpoint whose weights are :func:`drawn_weights`."""
+    weights = drawn_weights(inputs, len(labels))
+    return foreign(folder, tuple(inputs), weights, tuple(labels))
+
+
+def drawn_weights(inputs: Sequence[InputSpec], classes: int) -> NDArray[np.float32]:
+    """Return weights ``[numbers of all inputs, classes]``, drawn at random and always the same."""
+    numbers = sum(prod(tensor.shape) for tensor in inputs)
+    return np.random.default_rng(0).standard_normal((numbers, classes), np.float32)
+
+
+def noiseless(
+    inputs: Sequence[InputSpec], given: Mapping[str, NDArray[Any]], classes: int = 3
+) -> NDArray[np.float32]:
+    """Return what a checkpoint of :func:`drawn_weights` gives without noise, by NumPy."""
+    rows = [given[tensor.name].reshape(len(given[tensor.name]), -1) for tensor in inputs]
+    side_by_side = np.concatenate([row.astype(np.float32) for row in rows], axis=1)
+    return side_by_side @ drawn_weights(inputs, classes)
 
 
 def graph_of(

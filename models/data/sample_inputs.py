@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from noisevote.models import strokes
 from noisevote.models.card import Card
 from noisevote.models.data.dataset import Examples
 from noisevote.models.data.fitting import arrays_for, as_taken, labels_for
 from noisevote.models.data.samples import Samples
 from noisevote.models.errors import DataError, InputError
-from noisevote.models.pictures import preprocess
+from noisevote.models.pictures import PREPROCESSINGS
+from noisevote.models.pipelines import prepared
 from noisevote.models.specs import InputSpec
 
 MOST_BYTES = 4 * 2**30
@@ -76,33 +76,35 @@ def is_prepared_anew(samples: Samples, tensor: InputSpec) -> bool:
     They do where it is another than that of the data set; else they are inputs already.
     """
     dataset, own = samples.dataset, tensor.preprocessing
-    if dataset is None or not dataset.has_pictures or own is None:
+    if dataset is None or not dataset.has_pictures:
         return False
+    if own is None:
+        return tensor.picture is not None
     return own.rpartition("-")[0] != (dataset.preprocessing or "").rpartition("-")[0]
 
 
 def prepared_pictures(
     samples: Samples, inputs: Sequence[InputSpec], checkpoint: str
-) -> NDArray[np.float32]:
+) -> NDArray[Any]:
     """Return pictures as inputs ``[n, *shape]``.
 
     Raises:
         DataError: the network takes no pictures, or one cannot be read as one.
     """
     tensor = inputs[0]
-    preprocessing = tensor.preprocessing
-    if preprocessing is None or preprocessing == strokes.PREPROCESSING or len(inputs) > 1:
+    is_told = tensor.picture is not None or tensor.preprocessing in PREPROCESSINGS
+    if not is_told or len(inputs) > 1:
         raise DataError(
             f"{samples.source} holds pictures; the card of checkpoint {checkpoint} tells no way "
             "from pictures to its inputs: give them as .npz"
         )
-    prepared = np.empty((len(samples), *tensor.shape), np.float32)
+    pictures = np.empty((len(samples), *tensor.shape), tensor.dtype)
     for place, (name, file) in enumerate(files_of(samples)):
         try:
-            prepared[place] = preprocess(preprocessing, file)
+            pictures[place] = prepared(file, tensor)
         except InputError as error:
             raise DataError(f"{samples.source}, {name}: {error}") from error
-    return prepared
+    return pictures
 
 
 def files_of(samples: Samples) -> Iterator[tuple[str, bytes]]:

@@ -121,7 +121,8 @@ class HttpTarget:
                 f"the server votes with another checkpoint {self._checkpoint.name} than the one "
                 "that is assessed; was it replaced?"
             )
-        counts = np.array([prediction.vote_counts for prediction in reply.predictions], np.int64)
+        classes = len(self._checkpoint.card.labels)
+        counts = np.array([one.counts_of(classes) for one in reply.predictions], np.int64)
         self._meter.queries += len(inputs)
         self._meter.votes += int(counts.sum())
         return counts

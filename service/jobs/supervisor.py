@@ -31,7 +31,7 @@ class WorkerStart(BaseModel):
 
     Attributes:
         folder: of the jobs.
-        checkpoints: folder of the checkpoints.
+        checkpoints: folders of the checkpoints.
         url: of the server that is asked.
         token: by which the server knows its worker; sent as a bearer token.
         log_format: of the worker's log, which is the server's.
@@ -40,7 +40,7 @@ class WorkerStart(BaseModel):
     """
 
     folder: Path
-    checkpoints: Path
+    checkpoints: tuple[Path, ...]
     url: str
     token: str
     log_format: LogFormat
@@ -148,7 +148,7 @@ class Supervisor:
         settings = self._settings
         start = WorkerStart(
             folder=self._folder.path.absolute(),
-            checkpoints=settings.checkpoints.absolute(),
+            checkpoints=tuple(folder.absolute() for folder in settings.checkpoints),
             url=self.url or "",
             token=settings.internal_token.get_secret_value(),
             log_format=settings.log_format,

@@ -166,7 +166,7 @@ class Worker:
         self._stop = stop
         self._folder = JobFolder(start.folder)
         self._store = JobStore(self._folder.database)
-        self._checkpoints = CheckpointStore(start.checkpoints)
+        self._checkpoints = CheckpointStore(*start.checkpoints)
 
     def work(self) -> None:
         """Do all jobs that wait, as the only worker of the folder."""

@@ -190,7 +190,7 @@ class DriftMonitor:
         compared = series.reference.votes
         for one in answer.predictions:
             if one.stopped_by == StopRule.FULL:
-                counts = one.vote_counts
+                counts = one.counts
                 if one.votes_cast > compared:
                     counts = some_of(counts, compared, self._generator).tolist()
                 first, second = top_two(counts)

@@ -184,7 +184,7 @@ class Metrics:
         of.cast.inc(sum(one.votes_cast for one in answer.predictions))
         for one in answer.predictions:
             self._predictions.labels(answer.checkpoint, str(one.stopped_by)).inc()
-            first, second = top_two(one.vote_counts)
+            first, second = top_two(one.counts)
             of.agreement.observe(first / one.votes_cast)
             of.margin.observe((first - second) / one.votes_cast)
             if one.abstain:

@@ -26,6 +26,7 @@ from noisevote.service.wire.replies import (
     Prediction,
     PredictResponse,
     Timing,
+    told_counts,
 )
 from noisevote.service.wire.requests import PredictRequest, shortened
 
@@ -122,8 +123,7 @@ class Predictor:
         Raises:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
-        asked = request.checkpoint
-        checkpoint = self.default() if asked is None else self.store.find(asked)
+        checkpoint = self.checkpoint_of(request)
         card = checkpoint.card
         self._check_limits(request, card)
         noise = noise_of(request, card)
@@ -137,7 +137,7 @@ class Predictor:
             priority=request.priority,
             checkpoint=checkpoint,
             votes=VoteRequest(
-                inputs={card.input.name: inputs_of(request, card)},
+                inputs=inputs_of(request, card),
                 noise=at_points,
                 votes=request.votes,
                 stop=stop,
@@ -176,6 +176,15 @@ class Predictor:
     def close(self) -> None:
         """Drop what waits to be prepared."""
         self._preparation.close()
+
+    def checkpoint_of(self, request: PredictRequest) -> Checkpoint:
+        """Return the checkpoint that a request is for.
+
+        Raises:
+            UnknownCheckpointError: there is none of that name.
+            CheckpointError: it was refused.
+        """
+        return self.default() if request.checkpoint is None else self.store.find(request.checkpoint)
 
     def default(self) -> Checkpoint:
         """Return the checkpoint that answers requests that name none."""
@@ -253,10 +262,13 @@ def abstains_below(result: VoteResult, votes: VoteRequest) -> int | None:
 
 def prediction_of(result: VoteResult, prepared: Prepared) -> Prediction:
     """Return a result as it stands in a reply."""
+    labels = prepared.checkpoint.card.labels
+    vote_counts, top = told_counts(result.vote_counts, labels)
     return Prediction(
         mode=result.mode,
-        label=prepared.checkpoint.card.labels[result.mode],
-        vote_counts=list(result.vote_counts),
+        label=labels[result.mode],
+        vote_counts=vote_counts,
+        top=top,
         votes_cast=result.votes_cast,
         stopped_by=result.stopped_by,
         agreement=result.agreement,

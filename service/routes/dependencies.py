@@ -76,7 +76,8 @@ class PredictionBody:
             ClientDisconnect: the client left before its turn.
         """
         service, began = self._service, self._began
-        work_s = await self._do(lambda: work_s_of(asked))
+        card = service.predictor.checkpoint_of(asked).card
+        work_s = await self._do(lambda: work_s_of(asked, card))
         if self._is_large and time.monotonic() > deadline_of(asked, began):
             raise DeadlineError("the time was up before the body was read")
         if work_s <= QUICK_S or (self._is_large and asked.inputs is not None):

@@ -28,7 +28,7 @@ from noisevote.service.wire.events import (
     event,
     one_of_events,
 )
-from noisevote.service.wire.replies import PredictResponse, VotesEvent
+from noisevote.service.wire.replies import PredictResponse, VotesEvent, told_counts
 
 router = APIRouter(tags=["predictions"], route_class=DirectRoute)
 
@@ -175,10 +175,12 @@ class VoteStream:
             )
             self._vote_counts[position] = counts = state.vote_counts[-1]
             mode = int(state.modes[-1])
+            vote_counts, top = told_counts(counts.tolist(), self._labels)
             yield VotesEvent(
                 input=position,
                 fell_on=fell_on,
-                vote_counts=counts.tolist(),
+                vote_counts=vote_counts,
+                top=top,
                 votes_cast=int(counts.sum()),
                 mode=mode,
                 label=self._labels[mode],

@@ -13,7 +13,8 @@ from noisevote.models.data.sample_inputs import examples_for
 from noisevote.models.data.samples import read_samples
 from noisevote.models.errors import DataError
 from noisevote.models.pictures import preprocess
-from noisevote.models.specs import InputSpec
+from noisevote.models.pipelines import prepared
+from noisevote.models.specs import InputSpec, PictureSpec
 from tests.drawing import draw_digit, png_bytes
 from tests.foreign import digits_classifier, foreign
 
@@ -53,6 +54,19 @@ def test_pictures_are_prepared_as_the_card_says(tmp_path: Path, store: Checkpoin
     examples = examples_for(read_samples(str(tmp_path), NOWHERE), card)
     assert np.array_equal(examples.inputs[0], preprocess(card.input.preprocessing, file))
     assert examples.labels.tolist() == [3]
+
+
+def test_pictures_go_through_the_pipeline_of_a_card(tmp_path: Path) -> None:
+    pipeline = PictureSpec(colour="grey", size=(2, 3), scale=1.0, layout="NHWC")
+    tensor = InputSpec(name="x", dtype="uint8", shape=(2, 3, 1), range=(0, 255), picture=pipeline)
+    theirs = simple(tmp_path, tensor)
+    file = png_bytes(draw_digit(3))
+    (tmp_path / "dog").mkdir()
+    (tmp_path / "dog" / "a.png").write_bytes(file)
+    (tmp_path / "list.csv").write_text("file,label\ndog/a.png,dog\n")
+    examples = fitted(str(tmp_path / "list.csv"), theirs)
+    assert examples.inputs.dtype == np.uint8
+    assert np.array_equal(examples.inputs[0], prepared(file, tensor))
 
 
 def test_digits_by_name_have_the_values_of_scikit_learn(digits: Checkpoint) -> None:

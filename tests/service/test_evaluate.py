@@ -113,7 +113,7 @@ def test_each_input_meets_noise_of_its_own(
         ]
     agreements = [reply.predictions[0].agreement for reply in replies]
     assert found["agreement"] == pytest.approx(np.mean(agreements))
-    assert len({tuple(reply.predictions[0].vote_counts) for reply in replies}) > 1
+    assert len({tuple(reply.predictions[0].counts) for reply in replies}) > 1
 
 
 def test_a_list_of_pictures_and_an_early_stop(
