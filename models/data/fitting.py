@@ -44,9 +44,9 @@ def labels_for(samples: Samples, labels: Sequence[str], checkpoint: str) -> NDAr
     numbers = ways_to_name(labels, None)[-1]
     wrong = sorted({label for label in given if label not in labels and label not in numbers})
     wrong = wrong or sorted(set(given) - set(labels))
+    as_numbers = "" if numbers.keys() == set(labels) else f", or as numbers 0 to {len(labels) - 1}"
     raise DataError(
-        f"{shown(wrong)} is no label of checkpoint {checkpoint}; it has {shown(labels)}, or as "
-        f"numbers 0 to {len(labels) - 1}"
+        f"{shown(wrong)} is no label of checkpoint {checkpoint}; it has {shown(labels)}{as_numbers}"
     )
 
 

@@ -131,9 +131,9 @@ def given_command() -> str:
         elif argument in PLACES:
             skip = True
         elif left[-1:] == [SAMPLES]:
-            left.append(Path(argument).name)
+            left.append(Path(argument).resolve().name)
         elif option == SAMPLES and equals:
-            left.append(f"{option}={Path(value).name}")
+            left.append(f"{option}={Path(value).resolve().name}")
         elif option not in PLACES:
             left.append(argument)
     return "noisevote-train " + shlex.join(left)
