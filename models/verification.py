@@ -166,7 +166,7 @@ def check_runtime(runtime: GraphRuntime, card: Card, contents: Mapping[str, byte
         CheckpointError: they do not agree.
     """
     check_tensors(runtime, card)
-    check_macs(card, len(contents[card.weights]) // SMALLEST_WEIGHT)
+    check_macs(card, contents)
     try:
         with runtime.session.for_at_most(TRIAL_S):
             check_kind(runtime, card)
@@ -198,19 +198,28 @@ def check_tensors(runtime: GraphRuntime, card: Card) -> None:
     there = runtime.session.inputs | runtime.session.outputs
     for name, tensor in promised.items():
         found = there.get(name)
-        if found != tensor:
+        # Where a pass holds one vote, the engine may know it of the output.
+        of_one = Tensor(tensor.type, (1, *tensor.shape[1:]))
+        is_one = card.tile == 1 and name == card.output and found == of_one
+        if found != tensor and not is_one:
             raise CheckpointError(
                 f"the {runtime.kind} graph of checkpoint {card.name} has {name} as "
                 f"{found or 'nothing'}; its card promises {tensor}"
             )
 
 
-def check_macs(card: Card, weights: int) -> None:
+def check_macs(card: Card, contents: Mapping[str, bytes]) -> None:
     """Compare the multiply-accumulates of a card with the number of weights.
+
+    Those of networks that others made may be whole numbers of a byte, and small ones lie in the
+    graphs.
 
     Raises:
         CheckpointError: a value takes more than there are weights.
     """
+    weights = len(contents[card.weights]) // SMALLEST_WEIGHT
+    if card.imported is not None:
+        weights = sum(map(len, contents.values()))
     for point in card.noise_points:
         if point.macs > prod(point.shape) * weights:
             raise CheckpointError(

@@ -32,16 +32,16 @@ def restart_with_settings() -> None:
 
 def main() -> None:
     """Run the command line, in a process that has the settings."""
-    show_version(sys.argv[1:] == ["--version"])  # at once, also where torch is missing
+    show_version(sys.argv[1:] == ["--version"])  # at once, also where onnx is missing
     restart_with_settings()
     try:
-        # Imports torch, which takes seconds.
-        from noisevote.training.cli.main import main as run
+        from noisevote.training.cli.main import main as run  # needs onnx
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in OURS:
             raise
-        sys.exit(f"error: noisevote-train needs {missing}; {how_to_install('train')}")
+        extra = "import" if {"points", "import"}.intersection(sys.argv[1:2]) else "train"
+        sys.exit(f"error: noisevote-train needs {missing}; {how_to_install(extra)}")
     run()
 
 

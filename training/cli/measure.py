@@ -11,6 +11,8 @@ from rich.table import Table
 
 from noisevote.models.card import Accuracy, AgreementReference, Card, Evaluation, Threshold
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.cores import allowed_cores
+from noisevote.models.data.files import data_dir
 from noisevote.models.data.samples import Labels
 from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
 from noisevote.models.statistics import clopper_pearson
@@ -24,7 +26,6 @@ from noisevote.training.cli.options import (
     changed,
     given_command,
     images_progress,
-    source_of,
 )
 from noisevote.training.export.card_file import check_writable, update_card
 from noisevote.training.measure.agreement import AgreementPlan, measured_agreement, with_agreements
@@ -73,6 +74,17 @@ def caster_for(
 ) -> AbstractContextManager[Caster]:
     """Return a caster with a bar over ``total`` images."""
     return casting(subject.checkpoint, seed, subject.threads, images_progress(), total)
+
+
+def source_of(
+    samples: str | None,
+    labels: Labels | None,
+    data: Path | None,
+    allow_unknown: bool,
+    threads: int | None,
+) -> Source:
+    """Return where the examples of a measurement come from, by the options of its command."""
+    return Source(samples, labels, data_dir(data), allow_unknown, threads or allowed_cores())
 
 
 def evaluate(

@@ -13,13 +13,10 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
-from noisevote.models.cores import allowed_cores
-from noisevote.models.data.files import data_dir
 from noisevote.models.data.samples import Labels
 from noisevote.models.errors import InputError
 from noisevote.training.fit.bar import Bar
-from noisevote.training.measure.subject import Source
-from noisevote.training.recipes.recipe import what_is_wrong
+from noisevote.training.recipes.wrong import what_is_wrong
 
 console = Console(stderr=True)
 
@@ -50,17 +47,6 @@ LabelsFrom = Annotated[
 ]
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-def source_of(
-    samples: str | None,
-    labels: Labels | None,
-    data: Path | None,
-    allow_unknown: bool,
-    threads: int | None,
-) -> Source:
-    """Return where the examples of a measurement come from, by the options of its command."""
-    return Source(samples, labels, data_dir(data), allow_unknown, threads or allowed_cores())
 
 
 def with_options(command: Callable[..., None], model: BaseModel) -> Callable[..., None]:

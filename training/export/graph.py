@@ -11,7 +11,7 @@ and gives its output ``[rows, classes]``. What does not depend on noise runs onc
 does runs once per row. The border between the two is crossed by a ``Gather``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -174,11 +174,9 @@ def met(node: NodeProto, kind: NoiseKind, noise: str, type_of_signal: int) -> li
 
 def repeat_inputs(graph: GraphProto) -> None:
     """Insert a ``Gather`` behind each input, so that all of the graph runs once per row."""
-    names = {tensor.name for tensor in graph.input}
+    names = {tensor.name: by_row(tensor.name) for tensor in graph.input}
     for node in graph.node:
-        inputs = [by_row(name) if name in names else name for name in node.input]
-        del node.input[:]
-        node.input.extend(inputs)
+        rename_reads(node, names)
     gathers = [
         helper.make_node("Gather", [tensor.name, INPUT_OF_ROW], [by_row(tensor.name)], axis=0)
         for tensor in graph.input
@@ -193,16 +191,14 @@ def repeat_by_row(graph: GraphProto, noise_inputs: Iterable[str]) -> None:
     gathered: set[str] = set()
     nodes: list[NodeProto] = []
     for node in graph.node:
-        if of_rows.intersection(node.input):
-            of_images = {name for name in node.input if name} - of_rows - fixed
+        if of_rows.intersection(reads := names_read(node)):
+            of_images = reads - of_rows - fixed
             nodes += [
                 helper.make_node("Gather", [name, INPUT_OF_ROW], [by_row(name)], axis=0)
                 for name in sorted(of_images - gathered)
             ]
             gathered |= of_images
-            inputs = [by_row(name) if name in of_images else name for name in node.input]
-            del node.input[:]
-            node.input.extend(inputs)
+            rename_reads(node, {name: by_row(name) for name in of_images})
             of_rows.update(node.output)
         elif node.op_type in {"Shape", "Size"} and not fixed.issuperset(node.input):
             raise ExportError(
@@ -224,9 +220,38 @@ def constant_names(graph: GraphProto) -> set[str]:
     """Return the names of all values that depend neither on images nor on noise."""
     names = {tensor.name for tensor in graph.initializer}
     for node in graph.node:
-        if names.issuperset(name for name in node.input if name):
+        if names.issuperset(names_read(node)):
             names.update(node.output)
     return names
+
+
+def graphs_of(node: NodeProto) -> Iterator[GraphProto]:
+    """Yield the graphs inside a node, such as the branches of an ``If``."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def names_read(node: NodeProto) -> set[str]:
+    """Return the names of all values that a node reads, its inner graphs included."""
+    names = {name for name in node.input if name}
+    for graph in graphs_of(node):
+        own = {entry.name for entry in (*graph.input, *graph.initializer)}
+        for inner in graph.node:
+            names |= names_read(inner) - own
+            own.update(inner.output)
+        names |= {output.name for output in graph.output} - own
+    return names
+
+
+def rename_reads(node: NodeProto, names: Mapping[str, str]) -> None:
+    """Let a node and its inner graphs read values by other names."""
+    for at, name in enumerate(node.input):
+        node.input[at] = names.get(name, name)
+    for graph in graphs_of(node):
+        for inner in graph.node:
+            rename_reads(inner, names)
 
 
 def is_mark(node: NodeProto) -> bool:

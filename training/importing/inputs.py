@@ -11,7 +11,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 
 from noisevote.models.errors import ImportingError
 from noisevote.models.specs import InputSpec
-from noisevote.training.export.graph import moved_to, replace_nodes
+from noisevote.training.export.graph import moved_to, rename_reads, replace_nodes
 
 Value = TypeVar("Value")
 
@@ -118,8 +118,12 @@ def input_of(
     name, of_tensor = tensor.name, tensor.type.tensor_type
     dtype = TAKEN.get(of_tensor.elem_type)
     if dtype is None:
-        kind = TensorProto.DataType.Name(of_tensor.elem_type) if of_tensor.elem_type else "no"
-        raise ImportingError(f"{name} is a tensor of the type {kind}; taken are numbers")
+        kinds = {number: kind.lower() for kind, number in TensorProto.DataType.items()}
+        found = kinds.get(of_tensor.elem_type, "an unknown type") if of_tensor.elem_type else None
+        raise ImportingError(
+            f"{name} is {f'a tensor of {found}' if found else 'no tensor'}; taken are tensors of "
+            + ", ".join(kinds[number] for number in TAKEN)
+        )
     dims = [dim.dim_value for dim in of_tensor.shape.dim]
     free = [axis for axis, length in enumerate(dims) if length == 0]
     axis = free[0] if len(free) == 1 and dims[0] > 1 else 0
@@ -258,6 +262,5 @@ def inputs_as_rows(graph: GraphProto, taken: Sequence[Taken]) -> None:
             helper.make_tensor_value_info(tensor.name, ONNX_TYPES[each.spec.dtype], rows)
         )
     for node in graph.node:
-        for at, name in enumerate(node.input):
-            node.input[at] = renamed.get(name, name)
+        rename_reads(node, renamed)
     replace_nodes(graph, [*before, *graph.node])

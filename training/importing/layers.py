@@ -9,13 +9,20 @@ from fnmatch import fnmatchcase
 from onnx import GraphProto, ModelProto, NodeProto, helper
 
 from noisevote.models.errors import ImportingError
-from noisevote.training.export.graph import MARK_DOMAIN, MARK_TYPE, constant_names, replace_nodes
+from noisevote.training.export.graph import (
+    MARK_DOMAIN,
+    MARK_TYPE,
+    constant_names,
+    graphs_of,
+    names_read,
+    replace_nodes,
+)
 
 NOISE_AFTER = ("Conv", "Gemm", "MatMul")
 PRODUCTS = (*NOISE_AFTER, "ConvTranspose", "Einsum")
 RECURRENT = ("GRU", "LSTM", "RNN")
 FOLLOWING = {"Add", "Sub", "Mul", "Div"}
-"""With a constant: bias and scale of the layer before them."""
+"""With a constant for each channel: bias and scale of the layer before them."""
 
 UNWANTED = str.maketrans(dict.fromkeys("=, \t\n", "_"))
 """Signs by which a request or an option tells points apart."""
@@ -85,14 +92,15 @@ def layers_in(model: ModelProto, rule: Rule) -> list[Layer]:
     constants = constant_names(graph)
     users: dict[str, list[NodeProto]] = {}
     for node in graph.node:
-        for name in node.input:
+        for name in names_read(node):
             users.setdefault(name, []).append(node)
     ends = {output.name for output in graph.output}
+    channels = channel_constants(graph, constants)
     names: set[str] = set()
     found = []
     for node, has_weights, reason in products_in(graph, constants):
         name = unique(name_of(node, graph, constants), names)
-        end = node.output[0] if reason else end_of(node, users, constants, ends)
+        end = made_by(node) if reason else end_of(node, users, channels, ends)
         found.append(Layer(name, node, end, has_weights, reason))
     check_patterns((*rule.include, *rule.exclude), found)
     return [replace(layer, quiet=why_quiet(layer, rule)) for layer in found]
@@ -105,7 +113,7 @@ def products_in(
     weights = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
     for node in graph.node:
         sides = [name for name in node.input if name][:2]
-        if node.output[0] in constants:
+        if constants.issuperset(node.output):
             continue
         if node.op_type in PRODUCTS and not node.domain:
             yield node, bool(constants.intersection(sides)), None
@@ -117,14 +125,6 @@ def products_in(
             yield node, True, f"its products are inside the operator {node.op_type}"
 
 
-def graphs_of(node: NodeProto) -> Iterator[GraphProto]:
-    """Yield the graphs inside a node."""
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
-
-
 def has_products(graph: GraphProto) -> bool:
     """Return whether a graph multiplies anywhere."""
     return any(
@@ -133,14 +133,38 @@ def has_products(graph: GraphProto) -> bool:
     )
 
 
+def channel_constants(graph: GraphProto, constants: set[str]) -> set[str]:
+    """Return the constants that have a value for each channel, as biases and scales do.
+
+    A scalar belongs to what follows, as the 3 of a hard sigmoid does; a matrix, too, as what is
+    learned of places.
+    """
+    longer = {e.name: sum(length > 1 for length in e.dims) for e in graph.initializer}
+    scalars = {entry.name for entry in graph.initializer if not entry.dims}
+    found = {name for name, axes in longer.items() if axes <= 1} - scalars
+    for node in graph.node:
+        if node.output[0] in constants and node.input:
+            first = node.input[0]
+            if first in found or (first in constants and first not in longer):
+                found.add(node.output[0])
+    return found
+
+
+def made_by(node: NodeProto) -> str:
+    """Return the first value that a node gives; it may leave some out."""
+    return next(str(name) for name in node.output if name)
+
+
 def end_of(
-    node: NodeProto, users: dict[str, list[NodeProto]], constants: set[str], ends: set[str]
+    node: NodeProto, users: dict[str, list[NodeProto]], channels: set[str], ends: set[str]
 ) -> str:
     """Return the signal of a layer: of its product, or of what follows that alone."""
     end = node.output[0]
     while end not in ends and len(followers := users.get(end, [])) == 1:
         (follower,) = followers
-        is_scale = follower.op_type in FOLLOWING and not constants.isdisjoint(follower.input)
+        is_scale = follower.op_type in FOLLOWING and not channels.isdisjoint(follower.input)
+        if follower.op_type == "Div" and follower.input[1] == end:
+            break
         if not is_scale and follower.op_type != "BatchNormalization":
             break
         end = follower.output[0]
@@ -162,7 +186,7 @@ def name_of(node: NodeProto, graph: GraphProto, constants: set[str]) -> str:
     noted = {entry.key: entry.value for entry in node.metadata_props}.get(SCOPES, "[]")
     if len(scopes := re.findall(r"'([^']*)'", noted)) > 1 and scopes[-2]:
         return str(scopes[-2])
-    return re.sub(rf"/{node.op_type}(_\d+)?$", "", node.name).strip("/") or str(node.output[0])
+    return re.sub(rf"/{node.op_type}(_\d+)?$", "", node.name).strip("/") or made_by(node)
 
 
 def unique(name: str, names: set[str]) -> str:

@@ -13,7 +13,7 @@ from noisevote.training.importing.inputs import Taken, inputs_as_rows, inputs_of
 from noisevote.training.importing.layers import Rule, layers_in
 from noisevote.training.importing.measure import Arrays, Measured, Passes, measured, rows
 from noisevote.training.importing.place import (
-    HALF_TOLERANCE,
+    COARSE_TOLERANCE,
     TOLERANCE,
     TRIAL_ROWS,
     Trial,
@@ -106,6 +106,11 @@ def look_at(graph: Graph, wishes: Wishes, samples: Arrays | None = None) -> Look
     expected = scores_alone(original, taken, scores, inputs)
     if not np.isfinite(expected).all():
         raise ImportingError("the network gives outputs that are not finite")
+    if not np.array_equal(expected[:1], scores.rows(first[scores.name])):
+        raise ImportingError(
+            "the network gives other outputs each time, so that votes could not be replayed: "
+            "export it in evaluation mode"
+        )
     if not any(each.is_fixed for each in taken):
         refuse_mixing(original, taken, scores, inputs, expected)
     model = ModelProto()
@@ -120,8 +125,10 @@ def look_at(graph: Graph, wishes: Wishes, samples: Arrays | None = None) -> Look
         raise ImportingError(nothing_noisy(layers))
     alone = measured(model, layers, inputs, [1])
     halves = {TensorProto.FLOAT16, TensorProto.BFLOAT16}
-    is_half = any(each.layout.type in halves for each in alone)
-    trial = Trial(inputs, expected, HALF_TOLERANCE if is_half else TOLERANCE)
+    is_coarse = any(each.layout.type in halves for each in alone) or any(
+        node.op_type == "QuantizeLinear" for node in model.graph.node
+    )
+    trial = Trial(inputs, expected, COARSE_TOLERANCE if is_coarse else TOLERANCE)
     model, batched = on_batches(model, layers, trial)
     return Look(graph, original, taken, scores, model, alone, batched, trial, samples is None)
 
@@ -169,7 +176,7 @@ def refuse_mixing(
         found = scores.rows(together[scores.name])
     except (ImportingError, ValueError):
         return  # it takes one input a pass
-    if (off := apart(found, expected[: BATCHES[-1]])) > HALF_TOLERANCE and found.shape[0] > 1:
+    if (off := apart(found, expected[: BATCHES[-1]])) > COARSE_TOLERANCE and found.shape[0] > 1:
         raise ImportingError(
             f"the network mixes its inputs: outputs depend on their neighbours by {off:.1e}; a "
             "layer treats the axis of inputs as another one"

@@ -17,7 +17,7 @@ from onnx import ModelProto, ValueInfoProto, helper
 from noisevote.models.engines import session_options
 from noisevote.models.errors import ImportingError
 from noisevote.training.export.graph import Layout
-from noisevote.training.importing.layers import MATRIX_AXES, RECURRENT, Layer
+from noisevote.training.importing.layers import MATRIX_AXES, RECURRENT, Layer, made_by
 from noisevote.training.importing.read import first_line
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -105,7 +105,7 @@ def measured(
     """
     constants = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
     sides = {layer.name: [name for name in layer.node.input if name] for layer in layers}
-    wanted = {layer.end for layer in layers} | {layer.node.output[0] for layer in layers}
+    wanted = {layer.end for layer in layers} | {made_by(layer.node) for layer in layers}
     wanted |= {name for names in sides.values() for name in names}
     wanted -= constants.keys() | inputs.keys()
     passes = Passes(model, sorted(wanted))
@@ -120,7 +120,7 @@ def measured(
         shapes = [constants.get(name) or last[name].shape for name in sides[layer.name]]
         signals = [run[layer.end] for run in runs]
         shape, layout = laid(layer, signals, other[layer.end], counts)
-        total = macs_of(layer, last[layer.node.output[0]].shape, shapes)
+        total = macs_of(layer, last[made_by(layer.node)].shape, shapes)
         values = signals[-1].astype(np.float64)
         found.append(
             Measured(

@@ -1,19 +1,21 @@
 """Graphs as they come: opened, and put into the one form that the other files work on."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from onnx import ModelProto, TensorProto, external_data_helper, helper, inliner, version_converter
+from onnx import ModelProto, TensorProto, helper, inliner, version_converter
 
 from noisevote.models.errors import ImportingError
 from noisevote.models.files import regular_content
-from noisevote.training.export.graph import replace_nodes
-
-MAX_GRAPH_BYTES = 2 * 2**30 - 1
-"""What a message of protobuf holds."""
+from noisevote.training.export.graph import names_read, replace_nodes
+from noisevote.training.importing.constants import (
+    MOST_BYTES,
+    check_constants,
+    load_weights,
+    nodes_in,
+)
 
 OLDEST_OPSET, LIFTED_OPSET = 7, 13
 """ONNX Runtime runs operators from the first on; older ones are converted to the second."""
@@ -60,7 +62,7 @@ def read_graph(path: Path) -> Graph:
         ImportingError: it cannot be read, or is none that can be taken in.
     """
     try:
-        content = regular_content(path, MAX_GRAPH_BYTES)
+        content = regular_content(path, MOST_BYTES)
     except OSError as error:
         raise ImportingError(f"{path} cannot be read: {error.strerror or error}") from error
     if content.startswith(PICKLES):
@@ -76,44 +78,12 @@ def read_graph(path: Path) -> Graph:
     if not model.graph.node or not model.graph.output:
         raise ImportingError(f"{path.name} is no ONNX file, or holds an empty graph")
     try:
-        load_weights(model, path.parent)
+        load_weights(model, path)
         return graph_of(model, path.name, hashlib.sha256(content).hexdigest())
     except ImportingError:
         raise
     except Exception as error:  # what libraries raise on graphs of strangers
         raise ImportingError(f"{path.name} cannot be taken apart: {first_line(error)}") from error
-
-
-def load_weights(model: ModelProto, folder: Path) -> None:
-    """Load weights that lie beside the graph.
-
-    Raises:
-        ImportingError: one lies elsewhere, or its file is missing or too short.
-    """
-    for tensor in tensors_in(model.graph):
-        if not external_data_helper.uses_external_data(tensor):
-            continue
-        named = external_data_helper.ExternalDataInfo(tensor)
-        location = Path(named.location)
-        if location.is_absolute() or len(location.parts) != 1 or location.name in {"", ".."}:
-            raise ImportingError(
-                f"the weights {tensor.name!r} lie in {named.location!r}; files are read from the "
-                "graph's own folder only"
-            )
-        try:
-            content = regular_content(folder / location.name, MAX_GRAPH_BYTES)
-        except OSError as error:
-            raise ImportingError(
-                f"the weights {tensor.name!r} lie in {location.name}, which cannot be read beside "
-                f"the graph: {error.strerror or error}"
-            ) from error
-        first = named.offset or 0
-        last = len(content) if named.length is None else first + named.length
-        if not 0 <= first <= last <= len(content):
-            raise ImportingError(f"{location.name} is too short for the weights {tensor.name!r}")
-        tensor.raw_data = content[first:last]
-        tensor.data_location = TensorProto.DEFAULT
-        del tensor.external_data[:]
 
 
 def graph_of(model: ModelProto, source: str, digest: str) -> Graph:
@@ -122,9 +92,10 @@ def graph_of(model: ModelProto, source: str, digest: str) -> Graph:
     Raises:
         ImportingError: it has operators that have no place for noise.
     """
-    check_operators(model)
+    check_constants(model)
     if model.functions:
         model = inliner.inline_local_functions(model)
+    check_operators(model)
     opset = next((entry.version for entry in model.opset_import if entry.domain == ""), 1)
     model.ir_version = max(model.ir_version, INITIALISERS_APART)
     graph = model.graph
@@ -135,15 +106,29 @@ def graph_of(model: ModelProto, source: str, digest: str) -> Graph:
     if opset < OLDEST_OPSET:
         model = version_converter.convert_version(model, LIFTED_OPSET)
         graph = model.graph
+    read = {name for node in graph.node for name in names_read(node)}
+    read |= {output.name for output in graph.output}
     nodes = []
     for node in graph.node:
         value = constant_of(node)
         if value is None:
-            nodes.append(node)
+            nodes.append(without_statistics(node, read))
         else:
             graph.initializer.append(value)
     replace_nodes(graph, nodes)
     return Graph(model, source, digest, opset)
+
+
+def without_statistics(node: onnx.NodeProto, read: set[str]) -> onnx.NodeProto:
+    """Return a batch norm without the outputs of training that nobody reads.
+
+    ONNX Runtime takes them for an order to use the statistics of the batch.
+    """
+    if node.op_type == "BatchNormalization" and read.isdisjoint(node.output[1:]):
+        is_training = any(entry.name == "training_mode" and entry.i for entry in node.attribute)
+        if not is_training:
+            del node.output[1:]
+    return node
 
 
 def constant_of(node: onnx.NodeProto) -> TensorProto | None:
@@ -175,7 +160,7 @@ def check_operators(model: ModelProto) -> None:
     Raises:
         ImportingError: this is one.
     """
-    for node in model.graph.node:
+    for node in nodes_in(model.graph):
         if node.op_type in INTEGER_PRODUCTS:
             raise ImportingError(
                 f"{node.op_type} multiplies whole numbers, and noise needs real ones: quantise the "
@@ -191,10 +176,7 @@ def pruned(model: ModelProto, output: str) -> None:
     for node in reversed(graph.node):
         if needed.intersection(node.output):
             nodes.append(node)
-            needed.update(node.input)
-            for attribute in node.attribute:
-                for part in (attribute.g, *attribute.graphs):
-                    needed.update(names_read(part))
+            needed.update(names_read(node))
     replace_nodes(graph, nodes[::-1])
     for field in (graph.initializer, graph.input):
         kept = [entry for entry in field if entry.name in needed]
@@ -204,29 +186,6 @@ def pruned(model: ModelProto, output: str) -> None:
     del graph.output[:]
     graph.output.extend(kept_outputs)
     del graph.value_info[:]
-
-
-def names_read(graph: onnx.GraphProto) -> set[str]:
-    """Return every name that the nodes of a graph inside a node read."""
-    names = {name for node in graph.node for name in node.input}
-    names |= {output.name for output in graph.output}
-    for node in graph.node:
-        for attribute in node.attribute:
-            for part in (attribute.g, *attribute.graphs):
-                names |= names_read(part)
-    return names
-
-
-def tensors_in(graph: onnx.GraphProto) -> Iterator[TensorProto]:
-    """Yield all constants of a graph and of those inside its nodes."""
-    yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            for part in (attribute.g, *attribute.graphs):
-                yield from tensors_in(part)
 
 
 def first_line(error: Exception) -> str:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import GraphProto, ModelProto, TensorProto, helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
 from noisevote.models.errors import ImportingError
-from noisevote.training.export.graph import replace_nodes
+from noisevote.training.export.graph import rename_reads, replace_nodes
 from noisevote.training.importing.inputs import INPUTS
 
 
@@ -23,12 +23,14 @@ class Scores:
         is_single: whether it is one number an input, of two classes.
         is_share: whether that number is the probability of the second class, 0 to 1; else it is
             above 0 where the second class is.
+        is_plain: whether it is ``[n, classes]`` in single precision as it stands.
     """
 
     name: str
     classes: int
     is_single: bool = False
     is_share: bool = False
+    is_plain: bool = False
 
     def rows(self, output: NDArray[Any]) -> NDArray[np.float32]:
         """Return what the graph that came gave as scores ``[n, classes]``."""
@@ -77,7 +79,9 @@ def scores_in(
         return Scores(single[0], 2, True, is_share or of_sigmoid)
     several = [name for name, columns in fitting.items() if columns > 1]
     if len(several) == 1:
-        return Scores(several[0], fitting[several[0]])
+        value = considered[several[0]]
+        is_plain = value.ndim == 2 and value.dtype == np.float32
+        return Scores(several[0], fitting[several[0]], is_plain=is_plain)
     if several:
         raise ImportingError(
             f"several outputs have one score a class: {', '.join(several)}; choose one with "
@@ -111,33 +115,45 @@ def described_output(value: object) -> str:
     """Return the shape and type of an output, for a message."""
     if isinstance(value, np.ndarray):
         return f"{list(value.shape)} {value.dtype}"
-    return f"a {type(value).__name__} of {type(value[0]).__name__}" if value else "nothing"  # type: ignore[index]
+    return f"a {type(value).__name__}"
 
 
 def scores_as_rows(graph: GraphProto, scores: Scores) -> None:
-    """Let the output of a graph be scores ``[n, classes]`` in single precision."""
+    """Let the output of a graph be scores ``[n, classes]`` in single precision, by its name."""
     end = scores.name
-    columns = 1 if scores.is_single else scores.classes
-    shape = helper.make_tensor(f"{end}.columns", TensorProto.INT64, [2], [-1, columns])
-    graph.initializer.append(shape)
-    rows = f"{end}.rows"
-    nodes = [
-        helper.make_node("Cast", [end], [f"{end}.float"], to=TensorProto.FLOAT),
-        helper.make_node("Reshape", [f"{end}.float", shape.name], [rows]),
-    ]
-    if scores.is_single:
-        first, minuend = f"{end}.first", rows
-        if scores.is_share:
-            one = helper.make_tensor(f"{end}.one", TensorProto.FLOAT, [], [1.0])
-            graph.initializer.append(one)
-            minuend = one.name
-        nodes += [
-            helper.make_node("Sub", [minuend, rows], [first]),
-            helper.make_node("Concat", [first, rows], [f"{end}.both"], axis=1),
-        ]
-    replace_nodes(graph, [*graph.node, *nodes])
-    made = nodes[-1].output[0]
+    if not scores.is_plain:
+        raw = f"{end}.raw"
+        for node in graph.node:
+            rename_reads(node, {end: raw})
+            for at, name in enumerate(node.output):
+                node.output[at] = raw if name == end else name
+        replace_nodes(graph, [*graph.node, *nodes_to_rows(graph, scores, raw)])
     del graph.output[:]
     graph.output.append(
-        helper.make_tensor_value_info(made, TensorProto.FLOAT, [INPUTS, scores.classes])
+        helper.make_tensor_value_info(end, TensorProto.FLOAT, [INPUTS, scores.classes])
     )
+
+
+def nodes_to_rows(graph: GraphProto, scores: Scores, raw: str) -> list[NodeProto]:
+    """Return the nodes that make scores of an output; the graph gets their constants."""
+    columns = 1 if scores.is_single else scores.classes
+    shape = helper.make_tensor(f"{raw}.columns", TensorProto.INT64, [2], [-1, columns])
+    graph.initializer.append(shape)
+    rows = f"{raw}.rows" if scores.is_single else scores.name
+    nodes = [
+        helper.make_node("Cast", [raw], [f"{raw}.float"], to=TensorProto.FLOAT),
+        helper.make_node("Reshape", [f"{raw}.float", shape.name], [rows]),
+    ]
+    if not scores.is_single:
+        return nodes
+    minuend = rows
+    if scores.is_share:
+        one = helper.make_tensor(f"{raw}.one", TensorProto.FLOAT, [], [1.0])
+        graph.initializer.append(one)
+        minuend = one.name
+    first = f"{raw}.first"
+    return [
+        *nodes,
+        helper.make_node("Sub", [minuend, rows], [first]),
+        helper.make_node("Concat", [first, rows], [scores.name], axis=1),
+    ]

@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from noisevote.models.errors import TrainingError
 from noisevote.models.networks.quantisers import Quantisation
 from noisevote.models.noise import NoiseKind
+from noisevote.training.recipes.wrong import what_is_wrong
 
 Loss = Literal["cross_entropy", "marginal", "vote"]
 Distribution = Literal["normal", "half_normal"]
@@ -262,20 +263,3 @@ def recipe_from_dict(data: Mapping[str, Any]) -> Recipe:
         return READER.validate_python(data)
     except ValidationError as error:
         raise TrainingError(f"this is not a recipe: {what_is_wrong(error, data)}") from error
-
-
-def what_is_wrong(error: ValidationError, data: Mapping[str, Any]) -> str:
-    """Say in one line which fields of ``data`` are wrong and what is allowed."""
-    reasons: dict[str, list[str]] = {}
-    for entry in error.errors(include_url=False):
-        value: Any = data
-        path = []
-        for key in entry["loc"]:
-            # Behind the last key of the data, pydantic names the type that it tried.
-            if isinstance(value, Mapping) and (key in value or entry["type"] == "missing"):
-                value = value.get(key)
-                path.append(str(key))
-        is_about_value = entry["type"] not in {"missing", "unexpected_keyword_argument"}
-        where = ".".join(path) + (f" is {value!r}" if is_about_value else "")
-        reasons.setdefault(where, []).append(entry["msg"])
-    return "; ".join(f"{where}: {' or '.join(msgs)}" for where, msgs in reasons.items())

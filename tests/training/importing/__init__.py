@@ -1,0 +1,1 @@
+"""Networks that others made: a zoo of them, built by the tests."""
