@@ -120,7 +120,8 @@ class Attempts:
         if isinstance(outcome, Exception):
             wait_s = self._retry.wait_s(self._attempt, None)
             if wait_s is None:
-                message = f"the service cannot be reached: {outcome or type(outcome).__name__}"
+                reason = str(outcome) or type(outcome).__name__
+                message = f"the service cannot be reached at {outcome.request.url}: {reason}"
                 raise ServiceError(message, None, {}) from outcome
             return wait_s
         if outcome.status_code not in RETRIED:

@@ -51,7 +51,11 @@ def attack_command(
     output: Annotated[Path, typer.Option(help="Folder of report and steps.")] = Path("assessment"),
     attack: Annotated[
         list[AttackName] | None,
-        typer.Option(help=f"Repeat for several. Default: {', '.join(DEFAULT_ATTACKS)}."),
+        typer.Option(
+            metavar="NAME",
+            help=f"Any of {', '.join(AttackName)}. Repeat for several. "
+            f"Default: {', '.join(DEFAULT_ATTACKS)}.",
+        ),
     ] = None,
     undefended: Annotated[
         str | None, typer.Option(help="A checkpoint known to fall, for a sanity check.")
@@ -64,7 +68,10 @@ def attack_command(
     checkpoints: Annotated[
         str, typer.Option(envvar="NOISEVOTE_CHECKPOINTS", help="Folders, as in the setting.")
     ] = SHIPPED_NAME,
-    data: Annotated[Path | None, typer.Option("--data-dir", help="NOISEVOTE_DATA_DIR.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data-dir", help="Folder of the data sets; NOISEVOTE_DATA_DIR."),
+    ] = None,
     **options: Any,
 ) -> None:
     """Assess how well noise and votes protect a checkpoint against black-box attacks."""

@@ -14,10 +14,10 @@ from rich.table import Table
 
 from noisevote.models.data.files import data_dir
 from noisevote.models.data.samples import Labels, Samples, read_samples
-from noisevote.models.noise import NoiseKind
 from noisevote.models.stopping import StopRule
 from noisevote.service.client import AsyncClient
 from noisevote.service.client.evaluation import Report, Share, evaluate
+from noisevote.service.commands import voting
 
 
 def evaluate_command(
@@ -29,16 +29,18 @@ def evaluate_command(
         ),
     ],
     url: Annotated[str, typer.Option(help="Of the service.")] = "http://127.0.0.1:8000",
-    checkpoint: Annotated[str | None, typer.Option(help="Default: the service's.")] = None,
-    noise: Annotated[NoiseKind | None, typer.Option()] = None,
-    sigma: Annotated[float | None, typer.Option(help="Default: the checkpoint's.")] = None,
-    votes: Annotated[int, typer.Option()] = 20,
-    stop: Annotated[StopRule, typer.Option()] = StopRule.FULL,
-    delta: Annotated[float, typer.Option()] = 0.001,
-    alpha: Annotated[float, typer.Option()] = 0.05,
+    checkpoint: voting.Checkpoint = None,
+    noise: voting.Noise = None,
+    sigma: voting.Sigma = None,
+    votes: voting.Votes = 20,
+    stop: voting.Stop = StopRule.FULL,
+    delta: voting.Delta = 0.001,
+    alpha: voting.Alpha = 0.05,
     seed: Annotated[int | None, typer.Option(help="Of the first input; counts up.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Requests in flight.")] = 8,
-    api_key: Annotated[str | None, typer.Option(envvar="NOISEVOTE_API_KEY")] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="NOISEVOTE_API_KEY", help="If the service has keys.")
+    ] = None,
     labels: Annotated[
         Labels,
         typer.Option(help="predicted: what is answered without noise stands for labels."),

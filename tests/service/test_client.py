@@ -143,7 +143,7 @@ def test_a_service_that_is_not_there_is_said_to_be_out_of_reach() -> None:
     waits: list[float] = []
     url = f"http://127.0.0.1:{free_port()}"
     client = Client(url, retry=Retry(attempts=4), pause=waits.append)
-    with client, pytest.raises(ServiceError, match="cannot be reached") as failure:
+    with client, pytest.raises(ServiceError, match=f"cannot be reached at {url}") as failure:
         client.predict(ASKED)
     assert failure.value.status is None
     assert failure.value.code == "unreachable"
