@@ -40,8 +40,8 @@ class InputSpec(CardPart):
     range: tuple[float, float]
     """Smallest and largest allowed value; of token ids 0 and the last one."""
     preprocessing: str | None = None
-    """How a picture becomes an input, a name in ``models.pictures``; None if the network takes
-    arrays alone."""
+    """How a picture becomes an input, a name in ``models.inputs.pictures``; None if the network
+    takes arrays alone."""
 
 
 class PointSpec(CardPart):

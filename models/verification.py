@@ -8,12 +8,12 @@ from math import prod
 
 import numpy as np
 
-from noisevote.models import strokes
 from noisevote.models.card import Card
 from noisevote.models.engines import Tensor
 from noisevote.models.errors import CheckpointError
+from noisevote.models.inputs import strokes
+from noisevote.models.inputs.pictures import PREPROCESSINGS
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind, VoteKey
-from noisevote.models.pictures import PREPROCESSINGS
 from noisevote.models.runtime import (
     INPUT_OF_ROW,
     NOISE_PREFIX,

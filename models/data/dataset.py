@@ -49,7 +49,8 @@ class Dataset:
         shape: of one input as networks take it, without the batch axis.
         range: smallest and largest value of an input as networks take it.
         preprocessing: how a request's picture becomes such an input, one of
-            ``models.pictures.PREPROCESSINGS``, or its drawing, ``models.strokes.PREPROCESSING``.
+            ``models.inputs.pictures.PREPROCESSINGS``, or its drawing,
+            ``models.inputs.strokes.PREPROCESSING``.
         licence: under which the data may be used.
         read: reads the data from a directory, or downloads what is absent; the last argument
             allows contents whose digests are unknown. Raises a DataError if a file is missing,

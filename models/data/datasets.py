@@ -13,7 +13,7 @@ from noisevote.models.data.files import DatasetFile
 from noisevote.models.data.idx import IdxFiles
 from noisevote.models.data.stroke_archive import read_strokes
 from noisevote.models.errors import DataError
-from noisevote.models.strokes import FEATURES, GRID, PREPROCESSING, STEPS
+from noisevote.models.inputs.strokes import FEATURES, GRID, PREPROCESSING, STEPS
 
 DIGITS = tuple("0123456789")
 BRIGHTNESS = (0.0, 1.0)

@@ -19,9 +19,9 @@ lost from the public copies of the paper; 48 and 128 are this project's choice.
 import torch
 from torch import Tensor, nn
 
+from noisevote.models.inputs.strokes import FEATURES, STEPS
 from noisevote.models.networks.noise_points import NoisePoint
 from noisevote.models.noise import NoiseKind
-from noisevote.models.strokes import FEATURES, STEPS
 
 CLASSES = 10
 FORGET_BIAS = 1.0

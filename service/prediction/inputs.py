@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models import strokes
 from noisevote.models.card import Card, Threshold
 from noisevote.models.cost import Hardware, energy_by_macs
 from noisevote.models.errors import InputError
+from noisevote.models.inputs import strokes
+from noisevote.models.inputs.pictures import decode_base64, preprocess
 from noisevote.models.noise import Noise, VoteNoise, sigma_from_snr_db
-from noisevote.models.pictures import decode_base64, preprocess
 from noisevote.models.stopping import Stopping
 from noisevote.service.prediction.arrays import arrays_of
 from noisevote.service.wire.requests import PredictRequest, shortened

@@ -10,8 +10,8 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from noisevote.models.pictures import MAX_PIXELS, PNG_SIGNATURE
-from noisevote.models.strokes import MAX_POINTS, count_of_points
+from noisevote.models.inputs.pictures import MAX_PIXELS, PNG_SIGNATURE
+from noisevote.models.inputs.strokes import MAX_POINTS, count_of_points
 from noisevote.service.wire.requests import PredictRequest
 
 PIXEL_S = 5e-8

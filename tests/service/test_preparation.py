@@ -8,7 +8,7 @@ import pytest
 
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.errors import InputError, OverloadedError
-from noisevote.models.strokes import sequence_from_strokes
+from noisevote.models.inputs.strokes import sequence_from_strokes
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.prediction.predictor import Predictor
 from noisevote.service.prediction.preparation import MOST_WORK_S, Took, WorkQueue, untold

@@ -17,7 +17,7 @@ from PIL import Image
 from scipy import ndimage
 
 from noisevote.models.errors import PictureError
-from noisevote.models.rasters import dilated, padded_with_ground, percentile
+from noisevote.models.inputs.rasters import dilated, padded_with_ground, percentile
 
 FIELD_SIDE = 28
 BOX_SIDE = 20

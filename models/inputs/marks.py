@@ -1,6 +1,7 @@
 """The mark on a page: a digit told from frames, rulings, desks, shadows, holes and dirt.
 
-Ink is found by ``models/inks.py`` and told apart by ``models/blots.py``; here blots are chosen.
+Ink is found by ``models/inputs/inks.py`` and told apart by ``models/inputs/blots.py``; here blots
+are chosen.
 """
 
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from noisevote.models.blots import Blot, Likeness
 from noisevote.models.errors import PictureError
-from noisevote.models.inks import (
+from noisevote.models.inputs.blots import Blot, Likeness
+from noisevote.models.inputs.inks import (
     BLUR,
     FAINT,
     MIN_CONTRAST,
@@ -22,8 +23,8 @@ from noisevote.models.inks import (
     above_even_ground,
     quantile,
 )
-from noisevote.models.rasters import dilated
-from noisevote.models.views import inks_of
+from noisevote.models.inputs.rasters import dilated
+from noisevote.models.inputs.views import inks_of
 
 Levels = NDArray[np.float32]
 

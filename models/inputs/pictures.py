@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from noisevote.models.digits import mnist_digit
 from noisevote.models.errors import CheckpointError, PictureError
-from noisevote.models.pages import digit_on_page
-from noisevote.models.photos import cifar_picture
+from noisevote.models.inputs.digits import mnist_digit
+from noisevote.models.inputs.pages import digit_on_page
+from noisevote.models.inputs.photos import cifar_picture
 
 ALLOWED_FORMATS = ("PNG", "JPEG")
 

@@ -1,7 +1,7 @@
 """Pictures of a page with one digit on it, brought into the form of MNIST.
 
 The page is looked at from afar, then more closely if there is more on it than the digit; a small
-digit is cut out before it is shrunk. What the form of MNIST is, ``models/digits.py`` says.
+digit is cut out before it is shrunk. What the form of MNIST is, ``models/inputs/digits.py`` says.
 """
 
 import math
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from noisevote.models.digits import (
+from noisevote.models.errors import PictureError
+from noisevote.models.inputs.digits import (
     BOX_SIDE,
     CENTRE,
     FIELD_SIDE,
@@ -20,9 +21,8 @@ from noisevote.models.digits import (
     crop,
     stroke_width,
 )
-from noisevote.models.errors import PictureError
-from noisevote.models.marks import Levels, Mark, mark_on
-from noisevote.models.rasters import dilated, padded_with_ground
+from noisevote.models.inputs.marks import Levels, Mark, mark_on
+from noisevote.models.inputs.rasters import dilated, padded_with_ground
 
 FAR_SIDE = 112
 """Most pixels of a side of a page that is looked at from afar."""
@@ -186,7 +186,8 @@ def with_broad_strokes(ink: Levels) -> Levels:
 def placed(ink: Levels) -> Levels:
     """Shrink ``ink`` to the box and put its centre of mass at the field's, none of it outside.
 
-    As :func:`noisevote.models.digits.place`, but each pixel is the mean of exactly what lies in it.
+    As :func:`noisevote.models.inputs.digits.place`, but each pixel is the mean of exactly what lies
+    in it.
     """
     scale = max(ink.shape) / BOX_SIDE
     rows, columns = (

@@ -5,7 +5,7 @@ from enum import Enum
 
 from PIL import Image
 
-from noisevote.models.inks import (
+from noisevote.models.inputs.inks import (
     Ink,
     above_uneven_ground,
     above_what_differs,
