@@ -35,15 +35,11 @@ SMALLEST_WEIGHT = 2
 DEFAULT_SIGMA = 0.5
 """Of the votes that are compared, for a network that was trained without noise."""
 
-PREPARED: dict[str, tuple[tuple[int, ...], tuple[float, float]]] = {
-    "cifar_picture": ((3, 32, 32), (0.0, 1.0)),
-    "mnist_digit": ((1, 28, 28), (0.0, 1.0)),
-    "mnist_strokes": (
-        (strokes.STEPS, strokes.FEATURES),
-        (-float(strokes.GRID), float(strokes.GRID)),
-    ),
+PREPARED = {
+    strokes.PREPROCESSING: (strokes.SHAPE, strokes.RANGE),
+    **{name: (row.shape, row.range) for name, row in PREPROCESSINGS.items()},
 }
-"""Shape and range of what a preprocessing gives, by its name without the version."""
+"""Shape and range of what a preprocessing gives, by its name."""
 
 
 def check_card(card: Card) -> None:
@@ -84,13 +80,13 @@ def about_inputs(card: Card) -> Iterable[str]:
 
 def about_preprocessing(card: Card) -> Iterable[str]:
     """Yield why the preprocessing cannot give what the network takes."""
-    name, known = card.input.preprocessing, (*PREPROCESSINGS, strokes.PREPROCESSING)
+    name = card.input.preprocessing
     if name is None:
         return
-    if name not in known:
-        yield f"unknown preprocessing {name!r}; known are {', '.join(sorted(known))}"
+    if name not in PREPARED:
+        yield f"unknown preprocessing {name!r}; known are {', '.join(sorted(PREPARED))}"
         return
-    shape, limits = PREPARED[name.rpartition("-")[0]]
+    shape, limits = PREPARED[name]
     if (card.input.shape, card.input.range) != (shape, limits):
         yield (
             f"input has the shape {list(card.input.shape)} and the range {list(card.input.range)}; "

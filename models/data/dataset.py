@@ -50,7 +50,7 @@ class Dataset:
         range: smallest and largest value of an input as networks take it.
         preprocessing: how a request's picture becomes such an input, one of
             ``models.inputs.pictures.PREPROCESSINGS``, or its drawing,
-            ``models.inputs.strokes.PREPROCESSING``.
+            ``models.inputs.strokes.PREPROCESSING``; None if only arrays are taken.
         licence: under which the data may be used.
         read: reads the data from a directory, or downloads what is absent; the last argument
             allows contents whose digests are unknown. Raises a DataError if a file is missing,
@@ -61,7 +61,7 @@ class Dataset:
     labels: tuple[str, ...]
     shape: tuple[int, ...]
     range: tuple[float, float]
-    preprocessing: str
+    preprocessing: str | None
     licence: str
     read: "Callable[[Dataset, Path, bool], LoadedDataset]"
 

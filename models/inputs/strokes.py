@@ -40,6 +40,9 @@ FEATURES = 2
 GRID = 28
 """Height and width of the grid in pixels."""
 
+SHAPE, RANGE = (STEPS, FEATURES), (-float(GRID), float(GRID))
+"""Shape of a sequence, and its smallest and largest value."""
+
 SPAN = 17.0
 """Longer side of a drawing in steps of a pixel, the median of the training drawings: MNIST fits a
 digit into 20 x 20 pixels, and thinning takes half the pen's width off each end."""
