@@ -78,13 +78,13 @@ class RequestObserver:
         Raises:
             RateLimitedError: it is more than the client may ask for now.
         """
-        record, votes = current_record(), prepared.votes
+        record, request = current_record(), prepared.request
         record.checkpoint = prepared.checkpoint.name
-        record.votes = votes.votes
-        record.votes_requested = votes.votes * votes.count
+        record.votes = request.votes
+        record.votes_requested = request.votes * request.count
         if self._limit is not None and is_charged(record):
             # Without noise one forward pass stands for all votes.
-            charged = votes.count if votes.noise.is_silent else record.votes_requested
+            charged = request.count if request.noise.is_silent else record.votes_requested
             self._limit.take(client_of(record), charged)
             record.votes_charged = charged
 

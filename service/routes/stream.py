@@ -79,7 +79,7 @@ class VoteStream:
     """
 
     def __init__(self, service: Service, prepared: Prepared, request: Request) -> None:
-        self._votes_asked = prepared.votes
+        self._asked = prepared.request
         self._request = request
         self._labels = prepared.checkpoint.card.labels
         loop = asyncio.get_running_loop()
@@ -155,8 +155,8 @@ class VoteStream:
             state = running(
                 self._vote_counts[position],
                 np.array(fell_on, np.int64),
-                self._votes_asked.votes,
-                self._votes_asked.alpha,
+                self._asked.votes,
+                self._asked.alpha,
             )
             self._vote_counts[position] = counts = state.vote_counts[-1]
             mode = int(state.modes[-1])
