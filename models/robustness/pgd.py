@@ -1,4 +1,4 @@
-"""Attacks on a surrogate, whose examples are then shown to the target: PGD and momentum PGD.
+"""Projected gradient descent (PGD) on a surrogate, with restarts, and with or without momentum.
 
 Sources: A. Madry et al., arXiv 1706.06083 (projected gradient ascent from random starts);
 Y. Dong et al., arXiv 1710.06081, Algorithm 1 (momentum); A. Athalye, N. Carlini and D. Wagner,

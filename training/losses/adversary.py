@@ -21,7 +21,7 @@ from noisevote.training.recipes.recipe import Adversary, Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Attack:
+class LinfAttack:
     """An attack in the L-infinity ball.
 
     Attributes:
@@ -39,7 +39,7 @@ class Attack:
     high: float
 
 
-def attack_of_step(adversary: Adversary, dataset: str, share: float) -> Attack:
+def attack_of_step(adversary: Adversary, dataset: str, share: float) -> LinfAttack:
     """Return the attack of a step.
 
     Args:
@@ -49,7 +49,7 @@ def attack_of_step(adversary: Adversary, dataset: str, share: float) -> Attack:
     """
     factor = 1.0 if share >= adversary.ramp else share / adversary.ramp
     low, high = DATASETS[dataset].range
-    return Attack(
+    return LinfAttack(
         factor * adversary.epsilon, factor * adversary.step_size, adversary.steps, low, high
     )
 
@@ -86,7 +86,7 @@ def with_adversarial_part(
 def adversarial(
     network: nn.Module,
     batch: tuple[Tensor, Tensor],
-    attack: Attack,
+    attack: LinfAttack,
     source: NoiseSource | None,
     generator: torch.Generator,
 ) -> Tensor:
