@@ -132,9 +132,9 @@ def check_runtime(runtime: GraphRuntime, card: Card, contents: Mapping[str, byte
     """Compare what a card says with a graph, its weights, and a tile of votes; it warms up, too.
 
     Args:
-        runtime: of one of the card's graphs.
-        card: of the checkpoint.
-        contents: of its files by name.
+        runtime: runtime of one of the card's graphs.
+        card: card of the checkpoint.
+        contents: contents of its files by name.
 
     Raises:
         CheckpointError: they do not agree.

@@ -34,7 +34,7 @@ class Service:
     and are checkpoints read.
 
     Args:
-        settings: of the app.
+        settings: settings of the app.
 
     Attributes:
         predictor: prepares and answers predictions.

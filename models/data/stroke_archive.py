@@ -75,7 +75,7 @@ class StrokeArchive:
     """What the archive holds.
 
     Attributes:
-        examples: of each split; inputs ``[n, T, 2]``, float32.
+        examples: examples of each split; inputs ``[n, T, 2]``, float32.
         sha256: digest of the contents.
     """
 

@@ -60,7 +60,7 @@ def mnist_digit(picture: Image.Image) -> NDArray[np.float32]:
     A picture that is as in MNIST already keeps its levels, inverted if its ground is white.
 
     Args:
-        picture: of mode ``L``, ``RGB`` or ``RGBA``, dark on light or light on dark.
+        picture: picture of mode ``L``, ``RGB`` or ``RGBA``, dark on light or light on dark.
 
     Returns:
         Light ink on a ground of 0, ``[1, 28, 28]`` in 0..1.

@@ -73,8 +73,8 @@ def mark_on(page: Image.Image, sheets: int = MOST_SHEETS) -> Mark:
     """Return the digit on a page.
 
     Args:
-        page: of mode ``L``, dark on light or light on dark.
-        sheets: that may lie on each other, a page of its own each.
+        page: page of mode ``L``, dark on light or light on dark.
+        sheets: most sheets that may lie on each other, a page of its own each.
 
     Raises:
         PictureError: there is none, or it cannot be told from what else is there.

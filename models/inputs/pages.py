@@ -60,7 +60,7 @@ def digit_on_page(picture: Image.Image) -> NDArray[np.float32]:
     A picture that is as in MNIST already keeps its levels, inverted if its ground is white.
 
     Args:
-        picture: of mode ``L``, ``RGB`` or ``RGBA``, dark on light or light on dark.
+        picture: picture of mode ``L``, ``RGB`` or ``RGBA``, dark on light or light on dark.
 
     Returns:
         Light ink on a ground of 0, ``[1, 28, 28]`` in 0..1.
@@ -203,8 +203,8 @@ def overlaps(length: int, start: float, scale: float) -> Levels:
     """Return how much of each pixel lies in each pixel of the field ``[FIELD_SIDE, length]``.
 
     Args:
-        length: of the ink in pixels.
-        start: of the field, unless ink would be outside.
+        length: length of the ink in pixels.
+        start: start of the field, unless ink would be outside.
         scale: pixels per pixel of the field.
     """
     start = min(max(start, length - FIELD_SIDE * scale), 0)

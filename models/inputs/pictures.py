@@ -200,7 +200,7 @@ class Preprocessing:
 
     Attributes:
         prepare: takes an upright picture of mode ``L``, ``RGB`` or ``RGBA`` and returns the input.
-        shape: of the input.
+        shape: shape of the input.
         range: smallest and largest value of the input.
     """
 
@@ -224,7 +224,7 @@ def preprocess(name: str, data: bytes) -> NDArray[np.float32]:
     """Turn a PNG or JPEG file into an input.
 
     Args:
-        name: of a preprocessing in :data:`PREPROCESSINGS`.
+        name: name of a preprocessing in :data:`PREPROCESSINGS`.
         data: the file.
 
     Returns:

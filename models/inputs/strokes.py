@@ -79,7 +79,7 @@ def sequence_from_strokes(strokes: Sequence[Stroke]) -> NDArray[np.float32]:
     :func:`tour`.
 
     Args:
-        strokes: for each stroke its points ``[x, y]``, x to the right and y down, in any unit.
+        strokes: points ``[x, y]`` of each stroke, x to the right and y down, in any unit.
 
     Raises:
         InputError: the strokes are not such lists, are empty, too many or not finite.

@@ -109,7 +109,7 @@ def given_noise(kind: NoiseKind, noise: Mapping[str, Tensor]) -> NoiseSource:
 
     Args:
         kind: whether the tensors are factors or summands.
-        noise: for each noise point its tensor ``[batch, *shape]``, as the runtime makes it.
+        noise: tensor ``[batch, *shape]`` of each noise point by its name, as the runtime makes it.
     """
 
     def apply(point: NoisePoint, signal: Tensor, step: int | None) -> Tensor:

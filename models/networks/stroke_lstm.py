@@ -31,7 +31,7 @@ class StrokeLstm(nn.Module):
     """Maps sequences ``[batch, T, features]`` to outputs ``[batch, 10]``.
 
     Args:
-        kind: of the noise; the network is the same for both.
+        kind: kind of the noise; the network is the same for both.
         units: size of the hidden state.
         steps: T, the number of pen points.
     """

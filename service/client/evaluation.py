@@ -46,8 +46,8 @@ class Report:
     """What an evaluation found.
 
     Attributes:
-        checkpoint: that voted.
-        fingerprint: of everything that decides its votes.
+        checkpoint: name of the checkpoint that voted.
+        fingerprint: fingerprint of everything that decides its votes.
         options: as they were asked for.
         accuracy: inputs whose mode is their label.
         abstained: inputs whose top two classes may be equally likely; null where that is not told.
@@ -87,8 +87,8 @@ async def evaluate(
     """Ask a service for every input and compare its answers with the labels.
 
     Args:
-        client: of the service.
-        inputs: at least one.
+        client: client of the service.
+        inputs: labelled inputs, at least one.
         options: fields of each prediction. The seed of the input at position i is ``seed + i``, so
             that no two inputs meet the same noise.
         concurrency: requests in flight.

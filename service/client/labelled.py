@@ -27,8 +27,8 @@ class Labelled:
     """One labelled input.
 
     Attributes:
-        name: of its file, or its number.
-        label: of its class.
+        name: name of its file, or its number.
+        label: name of its class.
         fields: ``image`` or ``inputs`` of a prediction.
     """
 

@@ -20,9 +20,9 @@ class JobStream:
 
     Args:
         jobs: knows the job.
-        job_id: of the job.
-        asker: to whom it must be open.
-        request: whose client waits.
+        job_id: id of the job.
+        asker: who asks; the job must be open to them.
+        request: request whose client waits.
         closing: set when the process is told to stop.
     """
 

@@ -34,7 +34,7 @@ class RequestObserver:
         settings: say whether there is a rate limit and whether traces are sent.
 
     Attributes:
-        metrics: that count.
+        metrics: the metrics that count.
         drift: compares votes with what cards say.
         traces: None if nothing is traced.
 
@@ -57,7 +57,7 @@ class RequestObserver:
         """Charge the preparing of a picture or a drawing.
 
         Args:
-            work_s: that it may take in seconds, judged by its size.
+            work_s: seconds that it may take, judged by its size.
 
         Returns:
             What charges the rest when it has taken longer.

@@ -59,7 +59,7 @@ def checked(array: NDArray[np.float64], value: Any, card: Card, where: str) -> N
     Args:
         array: ``[*input_shape]``.
         value: what it was made of, to say where a number stands that is not.
-        card: of the checkpoint.
+        card: card of the checkpoint.
         where: the input stands.
     """
     low, high = card.input.range

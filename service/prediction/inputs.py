@@ -82,8 +82,8 @@ def stopping_of(request: PredictRequest, card: Card, noise: VoteNoise) -> Stoppi
 
     Args:
         request: what is asked for.
-        card: of the checkpoint.
-        noise: that the votes meet.
+        card: card of the checkpoint.
+        noise: noise that the votes meet.
 
     Raises:
         InputError: the rule needs a threshold, and the card has none for this noise, number of

@@ -37,11 +37,11 @@ class Prepared:
     Attributes:
         began: when it arrived, by ``time.monotonic``.
         deadline: when the votes cast so far are the answer, on the same clock.
-        priority: whose votes come first.
-        checkpoint: that votes.
+        priority: decides whose votes come first.
+        checkpoint: checkpoint that votes.
         request: inputs, and the votes that are to be cast on them.
         noise: as asked or by default.
-        hardware: whose cost is asked for.
+        hardware: hardware whose cost is asked for.
     """
 
     began: float
@@ -153,7 +153,7 @@ class Predictor:
         """Vote on the inputs of a prepared request.
 
         Args:
-            prepared: by :meth:`prepare`.
+            prepared: request as :meth:`prepare` returned it.
             observer: is told of every vote that counts, on the thread of a slot.
 
         Raises:

@@ -94,7 +94,7 @@ def sizes_behind(data: bytes, marks: tuple[bytes, ...], layout: str) -> Iterator
     Args:
         data: the file.
         marks: what stands before a size.
-        layout: of the two sides behind a mark, for ``struct``.
+        layout: layout of the two sides behind a mark, for ``struct``.
     """
     for mark in marks:
         at, seen = data.find(mark), 0

@@ -42,8 +42,8 @@ class Asset:
     """A file as it is sent.
 
     Attributes:
-        content: of the file.
-        headers: that say what it is, and which version.
+        content: content of the file.
+        headers: headers that say what it is, and which version.
     """
 
     content: bytes

@@ -25,9 +25,9 @@ class PredictionBody:
     """The body of a prediction, which is read and prepared: at once, or on threads if it is much.
 
     Args:
-        request: whose body it is.
+        request: request whose body it is.
         service: prepares it.
-        content: of the body.
+        content: content of the body.
         began: when it began to arrive, by ``time.monotonic``.
     """
 

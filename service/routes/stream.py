@@ -75,7 +75,7 @@ class VoteStream:
     Args:
         service: answers it.
         prepared: the request.
-        request: whose client waits.
+        request: request whose client waits.
     """
 
     def __init__(self, service: Service, prepared: Prepared, request: Request) -> None:

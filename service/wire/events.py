@@ -88,7 +88,7 @@ class Listener:
     """Listens whether events are still waited for.
 
     Args:
-        request: whose client waits.
+        request: request whose client waits.
         closing: set when the process is told to stop.
         advice: what a client is told to do then.
     """
@@ -130,7 +130,7 @@ class EventStream(StreamingResponse):
     """A reply of events; whoever makes them also listens for the client to leave.
 
     Args:
-        request: that is answered.
+        request: request that is answered.
         events: closed when the reply ends, however it ends.
         held: closed then, too.
     """

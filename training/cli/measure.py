@@ -68,8 +68,8 @@ class Subject:
     """What is measured: a checkpoint on a split of its data.
 
     Attributes:
-        checkpoint: whose votes.
-        examples: of the split.
+        checkpoint: checkpoint that votes.
+        examples: examples of the split.
         threads: passes computed side by side.
     """
 

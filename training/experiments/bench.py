@@ -43,7 +43,7 @@ class Bench:
         command: as typed, for the heads of the results.
         console: where progress is shown.
         progress: makes a bar that counts images.
-        threads: of training and evaluation.
+        threads: number of threads of training and evaluation.
         accelerator: where networks are trained and attacked; votes are cast on the CPU.
         is_smoke: whether networks and data are made up and small, to see that all runs.
     """
@@ -154,7 +154,7 @@ class Bench:
         Args:
             path: inside the folder of results.
             checkpoint: what is measured, if it is one.
-            columns: of the file.
+            columns: columns of the file.
             about: what else must be known, and be the same when an experiment goes on.
         """
         head = {"command": self.command}

@@ -39,7 +39,7 @@ class Budget:
 
     Attributes:
         points: the network's noise points.
-        energy: of one evaluation of each, by name; units do not matter.
+        energy: energy of one evaluation of each, by name; units do not matter.
         cap: energy of one vote at most, in passes without repeats.
     """
 
@@ -157,7 +157,7 @@ class OperatingPoint:
     Attributes:
         votes: cast.
         repeats: reads averaged, by noise point.
-        energy: in passes without repeats.
+        energy: energy in passes without repeats.
         correct: images of the validation split that are right.
     """
 

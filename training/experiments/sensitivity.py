@@ -130,7 +130,7 @@ def fit_rows(
         clean: whether each image is right without noise ``[images]``.
         right: whether it is right at each sigma ``[sigmas, images]``.
         chance: accuracy of a guess.
-        resamples: of the bootstrap.
+        resamples: number of resamples of the bootstrap.
     """
     rows: list[dict[str, object]] = []
     for floor in Floor:

@@ -36,7 +36,7 @@ class Batches:
     Attributes:
         inputs: ``[n, ...]``, uint8 pictures or float32 sequences.
         labels: class of each ``[n]``.
-        side: to which the pictures of a batch are made smaller; None: as they are.
+        side: side to which the pictures of a batch are made smaller, in pixels; None: as they are.
     """
 
     inputs: Tensor
@@ -125,7 +125,7 @@ def flipped(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
     Args:
         pictures: ``[batch, channels, height, width]``.
-        generator: of the choice, on the device of the pictures.
+        generator: generator of the choice, on the device of the pictures.
     """
     chosen = torch.rand(len(pictures), 1, 1, 1, generator=generator, device=pictures.device) < 0.5
     return torch.where(chosen, pictures.flip(3), pictures)

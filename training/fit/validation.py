@@ -59,10 +59,10 @@ def robust_accuracy(
 
     Args:
         network: attacked with its own gradients, and judged.
-        examples: to begin from.
-        attack: of the training; its ball is taken, its steps are not.
-        source: of the noise in each pass.
-        generator: of the starts.
+        examples: images to begin from.
+        attack: attack of the training; its ball is taken, its steps are not.
+        source: source of the noise in each pass.
+        generator: generator of the starts.
     """
     thorough = LinfAttack(
         attack.epsilon,
