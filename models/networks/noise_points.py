@@ -125,7 +125,7 @@ def fresh_noise(kind: NoiseKind, sigma: Sigma, generator: torch.Generator) -> No
     Args:
         kind: multiplicative or additive.
         sigma: standard deviation of the noise.
-        generator: where the draws come from, on the device of the signal.
+        generator: where the draws come from, on the accelerator of the signal.
     """
 
     def apply(point: NoisePoint, signal: Tensor, step: int | None) -> Tensor:  # noqa: ARG001

@@ -70,7 +70,7 @@ def with_adversarial_part(
         batch: images ``[batch, ...]`` and labels ``[batch]``, in random order.
         recipe: recipe whose adversary and noise are taken.
         share: share of the run's steps that are done, 0 to 1.
-        generator: generator of the starts and the noise, on the device of the images.
+        generator: generator of the starts and the noise, on the accelerator of the images.
     """
     images, labels = batch
     if recipe.adversary is None:
@@ -97,7 +97,7 @@ def adversarial(
         batch: images ``[batch, ...]`` and labels ``[batch]``.
         attack: the ball and the steps.
         source: source of the noise in each pass; None: no noise.
-        generator: generator of the starts, on the device of the images.
+        generator: generator of the starts, on the accelerator of the images.
     """
     images, labels = batch
     moved = torch.rand(images.shape, generator=generator, device=images.device)

@@ -50,7 +50,7 @@ def vote_loss(
         labels: ``[batch]``.
         hardening: kind of the noise, and ``q`` as ``loss_power``.
         sigma: sigma of the last layer's noise; one number or one per image ``[batch]``.
-        generator: generator of the points inside the strata, on the device of the outputs.
+        generator: generator of the points inside the strata, on the accelerator of the outputs.
     """
     log_chances = [
         log_vote_probability(of_pass, labels, hardening.kind, sigma, generator)
