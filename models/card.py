@@ -1,11 +1,12 @@
 """The card of a checkpoint: all that serving needs to know of it, and where it comes from."""
 
 import json
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import from_json, to_json
 
+from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind
 from noisevote.models.specs import (
     MOST_COUNTED,
@@ -67,7 +68,7 @@ class Evaluation(CardPart):
     """Accuracies and how they were measured."""
 
     split: str
-    """``test`` or ``validation``."""
+    """``test``, ``validation``, or ``samples`` with the name and digest of their file."""
     seed: Seed
     """Seed of the votes' noise."""
     noise_scheme: str
@@ -176,6 +177,44 @@ class Training(CardPart):
         return recipe
 
 
+class QuietLayer(CardPart):
+    """A layer with weights that gets no noise."""
+
+    name: str
+    """Name of its node in the graph."""
+    operator: str
+    """Operator of the graph that computes it."""
+    macs: CountFromZero
+    """Multiply-accumulates, per vote."""
+    reason: str
+    """Why it gets none."""
+
+
+class Import(CardPart):
+    """How a network that others made was taken in."""
+
+    source: str
+    """File name of the graph, or the callable that made it."""
+    digest: str
+    """SHA-256 of the graph as it came."""
+    command: str
+    """Command that took it in."""
+    producer: str = ""
+    """What wrote the graph, as it says."""
+    opset: Count
+    """Version of the operators of the graph as it came."""
+    placement: Literal["border", "input", "single"]
+    """Where inputs are repeated by vote: at the first noise, at the inputs, or not at all, so that
+    each vote is a pass of its own."""
+    largest_difference: Annotated[float, Field(ge=0)]
+    """Largest difference of a noiseless output from the original's, relative to the largest output
+    of its input if that is above 1."""
+    compared: Count
+    """Inputs on which the outputs were compared."""
+    quiet: tuple[QuietLayer, ...] = ()
+    """Layers with weights that get no noise."""
+
+
 class Card(CardPart):
     """Everything about a checkpoint but its weights."""
 
@@ -205,8 +244,10 @@ class Card(CardPart):
     """File name of the weights, which all graphs share."""
     digests: dict[str, str]
     """SHA-256 of each file."""
-    training: Training
-    """Where the weights come from."""
+    training: Training | None = None
+    """Where the weights come from, if they were trained here."""
+    imported: Import | None = None
+    """Where the network comes from, if others made it."""
     evaluations: tuple[Evaluation, ...] = ()
     """Measured accuracies."""
     thresholds: Annotated[tuple[Threshold, ...], Field(max_length=MAX_MEASURED)] = ()
@@ -256,6 +297,37 @@ class Card(CardPart):
         if len({of[:-1] for of in held}) < len(held):
             raise ValueError("thresholds holds two margins for the same noise, votes and delta")
         return self
+
+    @model_validator(mode="after")
+    def comes_from_somewhere(self) -> Self:
+        """Refuse a network of no origin, or of two."""
+        if (self.training is None) == (self.imported is None):
+            raise ValueError("needed is one of training and imported")
+        return self
+
+    @property
+    def command(self) -> str:
+        """The command that made the checkpoint."""
+        origin = self.training or self.imported
+        return "" if origin is None else origin.command
+
+    @property
+    def trained(self) -> Training:
+        """Where the weights come from.
+
+        Raises:
+            CheckpointError: others trained them.
+        """
+        if self.training is None:
+            raise CheckpointError(
+                f"checkpoint {self.name} was imported: no recipe tells its data; give --samples"
+            )
+        return self.training
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What the network was trained by; raises as :attr:`trained` does."""
+        return self.trained.recipe
 
     @property
     def input(self) -> InputSpec:

@@ -20,6 +20,7 @@ Each message says what was got, what is allowed and what to do. HTTP status code
     ├── DataError                 a data set's files are missing, corrupt or unknown
     ├── TrainingError             a training run cannot start or go on
     ├── ExportError               a network cannot be turned into a checkpoint that serves
+    ├── ImportingError            a network that others made cannot be taken in
     ├── CancelledError            an assessment was told to stop
     └── MissingExtraError         an optional part of the installation is missing
 """
@@ -105,6 +106,10 @@ class TrainingError(NoisevoteError):
 
 class ExportError(NoisevoteError):
     """A network cannot be turned into a checkpoint that serves."""
+
+
+class ImportingError(NoisevoteError):
+    """A network that others made cannot be taken in."""
 
 
 class CancelledError(NoisevoteError):

@@ -39,7 +39,8 @@ def parts_of(card: Card) -> Iterator[dict[str, Any]]:
             "range": tensor.range,
             "preprocessing": tensor.preprocessing,
         } | {key: value for key, (value, default) in later.items() if value != default}
-    yield {"kind": card.noise.kind, "sigma_train": card.noise.sigma_train}
+    by_default = {} if card.noise.sigma is None else {"sigma": card.noise.sigma}
+    yield {"kind": card.noise.kind, "sigma_train": card.noise.sigma_train} | by_default
     for point in card.noise_points:
         yield {
             "name": point.name,

@@ -1,13 +1,18 @@
 """What a network takes, where noise acts in it, and for which it was trained: parts of its card."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from noisevote.models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
 
 IMAGES, OUTPUTS = "images", "outputs"
 """What our networks call the input and the output of their graphs."""
+
+MARK = "noisevote::NoisePoint"
+"""The operator that stands for a noise point in a graph, before the graph pass."""
 
 MOST_COUNTED = 2**53
 """Largest number of anything on a card: every JSON reader can hold it exactly."""
@@ -37,11 +42,38 @@ class InputSpec(CardPart):
     """Type of its numbers."""
     shape: Shape
     """Shape of one input, without the batch axis."""
-    range: tuple[float, float]
-    """Smallest and largest allowed value; of token ids 0 and the last one."""
+    range: tuple[float, float] | None = None
+    """Smallest and largest allowed value; of token ids 0 and the last one; None if any finite value
+    is allowed."""
     preprocessing: str | None = None
     """How a picture becomes an input, a name in ``models.inputs.pictures``; None if the network
     takes arrays alone."""
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Smallest and largest allowed value; they are finite."""
+        if self.range is not None:
+            return self.range
+        largest = float(np.finfo(np.float32).max)
+        return -largest, largest
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether its numbers are whole."""
+        return self.dtype != "float32"
+
+    def trial(self, generator: np.random.Generator, count: int) -> NDArray[Any]:
+        """Return inputs to try the network with ``[count, *shape]``.
+
+        They lie evenly in the range, or are normal where any value is allowed.
+        """
+        shape = (count, *self.shape)
+        if self.is_integer:
+            low, high = self.limits
+            return generator.integers(int(low), int(high), shape, endpoint=True).astype(self.dtype)
+        if self.range is None:
+            return generator.standard_normal(shape, np.float32)
+        return generator.uniform(*self.range, shape).astype(np.float32)
 
 
 class PointSpec(CardPart):
@@ -70,8 +102,16 @@ class NoiseSpec(CardPart):
     """Standard deviation in training, one number or one per noise point by name (points left out
     got no noise); 0 for a network trained without noise."""
 
+    sigma: Sigma | None = None
+    """Standard deviation of the votes of a request that names none; None: ``sigma_train``."""
+
+    @property
+    def default(self) -> float | dict[str, float]:
+        """Standard deviation of the votes of a request that names none."""
+        return self.sigma_train if self.sigma is None else self.sigma
+
     @property
     def largest_sigma(self) -> float:
-        """The largest standard deviation of any noise point in training."""
-        sigma = self.sigma_train
+        """The largest standard deviation of any noise point in training, or by default."""
+        sigma = self.default
         return max(sigma.values(), default=0.0) if isinstance(sigma, dict) else sigma

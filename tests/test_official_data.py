@@ -73,7 +73,7 @@ async def test_a_thousand_images_get_the_evaluated_answers_over_http(
 @pytest.mark.parametrize("name", CheckpointStore(SHIPPED).names())
 def test_torch_and_onnx_agree_on_official_images(name: str, kind: NoiseKind) -> None:
     checkpoint = CheckpointStore(SHIPPED).find(name)
-    dataset = checkpoint.card.training.recipe["dataset"]
+    dataset = checkpoint.card.recipe["dataset"]
     examples = load_dataset(dataset, data_dir()).test.first(FEWER.get(dataset, IMAGES))
     network = load_network(checkpoint.folder, checkpoint.card)
     inputs = as_inputs(examples.inputs)

@@ -1,8 +1,9 @@
 """What a data set is, and what is read of it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +14,28 @@ class Examples:
     """Labelled inputs.
 
     Attributes:
-        inputs: pictures as stored ``[n, channels, height, width]``, uint8, or sequences as the
-            networks take them ``[n, T, features]``, float32.
+        inputs: pictures as stored ``[n, channels, height, width]``, uint8, or sequences or
+            features as the networks take them ``[n, ...]``, float32; those of a network that takes
+            whole numbers are of its own type.
         labels: class of each ``[n]``, int64.
+        others: further inputs of a network that takes several, by name ``[n, ...]``.
     """
 
     inputs: NDArray[np.uint8] | NDArray[np.float32]
     labels: NDArray[np.int64]
+    others: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def first(self, count: int) -> "Examples":
         """Return the first ``count`` examples, or all if there are fewer."""
-        return Examples(self.inputs[:count], self.labels[:count])
+        return self.chosen(slice(count))
+
+    def chosen(self, which: NDArray[np.int64] | slice) -> "Examples":
+        """Return the examples at these places."""
+        others = {name: array[which] for name, array in self.others.items()}
+        return Examples(self.inputs[which], self.labels[which], others)
 
 
 def as_inputs(stored: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
@@ -67,7 +76,7 @@ class Dataset:
 
     @property
     def has_pictures(self) -> bool:
-        """Whether inputs are pictures; else they are sequences."""
+        """Whether inputs are pictures; else they are sequences or features."""
         return len(self.shape) == 3
 
 

@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from noisevote.models.noise import TABLE_SIZE, NoiseKind, noise_table
-
-MARK = "noisevote::NoisePoint"
-"""The operator that stands for a noise point in an exported graph, before the graph pass."""
+from noisevote.models.specs import MARK
 
 NoiseSource = Callable[["NoisePoint", Tensor, int | None], Tensor]
 """Takes a noise point, its signal and the step, returns the noisy signal.

@@ -17,7 +17,7 @@ def load_network(folder: Path, card: Card) -> nn.Module:
     Raises:
         CheckpointError: the weights are not those of the network on the card.
     """
-    recipe = card.training.recipe
+    recipe = card.recipe
     try:
         quantisation = recipe.get("quantisation")
         network = build_network(

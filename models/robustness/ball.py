@@ -77,7 +77,7 @@ def samples_for(card: Card, inputs: NDArray[np.float32], labels: NDArray[np.int6
             f"{list(card.input.shape)}",
             "samples",
         )
-    low, high = card.input.range
+    low, high = card.input.limits
     outside = ~((inputs >= low) & (inputs <= high)).reshape(len(inputs), -1).all(axis=1)
     if outside.any():  # NaN, too
         raise InputError(

@@ -5,7 +5,7 @@ Only what runs assessments needs torch; it is loaded here, when it is needed.
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -90,6 +90,11 @@ def surrogate_of(checkpoint: Checkpoint) -> Surrogate:
     return surrogate_from(checkpoint)
 
 
+def shown(value: Sequence[object] | None) -> str:
+    """Return a shape, range or labels for a message."""
+    return "not limited" if value is None else str(list(value))
+
+
 def fitting(target: Checkpoint, other: Checkpoint, field: str = "surrogate") -> Checkpoint:
     """Return ``other`` if it takes the same inputs and gives the same classes as the target.
 
@@ -105,7 +110,7 @@ def fitting(target: Checkpoint, other: Checkpoint, field: str = "surrogate") -> 
         if wanted != found:
             raise InputError(
                 f"checkpoint {other.name} takes another input than {target.name}: its {name} is "
-                f"{list(found)}, that of the target {list(wanted)}",
+                f"{shown(found)}, that of the target {shown(wanted)}",
                 field,
             )
     return other
@@ -180,7 +185,7 @@ def run_of(
     """
     chosen = chosen_checkpoints(store, about.target, about.surrogate, about.undefended)
     target, undefended = chosen.target, chosen.undefended
-    low, high = target.card.input.range
+    low, high = target.card.input.limits
     identity = {
         "version": STEPS_VERSION,
         "plan": plan.model_dump(mode="json"),

@@ -151,7 +151,7 @@ def sigma_of(asked: float | None, card: Card, kind: NoiseKind) -> float:
     """
     if asked is not None:
         return asked
-    trained = card.noise.sigma_train
+    trained = card.noise.default
     if kind is card.noise.kind and isinstance(trained, float) and trained > 0:
         return trained
     raise InputError(
@@ -195,7 +195,7 @@ def check_sizes(plan: Plan, card: Card) -> None:
     Raises:
         InputError: there is one.
     """
-    low, high = card.input.range
+    low, high = card.input.limits
     largest = high - low
     if plan.norm is Norm.L2:
         largest *= sqrt(prod(card.input.shape))

@@ -62,7 +62,7 @@ def checked(array: NDArray[np.float64], value: Any, card: Card, where: str) -> N
         card: card of the checkpoint.
         where: the input stands.
     """
-    low, high = card.input.range
+    low, high = card.input.limits
     if not ((array >= low) & (array <= high)).all():  # not for NaN, too
         numbers = numbers_in(value.tolist() if isinstance(value, np.ndarray) else value, where)
         index, number = next((at, number) for at, number in numbers if not low <= number <= high)

@@ -70,7 +70,7 @@ def sigma_of(request: PredictRequest, card: Card) -> float | dict[str, float]:
     """Return the sigma of one read, as asked or by default; a map names every noise point."""
     if request.snr_db is not None:
         return sigma_from_snr_db(request.snr_db)
-    sigma = card.noise.sigma_train if request.sigma is None else request.sigma
+    sigma = card.noise.default if request.sigma is None else request.sigma
     if not isinstance(sigma, dict):
         return sigma
     check_points(sigma, card, "sigma")

@@ -20,6 +20,7 @@ from noisevote.models.errors import (
     DataError,
     DeadlineError,
     ExportError,
+    ImportingError,
     InputError,
     JobStateError,
     LimitError,
@@ -101,6 +102,7 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     DataError: (500, "internal"),
     TrainingError: (500, "internal"),
     ExportError: (500, "internal"),
+    ImportingError: (500, "internal"),
     CancelledError: (500, "internal"),
     NoisevoteError: (500, "internal"),
 }

@@ -22,7 +22,7 @@ def some_inputs(card: Card, count: int) -> tuple[NDArray[np.float32], str]:
 
     Test images if the data directory (``NOISEVOTE_DATA_DIR``) has them; nothing is downloaded.
     """
-    name = str(card.training.recipe["dataset"])
+    name = str(card.recipe["dataset"])
     with suppress(DataError), without_downloads():
         test = load_dataset(name, data_dir()).test.first(count)
         return as_inputs(test.inputs), f"test images of {name}"
@@ -30,6 +30,6 @@ def some_inputs(card: Card, count: int) -> tuple[NDArray[np.float32], str]:
         pens = 8 + np.arange(count) // 10 % 20
         drawn = [mnist_digit(draw_digit(i % 10, stroke=float(pen))) for i, pen in enumerate(pens)]
         return np.stack(drawn), DRAWN
-    low, high = card.input.range
+    low, high = card.input.limits
     values = np.random.default_rng(0).uniform(low, high, (count, *card.input.shape))
     return values.astype(np.float32), RANDOM

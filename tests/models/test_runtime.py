@@ -25,7 +25,7 @@ def rows_on(checkpoint: Checkpoint, images: int = 4) -> Rows:
     """Votes on random inputs whose images, sigmas, seeds and positions all differ."""
     card = checkpoint.card
     generator = np.random.default_rng(3)
-    low, high = card.input.range
+    low, high = card.input.limits
     shape = (images, *card.input.shape)
     return Rows(
         inputs={IMAGES: generator.uniform(low, high, shape).astype(np.float32)},

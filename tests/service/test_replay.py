@@ -60,7 +60,7 @@ async def test_every_shipped_checkpoint_replays_alone_and_in_a_crowd(
 ) -> None:
     checkpoint = CheckpointStore(SHIPPED).find(name)
     taken = checkpoint.card.input
-    inputs = np.random.default_rng(0).uniform(*taken.range, (2, *taken.shape)).tolist()
+    inputs = np.random.default_rng(0).uniform(*taken.limits, (2, *taken.shape)).tolist()
     body = {"checkpoint": name, "inputs": inputs, "sigma": 0.8, "votes": 6}
     first = await ask(client, **body)
     again, *_ = await asyncio.gather(

@@ -33,7 +33,7 @@ def test_the_card_holds_what_the_votes_agree_on(
     assert after.fingerprint == before.fingerprint
     new = [entry for entry in after.card.agreements if entry.sigma == 1.1]
     assert [entry.votes for entry in new] == [3, 6]
-    recipe = recipe_from_dict(after.card.training.recipe)
+    recipe = recipe_from_dict(after.card.recipe)
     examples = examples_of(load_dataset("mnist", data, True), recipe, Split.VALIDATION)
     images, _ = examples.spread(8)
     noise = Noise(NoiseKind.MULTIPLICATIVE, 1.1)

@@ -43,17 +43,17 @@ def test_run_goes_on_in_pieces_and_learns_from_other_runs(
     to = ["--checkpoints", str(tmp_path / "checkpoints")]
     assert run(monkeypatch, "export", "runs/taught", *to, *place) == 0
     card = Card.model_validate_json((tmp_path / "checkpoints/taught" / CARD_FILE).read_bytes())
-    assert card.training.sources == {
+    assert card.trained.sources == {
         name: weights_digest(Sources().network(name))
         for name in ("run:mnist_cnn-clean", "mnist_cnn-clean")
     }
-    assert card.training.command == (
+    assert card.command == (
         "noisevote-train train mnist_cnn-clean --name taught --epochs 1 --validation-images 336 "
         "--set schedule.batch_size=16 --set options.fc_units=8 "
         "--set warm_start=run:mnist_cnn-clean "
         """--set 'teacher={"weights": "mnist_cnn-clean", "temperature": 4.0, "weight": 0.5}'"""
     )
-    recipe = recipe_from_dict(card.training.recipe)
+    recipe = recipe_from_dict(card.recipe)
     assert recipe.teacher is not None
     assert recipe.teacher.weight == 0.5
 

@@ -86,7 +86,7 @@ def test_votes_are_those_of_the_request_with_the_images_seed(dataset: LoadedData
 
 def made_up(checkpoint: Checkpoint, count: int) -> NumberedExamples:
     """Random inputs in a checkpoint's range."""
-    low, high = checkpoint.card.input.range
+    low, high = checkpoint.card.input.limits
     shape = (count, *checkpoint.card.input.shape)
     inputs: NDArray[np.float32] = (
         np.random.default_rng(0).uniform(low, high, shape).astype(np.float32)

@@ -42,9 +42,7 @@ def shares_are_whole(rows: list[Row], images: int) -> bool:
 def test_grid_trains_exports_and_measures_both_splits(smoke: Smoke) -> None:
     store = CheckpointStore(smoke.folder / "runs" / "checkpoints")
     assert store.names() == [f"{GRID}-0", HARDENED]
-    assert store.find(HARDENED).card.training.command == (
-        f"noisevote-train train {GRID} --name {HARDENED}"
-    )
+    assert store.find(HARDENED).card.command == (f"noisevote-train train {GRID} --name {HARDENED}")
     table = smoke.table(f"grid/{GRID}/1.0")
     two_passes, three_passes = (f"{passes**-0.5:.6g}" for passes in (2, 3))
     assert {(row["split"], row["sigma"], row["votes"]) for row in table.rows} == {
@@ -231,7 +229,7 @@ def test_grid_of_a_densenet_trains_its_warm_start_first(smoke: Smoke) -> None:
     state = read_state(smoke.folder / "runs" / "densenet40-clean")
     assert state["is_finished"]
     store = CheckpointStore(smoke.folder / "runs" / "checkpoints")
-    assert "run:densenet40-clean" in store.find("densenet40-mult-grid-1.0").card.training.sources
+    assert "run:densenet40-clean" in store.find("densenet40-mult-grid-1.0").card.trained.sources
 
 
 def test_device_that_is_not_there_is_named_before_anything_is_done(

@@ -62,7 +62,7 @@ def test_shipped_checkpoint_gives_torchs_outputs(name: str) -> None:
     checkpoint = CheckpointStore(SHIPPED).find(name)
     card = checkpoint.card
     network = load_network(checkpoint.folder, card)
-    low, high = card.input.range
+    low, high = card.input.limits
     generator = np.random.default_rng(5)
     images = generator.uniform(low, high, (32, *card.input.shape)).astype(np.float32)
     for kind in NoiseKind:
@@ -76,7 +76,7 @@ def test_card_names_noise_points_recipe_and_digests(exported: Checkpoint, recipe
         "conv1", "conv2", "conv3", "conv4", "fc1", "fc2",
     ]  # fmt: skip
     assert sum(int(np.prod(point.shape)) for point in card.noise_points) == 75_264 + 32 + 10
-    assert card.training.recipe == recipe.as_dict()
+    assert card.recipe == recipe.as_dict()
     assert set(card.digests) == {"weights.safetensors", "multiplicative.onnx", "additive.onnx"}
     assert card.evaluations == ()
 
@@ -85,7 +85,7 @@ def test_export_is_the_same_byte_for_byte(
     exported: Checkpoint, recipe: Recipe, tmp_path: Path
 ) -> None:
     network = load_network(exported.folder, exported.card)
-    export_checkpoint(network, recipe, "small", exported.card.training, tmp_path / "small")
+    export_checkpoint(network, recipe, "small", exported.card.trained, tmp_path / "small")
     assert CheckpointStore(tmp_path).find("small").card.digests == exported.card.digests
 
 

@@ -62,7 +62,7 @@ def test_exported_run_verifies_names_its_device_and_leaves_nothing_beside(
 ) -> None:
     checkpoint = Checkpoint(exported)
     checkpoint.verified()
-    assert checkpoint.card.training.accelerators == tuple(read_state(finished)["devices"])
+    assert checkpoint.card.trained.accelerators == tuple(read_state(finished)["devices"])
     assert [path.name for path in exported.parent.iterdir()] == ["small"]
 
 

@@ -25,8 +25,8 @@ def test_no_shipped_checkpoint_is_refused() -> None:
 
 
 def test_command_on_the_card_trains_the_recipe_on_the_card(card: Card) -> None:
-    recipe = recipe_from_dict(card.training.recipe)
-    assert train_command(recipe) == card.training.command
+    recipe = recipe_from_dict(card.recipe)
+    assert train_command(recipe) == card.command
     assert recipe.is_like(find_recipe(card.name))
 
 
@@ -39,12 +39,12 @@ def test_card_holds_accuracies_on_the_test_data(card: Card) -> None:
 
 
 def test_card_says_what_its_data_set_says(card: Card) -> None:
-    dataset = DATASETS[card.training.recipe["dataset"]]
+    dataset = DATASETS[card.recipe["dataset"]]
     assert card.labels == dataset.labels
     assert card.input == InputSpec(
         shape=dataset.shape, range=dataset.range, preprocessing=dataset.preprocessing
     )
-    assert card.training.data_licence == dataset.licence
+    assert card.trained.data_licence == dataset.licence
 
 
 def test_pictures_are_taken_as_they_are_scaled() -> None:

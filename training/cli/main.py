@@ -17,6 +17,8 @@ from noisevote.models.data.files import data_dir
 from noisevote.models.errors import NoisevoteError
 from noisevote.models.version import Version
 from noisevote.training.cli.experiment import experiments
+from noisevote.training.cli.harden import harden_command
+from noisevote.training.cli.importing import import_command, points
 from noisevote.training.cli.measure import agreement, calibrate_checkpoint, evaluate
 from noisevote.training.cli.options import AllowUnknown, Checkpoints, DataDir, console, with_options
 from noisevote.training.cli.train import recipes, throughput, train
@@ -45,6 +47,9 @@ app.command()(throughput)
 app.command()(evaluate)
 app.command("calibrate")(with_options(calibrate_checkpoint, CalibrationPlan()))
 app.command()(with_options(agreement, AgreementPlan()))
+app.command()(points)
+app.command("import")(import_command)
+app.command("harden")(harden_command)
 app.add_typer(experiments, name="experiment")
 
 

@@ -13,8 +13,12 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
+from noisevote.models.cores import allowed_cores
+from noisevote.models.data.files import data_dir
+from noisevote.models.data.samples import Labels
 from noisevote.models.errors import InputError
 from noisevote.training.fit.bar import Bar
+from noisevote.training.measure.subject import Source
 from noisevote.training.recipes.recipe import what_is_wrong
 
 console = Console(stderr=True)
@@ -29,7 +33,34 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Threads; by default al
 Accelerator = Annotated[str, typer.Option(help="Where networks learn, as torch calls it.")]
 Checkpoints = Annotated[Path, typer.Option(help="Folder of the checkpoints.")]
 
+SamplesGiven = Annotated[
+    str | None,
+    typer.Option(
+        "--samples",
+        help="What to measure on: a folder with one folder of pictures a class; .csv of file,label "
+        "or of features and label; .npz of inputs and labels; or a data set by name, whose test "
+        "examples are taken (digits ship with scikit-learn). Default: the data of the recipe.",
+    ),
+]
+LabelsFrom = Annotated[
+    Labels,
+    typer.Option(
+        "--labels", help="predicted: what the network answers without noise stands for labels."
+    ),
+]
+
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def source_of(
+    samples: str | None,
+    labels: Labels | None,
+    data: Path | None,
+    allow_unknown: bool,
+    threads: int | None,
+) -> Source:
+    """Return where the examples of a measurement come from, by the options of its command."""
+    return Source(samples, labels, data_dir(data), allow_unknown, threads or allowed_cores())
 
 
 def with_options(command: Callable[..., None], model: BaseModel) -> Callable[..., None]:
@@ -85,16 +116,25 @@ PLACES = {"--data-dir", "--output", "--checkpoints", "--threads", "--runs", "--r
 """Options that only say where files lie on this machine, or how fast it is to be."""
 
 
+SAMPLES = "--samples"
+"""The option whose files are named without their folder."""
+
+
 def given_command() -> str:
     """Return the command line without what hangs on this machine."""
-    left = []
+    left: list[str] = []
     skip = False
     for argument in sys.argv[1:]:
+        option, equals, value = argument.partition("=")
         if skip:
             skip = False
         elif argument in PLACES:
             skip = True
-        elif argument.partition("=")[0] not in PLACES:
+        elif left[-1:] == [SAMPLES]:
+            left.append(Path(argument).name)
+        elif option == SAMPLES and equals:
+            left.append(f"{option}={Path(value).name}")
+        elif option not in PLACES:
             left.append(argument)
     return "noisevote-train " + shlex.join(left)
 

@@ -153,7 +153,7 @@ class Ablation:
                 "votes": votes,
                 **share(int(is_right.sum()), len(is_right)),
                 **paired(is_right, is_reference_right),
-                "trained_by": checkpoint.card.training.command,
+                "trained_by": checkpoint.card.command,
             }
             for (sigma, votes, is_right), (_, _, is_reference_right) in zip(
                 self.right(checkpoint), reference, strict=True

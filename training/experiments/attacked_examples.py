@@ -65,7 +65,7 @@ def made_examples(
             step = f"images {first}"
             made = state.load(step)
             if made is None:
-                made = attacked(surrogate, target.card.input.range, pair, part)
+                made = attacked(surrogate, target.card.input.limits, pair, part)
                 state.save(step, made)
             submitted.append(strongest(restarts_in(made)).examples)
             worst.append(worst_of(made, target, part, submitted[-1]))

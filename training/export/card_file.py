@@ -61,3 +61,9 @@ def held_card(folder: Path) -> Iterator[None]:
         raise ExportError(
             f"the card in {folder} cannot be written: {error.strerror or error}"
         ) from error
+
+
+def put_in_place(made: Path, folder: Path) -> None:
+    """Move the files of a checkpoint to its folder, the card last."""
+    for path in sorted(made.iterdir(), key=lambda path: path.name == CARD_FILE):
+        path.replace(folder / path.name)

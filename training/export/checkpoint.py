@@ -1,16 +1,14 @@
 """Export: a trained network becomes a checkpoint folder that serves without torch."""
 
-import json
 import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto
 from onnxscript import optimizer
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -27,13 +25,12 @@ from noisevote.models.noise_fill import fill_noise
 from noisevote.models.runtime import GraphRuntime
 from noisevote.models.specs import IMAGES, OUTPUTS, InputSpec, NoiseSpec, PointSpec
 from noisevote.training.export.card_file import write_card
-from noisevote.training.export.graph import with_noise_inputs
+from noisevote.training.export.graph import strip_provenance, with_noise_inputs
+from noisevote.training.export.weights import point_into_weights
 from noisevote.training.recipes.recipe import Recipe
 
 PARITY_TOLERANCE = 1e-4
 QUANTISED_VOTES = 0.99
-EMBEDDED_BYTES = 4096
-HEADER_LENGTH_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,50 +172,6 @@ def export_marked(network: nn.Module, input_shape: tuple[int, ...]) -> ModelProt
     return model
 
 
-def strip_provenance(model: ModelProto) -> None:
-    """Remove what the exporter noted of the machine it ran on: source paths and stack traces."""
-    graph = model.graph
-    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        part.doc_string = ""
-        del part.metadata_props[:]
-
-
-def point_into_weights(model: ModelProto, weights: Path) -> None:
-    """Let the graph's initialisers point into the safetensors file instead of holding values.
-
-    Source: safetensors format (8 bytes header length, JSON header, data); ONNX external data.
-    """
-    with weights.open("rb") as file:
-        length = int.from_bytes(file.read(HEADER_LENGTH_BYTES), "little")
-        header = json.loads(file.read(length))
-    casts = []
-    for tensor in model.graph.initializer:
-        entry = header.get(tensor.name)
-        if entry is None:
-            if tensor.ByteSize() > EMBEDDED_BYTES:
-                raise ExportError(f"{tensor.name!r} is not among the network's weights")
-            continue
-        begin, end = entry["data_offsets"]
-        external = TensorProto(name=tensor.name, dims=tensor.dims, data_type=TensorProto.FLOAT)
-        if entry["dtype"] == "F16":
-            casts.append(
-                helper.make_node(
-                    "Cast", [tensor.name + ".half"], [tensor.name], to=TensorProto.FLOAT
-                )
-            )
-            external.name += ".half"
-            external.data_type = TensorProto.FLOAT16
-        external.data_location = TensorProto.EXTERNAL
-        offset = HEADER_LENGTH_BYTES + length + begin
-        for key, value in (("location", weights.name), ("offset", offset), ("length", end - begin)):
-            external.external_data.add(key=key, value=str(value))
-        tensor.CopyFrom(external)
-    nodes = [*casts, *model.graph.node]
-    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
-    del model.graph.node[:]
-    model.graph.node.extend(copies)
-
-
 def check_parity(
     network: nn.Module, runtime: GraphRuntime, card: Card, images: NDArray[np.float32], sigma: float
 ) -> Parity:
@@ -249,6 +202,6 @@ def check_parity(
         scale = np.maximum(np.abs(theirs).max(axis=1, keepdims=True), 1)
         differences += (np.abs(ours - theirs) / scale).max(axis=1).tolist()
         same += int((ours.argmax(1) == theirs.argmax(1)).sum())
-    is_quantised = card.training.recipe.get("quantisation") is not None
+    is_quantised = card.recipe.get("quantisation") is not None
     median = float(np.median(differences))
     return Parity(len(images), max(differences), same, median, is_quantised)

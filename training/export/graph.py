@@ -1,43 +1,71 @@
-"""The graph pass: turns an exported classifier into one that takes its noise as inputs.
+"""The graph pass: turns a classifier into one that takes its noise as inputs.
 
 The graph that comes out takes
 
-* ``images`` ``[images, *input_shape]``, each image once,
-* ``image_of_row`` ``[rows]``: which image each vote is cast on,
+* the inputs of the classifier ``[inputs, *shape]``, each input once,
+* ``image_of_row`` ``[rows]``: which input each vote is cast on,
 * ``noise.<point>`` ``[rows, *shape]`` for each noise point: the finished factor or summand; a
   point that is passed several times takes it step by step,
 
-and gives ``outputs`` ``[rows, classes]``. What does not depend on noise runs once per image; what
+and gives its output ``[rows, classes]``. What does not depend on noise runs once per input; what
 does runs once per row. The border between the two is crossed by a ``Gather``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import onnx
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, shape_inference
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
 from noisevote.models.errors import ExportError
-from noisevote.models.networks.noise_points import MARK
 from noisevote.models.noise import NoiseKind
 from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX
-from noisevote.models.specs import OUTPUTS
+from noisevote.models.specs import MARK
 
 MARK_DOMAIN, MARK_TYPE = MARK.split("::")
-PRODUCTS = frozenset({"Conv", "Gemm", "MatMul"})
+ROWS = "rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How votes lie in the signal that noise meets.
+
+    Attributes:
+        axis: of the signal along which votes follow each other.
+        fold: whether a vote has several places along that axis, which are the axis ``axis`` of its
+            noise: ``outer`` where they stand side by side, ``inner`` where the votes do.
+        is_whole: whether a pass holds one vote, whose signal has the shape of its noise.
+        type: of the signal's numbers, as ONNX counts them; noise is in single precision.
+    """
+
+    axis: int = 0
+    fold: Literal["outer", "inner"] | None = None
+    is_whole: bool = False
+    type: int = TensorProto.FLOAT
+
+
+PLAIN = Layout()
 
 
 def with_noise_inputs(
-    model: ModelProto, kind: NoiseKind, shapes: dict[str, tuple[int, ...]]
+    model: ModelProto,
+    kind: NoiseKind,
+    shapes: Mapping[str, tuple[int, ...]],
+    layouts: Mapping[str, Layout] | None = None,
+    repeats_inputs: bool = False,
 ) -> ModelProto:
     """Return a copy of ``model`` that takes its noise as inputs.
 
     Args:
-        model: one input ``images``, one output ``outputs``, noise points marked.
+        model: of one output, noise points marked.
         kind: whether the noise is a factor or a summand.
         shapes: shape of each noise point, in graph order.
+        layouts: how votes lie in the signals of points, where it is not along the first axis.
+        repeats_inputs: whether all of the graph runs once per row.
 
     Raises:
-        ExportError: the marks are not those of ``shapes``, or the graph mixes images in a way
+        ExportError: the marks are not those of ``shapes``, or the graph mixes inputs in a way
             that cannot be repeated by row.
     """
     result = ModelProto()
@@ -47,22 +75,28 @@ def with_noise_inputs(
     nodes = []
     for node in graph.node:
         if is_mark(node):
-            noise = NOISE_PREFIX + point_of(node)
+            point = point_of(node)
+            noise = NOISE_PREFIX + point
             if (step := step_of(node)) is not None:
                 nodes.append(noise_at_step(graph, noise, step))
                 noise = nodes[-1].output[0]
-            node.op_type, node.domain = kind.operation, ""
-            node.input.append(noise)
-            del node.attribute[:]
-        nodes.append(node)
+            layout = PLAIN if layouts is None else layouts.get(point, PLAIN)
+            nodes += (before := laid_out(graph, noise, shapes[point], layout))
+            noise = before[-1].output[0] if before else noise
+            nodes += met(node, kind, noise, layout.type)
+        else:
+            nodes.append(node)
     replace_nodes(graph, nodes)
-    repeat_by_row(graph, {NOISE_PREFIX + name for name in shapes})
-    graph.input.append(helper.make_tensor_value_info(INPUT_OF_ROW, TensorProto.INT64, ["rows"]))
+    if repeats_inputs:
+        repeat_inputs(graph)
+    else:
+        repeat_by_row(graph, {NOISE_PREFIX + name for name in shapes})
+    graph.input.append(helper.make_tensor_value_info(INPUT_OF_ROW, TensorProto.INT64, [ROWS]))
     graph.input.extend(
-        helper.make_tensor_value_info(NOISE_PREFIX + name, TensorProto.FLOAT, ["rows", *shape])
+        helper.make_tensor_value_info(NOISE_PREFIX + name, TensorProto.FLOAT, [ROWS, *shape])
         for name, shape in shapes.items()
     )
-    graph.output[0].type.tensor_type.shape.dim[0].dim_param = "rows"
+    graph.output[0].type.tensor_type.shape.dim[0].dim_param = ROWS
     del graph.value_info[:]
     versions = [entry for entry in result.opset_import if entry.domain != MARK_DOMAIN]
     del result.opset_import[:]
@@ -71,7 +105,7 @@ def with_noise_inputs(
     return result
 
 
-def check_marks(graph: GraphProto, shapes: dict[str, tuple[int, ...]]) -> None:
+def check_marks(graph: GraphProto, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Refuse marks that are not those of ``shapes``, each point once or once at each step."""
     found: dict[str, list[int | None]] = {}
     for node in filter(is_mark, graph.node):
@@ -91,62 +125,65 @@ def noise_at_step(graph: GraphProto, noise: str, step: int) -> NodeProto:
     return helper.make_node("Gather", [noise, index], [f"{noise}.{step}"], axis=1)
 
 
-def mark_by_rule(model: ModelProto) -> tuple[ModelProto, dict[str, tuple[int, ...]]]:
-    """Mark the noise points of a classifier that knows of none.
+def laid_out(
+    graph: GraphProto, noise: str, shape: tuple[int, ...], layout: Layout
+) -> list[NodeProto]:
+    """Return the nodes that lay noise out as votes lie in the signal; none if it lies so.
 
-    Rule: after every ``Conv``, ``Gemm`` and ``MatMul``, together with an ``Add`` of a constant
-    (its bias) and a ``BatchNormalization`` that directly follow.
-
-    Returns:
-        The marked copy, and the shape of each noise point in graph order.
-
-    Raises:
-        ExportError: the graph has no such layer, or the shape of one is not fixed.
+    Args:
+        graph: takes the constants that they need.
+        noise: name of the noise ``[rows, *shape]``.
+        shape: of the noise of one vote.
+        layout: how votes lie in the signal.
     """
-    result = shape_inference.infer_shapes(model, strict_mode=True)
-    graph = result.graph
-    ends = ends_of_layers(graph)
-    if not ends:
-        raise ExportError(f"the graph has no {', '.join(sorted(PRODUCTS))} to put noise after")
-    known = {info.name: info for info in [*graph.value_info, *graph.output]}
-    shapes = {point: fixed_shape(known.get(end), end) for end, point in ends.items()}
-    nodes: list[NodeProto] = []
+    nodes = []
+    place = layout.axis + (layout.fold == "inner")
+    if place and not layout.is_whole:
+        order = moved_to(place, len(shape) + 1)
+        nodes.append(helper.make_node("Transpose", [noise], [f"{noise}.moved"], perm=order))
+        noise = nodes[-1].output[0]
+    if layout.fold or layout.is_whole:
+        axis = layout.axis
+        target = shape if layout.is_whole else (*shape[:axis], -1, *shape[axis + 1 :])
+        to = helper.make_tensor(f"{noise}.shape", TensorProto.INT64, [len(target)], list(target))
+        graph.initializer.append(to)
+        nodes.append(helper.make_node("Reshape", [noise, to.name], [f"{noise}.shaped"]))
+    return nodes
+
+
+def moved_to(axis: int, rank: int) -> list[int]:
+    """Return the order of axes that brings the first one to the place of ``axis``."""
+    return [*range(1, axis + 1), 0, *range(axis + 1, rank)]
+
+
+def met(node: NodeProto, kind: NoiseKind, noise: str, type_of_signal: int) -> list[NodeProto]:
+    """Turn a mark into the meeting of its signal with noise; return the nodes that do it."""
+    node.op_type, node.domain = kind.operation, ""
+    node.input.append(noise)
+    del node.attribute[:]
+    if type_of_signal == TensorProto.FLOAT:
+        return [node]
+    (signal, _), (end,) = node.input, node.output
+    node.input[0], node.output[0] = f"{end}.single", f"{end}.noisy"
+    return [
+        helper.make_node("Cast", [signal], [node.input[0]], to=TensorProto.FLOAT),
+        node,
+        helper.make_node("Cast", [node.output[0]], [end], to=type_of_signal),
+    ]
+
+
+def repeat_inputs(graph: GraphProto) -> None:
+    """Insert a ``Gather`` behind each input, so that all of the graph runs once per row."""
+    names = {tensor.name for tensor in graph.input}
     for node in graph.node:
-        nodes.append(node)
-        for end in ends.keys() & set(node.output):
-            quiet = f"{end}.quiet"
-            node.output[list(node.output).index(end)] = quiet
-            mark = helper.make_node(MARK_TYPE, [quiet], [end], domain=MARK_DOMAIN, point=ends[end])
-            nodes.append(mark)
-    replace_nodes(graph, nodes)
-    result.opset_import.append(helper.make_opsetid(MARK_DOMAIN, 1))
-    return result, shapes
-
-
-def ends_of_layers(graph: GraphProto) -> dict[str, str]:
-    """Return the output of each layer, and the layer's name, in graph order."""
-    constants = constant_names(graph)
-    users: dict[str, list[NodeProto]] = {}
-    for node in graph.node:
-        for name in node.input:
-            users.setdefault(name, []).append(node)
-    return {
-        end_of_layer(node, users, constants): node.name or node.output[0]
-        for node in graph.node
-        if node.op_type in PRODUCTS and not constants.issuperset(node.input)
-    }
-
-
-def end_of_layer(node: NodeProto, users: dict[str, list[NodeProto]], constants: set[str]) -> str:
-    """Return the output of a layer: of its product, its bias, or the batch norm that follows."""
-    end = node.output[0]
-    while len(followers := users.get(end, [])) == 1:
-        follower = followers[0]
-        is_bias = follower.op_type == "Add" and any(name in constants for name in follower.input)
-        if not is_bias and follower.op_type != "BatchNormalization":
-            break
-        end = follower.output[0]
-    return str(end)
+        inputs = [by_row(name) if name in names else name for name in node.input]
+        del node.input[:]
+        node.input.extend(inputs)
+    gathers = [
+        helper.make_node("Gather", [tensor.name, INPUT_OF_ROW], [by_row(tensor.name)], axis=0)
+        for tensor in graph.input
+    ]
+    replace_nodes(graph, [*gathers, *graph.node])
 
 
 def repeat_by_row(graph: GraphProto, noise_inputs: Iterable[str]) -> None:
@@ -173,7 +210,7 @@ def repeat_by_row(graph: GraphProto, noise_inputs: Iterable[str]) -> None:
                 "write the network with reshape(-1, ...) so that rows can be repeated"
             )
         nodes.append(node)
-    if OUTPUTS not in of_rows:
+    if graph.output[0].name not in of_rows:
         raise ExportError("no noise point lies on the way to the outputs")
     replace_nodes(graph, nodes)
 
@@ -190,14 +227,6 @@ def constant_names(graph: GraphProto) -> set[str]:
         if names.issuperset(name for name in node.input if name):
             names.update(node.output)
     return names
-
-
-def fixed_shape(info: onnx.ValueInfoProto | None, name: str) -> tuple[int, ...]:
-    """Return the shape of a value without its batch axis."""
-    dims = [] if info is None else list(info.type.tensor_type.shape.dim)
-    if not dims or not all(dim.dim_value for dim in dims[1:]):
-        raise ExportError(f"the shape of {name!r} behind the batch axis is not fixed in the graph")
-    return tuple(dim.dim_value for dim in dims[1:])
 
 
 def is_mark(node: NodeProto) -> bool:
@@ -220,3 +249,11 @@ def replace_nodes(graph: GraphProto, nodes: list[NodeProto]) -> None:
     copies = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)
+
+
+def strip_provenance(model: ModelProto) -> None:
+    """Remove what the exporter noted of the machine it ran on: source paths and stack traces."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]

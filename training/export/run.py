@@ -13,7 +13,7 @@ from noisevote.models.data.dataset import Examples, LoadedDataset, as_inputs
 from noisevote.models.errors import ExportError
 from noisevote.models.networks.trained import load_network
 from noisevote.models.noise import NoiseKind
-from noisevote.training.export.card_file import held_card, write_card
+from noisevote.training.export.card_file import held_card, put_in_place, write_card
 from noisevote.training.export.checkpoint import check_parity, export_checkpoint
 from noisevote.training.fit.data import split
 from noisevote.training.fit.sources import FinishedRun
@@ -129,9 +129,3 @@ def keep_measured(made: Path, plan: ExportPlan) -> None:
             f"would be lost: {lost}. Export to another place with --checkpoints or under "
             "another --name, or give --replace"
         )
-
-
-def put_in_place(made: Path, folder: Path) -> None:
-    """Move the files of a checkpoint to its folder, the card last."""
-    for path in sorted(made.iterdir(), key=lambda path: path.name == CARD_FILE):
-        path.replace(folder / path.name)

@@ -131,7 +131,7 @@ class Course:
         classes: number of classes.
     """
 
-    def __init__(self, votes: NDArray[np.int8], classes: int) -> None:
+    def __init__(self, votes: NDArray[np.int16], classes: int) -> None:
         inputs, self._votes = votes.shape
         self._rows = np.arange(inputs)
         counts = np.zeros((inputs, classes), np.int32)

@@ -34,6 +34,9 @@ ADDED_TO = ("command", "machine", "libraries")
 
 MAY_DIFFER = (*ADDED_TO, "trained by")
 
+SAMPLES = "samples"
+"""Entry of the head that only stands where samples were measured."""
+
 THEN = "; then "
 """Between the commands, or machines, that made a file one after the other."""
 
@@ -167,11 +170,11 @@ def continued(earlier: Mapping[str, str], now: Mapping[str, str], key: str) -> s
 
 def check_same(path: Path, earlier: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Refuse to add to results that were measured in another way."""
-    for key in now:
-        if key not in MAY_DIFFER and earlier.get(key) != now[key]:
+    for key in [*now, *({SAMPLES} & earlier.keys() - now.keys())]:
+        if key not in MAY_DIFFER and earlier.get(key) != now.get(key):
             raise DataError(
                 f"{path} holds results of another evaluation ({key}: {earlier.get(key)}, "
-                f"now {now[key]}); name another file, or delete it"
+                f"now {now.get(key)}); name another file, or delete it"
             )
 
 

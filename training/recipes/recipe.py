@@ -227,7 +227,7 @@ class Recipe(Part):
     schedule: Schedule
     seed: Annotated[int, Field(ge=0, le=MAX_TRAINING_SEED)] = 1
     validation_images: Natural = 5000
-    options: dict[str, int] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     warm_start: str | None = None
     teacher: Teacher | None = None
     quantisation: Quantisation | None = None

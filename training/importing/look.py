@@ -1,0 +1,222 @@
+"""A network as it is looked at: what it takes and gives, its layers, what flows through them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, TensorProto, numpy_helper
+
+from noisevote.models.errors import ImportingError
+from noisevote.training.importing.inputs import Taken, inputs_as_rows, inputs_of
+from noisevote.training.importing.layers import Rule, layers_in
+from noisevote.training.importing.measure import Arrays, Measured, Passes, measured, rows
+from noisevote.training.importing.place import (
+    HALF_TOLERANCE,
+    TOLERANCE,
+    TRIAL_ROWS,
+    Trial,
+    apart,
+)
+from noisevote.training.importing.read import Graph, pruned
+from noisevote.training.importing.scores import Scores, scores_as_rows, scores_in
+
+BATCHES = (3, TRIAL_ROWS)
+"""Inputs of the passes by which the axis of the inputs is found."""
+
+ENOUGH_NOISY = 0.9
+"""Share of the multiply-accumulates of layers with weights that is to be under noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is not in the graph, or is to be otherwise.
+
+    Attributes:
+        shapes: of one input, by name, where the graph leaves it open; None is the only one.
+        ranges: smallest and largest value of inputs, likewise.
+        output: name of the output that votes.
+        is_binary: whether one number an input decides between two classes.
+        is_share: whether outputs are probabilities.
+        rule: which products get noise.
+    """
+
+    shapes: Mapping[str | None, tuple[int, ...]] = field(default_factory=dict)
+    ranges: Mapping[str | None, tuple[float, float]] = field(default_factory=dict)
+    output: str | None = None
+    is_binary: bool = False
+    is_share: bool = False
+    rule: Rule = field(default_factory=Rule)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found.
+
+    Attributes:
+        graph: as it came.
+        original: runs it.
+        taken: its inputs.
+        scores: the output that votes.
+        model: the same, taking and giving rows.
+        layers: its products, measured on one input at a time.
+        batched: the same, measured on batches; None where a pass takes one input.
+        trial: inputs, and what the network as it came makes of them.
+        is_made_up: whether these inputs are random ones.
+    """
+
+    graph: Graph
+    original: Passes
+    taken: tuple[Taken, ...]
+    scores: Scores
+    model: ModelProto
+    layers: list[Measured]
+    batched: list[Measured] | None
+    trial: Trial
+    is_made_up: bool
+
+    @property
+    def noisy_share(self) -> float:
+        """Share of the multiply-accumulates of layers with weights that is under noise.
+
+        What the user excluded is left out.
+        """
+        counted = [e for e in self.layers if e.layer.has_weights and not e.layer.is_chosen_out]
+        noisy = sum(each.macs for each in counted if each.layer.quiet is None)
+        return noisy / max(1, sum(each.macs for each in counted))
+
+
+def look_at(graph: Graph, wishes: Wishes, samples: Arrays | None = None) -> Look:
+    """Look at a network.
+
+    Args:
+        graph: as it came.
+        wishes: of its owner.
+        samples: inputs by name ``[n, *shape]``; without them random ones are taken.
+
+    Raises:
+        ImportingError: it is none that can be taken in, and why.
+    """
+    taken = inputs_of(graph.model, wishes.shapes, wishes.ranges)
+    inputs = trial_inputs(taken, samples)
+    original = Passes(graph.model)
+    first = original.run(as_original(taken, rows(inputs, 1)))
+    scores = scores_in(graph.model, first, 1, wishes.output, wishes.is_binary, wishes.is_share)
+    expected = scores_alone(original, taken, scores, inputs)
+    if not np.isfinite(expected).all():
+        raise ImportingError("the network gives outputs that are not finite")
+    if not any(each.is_fixed for each in taken):
+        refuse_mixing(original, taken, scores, inputs, expected)
+    model = ModelProto()
+    model.CopyFrom(graph.model)
+    pruned(model, scores.name)
+    if unused := {each.spec.name for each in taken} - {entry.name for entry in model.graph.input}:
+        raise ImportingError(f"nothing that votes depends on the input {', '.join(sorted(unused))}")
+    inputs_as_rows(model.graph, taken)
+    scores_as_rows(model.graph, scores)
+    layers = layers_in(model, wishes.rule)
+    if all(layer.quiet is not None for layer in layers):
+        raise ImportingError(nothing_noisy(layers))
+    alone = measured(model, layers, inputs, [1])
+    halves = {TensorProto.FLOAT16, TensorProto.BFLOAT16}
+    is_half = any(each.layout.type in halves for each in alone)
+    trial = Trial(inputs, expected, HALF_TOLERANCE if is_half else TOLERANCE)
+    model, batched = on_batches(model, layers, trial)
+    return Look(graph, original, taken, scores, model, alone, batched, trial, samples is None)
+
+
+def trial_inputs(taken: tuple[Taken, ...], samples: Arrays | None) -> dict[str, NDArray[Any]]:
+    """Return inputs to try a network with: some samples, or random ones."""
+    if samples is not None:
+        count = min(map(len, samples.values()))
+        chosen = np.arange(TRIAL_ROWS) * max(1, count // TRIAL_ROWS) % count
+        return {name: array[chosen] for name, array in samples.items()}
+    generator = np.random.default_rng(0)
+    return {each.spec.name: each.spec.trial(generator, TRIAL_ROWS) for each in taken}
+
+
+def as_original(taken: tuple[Taken, ...], inputs: Arrays) -> dict[str, NDArray[Any]]:
+    """Return rows as the graph that came takes them."""
+    return {each.spec.name: each.as_original(inputs[each.spec.name]) for each in taken}
+
+
+def scores_alone(
+    original: Passes, taken: tuple[Taken, ...], scores: Scores, inputs: Arrays
+) -> NDArray[np.float32]:
+    """Return the scores that a network gives each input alone ``[n, classes]``."""
+    count = min(map(len, inputs.values()))
+    ones = ({name: array[[at]] for name, array in inputs.items()} for at in range(count))
+    return np.concatenate(
+        [scores.rows(original.run(as_original(taken, one))[scores.name]) for one in ones]
+    )
+
+
+def refuse_mixing(
+    original: Passes,
+    taken: tuple[Taken, ...],
+    scores: Scores,
+    inputs: Arrays,
+    expected: NDArray[np.float32],
+) -> None:
+    """Refuse a network whose answer to an input depends on the others of its batch.
+
+    Raises:
+        ImportingError: it does.
+    """
+    try:
+        together = original.run(as_original(taken, rows(inputs, BATCHES[-1])))
+        found = scores.rows(together[scores.name])
+    except (ImportingError, ValueError):
+        return  # it takes one input a pass
+    if (off := apart(found, expected[: BATCHES[-1]])) > HALF_TOLERANCE and found.shape[0] > 1:
+        raise ImportingError(
+            f"the network mixes its inputs: outputs depend on their neighbours by {off:.1e}; a "
+            "layer treats the axis of inputs as another one"
+        )
+
+
+def on_batches(
+    model: ModelProto, layers: list[Any], trial: Trial
+) -> tuple[ModelProto, list[Measured] | None]:
+    """Measure layers on batches; where a pass takes one input, try to let it take more.
+
+    Returns:
+        The graph that takes batches and what was measured, or the one given and None.
+    """
+    for candidate in (model, freed(model)):
+        try:
+            (found,) = Passes(candidate).run(rows(trial.inputs, BATCHES[-1])).values()
+            if apart(found, trial.expected[: BATCHES[-1]]) <= trial.tolerance:
+                return candidate, measured(candidate, layers, trial.inputs, BATCHES)
+        except ImportingError:
+            continue
+    return model, None
+
+
+def freed(model: ModelProto) -> ModelProto:
+    """Return a copy in which constant shapes that begin with one input hold for any number."""
+    result = ModelProto()
+    result.CopyFrom(model)
+    constants = {tensor.name: tensor for tensor in result.graph.initializer}
+    for number, node in enumerate(result.graph.node):
+        if node.op_type != "Reshape" or node.input[1] not in constants:
+            continue
+        target = numpy_helper.to_array(constants[node.input[1]]).copy()
+        if target.ndim == 1 and len(target) and target[0] == 1 and -1 not in target:
+            target[0] = -1
+            name = f"{node.input[1]}.freed.{number}"
+            result.graph.initializer.append(numpy_helper.from_array(target, name))
+            node.input[1] = name
+    return result
+
+
+def nothing_noisy(layers: list[Any]) -> str:
+    """Return why a network has no place for noise."""
+    if not layers:
+        return (
+            "the network has no layer with weights (Conv, Gemm, MatMul) to put noise after; trees "
+            "and operators such as LinearClassifier have none"
+        )
+    reasons = "; ".join(f"{layer.name} ({layer.operator}): {layer.quiet}" for layer in layers[:8])
+    return f"none of the {len(layers)} products gets noise: {reasons}"

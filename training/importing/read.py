@@ -1,0 +1,234 @@
+"""Graphs as they come: opened, and put into the one form that the other files work on."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from onnx import ModelProto, TensorProto, external_data_helper, helper, inliner, version_converter
+
+from noisevote.models.errors import ImportingError
+from noisevote.models.files import regular_content
+from noisevote.training.export.graph import replace_nodes
+
+MAX_GRAPH_BYTES = 2 * 2**30 - 1
+"""What a message of protobuf holds."""
+
+OLDEST_OPSET, LIFTED_OPSET = 7, 13
+"""ONNX Runtime runs operators from the first on; older ones are converted to the second."""
+
+INITIALISERS_APART = 4
+"""From this version of the format on, weights are no inputs."""
+
+PICKLES = (b"\x80", b"PK\x03\x04", b"\x89HDF")
+"""How files of torch, Keras and pickles begin."""
+
+INTEGER_PRODUCTS = {
+    "ConvInteger", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "MatMulInteger",
+    "MatMulIntegerToFloat", "QAttention", "QGemm", "QLinearConv", "QLinearMatMul",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A network as it came.
+
+    Attributes:
+        model: with all weights in it, in the usual form: initialisers are no inputs, constants
+            are initialisers, functions are inlined.
+        source: file name, or the callable that made it.
+        digest: SHA-256 of what came.
+        opset: version of its operators as it came.
+    """
+
+    model: ModelProto
+    source: str
+    digest: str
+    opset: int
+
+    @property
+    def producer(self) -> str:
+        """What wrote the graph, as it says."""
+        return f"{self.model.producer_name} {self.model.producer_version}".strip()
+
+
+def read_graph(path: Path) -> Graph:
+    """Open an ONNX file; its weights may lie in other files of the same folder.
+
+    Raises:
+        ImportingError: it cannot be read, or is none that can be taken in.
+    """
+    try:
+        content = regular_content(path, MAX_GRAPH_BYTES)
+    except OSError as error:
+        raise ImportingError(f"{path} cannot be read: {error.strerror or error}") from error
+    if content.startswith(PICKLES):
+        raise ImportingError(
+            f"{path.name} is no ONNX file, but looks like a pickle, an archive or HDF5, which are "
+            "not opened. Export the network to ONNX, or give a callable that returns the torch "
+            "module, as MODULE:CALLABLE"
+        )
+    try:
+        model = onnx.load_model_from_string(content)
+    except Exception as error:  # a class of protobuf
+        raise ImportingError(f"{path.name} is no ONNX file, or is damaged") from error
+    if not model.graph.node or not model.graph.output:
+        raise ImportingError(f"{path.name} is no ONNX file, or holds an empty graph")
+    try:
+        load_weights(model, path.parent)
+        return graph_of(model, path.name, hashlib.sha256(content).hexdigest())
+    except ImportingError:
+        raise
+    except Exception as error:  # what libraries raise on graphs of strangers
+        raise ImportingError(f"{path.name} cannot be taken apart: {first_line(error)}") from error
+
+
+def load_weights(model: ModelProto, folder: Path) -> None:
+    """Load weights that lie beside the graph.
+
+    Raises:
+        ImportingError: one lies elsewhere, or its file is missing or too short.
+    """
+    for tensor in tensors_in(model.graph):
+        if not external_data_helper.uses_external_data(tensor):
+            continue
+        named = external_data_helper.ExternalDataInfo(tensor)
+        location = Path(named.location)
+        if location.is_absolute() or len(location.parts) != 1 or location.name in {"", ".."}:
+            raise ImportingError(
+                f"the weights {tensor.name!r} lie in {named.location!r}; files are read from the "
+                "graph's own folder only"
+            )
+        try:
+            content = regular_content(folder / location.name, MAX_GRAPH_BYTES)
+        except OSError as error:
+            raise ImportingError(
+                f"the weights {tensor.name!r} lie in {location.name}, which cannot be read beside "
+                f"the graph: {error.strerror or error}"
+            ) from error
+        first = named.offset or 0
+        last = len(content) if named.length is None else first + named.length
+        if not 0 <= first <= last <= len(content):
+            raise ImportingError(f"{location.name} is too short for the weights {tensor.name!r}")
+        tensor.raw_data = content[first:last]
+        tensor.data_location = TensorProto.DEFAULT
+        del tensor.external_data[:]
+
+
+def graph_of(model: ModelProto, source: str, digest: str) -> Graph:
+    """Put a graph into the usual form.
+
+    Raises:
+        ImportingError: it has operators that have no place for noise.
+    """
+    check_operators(model)
+    if model.functions:
+        model = inliner.inline_local_functions(model)
+    opset = next((entry.version for entry in model.opset_import if entry.domain == ""), 1)
+    model.ir_version = max(model.ir_version, INITIALISERS_APART)
+    graph = model.graph
+    constants = {tensor.name for tensor in graph.initializer}
+    kept = [tensor for tensor in graph.input if tensor.name not in constants]
+    del graph.input[:]
+    graph.input.extend(kept)
+    if opset < OLDEST_OPSET:
+        model = version_converter.convert_version(model, LIFTED_OPSET)
+        graph = model.graph
+    nodes = []
+    for node in graph.node:
+        value = constant_of(node)
+        if value is None:
+            nodes.append(node)
+        else:
+            graph.initializer.append(value)
+    replace_nodes(graph, nodes)
+    return Graph(model, source, digest, opset)
+
+
+def constant_of(node: onnx.NodeProto) -> TensorProto | None:
+    """Return the value of a node that gives a constant; None of any other."""
+    if node.op_type != "Constant" or node.domain:
+        return None
+    (attribute,) = node.attribute
+    if attribute.name == "value":
+        value = TensorProto()
+        value.CopyFrom(attribute.t)
+        value.name = node.output[0]
+        return value
+    types = {
+        "value_float": TensorProto.FLOAT, "value_floats": TensorProto.FLOAT,
+        "value_int": TensorProto.INT64, "value_ints": TensorProto.INT64,
+    }  # fmt: skip
+    if attribute.name not in types:
+        return None
+    found = helper.get_attribute_value(attribute)
+    is_list = attribute.name.endswith("s")
+    values = list(found) if is_list else [found]
+    shape = [len(values)] if is_list else []
+    return helper.make_tensor(node.output[0], types[attribute.name], shape, values)
+
+
+def check_operators(model: ModelProto) -> None:
+    """Refuse graphs that have no products of real numbers to put noise after.
+
+    Raises:
+        ImportingError: this is one.
+    """
+    for node in model.graph.node:
+        if node.op_type in INTEGER_PRODUCTS:
+            raise ImportingError(
+                f"{node.op_type} multiplies whole numbers, and noise needs real ones: quantise the "
+                "network in QDQ format (QuantizeLinear and DequantizeLinear around real products)"
+            )
+
+
+def pruned(model: ModelProto, output: str) -> None:
+    """Leave only what leads to one output."""
+    graph = model.graph
+    needed = {output}
+    nodes = []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            nodes.append(node)
+            needed.update(node.input)
+            for attribute in node.attribute:
+                for part in (attribute.g, *attribute.graphs):
+                    needed.update(names_read(part))
+    replace_nodes(graph, nodes[::-1])
+    for field in (graph.initializer, graph.input):
+        kept = [entry for entry in field if entry.name in needed]
+        del field[:]
+        field.extend(kept)
+    kept_outputs = [entry for entry in graph.output if entry.name == output]
+    del graph.output[:]
+    graph.output.extend(kept_outputs)
+    del graph.value_info[:]
+
+
+def names_read(graph: onnx.GraphProto) -> set[str]:
+    """Return every name that the nodes of a graph inside a node read."""
+    names = {name for node in graph.node for name in node.input}
+    names |= {output.name for output in graph.output}
+    for node in graph.node:
+        for attribute in node.attribute:
+            for part in (attribute.g, *attribute.graphs):
+                names |= names_read(part)
+    return names
+
+
+def tensors_in(graph: onnx.GraphProto) -> Iterator[TensorProto]:
+    """Yield all constants of a graph and of those inside its nodes."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            for part in (attribute.g, *attribute.graphs):
+                yield from tensors_in(part)
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, in short."""
+    return (str(error).strip().partition("\n")[0] or type(error).__name__)[:300]

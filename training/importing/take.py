@@ -1,0 +1,235 @@
+"""A network that others made becomes a checkpoint folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from onnx import ModelProto, TensorProto
+
+from noisevote.models.card import CARD_VERSION, Card, Import, QuietLayer
+from noisevote.models.checkpoint import CARD_FILE, WEIGHTS_FILE, Checkpoint, sha256_of
+from noisevote.models.errors import ImportingError
+from noisevote.models.noise import NOISE_SCHEME, NoiseKind
+from noisevote.models.specs import NoiseSpec, PointSpec
+from noisevote.training.export.card_file import held_card, put_in_place, write_card
+from noisevote.training.export.graph import constant_names, strip_provenance
+from noisevote.training.export.weights import EMBEDDED_BYTES, point_into_weights, write_weights
+from noisevote.training.importing.look import ENOUGH_NOISY, Look, as_original
+from noisevote.training.importing.measure import rows
+from noisevote.training.importing.place import Placed, Tile, placed, tile_for
+
+FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
+SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """What a network is to become.
+
+    Attributes:
+        folder: of the checkpoint; its name is the checkpoint's.
+        labels: name of each class; None numbers them from 0.
+        kind: of the noise that the checkpoint is asked for by default.
+        sigma: of that noise; None: ``sigma_train``.
+        command: for the card.
+        allow_quiet: whether most of the work may go without noise.
+        replaces: whether a checkpoint of that name may be overwritten.
+        sigma_train: that the network was hardened at, one number or by noise point.
+        preprocessing: how a picture becomes an input; None: the network takes arrays alone.
+    """
+
+    folder: Path
+    labels: Sequence[str] | None
+    kind: NoiseKind
+    sigma: float | None
+    command: str
+    allow_quiet: bool = False
+    replaces: bool = False
+    sigma_train: float | dict[str, float] = 0.0
+    preprocessing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A checkpoint that was made.
+
+    Attributes:
+        checkpoint: verified and loaded once.
+        placement: where its inputs are repeated.
+        tile: votes of a pass, and what they cost.
+    """
+
+    checkpoint: Checkpoint
+    placement: Placed
+    tile: Tile
+
+
+def take_in(look: Look, plan: ImportPlan) -> Taken:
+    """Write a checkpoint, in the place of nothing or of one that may be overwritten.
+
+    Raises:
+        ImportingError: labels do not fit, too much goes without noise, there is a checkpoint of
+            that name, or votes cannot be repeated.
+        CheckpointError: what was written does not serve here.
+    """
+    labels = labels_for(look, plan.labels)
+    check_quiet(look, plan)
+    if (plan.folder / CARD_FILE).exists() and not plan.replaces:
+        raise ImportingError(
+            f"there is a checkpoint {plan.folder.name} in {plan.folder.parent}; give --replace, or "
+            "another --name"
+        )
+    placement = placed(look.model, look.batched, look.layers, look.trial)
+    clean = as_original(look.taken, rows(look.trial.inputs, 1))
+    tile = tile_for(placement, look.original, clean, look.trial.inputs)
+    plan.folder.parent.mkdir(parents=True, exist_ok=True)
+    # Beside its place, where no store of checkpoints looks.
+    with TemporaryDirectory(dir=plan.folder.parent, prefix=".import-") as beside:
+        made = Path(beside) / plan.folder.name
+        made.mkdir()
+        graphs = write_graphs(placement, made)
+        write_card(card_of(look, plan, labels, placement, tile, graphs, made), made)
+        checkpoint = Checkpoint(made)
+        for kind in NoiseKind:
+            checkpoint.runtime(kind)
+        plan.folder.mkdir(exist_ok=True)
+        with held_card(plan.folder):
+            put_in_place(made, plan.folder)
+    return Taken(Checkpoint(plan.folder), placement, tile)
+
+
+def labels_for(look: Look, labels: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the name of each class.
+
+    Raises:
+        ImportingError: there are more or fewer than classes.
+    """
+    classes = look.scores.classes
+    if labels is None:
+        return tuple(map(str, range(classes)))
+    if len(labels) != classes:
+        raise ImportingError(
+            f"there are {len(labels)} labels; the output {look.scores.name} has {classes} classes"
+        )
+    return tuple(labels)
+
+
+def check_quiet(look: Look, plan: ImportPlan) -> None:
+    """Refuse a network of which little is under noise, unless its owner knows.
+
+    Raises:
+        ImportingError: it is one.
+    """
+    share = look.noisy_share
+    if share >= ENOUGH_NOISY or plan.allow_quiet:
+        return
+    quiet = [e for e in look.layers if e.layer.quiet is not None and e.layer.has_weights]
+    names = ", ".join(f"{each.layer.name} ({each.layer.quiet})" for each in quiet[:SHOWN])
+    raise ImportingError(
+        f"only {share:.1%} of the multiply-accumulates of layers with weights get noise; without "
+        f"are {names}. Add operators with --noise-after or products with --include, export "
+        "recurrent layers as plain products, or say --allow-quiet"
+    )
+
+
+def write_graphs(placement: Placed, folder: Path) -> dict[NoiseKind, str]:
+    """Write the weights and a graph for each kind of noise; return their file names."""
+    first = next(iter(placement.graphs.values()))
+    write_weights(weights_in(first), folder / WEIGHTS_FILE)
+    files = {}
+    for kind, graph in placement.graphs.items():
+        files[kind] = f"{kind}.onnx"
+        lean = ModelProto()
+        lean.CopyFrom(graph)
+        strip_provenance(lean)
+        point_into_weights(lean, folder / WEIGHTS_FILE)
+        (folder / files[kind]).write_bytes(lean.SerializeToString(deterministic=True))
+    return files
+
+
+def weights_in(model: ModelProto) -> list[TensorProto]:
+    """Return what is kept beside the graph: large constants, and those of its products."""
+    constants = constant_names(model.graph)
+    made = {output: node for node in model.graph.node for output in node.output}
+    of_layers: set[str] = set()
+    for node in model.graph.node:
+        if node.output[0] not in constants:
+            for name in node.input:
+                while name in made and name in constants and made[name].input:
+                    name = made[name].input[0]
+                of_layers.add(name)
+    return [
+        tensor
+        for tensor in model.graph.initializer
+        if tensor.data_type != TensorProto.STRING
+        and (
+            tensor.ByteSize() > EMBEDDED_BYTES
+            or (tensor.name in of_layers and len(tensor.dims) > 1 and tensor.data_type in FLOATS)
+        )
+    ]
+
+
+def card_of(
+    look: Look,
+    plan: ImportPlan,
+    labels: tuple[str, ...],
+    placement: Placed,
+    tile: Tile,
+    graphs: dict[NoiseKind, str],
+    folder: Path,
+) -> Card:
+    """Return the card of a checkpoint whose other files lie in ``folder``."""
+    by_name = {each.layer.name: each for each in look.batched or look.layers}
+    quiet = (each for each in look.layers if each.layer.quiet is not None)
+    first = next(iter(placement.graphs.values()))
+    return Card(
+        card_version=CARD_VERSION,
+        name=plan.folder.name,
+        network=look.graph.model.graph.name or look.graph.source,
+        inputs=tuple(
+            each.spec.model_copy(update={"preprocessing": plan.preprocessing})
+            for each in look.taken
+        ),
+        output=first.graph.output[0].name,
+        labels=labels,
+        noise_scheme=NOISE_SCHEME,
+        noise=NoiseSpec(kind=plan.kind, sigma_train=plan.sigma_train, sigma=plan.sigma),
+        noise_points=tuple(
+            PointSpec(
+                name=name,
+                shape=shape,
+                macs=max(by_name[name].macs, int(np.prod(shape))),
+                operator=by_name[name].layer.operator,
+                rms=None if look.is_made_up else by_name[name].rms or None,
+            )
+            for name, shape in placement.shapes.items()
+        ),
+        tile=tile.rows,
+        graphs=graphs,
+        weights=WEIGHTS_FILE,
+        digests={
+            file: sha256_of((folder / file).read_bytes())
+            for file in (*graphs.values(), WEIGHTS_FILE)
+        },
+        imported=Import(
+            source=look.graph.source,
+            digest=look.graph.digest,
+            command=plan.command,
+            producer=look.graph.producer,
+            opset=look.graph.opset,
+            placement=placement.place,
+            largest_difference=placement.difference,
+            compared=len(look.trial.expected),
+            quiet=tuple(
+                QuietLayer(
+                    name=each.layer.name,
+                    operator=each.layer.operator,
+                    macs=each.macs,
+                    reason=each.layer.quiet or "",
+                )
+                for each in quiet
+            ),
+        ),
+    )
