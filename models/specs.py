@@ -118,8 +118,8 @@ class InputSpec(CardPart):
     """Smallest and largest allowed value; of token ids 0 and the last one; None if any finite value
     is allowed."""
     preprocessing: str | None = None
-    """How a picture becomes an input, a name in ``models.pictures``; None if the network takes
-    arrays alone, or reads pictures as ``picture`` says."""
+    """How a picture becomes an input, a name in ``models.inputs.pictures``; None if the network
+    takes arrays alone, or reads pictures as ``picture`` says."""
     picture: PictureSpec | None = None
     """How a picture becomes an input, step by step, instead of a name; None if there is no such
     pipeline."""

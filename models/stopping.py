@@ -42,7 +42,7 @@ class Stopping(ABC):
 
     Attributes:
         delta: chance of another mode than that of all N votes, above 0, below 1.
-        threshold: of the card, for a rule that needs one; None if there is no noise.
+        threshold: threshold of the card, for a rule that needs one; None if there is no noise.
         text: when it stops, as an imperative.
         casts_all: whether all N votes are always cast, so that fixed-N statistics hold.
         needs_threshold: whether it can only be used where the card has a threshold.

@@ -8,13 +8,13 @@ from math import floor, prod
 
 import numpy as np
 
-from noisevote.models import strokes
 from noisevote.models.card import Card
 from noisevote.models.engines import Tensor
 from noisevote.models.errors import CheckpointError
+from noisevote.models.inputs import strokes
+from noisevote.models.inputs.pictures import PREPROCESSINGS
+from noisevote.models.inputs.pipelines import complaints_about
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind, VoteKey
-from noisevote.models.pictures import PREPROCESSINGS
-from noisevote.models.pipelines import complaints_about
 from noisevote.models.runtime import (
     INPUT_OF_ROW,
     NOISE_PREFIX,
@@ -47,15 +47,11 @@ NUMBERS = {
 }
 """That a tensor may take, by type; those of 64 bits as far as JSON holds each exactly."""
 
-PREPARED: dict[str, tuple[tuple[int, ...], tuple[float, float]]] = {
-    "cifar_picture": ((3, 32, 32), (0.0, 1.0)),
-    "mnist_digit": ((1, 28, 28), (0.0, 1.0)),
-    "mnist_strokes": (
-        (strokes.STEPS, strokes.FEATURES),
-        (-float(strokes.GRID), float(strokes.GRID)),
-    ),
+PREPARED = {
+    strokes.PREPROCESSING: (strokes.SHAPE, strokes.RANGE),
+    **{name: (row.shape, row.range) for name, row in PREPROCESSINGS.items()},
 }
-"""Shape and range of what a preprocessing gives, by its name without the version."""
+"""Shape and range of what a preprocessing gives, by its name."""
 
 
 def check_card(card: Card) -> None:
@@ -106,13 +102,13 @@ def about_preprocessing(card: Card) -> Iterable[str]:
         return
     if card.input.picture is not None:
         yield from complaints_about(card.input, card.input.picture)
-    name, known = card.input.preprocessing, (*PREPROCESSINGS, strokes.PREPROCESSING)
+    name = card.input.preprocessing
     if name is None:
         return
-    if name not in known:
-        yield f"unknown preprocessing {name!r}; known are {', '.join(sorted(known))}"
+    if name not in PREPARED:
+        yield f"unknown preprocessing {name!r}; known are {', '.join(sorted(PREPARED))}"
         return
-    shape, limits = PREPARED[name.rpartition("-")[0]]
+    shape, limits = PREPARED[name]
     if (card.input.shape, card.input.range) != (shape, limits):
         yield (
             f"input has the shape {list(card.input.shape)} and the range {card.input.range}; "
@@ -158,9 +154,9 @@ def check_runtime(runtime: GraphRuntime, card: Card, contents: Mapping[str, byte
     """Compare what a card says with a graph, its weights, and a tile of votes; it warms up, too.
 
     Args:
-        runtime: of one of the card's graphs.
-        card: of the checkpoint.
-        contents: of its files by name.
+        runtime: runtime of one of the card's graphs.
+        card: card of the checkpoint.
+        contents: contents of its files by name.
 
     Raises:
         CheckpointError: they do not agree.

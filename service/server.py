@@ -32,8 +32,8 @@ def serve_app(settings: Settings, file: Path | None, address: Address, workers: 
     """Serve until the process is told to stop.
 
     Args:
-        settings: of the app.
-        file: that they were read from, for the workers to read again.
+        settings: settings of the app.
+        file: file that they were read from, for the workers to read again.
         address: where to listen.
         workers: processes; several share the address and the counters.
 

@@ -53,14 +53,14 @@ class Dataset:
     """A data set: what its examples are, and how its files are read.
 
     Attributes:
-        name: in recipes and requests.
+        name: name in recipes and requests.
         labels: name of each class, in the order of their numbers.
-        shape: of one input as networks take it, without the batch axis.
+        shape: shape of one input as networks take it, without the batch axis.
         range: smallest and largest value of an input as networks take it.
         preprocessing: how a request's picture becomes such an input, one of
-            ``models.pictures.PREPROCESSINGS``, or its drawing, ``models.strokes.PREPROCESSING``;
-            None: requests send arrays alone.
-        licence: under which the data may be used.
+            ``models.inputs.pictures.PREPROCESSINGS``, or its drawing,
+            ``models.inputs.strokes.PREPROCESSING``; None if only arrays are taken.
+        licence: licence under which the data may be used.
         read: reads the data from a directory, or downloads what is absent; the last argument
             allows contents whose digests are unknown. Raises a DataError if a file is missing,
             damaged or unknown.

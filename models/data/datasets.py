@@ -14,7 +14,7 @@ from noisevote.models.data.idx import IdxFiles
 from noisevote.models.data.scikit_digits import LEVELS, PIXELS, read_scikit_digits
 from noisevote.models.data.stroke_archive import read_strokes
 from noisevote.models.errors import DataError
-from noisevote.models.strokes import FEATURES, GRID, PREPROCESSING, STEPS
+from noisevote.models.inputs import strokes
 
 DIGITS = tuple("0123456789")
 BRIGHTNESS = (0.0, 1.0)
@@ -73,9 +73,9 @@ ROWS = (
     Dataset(
         "mnist_strokes",
         labels=DIGITS,
-        shape=(STEPS, FEATURES),
-        range=(-float(GRID), float(GRID)),
-        preprocessing=PREPROCESSING,
+        shape=strokes.SHAPE,
+        range=strokes.RANGE,
+        preprocessing=strokes.PREPROCESSING,
         licence="MNIST digits stroke sequence data (E. D. de Jong, 2016), CC BY-SA",
         read=read_strokes,
     ),

@@ -14,8 +14,8 @@ from noisevote.models.data.dataset import Examples
 from noisevote.models.data.fitting import arrays_for, as_taken, labels_for
 from noisevote.models.data.samples import Samples
 from noisevote.models.errors import DataError, InputError
-from noisevote.models.pictures import PREPROCESSINGS
-from noisevote.models.pipelines import prepared
+from noisevote.models.inputs.pictures import PREPROCESSINGS
+from noisevote.models.inputs.pipelines import prepared
 from noisevote.models.specs import InputSpec
 
 MOST_BYTES = 4 * 2**30

@@ -60,11 +60,11 @@ class HttpTarget:
     """A checkpoint asked over HTTP; with the same seed it gives the votes of ``CheckpointTarget``.
 
     Args:
-        client: of the server.
-        limits: of a request.
+        client: client of the server.
+        limits: limits of a request.
         meter: counts what is asked.
-        checkpoint: that votes, to know that the server has the same.
-        kind: of the noise.
+        checkpoint: checkpoint that votes, to know that the server has the same.
+        kind: kind of the noise.
         seed: decides the fresh seeds of its queries, if the server takes seeds.
     """
 

@@ -46,8 +46,8 @@ class ChosenCheckpoints:
     """The checkpoints of an assessment, which take the same inputs and give the same classes.
 
     Attributes:
-        target: under attack.
-        surrogate: of the attacker.
+        target: target under attack.
+        surrogate: surrogate of the attacker.
         undefended: known to fall, or None.
     """
 
@@ -200,9 +200,9 @@ def run_of(
     Args:
         store: the checkpoints.
         about: what the report says about itself.
-        plan: of the assessment.
-        samples: under attack.
-        folder: of its results.
+        plan: plan of the assessment.
+        samples: samples under attack.
+        folder: folder of its results.
         progress: told between batches.
         asked: how targets are asked; by default in this process.
     """

@@ -87,8 +87,8 @@ def checked(
     Args:
         array: ``[*shape]``; whole numbers of the ranges that cards may have are exact in it.
         value: what it was made of, to say where a number stands that is not.
-        tensor: that it is for.
-        where: it stands.
+        tensor: spec of the tensor that it is for.
+        where: place in which it stands.
     """
     low, high = tensor.limits
     is_allowed = (array >= low) & (array <= high)  # not for NaN, too

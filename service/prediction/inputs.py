@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models import strokes
 from noisevote.models.card import Card, Threshold
 from noisevote.models.cost import Hardware, energy_by_macs
 from noisevote.models.errors import InputError
+from noisevote.models.inputs import strokes
+from noisevote.models.inputs.pictures import decode_base64
+from noisevote.models.inputs.pipelines import prepared
 from noisevote.models.noise import Noise, VoteNoise, sigma_from_snr_db
-from noisevote.models.pictures import decode_base64
-from noisevote.models.pipelines import prepared
 from noisevote.models.stopping import Stopping
 from noisevote.service.prediction.arrays import arrays_of, taken
 from noisevote.service.wire.requests import PredictRequest, shortened
@@ -115,8 +115,8 @@ def stopping_of(request: PredictRequest, card: Card, noise: VoteNoise) -> Stoppi
 
     Args:
         request: what is asked for.
-        card: of the checkpoint.
-        noise: that the votes meet.
+        card: card of the checkpoint.
+        noise: noise that the votes meet.
 
     Raises:
         InputError: the rule needs a threshold, and the card has none for this noise, number of

@@ -38,25 +38,25 @@ class Prepared:
     Attributes:
         began: when it arrived, by ``time.monotonic``.
         deadline: when the votes cast so far are the answer, on the same clock.
-        priority: whose votes come first.
-        checkpoint: that votes.
-        votes: inputs, noise and votes.
+        priority: decides whose votes come first.
+        checkpoint: checkpoint that votes.
+        request: inputs, and the votes that are to be cast on them.
         noise: as asked or by default.
-        hardware: whose cost is asked for.
+        hardware: hardware whose cost is asked for.
     """
 
     began: float
     deadline: float
     priority: Priority
     checkpoint: Checkpoint
-    votes: VoteRequest
+    request: VoteRequest
     noise: Noise
     hardware: Hardware | None
 
     @property
     def fingerprint(self) -> str:
         """Names all that decides the votes of this request and seed."""
-        margin = self.votes.stop.margin
+        margin = self.request.stop.margin
         return self.checkpoint.fingerprint + ("" if margin is None else f":margin-{margin}")
 
 
@@ -136,7 +136,7 @@ class Predictor:
             deadline=deadline_of(request, began),
             priority=request.priority,
             checkpoint=checkpoint,
-            votes=VoteRequest(
+            request=VoteRequest(
                 inputs=inputs_of(request, card),
                 noise=at_points,
                 votes=request.votes,
@@ -153,22 +153,22 @@ class Predictor:
         """Vote on the inputs of a prepared request.
 
         Args:
-            prepared: by :meth:`prepare`.
+            prepared: request as :meth:`prepare` returned it.
             observer: is told of every vote that counts, on the thread of a slot.
 
         Raises:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
-        checkpoint, votes = prepared.checkpoint, prepared.votes
+        checkpoint, request = prepared.checkpoint, prepared.request
         answer = await self.backend.vote(
-            checkpoint, votes, prepared.deadline, prepared.priority, observer
+            checkpoint, request, prepared.deadline, prepared.priority, observer
         )
         return PredictResponse(
             checkpoint=checkpoint.name,
             noise=noise_body(prepared.noise),
-            seed=votes.seed,
+            seed=request.seed,
             fingerprint=prepared.fingerprint,
-            guarantee=guarantee_body(votes.stop.promise),
+            guarantee=guarantee_body(request.stop.promise),
             predictions=[prediction_of(result, prepared) for result in answer.results],
             timing_ms=timing_of(answer, time.monotonic() - prepared.began),
         )
@@ -253,11 +253,11 @@ def cost_body(result: VoteResult, prepared: Prepared) -> CostBody | None:
     )
 
 
-def abstains_below(result: VoteResult, votes: VoteRequest) -> int | None:
+def abstains_below(result: VoteResult, request: VoteRequest) -> int | None:
     """Return how many votes are needed not to abstain, where the test holds."""
     if result.abstain is None:
         return None
-    return 1 if votes.noise.is_silent else fewest_votes_to_be_sure(votes.alpha)
+    return 1 if request.noise.is_silent else fewest_votes_to_be_sure(request.alpha)
 
 
 def prediction_of(result: VoteResult, prepared: Prepared) -> Prediction:
@@ -275,7 +275,7 @@ def prediction_of(result: VoteResult, prepared: Prepared) -> Prediction:
         interval=result.interval,
         p_value=result.p_value,
         abstain=result.abstain,
-        abstains_below=abstains_below(result, prepared.votes),
+        abstains_below=abstains_below(result, prepared.request),
         cost=cost_body(result, prepared),
     )
 

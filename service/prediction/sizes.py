@@ -12,9 +12,9 @@ from math import prod
 from typing import Any
 
 from noisevote.models.card import Card
-from noisevote.models.pictures import MAX_PIXELS, PNG_SIGNATURE
+from noisevote.models.inputs.pictures import MAX_PIXELS, PNG_SIGNATURE
+from noisevote.models.inputs.strokes import MAX_POINTS, count_of_points
 from noisevote.models.specs import PictureSpec
-from noisevote.models.strokes import MAX_POINTS, count_of_points
 from noisevote.service.wire.requests import PredictRequest
 
 PIXEL_S = 5e-8
@@ -127,7 +127,7 @@ def sizes_behind(data: bytes, marks: tuple[bytes, ...], layout: str) -> Iterator
     Args:
         data: the file.
         marks: what stands before a size.
-        layout: of the two sides behind a mark, for ``struct``.
+        layout: layout of the two sides behind a mark, for ``struct``.
     """
     for mark in marks:
         at, seen = data.find(mark), 0

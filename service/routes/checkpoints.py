@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from noisevote.models.errors import CheckpointError, UnknownCheckpointError
-from noisevote.service.routes.dependencies import ServiceDep
+from noisevote.service.service import ServiceDep
 from noisevote.service.wire.errors import responses_for
 from noisevote.service.wire.replies import CheckpointList, CheckpointSummary, ServedCheckpoint
 

@@ -97,7 +97,7 @@ class V2Statistics:
         """Count an answered request.
 
         Args:
-            answer: to it.
+            answer: answer to the request.
             input_s: seconds until it was read and prepared.
             output_s: seconds that its reply took.
         """

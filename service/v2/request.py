@@ -57,7 +57,7 @@ def inference_of(body: bytes | bytearray, header_length: str | None, card: Card)
     Args:
         body: JSON, or JSON and tensors.
         header_length: the value of :data:`HEADER_LENGTH`, if there is one.
-        card: of the model that the path names.
+        card: card of the model that the path names.
 
     Raises:
         NotJsonError: it is not JSON, or nested too deeply.

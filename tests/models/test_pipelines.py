@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from noisevote.models.errors import CheckpointError, InputError, PictureError
-from noisevote.models.pipelines import PRESETS, input_from, labels_from, pipeline_from
+from noisevote.models.inputs.pipelines import PRESETS, input_from, labels_from, pipeline_from
 from noisevote.models.specs import InputSpec, PictureSpec
 from tests.drawing import jpeg_bytes, png_bytes
 from tests.foreign import drawn

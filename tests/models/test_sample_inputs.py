@@ -12,8 +12,8 @@ from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.sample_inputs import examples_for
 from noisevote.models.data.samples import read_samples
 from noisevote.models.errors import DataError
-from noisevote.models.pictures import preprocess
-from noisevote.models.pipelines import prepared
+from noisevote.models.inputs.pictures import preprocess
+from noisevote.models.inputs.pipelines import prepared
 from noisevote.models.specs import InputSpec, PictureSpec
 from tests.drawing import draw_digit, png_bytes
 from tests.foreign import digits_classifier, foreign

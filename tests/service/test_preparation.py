@@ -9,9 +9,9 @@ from PIL import Image
 
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.errors import InputError, OverloadedError
-from noisevote.models.pipelines import PRESETS
+from noisevote.models.inputs.pipelines import PRESETS
+from noisevote.models.inputs.strokes import sequence_from_strokes
 from noisevote.models.specs import PictureSpec
-from noisevote.models.strokes import sequence_from_strokes
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.prediction.predictor import Predictor
 from noisevote.service.prediction.preparation import (

@@ -13,8 +13,8 @@ from noisevote.models.data.dataset import as_inputs
 from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.sample_inputs import inputs_for
 from noisevote.models.data.samples import read_samples
+from noisevote.models.inputs.pictures import preprocess
 from noisevote.models.noise import Noise, NoiseKind
-from noisevote.models.pictures import preprocess
 from noisevote.models.specs import InputSpec
 from noisevote.models.stopping import Full
 from noisevote.models.voting import VoteRequest

@@ -26,9 +26,10 @@ from noisevote.training.cli.options import (
     images_progress,
     with_options,
 )
+from noisevote.training.experiments import EXPERIMENTS
 from noisevote.training.experiments.bench import Bench
 from noisevote.training.experiments.experiment import Experiment
-from noisevote.training.experiments.page import EXPERIMENTS, RESULTS
+from noisevote.training.experiments.page import RESULTS
 from noisevote.training.fit.accelerators import accelerator_named
 
 CHECKPOINT = "checkpoint"

@@ -51,7 +51,7 @@ class Bench:
         command: as typed, for the heads of the results.
         console: where progress is shown.
         progress: makes a bar that counts images.
-        threads: of training and evaluation.
+        threads: number of threads of training and evaluation.
         accelerator: where networks are trained and attacked; votes are cast on the CPU.
         samples: what checkpoints are measured on; None: the data of their recipes.
         has_labels: whether the samples' labels are taken; else those of the noiseless network.
@@ -188,7 +188,7 @@ class Bench:
         Args:
             path: inside the folder of results.
             checkpoint: what is measured, if it is one.
-            columns: of the file.
+            columns: columns of the file.
             about: what else must be known, and be the same when an experiment goes on.
         """
         head = {"command": self.command}

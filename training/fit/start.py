@@ -26,7 +26,7 @@ def start(
 
     Args:
         recipe: what to train.
-        steps: of the whole run.
+        steps: steps of the whole run.
         folder: where the state is, if there is one.
         sources: where trained networks are found.
         accelerator: where networks learn.

@@ -50,9 +50,9 @@ def measured_agreement(
 
     Args:
         caster: casts them.
-        images: that the network was not trained on.
+        images: images that the network was not trained on.
         plan: noise and votes.
-        command: that is kept with the figures.
+        command: command that is kept with the figures.
     """
     card = caster.checkpoint.card
     kind, classes = plan.noise or card.noise.kind, len(card.labels)

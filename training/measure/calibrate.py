@@ -70,7 +70,7 @@ def calibrate(
         caster: casts the votes.
         images: validation images; none of them trained the network.
         plan: noise, votes and deltas.
-        command: that is kept with the thresholds.
+        command: command that is kept with the thresholds.
     """
     card = caster.checkpoint.card
     kind, classes = plan.noise or card.noise.kind, len(card.labels)
@@ -168,7 +168,7 @@ class Course:
 
         Args:
             delta: largest chance of another mode than that of all N votes.
-            confidence: of the proof, over the choice of the inputs.
+            confidence: confidence of the proof, over the choice of the inputs.
         """
         margin: int = self._votes
         while margin > 1:

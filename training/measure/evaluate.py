@@ -57,7 +57,7 @@ class NumberedExamples:
 
     Attributes:
         examples: inputs and labels.
-        numbers: of each example in its split ``[images]``; they decide the noise.
+        numbers: number of each example in its split ``[images]``; they decide the noise.
     """
 
     examples: Examples
@@ -92,7 +92,7 @@ class Votes:
     Without noise a single column stands for all votes.
 
     Attributes:
-        labels: of each image ``[images]``.
+        labels: labels of each image ``[images]``.
         answers: by rule, the class that the first t votes decide for ``[images, votes]``, in
             column t - 1.
         fell_on: class of each vote ``[images, votes]``.
@@ -118,8 +118,8 @@ class Caster:
     """Casts votes.
 
     Attributes:
-        checkpoint: whose votes.
-        seed: of the evaluation, 0 to :data:`MAX_SEED`.
+        checkpoint: checkpoint that votes.
+        seed: seed of the evaluation, 0 to :data:`MAX_SEED`.
         threads: passes computed side by side.
         advance: called with the number of images done.
     """
@@ -266,7 +266,7 @@ def accuracies(votes: Votes, noise: Noise, asked: int) -> list[Accuracy]:
 
     Args:
         votes: cast.
-        noise: under which they were cast.
+        noise: noise under which they were cast.
         asked: votes per image that were asked for.
     """
     return [

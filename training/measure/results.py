@@ -56,7 +56,7 @@ class Table:
 
     Attributes:
         about: what was measured, and how.
-        rows: by column.
+        rows: rows by column.
     """
 
     about: dict[str, str]
@@ -121,10 +121,10 @@ class ResultsFile:
     As long as it is open no other process can open it, so that none takes away another's rows.
 
     Args:
-        path: of the file.
+        path: path of the file.
         about: what is measured and how; all but :data:`MAY_DIFFER` must be the same in a file
             that is there already.
-        columns: in the order of the file.
+        columns: columns in the order of the file.
 
     Raises:
         DataError: the file holds other results, or none at all, it cannot be written, or another
@@ -204,8 +204,8 @@ def paired(is_right: NDArray[np.bool_], is_reference_right: NDArray[np.bool_]) -
     (2005), 729-740 (half a pair added to each cell).
 
     Args:
-        is_right: for each image ``[images]``.
-        is_reference_right: for each image, of the reference.
+        is_right: whether each image is right ``[images]``.
+        is_reference_right: whether the reference has each image right.
     """
     images = len(is_right)
     gained = int((is_right & ~is_reference_right).sum())

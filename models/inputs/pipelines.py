@@ -16,8 +16,8 @@ from pydantic_core import from_json, to_json
 
 from noisevote.models.errors import InputError, PictureError
 from noisevote.models.files import regular_content
-from noisevote.models.hugging_face import labels_in, looks_like_preprocessor, picture_in
-from noisevote.models.pictures import MAX_PIXELS, PREPROCESSINGS, decode_picture, preprocess
+from noisevote.models.inputs.hugging_face import labels_in, looks_like_preprocessor, picture_in
+from noisevote.models.inputs.pictures import MAX_PIXELS, PREPROCESSINGS, decode_picture, preprocess
 from noisevote.models.specs import InputSpec, PictureSpec
 
 MAX_ASPECT = 16
@@ -42,8 +42,8 @@ def pipeline_from(given: str | Path) -> str | PictureSpec:
     """Return what a preset, a name or a file says of how pictures become inputs.
 
     Args:
-        given: a name in :data:`PRESETS` or ``models.pictures.PREPROCESSINGS``, or the path of a
-            JSON file: a ``preprocessor_config.json`` of Hugging Face, or the fields of a
+        given: a name in :data:`PRESETS` or ``models.inputs.pictures.PREPROCESSINGS``, or the path
+            of a JSON file: a ``preprocessor_config.json`` of Hugging Face, or the fields of a
             :class:`~noisevote.models.specs.PictureSpec`.
 
     Returns:
