@@ -40,7 +40,7 @@ class Samples:
         numbers: place of each in its file; they decide the noise of its votes.
         digests: SHA-256 of the content of each, but for its label.
         digest: SHA-256 of all that the file holds, in its order, labels too.
-        dataset: that they are test examples of; None: they are somebody's own.
+        dataset: that they are examples of; None: they are somebody's own.
     """
 
     source: str
@@ -95,20 +95,24 @@ class Samples:
         return self.taken([place * len(self) // count for place in range(count)])
 
 
-def read_samples(given: str, directory: Path, allow_unknown: bool = False) -> Samples:
+def read_samples(
+    given: str, directory: Path, allow_unknown: bool = False, to_learn: bool = False
+) -> Samples:
     """Read samples.
 
     Args:
-        given: name of a built-in data set, whose official test examples are taken, since a network
-            may have learned the others; or path of a folder or file (``models.data.sample_files``).
+        given: name of a built-in data set, or path of a folder or file
+            (``models.data.sample_files``).
         directory: folder of the data sets.
         allow_unknown: accept files of data sets that are not the official ones.
+        to_learn: whether they are to be learned from: of a data set the official training examples
+            are taken; else its test examples, since a network may have learned the others.
 
     Raises:
         DataError: there are none, too many, or they cannot be read.
     """
     if given in DATASETS:
-        return of_dataset(given, directory, allow_unknown)
+        return of_dataset(given, directory, allow_unknown, to_learn)
     path = Path(given)
     if not path.exists() and not path.suffix:
         raise DataError(
@@ -118,17 +122,19 @@ def read_samples(given: str, directory: Path, allow_unknown: bool = False) -> Sa
     return samples_of(path.resolve().name, read_content(path))
 
 
-def of_dataset(name: str, directory: Path, allow_unknown: bool) -> Samples:
-    """Return the official test examples of a data set."""
+def of_dataset(name: str, directory: Path, allow_unknown: bool, to_learn: bool) -> Samples:
+    """Return the official training or test examples of a data set."""
     loaded = load_dataset(name, directory, allow_unknown)
-    labels = [loaded.about.labels[label] for label in loaded.test.labels.tolist()]
+    examples = loaded.train if to_learn else loaded.test
+    labels = [loaded.about.labels[label] for label in examples.labels.tolist()]
     content = Content(
         names=tuple(map(str, range(len(labels)))),
         labels=tuple(labels),
-        arrays={"inputs": as_inputs(loaded.test.inputs)},
+        arrays={"inputs": as_inputs(examples.inputs)},
         has_rows=len(loaded.about.shape) == 1,
     )
-    return replace(samples_of(f"{name}, test examples", content), dataset=loaded.about)
+    source = f"{name}, {'training' if to_learn else 'test'} examples"
+    return replace(samples_of(source, content), dataset=loaded.about)
 
 
 def samples_of(source: str, content: Content) -> Samples:

@@ -110,6 +110,10 @@ def test_digits_are_those_of_scikit_learn_and_their_test_half_is_that_of_its_exa
     assert len(samples) == len(loaded.test) == 899
     assert samples.content.labels == tuple(map(str, loaded.test.labels.tolist()))
     assert samples.text.startswith("samples digits, test examples (sha256 ")
+    others = read_samples("digits", NOWHERE, to_learn=True)
+    assert others.text.startswith("samples digits, training examples (sha256 ")
+    assert np.array_equal(others.content.arrays["inputs"], loaded.train.inputs)
+    assert not set(others.digests) & set(samples.digests), "nothing that was learned is measured on"
 
 
 def test_a_sample_stays_on_its_part_whatever_the_order_and_the_others(tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def harden_command(
     """
     check_place(name, checkpoints)
     torch.set_num_threads(threads)
-    read = read_samples(samples, data_dir(data), allow_unknown_data)
+    read = read_samples(samples, data_dir(data), allow_unknown_data, to_learn=True)
     classes = labels_of(labels) or labels_in(read)
     spec = spec_of(read, shape, ranges, preprocessing)
     taken = inputs_for(read, (spec,), name)[spec.name]
