@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.card import AgreementReference
+from noisevote.models.measured import AgreementReference
 
 STAKES = np.array([1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64])
 """Shares of the largest lambda at which the stake cannot become negative."""

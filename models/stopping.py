@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.card import Threshold
+from noisevote.models.measured import Threshold
 
 DELTA = 0.001
 """Chance of another mode than that of all N votes, where none is given."""

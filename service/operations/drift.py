@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.card import AgreementReference, Card
+from noisevote.models.card import Card
 from noisevote.models.drift import (
     INTERVAL_ERRORS,
     MeanTest,
@@ -31,6 +31,7 @@ from noisevote.models.drift import (
     some_of,
     top_two,
 )
+from noisevote.models.measured import AgreementReference
 from noisevote.models.stopping import StopRule
 from noisevote.service.prediction.predictor import Prepared
 from noisevote.service.voting.priority import Priority

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.card import Card, Threshold
+from noisevote.models.card import Card
 from noisevote.models.cost import Hardware, energy_by_macs
 from noisevote.models.errors import InputError
 from noisevote.models.inputs import strokes
 from noisevote.models.inputs.pictures import decode_base64
 from noisevote.models.inputs.pipelines import prepared
+from noisevote.models.measured import Threshold
 from noisevote.models.noise import Noise, VoteNoise, sigma_from_snr_db
 from noisevote.models.stopping import Stopping
 from noisevote.service.prediction.arrays import arrays_of, taken

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from noisevote.models.card import Threshold
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.data.dataset import Examples
+from noisevote.models.measured import Threshold
 from noisevote.models.noise import Noise, NoiseKind
 from noisevote.models.stopping import Calibrated, StopRule
 from noisevote.models.voting import Ballot, VoteRequest

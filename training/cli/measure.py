@@ -9,11 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from noisevote.models.card import Accuracy, AgreementReference, Card, Evaluation, Threshold
+from noisevote.models.card import Card
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.cores import allowed_cores
 from noisevote.models.data.files import data_dir
 from noisevote.models.data.samples import Labels
+from noisevote.models.measured import Accuracy, AgreementReference, Evaluation, Threshold
 from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
 from noisevote.models.statistics import clopper_pearson
 from noisevote.training.cli.options import (

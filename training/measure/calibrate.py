@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import bdtr
 
-from noisevote.models.card import Card, Threshold
+from noisevote.models.card import Card
+from noisevote.models.measured import Threshold
 from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
 from noisevote.training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
 from noisevote.training.measure.plan import Count, Plan, Positive

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from scipy.special import softmax
 
-from noisevote.models.card import Accuracy, Card
+from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.data.dataset import Examples, as_inputs
 from noisevote.models.errors import DataError
+from noisevote.models.measured import Accuracy
 from noisevote.models.noise import Noise, VoteKey
 from noisevote.models.runtime import Rows, votes_of
 from noisevote.models.voting import NOWHERE

@@ -14,9 +14,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from noisevote.models.card import Accuracy
 from noisevote.models.errors import DataError, InputError
 from noisevote.models.files import hold, write_whole
+from noisevote.models.measured import Accuracy
 from noisevote.models.noise import Noise, NoiseKind
 from noisevote.models.statistics import clopper_pearson
 from noisevote.training.measure.noise_setting import (
