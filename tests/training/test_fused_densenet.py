@@ -33,7 +33,7 @@ ODD = {"depth": 10, "growth": 5}  # maps that fill no vector, no pair
 ONE_LAYER = {"depth": 7, "growth": 12}
 BOTTLENECKS = {"depth": 16, "growth": 4, "bottleneck": True}
 WHOLE = {"depth": 40, "growth": 12}
-NAMES = ("avx2", "avx512", "avx512_bf16")
+NAMES = ("avx2", "avx512", "avx512_bf16", "amx")
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def variant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if name not in [variant.name for variant in variants()]:
         pytest.skip(f"this processor or build has no {name}")
     monkeypatch.setenv(CHOICE, name)
-    with torch.autocast("cpu", torch.bfloat16, enabled=name == "avx512_bf16"):
+    with torch.autocast("cpu", torch.bfloat16, enabled=name in NAMES[2:]):
         yield name
 
 
@@ -238,7 +238,7 @@ def test_factors_are_independent_draws(variant: str) -> None:
     first, second = (drawn_factors(network, images, sigma, seeded(seed)) for seed in (8, 9))
     normals = {name: (values.double() - 1) / sigma for name, values in first.items()}
     flat = torch.cat([values.flatten() for values in normals.values()])
-    rounding = 1e-3 if variant == "avx512_bf16" else 0.0
+    rounding = 1e-3 if variant in NAMES[2:] else 0.0
     assert abs(float(flat.mean())) < 5 / len(flat) ** 0.5 + rounding
     assert abs(float(flat.var()) - 1) < 5 * (2 / len(flat)) ** 0.5 + rounding
     points = normals["block1.conv1"], normals["block1.conv2"]
@@ -265,7 +265,7 @@ def test_the_variant_that_serves_is_the_one_chosen(variant: str) -> None:
     found = serving_variant()
     assert found is not None
     assert found.name == variant
-    with torch.autocast("cpu", torch.bfloat16, enabled=variant != "avx512_bf16"):
+    with torch.autocast("cpu", torch.bfloat16, enabled=variant not in NAMES[2:]):
         assert serving_variant() is None  # it has one precision
 
 

@@ -1,0 +1,58 @@
+/* The forward pass of a layer, by tiles. */
+
+/* Activates row y of all maps that a layer reads: to[column][unit]. */
+TARGET static void spread_row(const layer *l, size_t chunk, size_t y, size_t units, float *to) {
+    const size_t row = l->side * LANES;
+    const item *x = (const item *)l->maps + (chunk * l->side + y) * l->maps_width * row;
+    for (size_t u = 0; u < units; u++, x += PAIR * row, to += LANES)
+        for (size_t b = 0; b < row; b += BLOCK) {
+            vec values[PAIR][2];
+            activated(l, x + b, 1, u * PAIR, row, values);
+            put_units(to + b * units, VW, values);
+        }
+}
+
+/* Returns 0, or 1 if there is no memory. */
+TARGET static int forward(const layer *l) {
+    const size_t row = l->side * LANES, high = l->pooled ? 2 : 1, edge = l->kernel / 2;
+    const size_t units = units_of(l->inputs), column = units * LANES;
+    const size_t padded = (l->side + 2 * edge) * column;
+    const size_t window = high + 2 * edge; /* rows that lie in `in`, each in place of an old one */
+    const size_t share = even_share(l->outputs);
+    const run of = run_of(l, units);
+    const size_t of_row = of.count * 2 * TILE_SIZE, of_maps = l->kernel * of_row;
+    const size_t beyond = of.count * of.units * LANES; /* what tiles may read too much */
+    memset(l->sums, 0, 2 * l->outputs * sizeof(double));
+
+    item *const packed = (item *)room(tiles_of(l->outputs) * of_maps / PAIR);
+    float *const in = room(window * padded + beyond), *const y = room(high * row * share);
+    const int is_room = packed && in && y;
+    if (is_room) {
+        pack_tiles(l, 0, 0, l->outputs, of, units, packed);
+        memset(in, 0, (window * padded + beyond) * sizeof(float));
+        set_tiles(share, of);
+    }
+    for (size_t chunk = 0; is_room && chunk < l->chunks; chunk++)
+        for (size_t top = 0, ready = 0; top < l->side; top += high) {
+            for (; ready < l->side && ready < top + high + edge; ready++)
+                spread_row(l, chunk, ready, units, in + ready % window * padded + edge * column);
+            const item *weights = packed;
+            for (size_t m = 0; m < l->outputs; m += share, weights += of_maps) {
+                for (size_t r = top; r < top + high; r++) {
+                    const size_t from = r < edge ? edge - r : 0; /* row of the kernel */
+                    const float *rows[3] = {NULL, NULL, NULL};
+                    size_t count = 0;
+                    for (size_t k = from; k < l->kernel && r + k - edge < l->side; k++)
+                        rows[count++] = in + (r + k - edge) % window * padded;
+                    float *const to = y + (r - top) * row * share;
+                    for (size_t x = 0; x < l->side;)
+                        x += convolve(to + x * share * BLOCK, share * BLOCK, rows, count, column,
+                                      weights + from * of_row, of, x, l->side);
+                }
+                finish(l, chunk, top, high, m, share, y, share);
+            }
+        }
+    if (is_room) _tile_release();
+    free(packed), free(in), free(y);
+    return !is_room;
+}
