@@ -3,7 +3,7 @@
 #define MOST_FLOATS 300000 /* that a strip may take, to stay in the second cache */
 
 typedef struct {
-    float *units; /* gradients, to multiply with weights: [row][column][unit] */
+    float *units; /* gradients, to multiply with weights: [row][half][column][unit] */
     float *pairs; /* the same, to multiply with maps: [row][column][tile of maps][pair][map] */
     float *made;  /* products: [COLUMNS][TILE maps] */
     item *active; /* a row of maps past batch norm and ReLU: [column][TILE maps] */
@@ -51,16 +51,18 @@ TARGET static void transpose(const item *from, size_t step, size_t rows, float *
 }
 
 /* Lays out a layer's gradients at one pixel, as units and as pairs. */
-INLINE void lay_out_pixel(const layer *l, const item *from, float *units, float *pairs) {
+INLINE void lay_out_pixel(const layer *l, const item *from, float *units, size_t half,
+                          float *pairs) {
     const size_t row = l->side * LANES;
-    for (size_t m = 0; m < l->outputs; m += PAIR, units += LANES) {
+    for (size_t m = 0; m < l->outputs; m++) WILL_READ(from + (l->outputs + m) * row); /* below */
+    for (size_t m = 0; m < l->outputs; m += PAIR, units += VW) {
         const __m512i low = _mm512_loadu_si512(from + m * row);
         const __m512i high = m + 1 < l->outputs ? _mm512_loadu_si512(from + (m + 1) * row)
                                                 : _mm512_setzero_si512();
         /* as `get` parts the pictures: the even ones and the odd ones */
         _mm512_storeu_si512(units, _mm512_mask_blend_epi16(0xaaaaaaaa, low,
                                                            _mm512_slli_epi32(high, 16)));
-        _mm512_storeu_si512(units + VW, _mm512_mask_blend_epi16(
+        _mm512_storeu_si512(units + half, _mm512_mask_blend_epi16(
                                             0xaaaaaaaa, _mm512_srli_epi32(low, 16), high));
     }
     for (size_t m = 0; m < l->outputs; m += TILE, pairs += TILE_SIZE)
@@ -71,17 +73,18 @@ INLINE void lay_out_pixel(const layer *l, const item *from, float *units, float 
 TARGET static void lay_out_gradient(const reader *r, size_t chunk, size_t top, size_t rows,
                                     const bench *on) {
     const layer *const l = r->of;
-    const size_t unit = r->units * LANES, pair = r->tiles * TILE_SIZE;
+    const size_t unit = r->units * VW, half = r->width * unit, pair = r->tiles * TILE_SIZE;
     float *units = on->units, *pairs = on->pairs;
-    for (size_t i = 0; i < rows + 2 * r->edge; i++) {
+    for (size_t i = 0; i < rows + 2 * r->edge; i++, units += half) {
         const size_t y = top + i - r->edge;
         const item *const from =
             (const item *)l->gradient + (chunk * l->side + y) * l->outputs * l->side * LANES;
         for (size_t x = 0; x < r->width; x++, units += unit, pairs += pair) {
             if (y < l->side && x - r->edge < l->side) {
-                lay_out_pixel(l, from + (x - r->edge) * LANES, units, pairs);
+                lay_out_pixel(l, from + (x - r->edge) * LANES, units, half, pairs);
             } else {
                 memset(units, 0, unit * sizeof(float));
+                memset(units + half, 0, unit * sizeof(float));
                 memset(pairs, 0, pair * sizeof(float));
             }
         }
@@ -90,13 +93,15 @@ TARGET static void lay_out_gradient(const reader *r, size_t chunk, size_t top, s
 
 /* Past the ReLU and the batch norm, for one map at `columns` columns. */
 INLINE void past_relu(const reader *r, size_t channel, const float *made, const item *x, item *a,
-                      float *dx, size_t step, item *gradient, int is_fresh, size_t columns,
+                      float *dx, size_t step, item *gradient, size_t below_step, int is_fresh, size_t columns,
                       vec sums[2]) {
     const layer *const l = r->of;
     const vec scale = all(l->scale[channel]), shift = all(l->shift[channel]);
+    const item *const below = x + below_step;
     for (size_t j = 0; j < columns; j++) {
         vec values[2], active[2], d[2] = {all(0.0f), all(0.0f)};
         get(x + j * LANES, values);
+        if (r->is_first) WILL_READ(below + j * LANES);
         if (r->is_first && !is_fresh) get(gradient + j * LANES, d);
         for (int i = 0; i < 2; i++) {
             const vec z = values[i] * scale + shift;
@@ -118,19 +123,19 @@ INLINE void past_relu(const reader *r, size_t channel, const float *made, const 
 INLINE void share_of_row(const reader *r, const group *g, size_t y, size_t i, size_t c0,
                          size_t count, const item *weights, float *dx, const bench *on,
                          vec sums[TILE][2]) {
-    const size_t row = g->side * LANES, column = r->units * LANES;
+    const size_t row = g->side * LANES, column = r->units * VW;
     const size_t first = (y * g->maps_width + g->first + c0) * row;
     const size_t valid = count < g->count - c0 ? count : g->count - c0;
     const float *rows[3];
-    for (size_t k = 0; k < r->of->kernel; k++) rows[k] = on->units + (i + k) * r->width * column;
+    for (size_t k = 0; k < r->of->kernel; k++) rows[k] = on->units + (i + k) * 2 * r->width * column;
     for (size_t x = 0, now; x < g->side; x += now) {
-        now = convolve(on->made, TILE * BLOCK, rows, r->of->kernel, column, weights, r->run, x,
-                       g->side);
+        now = convolve(on->made, TILE * BLOCK, rows, r->of->kernel, r->width, column, weights,
+                       r->run, x, g->side);
         for (size_t c = 0; c < valid; c++) {
             const size_t at = first + c * row + x * LANES;
             past_relu(r, g->first + c0 + c, on->made + c * BLOCK, (const item *)g->maps + at,
                       on->active + (x * TILE + c) * LANES, dx + (x * count + c) * BLOCK,
-                      count * BLOCK, (item *)g->gradient + at, (int)g->fresh, now, sums[c]);
+                      count * BLOCK, (item *)g->gradient + at, g->maps_width * row, (int)g->fresh, now, sums[c]);
         }
     }
 }

@@ -1,27 +1,28 @@
 /* The forward pass of a layer, by tiles. */
 
-/* Activates row y of all maps that a layer reads: to[column][unit]. */
-TARGET static void spread_row(const layer *l, size_t chunk, size_t y, size_t units, float *to) {
+/* Activates row y of all maps that a layer reads: to[half][column][unit]. */
+TARGET static void spread_row(const layer *l, size_t chunk, size_t y, size_t units, size_t half,
+                              float *to) {
     const size_t row = l->side * LANES;
     const item *x = (const item *)l->maps + (chunk * l->side + y) * l->maps_width * row;
-    for (size_t u = 0; u < units; u++, x += PAIR * row, to += LANES)
+    for (size_t u = 0; u < units; u++, x += PAIR * row, to += VW)
         for (size_t b = 0; b < row; b += BLOCK) {
             vec values[PAIR][2];
             activated(l, x + b, 1, u * PAIR, row, values);
-            put_units(to + b * units, VW, values);
+            put_units(to + b / 2 * units, half, values);
         }
 }
 
 /* Returns 0, or 1 if there is no memory. */
 TARGET static int forward(const layer *l) {
     const size_t row = l->side * LANES, high = l->pooled ? 2 : 1, edge = l->kernel / 2;
-    const size_t units = units_of(l->inputs), column = units * LANES;
-    const size_t padded = (l->side + 2 * edge) * column;
+    const size_t units = units_of(l->inputs), column = units * VW;
+    const size_t width = l->side + 2 * edge, padded = 2 * width * column;
     const size_t window = high + 2 * edge; /* rows that lie in `in`, each in place of an old one */
     const size_t share = even_share(l->outputs);
     const run of = run_of(l, units);
     const size_t of_row = of.count * 2 * TILE_SIZE, of_maps = l->kernel * of_row;
-    const size_t beyond = of.count * of.units * LANES; /* what tiles may read too much */
+    const size_t beyond = of.count * of.units * VW; /* what tiles may read too much */
     memset(l->sums, 0, 2 * l->outputs * sizeof(double));
 
     item *const packed = (item *)room(tiles_of(l->outputs) * of_maps / PAIR);
@@ -35,7 +36,8 @@ TARGET static int forward(const layer *l) {
     for (size_t chunk = 0; is_room && chunk < l->chunks; chunk++)
         for (size_t top = 0, ready = 0; top < l->side; top += high) {
             for (; ready < l->side && ready < top + high + edge; ready++)
-                spread_row(l, chunk, ready, units, in + ready % window * padded + edge * column);
+                spread_row(l, chunk, ready, units, padded / 2,
+                           in + ready % window * padded + edge * column);
             const item *weights = packed;
             for (size_t m = 0; m < l->outputs; m += share, weights += of_maps) {
                 for (size_t r = top; r < top + high; r++) {
@@ -46,7 +48,7 @@ TARGET static int forward(const layer *l) {
                         rows[count++] = in + (r + k - edge) % window * padded;
                     float *const to = y + (r - top) * row * share;
                     for (size_t x = 0; x < l->side;)
-                        x += convolve(to + x * share * BLOCK, share * BLOCK, rows, count, column,
+                        x += convolve(to + x * share * BLOCK, share * BLOCK, rows, count, width, column,
                                       weights + from * of_row, of, x, l->side);
                 }
                 finish(l, chunk, top, high, m, share, y, share);

@@ -95,16 +95,16 @@ INLINE void multiply(float *out, size_t out_column, const float *const in[3], si
     _tile_zero(SUMS_3);
     for (size_t k = 0; k < rows; k++) {
         const float *from = in[k];
-        for (size_t t = 0; t < of.count; t++, weights += 2 * TILE_SIZE, from += of.units * LANES) {
+        for (size_t t = 0; t < of.count; t++, weights += 2 * TILE_SIZE, from += of.units * VW) {
             _tile_loadd(WEIGHTS, weights, 64);
-            _tile_loadd(UNITS, from, LANES * sizeof(float));
+            _tile_loadd(UNITS, from, 64);
             _tile_dpbf16ps(SUMS_0, WEIGHTS, UNITS);
-            _tile_loadd(UNITS, from + column, LANES * sizeof(float));
+            _tile_loadd(UNITS, from + column, 64);
             _tile_dpbf16ps(SUMS_1, WEIGHTS, UNITS);
             if (columns == 2) continue;
-            _tile_loadd(UNITS, from + 2 * column, LANES * sizeof(float));
+            _tile_loadd(UNITS, from + 2 * column, 64);
             _tile_dpbf16ps(SUMS_2, WEIGHTS, UNITS);
-            _tile_loadd(UNITS, from + 3 * column, LANES * sizeof(float));
+            _tile_loadd(UNITS, from + 3 * column, 64);
             _tile_dpbf16ps(SUMS_3, WEIGHTS, UNITS);
         }
     }
@@ -119,14 +119,15 @@ INLINE void multiply(float *out, size_t out_column, const float *const in[3], si
  * many. The arguments are those of `multiply`, with `in` for the first column of the row.
  */
 TARGET static size_t convolve(float *out, size_t out_column, const float *const in[3], size_t rows,
-                              size_t column, const item *weights, run of, size_t x, size_t side) {
-    for (size_t half = 0; half < LANES; half += VW) {
+                              size_t width, size_t column, const item *weights, run of, size_t x,
+                              size_t side) {
+    for (size_t half = 0; half < 2; half++) {
         const float *from[3] = {NULL, NULL, NULL};
-        for (size_t k = 0; k < rows; k++) from[k] = in[k] + x * column + half;
+        for (size_t k = 0; k < rows; k++) from[k] = in[k] + (half * width + x) * column;
         if (side - x >= COLUMNS)
-            multiply(out + half, out_column, from, rows, column, weights, of, COLUMNS);
+            multiply(out + half * VW, out_column, from, rows, column, weights, of, COLUMNS);
         else
-            multiply(out + half, out_column, from, rows, column, weights, of, 2);
+            multiply(out + half * VW, out_column, from, rows, column, weights, of, 2);
     }
     return side - x >= COLUMNS ? COLUMNS : 2;
 }
