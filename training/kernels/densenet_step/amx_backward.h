@@ -94,35 +94,38 @@ TARGET static void lay_out_gradient(const reader *r, size_t chunk, size_t top, s
 /* Past the ReLU and the batch norm, for one map at `columns` columns. */
 INLINE void past_relu(const reader *r, size_t channel, const float *made, const item *x, item *a,
                       float *dx, size_t step, item *gradient, size_t below_step, int is_fresh, size_t columns,
-                      vec sums[2]) {
+                      vec sums[2], const int is_active, const int is_first, const int is_last) {
     const layer *const l = r->of;
     const vec scale = all(l->scale[channel]), shift = all(l->shift[channel]);
     const item *const below = x + below_step;
+    vec sum = sums[0], with_x = sums[1];
     for (size_t j = 0; j < columns; j++) {
         vec values[2], active[2], d[2] = {all(0.0f), all(0.0f)};
         get(x + j * LANES, values);
-        if (r->is_first) WILL_READ(below + j * LANES);
-        if (r->is_first && !is_fresh) get(gradient + j * LANES, d);
+        if (is_first) WILL_READ(below + j * LANES);
+        if (is_first && !is_fresh) get(gradient + j * LANES, d);
         for (int i = 0; i < 2; i++) {
             const vec z = values[i] * scale + shift;
             vec v = load(made + j * TILE * BLOCK + i * VW);
-            if (l->active) v = where_positive(v, z);
-            active[i] = l->active ? relu(z) : z;
-            if (!r->is_first) d[i] = load(dx + j * step + i * VW);
+            if (is_active) v = where_positive(v, z);
+            active[i] = is_active ? relu(z) : z;
+            if (!is_first) d[i] = load(dx + j * step + i * VW);
             d[i] += scale * v;
-            if (!r->is_last) store(dx + j * step + i * VW, d[i]);
-            sums[0] += v;
-            sums[1] += v * values[i];
+            if (!is_last) store(dx + j * step + i * VW, d[i]);
+            sum += v;
+            with_x += v * values[i];
         }
         put(a + j * TILE * LANES, active);
-        if (r->is_last) put(gradient + j * LANES, d);
+        if (is_last) put(gradient + j * LANES, d);
     }
+    sums[0] = sum, sums[1] = with_x;
 }
 
 /* The share of a layer in the gradient of row i of a strip, for `count` maps from number c0. */
 INLINE void share_of_row(const reader *r, const group *g, size_t y, size_t i, size_t c0,
                          size_t count, const item *weights, float *dx, const bench *on,
-                         vec sums[TILE][2]) {
+                         vec sums[TILE][2], const int is_active, const int is_first,
+                         const int is_last) {
     const size_t row = g->side * LANES, column = r->units * VW;
     const size_t first = (y * g->maps_width + g->first + c0) * row;
     const size_t valid = count < g->count - c0 ? count : g->count - c0;
@@ -135,7 +138,8 @@ INLINE void share_of_row(const reader *r, const group *g, size_t y, size_t i, si
             const size_t at = first + c * row + x * LANES;
             past_relu(r, g->first + c0 + c, on->made + c * BLOCK, (const item *)g->maps + at,
                       on->active + (x * TILE + c) * LANES, dx + (x * count + c) * BLOCK,
-                      count * BLOCK, (item *)g->gradient + at, g->maps_width * row, (int)g->fresh, now, sums[c]);
+                      count * BLOCK, (item *)g->gradient + at, g->maps_width * row, (int)g->fresh, now, sums[c],
+                      is_active, is_first, is_last);
         }
     }
 }
@@ -190,7 +194,13 @@ TARGET static void strip(const reader *r, const group *g, size_t chunk, size_t t
         for (size_t c = 0; c < TILE; c++) sums[c][0] = sums[c][1] = all(0.0f);
         for (size_t i = 0; i < rows; i++) {
             const size_t y = chunk * g->side + top + i;
-            share_of_row(r, g, y, i, c0, count, weights, dx, on, sums);
+#define SHARE(is_active, is_first, is_last) \
+    share_of_row(r, g, y, i, c0, count, weights, dx, on, sums, is_active, is_first, is_last)
+            if (!l->active) SHARE(0, 1, 1);
+            else if (r->is_first && r->is_last) SHARE(1, 1, 1);
+            else if (r->is_first) SHARE(1, 1, 0);
+            else if (r->is_last) SHARE(1, 0, 1);
+            else SHARE(1, 0, 0);
             share_of_weights(r, i, weight_sums, on);
             if (!(r->is_first && r->is_last)) dx += row * count;
         }

@@ -1,5 +1,13 @@
 /* The forward pass of a layer, by tiles. */
 
+/* Clears `edge` columns left and right of `rows` rows of units. */
+static void clear_edges(float *to, size_t rows, size_t width, size_t edge, size_t column) {
+    for (size_t r = 0; r < rows; r++, to += width * column) {
+        memset(to, 0, edge * column * sizeof(float));
+        memset(to + (width - edge) * column, 0, edge * column * sizeof(float));
+    }
+}
+
 /* Activates row y of all maps that a layer reads: to[half][column][unit]. */
 TARGET static void spread_row(const layer *l, size_t chunk, size_t y, size_t units, size_t half,
                               float *to) {
@@ -22,7 +30,7 @@ TARGET static int forward(const layer *l) {
     const size_t share = even_share(l->outputs);
     const run of = run_of(l, units);
     const size_t of_row = of.count * 2 * TILE_SIZE, of_maps = l->kernel * of_row;
-    const size_t beyond = of.count * of.units * VW; /* what tiles may read too much */
+    const size_t beyond = column; /* what tiles may read too much */
     memset(l->sums, 0, 2 * l->outputs * sizeof(double));
 
     item *const packed = (item *)room(tiles_of(l->outputs) * of_maps / PAIR);
@@ -30,7 +38,8 @@ TARGET static int forward(const layer *l) {
     const int is_room = packed && in && y;
     if (is_room) {
         pack_tiles(l, 0, 0, l->outputs, of, units, packed);
-        memset(in, 0, (window * padded + beyond) * sizeof(float));
+        clear_edges(in, 2 * window, width, edge, column);
+        memset(in + window * padded, 0, beyond * sizeof(float));
         set_tiles(share, of);
     }
     for (size_t chunk = 0; is_room && chunk < l->chunks; chunk++)

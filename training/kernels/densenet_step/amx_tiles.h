@@ -65,19 +65,21 @@ TARGET static void set_tiles(size_t maps, run of) {
 TARGET static void pack_tiles(const layer *l, int back, size_t first, size_t count, run of,
                               size_t units, item *packed) {
     const size_t size = l->kernel, read = back ? l->outputs : l->inputs, share = even_share(count);
-    const size_t of_maps = size * of.count * 2 * TILE_SIZE;
+    const size_t of_row = of.count * 2 * TILE_SIZE, of_maps = size * of_row;
     memset(packed, 0, tiles_of(count) * of_maps * sizeof(item));
-    for (size_t m = 0; m < count; m++)
-        for (size_t r = 0; r < read; r++) {
-            const float *kernel = l->weights;
-            kernel += (back ? r * l->inputs + first + m : m * read + r) * size * size;
-            for (size_t k = 0; k < size * size; k++) {
-                const size_t unit = k % size * units + r / PAIR;
-                const size_t tile = k / size * of.count + unit / of.units;
-                const size_t at = (tile * TILE + m % share) * TILE + unit % of.units;
-                packed[m / share * of_maps + at * PAIR + r % PAIR] =
-                    rounded(kernel[back ? size * size - 1 - k : k]);
-            }
+    for (size_t r = 0; r < read; r++)
+        for (size_t k = 0; k < size; k++) { /* columns of the kernel */
+            const size_t unit = k * units + r / PAIR;
+            item *to = packed + unit / of.units * 2 * TILE_SIZE;
+            to += unit % of.units * PAIR + r % PAIR;
+            for (size_t m0 = 0; m0 < count; m0 += share, to += of_maps)
+                for (size_t m = m0; m < m0 + share && m < count; m++) {
+                    const float *kernel = l->weights + (back ? size * size - 1 - k : k);
+                    kernel += (back ? r * l->inputs + first + m : m * read + r) * size * size;
+                    for (size_t j = 0; j < size; j++)
+                        to[j * of_row + (m - m0) * TILE * PAIR] =
+                            rounded(back ? *(kernel - j * size) : kernel[j * size]);
+                }
         }
 }
 
