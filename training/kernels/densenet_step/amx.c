@@ -24,6 +24,7 @@ typedef uint16_t item;
 #include "rows.h"
 #include "amx_tiles.h"
 #include "amx_forward.h"
+#include "amx_gradient.h"
 #include "amx_backward.h"
 #include "head.h"
 

@@ -31,6 +31,7 @@ TARGET static int forward(const layer *l) {
     const run of = run_of(l, units);
     const size_t of_row = of.count * 2 * TILE_SIZE, of_maps = l->kernel * of_row;
     const size_t beyond = column; /* what tiles may read too much */
+    const size_t tiles = l->side / 2 * high * of.count * l->kernel * tiles_of(l->outputs);
     memset(l->sums, 0, 2 * l->outputs * sizeof(double));
 
     item *const packed = (item *)room(tiles_of(l->outputs) * of_maps / PAIR);
@@ -48,6 +49,8 @@ TARGET static int forward(const layer *l) {
                 spread_row(l, chunk, ready, units, padded / 2,
                            in + ready % window * padded + edge * column);
             const item *weights = packed;
+            const size_t next = (chunk * l->side + ready) * l->maps_width * row;
+            reading ahead = reading_of((const item *)l->maps + next, high * l->inputs * row, tiles);
             for (size_t m = 0; m < l->outputs; m += share, weights += of_maps) {
                 for (size_t r = top; r < top + high; r++) {
                     const size_t from = r < edge ? edge - r : 0; /* row of the kernel */
@@ -58,7 +61,7 @@ TARGET static int forward(const layer *l) {
                     float *const to = y + (r - top) * row * share;
                     for (size_t x = 0; x < l->side;)
                         x += convolve(to + x * share * BLOCK, share * BLOCK, rows, count, width, column,
-                                      weights + from * of_row, of, x, l->side);
+                                      weights + from * of_row, of, &ahead, x, l->side);
                 }
                 finish(l, chunk, top, high, m, share, y, share);
             }

@@ -23,6 +23,23 @@
 /* The compiler does not know what tiles read: all must be in memory before. */
 #define ALL_IS_STORED() __asm__ volatile("" ::: "memory")
 
+/* What is read next from memory, a few lines with each tile: products wait for none of them. */
+typedef struct {
+    const char *next, *end;
+    size_t lines;
+} reading;
+
+/* Of `items` from there, while `tiles` are multiplied. */
+static reading reading_of(const item *from, size_t items, size_t tiles) {
+    const size_t lines = ceiling(items * sizeof(item), 64) / 64;
+    return (reading){(const char *)from, (const char *)(from + items), (lines + tiles - 1) / tiles};
+}
+
+INLINE void read_ahead(reading *of) {
+    for (size_t i = 0; i < of->lines && of->next < of->end; i++, of->next += 64)
+        _mm_prefetch(of->next, _MM_HINT_T1);
+}
+
 /* All units that a row of a kernel reads lie side by side. They are taken as `count` tiles; what
  * the last of them holds too much meets weights of 0.
  */
@@ -89,7 +106,7 @@ TARGET static void pack_tiles(const layer *l, int back, size_t first, size_t cou
  * weights: of those rows.
  */
 INLINE void multiply(float *out, size_t out_column, const float *const in[3], size_t rows,
-                     size_t column, const item *weights, run of, const int columns) {
+                     size_t column, const item *weights, run of, reading *ahead, const int columns) {
     ALL_IS_STORED();
     _tile_zero(SUMS_0);
     _tile_zero(SUMS_1);
@@ -99,6 +116,7 @@ INLINE void multiply(float *out, size_t out_column, const float *const in[3], si
         const float *from = in[k];
         for (size_t t = 0; t < of.count; t++, weights += 2 * TILE_SIZE, from += of.units * VW) {
             _tile_loadd(WEIGHTS, weights, 64);
+            read_ahead(ahead);
             _tile_loadd(UNITS, from, 64);
             _tile_dpbf16ps(SUMS_0, WEIGHTS, UNITS);
             _tile_loadd(UNITS, from + column, 64);
@@ -121,15 +139,15 @@ INLINE void multiply(float *out, size_t out_column, const float *const in[3], si
  * many. The arguments are those of `multiply`, with `in` for the first column of the row.
  */
 TARGET static size_t convolve(float *out, size_t out_column, const float *const in[3], size_t rows,
-                              size_t width, size_t column, const item *weights, run of, size_t x,
-                              size_t side) {
+                              size_t width, size_t column, const item *weights, run of, reading *ahead,
+                              size_t x, size_t side) {
     for (size_t half = 0; half < 2; half++) {
         const float *from[3] = {NULL, NULL, NULL};
         for (size_t k = 0; k < rows; k++) from[k] = in[k] + (half * width + x) * column;
         if (side - x >= COLUMNS)
-            multiply(out + half * VW, out_column, from, rows, column, weights, of, COLUMNS);
+            multiply(out + half * VW, out_column, from, rows, column, weights, of, ahead, COLUMNS);
         else
-            multiply(out + half * VW, out_column, from, rows, column, weights, of, 2);
+            multiply(out + half * VW, out_column, from, rows, column, weights, of, ahead, 2);
     }
     return side - x >= COLUMNS ? COLUMNS : 2;
 }
