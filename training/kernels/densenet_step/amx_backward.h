@@ -89,7 +89,7 @@ TARGET static void share_of_weights(const reader *r, size_t i, float *sums, cons
     const size_t column = r->tiles * TILE_SIZE, side = r->of->side, kernel = r->of->kernel;
     for (size_t k = 0; k < kernel; k++) {
         const float *pairs = on->pairs + (i + k) * r->width * column;
-        /* Tiles that are summed at once: of the columns of a kernel 3x3, or of neighbouring maps. */
+        /* tiles that are summed at once: of the kernel's columns, or of neighbouring maps */
         for (size_t t = 0, now; t < r->tiles; t += now, pairs += now * TILE_SIZE) {
             now = kernel == 3 ? 1 : r->tiles - t < 4 ? r->tiles - t : 4;
             correlate(sums, on->active, pairs, kernel == 3 ? column : TILE_SIZE, column, side,

@@ -21,6 +21,25 @@ TARGET static void spread_row(const layer *l, size_t chunk, size_t y, size_t uni
         }
 }
 
+/* Convolves row y with the maps made at once: to[column][map][BLOCK].
+ *
+ * in: `window` rows, row y in place y % window; weights: of these maps.
+ */
+TARGET static void convolve_row(const layer *l, size_t y, const float *in, size_t window,
+                                const item *weights, size_t share, run of, reading *ahead,
+                                float *to) {
+    const size_t edge = l->kernel / 2, width = l->side + 2 * edge;
+    const size_t column = units_of(l->inputs) * VW;
+    const size_t first = y < edge ? edge - y : 0; /* row of the kernel */
+    const float *rows[3] = {NULL, NULL, NULL};
+    size_t count = 0;
+    for (size_t k = first; k < l->kernel && y + k - edge < l->side; k++)
+        rows[count++] = in + (y + k - edge) % window * 2 * width * column;
+    for (size_t x = 0; x < l->side;)
+        x += convolve(to + x * share * BLOCK, share * BLOCK, rows, count, width, column,
+                      weights + first * of.count * 2 * TILE_SIZE, of, ahead, x, l->side);
+}
+
 /* Returns 0, or 1 if there is no memory. */
 TARGET static int forward(const layer *l) {
     const size_t row = l->side * LANES, high = l->pooled ? 2 : 1, edge = l->kernel / 2;
@@ -29,9 +48,9 @@ TARGET static int forward(const layer *l) {
     const size_t window = high + 2 * edge; /* rows that lie in `in`, each in place of an old one */
     const size_t share = even_share(l->outputs);
     const run of = run_of(l, units);
-    const size_t of_row = of.count * 2 * TILE_SIZE, of_maps = l->kernel * of_row;
+    const size_t of_maps = l->kernel * of.count * 2 * TILE_SIZE;
     const size_t beyond = column; /* what tiles may read too much */
-    const size_t tiles = l->side / 2 * high * of.count * l->kernel * tiles_of(l->outputs);
+    const size_t tiles = l->side / 2 * high * l->kernel * of.count * tiles_of(l->outputs);
     memset(l->sums, 0, 2 * l->outputs * sizeof(double));
 
     item *const packed = (item *)room(tiles_of(l->outputs) * of_maps / PAIR);
@@ -52,17 +71,9 @@ TARGET static int forward(const layer *l) {
             const size_t next = (chunk * l->side + ready) * l->maps_width * row;
             reading ahead = reading_of((const item *)l->maps + next, high * l->inputs * row, tiles);
             for (size_t m = 0; m < l->outputs; m += share, weights += of_maps) {
-                for (size_t r = top; r < top + high; r++) {
-                    const size_t from = r < edge ? edge - r : 0; /* row of the kernel */
-                    const float *rows[3] = {NULL, NULL, NULL};
-                    size_t count = 0;
-                    for (size_t k = from; k < l->kernel && r + k - edge < l->side; k++)
-                        rows[count++] = in + (r + k - edge) % window * padded;
-                    float *const to = y + (r - top) * row * share;
-                    for (size_t x = 0; x < l->side;)
-                        x += convolve(to + x * share * BLOCK, share * BLOCK, rows, count, width, column,
-                                      weights + from * of_row, of, &ahead, x, l->side);
-                }
+                for (size_t r = top; r < top + high; r++)
+                    convolve_row(l, r, in, window, weights, share, of, &ahead,
+                                 y + (r - top) * row * share);
                 finish(l, chunk, top, high, m, share, y, share);
             }
         }

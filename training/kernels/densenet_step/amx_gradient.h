@@ -29,7 +29,10 @@ TARGET static void transpose(const item *from, size_t step, size_t rows, float *
     }
 }
 
-/* Lays out a layer's gradients at one pixel; half: from the even pictures' units to the odd ones'. */
+/* Lays out a layer's gradients at one pixel.
+ *
+ * half: from the units of the even pictures to those of the odd ones.
+ */
 INLINE void lay_out_pixel(const layer *l, const item *from, float *units, size_t half,
                           float *pairs) {
     const size_t row = l->side * LANES;

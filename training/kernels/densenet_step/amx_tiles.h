@@ -2,15 +2,17 @@
  *
  * A tile is up to 16 rows of 16 numbers of 32 bits. One instruction multiplies two of them, each
  * number a pair of 16-bit floats, and adds to a tile of sums:
- *     weights [map][unit]              x units [unit][picture]    to [map][picture]
- *     maps [map][pair of pictures]     x pairs [pair of pictures][map]   to [map][map]
- * Products are so cheap here that 3x3 is taken as it is, without the transforms of `tiles.h`.
+ *     weights [map][unit]           x  units [unit][picture]          to  [map][picture]
+ *     maps [map][pair of pictures]  x  pairs [pair of pictures][map]  to  [map][map]
+ * A unit is two maps of one picture. Products are so cheap here that a convolution 3x3 is taken as
+ * it is, without the transforms of `tiles.h`.
  */
 
-#define TILE 16               /* rows of a tile, and numbers in a row */
+#define TILE 16 /* rows of a tile, and numbers in a row */
 #define TILE_SIZE (TILE * TILE)
-#define COLUMNS 4             /* sums of so many columns are in tiles at once */
+#define COLUMNS 4 /* whose sums are in tiles at once */
 
+/* The eight tiles. A load gives a tile anew: the next one waits for no product. */
 #define SUMS_0 0
 #define SUMS_1 1
 #define SUMS_2 2
@@ -61,7 +63,7 @@ static size_t even_share(size_t count) {
     return (count + tiles_of(count) - 1) / tiles_of(count);
 }
 
-/* Tiles of this thread, for products that make `maps` maps. */
+/* Shapes the tiles of this thread, for `maps` maps at once. */
 TARGET static void set_tiles(size_t maps, run of) {
     struct {
         uint8_t palette, start_row, reserved[14];
@@ -76,8 +78,9 @@ TARGET static void set_tiles(size_t maps, run of) {
     _tile_loadconfig(&shapes);
 }
 
-/* Packs weights as tiles: [maps made at once][row of the kernel][tile of the run]. The arguments
- * are those of `pack`.
+/* Packs weights as tiles: [maps made at once][row of the kernel][tile of the run].
+ *
+ * units: in a column of what is read; the other arguments are those of `pack`.
  */
 TARGET static void pack_tiles(const layer *l, int back, size_t first, size_t count, run of,
                               size_t units, item *packed) {
@@ -106,7 +109,8 @@ TARGET static void pack_tiles(const layer *l, int back, size_t first, size_t cou
  * weights: of those rows.
  */
 INLINE void multiply(float *out, size_t out_column, const float *const in[3], size_t rows,
-                     size_t column, const item *weights, run of, reading *ahead, const int columns) {
+                     size_t column, const item *weights, run of, reading *ahead,
+                     const int columns) {
     ALL_IS_STORED();
     _tile_zero(SUMS_0);
     _tile_zero(SUMS_1);
@@ -135,8 +139,8 @@ INLINE void multiply(float *out, size_t out_column, const float *const in[3], si
     _tile_stored(SUMS_3, out + 3 * out_column, BLOCK * sizeof(float));
 }
 
-/* Convolves all pictures at COLUMNS neighbouring columns, or at the 2 that are left; returns how
- * many. The arguments are those of `multiply`, with `in` for the first column of the row.
+/* Convolves all pictures at COLUMNS columns from x, or at the 2 that are left; returns how many.
+ * The arguments are those of `multiply`; in: the rows, [half][width columns][unit].
  */
 TARGET static size_t convolve(float *out, size_t out_column, const float *const in[3], size_t rows,
                               size_t width, size_t column, const item *weights, run of, reading *ahead,

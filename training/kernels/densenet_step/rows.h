@@ -1,4 +1,4 @@
-/* What is done to whole rows of maps, whatever multiplies them: batch norm, noise, averages, sums. */
+/* What is done to rows of maps, whatever multiplies them: batch norm, noise, averages, sums. */
 
 /* The streams of noise differ in their point's seed, chunk, row and map. */
 static void draw_row(item *values, const void *factors, size_t count, uint64_t seed,
