@@ -143,8 +143,8 @@ INLINE void multiply(float *out, size_t out_column, const float *const in[3], si
  * The arguments are those of `multiply`; in: the rows, [half][width columns][unit].
  */
 TARGET static size_t convolve(float *out, size_t out_column, const float *const in[3], size_t rows,
-                              size_t width, size_t column, const item *weights, run of, reading *ahead,
-                              size_t x, size_t side) {
+                              size_t width, size_t column, const item *weights, run of,
+                              reading *ahead, size_t x, size_t side) {
     for (size_t half = 0; half < 2; half++) {
         const float *from[3] = {NULL, NULL, NULL};
         for (size_t k = 0; k < rows; k++) from[k] = in[k] + (half * width + x) * column;
