@@ -1,21 +1,26 @@
 """The commands ``points`` and ``import``: networks that others made."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from noisevote.models.checkpoint import SHIPPED
-from noisevote.models.errors import ImportingError, MissingExtraError, how_to_install
+from noisevote.models.errors import ImportingError, MissingExtraError, NoisevoteError, how_to_install
 from noisevote.models.noise import MAX_SIGMA, NoiseKind
 from noisevote.training.cli.options import console, given_command
 from noisevote.training.importing.inputs import parsed_inputs, parsed_ranges
 from noisevote.training.importing.layers import NOISE_AFTER, PRODUCTS, Rule
 from noisevote.training.importing.look import Look, Wishes, look_at
-from noisevote.training.importing.read import Graph, read_graph
+from noisevote.training.importing.read import Graph, first_line, read_graph
 from noisevote.training.importing.take import ImportPlan, Taken, take_in
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 Source = Annotated[
     str,
@@ -63,7 +68,8 @@ def points(
 ) -> None:
     """Show every product of a network, and which would get noise; nothing is written."""
     rule = rule_of(noise_after, include, exclude, activations)
-    show(looked(source, shapes, ranges, output, binary, probabilities, rule))
+    with refusing(source):
+        show(looked(source, shapes, ranges, output, binary, probabilities, rule))
 
 
 def import_command(
@@ -97,10 +103,28 @@ def import_command(
     rule = rule_of(noise_after, include, exclude, activations)
     check_place(name, checkpoints)
     given = labels_of(labels)
-    look = looked(source, shapes, ranges, output, binary, probabilities, rule)
-    show(look)
     plan = ImportPlan(checkpoints / name, given, kind, sigma, given_command(), allow_quiet, replace)
-    tell(take_in(look, plan))
+    with refusing(source):
+        look = looked(source, shapes, ranges, output, binary, probabilities, rule)
+        show(look)
+        tell(take_in(look, plan))
+
+
+@contextmanager
+def refusing(source: str) -> Iterator[None]:
+    """Make whatever the file of a stranger brings about a line of its own.
+
+    Raises:
+        ImportingError: something happened that was not foreseen.
+    """
+    try:
+        yield
+    except (NoisevoteError, OSError):
+        raise
+    except Exception as error:
+        raise ImportingError(
+            f"{source} cannot be taken in: {type(error).__name__}: {first_line(error)}"
+        ) from error
 
 
 def looked(
@@ -172,7 +196,7 @@ def check_place(name: str, checkpoints: Path) -> None:
     """
     if checkpoints.resolve() == SHIPPED.resolve():
         raise ImportingError("--checkpoints is the folder of the package; name one of your own")
-    if not name or name.startswith((".", "_")) or Path(name).name != name:
+    if not NAME.fullmatch(name):
         raise ImportingError(
             f"--name {name!r} is no name of a checkpoint: letters, digits, ., - and _, not first "
             "a dot or _"
@@ -183,7 +207,7 @@ def show(look: Look) -> None:
     """Print every product of a network."""
     layers = look.batched or look.layers
     total = max(1, sum(each.macs for each in layers if each.layer.has_weights))
-    table = Table("product", "operator", "noise of a vote", "multiply-accumulates", "share",
+    table = Table(Column("product", overflow="fold"), "operator", "noise of a vote", "multiply-accumulates", "share",
                   "rms", "max", "noise")  # fmt: skip
     for each in layers:
         layer = each.layer

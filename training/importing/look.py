@@ -1,7 +1,7 @@
 """A network as it is looked at: what it takes and gives, its layers, what flows through them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,7 @@ def look_at(graph: Graph, wishes: Wishes, samples: Arrays | None = None) -> Look
     Raises:
         ImportingError: it is none that can be taken in, and why.
     """
+    graph = without_other_outputs(graph, wishes.output)
     taken = inputs_of(graph.model, wishes.shapes, wishes.ranges)
     inputs = trial_inputs(taken, samples)
     original = Passes(graph.model)
@@ -131,6 +132,18 @@ def look_at(graph: Graph, wishes: Wishes, samples: Arrays | None = None) -> Look
     trial = Trial(inputs, expected, COARSE_TOLERANCE if is_coarse else TOLERANCE)
     model, batched = on_batches(model, layers, trial)
     return Look(graph, original, taken, scores, model, alone, batched, trial, samples is None)
+
+
+def without_other_outputs(graph: Graph, output: str | None) -> Graph:
+    """Return a graph of one output, as its owner says or as it came, and of the inputs it needs."""
+    names = [entry.name for entry in graph.model.graph.output]
+    chosen = output or names[0]
+    if chosen not in names or (output is None and len(names) > 1):
+        return graph
+    model = ModelProto()
+    model.CopyFrom(graph.model)
+    pruned(model, chosen)
+    return replace(graph, model=model)
 
 
 def trial_inputs(taken: tuple[Taken, ...], samples: Arrays | None) -> dict[str, NDArray[Any]]:

@@ -117,7 +117,10 @@ def measured(
     found = []
     for layer in layers:
         last = runs[-1]
-        shapes = [constants.get(name) or last[name].shape for name in sides[layer.name]]
+        shapes = [
+            constants[name] if name in constants else getattr(last[name], "shape", ())
+            for name in sides[layer.name]
+        ]
         signals = [run[layer.end] for run in runs]
         shape, layout = laid(layer, signals, other[layer.end], counts)
         total = macs_of(layer, last[made_by(layer.node)].shape, shapes)

@@ -23,6 +23,9 @@ OLDEST_OPSET, LIFTED_OPSET = 7, 13
 INITIALISERS_APART = 4
 """From this version of the format on, weights are no inputs."""
 
+PLAIN_DOMAINS = ("", "ai.onnx")
+"""Two ways to write that an operator is one of ONNX itself."""
+
 PICKLES = (b"\x80", b"PK\x03\x04", b"\x89HDF")
 """How files of torch, Keras and pickles begin."""
 
@@ -96,7 +99,9 @@ def graph_of(model: ModelProto, source: str, digest: str) -> Graph:
     if model.functions:
         model = inliner.inline_local_functions(model)
     check_operators(model)
-    opset = next((entry.version for entry in model.opset_import if entry.domain == ""), 1)
+    for node in nodes_in(model.graph):
+        node.domain = "" if node.domain in PLAIN_DOMAINS else node.domain
+    opset = next((e.version for e in model.opset_import if e.domain in PLAIN_DOMAINS), 1)
     model.ir_version = max(model.ir_version, INITIALISERS_APART)
     graph = model.graph
     constants = {tensor.name for tensor in graph.initializer}

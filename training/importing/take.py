@@ -14,7 +14,7 @@ from noisevote.models.errors import ImportingError
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind
 from noisevote.models.specs import NoiseSpec, PointSpec
 from noisevote.training.export.card_file import held_card, put_in_place, write_card
-from noisevote.training.export.graph import constant_names, strip_provenance
+from noisevote.training.export.graph import constant_names, graphs_of, strip_provenance
 from noisevote.training.export.weights import EMBEDDED_BYTES, point_into_weights, write_weights
 from noisevote.training.importing.look import ENOUGH_NOISY, Look, as_original
 from noisevote.training.importing.measure import rows
@@ -22,6 +22,8 @@ from noisevote.training.importing.place import Placed, Tile, placed, tile_for
 
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
 SHOWN = 8
+MOST_LETTERS, SHOWN_LETTERS = 200, 40
+"""Of a label, and of one in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def labels_for(look: Look, labels: Sequence[str] | None) -> tuple[str, ...]:
     """Return the name of each class.
 
     Raises:
-        ImportingError: there are more or fewer than classes.
+        ImportingError: there are more or fewer than classes, or one cannot stand on a card.
     """
     classes = look.scores.classes
     if labels is None:
@@ -113,6 +115,12 @@ def labels_for(look: Look, labels: Sequence[str] | None) -> tuple[str, ...]:
         raise ImportingError(
             f"there are {len(labels)} labels; the output {look.scores.name} has {classes} classes"
         )
+    for label in labels:
+        if not label or len(label) > MOST_LETTERS or labels.count(label) > 1:
+            raise ImportingError(
+                f"the label {label[:SHOWN_LETTERS]!r} is empty, stands twice, or is longer than "
+                f"{MOST_LETTERS} letters"
+            )
     return tuple(labels)
 
 
@@ -123,7 +131,15 @@ def check_quiet(look: Look, plan: ImportPlan) -> None:
         ImportingError: it is one.
     """
     share = look.noisy_share
-    if share >= ENOUGH_NOISY or plan.allow_quiet:
+    if plan.allow_quiet:
+        return
+    if flows := [e.layer for e in look.layers if any(graphs_of(e.layer.node))]:
+        raise ImportingError(
+            f"{', '.join(layer.name for layer in flows)} multiplies inside a {flows[0].operator}, "
+            "where noise cannot follow, and how often is not known; export without control flow, "
+            "or say --allow-quiet"
+        )
+    if share >= ENOUGH_NOISY:
         return
     quiet = [e for e in look.layers if e.layer.quiet is not None and e.layer.has_weights]
     names = ", ".join(f"{each.layer.name} ({each.layer.quiet})" for each in quiet[:SHOWN])

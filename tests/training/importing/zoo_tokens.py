@@ -223,7 +223,8 @@ SPECIMENS = {
         "folded batch", folded_inside, {"mixed": "mixed", "scores": "scores"}, place="input"
     ),
     "sequence first": Specimen(
-        "sequence first", sequence_first, {"mixed": "mixed", "scores": "scores"}, place=None, axis=1,
+        "sequence first", sequence_first, {"mixed": "mixed", "scores": "scores"},
+        place=None, axis=1,
     ),
     "bag of words": Specimen(
         "token ids", bag_of_words, {"hidden": "hidden", "scores": "scores"}, place=None
