@@ -15,11 +15,20 @@ from noisevote.models.data.files import data_dir
 from noisevote.models.data.fitting import labels_for
 from noisevote.models.data.sample_inputs import inputs_for
 from noisevote.models.data.samples import Samples, read_samples
+from noisevote.models.errors import TrainingError
+from noisevote.models.inputs.pictures import PREPROCESSINGS
 from noisevote.models.networks.brought import module_from
 from noisevote.models.noise import Noise
 from noisevote.models.specs import InputSpec
-from noisevote.models.statistics import clopper_pearson
-from noisevote.training.cli.importing import Ranges, check_place, labels_of
+from noisevote.training.cli.importing import VOTES
+from noisevote.training.cli.network_options import (
+    Pipeline,
+    Ranges,
+    accuracy,
+    check_place,
+    labels_of,
+    pipeline_of,
+)
 from noisevote.training.cli.options import AllowUnknown, DataDir, console, given_command
 from noisevote.training.cli.train import NOT_FINISHED
 from noisevote.training.fit.data import split
@@ -35,9 +44,6 @@ from noisevote.training.importing.look import Wishes
 from noisevote.training.importing.take import ImportPlan, take_in
 from noisevote.training.measure.evaluate import Caster, numbered
 from noisevote.training.recipes.recipe import Recipe, Schedule
-
-VOTES = 20
-LEVEL = 0.05
 
 
 def harden_command(
@@ -85,9 +91,7 @@ def harden_command(
         ),
     ] = None,
     ranges: Ranges = None,
-    preprocessing: Annotated[
-        str | None, typer.Option(help="How a picture becomes an input.")
-    ] = None,
+    preprocessing: Pipeline = None,
     epochs: Annotated[int, typer.Option(min=1)] = 30,
     learning_rate: Annotated[float, typer.Option(min=0)] = 3e-3,
     batch_size: Annotated[int, typer.Option(min=1)] = 64,
@@ -123,10 +127,14 @@ def harden_command(
         console.print("stopped; go on with the same command")
         raise typer.Exit(NOT_FINISHED)
     held_back = split(examples, chosen)[1]
-    wishes = Wishes(ranges={None: spec.range} if spec.range else {}, rule=names_of_layers(hardened))
+    wishes = Wishes(
+        ranges={None: spec.range} if spec.range else {},
+        rule=names_of_layers(hardened),
+        pipeline=pipeline_of(preprocessing),
+    )
     place = ImportPlan(
         checkpoints / name, classes, chosen.hardening.kind, None, given_command(), True, replace,
-        chosen.hardening.sigma_train, preprocessing,
+        chosen.hardening.sigma_train,
     )  # fmt: skip
     before = module_from(source, None if weights is None else str(weights))
     looks = [
@@ -152,12 +160,26 @@ def labels_in(samples: Samples) -> list[str]:
 def spec_of(
     samples: Samples, shape: str | None, ranges: list[str] | None, preprocessing: str | None
 ) -> InputSpec:
-    """Return what one input is: as an option tells, or as the samples have it."""
+    """Return what one input is: as an option tells, or as the samples or pictures have it.
+
+    Raises:
+        TrainingError: nothing tells its shape.
+    """
     found = next(iter(samples.content.arrays.values()), None)
     asked = parsed_inputs([shape] if shape else []).get(None)
-    inner = asked.shape if asked else () if found is None else found.shape[1:]
     limits = parsed_ranges(ranges or []).get(None)
-    return InputSpec(shape=inner, range=limits, preprocessing=preprocessing)
+    pipeline = pipeline_of(preprocessing)
+    if isinstance(pipeline, str):
+        row = PREPROCESSINGS[pipeline]
+        return InputSpec(shape=row.shape, range=row.range, preprocessing=pipeline)
+    if pipeline is not None:
+        return InputSpec(shape=pipeline.shape, range=limits, picture=pipeline)
+    inner = asked.shape if asked else () if found is None else found.shape[1:]
+    if not inner:
+        raise TrainingError(
+            f"{samples.source} holds pictures: say with --preprocessing how they become inputs"
+        )
+    return InputSpec(shape=inner, range=limits)
 
 
 def show_gain(checkpoints: dict[str, Checkpoint], recipe: Recipe, examples: Examples) -> None:
@@ -170,12 +192,6 @@ def show_gain(checkpoints: dict[str, Checkpoint], recipe: Recipe, examples: Exam
         silent = caster.cast(images, Noise(noise.kind, 0.0), 1).correct(1)
         votes = caster.cast(images, noise, VOTES)
         cells = [silent, votes.correct(1), votes.correct(VOTES)]
-        table.add_row(title, *(shown(int(correct), len(examples)) for correct in cells))
+        table.add_row(title, *(accuracy(int(correct), len(examples)) for correct in cells))
     console.print(table)
     console.print(f"{len(examples)} samples held back, {noise.text}, 95 % intervals")
-
-
-def shown(correct: int, images: int) -> str:
-    """Return an accuracy with its interval."""
-    low, high = clopper_pearson(correct, images, LEVEL)
-    return f"{correct / images:.1%} [{low:.1%}, {high:.1%}]"

@@ -16,7 +16,7 @@ MOST_BYTES = 2 * 2**30 - 1
 MOST_VALUES = 2**28
 """Of a value that a graph makes of a constant shape: 1 GiB of single precision."""
 
-HELD = {
+HELD: dict[int, int] = {
     TensorProto.FLOAT: 4, TensorProto.DOUBLE: 8, TensorProto.FLOAT16: 2, TensorProto.BFLOAT16: 2,
     TensorProto.INT8: 1, TensorProto.UINT8: 1, TensorProto.INT16: 2, TensorProto.UINT16: 2,
     TensorProto.INT32: 4, TensorProto.UINT32: 4, TensorProto.INT64: 8, TensorProto.UINT64: 8,

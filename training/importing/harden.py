@@ -172,4 +172,4 @@ def look_at_module(
     asked: dict[str | None, Asked] = {None: Asked(shape)}
     graph = graph_from(network, source, asked)
     name = graph.model.graph.input[0].name
-    return look_at(graph, replace(wishes, shapes={None: shape}), {name: inputs})
+    return look_at(graph, replace(wishes, shapes={None: shape}), lambda _: {name: inputs})

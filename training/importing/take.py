@@ -39,7 +39,6 @@ class ImportPlan:
         allow_quiet: whether most of the work may go without noise.
         replaces: whether a checkpoint of that name may be overwritten.
         sigma_train: that the network was hardened at, one number or by noise point.
-        preprocessing: how a picture becomes an input; None: the network takes arrays alone.
     """
 
     folder: Path
@@ -50,7 +49,6 @@ class ImportPlan:
     allow_quiet: bool = False
     replaces: bool = False
     sigma_train: float | dict[str, float] = 0.0
-    preprocessing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +202,7 @@ def card_of(
         card_version=CARD_VERSION,
         name=plan.folder.name,
         network=look.graph.model.graph.name or look.graph.source,
-        inputs=tuple(
-            each.spec.model_copy(update={"preprocessing": plan.preprocessing})
-            for each in look.taken
-        ),
+        inputs=tuple(each.spec for each in look.taken),
         output=first.graph.output[0].name,
         labels=labels,
         noise_scheme=NOISE_SCHEME,
