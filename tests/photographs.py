@@ -72,7 +72,7 @@ def lived_in(network: nn.Module, kind: NoiseKind = NoiseKind.MULTIPLICATIVE) -> 
 def untrained(
     name: str,
     kind: NoiseKind,
-    options: dict[str, int],
+    options: dict[str, Any],
     quantisation: Quantisation | None = None,
 ) -> nn.Module:
     """Build a network of the registry with weights that are the same every time."""
