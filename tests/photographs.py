@@ -1,6 +1,7 @@
 """Colour pictures to test with, and a small DenseNet that reads them: all made on demand."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
