@@ -10,6 +10,8 @@ import numpy as np
 
 from noisevote import AttackRequest, Attacks, Client
 
+if len(sys.argv) < 2:
+    sys.exit(__doc__)
 samples = np.load(sys.argv[1])
 url = sys.argv[2] if len(sys.argv) > 2 else "http://127.0.0.1:8000"
 
@@ -21,7 +23,7 @@ with Client(url) as client:
             surrogate="mnist_cnn-clean",
             sigma=0.5,
             epsilon=0.2,
-            votes=5,
+            votes=7,
             steps=10,
             restarts=1,
             attacks=("pgd", "square"),
@@ -39,4 +41,4 @@ with Client(url) as client:
 
 for row in report.attacks:
     print(row.attack, row.noisy.robust_accuracy)
-print(report.verdict)
+print(*report.verdict.sentences, sep="\n")

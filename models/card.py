@@ -7,9 +7,9 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import from_json, to_json
 
 from noisevote.models.errors import CheckpointError
+from noisevote.models.measured import AgreementReference, Evaluation, Threshold
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind
 from noisevote.models.specs import (
-    MOST_COUNTED,
     OUTPUTS,
     CardPart,
     Count,
@@ -17,9 +17,6 @@ from noisevote.models.specs import (
     InputSpec,
     NoiseSpec,
     PointSpec,
-    Seed,
-    Share,
-    Sigma,
 )
 
 CARD_VERSION = 2
@@ -36,116 +33,6 @@ Label = Annotated[str, Field(max_length=200)]
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=200)]
 """Of a file beside the card, and nowhere else."""
-
-
-class Accuracy(CardPart):
-    """A measured accuracy."""
-
-    kind: NoiseKind
-    """Kind of the noise."""
-    sigma: Sigma | dict[str, Sigma]
-    """Standard deviation at every noise point, or by noise point."""
-    repeats: dict[str, Count] = Field(default_factory=dict)
-    """Reads averaged, by noise point; 1 where none are given."""
-    votes: Count
-    """Votes per image."""
-    correct: CountFromZero
-    """Images whose mode was the label."""
-    images: Count
-    """Images in all."""
-    accuracy: Share
-    """Share of correct images, 0 to 1."""
-    interval: tuple[Share, Share]
-    """Clopper-Pearson interval of the accuracy, at 95 %."""
-
-    @property
-    def measured(self) -> str:
-        """What was measured: sigma, repeats and votes."""
-        return f"{self.sigma} {self.repeats} {self.votes}"
-
-
-class Evaluation(CardPart):
-    """Accuracies and how they were measured."""
-
-    split: str
-    """``test`` or ``validation``."""
-    seed: Seed
-    """Seed of the votes' noise."""
-    noise_scheme: str
-    """Scheme that drew the noise."""
-    command: str
-    """Command that measured them."""
-    accuracies: tuple[Accuracy, ...]
-    """One entry for each sigma and number of votes."""
-
-    def is_replaced_by(self, other: "Evaluation") -> bool:
-        """Return whether ``other`` measured again what this one measured."""
-        return self.accuracies == () or (
-            (self.split, self.seed, self.noise_scheme, self.accuracies[0].kind)
-            == (other.split, other.seed, other.noise_scheme, other.accuracies[0].kind)
-            and {a.measured for a in self.accuracies} <= {a.measured for a in other.accuracies}
-        )
-
-
-class Threshold(CardPart):
-    """The margin at which ``calibrated`` stops, and what it was chosen on."""
-
-    kind: NoiseKind
-    """Kind of the noise."""
-    sigma: Sigma
-    """Standard deviation at every noise point."""
-    votes: Count
-    """Votes on an input, N."""
-    delta: Share
-    """Largest chance of another mode than that of all N votes."""
-    confidence: Share
-    """Confidence that the chance is no larger, over the choice of the validation inputs."""
-    margin: Count
-    """Votes by which the mode must lead."""
-    changed: CountFromZero
-    """Validation inputs whose mode the margin changed."""
-    inputs: Count
-    """Validation inputs in all, each with N votes."""
-    mean_votes: Annotated[float, Field(ge=0)]
-    """Votes cast on a validation input, on average."""
-    seed: Seed
-    """Seed of the votes' noise."""
-    noise_scheme: str
-    """Scheme that drew the noise."""
-    command: str
-    """Command that chose the margin."""
-
-    @property
-    def text(self) -> str:
-        """What it holds for, in short."""
-        return f"{self.kind} sigma {self.sigma:g}, votes {self.votes}, delta {self.delta:g}"
-
-
-class AgreementReference(CardPart):
-    """How much votes agree on inputs that the network was not trained on."""
-
-    kind: NoiseKind
-    """Kind of the noise."""
-    sigma: Sigma
-    """Standard deviation at every noise point."""
-    votes: Annotated[int, Field(ge=2, le=MOST_COUNTED)]
-    """Votes cast on each input."""
-    inputs: Annotated[int, Field(ge=2, le=MOST_COUNTED)]
-    """Validation inputs that were voted on."""
-    agreement_mean: Share
-    """Mean over the inputs of the share of the mode."""
-    agreement_sd: Share
-    """Standard deviation of that share over the inputs."""
-    margin_mean: Share
-    """Mean over the inputs of the mode's lead over the second class, as a share of the votes."""
-    margin_sd: Share
-    """Standard deviation of that lead over the inputs."""
-    seed: Seed
-    """Seed of the votes' noise."""
-    noise_scheme: str
-    """Scheme that drew the noise."""
-    command: str
-    """Command that measured them."""
 
 
 class Training(CardPart):

@@ -7,7 +7,6 @@ stored twice. Nothing is unpickled.
 import errno
 import hashlib
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from noisevote.models.card import Card
+from noisevote.models.checkpoint_folders import only_one_of, places_in
 from noisevote.models.engines import load_session
 from noisevote.models.errors import CheckpointError, UnknownCheckpointError
 from noisevote.models.files import regular_content
@@ -155,22 +155,23 @@ class Checkpoint:
 
 
 class CheckpointStore:
-    """The checkpoints in one directory, by name.
+    """The checkpoints in one directory or several, by name.
 
-    A folder whose card cannot be read, or says what cannot be, is left out; the others serve.
+    A folder whose card cannot be read, or says what cannot be, is left out, and so is a name that
+    stands in two directories; the others serve.
 
     Args:
-        directory: holds one folder a checkpoint.
+        directories: each holds one folder a checkpoint.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, *directories: Path) -> None:
         self._checkpoints: dict[str, Checkpoint] = {}
         self._refused: dict[str, str] = {}
-        for folder in folders_in(directory):
+        for name, places in places_in(directories).items():
             try:
-                self._checkpoints[folder.name] = Checkpoint(folder)
+                self._checkpoints[name] = Checkpoint(only_one_of(places, directories))
             except CheckpointError as error:
-                self._refused[shown_name(folder.name)] = str(error)
+                self._refused[shown_name(name)] = str(error)
 
     def names(self) -> list[str]:
         """Return the names of all checkpoints that serve, sorted."""
@@ -213,28 +214,6 @@ class CheckpointStore:
             raise CheckpointError(self._refused[name])
         known = ", ".join(self._checkpoints) or "none"
         raise UnknownCheckpointError(f"there is no checkpoint {name!r}; there are: {known}")
-
-
-def folders_in(directory: Path) -> list[Path]:
-    """Return the folders that may be checkpoints, sorted; none if there is no such directory.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    try:
-        with os.scandir(directory) as entries:
-            names = [entry.name for entry in entries if is_folder(entry)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [directory / name for name in sorted(names) if not name.startswith((".", "_"))]
-
-
-def is_folder(entry: "os.DirEntry[str]") -> bool:
-    """Return whether an entry of a directory is a folder, or a link to one."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
 
 
 def shown_name(name: str) -> str:

@@ -42,8 +42,8 @@ class Cost:
         sequential_latency: votes one after another on one chip.
         pipelined_latency: a vote enters a layer as soon as the one before has left it.
         parallel_latency: all votes at once, on as many chips.
-        energy: of all votes.
-        passes_of_energy: that energy in units of one pass without repeats.
+        energy: energy of all votes.
+        passes_of_energy: energy of all votes in units of one pass without repeats.
     """
 
     sequential_latency: float

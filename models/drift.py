@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.card import AgreementReference
+from noisevote.models.measured import AgreementReference
 
 STAKES = np.array([1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64])
 """Shares of the largest lambda at which the stake cannot become negative."""
@@ -75,7 +75,7 @@ def some_of(
     Votes of one input are exchangeable, so these fall as if no more had been asked for.
 
     Args:
-        vote_counts: of each class, ``votes`` or more in all.
+        vote_counts: vote counts of each class, ``votes`` or more in all.
         votes: how many to draw.
         generator: draws them.
     """
@@ -100,7 +100,7 @@ def shares_of(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return agreement and top-two margin of counts, as shares of the votes ``[..., 2]``.
 
     Args:
-        counts: of each class ``[..., classes]``.
+        counts: counts of each class ``[..., classes]``.
     """
     top = np.partition(counts, -2, axis=-1)[..., -2:]
     second, first = top[..., 0], top[..., 1]

@@ -29,7 +29,7 @@ class Tensor:
     """An input or output of a graph.
 
     Attributes:
-        type: of its numbers, as ONNX calls it.
+        type: type of its numbers, as ONNX calls it.
         shape: None stands for an axis of any length.
     """
 
@@ -68,7 +68,7 @@ class OnnxSession:
 
     Args:
         graph: path of the graph; its weights lie beside it.
-        contents: of the graph and of its weights, by file name.
+        contents: contents of the graph and of its weights, by file name.
     """
 
     def __init__(self, graph: Path, contents: Mapping[str, bytes]) -> None:
@@ -121,8 +121,9 @@ def load_session(
 
     Args:
         graph: path of the graph; its weights lie beside it.
-        contents: of the graph and of its weights by file name, if they have been read already.
-        engine: that runs it, one of :data:`ENGINES`.
+        contents: contents of the graph and of its weights by file name, if they have been read
+            already.
+        engine: engine that runs it, one of :data:`ENGINES`.
 
     Raises:
         CheckpointError: it cannot be loaded.
@@ -162,7 +163,7 @@ def options_with(contents: Mapping[str, bytes]) -> onnxruntime.SessionOptions:
     place would end the process with a bus error at the next call.
 
     Args:
-        contents: of the graph and its weights, by file name.
+        contents: contents of the graph and its weights, by file name.
     """
     options = session_options()
     weights = {name: content for name, content in contents.items() if name.endswith(WEIGHTS_SUFFIX)}

@@ -74,7 +74,7 @@ class UnknownCheckpointError(NoisevoteError):
     """No checkpoint of that name exists.
 
     Attributes:
-        field: that named it, where a request may name several; else None.
+        field: field that named it, where a request may name several; else None.
     """
 
     field: str | None = None

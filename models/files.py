@@ -30,8 +30,8 @@ def regular_content(path: Path, most_bytes: int) -> bytes:
     """Return the content of a file, however it came to its place; links are followed.
 
     Args:
-        path: of the file.
-        most_bytes: that are read.
+        path: path of the file.
+        most_bytes: most bytes that are read.
 
     Raises:
         OSError: it cannot be read, is larger, or is no file but a folder, a pipe or a device, on
@@ -106,7 +106,7 @@ class Hold:
     A lock beside the file, taken away when the hold ends: the file itself is replaced as a whole.
 
     Args:
-        path: of the file; its folder is there.
+        path: path of the file; its folder is there.
         waits: until another process has ended its hold.
 
     Raises:

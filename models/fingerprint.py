@@ -33,7 +33,12 @@ def fingerprint_of(card: Card) -> str:
 def parts_of(card: Card) -> Iterator[dict[str, Any]]:
     """Yield what counts of a card beside its files; the order of keys is part of the format."""
     for tensor in card.inputs:
-        later = {"name": (tensor.name, IMAGES), "dtype": (tensor.dtype, "float32")}
+        picture = tensor.picture and tensor.picture.model_dump(mode="json", exclude_defaults=True)
+        later = {
+            "name": (tensor.name, IMAGES),
+            "dtype": (tensor.dtype, "float32"),
+            "picture": (picture, None),
+        }
         yield {
             "shape": tensor.shape,
             "range": tensor.range,

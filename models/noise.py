@@ -140,7 +140,7 @@ class Distribution:
     """How the noise is spread, as data: 65,536 equally likely values of mean 0 and variance 1.
 
     Attributes:
-        name: of the distribution.
+        name: name of the distribution.
         values: returns them ``[65536]``, always the same array.
         is_gaussian: whether the mean of several draws has the same distribution again.
     """

@@ -69,7 +69,7 @@ class NoiseTensors:
     Each thread has its own and keeps them: fresh pages would cost more than the noise.
 
     Args:
-        shapes: of one row of each tensor, in graph order.
+        shapes: shapes of one row of each tensor, in graph order.
     """
 
     def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
@@ -116,7 +116,7 @@ def fill_noise(
         noise: for each noise point, in graph order, the C-contiguous tensor ``[rows, ...]`` to
             fill. Points of sigma 0 use up their normals as well, so that the noise of a later
             point does not depend on the sigma of an earlier one.
-        distribution: of all of it.
+        distribution: distribution of all of it.
 
     Raises:
         ValueError: a key is out of range, or a tensor is not C-contiguous.

@@ -34,7 +34,7 @@ class Rows:
         input_of_row: index into ``inputs`` of each row ``[rows]``, int64.
         sigma: standard deviation of the noise of each row and noise point ``[rows, points]``.
         keys: key of each row's noise.
-        distribution: of all noise.
+        distribution: distribution of all noise.
     """
 
     inputs: Inputs
@@ -119,9 +119,9 @@ class GraphRuntime:
     """Runs an exported graph, which takes its noise as inputs.
 
     Args:
-        session: of the graph.
-        card: of the checkpoint.
-        kind: of the noise that the graph takes.
+        session: session of the graph.
+        card: card of the checkpoint.
+        kind: kind of the noise that the graph takes.
 
     Raises:
         CheckpointError: the inputs of the graph are not the expected ones.

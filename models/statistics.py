@@ -57,7 +57,7 @@ def clopper_pearson(successes: float, trials: int, alpha: float) -> tuple[float,
     Args:
         successes: 0 to ``trials``. A sum of shares may have a fraction; as shares spread less than
             successes and failures do, the interval is then rather too wide (tested).
-        trials: at least 1.
+        trials: number of trials, at least 1.
         alpha: chance that the interval misses the share, 0 to 1, shared by both sides.
     """
     failures = trials - successes

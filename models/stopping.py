@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.card import Threshold
+from noisevote.models.measured import Threshold
 
 DELTA = 0.001
 """Chance of another mode than that of all N votes, where none is given."""
@@ -42,7 +42,7 @@ class Stopping(ABC):
 
     Attributes:
         delta: chance of another mode than that of all N votes, above 0, below 1.
-        threshold: of the card, for a rule that needs one; None if there is no noise.
+        threshold: threshold of the card, for a rule that needs one; None if there is no noise.
         text: when it stops, as an imperative.
         casts_all: whether all N votes are always cast, so that fixed-N statistics hold.
         needs_threshold: whether it can only be used where the card has a threshold.

@@ -4,16 +4,17 @@ Whatever is found is a :class:`CheckpointError` of that checkpoint; the others s
 """
 
 from collections.abc import Iterable, Mapping
-from math import prod
+from math import floor, prod
 
 import numpy as np
 
-from noisevote.models import strokes
 from noisevote.models.card import Card
 from noisevote.models.engines import Tensor
 from noisevote.models.errors import CheckpointError
+from noisevote.models.inputs import strokes
+from noisevote.models.inputs.pictures import PREPROCESSINGS
+from noisevote.models.inputs.pipelines import complaints_about
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind, VoteKey
-from noisevote.models.pictures import PREPROCESSINGS
 from noisevote.models.runtime import (
     INPUT_OF_ROW,
     NOISE_PREFIX,
@@ -21,7 +22,7 @@ from noisevote.models.runtime import (
     Rows,
     Runtime,
 )
-from noisevote.models.specs import PointSpec
+from noisevote.models.specs import MOST_COUNTED, InputSpec, PointSpec
 
 MAX_TILE_NORMALS = 2**25
 """Most noise values of a forward pass: 128 MiB."""
@@ -38,15 +39,19 @@ DEFAULT_SIGMA = 0.5
 ONNX_TYPES = {"float32": "float", "int64": "int64", "int32": "int32", "uint8": "uint8"}
 """What ONNX calls the types of inputs."""
 
-PREPARED: dict[str, tuple[tuple[int, ...], tuple[float, float]]] = {
-    "cifar_picture": ((3, 32, 32), (0.0, 1.0)),
-    "mnist_digit": ((1, 28, 28), (0.0, 1.0)),
-    "mnist_strokes": (
-        (strokes.STEPS, strokes.FEATURES),
-        (-float(strokes.GRID), float(strokes.GRID)),
-    ),
+NUMBERS = {
+    "float32": InputSpec(shape=(1,), range=None).limits,
+    "int64": (-MOST_COUNTED + 1, MOST_COUNTED - 1),
+    "int32": (-(2**31), 2**31 - 1),
+    "uint8": (0, 255),
 }
-"""Shape and range of what a preprocessing gives, by its name without the version."""
+"""That a tensor may take, by type; those of 64 bits as far as JSON holds each exactly."""
+
+PREPARED = {
+    strokes.PREPROCESSING: (strokes.SHAPE, strokes.RANGE),
+    **{name: (row.shape, row.range) for name, row in PREPROCESSINGS.items()},
+}
+"""Shape and range of what a preprocessing gives, by its name."""
 
 
 def check_card(card: Card) -> None:
@@ -81,19 +86,29 @@ def about_inputs(card: Card) -> Iterable[str]:
     yield from about_names("inputs", (tensor.name for tensor in card.inputs))
     for tensor in card.inputs:
         low, high = tensor.limits
-        if low > high or (tensor.is_integer and tensor.range is None):
+        least, most = NUMBERS[tensor.dtype]
+        is_wrong = not least <= low <= high <= most
+        if tensor.is_integer:
+            is_wrong |= tensor.range is None or (low, high) != (floor(low), floor(high))
+        if is_wrong:
             yield f"the range of {tensor.name} ({tensor.dtype}) is {tensor.range}"
 
 
 def about_preprocessing(card: Card) -> Iterable[str]:
     """Yield why the preprocessing cannot give what the network takes."""
-    name, known = card.input.preprocessing, (*PREPROCESSINGS, strokes.PREPROCESSING)
+    prepared = [tensor for tensor in card.inputs if tensor.preprocessing or tensor.picture]
+    if prepared and len(card.inputs) > 1:
+        yield f"{prepared[0].name} is prepared of pictures, and the network takes other inputs, too"
+        return
+    if card.input.picture is not None:
+        yield from complaints_about(card.input, card.input.picture)
+    name = card.input.preprocessing
     if name is None:
         return
-    if name not in known:
-        yield f"unknown preprocessing {name!r}; known are {', '.join(sorted(known))}"
+    if name not in PREPARED:
+        yield f"unknown preprocessing {name!r}; known are {', '.join(sorted(PREPARED))}"
         return
-    shape, limits = PREPARED[name.rpartition("-")[0]]
+    shape, limits = PREPARED[name]
     if (card.input.shape, card.input.range) != (shape, limits):
         yield (
             f"input has the shape {list(card.input.shape)} and the range {card.input.range}; "
@@ -139,9 +154,9 @@ def check_runtime(runtime: GraphRuntime, card: Card, contents: Mapping[str, byte
     """Compare what a card says with a graph, its weights, and a tile of votes; it warms up, too.
 
     Args:
-        runtime: of one of the card's graphs.
-        card: of the checkpoint.
-        contents: of its files by name.
+        runtime: runtime of one of the card's graphs.
+        card: card of the checkpoint.
+        contents: contents of its files by name.
 
     Raises:
         CheckpointError: they do not agree.

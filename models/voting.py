@@ -33,11 +33,12 @@ class VoteRequest:
     """Inputs and the votes that are asked for on each.
 
     Attributes:
-        inputs: by the names of the checkpoint's inputs, each ``[inputs, *shape]``, in its range.
-        noise: that the votes meet, repeats included.
+        inputs: inputs by the names of the checkpoint's inputs, each ``[inputs, *shape]``, in its
+            range.
+        noise: noise that the votes meet, repeats included.
         votes: N, at least 1.
         stop: when to stop before N.
-        seed: of all noise, 0 to 2^53 - 1.
+        seed: seed of all noise, 0 to 2^53 - 1.
         alpha: level of the interval and of the test.
         turn: votes on one input that are handed out together; 1 keeps the inputs level, so that
             all have votes when the time is up.
@@ -70,7 +71,7 @@ class VoteResult:
         agreement: share of the mode among the votes cast.
         interval: for the chance that a vote falls on the mode; None unless all votes of the rule
             ``full`` were cast, since the fixed-N interval does not hold otherwise.
-        p_value: of "the top two classes are equally likely"; None like the interval.
+        p_value: p-value of "the top two classes are equally likely"; None like the interval.
         abstain: whether the p-value is above alpha; None like the interval.
     """
 
@@ -91,8 +92,8 @@ class Ballot:
 
     Args:
         classes: number of classes.
-        request: whose votes they are.
-        position: of the input in the request.
+        request: request whose votes they are.
+        position: position of the input in the request.
         observer: is told of every vote that counts.
     """
 

@@ -18,9 +18,10 @@ from rich.table import Table
 
 from noisevote.models.checkpoint import CheckpointStore
 from noisevote.models.errors import InputError, NoisevoteError, PictureError
-from noisevote.models.noise import NoiseKind, sigma_text
+from noisevote.models.noise import sigma_text
 from noisevote.models.stopping import StopRule
 from noisevote.models.version import Version
+from noisevote.service.commands import voting
 from noisevote.service.commands.attack import attack_command
 from noisevote.service.commands.evaluate import evaluate_command
 from noisevote.service.configuration.keys import check_name, digest_of, new_token
@@ -62,7 +63,7 @@ def options(version: Version = False) -> None:
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes; they share the port.")] = 1,
     settings: SettingsFile = None,
 ) -> None:
@@ -95,20 +96,20 @@ def new_key(
 @app.command()
 def predict(
     files: Annotated[list[Path], typer.Argument(help="Pictures, PNG or JPEG.")],
-    checkpoint: Annotated[str | None, typer.Option(help="Default: the service's.")] = None,
-    noise: Annotated[NoiseKind | None, typer.Option()] = None,
-    sigma: Annotated[float | None, typer.Option(help="Default: the checkpoint's.")] = None,
-    snr_db: Annotated[float | None, typer.Option(help="Instead of sigma.")] = None,
-    votes: Annotated[int, typer.Option()] = 20,
-    stop: Annotated[StopRule, typer.Option()] = StopRule.FULL,
-    alpha: Annotated[float, typer.Option()] = 0.05,
-    delta: Annotated[float, typer.Option()] = 0.001,
-    seed: Annotated[int | None, typer.Option()] = None,
+    checkpoint: voting.Checkpoint = None,
+    noise: voting.Noise = None,
+    sigma: voting.Sigma = None,
+    snr_db: voting.SnrDb = None,
+    votes: voting.Votes = 20,
+    stop: voting.Stop = StopRule.FULL,
+    alpha: voting.Alpha = 0.05,
+    delta: voting.Delta = 0.001,
+    seed: Annotated[int | None, typer.Option(help="Of the noise; drawn if absent.")] = None,
     json: Annotated[bool, typer.Option("--json", help="One reply a line, as over HTTP.")] = False,
 ) -> None:
     """Vote on pictures without a server; the same answers as POST /predict."""
     chosen = load_settings()
-    store = CheckpointStore(chosen.checkpoints)
+    store = CheckpointStore(*chosen.checkpoints)
     options = {
         "checkpoint": checkpoint,
         "noise": noise,
@@ -131,9 +132,13 @@ def predict(
 
 @app.command()
 def checkpoints() -> None:
-    """List the checkpoints and their measured accuracy."""
+    """List the checkpoints and their measured accuracy.
+
+    They lie in the folders of the setting checkpoints: NOISEVOTE_CHECKPOINTS=mine:shipped names
+    two, the second being those that are shipped. A name that stands in two is refused.
+    """
     chosen = load_settings()
-    store = CheckpointStore(chosen.checkpoints)
+    store = CheckpointStore(*chosen.checkpoints)
     table = Table("checkpoint", "network", "noise", "sigma_train", "accuracy at sigma_train")
     for name in store.names():
         card = store.find(name).card
@@ -212,7 +217,7 @@ def show(file: Path, reply: PredictResponse, labels: Sequence[str]) -> None:
             f"{reply.checkpoint}, {reply.noise.kind} noise, sigma {reply.noise.sigma}, "
             f"seed {reply.seed}"
         )
-        for label, count in zip(labels, prediction.vote_counts, strict=True):
+        for label, count in zip(labels, prediction.counts_of(len(labels)), strict=True):
             if count:
                 bar = "█" * round(40 * count / prediction.votes_cast)
                 console.print(f"  {label:>3} {count:>5} {bar}")

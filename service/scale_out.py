@@ -38,7 +38,7 @@ class Replica:
     """One app, as Ray runs it.
 
     Args:
-        settings: of the app.
+        settings: settings of the app.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -96,7 +96,7 @@ def deployed(
     Args:
         replica: the class.
         asked: how far to scale.
-        settings: of the app; the first argument of the class.
+        settings: settings of the app; the first argument of the class.
         more: its further arguments.
     """
     deployment = serve.deployment(

@@ -4,8 +4,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Annotated
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
 
 from noisevote.models.checkpoint import CheckpointStore
 from noisevote.models.errors import NoisevoteError
@@ -19,6 +20,7 @@ from noisevote.service.processes.shutdown import told_to_stop
 from noisevote.service.v2.reply import V2Statistics
 from noisevote.service.voting.backend import VotingBackend
 from noisevote.service.wire.bodies import BYTES_A_REQUEST, HeldBytes
+from noisevote.service.wire.errors import DrainingError
 from noisevote.service.wire.replies import PredictResponse
 from noisevote.service.wire.requests import PredictRequest
 
@@ -32,11 +34,11 @@ class Service:
     and are checkpoints read.
 
     Args:
-        settings: of the app.
+        settings: settings of the app.
 
     Attributes:
         predictor: prepares and answers predictions.
-        reloader: keeps the checkpoints as their folder is.
+        reloader: keeps the checkpoints as their folders are.
         jobs: the assessments.
         observer: is told of requests and predictions.
         bodies: the bodies that are being read and prepared.
@@ -124,6 +126,15 @@ class Service:
             return "no thread is left that computes votes"
         return self.not_ready
 
+    def refuse_if_draining(self) -> None:
+        """Refuse new work once the process has been told to stop.
+
+        Raises:
+            DrainingError: it has.
+        """
+        if self.closing.is_set():
+            raise DrainingError("the service is shutting down; send the request again")
+
     async def warm_up(self) -> None:
         """Make the default checkpoint ready; a failure keeps the app alive but not ready."""
         try:
@@ -140,7 +151,7 @@ class Service:
             self.not_ready = None
 
     async def look_for_changes(self) -> None:
-        """Bring the checkpoints up to date with their folder.
+        """Bring the checkpoints up to date with their folders.
 
         A service whose default checkpoint was not fit to serve becomes ready when a sound one
         appears.
@@ -163,3 +174,12 @@ def service_of(app: FastAPI) -> Service:
     """Return the service of an app."""
     service: Service = app.state.service
     return service
+
+
+async def requested(request: Request) -> Service:
+    """Return the app's service; asynchronous, since FastAPI hands others to a thread."""
+    return service_of(request.app)
+
+
+ServiceDep = Annotated[Service, Depends(requested)]
+"""What an endpoint of FastAPI takes to work with the service."""

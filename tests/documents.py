@@ -8,10 +8,12 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from noisevote.models.specs import PictureSpec
 from noisevote.service.wire import replies
 from tests.programs import ROOT
 
-PAGES = (ROOT / "docs" / "http-api.md",)
+PAGES = (ROOT / "docs" / "http-api.md", ROOT / "docs" / "operations.md")
+MODELS: dict[str, type[BaseModel]] = {**vars(replies), "PictureSpec": PictureSpec}
 PLACE = re.compile(r"<!-- table: ([\w ]+) -->\n(.*?)<!-- end -->", re.DOTALL)
 
 
@@ -29,7 +31,7 @@ def with_tables(text: str) -> str:
 
     def filled(place: re.Match[str]) -> str:
         names = place.group(1).split()
-        tables = "\n".join(table_of(getattr(replies, name)) for name in names)
+        tables = "\n".join(table_of(MODELS[name]) for name in names)
         return f"<!-- table: {' '.join(names)} -->\n{tables}<!-- end -->"
 
     return PLACE.sub(filled, text)

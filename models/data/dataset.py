@@ -1,8 +1,9 @@
 """What a data set is, and what is read of it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +14,28 @@ class Examples:
     """Labelled inputs.
 
     Attributes:
-        inputs: pictures as stored ``[n, channels, height, width]``, uint8, or sequences as the
-            networks take them ``[n, T, features]``, float32.
+        inputs: pictures as stored ``[n, channels, height, width]``, uint8, or sequences or
+            features as the networks take them ``[n, ...]``, float32; those of a network that takes
+            whole numbers are of its own type.
         labels: class of each ``[n]``, int64.
+        others: further inputs of a network that takes several, by name ``[n, ...]``.
     """
 
     inputs: NDArray[np.uint8] | NDArray[np.float32]
     labels: NDArray[np.int64]
+    others: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def first(self, count: int) -> "Examples":
         """Return the first ``count`` examples, or all if there are fewer."""
-        return Examples(self.inputs[:count], self.labels[:count])
+        return self.chosen(slice(count))
+
+    def chosen(self, which: NDArray[np.int64] | slice) -> "Examples":
+        """Return the examples at these places."""
+        others = {name: array[which] for name, array in self.others.items()}
+        return Examples(self.inputs[which], self.labels[which], others)
 
 
 def as_inputs(stored: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
@@ -44,13 +53,14 @@ class Dataset:
     """A data set: what its examples are, and how its files are read.
 
     Attributes:
-        name: in recipes and requests.
+        name: name in recipes and requests.
         labels: name of each class, in the order of their numbers.
-        shape: of one input as networks take it, without the batch axis.
+        shape: shape of one input as networks take it, without the batch axis.
         range: smallest and largest value of an input as networks take it.
         preprocessing: how a request's picture becomes such an input, one of
-            ``models.pictures.PREPROCESSINGS``, or its drawing, ``models.strokes.PREPROCESSING``.
-        licence: under which the data may be used.
+            ``models.inputs.pictures.PREPROCESSINGS``, or its drawing,
+            ``models.inputs.strokes.PREPROCESSING``; None if only arrays are taken.
+        licence: licence under which the data may be used.
         read: reads the data from a directory, or downloads what is absent; the last argument
             allows contents whose digests are unknown. Raises a DataError if a file is missing,
             damaged or unknown.
@@ -60,13 +70,13 @@ class Dataset:
     labels: tuple[str, ...]
     shape: tuple[int, ...]
     range: tuple[float, float]
-    preprocessing: str
+    preprocessing: str | None
     licence: str
     read: "Callable[[Dataset, Path, bool], LoadedDataset]"
 
     @property
     def has_pictures(self) -> bool:
-        """Whether inputs are pictures; else they are sequences."""
+        """Whether inputs are pictures; else they are sequences or features."""
         return len(self.shape) == 3
 
 

@@ -11,9 +11,10 @@ from noisevote.models.data.cifar10 import CLASSES, SHAPE, read_cifar10
 from noisevote.models.data.dataset import Dataset, Examples, LoadedDataset
 from noisevote.models.data.files import DatasetFile
 from noisevote.models.data.idx import IdxFiles
+from noisevote.models.data.scikit_digits import LEVELS, PIXELS, read_scikit_digits
 from noisevote.models.data.stroke_archive import read_strokes
 from noisevote.models.errors import DataError
-from noisevote.models.strokes import FEATURES, GRID, PREPROCESSING, STEPS
+from noisevote.models.inputs import strokes
 
 DIGITS = tuple("0123456789")
 BRIGHTNESS = (0.0, 1.0)
@@ -28,6 +29,16 @@ ROWS = (
         licence="CIFAR-10 (A. Krizhevsky, 2009), no licence stated; its page asks to cite the "
         "technical report",
         read=read_cifar10,
+    ),
+    Dataset(
+        "digits",
+        labels=DIGITS,
+        shape=PIXELS,
+        range=LEVELS,
+        preprocessing=None,
+        licence="Optical Recognition of Handwritten Digits (E. Alpaydin, C. Kaynak, 1998), CC BY "
+        "4.0, as scikit-learn ships them",
+        read=read_scikit_digits,
     ),
     Dataset(
         "mnist",
@@ -62,9 +73,9 @@ ROWS = (
     Dataset(
         "mnist_strokes",
         labels=DIGITS,
-        shape=(STEPS, FEATURES),
-        range=(-float(GRID), float(GRID)),
-        preprocessing=PREPROCESSING,
+        shape=strokes.SHAPE,
+        range=strokes.RANGE,
+        preprocessing=strokes.PREPROCESSING,
         licence="MNIST digits stroke sequence data (E. D. de Jong, 2016), CC BY-SA",
         read=read_strokes,
     ),

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from noisevote.models.data.dataset import Dataset, Examples, LoadedDataset
 from noisevote.models.data.files import DATA_DIR_VARIABLE, DatasetFile, is_there
 from noisevote.models.errors import DataError
-from noisevote.models.strokes import FEATURES, STEPS
+from noisevote.models.inputs.strokes import FEATURES, STEPS
 
 SPLITS = ("train", "test")
 MAX_USED_BYTES = 256 * 2**20
@@ -75,7 +75,7 @@ class StrokeArchive:
     """What the archive holds.
 
     Attributes:
-        examples: of each split; inputs ``[n, T, 2]``, float32.
+        examples: examples of each split; inputs ``[n, T, 2]``, float32.
         sha256: digest of the contents.
     """
 

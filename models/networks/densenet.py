@@ -61,7 +61,7 @@ class NoisyConv(nn.Module):
     """Batch norm, ReLU, convolution, noise point; keeps the side of the maps.
 
     Args:
-        name: of the noise point.
+        name: name of the noise point.
         channels: maps read and maps made.
         side: height and width of the maps.
         kernel: height and width of the kernel.
@@ -69,7 +69,8 @@ class NoisyConv(nn.Module):
             the convolution and its noise. It keeps the power of each map at 1, so that the weights
             cannot outgrow the noise. The batch norm before the ReLU scales signal and noise alike
             and needs no such limit.
-        quantisation: of the activations; that of the kernels is set for the whole network.
+        quantisation: quantisation of the activations; that of the kernels is set for the whole
+            network.
     """
 
     def __init__(
@@ -105,9 +106,9 @@ class DenseBlock(nn.Module):
     """Layers that each read all maps before them and add ``growth`` maps.
 
     Args:
-        name: of the block, the first part of its noise points' names.
+        name: name of the block, the first part of its noise points' names.
         inputs: maps that the block reads.
-        layers: of the block.
+        layers: layers of the block.
         growth: maps a layer adds.
         side: height and width of the maps.
         bottleneck: whether a layer has a convolution 1x1 before its convolution 3x3.
@@ -148,11 +149,11 @@ class DenseNet(nn.Module):
     """Maps pictures ``[batch, 3, 32, 32]`` in 0..1 to outputs ``[batch, 10]``.
 
     Args:
-        kind: of the noise; see :class:`NoisyConv`.
+        kind: kind of the noise; see :class:`NoisyConv`.
         depth: layers with weights, shortcuts not counted.
         growth: maps that each layer of a block adds.
         bottleneck: whether the layers have bottlenecks and the transitions halve the maps.
-        quantisation: of all weights, and of the activations after each ReLU.
+        quantisation: quantisation of all weights, and of the activations after each ReLU.
     """
 
     def __init__(

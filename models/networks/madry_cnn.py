@@ -36,9 +36,9 @@ class MadryCnn(nn.Module):
     """Maps pictures ``[batch, 1, 28, 28]`` in 0..1 to outputs ``[batch, 10]``.
 
     Args:
-        kind: of the noise; the network is the same for both.
+        kind: kind of the noise; the network is the same for both.
         fc_units: width of the first fully connected layer.
-        quantisation: of all weights, and of the activations after each ReLU.
+        quantisation: quantisation of all weights, and of the activations after each ReLU.
     """
 
     def __init__(

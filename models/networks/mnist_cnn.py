@@ -63,7 +63,7 @@ class MnistCnn(nn.Module):
             additive noise they have none, so that the signal keeps a power of 1 and cannot
             outgrow the noise (section 3 of the paper).
         fc_units: width of the first fully connected layer.
-        quantisation: of all weights, and of the activations after each ReLU.
+        quantisation: quantisation of all weights, and of the activations after each ReLU.
     """
 
     def __init__(

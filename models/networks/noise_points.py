@@ -107,7 +107,7 @@ def given_noise(kind: NoiseKind, noise: Mapping[str, Tensor]) -> NoiseSource:
 
     Args:
         kind: whether the tensors are factors or summands.
-        noise: for each noise point its tensor ``[batch, *shape]``, as the runtime makes it.
+        noise: tensor ``[batch, *shape]`` of each noise point by its name, as the runtime makes it.
     """
 
     def apply(point: NoisePoint, signal: Tensor, step: int | None) -> Tensor:
@@ -123,7 +123,7 @@ def fresh_noise(kind: NoiseKind, sigma: Sigma, generator: torch.Generator) -> No
     Args:
         kind: multiplicative or additive.
         sigma: standard deviation of the noise.
-        generator: where the draws come from, on the device of the signal.
+        generator: where the draws come from, on the accelerator of the signal.
     """
 
     def apply(point: NoisePoint, signal: Tensor, step: int | None) -> Tensor:  # noqa: ARG001

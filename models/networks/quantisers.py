@@ -37,7 +37,7 @@ class Quantisation:
     """How weights and activations are quantised.
 
     Attributes:
-        bits: of weights and of activations.
+        bits: bits of weights and of activations.
         scale: whether the ceiling of the activations is ``learned`` or ``constant``.
         constant_scale: the ceiling is ``base(bits)`` times this, if it is constant.
     """
@@ -71,7 +71,7 @@ class QuantisedConv2d(nn.Conv2d):
     """A convolution whose kernel may be quantised.
 
     Attributes:
-        bits: of the kernel; None takes it as it is.
+        bits: bits of the kernel; None takes it as it is.
     """
 
     bits: int | None = None
@@ -86,7 +86,7 @@ class QuantisedLinear(nn.Linear):
     """A matrix-vector product whose matrix may be quantised.
 
     Attributes:
-        bits: of the matrix; None takes it as it is.
+        bits: bits of the matrix; None takes it as it is.
     """
 
     bits: int | None = None

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from torch import nn
 
 from noisevote.models.errors import TrainingError
+from noisevote.models.networks.brought import brought_network, is_brought
 from noisevote.models.networks.densenet import DenseNet
 from noisevote.models.networks.madry_cnn import MadryCnn
 from noisevote.models.networks.mnist_cnn import MnistCnn
@@ -42,13 +44,15 @@ NETWORKS: dict[str, Network] = {
 
 
 def build_network(
-    name: str, kind: NoiseKind, options: dict[str, int], quantisation: Quantisation | None = None
+    name: str, kind: NoiseKind, options: dict[str, Any], quantisation: Quantisation | None = None
 ) -> nn.Module:
-    """Build an untrained network.
+    """Build an untrained network, or the one of a callable as that gives it.
 
     Raises:
         TrainingError: there is no network of that name, or it cannot be quantised.
     """
+    if is_brought(name):
+        return brought_network(name, options)
     if name not in NETWORKS:
         raise TrainingError(f"there is no network {name!r}; known are: {', '.join(NETWORKS)}")
     if quantisation is None:

@@ -19,9 +19,9 @@ lost from the public copies of the paper; 48 and 128 are this project's choice.
 import torch
 from torch import Tensor, nn
 
+from noisevote.models.inputs.strokes import FEATURES, STEPS
 from noisevote.models.networks.noise_points import NoisePoint
 from noisevote.models.noise import NoiseKind
-from noisevote.models.strokes import FEATURES, STEPS
 
 CLASSES = 10
 FORGET_BIAS = 1.0
@@ -31,7 +31,7 @@ class StrokeLstm(nn.Module):
     """Maps sequences ``[batch, T, features]`` to outputs ``[batch, 10]``.
 
     Args:
-        kind: of the noise; the network is the same for both.
+        kind: kind of the noise; the network is the same for both.
         units: size of the hidden state.
         steps: T, the number of pen points.
     """

@@ -113,7 +113,7 @@ class Ball:
     """All inputs within ``epsilon`` of a sample and within the input range.
 
     Attributes:
-        norm: that measures perturbations.
+        norm: norm that measures perturbations.
         epsilon: radius, in units of the inputs.
         low: smallest allowed input value.
         high: largest allowed input value.

@@ -18,8 +18,8 @@ class CheckpointTarget:
     """A checkpoint asked in this process, with the noise that the service would draw.
 
     Args:
-        checkpoint: that votes.
-        kind: of the noise.
+        checkpoint: checkpoint that votes.
+        kind: kind of the noise.
         seed: decides the fresh seeds of its queries; the caller cannot.
         key: tells targets of one seed apart.
     """

@@ -41,10 +41,10 @@ def line_chart(identity: str, title: str, x_name: str, curves: Sequence[Curve]) 
     """Return a chart of shares, drawn as per cent.
 
     Args:
-        identity: of the chart, unique on its page.
+        identity: identity of the chart, unique on its page.
         title: read out in place of the picture.
         x_name: name of the horizontal axis.
-        curves: at least one, with at least one point each.
+        curves: curves, at least one, with at least one point each.
     """
     xs = sorted({point.x for curve in curves for point in curve.points})
     scale = Scale(xs[0], xs[-1])
@@ -68,7 +68,7 @@ def row_chart(identity: str, title: str, rows: Sequence[str], curves: Sequence[C
     """Return shares side by side, a row for each thing that has them, drawn as per cent.
 
     Args:
-        identity: of the chart, unique on its page.
+        identity: identity of the chart, unique on its page.
         title: read out in place of the picture.
         rows: their names, from the top.
         curves: one a condition; the x of a point is the number of its row.

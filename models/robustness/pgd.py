@@ -1,4 +1,4 @@
-"""Attacks on a surrogate, whose examples are then shown to the target: PGD and momentum PGD.
+"""Projected gradient descent (PGD) on a surrogate, with restarts, and with or without momentum.
 
 Sources: A. Madry et al., arXiv 1706.06083 (projected gradient ascent from random starts);
 Y. Dong et al., arXiv 1710.06081, Algorithm 1 (momentum); A. Athalye, N. Carlini and D. Wagner,
@@ -28,7 +28,7 @@ class SurrogateNoise:
         kind: multiplicative or additive.
         sigma: standard deviation at every noise point.
         draws: averaged for each sample and turn.
-        seed: of the draws, which have nothing to do with those of the target.
+        seed: seed of the draws, which have nothing to do with those of the target.
         is_frozen: whether every sample and turn meets the same draws, those of votes 0, 1, ... at
             position 0 of a request with this seed.
     """
@@ -85,10 +85,10 @@ class TransferAttack:
     Attributes:
         ball: where examples may lie.
         step_size: length of a step, in units of the inputs.
-        steps: of each restart.
+        steps: steps of each restart.
         momentum: share of the earlier steps' direction that is kept; 0 is PGD, 1 is MI-FGSM's.
         has_random_start: whether to start at a random point of the ball or at the sample.
-        seed: of the starts.
+        seed: seed of the starts.
     """
 
     ball: Ball
@@ -105,7 +105,7 @@ class Restart:
 
     Attributes:
         examples: its last points ``[n, *shape]``.
-        losses: of the surrogate there ``[n]``.
+        losses: losses of the surrogate there ``[n]``.
     """
 
     examples: NDArray[np.float32]
@@ -120,7 +120,7 @@ def attack_surrogate(
     The result of a sample depends on seed, restart and sample index, not on its neighbours.
 
     Args:
-        surrogate: that is climbed.
+        surrogate: surrogate that is climbed.
         samples: where the attack begins.
         attack: settings.
         restart: number of the restart, from 0.

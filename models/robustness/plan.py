@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from noisevote.models.noise import MAX_SEED, NoiseKind
+from noisevote.models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
 from noisevote.models.robustness.ball import Norm
 from noisevote.models.robustness.target import Conditions
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Sigma = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
-TargetSigma = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+Sigma = Annotated[float, Field(ge=0, le=MAX_SIGMA, allow_inf_nan=False)]
+TargetSigma = Annotated[float, Field(gt=0, le=MAX_SIGMA, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 MAX_POINTS = 100

@@ -67,7 +67,7 @@ class CheckRow:
     """One check.
 
     Attributes:
-        name: in reports.
+        name: name in reports.
         question: what must hold.
         judge: returns whether it does, or None if that is not known, and the figures.
         steps: yields the steps that it needs beside those of the attacks and sweeps.

@@ -39,9 +39,10 @@ class StepKey:
 
     Attributes:
         of: the name of an attack, ``clean``, a point of a sweep or a check.
-        condition: of the target, with noise or without; None if that is not what tells it apart.
+        condition: condition of the target, with noise or without; None if that is not what tells it
+            apart.
         role: what the step does; None if it shows the target what was found.
-        number: of a restart, or the queries of a budget.
+        number: number of a restart, or the queries of a budget.
         is_worst: whether it is about the restarts that do worst on the target.
     """
 
@@ -107,8 +108,8 @@ class Assessment:
 
     Attributes:
         plan: what is to be done.
-        subject: to whom.
-        samples: on what.
+        subject: who is assessed, and by whom.
+        samples: samples under attack.
         low: smallest input value.
         high: largest input value.
         classes: number of classes.
@@ -212,9 +213,9 @@ def verification(
     """Return the step that shows to the target what an attack found.
 
     Args:
-        key: of the step.
+        key: key of the step.
         found: the earlier step that found it, or what takes it from several.
-        conditions: under which the target is asked.
+        conditions: conditions under which the target is asked.
         replies: fresh ones per example.
         samples: expected number of examples, to estimate the work.
         undefended: ask the undefended network instead of the target.

@@ -54,7 +54,7 @@ def score_of(run: Assessment, trial: Trial | None, noisy: bool) -> Score | None:
 
     Args:
         run: the assessment.
-        trial: of the attack, on the first samples.
+        trial: trial of the attack, on the first samples.
         noisy: whether the target was noisy.
     """
     if trial is None:

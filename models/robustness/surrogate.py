@@ -26,7 +26,7 @@ class TorchSurrogate:
     """A network in evaluation mode, with :func:`log_odds_against` as its loss.
 
     Args:
-        network: that is differentiated with respect to its inputs.
+        network: network that is differentiated with respect to its inputs.
         noise: if given, losses and gradients are means over noisy passes.
         device: torch device.
 

@@ -42,10 +42,10 @@ class Sweep:
     """One sweep.
 
     Attributes:
-        name: in reports.
+        name: name in reports.
         steps: yields its steps for a plan and a number of samples.
         places: yields its points.
-        title: of its section.
+        title: title of its section.
         x_name: what is varied.
         note: what to bear in mind.
     """

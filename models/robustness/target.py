@@ -79,8 +79,8 @@ class Oracle:
     """A target under fixed conditions; what an attack holds in its hands.
 
     Args:
-        target: that is asked.
-        conditions: of every query.
+        target: target that is asked.
+        conditions: conditions of every query.
         progress: told between calls of the target.
     """
 

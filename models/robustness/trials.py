@@ -24,7 +24,7 @@ class StepResult:
 
     Attributes:
         data: plain values, as JSON can hold them.
-        arrays: by name.
+        arrays: arrays by name.
     """
 
     data: dict[str, Any]
@@ -39,7 +39,7 @@ class Found:
         examples: ``[n, *shape]``.
         believed: whether the attacker saw the target fooled, on noise that is gone ``[n]``; None
             if it did not look.
-        queries: that it spent on each sample ``[n]``; None if it asked nothing.
+        queries: queries spent on each sample ``[n]``; None if nothing was asked.
         bill: what it asked of the target in all.
         by_budget: the best points within smaller budgets ``[budgets, n, *shape]``, if it kept them.
     """
@@ -62,7 +62,7 @@ class Trial:
             the others verify it.
         abstained: whether the first reply abstains ``[n]``.
         believed: whether the attacker saw the target fooled, on noise that is gone ``[n]``.
-        queries: that the attack spent on each sample ``[n]``.
+        queries: queries that the attack spent on each sample ``[n]``.
         attack_bill: what the attack asked of the target.
         verification_bill: what the replies took.
     """
@@ -116,7 +116,7 @@ def verify(
     """Ask for fresh replies on what an attack found.
 
     Args:
-        oracle: of the verification, on noise that no attack has seen.
+        oracle: oracle of the verification, on noise that no attack has seen.
         found: inputs to show.
         labels: the right class of each.
         replies: asked for per input; one stands for all where none can differ.

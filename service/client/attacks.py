@@ -56,7 +56,7 @@ class Attacks:
     """The assessments of a service.
 
     Args:
-        client: of the service.
+        client: client of the service.
     """
 
     def __init__(self, client: Client) -> None:
@@ -113,7 +113,7 @@ class AsyncAttacks:
     """The same for asynchronous code.
 
     Args:
-        client: of the service.
+        client: client of the service.
     """
 
     def __init__(self, client: AsyncClient) -> None:

@@ -68,10 +68,10 @@ class Client:
     """Speaks with the service and waits for its answers.
 
     Args:
-        base_url: of the service.
+        base_url: address of the service.
         api_key: if it asks for one.
         headers: further ones, sent with every request.
-        timeout_s: for one attempt.
+        timeout_s: seconds that one attempt may take.
         retry: how often to ask again.
         pause: waits; to be replaced where time is not to pass.
     """
@@ -181,10 +181,10 @@ class AsyncClient:
     """The same for asynchronous code.
 
     Args:
-        base_url: of the service.
+        base_url: address of the service.
         api_key: if it asks for one.
         headers: further ones, sent with every request.
-        timeout_s: for one attempt.
+        timeout_s: seconds that one attempt may take.
         retry: how often to ask again.
         pause: waits; to be replaced where time is not to pass.
         transport: how to reach the service; by default over the network.

@@ -1,24 +1,42 @@
 """Accuracy of a running service on labelled inputs, with intervals."""
 
 import asyncio
+import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from noisevote.models.card import Card
+from noisevote.models.data.fitting import arrays_for, labels_for
+from noisevote.models.data.samples import Samples
 from noisevote.models.errors import InputError
 from noisevote.models.statistics import clopper_pearson
 from noisevote.service.client.clients import AsyncClient
 from noisevote.service.client.exchange import ServiceError
-from noisevote.service.client.labelled import Labelled
 from noisevote.service.wire.parsing import validated
-from noisevote.service.wire.replies import Prediction
+from noisevote.service.wire.replies import Prediction, PredictResponse
 
 ALPHA = 0.05
 """Of the intervals of shares."""
 
 REFUSED = "invalid_picture"
 """Code of the service's error for a picture on which it finds nothing to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One labelled input.
+
+    Attributes:
+        name: of its file, or its number.
+        label: of its class; empty where that is not known.
+        fields: ``image`` or ``inputs`` of a prediction.
+    """
+
+    name: str
+    label: str
+    fields: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +64,7 @@ class Report:
     """What an evaluation found.
 
     Attributes:
+        samples: that were asked for, with their digest.
         checkpoint: that voted.
         fingerprint: of everything that decides its votes.
         options: as they were asked for.
@@ -60,6 +79,7 @@ class Report:
             other figures are of the rest.
     """
 
+    samples: str
     checkpoint: str
     fingerprint: str
     options: dict[str, Any]
@@ -79,52 +99,75 @@ class Report:
 
 async def evaluate(
     client: AsyncClient,
-    inputs: Sequence[Labelled],
+    samples: Samples,
     options: Mapping[str, Any],
     concurrency: int,
     on_answer: Callable[[], None],
+    has_labels: bool = True,
 ) -> Report:
-    """Ask a service for every input and compare its answers with the labels.
+    """Ask a service for every sample and compare its answers with the labels.
 
     Args:
         client: of the service.
-        inputs: at least one.
+        samples: at least one.
         options: fields of each prediction. The seed of the input at position i is ``seed + i``, so
             that no two inputs meet the same noise.
         concurrency: requests in flight.
         on_answer: called after each.
+        has_labels: whether labels are those of the samples; else each input is asked for without
+            noise first, and what is answered is its label.
 
     Raises:
         ServiceError: the service refused an input for another reason than what is on it, or cannot
             be reached.
-        InputError: a label is none of the checkpoint's, or all pictures were refused.
+        DataError: the samples have no labels, or do not fit the checkpoint.
+        InputError: all pictures were refused.
     """
     card = await card_for(client, options.get("checkpoint"))
-    unknown = {item.label for item in inputs} - set(card.labels)
-    if unknown:
-        raise InputError(
-            f"{', '.join(sorted(unknown)[:5])} is no label of checkpoint {card.name}; it has "
-            f"{', '.join(card.labels)}"
-        )
-    free = asyncio.Semaphore(concurrency)
-    fingerprints: set[str] = set()
+    inputs = labelled(samples, card, has_labels)
+    if not has_labels:
+        silent = {"checkpoint": card.name, "sigma": 0.0, "votes": 1}
+        answered = await answers_to(client, inputs, silent, concurrency, on_answer)
+        inputs = [
+            replace(item, label="" if isinstance(reply, str) else reply.predictions[0].label)
+            for item, reply in zip(inputs, answered, strict=True)
+        ]
+    replies = await answers_to(client, inputs, options, concurrency, on_answer)
+    found = list(zip(inputs, replies, strict=True))
+    told = [(item, reply) for item, reply in found if not isinstance(reply, str)]
+    refused = [(item.name, reply) for item, reply in found if isinstance(reply, str)]
+    if not told:
+        raise InputError(f"all pictures were refused, as {': '.join(refused[0])}")
+    text = samples.text if has_labels else f"{samples.text}, labels predicted without noise"
+    fingerprint = "; ".join(sorted({reply.fingerprint for _, reply in told}))
+    pairs = [(item, reply.predictions[0]) for item, reply in told]
+    return report_on(pairs, refused, text, card.name, fingerprint, options)
 
-    async def answer(position: int, item: Labelled) -> Prediction | str:
+
+async def answers_to(
+    client: AsyncClient,
+    inputs: Sequence[Labelled],
+    options: Mapping[str, Any],
+    concurrency: int,
+    on_answer: Callable[[], None],
+) -> list[PredictResponse | str]:
+    """Return the reply to each input, or why its picture was refused; see :func:`evaluate`."""
+    free = asyncio.Semaphore(concurrency)
+
+    async def answer(position: int, item: Labelled) -> PredictResponse | str:
         own = dict(options) | item.fields
         if own.get("seed") is not None:
             own["seed"] += position
         try:
             async with free:
                 with naming(item):
-                    reply = await client.predict(validated(own))
+                    return await client.predict(validated(own))
         except ServiceError as error:
             if error.code != REFUSED:
                 raise
             return str(error).removeprefix(f"{item.name}: ")
         finally:
             on_answer()
-        fingerprints.add(reply.fingerprint)
-        return reply.predictions[0]
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -133,12 +176,35 @@ async def evaluate(
             ]
     except ExceptionGroup as several:
         raise several.exceptions[0] from None  # the first one ended the others
-    found = list(zip(inputs, [task.result() for task in asked], strict=True))
-    pairs = [(item, answer) for item, answer in found if isinstance(answer, Prediction)]
-    refused = [(item.name, answer) for item, answer in found if isinstance(answer, str)]
-    if not pairs:
-        raise InputError(f"all pictures were refused, as {': '.join(refused[0])}")
-    return report_on(pairs, refused, card.name, "; ".join(sorted(fingerprints)), options)
+    return [task.result() for task in asked]
+
+
+def labelled(samples: Samples, card: Card, has_labels: bool) -> list[Labelled]:
+    """Return samples as requests for a checkpoint; the service prepares their pictures.
+
+    Raises:
+        DataError: they have no labels, or do not fit the checkpoint.
+    """
+    labels = [""] * len(samples)
+    if has_labels:
+        labels = [card.labels[label] for label in labels_for(samples, card.labels, card.name)]
+    content = samples.content
+    fields: list[dict[str, Any]]
+    if content.pictures:
+        files = [base64.b64encode(picture.read_bytes()).decode() for picture in content.pictures]
+        fields = [{"image": file} for file in files]
+    else:
+        arrays = arrays_for(samples, card.inputs, card.name)
+        rows = [
+            {name: array[place].tolist() for name, array in arrays.items()}
+            for place in range(len(samples))
+        ]
+        is_one = len(card.inputs) == 1
+        fields = [{"inputs": [row[card.input.name] if is_one else row]} for row in rows]
+    return [
+        Labelled(name, label, own)
+        for name, label, own in zip(content.names, labels, fields, strict=True)
+    ]
 
 
 @contextmanager
@@ -152,7 +218,7 @@ def naming(item: Labelled) -> Iterator[None]:
         raise
 
 
-async def card_for(client: AsyncClient, name: str | None) -> Any:
+async def card_for(client: AsyncClient, name: str | None) -> Card:
     """Return the card of the checkpoint that answers."""
     if name is None:
         listed = (await client.checkpoints()).checkpoints
@@ -163,6 +229,7 @@ async def card_for(client: AsyncClient, name: str | None) -> Any:
 def report_on(
     pairs: Sequence[tuple[Labelled, Prediction]],
     refused: list[tuple[str, str]],
+    samples: str,
     checkpoint: str,
     fingerprint: str,
     options: Mapping[str, Any],
@@ -173,6 +240,7 @@ def report_on(
     sure = [(item, found) for item, found in pairs if not found.abstain]
     labels = sorted({item.label for item, _ in pairs})
     return Report(
+        samples=samples,
         checkpoint=checkpoint,
         fingerprint=fingerprint,
         options={name: value for name, value in options.items() if value is not None},

@@ -24,8 +24,8 @@ class ServiceError(NoisevoteError):
     """The service refused a request, or could not be reached.
 
     Attributes:
-        status: of the reply; None if there was none.
-        code: of the error, as in ``docs/http-api.md``.
+        status: status of the reply; None if there was none.
+        code: code of the error, as in ``docs/http-api.md``.
         field: the offending field of the request, if there is one.
         request_id: stands in the log of the service.
     """
@@ -76,10 +76,10 @@ class Call(Generic[Result]):
     """A request, and how its reply is read.
 
     Attributes:
-        method: of HTTP.
-        path: on the service.
+        method: HTTP method.
+        path: path on the service.
         read: returns what a body holds; of a stream, the data of one event.
-        content: that is sent, as JSON.
+        content: content that is sent, as JSON.
         headers: sent beside those of every request.
     """
 
@@ -120,7 +120,8 @@ class Attempts:
         if isinstance(outcome, Exception):
             wait_s = self._retry.wait_s(self._attempt, None)
             if wait_s is None:
-                message = f"the service cannot be reached: {outcome or type(outcome).__name__}"
+                reason = str(outcome) or type(outcome).__name__
+                message = f"the service cannot be reached at {outcome.request.url}: {reason}"
                 raise ServiceError(message, None, {}) from outcome
             return wait_s
         if outcome.status_code not in RETRIED:

@@ -13,8 +13,8 @@ import typer
 from rich import progress as bars
 from rich.console import Console
 
-from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from noisevote.models.errors import StorageError
+from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.errors import InputError, StorageError
 from noisevote.models.files import hold
 from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.assessment import assess
@@ -23,6 +23,7 @@ from noisevote.models.robustness.plan import DEFAULT_ATTACKS, AttackName, Attack
 from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.report import Report
 from noisevote.service.commands.options import with_options_of
+from noisevote.service.configuration.folders import SHIPPED_NAME, folders_from
 from noisevote.service.jobs.run import (
     REPORT_JSON,
     about_of,
@@ -50,7 +51,11 @@ def attack_command(
     output: Annotated[Path, typer.Option(help="Folder of report and steps.")] = Path("assessment"),
     attack: Annotated[
         list[AttackName] | None,
-        typer.Option(help=f"Repeat for several. Default: {', '.join(DEFAULT_ATTACKS)}."),
+        typer.Option(
+            metavar="NAME",
+            help=f"Any of {', '.join(AttackName)}. Repeat for several. "
+            f"Default: {', '.join(DEFAULT_ATTACKS)}.",
+        ),
     ] = None,
     undefended: Annotated[
         str | None, typer.Option(help="A checkpoint known to fall, for a sanity check.")
@@ -60,12 +65,20 @@ def attack_command(
     samples: Annotated[
         Path | None, typer.Option(help="File .npz with the arrays inputs and labels, instead.")
     ] = None,
-    checkpoints: Annotated[Path, typer.Option(envvar="NOISEVOTE_CHECKPOINTS")] = SHIPPED,
-    data: Annotated[Path | None, typer.Option("--data-dir", help="NOISEVOTE_DATA_DIR.")] = None,
+    checkpoints: Annotated[
+        str, typer.Option(envvar="NOISEVOTE_CHECKPOINTS", help="Folders, as in the setting.")
+    ] = SHIPPED_NAME,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data-dir", help="Folder of the data sets; NOISEVOTE_DATA_DIR."),
+    ] = None,
     **options: Any,
 ) -> None:
     """Assess how well noise and votes protect a checkpoint against black-box attacks."""
-    store = CheckpointStore(checkpoints)
+    try:
+        store = CheckpointStore(*folders_from(checkpoints))
+    except ValueError as error:
+        raise InputError(f"checkpoints is {checkpoints!r}: {error}", "checkpoints") from error
     card = store.find(target).card
     plan = plan_of(card, noise, sigma, options | {"attacks": tuple(attack or DEFAULT_ATTACKS)})
     check_installed(plan.attacks)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,36 +12,46 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from noisevote.models.noise import NoiseKind
+from noisevote.models.data.files import data_dir
+from noisevote.models.data.samples import Labels, Samples, read_samples
 from noisevote.models.stopping import StopRule
 from noisevote.service.client import AsyncClient
 from noisevote.service.client.evaluation import Report, Share, evaluate
-from noisevote.service.client.labelled import Labelled, labelled_in
+from noisevote.service.commands import voting
 
 
 def evaluate_command(
-    path: Annotated[
-        Path,
+    samples: Annotated[
+        str,
         typer.Argument(
             help="Folder with a folder of PNG or JPEG a class; .csv of file,label, files relative "
-            "to it; or .npz of inputs and labels."
+            "to it, or of features and label; .npz of inputs and labels; or a data set by name."
         ),
     ],
     url: Annotated[str, typer.Option(help="Of the service.")] = "http://127.0.0.1:8000",
-    checkpoint: Annotated[str | None, typer.Option(help="Default: the service's.")] = None,
-    noise: Annotated[NoiseKind | None, typer.Option()] = None,
-    sigma: Annotated[float | None, typer.Option(help="Default: the checkpoint's.")] = None,
-    votes: Annotated[int, typer.Option()] = 20,
-    stop: Annotated[StopRule, typer.Option()] = StopRule.FULL,
-    delta: Annotated[float, typer.Option()] = 0.001,
-    alpha: Annotated[float, typer.Option()] = 0.05,
+    checkpoint: voting.Checkpoint = None,
+    noise: voting.Noise = None,
+    sigma: voting.Sigma = None,
+    votes: voting.Votes = 20,
+    stop: voting.Stop = StopRule.FULL,
+    delta: voting.Delta = 0.001,
+    alpha: voting.Alpha = 0.05,
     seed: Annotated[int | None, typer.Option(help="Of the first input; counts up.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Requests in flight.")] = 8,
-    api_key: Annotated[str | None, typer.Option(envvar="NOISEVOTE_API_KEY")] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="NOISEVOTE_API_KEY", help="If the service has keys.")
+    ] = None,
+    labels: Annotated[
+        Labels,
+        typer.Option(help="predicted: what is answered without noise stands for labels."),
+    ] = Labels.GIVEN,
+    data: Annotated[
+        Path | None, typer.Option("--data-dir", help="Of the data sets; NOISEVOTE_DATA_DIR.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
 ) -> None:
     """Accuracy of a running service on labelled inputs, with 95 % intervals."""
-    inputs = labelled_in(path)
+    read = read_samples(samples, data_dir(data))
     options = {
         "checkpoint": checkpoint,
         "noise": noise,
@@ -53,7 +63,7 @@ def evaluate_command(
         "seed": seed,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    report = asyncio.run(run(url, api_key, inputs, given, concurrency))
+    report = asyncio.run(run(url, api_key, read, given, concurrency, labels is Labels.GIVEN))
     if as_json:
         typer.echo(json.dumps(report.as_json()))
     else:
@@ -63,16 +73,17 @@ def evaluate_command(
 async def run(
     url: str,
     api_key: str | None,
-    inputs: Sequence[Labelled],
+    samples: Samples,
     options: Mapping[str, Any],
     concurrency: int,
+    has_labels: bool,
 ) -> Report:
     """Evaluate under a progress bar."""
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("asking", total=len(inputs))
+        task = progress.add_task("asking", total=len(samples) * (1 if has_labels else 2))
         async with AsyncClient(url, api_key=api_key) as client:
             return await evaluate(
-                client, inputs, options, concurrency, lambda: progress.advance(task)
+                client, samples, options, concurrency, lambda: progress.advance(task), has_labels
             )
 
 
@@ -80,6 +91,7 @@ def show(report: Report) -> None:
     """Print a report for people."""
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]{report.checkpoint}[/], {report.fingerprint}")
+    console.print(escape(report.samples))
     console.print(f"accuracy {text(report.accuracy)}")
     if report.abstained is not None and report.accuracy_if_sure is not None:
         console.print(f"abstained {text(report.abstained)}")

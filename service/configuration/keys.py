@@ -65,8 +65,8 @@ class KeyRing:
     """Knows whose key it is.
 
     Args:
-        digests: of the keys, by name.
-        internal_token: of the service's own workers.
+        digests: digests of the keys, by name.
+        internal_token: token of the service's own workers.
     """
 
     def __init__(self, digests: Mapping[str, str], internal_token: str) -> None:

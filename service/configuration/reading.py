@@ -130,12 +130,14 @@ def check_at_start(settings: Settings) -> None:
 
 def about_folder(settings: Settings) -> Iterable[str]:
     """Yield what is wrong with the checkpoints."""
-    folder, name = settings.checkpoints, settings.default_checkpoint
-    if not folder.is_dir():
-        yield f"checkpoints is {folder}, which is no folder"
-    elif not (folder / name / CARD_FILE).is_file():
-        there_are = ", ".join(sorted(path.parent.name for path in folder.glob(f"*/{CARD_FILE}")))
-        yield f"default_checkpoint is {name}; in {folder} there are: {there_are or 'none'}"
+    folders, name = settings.checkpoints, settings.default_checkpoint
+    if wrong := next((folder for folder in folders if not folder.is_dir()), None):
+        yield f"checkpoints is {wrong}, which is no folder"
+    elif not any((folder / name / CARD_FILE).is_file() for folder in folders):
+        cards = (card for folder in folders for card in folder.glob(f"*/{CARD_FILE}"))
+        there_are = ", ".join(sorted({card.parent.name for card in cards}))
+        shown = " and ".join(map(str, folders))
+        yield f"default_checkpoint is {name}; in {shown} there are: {there_are or 'none'}"
 
 
 def about_limits(settings: Settings) -> Iterable[str]:
@@ -153,7 +155,7 @@ def about_limits(settings: Settings) -> Iterable[str]:
         )
     if settings.rate_limit_burst_votes is not None and settings.rate_limit_votes_per_s is None:
         yield "rate_limit_burst_votes is set, but rate_limit_votes_per_s is not"
-    store = CheckpointStore(settings.checkpoints)
+    store = CheckpointStore(*settings.checkpoints)
     if settings.default_checkpoint in store.names():
         gmacs = votes * store.find(settings.default_checkpoint).card.macs / GIGA
         if gmacs > settings.max_request_gmacs:

@@ -6,12 +6,14 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, HttpUrl, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, HttpUrl, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.cores import allowed_cores
+from noisevote.service.configuration.folders import folders_from
 from noisevote.service.configuration.keys import KeyDigest, KeyName, new_secret
 from noisevote.service.log.output import LogFormat, LogLevel
 
@@ -38,8 +40,10 @@ class Settings(BaseSettings):
         env_prefix="NOISEVOTE_", frozen=True, use_attribute_docstrings=True
     )
 
-    checkpoints: Path = SHIPPED
-    """Folder of the checkpoints, one folder each, the default one among them."""
+    checkpoints: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(folders_from)] = (SHIPPED,)
+    """Folders of the checkpoints, one folder each, the default one among them; several have the
+    separator of paths between, ``:`` but on Windows, and ``shipped`` stands for those that are
+    shipped. A name that stands in two of them is refused."""
     default_checkpoint: str = "mnist_cnn-mult-1.0"
     """Checkpoint that answers requests that name none."""
     slots: int = Field(default_factory=allowed_cores, ge=1)

@@ -58,7 +58,7 @@ class JobDatabase:
     """All jobs of a folder, to be read.
 
     Args:
-        path: of the database; it need not be there.
+        path: path of the database; it need not be there.
     """
 
     def __init__(self, path: Path) -> None:

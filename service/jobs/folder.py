@@ -54,7 +54,7 @@ class JobFolder:
     """Where everything lies.
 
     Args:
-        path: of the folder; it is made when the first job is taken.
+        path: path of the folder; it is made when the first job is taken.
     """
 
     def __init__(self, path: Path) -> None:
@@ -105,9 +105,9 @@ class JobFolder:
         """Make the folder of a job and keep its samples there.
 
         Args:
-            job_id: of the new job.
-            samples: under attack.
-            needed_bytes: that its results may take up.
+            job_id: id of the new job.
+            samples: samples under attack.
+            needed_bytes: bytes that its results may take up.
 
         Raises:
             StorageError: it cannot be written, or there is no room for the results.
@@ -156,7 +156,7 @@ class FileLock:
     """A lock that processes hold and that their death releases; for one thread at a time.
 
     Args:
-        path: of the file that is locked; made if absent.
+        path: path of the file that is locked; made if absent.
     """
 
     def __init__(self, path: Path) -> None:

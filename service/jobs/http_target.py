@@ -60,11 +60,11 @@ class HttpTarget:
     """A checkpoint asked over HTTP; with the same seed it gives the votes of ``CheckpointTarget``.
 
     Args:
-        client: of the server.
-        limits: of a request.
+        client: client of the server.
+        limits: limits of a request.
         meter: counts what is asked.
-        checkpoint: that votes, to know that the server has the same.
-        kind: of the noise.
+        checkpoint: checkpoint that votes, to know that the server has the same.
+        kind: kind of the noise.
         seed: decides the fresh seeds of its queries, if the server takes seeds.
     """
 
@@ -121,7 +121,8 @@ class HttpTarget:
                 f"the server votes with another checkpoint {self._checkpoint.name} than the one "
                 "that is assessed; was it replaced?"
             )
-        counts = np.array([prediction.vote_counts for prediction in reply.predictions], np.int64)
+        classes = len(self._checkpoint.card.labels)
+        counts = np.array([one.counts_of(classes) for one in reply.predictions], np.int64)
         self._meter.queries += len(inputs)
         self._meter.votes += int(counts.sum())
         return counts

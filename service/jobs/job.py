@@ -69,8 +69,8 @@ def is_open_to(owner: str | None, asker: str) -> bool:
     """Return whether a job may be seen and changed: by its key, or if it came without one.
 
     Args:
-        owner: of the job.
-        asker: in the same form; an address if the service has no keys.
+        owner: owner of the job.
+        asker: who asks, in the same form; an address if the service has no keys.
     """
     belongs_to_key = owner is not None and owner.startswith(KEY_OWNER)
     return owner == asker or not (belongs_to_key and asker.startswith(KEY_OWNER))

@@ -46,8 +46,8 @@ class ChosenCheckpoints:
     """The checkpoints of an assessment, which take the same inputs and give the same classes.
 
     Attributes:
-        target: under attack.
-        surrogate: of the attacker.
+        target: target under attack.
+        surrogate: surrogate of the attacker.
         undefended: known to fall, or None.
     """
 
@@ -68,7 +68,7 @@ def chosen_checkpoints(
 
     def found(name: str, field: str) -> Checkpoint:
         try:
-            return store.find(name)
+            return attackable(store.find(name), field)
         except UnknownCheckpointError as error:
             error.field = field
             raise
@@ -79,6 +79,29 @@ def chosen_checkpoints(
         return ChosenCheckpoints(attacked, attacker, None)
     known_to_fall = fitting(attacked, found(undefended, "undefended"), "undefended")
     return ChosenCheckpoints(attacked, attacker, known_to_fall)
+
+
+def attackable(checkpoint: Checkpoint, field: str) -> Checkpoint:
+    """Return a checkpoint if attacks can change its input little by little.
+
+    Raises:
+        InputError: it takes several inputs, or whole numbers, or has no range.
+    """
+    inputs = checkpoint.card.inputs
+    if len(inputs) > 1 or inputs[0].is_integer:
+        takes = " and ".join(f"{tensor.name} ({tensor.dtype})" for tensor in inputs)
+        raise InputError(
+            f"checkpoint {checkpoint.name} takes {takes}; attacks are on networks of one input of "
+            "float32",
+            field,
+        )
+    if inputs[0].range is None:
+        raise InputError(
+            f"checkpoint {checkpoint.name} takes any finite number, and an attacker has to stay in "
+            "a range; import it again with --range",
+            field,
+        )
+    return checkpoint
 
 
 def surrogate_of(checkpoint: Checkpoint) -> Surrogate:
@@ -177,9 +200,9 @@ def run_of(
     Args:
         store: the checkpoints.
         about: what the report says about itself.
-        plan: of the assessment.
-        samples: under attack.
-        folder: of its results.
+        plan: plan of the assessment.
+        samples: samples under attack.
+        folder: folder of its results.
         progress: told between batches.
         asked: how targets are asked; by default in this process.
     """

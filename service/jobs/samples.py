@@ -44,7 +44,7 @@ def samples_of(asked: AttackRequest, target: Checkpoint, settings: Settings) -> 
         )
     if asked.inputs is None:
         return known_samples(asked.dataset or "", count, target, settings)
-    inputs = arrays_of(asked.inputs, target.card)
+    inputs = arrays_of(asked.inputs, target.card)[target.card.input.name]
     return samples_for(target.card, inputs, labels_of(asked.labels or [], target.card)), "uploaded"
 
 

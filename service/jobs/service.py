@@ -43,7 +43,7 @@ class Places:
     """Places for something that only so many may do at the same time.
 
     Args:
-        most: of them.
+        most: number of places.
         what: is done, for a message.
     """
 
@@ -77,7 +77,7 @@ class JobService:
 
     Args:
         settings: folder and limits.
-        checkpoints: that can be assessed.
+        checkpoints: checkpoints that can be assessed.
 
     Attributes:
         streams: places of those that look after a job.
@@ -146,9 +146,9 @@ class JobService:
         """Take a job.
 
         Args:
-            body: of the request.
+            body: body of the request.
             owner: whom its votes are charged to.
-            key: by which the same request is known when it is sent again.
+            key: key by which the same request is known when it is sent again.
 
         Raises:
             NoisevoteError: it cannot be carried out; see ``models.errors``.

@@ -20,12 +20,12 @@ class NewJob:
     """A job that is to be taken.
 
     Attributes:
-        id: of the job.
+        id: id of the job.
         owner: whom its votes are charged to.
         content: what is to be done.
-        steps: in how many steps.
-        digest: of the request.
-        key: by which the same request is known again.
+        steps: number of steps.
+        digest: digest of the request.
+        key: key by which the same request is known again.
     """
 
     id: str
@@ -72,8 +72,8 @@ class JobStore(JobDatabase):
         """Take a job and return its id; that of an earlier one under the same key.
 
         Args:
-            job: whose samples are kept.
-            limit: of the number of jobs that are open to its owner.
+            job: job whose samples are kept.
+            limit: most jobs that may be open to its owner.
 
         Raises:
             LimitError: there are as many of these as may be kept.
@@ -171,8 +171,8 @@ class JobStore(JobDatabase):
         """Note how far a running job has come; return whether it has been told to stop.
 
         Args:
-            job_id: of the job.
-            step: under way.
+            job_id: id of the job.
+            step: name of the step under way.
             progress: share of all work that is done.
             queries: inputs sent since the last call.
             votes: cast on them.

@@ -6,13 +6,10 @@ from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
 
 from noisevote.service.jobs.service import JobService
 from noisevote.service.wire.attack import ACTIVE, JobStatus
-from noisevote.service.wire.disconnect import client_leaves
-from noisevote.service.wire.errors import DrainingError
-from noisevote.service.wire.events import KEEP_ALIVE, KEEP_ALIVE_S, EventStream, event
+from noisevote.service.wire.events import KEEP_ALIVE, KEEP_ALIVE_S, EventStream, Listener, event
 
 LOOKS_EVERY_S = 0.5
 """The worker is another process, perhaps of another server: the database has its news."""
@@ -23,9 +20,9 @@ class JobStream:
 
     Args:
         jobs: knows the job.
-        job_id: of the job.
-        asker: to whom it must be open.
-        request: whose client waits.
+        job_id: id of the job.
+        asker: who asks; the job must be open to them.
+        request: request whose client waits.
         closing: set when the process is told to stop.
     """
 
@@ -48,21 +45,19 @@ class JobStream:
 
     async def _events(self, status: JobStatus) -> AsyncGenerator[bytes, None]:
         """Yield events until the job has stopped."""
-        leaving = asyncio.create_task(client_leaves(self._request))
-        closing = asyncio.create_task(self._closing.wait())
+        listener = Listener(self._request, self._closing, "ask again later")
         try:
             while status.state in ACTIVE:
                 yield event("status", status.model_dump_json().encode())
                 while (news := await self._news(status)) is None:
                     if self._is_quiet():
                         yield KEEP_ALIVE
-                    await wait_a_little(leaving, closing)
+                    await listener.wait(LOOKS_EVERY_S)
+                    listener.check()
                 status = news
             yield event("end", status.model_dump_json().encode())
         finally:
-            for task in (leaving, closing):
-                task.cancel()
-            await asyncio.gather(leaving, closing, return_exceptions=True)
+            await listener.stop()
 
     def _is_quiet(self) -> bool:
         """Return whether nothing was said for long; it counts from now on again."""
@@ -76,14 +71,3 @@ class JobStream:
         status = await self._jobs.status(self._job_id, self._asker)
         same_time = {"eta_s": known.eta_s}
         return None if status.model_copy(update=same_time) == known else status
-
-
-async def wait_a_little(leaving: asyncio.Task[None], closing: asyncio.Task[bool]) -> None:
-    """Wait until it is time to look again; raise if the client leaves or the process is to end."""
-    await asyncio.wait(
-        {leaving, closing}, timeout=LOOKS_EVERY_S, return_when=asyncio.FIRST_COMPLETED
-    )
-    if leaving.done():
-        raise ClientDisconnect
-    if closing.done():
-        raise DrainingError("the service is shutting down; ask again later")

@@ -34,10 +34,10 @@ class Submission:
     """What is to be done, with all that it takes to keep it.
 
     Attributes:
-        content: of the job.
-        samples: under attack.
-        steps: in how many steps.
-        results_bytes: that the results may take up.
+        content: content of the job.
+        samples: samples under attack.
+        steps: number of steps.
+        results_bytes: bytes that the results may take up.
     """
 
     content: JobContent
@@ -116,9 +116,9 @@ def plan_of(
     """Return the plan of an assessment.
 
     Args:
-        card: of the target.
-        noise: that was asked for, or None for the target's.
-        sigma: that was asked for, or None for the target's sigma_train.
+        card: card of the target.
+        noise: noise that was asked for, or None for the target's.
+        sigma: sigma that was asked for, or None for the target's sigma_train.
         options: values of the fields of ``AttackOptions``.
 
     Raises:

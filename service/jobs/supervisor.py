@@ -30,17 +30,17 @@ class WorkerStart(BaseModel):
     """What the server tells its worker.
 
     Attributes:
-        folder: of the jobs.
-        checkpoints: folder of the checkpoints.
-        url: of the server that is asked.
-        token: by which the server knows its worker; sent as a bearer token.
-        log_format: of the worker's log, which is the server's.
-        log_level: of it.
-        limits: of a request.
+        folder: folder of the jobs.
+        checkpoints: folders of the checkpoints.
+        url: url of the server that is asked.
+        token: token by which the server knows its worker; sent as a bearer token.
+        log_format: form of the worker's log, which is the server's.
+        log_level: level of that log.
+        limits: limits of a request.
     """
 
     folder: Path
-    checkpoints: Path
+    checkpoints: tuple[Path, ...]
     url: str
     token: str
     log_format: LogFormat
@@ -52,12 +52,12 @@ class Supervisor:
     """Looks after the worker of one process of the server.
 
     Args:
-        settings: of the server.
-        folder: of the jobs.
-        store: of them.
+        settings: settings of the server.
+        folder: folder of the jobs.
+        store: store of the jobs.
 
     Attributes:
-        url: of this server, for its worker; None until it is known.
+        url: url of this server, for its worker; None until it is known.
     """
 
     def __init__(self, settings: Settings, folder: JobFolder, store: JobStore) -> None:
@@ -148,7 +148,7 @@ class Supervisor:
         settings = self._settings
         start = WorkerStart(
             folder=self._folder.path.absolute(),
-            checkpoints=settings.checkpoints.absolute(),
+            checkpoints=tuple(folder.absolute() for folder in settings.checkpoints),
             url=self.url or "",
             token=settings.internal_token.get_secret_value(),
             log_format=settings.log_format,

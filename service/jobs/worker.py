@@ -62,8 +62,8 @@ class JobProgress:
     """Writes how far a job has come, and hears whether it is to stop.
 
     Args:
-        store: of the jobs.
-        job_id: of this one.
+        store: store of the jobs.
+        job_id: id of this job.
         meter: counts what is asked of the server.
         stop: set when the worker is to stop.
 
@@ -166,7 +166,7 @@ class Worker:
         self._stop = stop
         self._folder = JobFolder(start.folder)
         self._store = JobStore(self._folder.database)
-        self._checkpoints = CheckpointStore(start.checkpoints)
+        self._checkpoints = CheckpointStore(*start.checkpoints)
 
     def work(self) -> None:
         """Do all jobs that wait, as the only worker of the folder."""

@@ -29,15 +29,15 @@ class RequestRecord:
         client: address of the client.
         route: its path, if it was turned away before a route had it.
         key: name of the API key that it came with.
-        checkpoint: that votes.
+        checkpoint: checkpoint that votes.
         votes: asked for, per input.
         votes_requested: votes asked for, of all inputs.
-        votes_charged: of these, to whoever asked under a rate limit.
+        votes_charged: votes of these that were charged to whoever asked, under a rate limit.
         is_answered: whether there was an answer to a prediction.
         votes_cast: votes that counted, of all inputs.
         stopped_by: how many inputs each reason ended the voting of.
-        trace_id: of the trace that it belongs to, if there are traces.
-        code: of the error, if there was one.
+        trace_id: id of the trace that it belongs to, if there are traces.
+        code: code of the error, if there was one.
         has_read_body: whether nothing of its body is to come.
         charged_to: whom a job of the service's own workers asks for, as rate limits know it.
     """

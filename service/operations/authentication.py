@@ -37,7 +37,7 @@ class KeyGuard:
     """Refuses requests without a key, and notes the name of the key of others.
 
     Args:
-        keys: that are let in.
+        keys: keys that are let in.
     """
 
     def __init__(self, keys: KeyRing) -> None:

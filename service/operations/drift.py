@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.card import AgreementReference, Card
+from noisevote.models.card import Card
 from noisevote.models.drift import (
     INTERVAL_ERRORS,
     MeanTest,
@@ -31,6 +31,7 @@ from noisevote.models.drift import (
     some_of,
     top_two,
 )
+from noisevote.models.measured import AgreementReference
 from noisevote.models.stopping import StopRule
 from noisevote.service.prediction.predictor import Prepared
 from noisevote.service.voting.priority import Priority
@@ -48,7 +49,7 @@ ENOUGH = 100
 """Answers before an effective sigma is told."""
 
 TOLD_EVERY = 50
-"""Answers after which the listener is told anew."""
+"""Answers after which the observer is told anew."""
 
 DIRECTIONS = {-1: DriftState.LOWER, 1: DriftState.HIGHER}
 
@@ -162,7 +163,7 @@ class Series:
         return middle, (low, high)
 
 
-Listener = Callable[[str, DriftBody, DriftState | None], None]
+DriftObserver = Callable[[str, DriftBody, DriftState | None], None]
 """Is told how the votes of a checkpoint agree of late, and of an alarm when it is raised."""
 
 
@@ -170,19 +171,18 @@ class DriftMonitor:
     """Follows the answers of all checkpoints; to be used on the event loop only.
 
     Args:
-        listener: is told now and then, and at once of an alarm.
+        observer: is told now and then, and at once of an alarm.
     """
 
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
+    def __init__(self, observer: DriftObserver) -> None:
+        self._observer = observer
         self._series: dict[tuple[str, str], list[Series]] = {}
         self._generator = np.random.default_rng()  # thins votes; no answer hangs on it
 
     def answered(self, prepared: Prepared, answer: PredictResponse) -> None:
         """Compare the answer to a prediction, if there is anything to compare it with."""
-        votes = prepared.votes
         is_bulk = prepared.priority is not Priority.NORMAL
-        if not votes.stop.casts_all or is_bulk:
+        if not prepared.request.stop.casts_all or is_bulk:
             return
         series = self._series_for(prepared)
         if series is None:
@@ -190,7 +190,7 @@ class DriftMonitor:
         compared = series.reference.votes
         for one in answer.predictions:
             if one.stopped_by == StopRule.FULL:
-                counts = one.vote_counts
+                counts = one.counts
                 if one.votes_cast > compared:
                     counts = some_of(counts, compared, self._generator).tolist()
                 first, second = top_two(counts)
@@ -202,11 +202,11 @@ class DriftMonitor:
         return [series.body() for series in self._series_of(card, fingerprint)]
 
     def _tell(self, name: str, series: Series, raised: DriftState | None) -> None:
-        """Tell the listener, and the log of an alarm."""
+        """Tell the observer, and the log of an alarm."""
         if raised is None and series.answers % TOLD_EVERY:
             return
         body = series.body()
-        self._listener(name, body, raised)
+        self._observer(name, body, raised)
         if raised is not None:
             log.warning(
                 "votes of %s under %s noise of sigma %g agree %s than its card says: "
@@ -240,13 +240,13 @@ class DriftMonitor:
 
     def _series_for(self, prepared: Prepared) -> Series | None:
         """Return the series that an answer belongs to: of most votes that it has."""
-        votes, checkpoint = prepared.votes, prepared.checkpoint
+        request, checkpoint = prepared.request, prepared.checkpoint
         found: Series | None = None
         for series in self._series_of(checkpoint.card, checkpoint.fingerprint):
             of = series.reference
-            is_fitting = votes.noise.is_measured_at(of.kind, of.sigma)
+            is_fitting = request.noise.is_measured_at(of.kind, of.sigma)
             most = 0 if found is None else found.reference.votes
-            if is_fitting and most < of.votes <= votes.votes:
+            if is_fitting and most < of.votes <= request.votes:
                 found = series
         return found
 

@@ -180,11 +180,11 @@ class Metrics:
         of, timing = self._of_checkpoint(answer.checkpoint), answer.timing_ms
         of.queue_s.observe(timing.queue / 1000)
         of.compute_s.observe(timing.compute / 1000)
-        of.requested.inc(prepared.votes.votes * len(answer.predictions))
+        of.requested.inc(prepared.request.votes * len(answer.predictions))
         of.cast.inc(sum(one.votes_cast for one in answer.predictions))
         for one in answer.predictions:
             self._predictions.labels(answer.checkpoint, str(one.stopped_by)).inc()
-            first, second = top_two(one.vote_counts)
+            first, second = top_two(one.counts)
             of.agreement.observe(first / one.votes_cast)
             of.margin.observe((first - second) / one.votes_cast)
             if one.abstain:

@@ -34,7 +34,7 @@ class RequestObserver:
         settings: say whether there is a rate limit and whether traces are sent.
 
     Attributes:
-        metrics: that count.
+        metrics: the metrics that count.
         drift: compares votes with what cards say.
         traces: None if nothing is traced.
 
@@ -57,7 +57,7 @@ class RequestObserver:
         """Charge the preparing of a picture or a drawing.
 
         Args:
-            work_s: that it may take in seconds, judged by its size.
+            work_s: seconds that it may take, judged by its size.
 
         Returns:
             What charges the rest when it has taken longer.
@@ -78,13 +78,13 @@ class RequestObserver:
         Raises:
             RateLimitedError: it is more than the client may ask for now.
         """
-        record, votes = current_record(), prepared.votes
+        record, request = current_record(), prepared.request
         record.checkpoint = prepared.checkpoint.name
-        record.votes = votes.votes
-        record.votes_requested = votes.votes * votes.count
+        record.votes = request.votes
+        record.votes_requested = request.votes * request.count
         if self._limit is not None and is_charged(record):
             # Without noise one forward pass stands for all votes.
-            charged = votes.count if votes.noise.is_silent else record.votes_requested
+            charged = request.count if request.noise.is_silent else record.votes_requested
             self._limit.take(client_of(record), charged)
             record.votes_charged = charged
 

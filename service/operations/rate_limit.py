@@ -30,7 +30,7 @@ class Bucket:
     """Votes that one client may still ask for.
 
     Attributes:
-        votes: at the time ``filled``; below 0 if it owes some.
+        votes: votes left at the time ``filled``; below 0 if some are owed.
         filled: when they were counted.
     """
 
@@ -42,8 +42,8 @@ class RateLimit:
     """Counts the votes that clients ask for; to be used on the event loop only.
 
     Args:
-        votes_per_s: that each client may ask for in the long run.
-        burst_votes: that it may ask for at once after a pause.
+        votes_per_s: votes a second that each client may ask for in the long run.
+        burst_votes: votes that a client may ask for at once after a pause.
         clock: seconds that never go back.
     """
 

@@ -1,22 +1,18 @@
-"""Looks after the folder of the checkpoints: new, replaced and removed ones, without a restart.
+"""Looks after the folders of the checkpoints: new, replaced and removed ones, without a restart.
 
 What changed is read, verified and warmed up beside what serves, and takes its place only then.
 Requests that run finish on the old one. What does not have the digests of its card is refused, and
 the old one goes on serving; it is tried again when a file changes again, so that files may be
-copied into a folder that is watched.
+copied into a folder that is watched. So is a name that comes to stand in two of the folders.
 """
 
 import logging
 import threading
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from noisevote.models.checkpoint import (
-    Checkpoint,
-    CheckpointStore,
-    folders_in,
-    is_passing,
-    shown_name,
-)
+from noisevote.models.checkpoint import Checkpoint, CheckpointStore, is_passing, shown_name
+from noisevote.models.checkpoint_folders import only_one_of, places_in
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind
 
@@ -27,23 +23,23 @@ Signature = tuple[tuple[str, int, int, int], ...]
 
 
 class CheckpointReloader:
-    """Keeps a store as its folder is.
+    """Keeps a store as its folders are.
 
     Args:
-        directory: holds one folder a checkpoint.
+        directories: each holds one folder a checkpoint.
         default: name of the checkpoint that is kept even when its folder is gone.
 
     Attributes:
         store: what serves.
     """
 
-    def __init__(self, directory: Path, default: str) -> None:
-        self._directory = directory
+    def __init__(self, directories: Sequence[Path], default: str) -> None:
+        self._directories = tuple(directories)
         self._default = default
-        self._seen = signatures_in(directory)
+        self._seen = signatures_in(self._directories)
         self._again: set[str] = set()  # refused only because the system had no room
         self._looking = threading.Lock()
-        self.store = CheckpointStore(directory)
+        self.store = CheckpointStore(*self._directories)
 
     def look(self) -> set[str]:
         """Bring the store up to date and return the names of what is served anew.
@@ -51,24 +47,24 @@ class CheckpointReloader:
         It reads files and takes as long as loading does; call it off the event loop.
         """
         with self._looking:
-            found = signatures_in(self._directory)
+            found = signatures_in(self._directories)
             again, self._again = self._again, set()
             changed = [
                 name
                 for name, signature in found.items()
                 if signature != self._seen.get(name) or name in again
             ]
-            anew = {name for name in changed if self._replace(name)}
+            anew = {name for name in changed if self._replace(name, list(found[name]))}
             for name in set(self._seen) - set(found) - {self._default}:
                 self.store.drop(name)
                 log.info("checkpoint %s is gone and serves no more", name)
             self._seen = found
             return anew
 
-    def _replace(self, name: str) -> bool:
-        """Serve what lies in a folder now, if it is sound."""
+    def _replace(self, name: str, places: Sequence[Path]) -> bool:
+        """Serve what lies in the folder of a name now, if it is sound and the only one."""
         try:
-            candidate = Checkpoint(self._directory / name)
+            candidate = Checkpoint(only_one_of(places, self._directories))
             for kind in self._kinds_for(candidate):
                 candidate.runtime(kind)
         except CheckpointError as error:
@@ -91,9 +87,12 @@ class CheckpointReloader:
         return {candidate.card.noise.kind, *before} & set(candidate.card.graphs)
 
 
-def signatures_in(directory: Path) -> dict[str, Signature]:
-    """Return the signature of every folder that may be a checkpoint, by name."""
-    return {folder.name: signature_of(folder) for folder in folders_in(directory)}
+def signatures_in(directories: Iterable[Path]) -> dict[str, dict[Path, Signature]]:
+    """Return the signature of every folder that may be a checkpoint, by name and place."""
+    return {
+        name: {folder: signature_of(folder) for folder in places}
+        for name, places in places_in(directories).items()
+    }
 
 
 def signature_of(folder: Path) -> Signature:

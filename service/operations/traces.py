@@ -28,7 +28,7 @@ class Traces:
     """Sends spans to a collector, in batches and off the event loop.
 
     Args:
-        endpoint: of the collector, for OTLP over HTTP.
+        endpoint: endpoint of the collector, for OTLP over HTTP.
     """
 
     def __init__(self, endpoint: str) -> None:

@@ -5,7 +5,7 @@ is bounded by that shape whatever was sent. NumPy alone would not do: it reads s
 as numbers, and one long string in a list makes it allocate that length for every item.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from noisevote.models.card import Card
 from noisevote.models.errors import InputError
+from noisevote.models.specs import InputSpec
 from noisevote.service.wire.requests import shortened
 
 NUMBERS = {int, float}
@@ -22,26 +23,51 @@ SHOWN_AXES = 8
 """Axes of a wrong shape that a message shows."""
 
 
-def arrays_of(values: list[Any], card: Card) -> NDArray[np.float32]:
-    """Return nested lists of numbers as inputs ``[inputs, *input_shape]``.
+def arrays_of(values: Sequence[Any], card: Card) -> dict[str, NDArray[Any]]:
+    """Return inputs by the names of the network's tensors, each ``[inputs, *shape]``.
 
-    Leading axes of length 1 of an input may be left out.
+    Leading axes of length 1 of an array may be left out.
+
+    Args:
+        values: an array each, as nested lists of numbers, or an object of such arrays by name
+            where the network takes several.
+        card: of the checkpoint.
 
     Raises:
-        InputError: ragged, not numbers, of another shape, not finite or out of range.
+        InputError: ragged, not numbers, of another shape, not finite or out of range; a name is
+            missing or none of the network's.
     """
-    return np.stack(
-        [array_of(value, card, f"inputs[{position}]") for position, value in enumerate(values)]
-    ).astype(np.float32)
+    arrays: dict[str, list[NDArray[np.float64]]] = {tensor.name: [] for tensor in card.inputs}
+    for position, value in enumerate(values):
+        where = f"inputs[{position}]"
+        for tensor, (place, part) in zip(card.inputs, parts_of(value, card, where), strict=True):
+            arrays[tensor.name].append(array_of(part, tensor, card, place))
+    return {
+        tensor.name: np.stack(arrays[tensor.name]).astype(tensor.dtype) for tensor in card.inputs
+    }
 
 
-def array_of(value: object, card: Card, where: str) -> NDArray[np.float64]:
-    """Return one input ``[*input_shape]``."""
+def parts_of(value: object, card: Card, where: str) -> list[tuple[str, object]]:
+    """Return what is given for each tensor of one input, and where it stands."""
+    if len(card.inputs) == 1:
+        return [(where, value)]
+    names = [tensor.name for tensor in card.inputs]
+    if not isinstance(value, Mapping):
+        raise refusal(f"{where} is {shortened(value)} instead of an object; {taken(card)}")
+    if missing := next((name for name in names if name not in value), None):
+        raise refusal(f"{where} lacks {missing}; {taken(card)}")
+    if unknown := next((name for name in value if name not in names), None):
+        raise refusal(f"{where} has {shortened(unknown)}; {taken(card)}")
+    return [(f"{where}.{name}", value[name]) for name in names]
+
+
+def array_of(value: object, tensor: InputSpec, card: Card, where: str) -> NDArray[np.float64]:
+    """Return one array ``[*shape]`` of what a tensor takes."""
     if isinstance(value, np.ndarray):
-        return checked(value.astype(np.float64), value, card, where)
-    shape = card.input.shape
+        return checked(value.astype(np.float64), value, tensor, where)
+    shape = tensor.shape
     found = shape_of(value)
-    optional = len(list(takewhile(lambda length: length == 1, shape)))
+    optional = len(list(takewhile(lambda length: length == 1, shape[:-1])))
     if not len(shape) - optional <= len(found) <= len(shape):
         got = f"has the shape {list(found)}" if found else f"is {shortened(value)}"
         raise refusal(f"{where} {got}; {taken(card)}")
@@ -50,23 +76,32 @@ def array_of(value: object, card: Card, where: str) -> NDArray[np.float64]:
         array = np.array(value, np.float64).reshape(shape)
     except OverflowError:  # an integer beyond any float
         array = np.full(shape, np.inf)
-    return checked(array, value, card, where)
+    return checked(array, value, tensor, where)
 
 
-def checked(array: NDArray[np.float64], value: Any, card: Card, where: str) -> NDArray[np.float64]:
-    """Return an input whose numbers are all in the allowed range.
+def checked(
+    array: NDArray[np.float64], value: Any, tensor: InputSpec, where: str
+) -> NDArray[np.float64]:
+    """Return an array whose numbers are all allowed.
 
     Args:
-        array: ``[*input_shape]``.
+        array: ``[*shape]``; whole numbers of the ranges that cards may have are exact in it.
         value: what it was made of, to say where a number stands that is not.
-        card: of the checkpoint.
-        where: the input stands.
+        tensor: spec of the tensor that it is for.
+        where: place in which it stands.
     """
-    low, high = card.input.limits
-    if not ((array >= low) & (array <= high)).all():  # not for NaN, too
+    low, high = tensor.limits
+    is_allowed = (array >= low) & (array <= high)  # not for NaN, too
+    if tensor.is_integer:
+        is_allowed &= array == np.floor(array)
+    if not is_allowed.all():
         numbers = numbers_in(value.tolist() if isinstance(value, np.ndarray) else value, where)
-        index, number = next((at, number) for at, number in numbers if not low <= number <= high)
-        raise refusal(f"{index} is {shortened(number)}; allowed is {low:g} to {high:g}")
+        index, number = next(
+            (at, number)
+            for at, number in numbers
+            if not low <= number <= high or (tensor.is_integer and number % 1)
+        )
+        raise refusal(f"{index} is {shortened(number)}; allowed is {tensor.allowed}")
     return array
 
 
@@ -105,7 +140,11 @@ def numbers_in(value: Any, where: str) -> Iterator[tuple[str, int | float]]:
 
 def taken(card: Card) -> str:
     """Return what a checkpoint takes, for a message."""
-    return f"checkpoint {card.name} takes [n, {', '.join(map(str, card.input.shape))}]"
+    if len(card.inputs) == 1:
+        shape = ", ".join(map(str, card.input.shape))
+        return f"checkpoint {card.name} takes [n, {shape}]"
+    tensors = " and ".join(f"{tensor.name} {list(tensor.shape)}" for tensor in card.inputs)
+    return f"checkpoint {card.name} takes objects of {tensors}"
 
 
 def refusal(message: str) -> InputError:

@@ -1,46 +1,80 @@
 """From what a request holds to what is voted with: arrays, pictures, noise, the stop rule."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models import strokes
-from noisevote.models.card import Card, Threshold
+from noisevote.models.card import Card
 from noisevote.models.cost import Hardware, energy_by_macs
 from noisevote.models.errors import InputError
+from noisevote.models.inputs import strokes
+from noisevote.models.inputs.pictures import decode_base64
+from noisevote.models.inputs.pipelines import prepared
+from noisevote.models.measured import Threshold
 from noisevote.models.noise import Noise, VoteNoise, sigma_from_snr_db
-from noisevote.models.pictures import decode_base64, preprocess
 from noisevote.models.stopping import Stopping
-from noisevote.service.prediction.arrays import arrays_of
+from noisevote.service.prediction.arrays import arrays_of, taken
 from noisevote.service.wire.requests import PredictRequest, shortened
 
 
-def inputs_of(request: PredictRequest, card: Card) -> NDArray[np.float32]:
-    """Return the request's inputs ``[inputs, *input_shape]``.
+def inputs_of(request: PredictRequest, card: Card) -> dict[str, NDArray[Any]]:
+    """Return the request's inputs by the names of the network's tensors, ``[inputs, *shape]``.
 
     Raises:
         InputError: they do not fit the checkpoint; the message says where and what would.
     """
     if request.inputs is not None:
         return arrays_of(request.inputs, card)
-    preprocessing = card.input.preprocessing
-    if preprocessing is None:
-        field = "strokes" if request.image is None else "image"
-        raise InputError(f"checkpoint {card.name} reads arrays; send inputs", field)
-    reads_strokes = preprocessing == strokes.PREPROCESSING
-    if request.image is not None:
-        if reads_strokes:
-            raise InputError(
-                f"checkpoint {card.name} reads strokes, not pictures; send strokes or inputs",
-                "image",
-            )
-        return preprocess(preprocessing, decode_base64(request.image))[np.newaxis]
-    if not reads_strokes:
+    one = (
+        input_of_strokes(request.strokes or [], card)
+        if request.image is None
+        else input_of_picture(request.image, card)
+    )
+    return {card.input.name: one[np.newaxis]}
+
+
+def input_of_picture(text: str, card: Card) -> NDArray[Any]:
+    """Return the input that the card makes of a picture in base64 ``[*shape]``.
+
+    Raises:
+        InputError: the network takes other inputs, or nothing can be seen in this one.
+    """
+    tensor = card.input
+    if tensor.preprocessing is None and tensor.picture is None:
+        raise of_arrays_alone(card, "pictures", "image")
+    if tensor.preprocessing == strokes.PREPROCESSING:
         raise InputError(
-            f"checkpoint {card.name} reads pictures, not strokes; send image or inputs", "strokes"
+            f"checkpoint {card.name} reads strokes, not pictures; send strokes or inputs", "image"
         )
-    return strokes.sequence_from_strokes(request.strokes or [])[np.newaxis]
+    return prepared(decode_base64(text), tensor)
+
+
+def input_of_strokes(drawn: list[Any], card: Card) -> NDArray[np.float32]:
+    """Return the input that the card makes of a drawing ``[*shape]``.
+
+    Raises:
+        InputError: the network takes other inputs, or this is no drawing.
+    """
+    tensor = card.input
+    if tensor.preprocessing == strokes.PREPROCESSING:
+        return strokes.sequence_from_strokes(drawn)
+    if tensor.preprocessing is None and tensor.picture is None:
+        raise of_arrays_alone(card, "strokes", "strokes")
+    raise InputError(
+        f"checkpoint {card.name} reads pictures, not strokes; send image or inputs", "strokes"
+    )
+
+
+def of_arrays_alone(card: Card, given: str, field: str) -> InputError:
+    """Return an error that says what a network takes that nothing is prepared for."""
+    allowed = "; ".join(f"{tensor.name}: {tensor.allowed}" for tensor in card.inputs)
+    return InputError(
+        f"checkpoint {card.name} has no way to prepare {given}; send inputs: {taken(card)}, "
+        f"{allowed}",
+        field,
+    )
 
 
 def noise_of(request: PredictRequest, card: Card) -> Noise:
@@ -82,8 +116,8 @@ def stopping_of(request: PredictRequest, card: Card, noise: VoteNoise) -> Stoppi
 
     Args:
         request: what is asked for.
-        card: of the checkpoint.
-        noise: that the votes meet.
+        card: card of the checkpoint.
+        noise: noise that the votes meet.
 
     Raises:
         InputError: the rule needs a threshold, and the card has none for this noise, number of

@@ -26,6 +26,7 @@ from noisevote.service.wire.replies import (
     Prediction,
     PredictResponse,
     Timing,
+    told_counts,
 )
 from noisevote.service.wire.requests import PredictRequest, shortened
 
@@ -37,25 +38,25 @@ class Prepared:
     Attributes:
         began: when it arrived, by ``time.monotonic``.
         deadline: when the votes cast so far are the answer, on the same clock.
-        priority: whose votes come first.
-        checkpoint: that votes.
-        votes: inputs, noise and votes.
+        priority: decides whose votes come first.
+        checkpoint: checkpoint that votes.
+        request: inputs, and the votes that are to be cast on them.
         noise: as asked or by default.
-        hardware: whose cost is asked for.
+        hardware: hardware whose cost is asked for.
     """
 
     began: float
     deadline: float
     priority: Priority
     checkpoint: Checkpoint
-    votes: VoteRequest
+    request: VoteRequest
     noise: Noise
     hardware: Hardware | None
 
     @property
     def fingerprint(self) -> str:
         """Names all that decides the votes of this request and seed."""
-        margin = self.votes.stop.margin
+        margin = self.request.stop.margin
         return self.checkpoint.fingerprint + ("" if margin is None else f":margin-{margin}")
 
 
@@ -122,8 +123,7 @@ class Predictor:
         Raises:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
-        asked = request.checkpoint
-        checkpoint = self.default() if asked is None else self.store.find(asked)
+        checkpoint = self.checkpoint_of(request)
         card = checkpoint.card
         self._check_limits(request, card)
         noise = noise_of(request, card)
@@ -136,8 +136,8 @@ class Predictor:
             deadline=deadline_of(request, began),
             priority=request.priority,
             checkpoint=checkpoint,
-            votes=VoteRequest(
-                inputs={card.input.name: inputs_of(request, card)},
+            request=VoteRequest(
+                inputs=inputs_of(request, card),
                 noise=at_points,
                 votes=request.votes,
                 stop=stop,
@@ -153,22 +153,22 @@ class Predictor:
         """Vote on the inputs of a prepared request.
 
         Args:
-            prepared: by :meth:`prepare`.
+            prepared: request as :meth:`prepare` returned it.
             observer: is told of every vote that counts, on the thread of a slot.
 
         Raises:
             NoisevoteError: the request cannot be answered; see ``models.errors``.
         """
-        checkpoint, votes = prepared.checkpoint, prepared.votes
+        checkpoint, request = prepared.checkpoint, prepared.request
         answer = await self.backend.vote(
-            checkpoint, votes, prepared.deadline, prepared.priority, observer
+            checkpoint, request, prepared.deadline, prepared.priority, observer
         )
         return PredictResponse(
             checkpoint=checkpoint.name,
             noise=noise_body(prepared.noise),
-            seed=votes.seed,
+            seed=request.seed,
             fingerprint=prepared.fingerprint,
-            guarantee=guarantee_body(votes.stop.promise),
+            guarantee=guarantee_body(request.stop.promise),
             predictions=[prediction_of(result, prepared) for result in answer.results],
             timing_ms=timing_of(answer, time.monotonic() - prepared.began),
         )
@@ -176,6 +176,15 @@ class Predictor:
     def close(self) -> None:
         """Drop what waits to be prepared."""
         self._preparation.close()
+
+    def checkpoint_of(self, request: PredictRequest) -> Checkpoint:
+        """Return the checkpoint that a request is for.
+
+        Raises:
+            UnknownCheckpointError: there is none of that name.
+            CheckpointError: it was refused.
+        """
+        return self.default() if request.checkpoint is None else self.store.find(request.checkpoint)
 
     def default(self) -> Checkpoint:
         """Return the checkpoint that answers requests that name none."""
@@ -244,26 +253,29 @@ def cost_body(result: VoteResult, prepared: Prepared) -> CostBody | None:
     )
 
 
-def abstains_below(result: VoteResult, votes: VoteRequest) -> int | None:
+def abstains_below(result: VoteResult, request: VoteRequest) -> int | None:
     """Return how many votes are needed not to abstain, where the test holds."""
     if result.abstain is None:
         return None
-    return 1 if votes.noise.is_silent else fewest_votes_to_be_sure(votes.alpha)
+    return 1 if request.noise.is_silent else fewest_votes_to_be_sure(request.alpha)
 
 
 def prediction_of(result: VoteResult, prepared: Prepared) -> Prediction:
     """Return a result as it stands in a reply."""
+    labels = prepared.checkpoint.card.labels
+    vote_counts, top = told_counts(result.vote_counts, labels)
     return Prediction(
         mode=result.mode,
-        label=prepared.checkpoint.card.labels[result.mode],
-        vote_counts=list(result.vote_counts),
+        label=labels[result.mode],
+        vote_counts=vote_counts,
+        top=top,
         votes_cast=result.votes_cast,
         stopped_by=result.stopped_by,
         agreement=result.agreement,
         interval=result.interval,
         p_value=result.p_value,
         abstain=result.abstain,
-        abstains_below=abstains_below(result, prepared.votes),
+        abstains_below=abstains_below(result, prepared.request),
         cost=cost_body(result, prepared),
     )
 

@@ -74,7 +74,7 @@ class WorkQueue:
     """A queue, and the thread that works on it.
 
     Args:
-        name: of the thread.
+        name: name of the thread.
     """
 
     def __init__(self, name: str) -> None:
@@ -135,7 +135,7 @@ class Preparation:
         """Do work off the event loop; cancelling drops it if it has not begun.
 
         Args:
-            work: to be done; there is room for it.
+            work: work to be done; there is room for it.
             work_s: about how many seconds it takes.
             deadline: time by ``time.monotonic`` at which nobody waits any more.
             took: hears on the event loop how long it took, unless it was dropped.

@@ -8,10 +8,13 @@ is on a page, and so how long it takes to look for the digit, is seen only then.
 import base64
 import struct
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
-from noisevote.models.pictures import MAX_PIXELS, PNG_SIGNATURE
-from noisevote.models.strokes import MAX_POINTS, count_of_points
+from noisevote.models.card import Card
+from noisevote.models.inputs.pictures import MAX_PIXELS, PNG_SIGNATURE
+from noisevote.models.inputs.strokes import MAX_POINTS, count_of_points
+from noisevote.models.specs import PictureSpec
 from noisevote.service.wire.requests import PredictRequest
 
 PIXEL_S = 5e-8
@@ -19,6 +22,15 @@ PIXEL_S = 5e-8
 
 SCANNED_PIXEL_S = 1e-8
 """Of a JPEG, which is shrunk while it is decoded, in each of its scans."""
+
+WHOLE_PIXEL_S = 2e-8
+"""Of a JPEG that is decoded at its full size, for a pipeline."""
+
+RESIZED_PIXEL_S = 7e-8
+"""Of what a pipeline resizes or cuts."""
+
+USUAL_ASPECT = 2
+"""Of a picture that is as long as most."""
 
 BYTE_S = 3e-7
 """Of a file that is read in small pieces."""
@@ -55,13 +67,18 @@ FRAMES = tuple(bytes([0xFF, kind]) for kind in range(0xC0, 0xD0) if kind not in 
 """Markers before which a JPEG says its size, whatever its coding."""
 
 
-def work_s_of(request: PredictRequest) -> float:
-    """Return about how many seconds of one core it takes to prepare a request."""
+def work_s_of(request: PredictRequest, card: Card) -> float:
+    """Return about how many seconds of one core it takes to prepare a request.
+
+    Args:
+        request: as it was validated.
+        card: of the checkpoint that it is for.
+    """
     seconds = 0.0
     if request.stop.rule.has_table and request.votes > QUICK_VOTES:
         seconds += BOUNDARY_VOTE_S * min(request.votes, MOST_VOTES)
     if request.image is not None:
-        seconds += work_s_of_picture(request.image)
+        seconds += work_s_of_picture(request.image, card.input.picture)
     if request.strokes is not None:
         seconds += work_s_of_strokes(request.strokes)
     return seconds
@@ -72,20 +89,36 @@ def votes_of_work(work_s: float) -> int:
     return max(0, round((work_s - UNCHARGED_S) / VOTE_S))
 
 
-def work_s_of_picture(text: str) -> float:
-    """Return the seconds for a picture in base64, whatever it holds."""
+def work_s_of_picture(text: str, pipeline: PictureSpec | None = None) -> float:
+    """Return the seconds for a picture in base64, whatever it holds.
+
+    Args:
+        text: the picture.
+        pipeline: by which it is prepared, if there is one.
+    """
     try:
         data = base64.b64decode(text.rpartition(",")[2], validate=True)
     except ValueError:
         return 0.0  # refused before anything is decoded
+    more_s = 0.0 if pipeline is None else RESIZED_PIXEL_S * resized_pixels(pipeline)
     if is_plain_and_small(data):
-        return 0.0
+        return more_s
     if data.startswith(SOI):
         pixels = max(sizes_behind(data, FRAMES, ">3xHH"), default=0)
         seconds = SCANNED_PIXEL_S * pixels * max(1, data.count(SOS))
+        if pipeline is not None:
+            more_s += WHOLE_PIXEL_S * pixels
     else:
         seconds = PIXEL_S * max(sizes_behind(data, (b"IHDR",), ">II"), default=0)
-    return max(PICTURE_S, BYTE_S * len(data) + seconds)
+    return max(PICTURE_S, BYTE_S * len(data) + seconds + more_s)
+
+
+def resized_pixels(pipeline: PictureSpec) -> int:
+    """Return about how many pixels a pipeline makes of a picture that is no long strip."""
+    cut = prod(pipeline.crop or (0, 0))
+    if pipeline.shortest_side is not None:
+        return max(cut, USUAL_ASPECT * pipeline.shortest_side**2)
+    return max(cut, prod(pipeline.size or (0, 0)))
 
 
 def sizes_behind(data: bytes, marks: tuple[bytes, ...], layout: str) -> Iterator[int]:
@@ -94,7 +127,7 @@ def sizes_behind(data: bytes, marks: tuple[bytes, ...], layout: str) -> Iterator
     Args:
         data: the file.
         marks: what stands before a size.
-        layout: of the two sides behind a mark, for ``struct``.
+        layout: layout of the two sides behind a mark, for ``struct``.
     """
     for mark in marks:
         at, seen = data.find(mark), 0

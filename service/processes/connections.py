@@ -45,7 +45,7 @@ class RefusedRequestError(Exception):
     """The parser must stop: what comes is refused.
 
     Args:
-        status: of the reply.
+        status: status of the reply.
         message: says what is allowed.
     """
 

@@ -18,11 +18,11 @@ class ScaleOut(BaseModel):
     """How far to scale; arguments of ``serve run``.
 
     Attributes:
-        min_replicas: that always run.
-        max_replicas: that are started at most; each needs a core.
-        target_fill: of the queues, on average, that replicas are added or removed for.
-        upscale_delay_s: for which more must have been needed.
-        downscale_delay_s: for which fewer must have been enough.
+        min_replicas: replicas that always run.
+        max_replicas: replicas that are started at most; each needs a core.
+        target_fill: fill of the queues, on average, that replicas are added or removed for.
+        upscale_delay_s: seconds for which more must have been needed.
+        downscale_delay_s: seconds for which fewer must have been enough.
         metrics_interval_s: between two looks at the queues.
         look_back_s: over which their fill is averaged.
     """
@@ -42,7 +42,7 @@ class QueueFillPolicy:
     """Wants as many replicas as keep the queues at a set fill.
 
     Args:
-        target_fill: on average.
+        target_fill: fill of the queues that is aimed at, on average.
     """
 
     def __init__(self, target_fill: float) -> None:

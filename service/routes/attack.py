@@ -23,8 +23,7 @@ from noisevote.service.jobs.service import JobService
 from noisevote.service.jobs.stream import JobStream
 from noisevote.service.log.request_record import current_record
 from noisevote.service.operations.observer import client_of
-from noisevote.service.routes.dependencies import ServiceDep, refuse_if_draining
-from noisevote.service.service import service_of
+from noisevote.service.service import ServiceDep, service_of
 from noisevote.service.wire.attack import AttackRequest, JobList, JobStatus
 from noisevote.service.wire.bodies import read_body
 from noisevote.service.wire.errors import (
@@ -69,7 +68,7 @@ async def jobs_of(request: Request) -> JobService:
 
 async def take_no_more(service: ServiceDep) -> None:
     """Refuse further work once the process has been told to stop."""
-    refuse_if_draining(service)
+    service.refuse_if_draining()
 
 
 async def asker_of() -> str:

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from noisevote.models.errors import CheckpointError, UnknownCheckpointError
-from noisevote.service.routes.dependencies import ServiceDep
+from noisevote.service.service import ServiceDep
 from noisevote.service.wire.errors import responses_for
 from noisevote.service.wire.replies import CheckpointList, CheckpointSummary, ServedCheckpoint
 
@@ -22,7 +22,9 @@ async def list_checkpoints(service: ServiceDep) -> CheckpointList:
                 network=card.network,
                 noise=card.noise.kind,
                 sigma_train=card.noise.sigma_train,
-                input_shape=card.input.shape,
+                input_shape=card.input.shape
+                if len(card.inputs) == 1
+                else {tensor.name: tensor.shape for tensor in card.inputs},
                 labels=card.labels,
                 is_default=card.name == service.settings.default_checkpoint,
             )

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from noisevote.service.routes.dependencies import ServiceDep
+from noisevote.service.service import ServiceDep
 from noisevote.service.wire.errors import NotReadyError, responses_for
 from noisevote.service.wire.replies import Health
 

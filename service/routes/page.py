@@ -16,7 +16,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from noisevote.service.routes.dependencies import ServiceDep
+from noisevote.service.service import ServiceDep
 
 router = APIRouter(include_in_schema=False)
 
@@ -42,8 +42,8 @@ class Asset:
     """A file as it is sent.
 
     Attributes:
-        content: of the file.
-        headers: that say what it is, and which version.
+        content: content of the file.
+        headers: headers that say what it is, and which version.
     """
 
     content: bytes

@@ -17,7 +17,7 @@ from noisevote.models.errors import (
     UnknownCheckpointError,
 )
 from noisevote.service.prediction.predictor import Prepared
-from noisevote.service.routes.dependencies import body_of
+from noisevote.service.routes.prediction_body import body_of
 from noisevote.service.service import Service, service_of
 from noisevote.service.wire.disconnect import unless_client_leaves
 from noisevote.service.wire.errors import (

@@ -13,22 +13,21 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from numpy.typing import NDArray
 from pydantic import BaseModel
-from starlette.requests import ClientDisconnect
 
 from noisevote.models.statistics import running
 from noisevote.service.prediction.predictor import Prepared
 from noisevote.service.routes.predict import PREDICTION_BODY, REFUSALS, DirectRoute, prepared_of
 from noisevote.service.service import Service, service_of
-from noisevote.service.wire.disconnect import client_leaves
-from noisevote.service.wire.errors import DrainingError, ErrorBody
+from noisevote.service.wire.errors import ErrorBody
 from noisevote.service.wire.events import (
     KEEP_ALIVE,
     KEEP_ALIVE_S,
     EventStream,
+    Listener,
     event,
     one_of_events,
 )
-from noisevote.service.wire.replies import PredictResponse, VotesEvent
+from noisevote.service.wire.replies import PredictResponse, VotesEvent, told_counts
 
 router = APIRouter(tags=["predictions"], route_class=DirectRoute)
 
@@ -76,11 +75,11 @@ class VoteStream:
     Args:
         service: answers it.
         prepared: the request.
-        request: whose client waits.
+        request: request whose client waits.
     """
 
     def __init__(self, service: Service, prepared: Prepared, request: Request) -> None:
-        self._votes_asked = prepared.votes
+        self._asked = prepared.request
         self._request = request
         self._labels = prepared.checkpoint.card.labels
         loop = asyncio.get_running_loop()
@@ -90,8 +89,7 @@ class VoteStream:
             loop.call_soon_threadsafe(self._observe, position, fell_on, votes)
 
         self._predicting = asyncio.create_task(service.answer(prepared, observe))
-        self._leaving = asyncio.create_task(client_leaves(request))
-        self._closing = asyncio.create_task(service.closing.wait())
+        self._listener = Listener(request, service.closing, "send the request again")
         self._counted = asyncio.Event()
         self._fresh: dict[int, list[int]] = defaultdict(list)
         self._vote_counts: dict[int, NDArray[np.int64]] = defaultdict(
@@ -112,11 +110,10 @@ class VoteStream:
         """
         try:
             await self._next()
-            self._refuse_if_over()
             if self._predicting.done():
                 self._predicting.result()
         except BaseException:
-            await self._stop()
+            await self._listener.stop(self._predicting)
             raise
         return EventStream(self._request, self._events())
 
@@ -131,31 +128,19 @@ class VoteStream:
             while not self._predicting.done():
                 yield await self._votes() or KEEP_ALIVE
                 await self._next()
-                self._refuse_if_over()
             answer = self._predicting.result()
             yield await self._votes()
             yield event("result", answer.model_dump_json().encode())
         finally:
-            await self._stop()
+            await self._listener.stop(self._predicting)
 
     async def _next(self) -> None:
-        """Wait for votes, the answer, the end of all waiting, or :data:`KEEP_ALIVE_S`."""
+        """Wait for votes, the answer or :data:`KEEP_ALIVE_S`; raise if nobody waits any more."""
         counted = asyncio.create_task(self._counted.wait())
-        await asyncio.wait(
-            {counted, self._predicting, self._leaving, self._closing},
-            timeout=KEEP_ALIVE_S,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        await self._listener.wait(KEEP_ALIVE_S, counted, self._predicting)
         counted.cancel()
-
-    def _refuse_if_over(self) -> None:
-        """Raise if nobody waits any more, unless the answer is there."""
-        if self._predicting.done():
-            return
-        if self._leaving.done():
-            raise ClientDisconnect
-        if self._closing.done():
-            raise DrainingError("the service is shutting down; send the request again")
+        if not self._predicting.done():
+            self._listener.check()
 
     async def _votes(self) -> bytes:
         """Return the events of all votes that have been counted since the last call."""
@@ -170,15 +155,17 @@ class VoteStream:
             state = running(
                 self._vote_counts[position],
                 np.array(fell_on, np.int64),
-                self._votes_asked.votes,
-                self._votes_asked.alpha,
+                self._asked.votes,
+                self._asked.alpha,
             )
             self._vote_counts[position] = counts = state.vote_counts[-1]
             mode = int(state.modes[-1])
+            vote_counts, top = told_counts(counts.tolist(), self._labels)
             yield VotesEvent(
                 input=position,
                 fell_on=fell_on,
-                vote_counts=counts.tolist(),
+                vote_counts=vote_counts,
+                top=top,
                 votes_cast=int(counts.sum()),
                 mode=mode,
                 label=self._labels[mode],
@@ -187,10 +174,3 @@ class VoteStream:
                 is_decided=state.is_decided.tolist(),
                 is_sure=state.is_sure.tolist(),
             )
-
-    async def _stop(self) -> None:
-        """Cancel what still runs."""
-        tasks = (self._predicting, self._leaving, self._closing)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

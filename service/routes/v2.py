@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from noisevote.models.card import Card
 from noisevote.models.errors import CheckpointError, NoisevoteError, UnknownCheckpointError
-from noisevote.service.routes.dependencies import ServiceDep, body_of
+from noisevote.service.routes.prediction_body import body_of
+from noisevote.service.service import ServiceDep
 from noisevote.service.v2.models import VERSION, config_of, metadata_of
 from noisevote.service.v2.reply import reply_to
 from noisevote.service.v2.request import HEADER_LENGTH, inference_of

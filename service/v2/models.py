@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from noisevote.models.card import Card
 from noisevote.models.noise import sigma_text
+from noisevote.models.specs import InputSpec
 from noisevote.service.v2.schemas import ModelMetadata, TensorMetadata
 
 VERSION = "1"
@@ -11,8 +14,29 @@ VERSION = "1"
 
 PLATFORM = "onnx_onnxv1"
 INPUT = "input"
-INPUT_DATATYPE = "FP32"
+"""What the input of a network of our own is called, whatever its graph says."""
+
 OUTPUT_DATATYPE = "INT64"
+
+DATATYPES = {"float32": "FP32", "int64": "INT64", "int32": "INT32", "uint8": "UINT8"}
+"""What the protocol calls the types of inputs."""
+
+
+def inputs_of(card: Card) -> dict[str, InputSpec]:
+    """Return the inputs of a model by name; those of a network of others bear their own."""
+    if card.imported is None:
+        return {INPUT: card.input}
+    return {tensor.name: tensor for tensor in card.inputs}
+
+
+def datatype_of(tensor: InputSpec) -> str:
+    """Return the type of an input as the protocol calls it."""
+    return DATATYPES[tensor.dtype]
+
+
+def bytes_type_of(tensor: InputSpec) -> np.dtype[Any]:
+    """Return the type of an input's elements as they follow the JSON: little-endian."""
+    return np.dtype(tensor.dtype).newbyteorder("<")
 
 
 def outputs_of(card: Card) -> dict[str, int]:
@@ -26,7 +50,10 @@ def metadata_of(card: Card) -> ModelMetadata:
         name=card.name,
         versions=[VERSION],
         platform=PLATFORM,
-        inputs=[TensorMetadata(name=INPUT, datatype=INPUT_DATATYPE, shape=[-1, *card.input.shape])],
+        inputs=[
+            TensorMetadata(name=name, datatype=datatype_of(tensor), shape=[-1, *tensor.shape])
+            for name, tensor in inputs_of(card).items()
+        ],
         outputs=[
             TensorMetadata(name=name, datatype=OUTPUT_DATATYPE, shape=[-1, length])
             for name, length in outputs_of(card).items()
@@ -49,7 +76,12 @@ def config_of(card: Card, max_inputs: int, slots: int) -> dict[str, Any]:
         "version_policy": {"latest": {"num_versions": 1}},
         "max_batch_size": max_inputs,
         "input": [
-            {"name": INPUT, "data_type": f"TYPE_{INPUT_DATATYPE}", "dims": list(card.input.shape)}
+            {
+                "name": name,
+                "data_type": f"TYPE_{datatype_of(tensor)}",
+                "dims": list(tensor.shape),
+            }
+            for name, tensor in inputs_of(card).items()
         ],
         "output": [
             {"name": name, "data_type": f"TYPE_{OUTPUT_DATATYPE}", "dims": [length]}

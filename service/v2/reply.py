@@ -26,7 +26,8 @@ NS_PER_MS = 10**6
 
 def reply_to(inference: Inference, answer: PredictResponse) -> Response:
     """Return the reply; tensors that are asked for as bytes follow the JSON."""
-    tensors = {name: tensors_of(answer)[name] for name in inference.outputs}
+    found = tensors_of(answer, inference.classes)
+    tensors = {name: found[name] for name in inference.outputs}
     body = InferResponse(
         model_name=answer.checkpoint,
         model_version=VERSION,
@@ -48,12 +49,12 @@ def reply_to(inference: Inference, answer: PredictResponse) -> Response:
     )
 
 
-def tensors_of(answer: PredictResponse) -> dict[str, NDArray[np.int64]]:
-    """Return all outputs ``[inputs, numbers]``."""
+def tensors_of(answer: PredictResponse, classes: int) -> dict[str, NDArray[np.int64]]:
+    """Return all outputs ``[inputs, numbers]`` of a model of so many classes."""
     found = answer.predictions
     return {
         "mode": np.array([[prediction.mode] for prediction in found], "<i8"),
-        "vote_counts": np.array([prediction.vote_counts for prediction in found], "<i8"),
+        "vote_counts": np.array([prediction.counts_of(classes) for prediction in found], "<i8"),
         "votes_cast": np.array([[prediction.votes_cast] for prediction in found], "<i8"),
     }
 
@@ -96,7 +97,7 @@ class V2Statistics:
         """Count an answered request.
 
         Args:
-            answer: to it.
+            answer: answer to the request.
             input_s: seconds until it was read and prepared.
             output_s: seconds that its reply took.
         """

@@ -1,5 +1,6 @@
 """From the body of an inference request of the Open Inference Protocol to votes to be cast."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -10,8 +11,9 @@ from pydantic import ValidationError
 
 from noisevote.models.card import Card
 from noisevote.models.errors import InputError
+from noisevote.models.specs import InputSpec
 from noisevote.service.prediction.arrays import NUMBERS
-from noisevote.service.v2.models import INPUT, INPUT_DATATYPE, outputs_of
+from noisevote.service.v2.models import bytes_type_of, datatype_of, inputs_of, outputs_of
 from noisevote.service.v2.schemas import InferRequest, InputTensor, Parameters
 from noisevote.service.wire.errors import input_error_from
 from noisevote.service.wire.parsing import object_in, validated, whole_number
@@ -39,11 +41,13 @@ class Inference:
     Attributes:
         id: stands in the reply, too.
         outputs: names of the tensors of the reply, and whether each follows the JSON.
+        classes: of the model.
         asked: the votes.
     """
 
     id: str | None
     outputs: dict[str, bool]
+    classes: int
     asked: PredictRequest
 
 
@@ -53,7 +57,7 @@ def inference_of(body: bytes | bytearray, header_length: str | None, card: Card)
     Args:
         body: JSON, or JSON and tensors.
         header_length: the value of :data:`HEADER_LENGTH`, if there is one.
-        card: of the model that the path names.
+        card: card of the model that the path names.
 
     Raises:
         NotJsonError: it is not JSON, or nested too deeply.
@@ -64,12 +68,13 @@ def inference_of(body: bytes | bytearray, header_length: str | None, card: Card)
         request = InferRequest.model_validate(object_in(body[:length]))
     except ValidationError as error:
         raise input_error_from(error) from None
-    tensor = the_input(request, card)
-    inputs = inputs_in(tensor, memoryview(body)[length:])
+    tensors = checked_tensors(request, card)
+    inputs = inputs_in(tensors, card, memoryview(body)[length:])
     options = options_of(request.parameters or {})
     return Inference(
         id=request.id or None,
         outputs=outputs_asked(request, card),
+        classes=len(card.labels),
         asked=validated({"checkpoint": card.name, "inputs": inputs, **options}),
     )
 
@@ -87,66 +92,105 @@ def json_length(header_length: str | None, total: int) -> int:
     return length
 
 
-def the_input(request: InferRequest, card: Card) -> InputTensor:
-    """Return the one tensor that the model takes, its kind and shape checked."""
+def checked_tensors(request: InferRequest, card: Card) -> dict[str, InputTensor]:
+    """Return the tensors that the model takes by name, their types and shapes checked."""
+    known = inputs_of(card)
     names = [tensor.name for tensor in request.inputs]
-    if names != [INPUT]:
+    if sorted(names) != sorted(known):
         got = ", ".join(shortened(name) for name in names[:4]) or "none"
-        raise InputError(f"the inputs are {got}; model {card.name} takes one named {INPUT!r}")
-    (tensor,) = request.inputs
-    if tensor.datatype != INPUT_DATATYPE:
-        raise InputError(f"{INPUT} is {shortened(tensor.datatype)}; only FP32 is taken")
+        wanted = " and ".join(repr(name) for name in known)
+        takes = f"one named {wanted}" if len(known) == 1 else f"those named {wanted}"
+        raise InputError(f"the inputs are {got}; model {card.name} takes {takes}")
+    for tensor in request.inputs:
+        check_tensor(tensor, known[tensor.name], card)
+    counts = {tensor.name: tensor.shape[0] for tensor in request.inputs}
+    if len(set(counts.values())) > 1:
+        each = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise InputError(f"the tensors hold different numbers of inputs: {each}")
+    return {tensor.name: tensor for tensor in request.inputs}
+
+
+def check_tensor(tensor: InputTensor, spec: InputSpec, card: Card) -> None:
+    """Refuse a tensor of another type or shape than the model takes."""
+    datatype = datatype_of(spec)
+    if tensor.datatype != datatype:
+        raise InputError(f"{tensor.name} is {shortened(tensor.datatype)}; only {datatype} is taken")
     count, *inner = tensor.shape or [0]
-    if count < 1 or tuple(inner) != card.input.shape:
-        taken = ", ".join(map(str, card.input.shape))
+    if count < 1 or tuple(inner) != spec.shape:
+        taken = ", ".join(map(str, spec.shape))
         raise InputError(
-            f"{INPUT} has the shape {tensor.shape[:8]}; model {card.name} takes [n, {taken}]"
+            f"{tensor.name} has the shape {tensor.shape[:8]}; model {card.name} takes [n, {taken}]"
         )
-    return tensor
 
 
-def inputs_in(tensor: InputTensor, binary: memoryview) -> list[Any]:
-    """Return the inputs of a tensor, each an array or nested lists that are still to be checked."""
-    if "binary_data_size" in (parameters := tensor.parameters or {}):
-        return list(from_bytes(tensor, parameters["binary_data_size"], binary))
-    if len(binary):
-        raise InputError(f"{len(binary)} bytes follow the JSON, but no input has binary_data_size")
-    data, count = tensor.data, tensor.shape[0]
+def inputs_in(tensors: Mapping[str, InputTensor], card: Card, binary: memoryview) -> list[Any]:
+    """Return the inputs, each an array or nested lists that are still to be checked.
+
+    Where the model takes several tensors, each input is an object of these by name.
+    """
+    columns: dict[str, list[Any]] = {}
+    known, left = inputs_of(card), len(binary)
+    for name, tensor in tensors.items():  # their bytes stand in the order of the request
+        if "binary_data_size" in (tensor.parameters or {}):
+            rows, size = from_bytes(tensor, known[name], binary[len(binary) - left :])
+            columns[name], left = list(rows), left - size
+        else:
+            columns[name] = from_json(tensor)
+    if left:
+        raise InputError(f"{left} bytes follow the JSON that no input's binary_data_size counts")
+    if len(known) == 1:
+        return next(iter(columns.values()))
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def from_json(tensor: InputTensor) -> list[Any]:
+    """Return the inputs of a tensor whose elements stand in the JSON."""
+    name, data, count = tensor.name, tensor.data, tensor.shape[0]
     if data is None:
-        raise InputError(f"{INPUT} has neither data nor binary_data_size")
+        raise InputError(f"{name} has neither data nor binary_data_size")
     if data and isinstance(data[0], list):
         if len(data) != count:
-            raise InputError(f"{INPUT} has data for {len(data)} inputs; its shape says {count}")
+            raise InputError(f"{name} has data for {len(data)} inputs; its shape says {count}")
         return data
-    return list(from_flat(data, tensor.shape))
+    return list(from_flat(name, data, tensor.shape))
 
 
-def from_bytes(tensor: InputTensor, size: object, binary: memoryview) -> NDArray[np.float32]:
-    """Return a tensor whose elements follow the JSON, little-endian and in row-major order."""
-    needed = 4 * prod(tensor.shape)
+def from_bytes(
+    tensor: InputTensor, spec: InputSpec, binary: memoryview
+) -> tuple[NDArray[Any], int]:
+    """Return a tensor whose elements follow the JSON in row-major order, and its bytes.
+
+    Args:
+        tensor: as it was described.
+        spec: of the input that it is for.
+        binary: what follows the JSON and belongs to no tensor before this one.
+    """
+    name, kind = tensor.name, bytes_type_of(spec)
+    needed = kind.itemsize * prod(tensor.shape)
+    size = (tensor.parameters or {}).get("binary_data_size")
     if tensor.data is not None:
-        raise InputError(f"{INPUT} has both data and binary_data_size; give one of them")
-    if size != needed or len(binary) != needed:
+        raise InputError(f"{name} has both data and binary_data_size; give one of them")
+    if size != needed or len(binary) < needed:
         raise InputError(
-            f"{INPUT} has the binary_data_size {shortened(size)} and {len(binary)} bytes follow "
+            f"{name} has the binary_data_size {shortened(size)} and {len(binary)} bytes follow "
             f"the JSON; its shape needs {needed}"
         )
-    return np.frombuffer(binary, "<f4").reshape(tensor.shape)
+    return np.frombuffer(binary[:needed], kind).reshape(tensor.shape), needed
 
 
-def from_flat(data: list[Any], shape: list[int]) -> NDArray[np.float64]:
+def from_flat(name: str, data: list[Any], shape: list[int]) -> NDArray[np.float64]:
     """Return a tensor given as one list of numbers."""
     if len(data) != prod(shape):
-        raise InputError(f"{INPUT} has {len(data)} numbers; its shape needs {prod(shape)}")
+        raise InputError(f"{name} has {len(data)} numbers; its shape needs {prod(shape)}")
     if not NUMBERS.issuperset(map(type, data)):
         index = next(i for i, item in enumerate(data) if type(item) not in NUMBERS)
         raise InputError(
-            f"{INPUT}.data[{index}] is {shortened(data[index])}; only numbers are allowed"
+            f"{name}.data[{index}] is {shortened(data[index])}; only numbers are allowed"
         )
     try:
         return np.array(data, np.float64).reshape(shape)
     except OverflowError:
-        raise InputError(f"{INPUT} has a number beyond any float") from None
+        raise InputError(f"{name} has a number beyond any float") from None
 
 
 def options_of(parameters: Parameters) -> dict[str, Any]:

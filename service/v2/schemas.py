@@ -160,7 +160,7 @@ class InferRequest(Part):
     ``seed``, ``deadline_ms``, ``priority``, with the meaning that they have in ``/predict``;
     ``timeout``, a deadline in microseconds; ``binary_data_output``."""
     inputs: Annotated[list[InputTensor], Field(fail_fast=True)]
-    """Tensors to vote on: one."""
+    """Tensors to vote on: one of each name that the model takes."""
     outputs: Annotated[list[OutputAsked], Field(fail_fast=True)] | None = None
     """Tensors that the reply is to hold; all if absent."""
 

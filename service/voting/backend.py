@@ -120,10 +120,10 @@ class VotingBackend:
         """Cast the votes of a request; cancelling it casts no further ones.
 
         Args:
-            checkpoint: that votes.
+            checkpoint: checkpoint that votes.
             request: inputs and votes.
             deadline: time by ``time.monotonic`` at which the votes cast so far are the answer.
-            priority: whose votes come first.
+            priority: decides whose votes come first.
             observer: is told of every vote that counts, on the thread of a slot.
 
         Raises:
@@ -257,7 +257,7 @@ class VotingBackend:
         """Wait for a tile; None once the backend is closed.
 
         Args:
-            wake_up: of this slot, on the lock of the backend.
+            wake_up: condition that wakes this slot, on the lock of the backend.
         """
         with self._lock:
             while not self._is_closed:

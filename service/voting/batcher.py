@@ -51,7 +51,7 @@ class Queue:
     """The requests of one priority.
 
     Attributes:
-        ready: of each group the requests that want votes, in the order of their turns.
+        ready: requests of each group that want votes, in the order of their turns.
         requests: how many there are, with those whose votes are all under way.
         load: what they take up, in 10^9 multiply-accumulates.
     """
@@ -153,7 +153,7 @@ class VoteBatcher:
         Args:
             tile: as :meth:`next_tile` gave it.
             fell_on: class of each of its votes, in order.
-            seconds: that it took on its slot.
+            seconds: seconds that it took on its slot.
         """
         self._measure(tile, seconds)
         left = []

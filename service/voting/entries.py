@@ -18,7 +18,7 @@ class Group:
         tile: most rows of one forward pass.
         gmacs: multiply-accumulates of one vote, in 10^9.
         checkpoint: its name.
-        seconds: that a slot takes for one vote; a running average, 0 before the first.
+        seconds: seconds that a slot takes for one vote; a running average, 0 before the first.
     """
 
     tile: int
@@ -35,7 +35,7 @@ class Entry:
         poll: its votes.
         runtime: computes them.
         group: the requests that it can share forward passes with.
-        priority: whose votes come first.
+        priority: decides whose votes come first.
         deadline: time after which its votes are of no use, on the clock of the caller.
         started: when its first tile was handed out; None before.
         error: why it cannot be answered; None as a rule.

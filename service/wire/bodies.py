@@ -75,7 +75,7 @@ class Room:
     """What one body takes up.
 
     Attributes:
-        size: in bytes.
+        size: size in bytes.
         within_s: seconds in which the body must have arrived.
     """
 
@@ -98,9 +98,9 @@ async def read_body(request: Request, limit: int, room: Room) -> bytearray:
     """Return the request's body, reading no further than the part that exceeds a limit.
 
     Args:
-        request: whose body nobody has read.
-        limit: of this body, in bytes.
-        room: for this body among all.
+        request: request whose body nobody has read.
+        limit: limit of this body, in bytes.
+        room: room for this body among all.
 
     Raises:
         UnsupportedMediaError: it is compressed, or said to be no JSON.

@@ -13,7 +13,7 @@ async def unless_client_leaves(request: Request, work: Coroutine[Any, Any, Resul
     """Return the result of ``work``; it is cancelled as soon as nobody waits for it any more.
 
     Args:
-        request: whose body has been read.
+        request: request whose body has been read.
         work: what its client waits for.
 
     Raises:

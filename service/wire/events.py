@@ -1,8 +1,9 @@
-"""Server-sent events: how they look on the wire, a reply that consists of them.
+"""Server-sent events: how they look on the wire, a reply of them, and who still waits for it.
 
 Source: WHATWG HTML, section 9.2, "Server-sent events".
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import ExitStack, aclosing
 from typing import Any
@@ -14,7 +15,13 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from noisevote.models.errors import NoisevoteError
-from noisevote.service.wire.errors import on_client_left, on_noisevote_error, on_unexpected
+from noisevote.service.wire.disconnect import client_leaves
+from noisevote.service.wire.errors import (
+    DrainingError,
+    on_client_left,
+    on_noisevote_error,
+    on_unexpected,
+)
 from noisevote.service.wire.requests import inlined_schema
 
 KEEP_ALIVE = b":\n\n"
@@ -77,11 +84,53 @@ async def ending_with_errors(
         yield event("error", bytes((await on_unexpected(request, error)).body))
 
 
+class Listener:
+    """Listens whether events are still waited for.
+
+    Args:
+        request: request whose client waits.
+        closing: set when the process is told to stop.
+        advice: what a client is told to do then.
+    """
+
+    def __init__(self, request: Request, closing: asyncio.Event, advice: str) -> None:
+        self._leaving = asyncio.create_task(client_leaves(request))
+        self._closing = asyncio.create_task(closing.wait())
+        self._advice = advice
+
+    async def wait(self, timeout_s: float, *news: asyncio.Future[Any]) -> None:
+        """Wait for one of ``news``, for the end of all waiting, or for some time."""
+        await asyncio.wait(
+            {self._leaving, self._closing, *news},
+            timeout=timeout_s,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+
+    def check(self) -> None:
+        """Return if somebody still waits.
+
+        Raises:
+            ClientDisconnect: the client has left.
+            DrainingError: the process has been told to stop.
+        """
+        if self._leaving.done():
+            raise ClientDisconnect
+        if self._closing.done():
+            raise DrainingError(f"the service is shutting down; {self._advice}")
+
+    async def stop(self, *others: asyncio.Task[Any]) -> None:
+        """Listen no more, and cancel other tasks, too."""
+        tasks = (self._leaving, self._closing, *others)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class EventStream(StreamingResponse):
     """A reply of events; whoever makes them also listens for the client to leave.
 
     Args:
-        request: that is answered.
+        request: request that is answered.
         events: closed when the reply ends, however it ends.
         held: closed then, too.
     """

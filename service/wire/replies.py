@@ -1,5 +1,6 @@
 """The bodies of replies."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -7,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from noisevote.models.card import Card
 from noisevote.models.noise import NoiseKind
 from noisevote.models.stopping import StopReason
+
+MOST_CLASSES_COUNTED = 20
+"""Above this number of classes a reply lists those that have votes instead of counting for all."""
 
 
 class Reply(BaseModel):
@@ -45,6 +49,17 @@ class CostBody(Reply):
     energy: one number, or a map like the sigma of the request."""
 
 
+class ClassVotes(Reply):
+    """A class with votes."""
+
+    index: int
+    """Number of the class."""
+    label: str
+    """Name of the class."""
+    votes: int
+    """Number of its votes."""
+
+
 class Prediction(Reply):
     """The answer for one input.
 
@@ -56,8 +71,10 @@ class Prediction(Reply):
     """Class with the most votes; of several, the lowest index."""
     label: str
     """Name of that class."""
-    vote_counts: list[int]
-    """Number of votes for each class."""
+    vote_counts: list[int] | None
+    """Number of votes for each class; null above 20 classes."""
+    top: list[ClassVotes] | None = Field(default=None, exclude_if=lambda top: top is None)
+    """Classes with votes, most first; only there above 20 classes."""
     votes_cast: int
     """Number of votes that count."""
     stopped_by: StopReason
@@ -76,6 +93,34 @@ class Prediction(Reply):
     p-value is above alpha (6 for 0.05, 11 for 0.001; 1 without noise); null like the interval."""
     cost: CostBody | None = None
     """Cost of the votes cast; null unless the request names its hardware."""
+
+    @property
+    def counts(self) -> list[int]:
+        """The votes of each class, or of those that have any."""
+        if self.vote_counts is not None:
+            return self.vote_counts
+        return [each.votes for each in self.top or ()]
+
+    def counts_of(self, classes: int) -> list[int]:
+        """Return the votes of each class of a network that has so many."""
+        if self.vote_counts is not None:
+            return self.vote_counts
+        counts = [0] * classes
+        for each in self.top or ():
+            counts[each.index] = each.votes
+        return counts
+
+
+def told_counts(
+    counts: Sequence[int], labels: Sequence[str]
+) -> tuple[list[int] | None, list[ClassVotes] | None]:
+    """Return what ``vote_counts`` and ``top`` tell of the votes of each class."""
+    if len(labels) <= MOST_CLASSES_COUNTED:
+        return list(counts), None
+    fallen = sorted((-votes, index) for index, votes in enumerate(counts) if votes)
+    return None, [
+        ClassVotes(index=index, label=labels[index], votes=-votes) for votes, index in fallen
+    ]
 
 
 class GuaranteeBody(Reply):
@@ -133,8 +178,8 @@ class CheckpointSummary(Reply):
     """Kind of noise that it was trained for."""
     sigma_train: float | dict[str, float]
     """Sigma that it was trained for: one number, or a map from noise point to number."""
-    input_shape: tuple[int, ...]
-    """Shape of one input."""
+    input_shape: tuple[int, ...] | dict[str, tuple[int, ...]]
+    """Shape of one input: one, or a map from name to shape for a network of several inputs."""
     labels: tuple[str, ...]
     """Name of each class."""
     is_default: bool
@@ -219,8 +264,10 @@ class VotesEvent(Reply):
     """Position of the input in the request."""
     fell_on: list[int]
     """Class of each of these votes, in vote order."""
-    vote_counts: list[int]
-    """Number of votes for each class so far."""
+    vote_counts: list[int] | None
+    """Number of votes for each class so far; null above 20 classes."""
+    top: list[ClassVotes] | None = Field(default=None, exclude_if=lambda top: top is None)
+    """Classes with votes so far, most first; only there above 20 classes."""
     votes_cast: int
     """Number of votes so far."""
     mode: int

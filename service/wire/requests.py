@@ -110,8 +110,9 @@ class PredictRequest(BaseModel):
     checkpoint: str | None = Field(default=None, max_length=200)
     """Name of the checkpoint. Default: the service's default checkpoint."""
     inputs: list[Any] | None = Field(default=None, min_length=1)
-    """Batch of arrays in the checkpoint's input shape and range; leading axes of length 1 of an
-    input may be left out."""
+    """Batch of arrays in the checkpoint's input shape and range, or of objects that hold an array
+    by name for a network of several inputs; leading axes of length 1 of an array may be left
+    out."""
     image: str | None = Field(default=None, min_length=1)
     """One picture, base64 PNG or JPEG of any size, prepared as the card says."""
     strokes: list[Any] | None = None

@@ -9,8 +9,8 @@ from noisevote.models.card import Card
 from noisevote.models.data.dataset import as_inputs
 from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.files import data_dir, without_downloads
-from noisevote.models.digits import FIELD_SIDE, mnist_digit
 from noisevote.models.errors import DataError
+from noisevote.models.inputs.digits import FIELD_SIDE, mnist_digit
 from tests.drawing import draw_digit
 
 DRAWN = "drawn digits"

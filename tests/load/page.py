@@ -35,6 +35,7 @@ LOAD_COLUMNS: tuple[Column, ...] = (
 
 def write_page(folder: Path = RESULTS) -> Path:
     """Write tables and figures of a folder anew and return the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
     sections = [INTRODUCTION]
     for name, section in SECTIONS.items():
         path = folder / f"{name}.csv"

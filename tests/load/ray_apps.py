@@ -61,7 +61,7 @@ class BatchedPredictor(Predictor):
 
 def votes_in(batch: Sequence[Prepared]) -> int:
     """Return the votes that requests ask for."""
-    return sum(prepared.votes.votes * prepared.votes.count for prepared in batch)
+    return sum(prepared.request.votes * prepared.request.count for prepared in batch)
 
 
 class BatchedReplica(Replica):

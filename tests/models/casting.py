@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.card import Threshold
+from noisevote.models.measured import Threshold
 from noisevote.models.noise import TABLE_SIZE, Distribution, NoiseKind
 from noisevote.models.runtime import Runtime, rows_of, votes_of
 from noisevote.models.voting import Poll, VoteRequest, VoteResult

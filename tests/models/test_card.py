@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from noisevote.models.card import Accuracy, Card, Evaluation
+from noisevote.models.card import Card
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
 from noisevote.models.fingerprint import fingerprint_of
+from noisevote.models.measured import Accuracy, Evaluation
 from noisevote.models.noise import NoiseKind
 
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from noisevote.models.digits import centre_of_mass, mnist_digit, stroke_width
 from noisevote.models.errors import PictureError
-from noisevote.models.pages import digit_on_page
-from noisevote.models.pictures import decode_picture, preprocess
-from noisevote.models.rasters import dilated, percentile
+from noisevote.models.inputs.digits import centre_of_mass, mnist_digit, stroke_width
+from noisevote.models.inputs.pages import digit_on_page
+from noisevote.models.inputs.pictures import decode_picture, preprocess
+from noisevote.models.inputs.rasters import dilated, percentile
 from tests.drawing import SAME_DIGIT, difference, draw_digit, jpeg_bytes, png_bytes
 
 digits = st.integers(0, 9)

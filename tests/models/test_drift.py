@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
-from noisevote.models.card import AgreementReference
 from noisevote.models.drift import MeanTest, band_of, effective_sigma, shares_of, some_of, top_two
+from noisevote.models.measured import AgreementReference
 from noisevote.models.noise import NoiseKind
 from noisevote.models.statistics import clopper_pearson
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from noisevote.models.blots import MOST_BLOTS
-from noisevote.models.digits import mnist_digit
 from noisevote.models.errors import PictureError
-from noisevote.models.inks import above_even_ground
-from noisevote.models.pages import digit_on_page
-from noisevote.models.pictures import preprocess
+from noisevote.models.inputs.blots import MOST_BLOTS
+from noisevote.models.inputs.digits import mnist_digit
+from noisevote.models.inputs.inks import above_even_ground
+from noisevote.models.inputs.pages import digit_on_page
+from noisevote.models.inputs.pictures import preprocess
 from tests.drawing import SAME_DIGIT, difference, draw_digit, png_bytes
 from tests.pages import FRESH, SEEN, name_of, pens
 from tests.pages.paper import Kind, no_mark, pen_mark

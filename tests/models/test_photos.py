@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from noisevote.models.photos import cifar_picture
-from noisevote.models.pictures import ORIENTATION_TAG, preprocess
+from noisevote.models.inputs.photos import cifar_picture
+from noisevote.models.inputs.pictures import ORIENTATION_TAG, preprocess
 from tests.drawing import jpeg_bytes, png_bytes
 from tests.photographs import photographs
 

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
-from noisevote.models.digits import mnist_digit
 from noisevote.models.errors import CheckpointError, PictureError
-from noisevote.models.pictures import (
+from noisevote.models.inputs.digits import mnist_digit
+from noisevote.models.inputs.pictures import (
     DATA_PREFIXES,
     MAX_READS,
     MAX_SCANS,

@@ -26,7 +26,7 @@ from noisevote.models.networks.quantisers import (
 )
 from noisevote.models.networks.registry import build_network
 from noisevote.models.noise import NoiseKind
-from noisevote.training.losses.adversary import Attack, adversarial
+from noisevote.training.losses.adversary import LinfAttack, adversarial
 
 BITS = st.sampled_from([4, 8])
 WEIGHTS = arrays(np.float32, (3, 2, 2, 2), elements=st.floats(-100, 100, width=32))
@@ -164,7 +164,7 @@ def test_adversary_finds_a_gradient_through_a_quantised_network() -> None:
     images = torch.full((2, 1, 28, 28), 0.5)
     batch = images, torch.tensor([3, 4])
     generator = torch.Generator().manual_seed(0)
-    moved = adversarial(network, batch, Attack(0.1, 0.2, 1, 0.0, 1.0), None, generator)
+    moved = adversarial(network, batch, LinfAttack(0.1, 0.2, 1, 0.0, 1.0), None, generator)
     # At the full distance almost everywhere: the sign of a gradient of 0 would leave the start.
     assert ((moved - images).abs() > 0.099).float().mean() > 0.9
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from noisevote.models.data.dataset import Examples
 from noisevote.models.errors import ExportError
+from noisevote.models.inputs.strokes import FEATURES, STEPS
 from noisevote.models.networks.noise_points import (
     NoisePoint,
     fresh_noise,
@@ -23,7 +24,6 @@ from noisevote.models.networks.noise_points import (
 )
 from noisevote.models.networks.stroke_lstm import StrokeLstm
 from noisevote.models.noise import NoiseKind
-from noisevote.models.strokes import FEATURES, STEPS
 from noisevote.training.export.checkpoint import export_marked
 from noisevote.training.export.graph import with_noise_inputs
 from noisevote.training.fit.loop import fit

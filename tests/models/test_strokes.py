@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.stroke_archive import read_stroke_archive
 from noisevote.models.errors import DataError, InputError
-from noisevote.models.strokes import (
+from noisevote.models.inputs.strokes import (
     GRID,
     MAX_POINTS,
     SPAN,

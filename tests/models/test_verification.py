@@ -196,7 +196,7 @@ def test_whatever_goes_wrong_with_one_folder_leaves_those_behind_it_serving(tmp_
         ({"output": "logits"}, "logits"),
         (
             {"inputs": [{"name": "ids", "dtype": "int64", "shape": [9], "range": [0, 99]}]},
-            r"inputs are ids \(int64\); served are networks of one input in float32",
+            r"has the inputs \['images', .*; its card promises \['ids', ",
         ),
     ],
 )

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.errors import PictureError
+from noisevote.models.inputs.pictures import preprocess
 from noisevote.models.noise import NoiseKind
-from noisevote.models.pictures import preprocess
 from noisevote.models.robustness.checkpoint_target import CheckpointTarget
 from noisevote.models.robustness.target import Conditions
 from noisevote.models.statistics import clopper_pearson, top_two_p_value

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from noisevote.models.card import Threshold
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.models.measured import Threshold
 from noisevote.models.noise import NoiseKind
 from tests.service.support import CHECKPOINT, POINTS, Json, array, ask, noise_image, refused
 

@@ -1,6 +1,7 @@
 """The command ``noisevote``."""
 
 import json
+import socket
 import sys
 from pathlib import Path
 
@@ -158,6 +159,29 @@ def test_a_wrong_setting_is_named(
     line = capsys.readouterr().err
     assert line.startswith(f"error: the setting NOISEVOTE_{name} is wrong: ")
     assert line.endswith(f'; got "{value}"\n')
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_in_use_is_one_line_that_says_how_to_name_another(
+    workers: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        assert run_main(monkeypatch, "serve", "--port", port, "--workers", workers) == 1
+    line = capsys.readouterr().err
+    assert line.startswith(f"error: the service cannot listen on 127.0.0.1, port {port}: ")
+    assert "in use" in line
+    assert "--port" in line
+    assert line.count("\n") == 1
+
+
+def test_a_host_that_there_is_not_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_main(monkeypatch, "serve", "--host", "nowhere.invalid", "--port", "0") == 1
+    line = capsys.readouterr().err
+    assert line.startswith("error: the service cannot listen on nowhere.invalid, port 0: ")
+    assert line.count("\n") == 1
 
 
 def test_checkpoints_that_are_refused_are_named_on_stderr(

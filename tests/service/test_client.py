@@ -40,7 +40,7 @@ def asynchronous(app: FastAPI, **options: object) -> AsyncClient:
 def test_the_client_gets_typed_answers(server: Server) -> None:
     with client_of(server) as client:
         reply = client.predict(ASKED)
-        assert sum(reply.predictions[0].vote_counts) == 30
+        assert sum(reply.predictions[0].counts) == 30
         assert client.predict(ASKED).predictions == reply.predictions
         listed = client.checkpoints().checkpoints
         assert CHECKPOINT in {summary.name for summary in listed}
@@ -114,7 +114,7 @@ async def test_a_draining_service_is_asked_again_in_growing_steps() -> None:
             *_, answer = [event async for event in client.stream(ASKED)]
         expected = await ask(plain, inputs=[array(6)], votes=30, seed=3)
         assert isinstance(answer, PredictResponse)
-        counts = list(answer.predictions[0].vote_counts)
+        counts = list(answer.predictions[0].counts)
         assert counts == expected["predictions"][0]["vote_counts"]
     assert [0.1 * 2**n <= wait <= 0.2 * 2**n for n, wait in enumerate(waits)] == [True] * 3
 
@@ -143,7 +143,7 @@ def test_a_service_that_is_not_there_is_said_to_be_out_of_reach() -> None:
     waits: list[float] = []
     url = f"http://127.0.0.1:{free_port()}"
     client = Client(url, retry=Retry(attempts=4), pause=waits.append)
-    with client, pytest.raises(ServiceError, match="cannot be reached") as failure:
+    with client, pytest.raises(ServiceError, match=f"cannot be reached at {url}") as failure:
         client.predict(ASKED)
     assert failure.value.status is None
     assert failure.value.code == "unreachable"

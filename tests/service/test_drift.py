@@ -12,10 +12,10 @@ import pytest
 from fastapi import FastAPI
 from numpy.typing import NDArray
 
-from noisevote.models.card import AgreementReference
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.drift import INTERVAL_ERRORS, shares_of
 from noisevote.models.engines import load_session
+from noisevote.models.measured import AgreementReference
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind
 from noisevote.models.runtime import GraphRuntime, Rows
 from noisevote.service.configuration.settings import Settings

@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from noisevote.models.data.samples import read_samples
+from noisevote.models.specs import InputSpec
 from noisevote.models.statistics import clopper_pearson
 from noisevote.service.cli import main
 from noisevote.service.client import Client
+from noisevote.service.client.evaluation import labelled
 from noisevote.service.wire.requests import PredictRequest
 from tests.drawing import draw_digit, png_bytes
+from tests.foreign import foreign
 from tests.service.support import CHECKPOINT, Json, array
 from tests.service.test_server import Server, started
 
@@ -109,7 +113,7 @@ def test_each_input_meets_noise_of_its_own(
         ]
     agreements = [reply.predictions[0].agreement for reply in replies]
     assert found["agreement"] == pytest.approx(np.mean(agreements))
-    assert len({tuple(reply.predictions[0].vote_counts) for reply in replies}) > 1
+    assert len({tuple(reply.predictions[0].counts) for reply in replies}) > 1
 
 
 def test_a_list_of_pictures_and_an_early_stop(
@@ -165,8 +169,8 @@ def test_the_report_for_people_has_the_same_figures(
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("none", None, "cannot be read|neither a folder"),
-        ("empty", "", "holds no labelled inputs"),
+        ("none", None, "neither a folder or file nor a data set; the data sets are: cifar10"),
+        ("empty", "", "holds no samples; needed is a folder"),
         ("wrong.csv", "a.png\n", "needed are two columns"),
         ("gone.csv", "gone.png,3\n", "gone.png"),
         ("junk.npz", "junk", "cannot be read|needs the arrays"),
@@ -209,3 +213,56 @@ def test_a_label_or_a_picture_that_the_network_does_not_know_is_a_complaint(
     code, _, err = run(monkeypatch, capsys, server, tmp_path)
     assert code == 1
     assert "1/1.png: the image is not a readable file" in err
+
+
+def test_features_are_sent_in_the_shape_of_the_input_and_classes_by_number(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    server: Server,
+    tmp_path: Path,
+) -> None:
+    with (tmp_path / "features.csv").open("w", newline="") as lines:
+        rows = csv.writer(lines)
+        rows.writerow([*(f"pixel {place}" for place in range(784)), "label"])
+        rows.writerows([*np.ravel(array(digit)).tolist(), digit] for digit in range(10))
+    found = report(monkeypatch, capsys, server, tmp_path / "features.csv", "--sigma", "0")
+    assert found["accuracy"]["of"] == 10
+    assert found["accuracy"]["count"] >= 9
+    assert found["samples"] == read_samples(str(tmp_path / "features.csv"), tmp_path).text
+
+
+def test_without_labels_answers_are_compared_with_those_without_noise(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    server: Server,
+    folder: Path,
+    tmp_path: Path,
+) -> None:
+    code, _, err = run(monkeypatch, capsys, server, folder / "5")
+    assert code == 1
+    assert "has no labels; with --labels predicted" in err
+    (tmp_path / "blank.png").write_bytes(png_bytes(draw_digit(1, ink=255)))
+    for name in ("20", "three"):
+        (tmp_path / f"{name}.png").write_bytes((folder / "5" / f"{name}.png").read_bytes())
+    given = (tmp_path, "--labels", "predicted", "--seed", "1", "--sigma")
+    silent = report(monkeypatch, capsys, server, *given, "0")
+    assert (silent["accuracy"]["count"], silent["accuracy"]["of"]) == (2, 2)
+    assert sorted(silent["by_label"]) == ["3", "5"]
+    assert [name for name, _ in silent["refused"]] == ["blank.png"]
+    assert silent["samples"].endswith(", labels predicted without noise")
+    assert report(monkeypatch, capsys, server, *given, "30")["agreement"] < 0.9
+
+
+def test_a_network_of_several_inputs_is_sent_objects_and_whole_numbers_stay_whole(
+    tmp_path: Path,
+) -> None:
+    inputs = (
+        InputSpec(name="ids", dtype="int64", shape=(2,), range=(0, 99)),
+        InputSpec(name="scale", shape=(1,), range=None),
+    )
+    card = foreign(tmp_path / "c", inputs, np.eye(3, dtype=np.float32), ("a", "b", "c")).card
+    ids, scale = np.array([[7, 8], [9, 10]]), np.array([[0.5], [2.0]])
+    np.savez(tmp_path / "a.npz", ids=ids, scale=scale, labels=np.array(["c", "a"]))
+    first, second = labelled(read_samples(str(tmp_path / "a.npz"), tmp_path), card, True)
+    assert json.dumps(first.fields) == '{"inputs": [{"ids": [7, 8], "scale": [0.5]}]}'
+    assert (second.name, second.label) == ("1", "a")

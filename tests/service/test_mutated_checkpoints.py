@@ -183,7 +183,7 @@ class Tried:
         """Serve from a folder of a good checkpoint and a mutant; fail if that does any harm."""
         service = service_of(self._app)
         chosen = Settings(slots=1, checkpoints=directory, checkpoint_poll_s=0)
-        service.reloader = CheckpointReloader(directory, chosen.default_checkpoint)
+        service.reloader = CheckpointReloader([directory], chosen.default_checkpoint)
         backend = service.predictor.backend
         service.predictor = Predictor(chosen, service.reloader.store, backend)
         try:

@@ -5,17 +5,27 @@ import threading
 import time
 
 import pytest
+from PIL import Image
 
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.errors import InputError, OverloadedError
-from noisevote.models.strokes import sequence_from_strokes
+from noisevote.models.inputs.pipelines import PRESETS
+from noisevote.models.inputs.strokes import sequence_from_strokes
+from noisevote.models.specs import PictureSpec
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.prediction.predictor import Predictor
-from noisevote.service.prediction.preparation import MOST_WORK_S, Took, WorkQueue, untold
-from noisevote.service.prediction.sizes import work_s_of_strokes
+from noisevote.service.prediction.preparation import (
+    LARGE_S,
+    MOST_WORK_S,
+    Took,
+    WorkQueue,
+    untold,
+)
+from noisevote.service.prediction.sizes import QUICK_S, work_s_of_picture, work_s_of_strokes
 from noisevote.service.wire.requests import PredictRequest
+from tests.drawing import jpeg_bytes, png_bytes
 from tests.service.gated import one_slot
-from tests.service.support import picture
+from tests.service.support import encoded, picture
 
 pytestmark = pytest.mark.anyio
 
@@ -80,3 +90,16 @@ async def test_drawings_that_are_too_large_cost_nothing_and_are_refused_unread(
     with pytest.raises(InputError, match="are allowed"):
         sequence_from_strokes(strokes)
     assert time.thread_time() - began < 0.01
+
+
+def test_a_pipeline_costs_by_the_pixels_that_it_decodes_and_makes() -> None:
+    tiny = encoded(png_bytes(Image.new("L", (9, 9))))
+    assert work_s_of_picture(tiny) == 0
+    assert work_s_of_picture(tiny, PictureSpec(size=(9, 9))) < QUICK_S
+    assert QUICK_S < work_s_of_picture(tiny, PRESETS["imagenet"]) < LARGE_S
+    assert work_s_of_picture(tiny, PictureSpec(size=(4096, 4096))) > LARGE_S
+    assert work_s_of_picture(tiny, PictureSpec(crop=(4096, 4096))) > LARGE_S
+    assert work_s_of_picture(tiny, PictureSpec(shortest_side=4096, crop=(9, 9))) > LARGE_S
+    photo = encoded(jpeg_bytes(Image.new("RGB", (2000, 1500))))
+    whole, shrunk = work_s_of_picture(photo, PictureSpec(size=(9, 9))), work_s_of_picture(photo)
+    assert whole > shrunk + 0.05

@@ -176,7 +176,7 @@ async def test_the_folder_is_looked_at_by_itself(tmp_path: Path) -> None:
 
 async def test_a_look_at_an_unchanged_folder_changes_nothing(tmp_path: Path) -> None:
     copy_of_checkpoint(tmp_path)
-    watch = CheckpointReloader(tmp_path, CHECKPOINT)
+    watch = CheckpointReloader([tmp_path], CHECKPOINT)
     before = watch.store.find(CHECKPOINT)
     before.runtime(NoiseKind.ADDITIVE)
     assert watch.look() == set()
@@ -192,8 +192,8 @@ def test_hidden_folders_and_files_are_no_checkpoints(tmp_path: Path) -> None:
     for name in (".git", "_old", "good"):
         (tmp_path / name).mkdir()
     (tmp_path / "file").write_text("")
-    assert list(signatures_in(tmp_path)) == ["good"]
-    assert signatures_in(tmp_path / "none") == {}
+    assert list(signatures_in([tmp_path])) == ["good"]
+    assert signatures_in([tmp_path / "none"]) == {}
 
 
 async def test_votes_do_not_change_when_the_file_of_the_weights_is_emptied(
@@ -204,3 +204,61 @@ async def test_votes_do_not_change_when_the_file_of_the_weights_is_emptied(
     os.truncate(tmp_path / CHECKPOINT / "weights.safetensors", 0)
     after = await ask(client, inputs=[array(3)], votes=5, seed=1)
     assert counts_of(after) == counts_of(before)
+
+
+@pytest.fixture
+async def of_two_folders(tmp_path: Path) -> AsyncIterator[tuple[Path, httpx.AsyncClient]]:
+    """A service of a user's folder and a second one that has the default."""
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    mine.mkdir()
+    copy_of_checkpoint(other)
+    settings = Settings(slots=1, checkpoints=f"{mine}{os.pathsep}{other}", checkpoint_poll_s=0)
+    async with serving(settings) as (_, client):
+        yield mine, client
+
+
+async def test_checkpoints_of_several_folders_serve_and_come_and_go(
+    of_two_folders: tuple[Path, httpx.AsyncClient],
+) -> None:
+    mine, client = of_two_folders
+    await ask(client, **ASKED)
+    copy_of_checkpoint(mine, "theirs")
+    assert (await load(client, "theirs")).status_code == 200
+    await ask(client, **ASKED, checkpoint="theirs")
+    shutil.rmtree(mine / "theirs")
+    assert (await load(client, "theirs")).status_code == 404
+
+
+async def test_a_name_that_comes_to_stand_twice_is_refused_and_the_old_one_goes_on(
+    of_two_folders: tuple[Path, httpx.AsyncClient],
+) -> None:
+    mine, client = of_two_folders
+    before = await ask(client, **ASKED)
+    copy_of_checkpoint(mine)
+    answer = await load(client)
+    assert answer.status_code == 503
+    reason = answer.json()["error"]
+    assert "stands in several of the folders of checkpoints, 1 (mine) and 2 (other)" in reason
+    assert (await client.get("/checkpoints")).json()["refused"] == {CHECKPOINT: reason}
+    assert counts_of(await ask(client, **ASKED)) == counts_of(before)
+    shutil.rmtree(mine / CHECKPOINT)
+    assert (await load(client)).status_code == 200
+    assert (await client.get("/checkpoints")).json()["refused"] == {}
+
+
+async def test_a_name_that_stands_twice_serves_from_neither_folder_and_others_serve(
+    tmp_path: Path,
+) -> None:
+    folders = tmp_path / "mine", tmp_path / "other"
+    for folder in folders:
+        copy_of_checkpoint(folder, "twice")
+    copy_of_checkpoint(folders[1])
+    settings = Settings(slots=1, checkpoints=folders, checkpoint_poll_s=0)
+    async with serving(settings) as (_, client):
+        await ask(client, **ASKED)
+        error = await refused(client, 503, "checkpoint_refused", **ASKED, checkpoint="twice")
+        assert "checkpoint twice stands in several" in error["message"]
+        assert str(tmp_path) not in error["message"]
+        shutil.rmtree(folders[0] / "twice")
+        assert (await load(client, "twice")).status_code == 200
+        await ask(client, **ASKED, checkpoint="twice")

@@ -1,10 +1,12 @@
 """Settings from environment and file: which holds, what is refused, what is documented."""
 
+import os
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.errors import InputError
 from noisevote.service.cli import app as command_line
 from noisevote.service.configuration import settings as settings_module
@@ -92,6 +94,39 @@ def test_variables_of_our_other_commands_are_no_settings(monkeypatch: pytest.Mon
     monkeypatch.setenv("NOISEVOTE_DATA_DIR", "/data")
     monkeypatch.setenv("NOISEVOTE_API_KEY", "key")
     load_settings()
+
+
+def test_the_checkpoints_are_folders_of_which_the_shipped_ones_come_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings().checkpoints == (SHIPPED,)
+    mine, others = tmp_path / "mine", tmp_path / "others"
+    named = os.pathsep.join([str(mine), "shipped", str(others), "", str(mine)])
+    monkeypatch.setenv("NOISEVOTE_CHECKPOINTS", named)
+    assert load_settings().checkpoints == (mine, others, SHIPPED)
+    monkeypatch.delenv("NOISEVOTE_CHECKPOINTS")
+    path = tmp_path / "settings.toml"
+    path.write_text(f"checkpoints = {[str(SHIPPED), str(mine)]}")
+    assert load_settings(path).checkpoints == (mine, SHIPPED)
+    path.write_text("checkpoints = 'shipped'")
+    assert load_settings(path).checkpoints == (SHIPPED,)
+
+
+@pytest.mark.parametrize("content", ["checkpoints = ''", "checkpoints = 3", "checkpoints = [3]"])
+def test_checkpoints_that_name_no_folder_are_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"setting checkpoints in .* is wrong: .* it "):
+        load_settings(path)
+
+
+def test_the_default_may_lie_in_any_of_the_folders(tmp_path: Path) -> None:
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    copy_of_checkpoint(mine, "theirs")
+    copy_of_checkpoint(other)
+    check_at_start(Settings(checkpoints=[mine, other]))
+    with pytest.raises(InputError, match=rf"in .*mine and .*other there are: {CHECKPOINT}, theirs"):
+        check_at_start(Settings(checkpoints=[mine, other], default_checkpoint="none"))
 
 
 CONTRADICTIONS: dict[str, dict[str, object]] = {

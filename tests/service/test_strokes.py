@@ -4,7 +4,7 @@ import httpx
 import numpy as np
 import pytest
 
-from noisevote.models.strokes import FEATURES, STEPS
+from noisevote.models.inputs.strokes import FEATURES, STEPS
 from tests.drawing import DIGITS
 from tests.service.support import array, ask, picture, refused
 

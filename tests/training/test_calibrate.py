@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from noisevote.models.card import Threshold
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.data.dataset import Examples
+from noisevote.models.measured import Threshold
 from noisevote.models.noise import Noise, NoiseKind
 from noisevote.models.stopping import Calibrated, StopRule
 from noisevote.models.voting import Ballot, VoteRequest
@@ -60,7 +60,7 @@ def test_a_margin_does_to_stored_votes_what_the_service_does(
 ) -> None:
     answers = [served(row, margin) for row in votes]
     modes = [np.bincount(row, minlength=CLASSES).argmax() for row in votes]
-    outcome = Course(np.array(votes, np.int8), CLASSES).outcome(margin)
+    outcome = Course(np.array(votes, np.int16), CLASSES).outcome(margin)
     assert outcome.changed == sum(
         mode != of_all for (mode, _), of_all in zip(answers, modes, strict=True)
     )
@@ -68,14 +68,14 @@ def test_a_margin_does_to_stored_votes_what_the_service_does(
 
 
 def test_a_margin_of_all_votes_changes_nothing_and_needs_no_proof() -> None:
-    votes = np.random.default_rng(0).integers(0, CLASSES, (200, 20)).astype(np.int8)
+    votes = np.random.default_rng(0).integers(0, CLASSES, (200, 20)).astype(np.int16)
     course = Course(votes, CLASSES)
     assert course.outcome(20).changed == 0
     assert course.choose_margin(delta=0.001, confidence=0.95) == 20
 
 
 def test_without_a_change_the_smallest_margin_is_chosen_that_the_inputs_can_prove() -> None:
-    unanimous = np.zeros((5000, 20), np.int8)
+    unanimous = np.zeros((5000, 20), np.int16)
     # 0 of 5,000 changed: the chance of that at a risk of 0.001 is 0.0067, of 0.0005 it is 0.082.
     assert Course(unanimous, CLASSES).choose_margin(0.001, 0.95) == 1
     assert Course(unanimous, CLASSES).choose_margin(0.0005, 0.95) == 20
@@ -84,7 +84,7 @@ def test_without_a_change_the_smallest_margin_is_chosen_that_the_inputs_can_prov
 
 def test_the_first_margin_that_is_not_proved_ends_the_search() -> None:
     # Changed inputs at margins up to 3: the first three votes of 60 inputs fall on another class.
-    votes = np.zeros((1000, 20), np.int8)
+    votes = np.zeros((1000, 20), np.int16)
     votes[:60, :3] = 1
     course = Course(votes, CLASSES)
     assert [course.outcome(margin).changed for margin in (3, 4)] == [60, 0]
@@ -93,12 +93,12 @@ def test_the_first_margin_that_is_not_proved_ends_the_search() -> None:
     assert course.choose_margin(delta=0.1, confidence=0.95) == 1
 
 
-def population(generator: np.random.Generator, inputs: int) -> NDArray[np.int8]:
+def population(generator: np.random.Generator, inputs: int) -> NDArray[np.int16]:
     """Draw inputs, some of them hard, and 15 votes on each."""
     hard = generator.random(inputs) < 0.3
     share = np.where(hard, generator.uniform(0.4, 0.7, inputs), 0.95)
     draws = generator.random((inputs, 15))
-    return (draws > share[:, np.newaxis]).astype(np.int8)
+    return (draws > share[:, np.newaxis]).astype(np.int16)
 
 
 def test_calibrated_keeps_its_promise_for_as_many_draws_of_inputs_as_it_says() -> None:

@@ -33,7 +33,8 @@ ODD = {"depth": 10, "growth": 5}  # maps that fill no vector, no pair
 ONE_LAYER = {"depth": 7, "growth": 12}
 BOTTLENECKS = {"depth": 16, "growth": 4, "bottleneck": True}
 WHOLE = {"depth": 40, "growth": 12}
-NAMES = ("avx2", "avx512", "avx512_bf16")
+FLOAT_NAMES = ("avx2", "avx512")
+HALF_NAMES = ("avx512_bf16", "amx")
 
 
 @pytest.fixture(autouse=True)
@@ -44,19 +45,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=FLOAT_NAMES + HALF_NAMES)
 def variant(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Each variant by itself, in its precision."""
     name: str = request.param
     if name not in [variant.name for variant in variants()]:
         pytest.skip(f"this processor or build has no {name}")
     monkeypatch.setenv(CHOICE, name)
-    with torch.autocast("cpu", torch.bfloat16, enabled=name == "avx512_bf16"):
+    with torch.autocast("cpu", torch.bfloat16, enabled=name in HALF_NAMES):
         yield name
 
 
-FLOATS = pytest.mark.parametrize("variant", NAMES[:2], indirect=True)
-HALVES = pytest.mark.parametrize("variant", NAMES[2:], indirect=True)
+FLOATS = pytest.mark.parametrize("variant", FLOAT_NAMES, indirect=True)
+HALVES = pytest.mark.parametrize("variant", HALF_NAMES, indirect=True)
 
 
 def network_of(options: Mapping[str, int | bool]) -> DenseNet:
@@ -238,7 +239,7 @@ def test_factors_are_independent_draws(variant: str) -> None:
     first, second = (drawn_factors(network, images, sigma, seeded(seed)) for seed in (8, 9))
     normals = {name: (values.double() - 1) / sigma for name, values in first.items()}
     flat = torch.cat([values.flatten() for values in normals.values()])
-    rounding = 1e-3 if variant == "avx512_bf16" else 0.0
+    rounding = 1e-3 if variant in HALF_NAMES else 0.0
     assert abs(float(flat.mean())) < 5 / len(flat) ** 0.5 + rounding
     assert abs(float(flat.var()) - 1) < 5 * (2 / len(flat)) ** 0.5 + rounding
     points = normals["block1.conv1"], normals["block1.conv2"]
@@ -265,7 +266,7 @@ def test_the_variant_that_serves_is_the_one_chosen(variant: str) -> None:
     found = serving_variant()
     assert found is not None
     assert found.name == variant
-    with torch.autocast("cpu", torch.bfloat16, enabled=variant != "avx512_bf16"):
+    with torch.autocast("cpu", torch.bfloat16, enabled=variant not in HALF_NAMES):
         assert serving_variant() is None  # it has one precision
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noisevote.training.experiments.midpoints import MidpointPlan
-from noisevote.training.experiments.sensitivity import Floor, Sensitivity, Sweep, fit_rows
+from noisevote.training.experiments.sensitivity import AccuracyCurve, Floor, Sensitivity, fit_rows
 
 SIGMAS = np.array(MidpointPlan().sigma)
 
@@ -15,9 +15,9 @@ SIGMAS = np.array(MidpointPlan().sigma)
 def test_free_fit_finds_the_curve_it_is_given(s50: float, k: float, floor: float) -> None:
     truth = Sensitivity(s50, k, floor, 0.98)
     accuracies = np.array([truth.accuracy(sigma) for sigma in SIGMAS.tolist()])
-    sweep = Sweep(SIGMAS, accuracies, clean=0.98, chance=0.1)
-    fitted = sweep.fit(Floor.FREE)
-    assert sweep.rms_error(fitted) < 2e-3
+    curve = AccuracyCurve(SIGMAS, accuracies, clean=0.98, chance=0.1)
+    fitted = curve.fit(Floor.FREE)
+    assert curve.rms_error(fitted) < 2e-3
     assert fitted.accuracy(s50) == pytest.approx((0.98 + floor) / 2, abs=0.02)
 
 
@@ -27,7 +27,7 @@ def test_fit_with_the_floor_at_chance_finds_a_curve_that_falls_to_chance(
 ) -> None:
     truth = Sensitivity(s50, k, 0.1, 0.9)
     accuracies = np.array([truth.accuracy(sigma) for sigma in SIGMAS.tolist()])
-    fitted = Sweep(SIGMAS, accuracies, clean=0.9, chance=0.1).fit(Floor.CHANCE)
+    fitted = AccuracyCurve(SIGMAS, accuracies, clean=0.9, chance=0.1).fit(Floor.CHANCE)
     assert fitted.s50 == pytest.approx(s50, rel=1e-3)
     assert fitted.k == pytest.approx(k, rel=1e-3)
 

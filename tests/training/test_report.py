@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from noisevote.models.noise import Noise, NoiseKind
+from noisevote.training.experiments import EXPERIMENTS
 from noisevote.training.experiments.experiment import Experiment
 from noisevote.training.experiments.grid import COLUMNS
 from noisevote.training.experiments.grid_results import grid_beside, read_grid
 from noisevote.training.experiments.midpoints import midpoint_figure, shown_fit
 from noisevote.training.experiments.page import (
-    EXPERIMENTS,
     FIGURES,
     PAGE,
     RESULTS,

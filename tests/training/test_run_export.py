@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from noisevote.models.card import Evaluation
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.data.dataset import LoadedDataset
 from noisevote.models.errors import ExportError, TrainingError
+from noisevote.models.measured import Evaluation
 from noisevote.training.export.card_file import write_card
 from noisevote.training.export.run import ExportPlan, export_run, keep_measured
 from noisevote.training.fit.loop import fit

@@ -122,7 +122,11 @@ def test_values_not_named_stay_as_they_are() -> None:
     [
         ("schedule.epochs", 0, "schedule.epochs is 0: .* greater than or equal to 1"),
         ("schedule.epochs", "many", "schedule.epochs is 'many': .* valid integer"),
-        ("schedule.epoch", 3, "schedule.epoch: Unexpected keyword"),
+        (
+            "schedule.epoch",
+            3,
+            "schedule.epoch: Unexpected keyword argument; .* there are: epochs, ",
+        ),
         ("shedule.epochs", 3, "shedule: Unexpected keyword"),
         (
             "hardening.loss",

@@ -6,13 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
+from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.cores import allowed_cores
 from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.files import data_dir
+from noisevote.models.data.samples import Labels, read_samples
+from noisevote.models.errors import InputError
 from noisevote.training.cli.options import (
     Accelerator,
     AllowUnknown,
+    Checkpoints,
     DataDir,
+    LabelsFrom,
+    SamplesGiven,
     Threads,
     changed,
     console,
@@ -20,10 +26,14 @@ from noisevote.training.cli.options import (
     images_progress,
     with_options,
 )
+from noisevote.training.experiments import EXPERIMENTS
 from noisevote.training.experiments.bench import Bench
 from noisevote.training.experiments.experiment import Experiment
-from noisevote.training.experiments.page import EXPERIMENTS, RESULTS
+from noisevote.training.experiments.page import RESULTS
 from noisevote.training.fit.accelerators import accelerator_named
+
+CHECKPOINT = "checkpoint"
+"""Subject of the experiments that take any samples."""
 
 experiments = typer.Typer(
     help="Run an experiment; it goes on where it was. The options below stand before its name: "
@@ -43,9 +53,14 @@ def bench(
     allow_unknown_data: AllowUnknown = False,
     threads: Threads = None,
     accelerator: Accelerator = "cpu",
+    samples: SamplesGiven = None,
+    labels: LabelsFrom = Labels.GIVEN,
+    checkpoints: Checkpoints = SHIPPED,
 ) -> None:
     """Set up what all experiments take."""
     accelerator_named(accelerator)
+    if samples and results is None:
+        raise InputError("what samples give is kept in a folder of its own; name one by --results")
     if smoke and results is None:
         results = Path(tempfile.mkdtemp(prefix="noisevote-smoke-"))
         runs = results / "runs"
@@ -60,6 +75,9 @@ def bench(
         threads=threads or allowed_cores(),
         accelerator=accelerator,
         is_smoke=smoke,
+        samples=read_samples(samples, data_dir(data), allow_unknown_data) if samples else None,
+        has_labels=labels is Labels.GIVEN,
+        others=checkpoints,
     )
 
 
@@ -70,6 +88,11 @@ def register(experiment: Experiment[Any]) -> None:
 
     def command(context: typer.Context, names: list[str] = subject, **given: Any) -> None:
         bench: Bench = context.obj
+        if bench.samples is not None and experiment.subject != CHECKPOINT:
+            raise InputError(
+                f"{experiment.name} measures recipes on their own data; --samples goes with "
+                + ", ".join(each.name for each in EXPERIMENTS if each.subject == CHECKPOINT)
+            )
         plan = changed(experiment.small if bench.is_smoke else experiment.plan, given)
         for name in names:
             experiment.run(bench, name, plan)

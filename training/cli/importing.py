@@ -1,8 +1,8 @@
 """The commands ``points`` and ``import``: networks that others made."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,53 +10,48 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from noisevote.models.checkpoint import SHIPPED
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.data.files import data_dir
+from noisevote.models.data.sample_inputs import examples_for, inputs_for
+from noisevote.models.data.samples import Samples, read_samples
 from noisevote.models.errors import (
     ImportingError,
     MissingExtraError,
     NoisevoteError,
     how_to_install,
 )
-from noisevote.models.noise import MAX_SIGMA, NoiseKind
-from noisevote.training.cli.options import console, given_command
+from noisevote.models.noise import MAX_SIGMA, Noise, NoiseKind
+from noisevote.training.cli.network_options import (
+    Activations,
+    Binary,
+    Exclude,
+    GivenSamples,
+    Include,
+    NoiseAfter,
+    Output,
+    Pipeline,
+    Probabilities,
+    Ranges,
+    Shapes,
+    Source,
+    accuracy,
+    check_place,
+    labels_of,
+    pipeline_of,
+    rule_of,
+)
+from noisevote.training.cli.options import DataDir, console, given_command
 from noisevote.training.importing.inputs import parsed_inputs, parsed_ranges
-from noisevote.training.importing.layers import NOISE_AFTER, PRODUCTS, Rule
-from noisevote.training.importing.look import Look, Wishes, look_at
+from noisevote.training.importing.layers import NOISE_AFTER
+from noisevote.training.importing.look import Look, Wishes, look_at, scores_alone
+from noisevote.training.importing.place import TRIAL_ROWS
 from noisevote.training.importing.read import Graph, first_line, read_graph
 from noisevote.training.importing.take import ImportPlan, Taken, take_in
+from noisevote.training.measure.evaluate import Caster, numbered
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-Source = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL.onnx|MODULE:CALLABLE",
-        help="An ONNX file, or a callable that returns a torch module; it is run.",
-    ),
-]
-Shapes = Annotated[
-    list[str] | None,
-    typer.Option("--input", help="[NAME=]3x224x224[:int64]: shape of one input, without the axis "
-                 "of inputs, where the graph leaves it open. Repeat it for several."),
-]  # fmt: skip
-Ranges = Annotated[
-    list[str] | None,
-    typer.Option("--range", help="[NAME=]LOW:HIGH that values may have; default: any finite "
-                 "number, of token ids those of the table. Repeat it for several."),
-]  # fmt: skip
-Output = Annotated[str | None, typer.Option(help="Name of the output that votes.")]
-Binary = Annotated[
-    bool, typer.Option("--binary", help="One number an input decides between two classes.")
-]
-Probabilities = Annotated[
-    bool, typer.Option("--probabilities", help="Outputs are probabilities, not logits.")
-]
-NoiseAfter = Annotated[str, typer.Option(help="Operators with weights that noise follows.")]
-Include = Annotated[list[str] | None, typer.Option(help="Pattern of products that get noise, too.")]
-Exclude = Annotated[list[str] | None, typer.Option(help="Pattern of products that get none.")]
-Activations = Annotated[
-    bool, typer.Option("--activations", help="Noise after products of two signals, too.")
-]
+VOTES = 20
+MOST_COMPARED = 1000
+"""Samples on which accuracies are told."""
 
 
 def points(
@@ -70,11 +65,15 @@ def points(
     include: Include = None,
     exclude: Exclude = None,
     activations: Activations = False,
+    preprocessing: Pipeline = None,
+    samples: GivenSamples = None,
+    data: DataDir = None,
 ) -> None:
     """Show every product of a network, and which would get noise; nothing is written."""
     rule = rule_of(noise_after, include, exclude, activations)
+    wishes = wishes_of(shapes, ranges, output, binary, probabilities, preprocessing)
     with refusing(source):
-        show(looked(source, shapes, ranges, output, binary, probabilities, rule))
+        show(looked(source, shapes, replace(wishes, rule=rule), given_samples(samples, data)))
 
 
 def import_command(
@@ -82,7 +81,11 @@ def import_command(
     name: Annotated[str, typer.Option(help="Name of the checkpoint.")],
     checkpoints: Annotated[Path, typer.Option(help="Your folder of checkpoints.")],
     labels: Annotated[
-        str | None, typer.Option(help="File of one label a line, or a,b,c. Default: 0, 1, ...")
+        str | None,
+        typer.Option(
+            help="File of one label a line, a config.json of Hugging Face, or a,b,c. Default: "
+            "0, 1, ..."
+        ),
     ] = None,
     shapes: Shapes = None,
     ranges: Ranges = None,
@@ -100,21 +103,31 @@ def import_command(
         NoiseKind, typer.Option(help="Of the noise that is asked for by default.")
     ] = NoiseKind.MULTIPLICATIVE,
     sigma: Annotated[float, typer.Option(min=0, max=MAX_SIGMA, help="Of that noise.")] = 0.1,
-    replace: Annotated[
+    preprocessing: Pipeline = None,
+    samples: GivenSamples = None,
+    data: DataDir = None,
+    replaces: Annotated[
         bool, typer.Option("--replace", help="Overwrite a checkpoint of that name.")
     ] = False,
 ) -> None:
-    """Make a checkpoint of a network that others trained."""
+    """Make a checkpoint of a network that others trained.
+
+    With samples that have labels its accuracy is told beside that of the network as it came.
+    """
+    check_place(name, checkpoints)
     rule = rule_of(noise_after, include, exclude, activations)
-    if checkpoints.resolve() == SHIPPED.resolve():
-        raise ImportingError("--checkpoints is the folder of the package; name one of your own")
-    check_name(name)
-    given = labels_of(labels)
-    plan = ImportPlan(checkpoints / name, given, kind, sigma, given_command(), allow_quiet, replace)
+    wishes = wishes_of(shapes, ranges, output, binary, probabilities, preprocessing)
+    read = given_samples(samples, data)
+    plan = ImportPlan(
+        checkpoints / name, labels_of(labels), kind, sigma, given_command(), allow_quiet, replaces
+    )
     with refusing(source):
-        look = looked(source, shapes, ranges, output, binary, probabilities, rule)
+        look = looked(source, shapes, replace(wishes, rule=rule), read)
         show(look)
-        tell(take_in(look, plan))
+        taken = take_in(look, plan)
+        tell(taken)
+        if read is not None and read.content.labels is not None:
+            compare(look, taken.checkpoint, read.spread(MOST_COMPARED))
 
 
 @contextmanager
@@ -134,81 +147,57 @@ def refusing(source: str) -> Iterator[None]:
         ) from error
 
 
-def looked(
-    source: str,
+def wishes_of(
     shapes: list[str] | None,
     ranges: list[str] | None,
     output: str | None,
     binary: bool,
     probabilities: bool,
-    rule: Rule,
-) -> Look:
-    """Open a network and look at it."""
-    asked = parsed_inputs(shapes or [])
-    wishes = Wishes(
-        shapes={name: entry.shape for name, entry in asked.items()},
+    preprocessing: str | None,
+) -> Wishes:
+    """Return what the options say of a network."""
+    return Wishes(
+        shapes={name: entry.shape for name, entry in parsed_inputs(shapes or []).items()},
         ranges=parsed_ranges(ranges or []),
         output=output,
         is_binary=binary,
         is_share=probabilities,
-        rule=rule,
+        pipeline=pipeline_of(preprocessing),
     )
+
+
+def given_samples(samples: str | None, data: Path | None) -> Samples | None:
+    """Return samples, if some are given."""
+    return None if samples is None else read_samples(samples, data_dir(data))
+
+
+def looked(source: str, shapes: list[str] | None, wishes: Wishes, samples: Samples | None) -> Look:
+    """Open a network and look at it."""
     if Path(source).exists() or ":" not in source:
         graph: Graph = read_graph(Path(source))
     else:
         try:
-            from noisevote.training.importing.callables import graph_from, module_from
+            from noisevote.models.networks.brought import module_from
+            from noisevote.training.importing.callables import graph_from
         except ModuleNotFoundError as error:
             raise MissingExtraError(
                 f"a callable that returns a torch module needs torch; {how_to_install('train')}"
             ) from error
-        graph = graph_from(module_from(source), source, asked)
-    return look_at(graph, wishes)
-
-
-def rule_of(
-    noise_after: str, include: list[str] | None, exclude: list[str] | None, activations: bool
-) -> Rule:
-    """Return which products get noise."""
-    after = tuple(part.strip() for part in noise_after.split(",") if part.strip())
-    for operator in after:
-        if operator not in PRODUCTS:
-            raise ImportingError(
-                f"--noise-after names {operator!r}; products are {', '.join(PRODUCTS)}"
-            )
-    return Rule(after, tuple(include or ()), tuple(exclude or ()), activations)
-
-
-def labels_of(given: str | None) -> list[str] | None:
-    """Return the labels of a file, one a line, or of a list; None if none are given."""
-    if given is None:
-        return None
-    path = Path(given)
-    try:
-        text = path.read_text(encoding="utf-8") if path.is_file() else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ImportingError(f"--labels {given} cannot be read: {error}") from error
-    if text is None and "," not in given:
-        raise ImportingError(f"--labels {given} is neither a file nor a list such as cat,dog")
-    lines = given.split(",") if text is None else text.splitlines()
-    return [line.strip() for line in lines if line.strip()]
-
-
-def check_name(name: str) -> None:
-    """Refuse a name that is no plain folder."""
-    if not NAME.fullmatch(name):
-        raise ImportingError(
-            f"--name {name!r} is no name of a checkpoint: letters, digits, ., - and _, not first "
-            "a dot or _"
-        )
+        graph = graph_from(module_from(source), source, parsed_inputs(shapes or []))
+    if samples is None:
+        return look_at(graph, wishes)
+    few = samples.spread(TRIAL_ROWS)
+    return look_at(graph, wishes, lambda specs: inputs_for(few, specs, source))
 
 
 def show(look: Look) -> None:
     """Print every product of a network."""
     layers = look.batched or look.layers
     total = max(1, sum(each.macs for each in layers if each.layer.has_weights))
-    names = ["operator", "noise of a vote", "multiply-accumulates", "share", "rms", "max", "noise"]
-    table = Table(Column("product", overflow="fold"), *names)
+    table = Table(
+        Column("product", overflow="fold"), "operator", "noise of a vote", "multiply-accumulates",
+        "share", "rms", "max", "noise",
+    )  # fmt: skip
     for each in layers:
         layer = each.layer
         shape = "-" if layer.quiet else "x".join(map(str, each.shape))
@@ -239,3 +228,20 @@ def tell(taken: Taken) -> None:
         f"{tile.seconds / tile.clean_seconds:.2f} clean passes",
         soft_wrap=True,
     )
+
+
+def compare(look: Look, checkpoint: Checkpoint, samples: Samples) -> None:
+    """Print the accuracy of a network as it came and of the checkpoint, on the same samples."""
+    examples = examples_for(samples, checkpoint.card)
+    inputs = {checkpoint.card.input.name: examples.inputs, **examples.others}
+    scores = scores_alone(look.original, look.taken, look.scores, inputs)
+    noise = Noise(checkpoint.card.noise.kind, checkpoint.card.noise.default)
+    caster, images = Caster(checkpoint, 0), numbered(examples)
+    silent = caster.cast(images, Noise(noise.kind, 0.0), 1)
+    noisy = caster.cast(images, noise, VOTES)
+    table = Table("as it came", "noiseless", "one vote", f"{VOTES} votes")
+    right = int((scores.argmax(axis=1) == examples.labels).sum())
+    cells = [right, silent.correct(1), noisy.correct(1), noisy.correct(VOTES)]
+    table.add_row(*(accuracy(correct, len(examples)) for correct in cells))
+    console.print(table)
+    console.print(f"{len(examples)} samples, {noise.text}, 95 % intervals")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,17 +9,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from noisevote.models.card import Accuracy, AgreementReference, Card, Evaluation, Threshold
-from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.card import Card
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.cores import allowed_cores
-from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.files import data_dir
+from noisevote.models.data.samples import Labels
+from noisevote.models.measured import Accuracy, AgreementReference, Evaluation, Threshold
 from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
 from noisevote.models.statistics import clopper_pearson
 from noisevote.training.cli.options import (
     AllowUnknown,
     Checkpoints,
     DataDir,
+    LabelsFrom,
+    SamplesGiven,
     Threads,
     changed,
     given_command,
@@ -35,13 +37,7 @@ from noisevote.training.measure.calibrate import (
     check_thresholds,
     with_thresholds,
 )
-from noisevote.training.measure.evaluate import (
-    MAX_SEED,
-    Caster,
-    NumberedExamples,
-    accuracies,
-    casting,
-)
+from noisevote.training.measure.evaluate import MAX_SEED, Caster, accuracies, casting
 from noisevote.training.measure.noise_setting import (
     parse_repeats,
     parse_sigma,
@@ -55,46 +51,41 @@ from noisevote.training.measure.results import (
     accuracy_row,
     machine,
 )
-from noisevote.training.measure.splits import Split, examples_of
-from noisevote.training.recipes.recipe import recipe_from_dict
+from noisevote.training.measure.splits import Split
+from noisevote.training.measure.subject import Source, Subject, subject_of
 
 DEFAULT_SIGMAS = ["0", "0.2", "0.4", "0.6", "0.8", "1"]
 
 Name = Annotated[str, typer.Argument(help="Name of a checkpoint.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What is measured: a checkpoint on a split of its data.
-
-    Attributes:
-        checkpoint: whose votes.
-        examples: of the split.
-        threads: passes computed side by side.
-    """
-
-    checkpoint: Checkpoint
-    examples: NumberedExamples
-    threads: int
-
-    def caster(self, seed: int, total: int | None = None) -> AbstractContextManager[Caster]:
-        """Return a caster with a bar over ``total`` images."""
-        return casting(self.checkpoint, seed, self.threads, images_progress(), total)
-
-
 def subject(
     name: str,
     checkpoints: Path,
-    split: Split,
+    source: Source,
+    split: Split | None = None,
+    images: int | None = None,
+) -> Subject:
+    """Open a checkpoint and load what it is measured on."""
+    return subject_of(CheckpointStore(checkpoints).find(name), source, split, images)
+
+
+def caster_for(
+    subject: Subject, seed: int, total: int | None = None
+) -> AbstractContextManager[Caster]:
+    """Return a caster with a bar over ``total`` images."""
+    return casting(subject.checkpoint, seed, subject.threads, images_progress(), total)
+
+
+def source_of(
+    samples: str | None,
+    labels: Labels | None,
     data: Path | None,
     allow_unknown: bool,
     threads: int | None,
-) -> Subject:
-    """Open a checkpoint and load a split of its data."""
-    checkpoint = CheckpointStore(checkpoints).find(name)
-    recipe = recipe_from_dict(checkpoint.card.recipe)
-    dataset = load_dataset(recipe.dataset, data_dir(data), allow_unknown)
-    return Subject(checkpoint, examples_of(dataset, recipe, split), threads or allowed_cores())
+) -> Source:
+    """Return where the examples of a measurement come from, by the options of its command."""
+    return Source(samples, labels, data_dir(data), allow_unknown, threads or allowed_cores())
 
 
 def evaluate(
@@ -110,8 +101,13 @@ def evaluate(
     votes: Annotated[int, typer.Option(min=1)] = 20,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED)] = 0,
     on_test_data: Annotated[
-        bool, typer.Option("--test/--validation", help="Choose on validation, report on test.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--test/--validation",
+            help="Choose on validation, report on test; of samples each is a half, and without "
+            "either all are taken.",
+        ),
+    ] = None,
     on_exact_test_data: Annotated[
         bool, typer.Option("--exact-test", help="Test images with exact pixels, of a lossy copy.")
     ] = False,
@@ -120,37 +116,40 @@ def evaluate(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="CSV; goes on where it was.")] = None,
     card: Annotated[bool, typer.Option(help="Write the accuracies to the card.")] = False,
+    samples: SamplesGiven = None,
+    labels: LabelsFrom = Labels.GIVEN,
     checkpoints: Checkpoints = SHIPPED,
     data: DataDir = None,
     allow_unknown_data: AllowUnknown = False,
     threads: Threads = None,
 ) -> None:
     """Measure the accuracy over sigma and votes."""
-    split = Split.TEST if on_test_data else Split.VALIDATION
+    split = {None: None, True: Split.TEST, False: Split.VALIDATION}[on_test_data]
     split = Split.EXACT_TEST if on_exact_test_data else split
-    whole = subject(name, checkpoints, split, data, allow_unknown_data, threads)
-    chosen, others = whole.examples.spread(images or len(whole.examples))
-    kind = noise or whole.checkpoint.card.noise.kind
+    source = source_of(samples, labels, data, allow_unknown_data, threads)
+    measured = subject(name, checkpoints, source, split, images)
+    chosen = measured.examples
+    kind = noise or measured.checkpoint.card.noise.kind
     settings = [
         Noise(kind, parse_sigma(text), parse_repeats(repeats)) for text in sigma or DEFAULT_SIGMAS
     ]
-    spread = " spread over it" if len(others) else ""
+    spread = " spread over it" if measured.is_part else ""
     about = {
         "command": given_command(),
-        "checkpoint": f"{name}, {whole.checkpoint.fingerprint}",
-        "trained by": whole.checkpoint.card.command,
-        "split": f"{split}, {len(chosen)} images{spread}, seed {seed}",
+        "checkpoint": f"{name}, {measured.checkpoint.fingerprint}",
+        "trained by": measured.checkpoint.card.command,
+        "split": f"{measured.split}, {len(chosen)} images{spread}, seed {seed}",
         "noise": f"{kind}, {NOISE_SCHEME}",
         "votes": str(votes),
         **machine(),
     }
     if card:
-        check_writable(whole.checkpoint.folder)
+        check_writable(measured.checkpoint.folder)
     file = ResultsFile(output, about, ACCURACY_COLUMNS) if output else None
     results = accuracies_in(file.path, file.rows) if file else []
     done = [(entry.sigma, entry.repeats) for entry in results]
     left = [entry for entry in settings if (entry.sigma, entry.repeats) not in done]
-    with whole.caster(seed, len(left) * len(chosen)) as caster:
+    with caster_for(measured, seed, len(left) * len(chosen)) as caster:
         for setting in left:
             entries = accuracies(caster.cast(chosen, setting, votes), setting, votes)
             results += entries
@@ -159,15 +158,13 @@ def evaluate(
     show_accuracies(results)
     if card:
         command = (file.about if file else about)["command"]
-        add_to_card(whole.checkpoint, split, seed, command, results)
+        add_to_card(measured, seed, command, results)
 
 
-def add_to_card(
-    checkpoint: Checkpoint, split: Split, seed: int, command: str, results: list[Accuracy]
-) -> None:
+def add_to_card(subject: Subject, seed: int, command: str, results: list[Accuracy]) -> None:
     """Write accuracies, and the command behind them, to the card of their checkpoint."""
     entry = Evaluation(
-        split=split,
+        split=subject.split,
         seed=seed,
         noise_scheme=NOISE_SCHEME,
         command=command,
@@ -178,7 +175,7 @@ def add_to_card(
         kept = [old for old in card.evaluations if not old.is_replaced_by(entry)]
         return card.model_copy(update={"evaluations": (*kept, entry)})
 
-    update_card(checkpoint, with_entry)
+    update_card(subject.checkpoint, with_entry)
 
 
 def calibrate_checkpoint(
@@ -186,47 +183,51 @@ def calibrate_checkpoint(
     check_on_test_data: Annotated[
         bool, typer.Option("--test", help="Show what the card's margins do to the test images.")
     ] = False,
+    samples: SamplesGiven = None,
     checkpoints: Checkpoints = SHIPPED,
     data: DataDir = None,
     allow_unknown_data: AllowUnknown = False,
     threads: Threads = None,
     **given: Any,
 ) -> None:
-    """Choose on validation images when the stop rule `calibrated` stops, for the card."""
+    """Choose on validation images or samples when `calibrated` stops, for the card."""
     plan = changed(CalibrationPlan(), given)
     split = Split.TEST if check_on_test_data else Split.VALIDATION
-    whole = subject(name, checkpoints, split, data, allow_unknown_data, threads)
-    images = whole.examples
+    source = source_of(samples, None, data, allow_unknown_data, threads)
+    measured = subject(name, checkpoints, source, split)
+    images = measured.examples
     if check_on_test_data:
-        with whole.caster(plan.seed) as caster:
+        with caster_for(measured, plan.seed) as caster:
             show_thresholds(check_thresholds(caster, images), len(images))
         return
-    check_writable(whole.checkpoint.folder)
-    with whole.caster(plan.seed) as caster:
-        chosen = list(calibrate(caster, images, plan, given_command()))
+    check_writable(measured.checkpoint.folder)
+    with caster_for(measured, plan.seed) as caster:
+        chosen = list(calibrate(caster, images, plan, measured.noted(given_command())))
     outcomes = ((entry, Outcome(entry.changed, entry.mean_votes)) for entry in chosen)
     show_thresholds(outcomes, len(images))
-    update_card(whole.checkpoint, lambda now: with_thresholds(now, chosen))
+    update_card(measured.checkpoint, lambda now: with_thresholds(now, chosen))
 
 
 def agreement(
     name: Name,
+    samples: SamplesGiven = None,
     checkpoints: Checkpoints = SHIPPED,
     data: DataDir = None,
     allow_unknown_data: AllowUnknown = False,
     threads: Threads = None,
     **given: Any,
 ) -> None:
-    """Measure how much votes agree on validation images, and write it to the card."""
+    """Measure how much votes agree on validation images or samples, for the card."""
     plan = changed(AgreementPlan(), given)
-    whole = subject(name, checkpoints, Split.VALIDATION, data, allow_unknown_data, threads)
-    images, _ = whole.examples.spread(plan.images)
-    check_writable(whole.checkpoint.folder)
-    total = len(plan.sigmas(whole.checkpoint.card)) * len(images)
-    with whole.caster(plan.seed, total) as caster:
-        found = list(measured_agreement(caster, images, plan, given_command()))
+    source = source_of(samples, None, data, allow_unknown_data, threads)
+    measured = subject(name, checkpoints, source, images=plan.images)
+    images = measured.examples
+    check_writable(measured.checkpoint.folder)
+    total = len(plan.sigmas(measured.checkpoint.card)) * len(images)
+    with caster_for(measured, plan.seed, total) as caster:
+        found = list(measured_agreement(caster, images, plan, measured.noted(given_command())))
     show_agreements(found)
-    update_card(whole.checkpoint, lambda now: with_agreements(now, found))
+    update_card(measured.checkpoint, lambda now: with_agreements(now, found))
 
 
 def show_accuracies(results: list[Accuracy]) -> None:

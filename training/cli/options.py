@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
+from noisevote.models.data.samples import Labels
 from noisevote.models.errors import InputError
 from noisevote.training.fit.bar import Bar
 from noisevote.training.recipes.wrong import what_is_wrong
@@ -29,6 +30,22 @@ Threads = Annotated[int | None, typer.Option(min=1, help="Threads; by default al
 Accelerator = Annotated[str, typer.Option(help="Where networks learn, as torch calls it.")]
 Checkpoints = Annotated[Path, typer.Option(help="Folder of the checkpoints.")]
 
+SamplesGiven = Annotated[
+    str | None,
+    typer.Option(
+        "--samples",
+        help="What to measure on: a folder with one folder of pictures a class; .csv of file,label "
+        "or of features and label; .npz of inputs and labels; or a data set by name, whose test "
+        "examples are taken (digits ship with scikit-learn). Default: the data of the recipe.",
+    ),
+]
+LabelsFrom = Annotated[
+    Labels,
+    typer.Option(
+        "--labels", help="predicted: what the network answers without noise stands for labels."
+    ),
+]
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -37,10 +54,15 @@ def with_options(command: Callable[..., None], model: BaseModel) -> Callable[...
 
     What is not given arrives as None; :func:`changed` puts the rest into the model.
     """
-    own = [p for p in signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    fields = type(model).model_fields
+    own = [
+        parameter
+        for parameter in signature(command).parameters.values()
+        if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in fields
+    ]
     options = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=option_of(model, name))
-        for name in type(model).model_fields
+        for name in fields
     ]
     command.__signature__ = Signature([*own, *options])  # type: ignore[attr-defined]
     return command
@@ -85,16 +107,25 @@ PLACES = {"--data-dir", "--output", "--checkpoints", "--threads", "--runs", "--r
 """Options that only say where files lie on this machine, or how fast it is to be."""
 
 
+SAMPLES = "--samples"
+"""The option whose files are named without their folder."""
+
+
 def given_command() -> str:
     """Return the command line without what hangs on this machine."""
-    left = []
+    left: list[str] = []
     skip = False
     for argument in sys.argv[1:]:
+        option, equals, value = argument.partition("=")
         if skip:
             skip = False
         elif argument in PLACES:
             skip = True
-        elif argument.partition("=")[0] not in PLACES:
+        elif left[-1:] == [SAMPLES]:
+            left.append(Path(argument).resolve().name)
+        elif option == SAMPLES and equals:
+            left.append(f"{option}={Path(value).resolve().name}")
+        elif option not in PLACES:
             left.append(argument)
     return "noisevote-train " + shlex.join(left)
 

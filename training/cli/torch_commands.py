@@ -9,6 +9,7 @@ from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.files import data_dir
 from noisevote.training.cli.experiment import experiments
+from noisevote.training.cli.harden import harden_command
 from noisevote.training.cli.measure import agreement, calibrate_checkpoint, evaluate
 from noisevote.training.cli.options import AllowUnknown, Checkpoints, DataDir, console, with_options
 from noisevote.training.cli.train import recipes, throughput, train
@@ -56,5 +57,6 @@ def add_torch_commands(app: typer.Typer) -> None:
     app.command("calibrate")(CALIBRATE)
     app.command()(AGREEMENT)
     app.command()(export)
+    app.command("harden")(harden_command)
     app.command("report")(report_command)
     app.add_typer(experiments, name="experiment")

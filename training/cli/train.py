@@ -56,15 +56,19 @@ def recipes() -> None:
 
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe; see `recipes`.")],
-    run: Annotated[Path | None, typer.Option(help="Folder of the run's state.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of the run's state. Default: its name in --runs.")
+    ] = None,
     settings: Settings = None,
     name: Annotated[str | None, typer.Option(help="Name of a varied recipe.")] = None,
-    seed: Annotated[int | None, typer.Option()] = None,
-    sigma_train: Annotated[float | None, typer.Option()] = None,
-    loss: Annotated[Loss | None, typer.Option()] = None,
-    epochs: Annotated[int | None, typer.Option()] = None,
-    learning_rate: Annotated[float | None, typer.Option()] = None,
-    validation_images: Annotated[int | None, typer.Option()] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, noise and order.")] = None,
+    sigma_train: Annotated[float | None, typer.Option(help="Sigma of the noise.")] = None,
+    loss: Annotated[Loss | None, typer.Option(help="What the noise is met with.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the images.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="The peak.")] = None,
+    validation_images: Annotated[
+        int | None, typer.Option(help="Training images held back.")
+    ] = None,
     data: DataDir = None,
     allow_unknown_data: AllowUnknown = False,
     threads: Threads = None,
@@ -76,7 +80,10 @@ def train(
     checkpoints: Checkpoints = SHIPPED,
     runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
 ) -> None:
-    """Train a recipe; run it again after an interruption and it goes on where it was."""
+    """Train a recipe; run it again after an interruption and it goes on where it was.
+
+    What is not given is as the recipe has it.
+    """
     values = (name, seed, sigma_train, loss, epochs, learning_rate, validation_images)
     short = dict(zip(SHORT_OPTIONS, values, strict=True))
     given = {path: value for path, value in short.items() if value is not None}
@@ -101,11 +108,11 @@ def train(
 
 def throughput(
     network: Annotated[str, typer.Argument(help="Name of a network.")],
-    noise: Annotated[NoiseKind, typer.Option()] = NoiseKind.MULTIPLICATIVE,
+    noise: Annotated[NoiseKind, typer.Option(help="Of the training.")] = NoiseKind.MULTIPLICATIVE,
     settings: Settings = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of a block.")] = 5,
     pairs: Annotated[int, typer.Option(min=2, help="Blocks with noise, and as many without.")] = 20,
-    threads: Annotated[int, typer.Option(min=1)] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="Of torch.")] = 1,
     accelerator: Accelerator = "cpu",
     against: Annotated[
         Rival, typer.Option(help="What is compared: the same without noise, or by torch alone.")

@@ -31,9 +31,9 @@ class Pair:
         surrogate: recipe or checkpoint of network A.
         target: recipe or checkpoint of network B.
         epsilon: largest perturbation of an element.
-        step_size: of the attack.
-        steps: of each restart.
-        restarts: from random starts.
+        step_size: step size of the attack.
+        steps: steps of each restart.
+        restarts: restarts from random starts.
         paper: accuracies of the paper's five rows, in per cent, of growing and unknown sigma; the
             first is 0; empty if the paper has no such pair.
     """

@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from noisevote.models.checkpoint import CARD_FILE, SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.data.dataset import LoadedDataset
+from noisevote.models.data.samples import Samples
 from noisevote.models.errors import TrainingError, UnknownCheckpointError
 from noisevote.models.noise import NOISE_SCHEME
 from noisevote.training.experiments.made_up import made_up_dataset, shrunk
@@ -19,8 +20,15 @@ from noisevote.training.export.run import ExportPlan, export_run
 from noisevote.training.fit.loop import fit
 from noisevote.training.fit.sources import Sources, finished_run
 from noisevote.training.measure.evaluate import Caster, NumberedExamples, casting
-from noisevote.training.measure.results import ResultsFile, Row, machine
-from noisevote.training.measure.splits import Split, examples_of, has_split
+from noisevote.training.measure.results import SAMPLES, ResultsFile, Row, machine
+from noisevote.training.measure.splits import (
+    Split,
+    examples_of,
+    has_split,
+    part_of,
+    sample_examples,
+)
+from noisevote.training.measure.subject import with_predicted_labels
 from noisevote.training.recipes.recipe import Recipe, recipe_from_dict
 from noisevote.training.recipes.table import find_recipe
 from noisevote.training.recipes.vary import differences, train_command
@@ -43,8 +51,11 @@ class Bench:
         command: as typed, for the heads of the results.
         console: where progress is shown.
         progress: makes a bar that counts images.
-        threads: of training and evaluation.
+        threads: number of threads of training and evaluation.
         accelerator: where networks are trained and attacked; votes are cast on the CPU.
+        samples: what checkpoints are measured on; None: the data of their recipes.
+        has_labels: whether the samples' labels are taken; else those of the noiseless network.
+        others: folder of the checkpoints that were not trained here.
         is_smoke: whether networks and data are made up and small, to see that all runs.
     """
 
@@ -57,7 +68,11 @@ class Bench:
     threads: int = 1
     accelerator: str = "cpu"
     is_smoke: bool = False
+    samples: Samples | None = None
+    has_labels: bool = True
+    others: Path = SHIPPED
     _datasets: dict[str, LoadedDataset] = field(default_factory=dict)
+    _examples: dict[tuple[str, Split], NumberedExamples] = field(default_factory=dict)
     _opened: list[tuple[ResultsFile, list[Row]]] = field(default_factory=list)
 
     @property
@@ -73,9 +88,26 @@ class Bench:
         return self._datasets[name]
 
     def images(self, checkpoint: Checkpoint, split: Split) -> NumberedExamples:
-        """Return the examples of a split of a checkpoint's data set."""
+        """Return the examples of a split of a checkpoint's data set, or of a half of the samples.
+
+        Raises:
+            CheckpointError: there are no samples, and no recipe tells the data.
+            DataError: the samples do not fit the checkpoint.
+        """
+        if self.samples is not None:
+            key = checkpoint.fingerprint, split
+            if key not in self._examples:
+                self._examples[key] = self._fitted(self.samples, checkpoint, split)
+            return self._examples[key]
         recipe = recipe_from_dict(checkpoint.card.recipe)
         return examples_of(self.dataset(recipe.dataset), recipe, split)
+
+    def _fitted(self, samples: Samples, checkpoint: Checkpoint, split: Split) -> NumberedExamples:
+        half = part_of(samples, split)
+        found = sample_examples(half, checkpoint.card, self.has_labels)
+        if self.has_labels:
+            return found
+        return with_predicted_labels(checkpoint, found, self.threads)
 
     def splits(self, checkpoint: Checkpoint) -> list[Split]:
         """Return the splits that a checkpoint's data set has."""
@@ -84,6 +116,8 @@ class Bench:
 
     def reported(self, checkpoint: Checkpoint) -> Split:
         """Return the split that figures are reported on: exact pixels where the data have both."""
+        if self.samples is not None:
+            return Split.TEST
         dataset = self.dataset(checkpoint.card.recipe["dataset"])
         return Split.EXACT_TEST if has_split(dataset, Split.EXACT_TEST) else Split.TEST
 
@@ -130,12 +164,12 @@ class Bench:
             return self.trained(find_recipe(name))
 
     def checkpoint(self, name: str) -> Checkpoint:
-        """Return a checkpoint by name: one of this folder of runs, or a shipped one."""
+        """Return a checkpoint by name: one of this folder of runs, or of the others."""
         own = CheckpointStore(self.checkpoints)
         try:
             return own.find(name)
         except UnknownCheckpointError:
-            return CheckpointStore(SHIPPED).find(name)
+            return CheckpointStore(self.others).find(name)
 
     @contextmanager
     def caster(self, checkpoint: Checkpoint, split: Split, total: int) -> Iterator[Caster]:
@@ -154,13 +188,16 @@ class Bench:
         Args:
             path: inside the folder of results.
             checkpoint: what is measured, if it is one.
-            columns: of the file.
+            columns: columns of the file.
             about: what else must be known, and be the same when an experiment goes on.
         """
         head = {"command": self.command}
         if checkpoint is not None:
             head["checkpoint"] = f"{checkpoint.name}, {checkpoint.fingerprint}"
             head["trained by"] = checkpoint.card.command
+        if self.samples is not None:
+            predicted = "" if self.has_labels else ", labels predicted without noise"
+            head[SAMPLES] = f"{self.samples.text}, a half for each split{predicted}"
         head |= {"noise scheme": NOISE_SCHEME, **about, **machine()}
         opened = ResultsFile(self.results / path, head, columns)
         self._opened.append((opened, list(opened.rows)))

@@ -110,8 +110,8 @@ def passes_of(name: str, row: Row) -> str:
     """Return the energy of a row's votes and repeats in passes, or a dash if no network is known.
 
     Args:
-        name: of the checkpoint, or of one that ships with something behind its name.
-        row: with ``votes`` and ``repeats``.
+        name: name of the checkpoint, or of one that ships with something behind its name.
+        row: row with ``votes`` and ``repeats``.
     """
     shipped = CheckpointStore(SHIPPED)
     known = [known for known in shipped.names() if name.startswith(known)]

@@ -83,7 +83,7 @@ class EnergyCurves:
 
     Args:
         bench: where.
-        checkpoint: whose votes.
+        checkpoint: checkpoint that votes.
         plan: what is searched.
 
     Raises:

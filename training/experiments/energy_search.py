@@ -23,7 +23,7 @@ from noisevote.models.cost import Hardware, cost_of
 from noisevote.models.errors import InputError
 from noisevote.models.specs import PointSpec
 from noisevote.training.experiments.sensitivity import Sensitivity
-from noisevote.training.measure.noise_setting import check_points, shown_map
+from noisevote.training.measure.noise_setting import shown_map
 
 LADDER = (1, 2, 4, 8, 16, 32, 64)
 PRICES = tuple(np.geomspace(1e-3, 1e4, 57).tolist())
@@ -39,7 +39,7 @@ class Budget:
 
     Attributes:
         points: the network's noise points.
-        energy: of one evaluation of each, by name; units do not matter.
+        energy: energy of one evaluation of each, by name; units do not matter.
         cap: energy of one vote at most, in passes without repeats.
     """
 
@@ -157,7 +157,7 @@ class OperatingPoint:
     Attributes:
         votes: cast.
         repeats: reads averaged, by noise point.
-        energy: in passes without repeats.
+        energy: energy in passes without repeats.
         correct: images of the validation split that are right.
     """
 
@@ -187,7 +187,8 @@ def check_energy(energy: Mapping[str, float], names: Sequence[str]) -> None:
     Raises:
         InputError: a name is unknown or missing, or an energy is not positive.
     """
-    check_points(energy, names)
+    if unknown := [name for name in energy if name not in names]:
+        raise InputError(f"{unknown[0]!r} is no noise point; there are: {', '.join(names)}")
     if missing := [name for name in names if energy and name not in energy]:
         raise InputError(f"energy lacks {', '.join(missing)}; give all noise points or none")
     if any(not value > 0 for value in energy.values()):

@@ -27,8 +27,9 @@ class Experiment(Generic[P]):
     """One experiment.
 
     Attributes:
-        name: of its command, of its folder of raw results, and before the names of its figures.
-        help: of its command.
+        name: name of its command, of its folder of raw results, and before the names of its
+            figures.
+        help: help of its command.
         subject: what the command takes a name of, such as a recipe.
         plan: what is measured, unless options say otherwise.
         small: what is measured on made-up data instead.
@@ -69,7 +70,7 @@ def shown_each(
 
     Args:
         results: folder of the raw results.
-        experiment: whose.
+        experiment: experiment whose section it is.
         expected: checkpoints that are shown, or missed; others follow if they are measured.
         show: returns the parts of the page for a checkpoint's name and table.
     """

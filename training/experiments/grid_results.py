@@ -32,7 +32,7 @@ class Grid:
     """The networks of one grid.
 
     Attributes:
-        tables: by sigma_train, rising.
+        tables: tables by sigma_train, rising.
     """
 
     tables: Mapping[float, Table]

@@ -1,4 +1,4 @@
-"""The experiments, and the results page that shows the papers' numbers, ours and the limit.
+"""The results page, which shows the papers' numbers, ours and the limit.
 
 Everything on the page and in its figures comes from the CSV files in ``training/results``; each
 section names the commands behind the files that it reads, and where a file is still missing the
@@ -7,33 +7,16 @@ command that makes it.
 
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from noisevote.models.files import write_whole
-from noisevote.training.experiments.ablation import ABLATION
-from noisevote.training.experiments.distributions import DISTRIBUTIONS
-from noisevote.training.experiments.energy import ENERGY
+from noisevote.training.experiments import EXPERIMENTS
 from noisevote.training.experiments.evaluations import (
     checkpoint_sections,
     overviews,
     selection_section,
 )
-from noisevote.training.experiments.experiment import Experiment
 from noisevote.training.experiments.grid import GRID
-from noisevote.training.experiments.learning import LEARNING
-from noisevote.training.experiments.midpoints import MIDPOINTS
-from noisevote.training.experiments.quantisation import QUANTISATION
-from noisevote.training.experiments.table11 import TABLE11
-from noisevote.training.experiments.votes import VOTES
-from noisevote.training.experiments.weights import WEIGHTS
-from noisevote.training.experiments.widths import WIDTHS
 from noisevote.training.report.style import save, settings
-
-EXPERIMENTS: tuple[Experiment[Any], ...] = (
-    GRID, VOTES, ENERGY, MIDPOINTS, TABLE11, QUANTISATION,
-    WEIGHTS, LEARNING, DISTRIBUTIONS, ABLATION, WIDTHS,
-)  # fmt: skip
-"""In the order of the page; a new experiment is a file and an entry here."""
 
 RESULTS = Path(__file__).parents[1] / "results"
 PAGE = "README.md"

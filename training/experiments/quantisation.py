@@ -85,7 +85,7 @@ def run_quantisation(bench: Bench, name: str, plan: QuantisationPlan) -> None:
 
     Args:
         bench: where.
-        name: of a shipped checkpoint, of one in the folder of runs, or of a recipe.
+        name: name of a shipped checkpoint, of one in the folder of runs, or of a recipe.
         plan: what is measured.
     """
     checkpoint = bench.found_or_trained(name)

@@ -55,7 +55,7 @@ class Sensitivity:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class AccuracyCurve:
     """Accuracies over the noise at one point.
 
     Attributes:
@@ -130,17 +130,17 @@ def fit_rows(
         clean: whether each image is right without noise ``[images]``.
         right: whether it is right at each sigma ``[sigmas, images]``.
         chance: accuracy of a guess.
-        resamples: of the bootstrap.
+        resamples: number of resamples of the bootstrap.
     """
     rows: list[dict[str, object]] = []
     for floor in Floor:
-        sweep = Sweep(sigmas, right.mean(axis=1), float(clean.mean()), chance)
-        fitted = sweep.fit(floor)
+        curve = AccuracyCurve(sigmas, right.mean(axis=1), float(clean.mean()), chance)
+        fitted = curve.fit(floor)
         generator = np.random.default_rng(0)
         resampled = []
         for _ in range(resamples):
             picked = generator.integers(0, len(clean), len(clean))
-            again = Sweep(
+            again = AccuracyCurve(
                 sigmas, right[:, picked].mean(axis=1), float(clean[picked].mean()), chance
             ).fit(floor)
             resampled.append((again.s50, again.k))
@@ -155,8 +155,8 @@ def fit_rows(
                 "k_low": k_low,
                 "k_high": k_high,
                 "floor": fitted.floor,
-                "clean": sweep.clean,
-                "rms_error": sweep.rms_error(fitted),
+                "clean": curve.clean,
+                "rms_error": curve.rms_error(fitted),
             }
         )
     return rows

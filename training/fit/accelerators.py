@@ -53,8 +53,8 @@ def shown_accelerator(
     Runs of one recipe give the same weights on CPUs that are shown alike.
 
     Args:
-        accelerator: that learns.
-        precision: in which it computes.
+        accelerator: accelerator that learns.
+        precision: precision in which it computes.
         is_fused: whether compiled kernels compute its steps (``training.kernels.densenet``).
     """
     if accelerator.type == "cuda":

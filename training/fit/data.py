@@ -31,12 +31,12 @@ def split(examples: Examples, recipe: Recipe) -> tuple[Examples, Examples]:
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """Labelled examples in the memory of a device, as stored: pictures as bytes.
+    """Labelled examples in the memory of an accelerator, as stored: pictures as bytes.
 
     Attributes:
         inputs: ``[n, ...]``, uint8 pictures or float32 sequences.
         labels: class of each ``[n]``.
-        side: to which the pictures of a batch are made smaller; None: as they are.
+        side: side to which the pictures of a batch are made smaller, in pixels; None: as they are.
     """
 
     inputs: Tensor
@@ -45,7 +45,7 @@ class Batches:
 
     @classmethod
     def on(cls, device: torch.device | str, examples: Examples) -> "Batches":
-        """Copy ``examples`` to a device, once for all batches."""
+        """Copy ``examples`` to an accelerator, once for all batches."""
         return cls(
             torch.tensor(examples.inputs, device=device),
             torch.tensor(examples.labels, device=device),
@@ -125,7 +125,7 @@ def flipped(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
     Args:
         pictures: ``[batch, channels, height, width]``.
-        generator: of the choice, on the device of the pictures.
+        generator: generator of the choice, on the accelerator of the pictures.
     """
     chosen = torch.rand(len(pictures), 1, 1, 1, generator=generator, device=pictures.device) < 0.5
     return torch.where(chosen, pictures.flip(3), pictures)
@@ -140,7 +140,7 @@ def shifted(
         pictures: ``[batch, channels, height, width]``.
         max_shift: largest number of pixels; all from ``-max_shift`` to ``max_shift`` are equally
             likely.
-        generator: where the shifts come from, on the device of the pictures.
+        generator: where the shifts come from, on the accelerator of the pictures.
         padding: what moves in.
     """
     batch, _, height, width = pictures.shape

@@ -23,10 +23,10 @@ class KernelMuon(Optimizer):
     """Muon on the kernels of a network but the first, AdamW on the rest.
 
     Args:
-        network: whose convolutions are each followed by a batch norm, sooner or later.
+        network: network whose convolutions are each followed by a batch norm, sooner or later.
         rates: learning rate of the kernels and of the rest.
-        momentum: of the kernels' gradients, with Nesterov's look ahead.
-        weight_decay: of the rest, decoupled.
+        momentum: momentum of the kernels' gradients, with Nesterov's look ahead.
+        weight_decay: weight decay of the rest, decoupled.
 
     Raises:
         TrainingError: the network has no kernels beside the first.

@@ -88,7 +88,7 @@ class Run:
         progress: how far it is.
         loss: what a step minimises.
         accelerator: where it learns.
-        precision: in which it computes.
+        precision: precision in which it computes.
         stop_at: when to stop, on the monotonic clock.
         interruption: a signal that said to stop.
     """

@@ -35,7 +35,7 @@ class Sources:
         """Return the network of a checkpoint, or of the run whose name follows ``run:``.
 
         Args:
-            name: of the checkpoint or run.
+            name: name of the checkpoint or run.
             use: what it is taken for, as errors say it.
 
         Raises:
@@ -71,7 +71,7 @@ class FinishedRun:
     """A run that was trained to its end.
 
     Attributes:
-        recipe: that it followed.
+        recipe: recipe that it followed.
         state: as it was saved.
     """
 
@@ -89,7 +89,7 @@ def finished_run(folder: Path, use: str = "the run") -> FinishedRun:
     """Read a finished run.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         use: what it is taken for, as errors say it.
 
     Raises:

@@ -26,7 +26,7 @@ def start(
 
     Args:
         recipe: what to train.
-        steps: of the whole run.
+        steps: steps of the whole run.
         folder: where the state is, if there is one.
         sources: where trained networks are found.
         accelerator: where networks learn.
@@ -82,9 +82,10 @@ def check_stages(recipe: Recipe, network: nn.Module) -> None:
     Raises:
         TrainingError: it is so.
     """
-    schedule, shape = recipe.schedule, DATASETS[recipe.dataset].shape
+    schedule = recipe.schedule
     if not schedule.stages:
         return
+    shape = DATASETS[recipe.dataset].shape
     if sum(stage.share for stage in schedule.stages) >= 1:
         raise TrainingError("the stages take all steps; the last ones must see whole pictures")
     network.eval()

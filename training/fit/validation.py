@@ -5,7 +5,7 @@ from torch import nn
 
 from noisevote.models.networks.noise_points import NoiseSource, fresh_noise, noise_from
 from noisevote.training.fit.data import Batches
-from noisevote.training.losses.adversary import Attack, adversarial, attack_of_step
+from noisevote.training.losses.adversary import LinfAttack, adversarial, attack_of_step
 from noisevote.training.recipes.recipe import Recipe
 
 EVALUATION_BATCH = 500
@@ -51,7 +51,7 @@ def accuracy(network: nn.Module, examples: Batches, source: NoiseSource | None =
 def robust_accuracy(
     network: nn.Module,
     examples: Batches,
-    attack: Attack,
+    attack: LinfAttack,
     source: NoiseSource | None,
     generator: torch.Generator,
 ) -> float:
@@ -59,12 +59,12 @@ def robust_accuracy(
 
     Args:
         network: attacked with its own gradients, and judged.
-        examples: to begin from.
-        attack: of the training; its ball is taken, its steps are not.
-        source: of the noise in each pass.
-        generator: of the starts.
+        examples: images to begin from.
+        attack: attack of the training; its ball is taken, its steps are not.
+        source: source of the noise in each pass.
+        generator: generator of the starts.
     """
-    thorough = Attack(
+    thorough = LinfAttack(
         attack.epsilon,
         ROBUST_REACH * attack.epsilon / ROBUST_STEPS,
         ROBUST_STEPS,

@@ -1,15 +1,9 @@
-"""Networks that are a callable of the user's own: torch modules, exported to a graph.
-
-What ``MODULE:CALLABLE`` names is imported and called: it is the user's own code, run on the command
-line and never for a request.
-"""
+"""Networks that are a callable of the user's own: torch modules, exported to a graph."""
 
 import hashlib
-import importlib
 import inspect
 import io
 import logging
-import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -35,29 +29,6 @@ DTYPES = {
 ATTEMPTS = ((True, 3), (False, 3), (False, 1))
 """Exporters that are tried in turn: the new one or not, and the inputs of the pass that is traced;
 one where a module lets its pass hold no other number."""
-
-
-def module_from(source: str) -> nn.Module:
-    """Return the torch module that ``MODULE:CALLABLE`` gives, in evaluation mode.
-
-    Raises:
-        ImportingError: it cannot be imported or called, or gives something else.
-    """
-    module, _, name = source.partition(":")
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-        network = found if isinstance(found, nn.Module) else found()
-    except Exception as error:
-        raise ImportingError(
-            f"{source} cannot be called: {type(error).__name__}: {first_line(error)}"
-        ) from error
-    if not isinstance(network, nn.Module):
-        raise ImportingError(f"{source} gives a {type(network).__name__}; needed is a torch module")
-    return network.eval()
 
 
 def graph_from(network: nn.Module, source: str, asked: Mapping[str | None, Asked]) -> Graph:

@@ -42,12 +42,14 @@ class Rule:
         include: patterns of names; what fits gets noise, too.
         exclude: patterns of names; what fits gets none.
         activations: whether products of two signals get noise, as in attention.
+        only: names; nothing else gets noise. None: there is no such list.
     """
 
     after: tuple[str, ...] = NOISE_AFTER
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     activations: bool = False
+    only: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,8 @@ def why_quiet(layer: Layer, rule: Rule) -> str | None:
     """Return why a layer gets no noise; None if it gets some."""
     if layer.quiet is not None:
         return layer.quiet
+    if rule.only is not None and layer.name.partition(":")[0] not in rule.only:
+        return "it is none of the layers that were hardened"
     if fits(layer, rule.exclude):
         return "--exclude"
     if fits(layer, rule.include):

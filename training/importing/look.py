@@ -1,6 +1,6 @@
 """A network as it is looked at: what it takes and gives, its layers, what flows through them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, numpy_helper
 
 from noisevote.models.errors import ImportingError
+from noisevote.models.inputs.pictures import PREPROCESSINGS
+from noisevote.models.inputs.pipelines import complaints_about
+from noisevote.models.specs import InputSpec, PictureSpec
 from noisevote.training.importing.inputs import Taken, inputs_as_rows, inputs_of
 from noisevote.training.importing.layers import Rule, layers_in
 from noisevote.training.importing.measure import Arrays, Measured, Passes, measured, rows
@@ -25,6 +28,9 @@ from noisevote.training.importing.scores import Scores, scores_as_rows, scores_i
 BATCHES = (3, TRIAL_ROWS)
 """Inputs of the passes by which the axis of the inputs is found."""
 
+Given = Callable[[Sequence[InputSpec]], Arrays]
+"""Returns samples as inputs of a network, by name ``[n, *shape]``."""
+
 ENOUGH_NOISY = 0.9
 """Share of the multiply-accumulates of layers with weights that is to be under noise."""
 
@@ -40,6 +46,7 @@ class Wishes:
         is_binary: whether one number an input decides between two classes.
         is_share: whether outputs are probabilities.
         rule: which products get noise.
+        pipeline: how a picture becomes an input: the name of a preprocessing, or its steps.
     """
 
     shapes: Mapping[str | None, tuple[int, ...]] = field(default_factory=dict)
@@ -48,6 +55,7 @@ class Wishes:
     is_binary: bool = False
     is_share: bool = False
     rule: Rule = field(default_factory=Rule)
+    pipeline: str | PictureSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +95,19 @@ class Look:
         return noisy / max(1, sum(each.macs for each in counted))
 
 
-def look_at(graph: Graph, wishes: Wishes, samples: Arrays | None = None) -> Look:
+def look_at(graph: Graph, wishes: Wishes, samples: Given | None = None) -> Look:
     """Look at a network.
 
     Args:
         graph: as it came.
         wishes: of its owner.
-        samples: inputs by name ``[n, *shape]``; without them random ones are taken.
+        samples: gives some inputs by name ``[n, *shape]``; without it random ones are taken.
 
     Raises:
         ImportingError: it is none that can be taken in, and why.
     """
     graph = without_other_outputs(graph, wishes.output)
-    taken = inputs_of(graph.model, wishes.shapes, wishes.ranges)
+    taken = prepared_by(inputs_of(graph.model, wishes.shapes, wishes.ranges), wishes.pipeline)
     inputs = trial_inputs(taken, samples)
     original = Passes(graph.model)
     first = original.run(as_original(taken, rows(inputs, 1)))
@@ -146,12 +154,36 @@ def without_other_outputs(graph: Graph, output: str | None) -> Graph:
     return replace(graph, model=model)
 
 
-def trial_inputs(taken: tuple[Taken, ...], samples: Arrays | None) -> dict[str, NDArray[Any]]:
+def prepared_by(taken: tuple[Taken, ...], pipeline: str | PictureSpec | None) -> tuple[Taken, ...]:
+    """Return inputs of which the first is prepared of a picture.
+
+    Raises:
+        ImportingError: what that gives does not fit it.
+    """
+    if pipeline is None:
+        return taken
+    first, spec = taken[0], taken[0].spec
+    if isinstance(pipeline, str):
+        row = PREPROCESSINGS[pipeline]
+        if spec.shape != row.shape:
+            raise ImportingError(
+                f"{pipeline} gives {list(row.shape)}; {spec.name} takes {list(spec.shape)}"
+            )
+        spec = spec.model_copy(update={"preprocessing": pipeline, "range": row.range})
+    else:
+        if complaints := complaints_about(spec, pipeline):
+            raise ImportingError(f"the preprocessing does not fit: {'; '.join(complaints)}")
+        spec = spec.model_copy(update={"picture": pipeline})
+    return (replace(first, spec=spec), *taken[1:])
+
+
+def trial_inputs(taken: tuple[Taken, ...], samples: Given | None) -> dict[str, NDArray[Any]]:
     """Return inputs to try a network with: some samples, or random ones."""
     if samples is not None:
-        count = min(map(len, samples.values()))
+        given = samples([each.spec for each in taken])
+        count = min(map(len, given.values()))
         chosen = np.arange(TRIAL_ROWS) * max(1, count // TRIAL_ROWS) % count
-        return {name: array[chosen] for name, array in samples.items()}
+        return {name: array[chosen] for name, array in given.items()}
     generator = np.random.default_rng(0)
     return {each.spec.name: each.spec.trial(generator, TRIAL_ROWS) for each in taken}
 

@@ -35,19 +35,21 @@ class ImportPlan:
         folder: of the checkpoint; its name is the checkpoint's.
         labels: name of each class; None numbers them from 0.
         kind: of the noise that the checkpoint is asked for by default.
-        sigma: of that noise.
+        sigma: of that noise; None: ``sigma_train``.
         command: for the card.
         allow_quiet: whether most of the work may go without noise.
         replaces: whether a checkpoint of that name may be overwritten.
+        sigma_train: that the network was hardened at, one number or by noise point.
     """
 
     folder: Path
     labels: Sequence[str] | None
     kind: NoiseKind
-    sigma: float
+    sigma: float | None
     command: str
     allow_quiet: bool = False
     replaces: bool = False
+    sigma_train: float | dict[str, float] = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +207,7 @@ def card_of(
         output=first.graph.output[0].name,
         labels=labels,
         noise_scheme=NOISE_SCHEME,
-        noise=NoiseSpec(kind=plan.kind, sigma_train=0.0, sigma=plan.sigma),
+        noise=NoiseSpec(kind=plan.kind, sigma_train=plan.sigma_train, sigma=plan.sigma),
         noise_points=tuple(
             PointSpec(
                 name=name,

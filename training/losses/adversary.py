@@ -21,7 +21,7 @@ from noisevote.training.recipes.recipe import Adversary, Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class Attack:
+class LinfAttack:
     """An attack in the L-infinity ball.
 
     Attributes:
@@ -39,17 +39,17 @@ class Attack:
     high: float
 
 
-def attack_of_step(adversary: Adversary, dataset: str, share: float) -> Attack:
+def attack_of_step(adversary: Adversary, dataset: str, share: float) -> LinfAttack:
     """Return the attack of a step.
 
     Args:
-        adversary: of the recipe.
+        adversary: adversary of the recipe.
         dataset: its name, which says what inputs are allowed.
         share: share of the run's steps that are done, 0 to 1.
     """
     factor = 1.0 if share >= adversary.ramp else share / adversary.ramp
     low, high = DATASETS[dataset].range
-    return Attack(
+    return LinfAttack(
         factor * adversary.epsilon, factor * adversary.step_size, adversary.steps, low, high
     )
 
@@ -66,11 +66,11 @@ def with_adversarial_part(
     The adversary sees the noise of the training: each gradient is taken behind fresh noise.
 
     Args:
-        network: that is attacked.
+        network: network that is attacked.
         batch: images ``[batch, ...]`` and labels ``[batch]``, in random order.
-        recipe: whose adversary and noise are taken.
+        recipe: recipe whose adversary and noise are taken.
         share: share of the run's steps that are done, 0 to 1.
-        generator: of the starts and the noise, on the device of the images.
+        generator: generator of the starts and the noise, on the accelerator of the images.
     """
     images, labels = batch
     if recipe.adversary is None:
@@ -86,7 +86,7 @@ def with_adversarial_part(
 def adversarial(
     network: nn.Module,
     batch: tuple[Tensor, Tensor],
-    attack: Attack,
+    attack: LinfAttack,
     source: NoiseSource | None,
     generator: torch.Generator,
 ) -> Tensor:
@@ -96,8 +96,8 @@ def adversarial(
         network: attacked in evaluation mode, so that its batch-norm statistics stay as they are.
         batch: images ``[batch, ...]`` and labels ``[batch]``.
         attack: the ball and the steps.
-        source: of the noise in each pass; None: no noise.
-        generator: of the starts, on the device of the images.
+        source: source of the noise in each pass; None: no noise.
+        generator: generator of the starts, on the accelerator of the images.
     """
     images, labels = batch
     moved = torch.rand(images.shape, generator=generator, device=images.device)

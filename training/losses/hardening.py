@@ -100,8 +100,8 @@ def with_output_noise(
     Args:
         outputs: ``[pass_draws, batch, classes]``.
         hardening: kind of the noise and number of its draws.
-        sigma: of the last layer's noise, one number or one per image ``[batch]``.
-        generator: of the noise.
+        sigma: sigma of the last layer's noise, one number or one per image ``[batch]``.
+        generator: generator of the noise.
     """
     outputs = outputs.unsqueeze(1).expand(-1, hardening.output_draws, -1, -1).flatten(0, 1)
     if is_zero(sigma):
@@ -159,7 +159,7 @@ def distillation_loss(outputs: Tensor, targets: Tensor, temperature: float) -> T
     """Return ``T^2 KL(targets / T, outputs / T)``, averaged over images and draws.
 
     Args:
-        outputs: of the noisy student ``[draws, batch, classes]``.
+        outputs: outputs of the noisy student ``[draws, batch, classes]``.
         targets: outputs of the noiseless teacher ``[batch, classes]``.
         temperature: T.
     """

@@ -19,7 +19,7 @@ def sigma_of_batch(
         hardening: how the noise enters.
         share: share of the run's steps that are done, 0 to 1.
         count: images in the batch.
-        generator: of what varies from image to image, on the device of the images.
+        generator: generator of what varies from image to image, on the accelerator of the images.
     """
     variance, sigma = hardening.variance, hardening.sigma_train
     if share < hardening.ramp:

@@ -49,8 +49,8 @@ def vote_loss(
             over the passes.
         labels: ``[batch]``.
         hardening: kind of the noise, and ``q`` as ``loss_power``.
-        sigma: of the last layer's noise; one number or one per image ``[batch]``.
-        generator: of the points inside the strata, on the device of the outputs.
+        sigma: sigma of the last layer's noise; one number or one per image ``[batch]``.
+        generator: generator of the points inside the strata, on the accelerator of the outputs.
     """
     log_chances = [
         log_vote_probability(of_pass, labels, hardening.kind, sigma, generator)

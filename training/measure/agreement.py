@@ -6,8 +6,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from noisevote.models.card import AgreementReference, Card
+from noisevote.models.card import Card
 from noisevote.models.drift import shares_of
+from noisevote.models.measured import AgreementReference
 from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
 from noisevote.training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
 from noisevote.training.measure.plan import Plan, Positive
@@ -50,9 +51,9 @@ def measured_agreement(
 
     Args:
         caster: casts them.
-        images: that the network was not trained on.
+        images: images that the network was not trained on.
         plan: noise and votes.
-        command: that is kept with the figures.
+        command: command that is kept with the figures.
     """
     card = caster.checkpoint.card
     kind, classes = plan.noise or card.noise.kind, len(card.labels)

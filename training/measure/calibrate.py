@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.special import bdtr
 
-from noisevote.models.card import Card, Threshold
+from noisevote.models.card import Card
+from noisevote.models.measured import Threshold
 from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
 from noisevote.training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
 from noisevote.training.measure.plan import Count, Plan, Positive
@@ -70,7 +71,7 @@ def calibrate(
         caster: casts the votes.
         images: validation images; none of them trained the network.
         plan: noise, votes and deltas.
-        command: that is kept with the thresholds.
+        command: command that is kept with the thresholds.
     """
     card = caster.checkpoint.card
     kind, classes = plan.noise or card.noise.kind, len(card.labels)
@@ -131,7 +132,7 @@ class Course:
         classes: number of classes.
     """
 
-    def __init__(self, votes: NDArray[np.int8], classes: int) -> None:
+    def __init__(self, votes: NDArray[np.int16], classes: int) -> None:
         inputs, self._votes = votes.shape
         self._rows = np.arange(inputs)
         counts = np.zeros((inputs, classes), np.int32)
@@ -168,7 +169,7 @@ class Course:
 
         Args:
             delta: largest chance of another mode than that of all N votes.
-            confidence: of the proof, over the choice of the inputs.
+            confidence: confidence of the proof, over the choice of the inputs.
         """
         margin: int = self._votes
         while margin > 1:

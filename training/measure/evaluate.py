@@ -11,16 +11,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 from scipy.special import softmax
 
-from noisevote.models.card import Accuracy, Card
+from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.data.dataset import Examples, as_inputs
 from noisevote.models.errors import DataError
+from noisevote.models.measured import Accuracy
 from noisevote.models.noise import Noise, VoteKey
 from noisevote.models.runtime import Rows, votes_of
 from noisevote.models.voting import NOWHERE
@@ -56,7 +58,7 @@ class NumberedExamples:
 
     Attributes:
         examples: inputs and labels.
-        numbers: of each example in its split ``[images]``; they decide the noise.
+        numbers: number of each example in its split ``[images]``; they decide the noise.
     """
 
     examples: Examples
@@ -67,8 +69,7 @@ class NumberedExamples:
 
     def chosen(self, which: NDArray[np.int64]) -> "NumberedExamples":
         """Return the examples at these places."""
-        picked = Examples(self.examples.inputs[which], self.examples.labels[which])
-        return NumberedExamples(picked, self.numbers[which])
+        return NumberedExamples(self.examples.chosen(which), self.numbers[which])
 
     def spread(self, count: int) -> "tuple[NumberedExamples, NumberedExamples]":
         """Return ``count`` examples spread evenly over the split, and the others.
@@ -92,15 +93,15 @@ class Votes:
     Without noise a single column stands for all votes.
 
     Attributes:
-        labels: of each image ``[images]``.
+        labels: labels of each image ``[images]``.
         answers: by rule, the class that the first t votes decide for ``[images, votes]``, in
             column t - 1.
         fell_on: class of each vote ``[images, votes]``.
     """
 
     labels: NDArray[np.int64]
-    answers: dict[Rule, NDArray[np.int8]]
-    fell_on: NDArray[np.int8]
+    answers: dict[Rule, NDArray[np.int16]]
+    fell_on: NDArray[np.int16]
 
     def is_correct(self, votes: int, rule: Rule = Rule.MODE) -> NDArray[np.bool_]:
         """Return whether ``votes`` votes decide for the label ``[images]``."""
@@ -118,8 +119,8 @@ class Caster:
     """Casts votes.
 
     Attributes:
-        checkpoint: whose votes.
-        seed: of the evaluation, 0 to :data:`MAX_SEED`.
+        checkpoint: checkpoint that votes.
+        seed: seed of the evaluation, 0 to :data:`MAX_SEED`.
         threads: passes computed side by side.
         advance: called with the number of images done.
     """
@@ -165,7 +166,7 @@ class Caster:
         """
         card = self.checkpoint.card
         runtime = self.checkpoint.runtime(noise.kind)
-        inputs = as_inputs(images.examples.inputs)
+        inputs = inputs_of(images.examples, card)
         keys = [
             VoteKey(request_seed(self.seed, number), 0, vote)
             for number in images.numbers.tolist()
@@ -178,10 +179,11 @@ class Caster:
         for first in range(0, len(keys), rows):
             some = keys[first : first + rows]
             image = np.arange(first, first + len(some)) // votes
+            used = slice(image[0], image[-1] + 1)
             outputs.append(
                 runtime.outputs(
                     Rows(
-                        inputs={card.input.name: inputs[image[0] : image[-1] + 1]},
+                        inputs={name: array[used] for name, array in inputs.items()},
                         input_of_row=image - image[0],
                         sigma=np.broadcast_to(sigma, (len(some), len(sigma))),
                         keys=some,
@@ -205,8 +207,20 @@ def casting(
         yield Caster(checkpoint, seed, threads, lambda done: bar.advance(task, done))
 
 
+def inputs_of(examples: Examples, card: Card) -> dict[str, NDArray[Any]]:
+    """Return examples as a checkpoint takes them, by name of the input ``[n, *shape]``."""
+    stored: NDArray[Any] = examples.inputs
+    own = stored if card.input.is_integer else as_inputs(stored)
+    return {card.input.name: own, **examples.others}
+
+
 def rows_of_pass(card: Card) -> int:
-    """Return the rows of a forward pass: many, unless their noise outgrows the caches."""
+    """Return the rows of a forward pass: many, unless their noise outgrows the caches.
+
+    What others made was tried with the rows that its card tells, and gets no more.
+    """
+    if card.imported is not None:
+        return card.tile
     normals = sum(prod(point.shape) for point in card.noise_points)
     return max(card.tile, min(MOST_ROWS, MOST_NORMALS // normals))
 
@@ -230,8 +244,8 @@ def votes_from(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> Votes
         Rule.MEAN_OUTPUT: np.cumsum(wide, axis=1),
         Rule.MEAN_PROBABILITY: np.cumsum(softmax(wide, axis=2), axis=1),
     }
-    answers = {rule: total.argmax(axis=2).astype(np.int8) for rule, total in sums.items()}
-    return Votes(labels, answers, fell_on.astype(np.int8))
+    answers = {rule: total.argmax(axis=2).astype(np.int16) for rule, total in sums.items()}
+    return Votes(labels, answers, fell_on.astype(np.int16))
 
 
 def joined(parts: Sequence[Votes]) -> Votes:
@@ -253,7 +267,7 @@ def accuracies(votes: Votes, noise: Noise, asked: int) -> list[Accuracy]:
 
     Args:
         votes: cast.
-        noise: under which they were cast.
+        noise: noise under which they were cast.
         asked: votes per image that were asked for.
     """
     return [

@@ -1,6 +1,6 @@
 """Sigma and repeats of a measurement, as command lines and results files write them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from noisevote.models.errors import InputError
@@ -9,13 +9,6 @@ Number = TypeVar("Number", int, float)
 
 Sigma = float | dict[str, float]
 """Standard deviation at all noise points, or by noise point; points left out get no noise."""
-
-
-def check_points(given: Mapping[str, object], names: Sequence[str]) -> None:
-    """Refuse names that are no noise points."""
-    for name in given:
-        if name not in names:
-            raise InputError(f"{name!r} is no noise point; there are: {', '.join(names)}")
 
 
 def parse_sigma(text: str) -> Sigma:

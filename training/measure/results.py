@@ -14,9 +14,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from noisevote.models.card import Accuracy
 from noisevote.models.errors import DataError, InputError
 from noisevote.models.files import hold, write_whole
+from noisevote.models.measured import Accuracy
 from noisevote.models.noise import Noise, NoiseKind
 from noisevote.models.statistics import clopper_pearson
 from noisevote.training.measure.noise_setting import (
@@ -33,6 +33,9 @@ ADDED_TO = ("command", "machine", "libraries")
 """What may change between the interruption of an experiment and its continuation; all are kept."""
 
 MAY_DIFFER = (*ADDED_TO, "trained by")
+
+SAMPLES = "samples"
+"""Entry of the head that only stands where samples were measured."""
 
 THEN = "; then "
 """Between the commands, or machines, that made a file one after the other."""
@@ -53,7 +56,7 @@ class Table:
 
     Attributes:
         about: what was measured, and how.
-        rows: by column.
+        rows: rows by column.
     """
 
     about: dict[str, str]
@@ -118,10 +121,10 @@ class ResultsFile:
     As long as it is open no other process can open it, so that none takes away another's rows.
 
     Args:
-        path: of the file.
+        path: path of the file.
         about: what is measured and how; all but :data:`MAY_DIFFER` must be the same in a file
             that is there already.
-        columns: in the order of the file.
+        columns: columns in the order of the file.
 
     Raises:
         DataError: the file holds other results, or none at all, it cannot be written, or another
@@ -167,11 +170,11 @@ def continued(earlier: Mapping[str, str], now: Mapping[str, str], key: str) -> s
 
 def check_same(path: Path, earlier: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Refuse to add to results that were measured in another way."""
-    for key in now:
-        if key not in MAY_DIFFER and earlier.get(key) != now[key]:
+    for key in [*now, *({SAMPLES} & earlier.keys() - now.keys())]:
+        if key not in MAY_DIFFER and earlier.get(key) != now.get(key):
             raise DataError(
                 f"{path} holds results of another evaluation ({key}: {earlier.get(key)}, "
-                f"now {now[key]}); name another file, or delete it"
+                f"now {now.get(key)}); name another file, or delete it"
             )
 
 
@@ -201,8 +204,8 @@ def paired(is_right: NDArray[np.bool_], is_reference_right: NDArray[np.bool_]) -
     (2005), 729-740 (half a pair added to each cell).
 
     Args:
-        is_right: for each image ``[images]``.
-        is_reference_right: for each image, of the reference.
+        is_right: whether each image is right ``[images]``.
+        is_reference_right: whether the reference has each image right.
     """
     images = len(is_right)
     gained = int((is_right & ~is_reference_right).sum())

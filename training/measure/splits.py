@@ -1,8 +1,13 @@
-"""The examples that networks are judged on, by the name of their split."""
+"""The examples that networks are judged on: splits of a recipe's data, or anybody's samples."""
 
 from enum import StrEnum
 
+import numpy as np
+
+from noisevote.models.card import Card
 from noisevote.models.data.dataset import LoadedDataset
+from noisevote.models.data.sample_inputs import examples_for
+from noisevote.models.data.samples import Samples
 from noisevote.models.errors import DataError
 from noisevote.training.fit.data import split
 from noisevote.training.measure.evaluate import NumberedExamples, numbered
@@ -14,7 +19,8 @@ class Split(StrEnum):
 
     ``validation`` are the training examples that a recipe holds back: what is chosen is chosen on
     them. ``test`` are the official test examples. ``exact_test`` are those of them that are at
-    hand with exact pixels, where the data are a lossy copy.
+    hand with exact pixels, where the data are a lossy copy. Of samples the first two are halves,
+    told by a digest of each.
     """
 
     VALIDATION = "validation"
@@ -42,3 +48,32 @@ def examples_of(dataset: LoadedDataset, recipe: Recipe, name: Split) -> Numbered
             f"{dataset.about.name} is no lossy copy, or its exact test examples are missing"
         )
     return numbered(dataset.exact_test)
+
+
+def part_of(samples: Samples, name: Split | None) -> Samples:
+    """Return the half of samples that stands for a split, or all of them.
+
+    Raises:
+        DataError: there is none.
+    """
+    if name is None:
+        return samples
+    if name is Split.EXACT_TEST:
+        raise DataError(f"{samples.source} has no exact test examples; say --test or --validation")
+    validation, test = samples.parted()
+    return validation if name is Split.VALIDATION else test
+
+
+def sample_examples(samples: Samples, card: Card, has_labels: bool = True) -> NumberedExamples:
+    """Return samples as examples for a checkpoint, numbered by their place in their file.
+
+    Args:
+        samples: at least one.
+        card: of the checkpoint.
+        has_labels: whether their labels are taken; else all are 0.
+
+    Raises:
+        DataError: they do not fit it.
+    """
+    numbers = np.array(samples.numbers, np.int64)
+    return NumberedExamples(examples_for(samples, card, has_labels), numbers)

@@ -45,8 +45,8 @@ class Throughput:
         one: images per second of the recipe as it is.
         other: images per second of what it is compared with.
         ratio: geometric mean over the pairs of blocks of the one over the other.
-        interval: of the ratio, from Student's t over the logarithms of the pairs, at 95 %.
-        pairs: of blocks.
+        interval: interval of the ratio, from Student's t over the logarithms of the pairs, at 95 %.
+        pairs: number of pairs of blocks.
     """
 
     one: float
@@ -67,9 +67,9 @@ def measure_throughput(
     """Time the steps of a recipe in two ways.
 
     Args:
-        recipe: whose network, batch size, loss and noise are taken.
-        steps: of each block.
-        pairs: of blocks, at least 2; the first pair warms up and is left out.
+        recipe: recipe whose network, batch size, loss and noise are taken.
+        steps: steps of each block.
+        pairs: pairs of blocks, at least 2; the first pair warms up and is left out.
         accelerator: where networks learn.
         after_pair: called after each pair, to show progress.
         against: what it is compared with: ``noiseless`` is the same without noise, ``torch`` the

@@ -1,1 +1,1 @@
-"""Recipes: everything that decides what a training run gives, as data."""
+"""Recipes: what they hold, those that are registered, and how one is varied."""

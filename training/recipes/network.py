@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from noisevote.models.data.dataset import Dataset
 from noisevote.models.data.datasets import DATASETS, find_dataset
 from noisevote.models.errors import TrainingError
+from noisevote.models.networks.brought import is_brought
 from noisevote.models.networks.noise_points import NoisePoint, noise_from
 from noisevote.models.networks.registry import build_network
 from noisevote.models.noise import NoiseKind
@@ -30,6 +31,9 @@ def check_fits(recipe: Recipe) -> None:
         TrainingError: it is so, or there is no network of that name.
         DataError: there is no such data set.
     """
+    if is_brought(recipe.network):
+        network_of(recipe)  # it passes an input, to find its layers
+        return
     dataset = find_dataset(recipe.dataset)
     # On this device there are shapes, but no values: nothing is drawn or computed.
     with torch.device("meta"):

@@ -35,6 +35,7 @@ Natural = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Option = Annotated[int | list[Any] | str, Field(union_mode="left_to_right")]
 
 
 class Part:
@@ -105,7 +106,7 @@ class Stage(Part):
 
     Attributes:
         side: height and width of the pictures, in pixels.
-        share: of the run's steps.
+        share: share of the run's steps.
     """
 
     side: Natural
@@ -123,18 +124,19 @@ class Schedule(Part):
         weight_decay: decoupled in AdamW, a part of the gradient in SGD.
         warm_up: share of the steps in which the learning rate of ``one_cycle`` rises.
         clip_norm: largest norm of a step's gradient, longer ones are shortened to it; None: any.
-        precision: of the products and signals; weights and their updates are always float32.
-            ``auto`` is bfloat16 where the machine multiplies in it, else float32
+        precision: precision of the products and signals; weights and their updates are always
+            float32. ``auto`` is bfloat16 where the machine multiplies in it, else float32
             (``training.fit.accelerators``).
         optimizer: ``adamw``, ``sgd`` with Nesterov momentum, or ``muon`` (``training.fit.muon``).
-        momentum: of ``sgd`` and ``muon``.
+        momentum: momentum of ``sgd`` and ``muon``.
         rest_rate: peak learning rate of what ``muon`` leaves to AdamW.
-        curve: of the learning rate: ``one_cycle`` (L. N. Smith and N. Topin, arXiv 1708.07120);
-            ``linear``, which rises and falls likewise, along straight lines; or ``cosine``, which
-            falls from the peak to 0 (I. Loshchilov and F. Hutter, arXiv 1608.03983).
+        curve: curve of the learning rate: ``one_cycle`` (L. N. Smith and N. Topin, arXiv
+            1708.07120); ``linear``, which rises and falls likewise, along straight lines; or
+            ``cosine``, which falls from the peak to 0 (I. Loshchilov and F. Hutter, arXiv
+            1608.03983).
         averaging: decay a step of the exponential moving average of the weights, which is what
             the run then gives; 0 gives the last weights.
-        stages: with smaller pictures, in order; the steps that are left see whole ones.
+        stages: stages with smaller pictures, in order; the steps that are left see whole ones.
     """
 
     epochs: Natural
@@ -170,7 +172,7 @@ class Teacher(Part):
     Attributes:
         weights: name of a checkpoint, or ``run:`` and the name of a run.
         temperature: T.
-        weight: of the teacher's part of the loss.
+        weight: weight of the teacher's part of the loss.
     """
 
     weights: str
@@ -185,8 +187,8 @@ class Adversary(Part):
     Attributes:
         epsilon: radius of the L-infinity ball around an image, in units of the inputs.
         step_size: length of a step along each axis, in units of the inputs.
-        steps: from a random start in the ball.
-        share: of each batch that is adversarial; the rest stays as it is.
+        steps: steps from a random start in the ball.
+        share: share of each batch that is adversarial; the rest stays as it is.
         ramp: share of the run's steps in which epsilon and the step size rise linearly from 0.
     """
 
@@ -207,13 +209,13 @@ class Recipe(Part):
         dataset: name in the registry of data sets.
         hardening: how the noise enters.
         schedule: how the weights are learned.
-        seed: of the weights, the order of the images and the noise.
+        seed: seed of the weights, the order of the images and the noise.
         validation_images: how many training images are held back to choose by, never trained on.
         options: keywords of the network, such as widths.
         warm_start: where the first weights come from: name of a checkpoint, or ``run:`` and the
             name of a run; None: random.
         teacher: whom the run learns from beside the labels.
-        quantisation: of weights and activations; None: none.
+        quantisation: quantisation of weights and activations; None: none.
         adversary: who attacks the network while it learns.
         max_shift: each picture is shifted by up to so many pixels along both axes, anew each time.
         padding: what moves in then: zeros, or the picture mirrored at its border.
@@ -227,7 +229,7 @@ class Recipe(Part):
     schedule: Schedule
     seed: Annotated[int, Field(ge=0, le=MAX_TRAINING_SEED)] = 1
     validation_images: Natural = 5000
-    options: dict[str, int] = field(default_factory=dict)
+    options: dict[str, Option] = field(default_factory=dict)
     warm_start: str | None = None
     teacher: Teacher | None = None
     quantisation: Quantisation | None = None

@@ -83,7 +83,7 @@ def mnist(name: str, hardening: Hardening, schedule: Schedule, **more: Any) -> R
     """Return the recipe of a network on MNIST, whose name its own begins with.
 
     Args:
-        name: of the recipe.
+        name: name of the recipe.
         hardening: how the noise enters.
         schedule: how the weights are learned.
         **more: other fields of the recipe.

@@ -60,7 +60,7 @@ def commands(entries: Sequence[Table], extra: str = "") -> str:
 
     Args:
         entries: files that the section reads.
-        extra: for readers, behind the commands.
+        extra: commands for readers, behind those.
     """
     by_command: dict[str, list[Table]] = {}
     for entry in entries:

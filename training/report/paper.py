@@ -23,8 +23,8 @@ class PaperResult:
 
     Attributes:
         network: name in the registry of networks.
-        kind: of the noise.
-        tables: of the paper, and its figures.
+        kind: kind of the noise.
+        tables: tables of the paper, and its figures.
         clean: one vote, trained without noise.
         one_vote: one vote, best training sigma for each sigma.
         by: that training sigma.

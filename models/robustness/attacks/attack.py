@@ -24,15 +24,15 @@ class Attack:
     """One attack; all that is said and done about it is said here.
 
     Attributes:
-        name: in plans, in reports and of its steps.
+        name: name in plans, in reports and of its steps.
         label: what it is, in a table.
         family: what it counts as; black-box attacks are ``transfer`` and ``query``.
         sees: what it may see of the target.
         steps: yields its steps for a plan and a number of samples.
-        title: in sentences; its name if empty.
+        title: name in sentences; ``name`` if empty.
         is_adaptive: whether it knows of the noise.
-        plain: of an adaptive attack, the one that does the same to a target without noise.
-        adaptive_how: of an adaptive attack, says what it does about the noise.
+        plain: the attack that does the same to a target without noise, if it is adaptive.
+        adaptive_how: says what it does about the noise, if it is adaptive.
         times_votes: votes of each of its queries, in those of a reply; 0 if it asks nothing.
         has_budgets: whether it keeps what it had found within smaller budgets of queries.
         needs_pictures: whether it takes only samples ``[channels, height, width]``.

@@ -67,7 +67,7 @@ class DecisionAttack:
     Attributes:
         ball: where examples may lie.
         queries: most of them, per sample.
-        seed: of starts and directions.
+        seed: seed of starts and directions.
     """
 
     ball: Ball
@@ -85,7 +85,7 @@ class Search:
         start: an input of another class ``[*shape]``, from which the search comes nearer.
         left: queries left.
         nearest: the nearest wrong point, wherever it lies.
-        distance: of that point.
+        distance: distance of that point.
         latest: the latest wrong points.
         asked: queries spent.
     """
@@ -176,8 +176,8 @@ def hop_skip_jump(
     """Look for each sample's nearest wrong input.
 
     Args:
-        oracle: that is asked.
-        samples: under attack.
+        oracle: oracle that is asked.
+        samples: samples under attack.
         attack: settings.
         donors: inputs of several classes; a search starts from one of another class.
 

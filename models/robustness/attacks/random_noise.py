@@ -25,11 +25,11 @@ def random_control(
     Source: N. Carlini et al., arXiv 1902.06705, section 4.3, "try random noise".
 
     Args:
-        oracle: that is asked once a try.
-        samples: that are perturbed.
-        ball: on whose surface points are drawn.
+        oracle: oracle that is asked once a try.
+        samples: samples that are perturbed.
+        ball: ball on whose surface points are drawn.
         tries: points drawn per sample.
-        seed: of the draws.
+        seed: seed of the draws.
     """
     generators = [generator_for(seed, Purpose.CONTROL, i) for i in samples.indices.tolist()]
     best = samples.inputs.copy()

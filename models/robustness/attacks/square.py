@@ -53,8 +53,8 @@ class SquareAttack:
     Attributes:
         ball: where examples may lie.
         queries: most of them, per sample.
-        seed: of the moves.
-        first_share: of the pixels that the first moves change.
+        seed: seed of the moves.
+        first_share: share of the pixels that the first moves change.
         goal: margin at which nothing more is to be gained; -1 is all votes on one wrong class.
     """
 
@@ -71,7 +71,7 @@ class QueryResult:
 
     Attributes:
         examples: the best points ``[n, *shape]``.
-        margins: of them, as the attacker measured them ``[n]``.
+        margins: their margins, as the attacker measured them ``[n]``.
         queries: spent on each sample ``[n]``.
         by_budget: the best points within each smaller budget ``[budgets, n, *shape]``.
     """
@@ -93,7 +93,7 @@ def square_attack(
     """Search each sample's ball for the lowest margin.
 
     Args:
-        oracle: that is asked.
+        oracle: oracle that is asked.
         samples: pictures ``[n, channels, height, width]``.
         attack: settings.
         budgets: numbers of queries whose best points are kept, too.

@@ -38,7 +38,7 @@ def first_move(
     Args:
         picture: the sample ``[channels, height, width]``.
         ball: where examples may lie.
-        generator: of the sample.
+        generator: generator of the sample.
     """
     channels, height, width = picture.shape
     if ball.norm is Norm.LINF:
@@ -68,8 +68,8 @@ def next_move(
         picture: the sample ``[channels, height, width]``.
         best: the point reached so far.
         ball: where examples may lie.
-        share: of the pixels that the square covers.
-        generator: of the sample.
+        share: share of the pixels that the square covers.
+        generator: generator of the sample.
     """
     shift = linf_shift if ball.norm is Norm.LINF else l2_shift
     for _ in range(MOST_DRAWS):

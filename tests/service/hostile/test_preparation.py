@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from noisevote.models.errors import OverloadedError
-from noisevote.models.pictures import PNG_SIGNATURE
+from noisevote.models.inputs.pictures import PNG_SIGNATURE
 from noisevote.service.prediction.preparation import Preparation, untold
 from tests.service.hostile.support import (
     attacked,

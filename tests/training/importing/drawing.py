@@ -13,7 +13,7 @@ Array = NDArray[Any]
 FLOAT, HALF, DOUBLE = map(int, (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE))
 INT64, INT32 = map(int, (TensorProto.INT64, TensorProto.INT32))
 
-Declared = Mapping[str, tuple[int, Sequence[int | str]]]
+Declared = Mapping[str, tuple[Any, Any]]
 """Type and shape of inputs or outputs, by name."""
 
 

@@ -36,6 +36,7 @@ INLINE float total(vec value) {
 
 #include "float_items.h"
 
+#include "rows.h"
 #include "tiles.h"
 #include "forward.h"
 #include "gradient.h"

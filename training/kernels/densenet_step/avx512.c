@@ -24,6 +24,7 @@ INLINE vec dot(vec sum, vec a, vec b) { return _mm512_fmadd_ps(a, b, sum); }
 
 #include "float_items.h"
 
+#include "rows.h"
 #include "tiles.h"
 #include "forward.h"
 #include "gradient.h"

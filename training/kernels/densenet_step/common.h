@@ -7,8 +7,8 @@
  *   WIDE, MIDDLE, NARROW   maps that a product makes at a time, with two vectors of sums for each
  *   OF_CHANNELS, OF_MAPS   weight gradients of a kernel's row that are summed at a time, by 3
  *   vec, item     a vector of floats; a number as it lies in memory
- * and the operations on them that the files it includes use. Tiles of AMX, which multiply 16 rows
- * at a time, would be one more such file, with its own `products` and `correlations`.
+ * and the operations on them that the files it includes use. `amx.c` needs neither the sizes of
+ * products nor the files that hold them: it multiplies by tiles.
  */
 
 #ifndef NOISEVOTE_COMMON_H

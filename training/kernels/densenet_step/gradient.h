@@ -1,36 +1,4 @@
-/* The gradient of what a convolution gave: past the noise, and on its way into products. */
-
-/* The gradient of what the layer's convolution gave, from that of what the layer made. */
-TARGET static void behind_noise(const layer *l) {
-    const size_t row = l->side * LANES, high = l->pooled ? 2 : 1, made_row = row / high;
-    float u[2 * MOST_SIDE * LANES] __attribute__((aligned(64)));
-    for (size_t chunk = 0; chunk < l->chunks; chunk++)
-        for (size_t y = 0; y < l->side; y++)
-            for (size_t m = 0; m < l->outputs; m++) {
-                const size_t from = chunk * (l->side / high) + y / high;
-                const size_t at = (from * l->made_width + l->made_first + m) * made_row;
-                const size_t stream = (chunk * l->side + y) * l->outputs + m;
-                const item *const made = (const item *)l->made + at;
-                const item *const gradient = (const item *)l->made_gradient + at;
-                const vec constant = all(l->constant[m]), slope = all(l->slope[m]);
-                const vec share = all(l->pooled ? 0.25f : 1.0f);
-                float *const own = u + (l->pooled ? row : 0);
-                for (size_t b = 0; b < made_row; b += BLOCK) {
-                    vec x[2], d[2];
-                    get(made + b, x);
-                    get(gradient + b, d);
-                    for (int i = 0; i < 2; i++)
-                        store(own + b + i * VW, share * (d[i] - constant - slope * x[i]));
-                }
-                for (size_t x = 0; l->pooled && x < row; x += LANES)
-                    memcpy(u + x, own + x / (2 * LANES) * LANES, LANES * sizeof(float));
-                if (l->noise) times_noise(u, (const item *)l->noise + stream * row, row);
-                for (size_t b = 0; b < row; b += BLOCK) {
-                    const vec values[2] = {load(u + b), load(u + b + VW)};
-                    put((item *)l->gradient + stream * row + b, values);
-                }
-            }
-}
+/* The gradient of what a convolution gave, on its way into products. */
 
 /* Stores a transformed block of PAIR maps, as units and, where that differs, map by map. */
 INLINE void put_both(float *units, size_t second, item *maps, size_t padded,

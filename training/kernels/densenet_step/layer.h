@@ -15,6 +15,9 @@
 #define HAS_AVX512 1
 #define HAS_AVX512_BF16 1
 #endif
+#if HAS_AVX512_BF16 && defined(__linux__) /* which must be asked for tiles */
+#define HAS_AMX 1
+#endif
 
 typedef struct {
     size_t chunks, side, inputs, outputs;
@@ -72,6 +75,6 @@ typedef struct {
     void (*draw)(void *, const void *, size_t, uint64_t, size_t);
 } variant;
 
-extern const variant noisevote_avx2, noisevote_avx512, noisevote_avx512_bf16;
+extern const variant noisevote_avx2, noisevote_avx512, noisevote_avx512_bf16, noisevote_amx;
 
 #endif

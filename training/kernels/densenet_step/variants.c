@@ -3,6 +3,9 @@
 #include "layer.h"
 
 static const variant *const VARIANTS[] = {
+#if HAS_AMX
+    &noisevote_amx,
+#endif
 #if HAS_AVX512_BF16
     &noisevote_avx512_bf16,
 #endif

@@ -13,15 +13,16 @@ import struct
 import threading
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from noisevote.models.digits import mnist_digit
 from noisevote.models.errors import CheckpointError, PictureError
-from noisevote.models.pages import digit_on_page
-from noisevote.models.photos import cifar_picture
+from noisevote.models.inputs.digits import mnist_digit
+from noisevote.models.inputs.pages import digit_on_page
+from noisevote.models.inputs.photos import cifar_picture
 
 ALLOWED_FORMATS = ("PNG", "JPEG")
 
@@ -108,13 +109,13 @@ def decode_base64(text: str) -> bytes:
         ) from error
 
 
-def decode_picture(data: bytes) -> Image.Image:
+def decode_picture(data: bytes, draft_side: int | None = DRAFT_SIDE) -> Image.Image:
     """Decode a PNG or JPEG file; of an animated one, the first frame.
-
-    A JPEG much larger than ``DRAFT_SIDE`` is decoded at a half, a quarter or an eighth of its size.
 
     Args:
         data: the file.
+        draft_side: a JPEG much larger is decoded at a half, a quarter or an eighth of its size;
+            with None all its pixels are.
 
     Returns:
         The picture, upright, of mode ``L``, ``RGB`` or ``RGBA``; 16-bit levels are cut to 8 bits.
@@ -127,7 +128,8 @@ def decode_picture(data: bytes) -> Image.Image:
     try:
         picture = Image.open(RationedFile(without_texts(data)), formats=ALLOWED_FORMATS)
         check_size(*picture.size)
-        picture.draft(None, (DRAFT_SIDE, DRAFT_SIDE))
+        if draft_side is not None:
+            picture.draft(None, (draft_side, draft_side))
         with contextlib.nullcontext() if math.prod(picture.size) <= SMALL_PIXELS else LARGE:
             picture.load()
             return upright(eight_bits(picture), picture)
@@ -193,10 +195,25 @@ def upright(picture: Image.Image, file: Image.Image) -> Image.Image:
     return picture if turn is None else picture.transpose(turn)
 
 
-PREPROCESSINGS: dict[str, Callable[[Image.Image], NDArray[np.float32]]] = {
-    "cifar_picture-1": cifar_picture,
-    "mnist_digit-1": mnist_digit,
-    "mnist_digit-2": digit_on_page,
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """A way from a decoded picture to an input.
+
+    Attributes:
+        prepare: takes an upright picture of mode ``L``, ``RGB`` or ``RGBA`` and returns the input.
+        shape: shape of the input.
+        range: smallest and largest value of the input.
+    """
+
+    prepare: Callable[[Image.Image], NDArray[np.float32]]
+    shape: tuple[int, ...]
+    range: tuple[float, float] = (0.0, 1.0)
+
+
+PREPROCESSINGS = {
+    "cifar_picture-1": Preprocessing(cifar_picture, (3, 32, 32)),
+    "mnist_digit-1": Preprocessing(mnist_digit, (1, 28, 28)),
+    "mnist_digit-2": Preprocessing(digit_on_page, (1, 28, 28)),
 }
 """What turns a decoded picture into an input, by the name on a checkpoint's card.
 
@@ -208,7 +225,7 @@ def preprocess(name: str, data: bytes) -> NDArray[np.float32]:
     """Turn a PNG or JPEG file into an input.
 
     Args:
-        name: of a preprocessing in :data:`PREPROCESSINGS`.
+        name: name of a preprocessing in :data:`PREPROCESSINGS`.
         data: the file.
 
     Returns:
@@ -222,7 +239,7 @@ def preprocess(name: str, data: bytes) -> NDArray[np.float32]:
         raise CheckpointError(
             f"unknown preprocessing {name!r}; known are {', '.join(sorted(PREPROCESSINGS))}"
         )
-    return PREPROCESSINGS[name](decode_picture(data))
+    return PREPROCESSINGS[name].prepare(decode_picture(data))
 
 
 def refusal(message: str) -> PictureError:

@@ -5,7 +5,7 @@ from enum import Enum
 
 from PIL import Image
 
-from noisevote.models.inks import (
+from noisevote.models.inputs.inks import (
     Ink,
     above_uneven_ground,
     above_what_differs,
@@ -60,7 +60,7 @@ def inks_of(page: Image.Image, even: Ink) -> Iterator[Ink]:
     """Yield what may be the ink of a page, the likeliest first.
 
     Args:
-        page: of mode ``L``.
+        page: page of mode ``L``.
         even: its ink above an even ground.
     """
     for view in views_of(even):

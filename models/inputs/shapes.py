@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from noisevote.models.rasters import padded_with_ground
+from noisevote.models.inputs.rasters import padded_with_ground
 
 Mask = NDArray[np.bool_]
 

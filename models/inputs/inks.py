@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 from scipy import ndimage
 
-from noisevote.models.blots import Blot, blots_of
+from noisevote.models.inputs.blots import Blot, blots_of
 
 Grey = NDArray[np.uint8]
 

@@ -40,6 +40,9 @@ FEATURES = 2
 GRID = 28
 """Height and width of the grid in pixels."""
 
+SHAPE, RANGE = (STEPS, FEATURES), (-float(GRID), float(GRID))
+"""Shape of a sequence, and its smallest and largest value."""
+
 SPAN = 17.0
 """Longer side of a drawing in steps of a pixel, the median of the training drawings: MNIST fits a
 digit into 20 x 20 pixels, and thinning takes half the pen's width off each end."""
@@ -76,7 +79,7 @@ def sequence_from_strokes(strokes: Sequence[Stroke]) -> NDArray[np.float32]:
     :func:`tour`.
 
     Args:
-        strokes: for each stroke its points ``[x, y]``, x to the right and y down, in any unit.
+        strokes: points ``[x, y]`` of each stroke, x to the right and y down, in any unit.
 
     Raises:
         InputError: the strokes are not such lists, are empty, too many or not finite.

@@ -17,7 +17,7 @@ from PIL import Image
 from scipy import ndimage
 
 from noisevote.models.errors import PictureError
-from noisevote.models.rasters import dilated, padded_with_ground, percentile
+from noisevote.models.inputs.rasters import dilated, padded_with_ground, percentile
 
 FIELD_SIDE = 28
 BOX_SIDE = 20
@@ -60,7 +60,7 @@ def mnist_digit(picture: Image.Image) -> NDArray[np.float32]:
     A picture that is as in MNIST already keeps its levels, inverted if its ground is white.
 
     Args:
-        picture: of mode ``L``, ``RGB`` or ``RGBA``, dark on light or light on dark.
+        picture: picture of mode ``L``, ``RGB`` or ``RGBA``, dark on light or light on dark.
 
     Returns:
         Light ink on a ground of 0, ``[1, 28, 28]`` in 0..1.

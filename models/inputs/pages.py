@@ -1,7 +1,7 @@
 """Pictures of a page with one digit on it, brought into the form of MNIST.
 
 The page is looked at from afar, then more closely if there is more on it than the digit; a small
-digit is cut out before it is shrunk. What the form of MNIST is, ``models/digits.py`` says.
+digit is cut out before it is shrunk. What the form of MNIST is, ``models/inputs/digits.py`` says.
 """
 
 import math
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from noisevote.models.digits import (
+from noisevote.models.errors import PictureError
+from noisevote.models.inputs.digits import (
     BOX_SIDE,
     CENTRE,
     FIELD_SIDE,
@@ -20,9 +21,8 @@ from noisevote.models.digits import (
     crop,
     stroke_width,
 )
-from noisevote.models.errors import PictureError
-from noisevote.models.marks import Levels, Mark, mark_on
-from noisevote.models.rasters import dilated, padded_with_ground
+from noisevote.models.inputs.marks import Levels, Mark, mark_on
+from noisevote.models.inputs.rasters import dilated, padded_with_ground
 
 FAR_SIDE = 112
 """Most pixels of a side of a page that is looked at from afar."""
@@ -60,7 +60,7 @@ def digit_on_page(picture: Image.Image) -> NDArray[np.float32]:
     A picture that is as in MNIST already keeps its levels, inverted if its ground is white.
 
     Args:
-        picture: of mode ``L``, ``RGB`` or ``RGBA``, dark on light or light on dark.
+        picture: picture of mode ``L``, ``RGB`` or ``RGBA``, dark on light or light on dark.
 
     Returns:
         Light ink on a ground of 0, ``[1, 28, 28]`` in 0..1.
@@ -186,7 +186,8 @@ def with_broad_strokes(ink: Levels) -> Levels:
 def placed(ink: Levels) -> Levels:
     """Shrink ``ink`` to the box and put its centre of mass at the field's, none of it outside.
 
-    As :func:`noisevote.models.digits.place`, but each pixel is the mean of exactly what lies in it.
+    As :func:`noisevote.models.inputs.digits.place`, but each pixel is the mean of exactly what lies
+    in it.
     """
     scale = max(ink.shape) / BOX_SIDE
     rows, columns = (
@@ -202,8 +203,8 @@ def overlaps(length: int, start: float, scale: float) -> Levels:
     """Return how much of each pixel lies in each pixel of the field ``[FIELD_SIDE, length]``.
 
     Args:
-        length: of the ink in pixels.
-        start: of the field, unless ink would be outside.
+        length: length of the ink in pixels.
+        start: start of the field, unless ink would be outside.
         scale: pixels per pixel of the field.
     """
     start = min(max(start, length - FIELD_SIDE * scale), 0)

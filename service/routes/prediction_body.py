@@ -1,19 +1,18 @@
-"""The service that a request is for, and its body, read and prepared within its limits."""
+"""The body of a prediction: read within its limits, and prepared."""
 
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from noisevote.models.errors import DeadlineError
 from noisevote.service.prediction.predictor import Prepared, deadline_of
 from noisevote.service.prediction.sizes import QUICK_S, work_s_of
-from noisevote.service.service import Service, service_of
+from noisevote.service.service import Service
 from noisevote.service.wire.bodies import read_body
 from noisevote.service.wire.disconnect import unless_client_leaves
-from noisevote.service.wire.errors import DrainingError
 from noisevote.service.wire.requests import PredictRequest
 
 Result = TypeVar("Result")
@@ -22,31 +21,13 @@ AT_ONCE_BYTES = 64 * 1024
 """Larger bodies are parsed on a thread of their own, so that the event loop stays free."""
 
 
-async def requested(request: Request) -> Service:
-    """Return the app's service; asynchronous, since FastAPI hands others to a thread."""
-    return service_of(request.app)
-
-
-ServiceDep = Annotated[Service, Depends(requested)]
-
-
-def refuse_if_draining(service: Service) -> None:
-    """Refuse new work of a process that has been told to stop.
-
-    Raises:
-        DrainingError: it has.
-    """
-    if service.closing.is_set():
-        raise DrainingError("the service is shutting down; send the request again")
-
-
 class PredictionBody:
     """The body of a prediction, which is read and prepared: at once, or on threads if it is much.
 
     Args:
-        request: whose body it is.
+        request: request whose body it is.
         service: prepares it.
-        content: of the body.
+        content: content of the body.
         began: when it began to arrive, by ``time.monotonic``.
     """
 
@@ -76,7 +57,8 @@ class PredictionBody:
             ClientDisconnect: the client left before its turn.
         """
         service, began = self._service, self._began
-        work_s = await self._do(lambda: work_s_of(asked))
+        card = service.predictor.checkpoint_of(asked).card
+        work_s = await self._do(lambda: work_s_of(asked, card))
         if self._is_large and time.monotonic() > deadline_of(asked, began):
             raise DeadlineError("the time was up before the body was read")
         if work_s <= QUICK_S or (self._is_large and asked.inputs is not None):
@@ -107,7 +89,7 @@ async def body_of(request: Request, service: Service) -> AsyncIterator[Predictio
         OverloadedError: too many bodies are held.
         ClientDisconnect: the client left before the end of the body.
     """
-    refuse_if_draining(service)
+    service.refuse_if_draining()
     began = time.monotonic()
     with service.bodies.room() as room:
         content = await read_body(request, service.settings.max_body_bytes, room)

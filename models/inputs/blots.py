@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
-from noisevote.models.shapes import Mask, Shape
+from noisevote.models.inputs.shapes import Mask, Shape
 
 TOUCHING = np.ones((3, 3), dtype=int)
 

@@ -1,0 +1,1 @@
+"""From pictures and pen strokes to the arrays that networks take."""

@@ -1,0 +1,171 @@
+"""``noisevote-train harden``: a torch module of the user's own, in a package called models."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.data.dataset import Examples
+from noisevote.models.errors import ImportingError, NoisevoteError, TrainingError
+from noisevote.models.networks.brought import Brought, module_from
+from noisevote.models.networks.noise_points import NoisePoint, noise_points
+from noisevote.models.noise import NoiseKind
+from noisevote.training.importing.harden import HardenPlan, recipe_for
+from noisevote.training.recipes.recipe import Schedule
+
+MODULE = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(64, 32)
+        self.norm = nn.BatchNorm1d(32)
+        self.unused = nn.Linear(3, 3)
+        self.last = nn.Linear(32, 10)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.norm(self.first(x))))
+
+def make():
+    torch.manual_seed(3)
+    return Net()
+
+def sure():
+    return nn.Sequential(make(), nn.Softmax(1))
+
+def number():
+    return 7
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a module in a package called models, and samples."""
+    folder = tmp_path_factory.mktemp("harden")
+    for package in ("models", "nets_to_harden"):
+        (folder / package).mkdir()
+        (folder / package / "__init__.py").write_text("")
+        (folder / package / "mine.py").write_text(MODULE)
+    inputs, labels = load_digits(return_X_y=True)
+    np.savez(folder / "digits.npz", inputs=(inputs / 16).astype(np.float32), labels=labels)
+    return folder
+
+
+@pytest.fixture
+def here(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(place)
+    monkeypatch.syspath_prepend(str(place))
+    return place
+
+
+@pytest.fixture
+def digits() -> Examples:
+    inputs, labels = load_digits(return_X_y=True)
+    return Examples((inputs / 16).astype(np.float32), labels.astype(np.int64))
+
+
+def plan(callable_name: str = "make", **changed: object) -> HardenPlan:
+    """What is to be learned of a module that can be imported in this process."""
+    usual = {"weights": None, "recipe": "mult-1.0", "points": (), "name": "mine"}
+    source = f"nets_to_harden.mine:{callable_name}"
+    return HardenPlan(source, schedule=Schedule(2), **(usual | changed))  # type: ignore[arg-type]
+
+
+def test_a_module_in_a_package_called_models_gains_fifteen_points_and_is_served(
+    place: Path,
+) -> None:
+    command = [
+        *(sys.executable, "-m", "noisevote.training", "harden", "models.mine:make"),
+        *("--samples", "digits.npz", "--checkpoints", "mine", "--name", "mine", "--epochs", "25"),
+    ]
+    told = subprocess.run(
+        command, cwd=place, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True,
+        check=False, timeout=300,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    (hardened,) = re.findall(r"hardened │ ([\d.]+)%.*?│ ([\d.]+)%.*?│ ([\d.]+)%", told.stderr)
+    assert float(hardened[1]) > 55
+    checkpoint = Checkpoint(place / "mine" / "mine")
+    assert checkpoint.card.point_names == ["first", "last"]
+    assert checkpoint.card.noise.sigma_train == 1.0
+    assert checkpoint.runtime(NoiseKind.MULTIPLICATIVE).kind is NoiseKind.MULTIPLICATIVE
+
+
+def test_noise_stands_behind_the_batch_norm_of_a_layer(here: Path) -> None:
+    assert here.exists()
+    network = Brought(module_from("nets_to_harden.mine:make"), (64,))
+    inputs = torch.rand(4, 64)
+    inner = network.network
+    first, last = noise_points(network)
+    seen: list[torch.Tensor] = []
+
+    def note(_: NoisePoint, signal: torch.Tensor, __: int | None) -> torch.Tensor:
+        seen.append(signal)
+        return signal
+
+    first.source = note
+    with torch.no_grad():
+        network(inputs)
+        torch.testing.assert_close(seen[0], inner.norm(inner.first(inputs)))  # type: ignore[operator]
+    assert (first.name, last.name) == ("first", "last")
+    assert network.ends_in_noise
+
+
+def test_a_network_that_ends_in_softmax_has_no_noise_on_its_outputs(
+    here: Path, digits: Examples
+) -> None:
+    assert here.exists()
+    recipe = recipe_for(plan("sure"), digits, "digits")
+    assert recipe.hardening.sigma_train == {"0.first": 1.0, "0.last": 1.0}
+    assert recipe.hardening.output_draws == 1
+
+
+def test_relative_noise_is_in_units_of_each_signal(here: Path, digits: Examples) -> None:
+    assert here.exists()
+    recipe = recipe_for(plan(recipe="add-rms-0.5"), digits, "digits")
+    assert recipe.hardening.kind is NoiseKind.ADDITIVE
+    inner = module_from("nets_to_harden.mine:make")
+    with torch.no_grad():
+        shown = torch.from_numpy(np.asarray(digits.inputs[:256], np.float32))
+        signal = inner.norm(inner.first(shown))  # type: ignore[operator]
+    sigma = recipe.hardening.sigma_train
+    assert isinstance(sigma, dict)
+    assert sigma["first"] == pytest.approx(0.5 * float(signal.square().mean().sqrt()), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "said"),
+    [
+        ({"callable_name": "number"}, ImportingError, "gives a int; needed is a torch module"),
+        ({"callable_name": "absent"}, ImportingError, "cannot be called: AttributeError"),
+        ({"recipe": "loud-1"}, TrainingError, "there is no recipe 'loud-1'; write mult-1.0"),
+        ({"points": ("frist",)}, ImportingError, "'frist' fits no layer that is called; there are"),
+        ({"weights": Path("no.pt")}, ImportingError, "no.pt cannot be read"),
+        ({"weights": Path("digits.npz")}, ImportingError, "does not hold the weights"),
+    ],
+)
+def test_what_cannot_be_hardened_says_why(
+    here: Path, digits: Examples, changed: dict[str, object], error: type[NoisevoteError], said: str
+) -> None:
+    assert here.exists()
+    with pytest.raises(error, match=re.escape(said)):
+        recipe_for(plan(**changed), digits, "digits")  # type: ignore[arg-type]
+
+
+def test_inputs_of_another_shape_and_unknown_classes_are_refused(
+    here: Path, digits: Examples
+) -> None:
+    assert here.exists()
+    with pytest.raises(ImportingError, match=r"takes no inputs of the shape \[8\]"):
+        recipe_for(plan(), Examples(digits.inputs[:, :8], digits.labels), "digits")
+    with pytest.raises(TrainingError, match="have the class 19; the module tells 10 apart"):
+        recipe_for(plan(), Examples(digits.inputs, digits.labels + 10), "digits")

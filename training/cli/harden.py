@@ -1,0 +1,197 @@
+"""The command ``harden``: a torch module of the user's own learns to stand noise."""
+
+import dataclasses
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import torch
+import typer
+from rich.table import Table
+
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.data.dataset import Examples
+from noisevote.models.data.files import data_dir
+from noisevote.models.data.fitting import labels_for
+from noisevote.models.data.sample_inputs import inputs_for
+from noisevote.models.data.samples import Samples, read_samples
+from noisevote.models.errors import TrainingError
+from noisevote.models.inputs.pictures import PREPROCESSINGS
+from noisevote.models.networks.brought import module_from
+from noisevote.models.noise import Noise
+from noisevote.models.specs import InputSpec
+from noisevote.training.cli.importing import VOTES
+from noisevote.training.cli.network_options import (
+    Pipeline,
+    Ranges,
+    accuracy,
+    check_place,
+    labels_of,
+    pipeline_of,
+)
+from noisevote.training.cli.options import AllowUnknown, DataDir, console, given_command
+from noisevote.training.cli.train import NOT_FINISHED
+from noisevote.training.fit.data import split
+from noisevote.training.importing.harden import (
+    HardenPlan,
+    harden,
+    look_at_module,
+    names_of_layers,
+    recipe_for,
+)
+from noisevote.training.importing.inputs import parsed_inputs, parsed_ranges
+from noisevote.training.importing.look import Wishes
+from noisevote.training.importing.take import ImportPlan, take_in
+from noisevote.training.measure.evaluate import Caster, numbered
+from noisevote.training.recipes.recipe import Recipe, Schedule
+
+
+def harden_command(
+    source: Annotated[
+        str,
+        typer.Argument(metavar="MODULE:CALLABLE", help="Returns a torch module; it is run."),
+    ],
+    samples: Annotated[
+        str,
+        typer.Option(
+            help="To learn from: a folder with one folder of pictures a class; .csv "
+            "of file,label or of features and label; .npz of inputs and labels; or "
+            "a data set by name."
+        ),
+    ],
+    name: Annotated[str, typer.Option(help="Name of the checkpoint and the run.")],
+    checkpoints: Annotated[Path, typer.Option(help="Your folder of checkpoints.")],
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights to start from: .safetensors, or of torch.")
+    ] = None,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="mult-SIGMA, add-SIGMA, or add-rms-SIGMA in units of each layer's signal."
+        ),
+    ] = "mult-1.0",
+    noise_points: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Pattern of the layers that get noise. Default: all linear layers and "
+            "convolutions. Repeat it for several."
+        ),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="File of one label a line, or a,b,c, in the order of the "
+            "outputs. Default: those of the samples, sorted."
+        ),
+    ] = None,
+    shape: Annotated[
+        str | None,
+        typer.Option(
+            "--input", help="3x224x224: shape of one input, where the samples do not tell it."
+        ),
+    ] = None,
+    ranges: Ranges = None,
+    preprocessing: Pipeline = None,
+    epochs: Annotated[int, typer.Option(min=1)] = 30,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 3e-3,
+    batch_size: Annotated[int, typer.Option(min=1)] = 64,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    minutes: Annotated[
+        float,
+        typer.Option(min=0, help="Stop after so long, with exit code 3; the same command goes on."),
+    ] = float("inf"),
+    runs: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
+    data: DataDir = None,
+    allow_unknown_data: AllowUnknown = False,
+    threads: Annotated[int, typer.Option(min=1)] = 1,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Overwrite a checkpoint of that name.")
+    ] = False,
+) -> None:
+    """Harden a torch module of your own, and make a checkpoint of it.
+
+    A fifth of the samples is held back; on it accuracy is told before and after.
+    """
+    check_place(name, checkpoints)
+    torch.set_num_threads(threads)
+    read = read_samples(samples, data_dir(data), allow_unknown_data, to_learn=True)
+    classes = labels_of(labels) or labels_in(read)
+    spec = spec_of(read, shape, ranges, preprocessing)
+    taken = inputs_for(read, (spec,), name)[spec.name]
+    examples = Examples(taken, labels_for(read, classes, name))
+    schedule = Schedule(epochs, batch_size=batch_size, learning_rate=learning_rate)
+    plan = HardenPlan(source, weights, recipe, noise_points or (), name, schedule, seed)
+    chosen = recipe_for(plan, examples, read.text)
+    hardened = harden(chosen, examples, runs / name, console, minutes)
+    if hardened is None:
+        console.print("stopped; go on with the same command")
+        raise typer.Exit(NOT_FINISHED)
+    held_back = split(examples, chosen)[1]
+    wishes = Wishes(
+        ranges={None: spec.range} if spec.range else {},
+        rule=names_of_layers(hardened),
+        pipeline=pipeline_of(preprocessing),
+    )
+    place = ImportPlan(
+        checkpoints / name, classes, chosen.hardening.kind, None, given_command(), True, replace,
+        chosen.hardening.sigma_train,
+    )  # fmt: skip
+    before = module_from(source, None if weights is None else str(weights))
+    looks = [
+        look_at_module(network, source, spec.shape, wishes, held_back.inputs)
+        for network in (before, hardened.network)
+    ]
+    with TemporaryDirectory() as beside:
+        aside = dataclasses.replace(place, folder=Path(beside) / name)
+        first = take_in(looks[0], aside).checkpoint
+        second = take_in(looks[1], place).checkpoint
+        show_gain({"as given": first, "hardened": second}, chosen, held_back)
+    console.print(f"hardened; the checkpoint lies in {place.folder}", soft_wrap=True)
+
+
+def labels_in(samples: Samples) -> list[str]:
+    """Return the labels of samples, numbers in their order."""
+    found = set(samples.content.labels or ())
+    if all(label.isdecimal() for label in found) and found:
+        return [str(number) for number in range(max(map(int, found)) + 1)]
+    return sorted(found)
+
+
+def spec_of(
+    samples: Samples, shape: str | None, ranges: list[str] | None, preprocessing: str | None
+) -> InputSpec:
+    """Return what one input is: as an option tells, or as the samples or pictures have it.
+
+    Raises:
+        TrainingError: nothing tells its shape.
+    """
+    found = next(iter(samples.content.arrays.values()), None)
+    asked = parsed_inputs([shape] if shape else []).get(None)
+    limits = parsed_ranges(ranges or []).get(None)
+    pipeline = pipeline_of(preprocessing)
+    if isinstance(pipeline, str):
+        row = PREPROCESSINGS[pipeline]
+        return InputSpec(shape=row.shape, range=row.range, preprocessing=pipeline)
+    if pipeline is not None:
+        return InputSpec(shape=pipeline.shape, range=limits, picture=pipeline)
+    inner = asked.shape if asked else () if found is None else found.shape[1:]
+    if not inner:
+        raise TrainingError(
+            f"{samples.source} holds pictures: say with --preprocessing how they become inputs"
+        )
+    return InputSpec(shape=inner, range=limits)
+
+
+def show_gain(checkpoints: dict[str, Checkpoint], recipe: Recipe, examples: Examples) -> None:
+    """Print the accuracy of a network before and after it was hardened."""
+    noise = Noise(recipe.hardening.kind, recipe.hardening.sigma_train)
+    table = Table("", "noiseless", "one vote", f"{VOTES} votes")
+    for title, checkpoint in checkpoints.items():
+        caster = Caster(checkpoint, 0)
+        images = numbered(examples)
+        silent = caster.cast(images, Noise(noise.kind, 0.0), 1).correct(1)
+        votes = caster.cast(images, noise, VOTES)
+        cells = [silent, votes.correct(1), votes.correct(VOTES)]
+        table.add_row(title, *(accuracy(int(correct), len(examples)) for correct in cells))
+    console.print(table)
+    console.print(f"{len(examples)} samples held back, {noise.text}, 95 % intervals")

@@ -1,0 +1,124 @@
+"""Options of the commands that take networks of others, and what they are read as."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from noisevote.models.checkpoint import SHIPPED
+from noisevote.models.errors import ImportingError
+from noisevote.models.inputs.pipelines import labels_from, pipeline_from
+from noisevote.models.specs import PictureSpec
+from noisevote.models.statistics import clopper_pearson
+from noisevote.training.importing.layers import PRODUCTS, Rule
+
+LEVEL = 0.05
+"""Of intervals."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL.onnx|MODULE:CALLABLE",
+        help="An ONNX file, or a callable that returns a torch module; it is run.",
+    ),
+]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--input", help="[NAME=]3x224x224[:int64]: shape of one input, without the axis "
+                 "of inputs, where the graph leaves it open. Repeat it for several."),
+]  # fmt: skip
+Ranges = Annotated[
+    list[str] | None,
+    typer.Option("--range", help="[NAME=]LOW:HIGH that values may have; default: any finite "
+                 "number, of token ids those of the table. Repeat it for several."),
+]  # fmt: skip
+Output = Annotated[str | None, typer.Option(help="Name of the output that votes.")]
+Binary = Annotated[
+    bool, typer.Option("--binary", help="One number an input decides between two classes.")
+]
+Probabilities = Annotated[
+    bool, typer.Option("--probabilities", help="Outputs are probabilities, not logits.")
+]
+NoiseAfter = Annotated[str, typer.Option(help="Operators with weights that noise follows.")]
+Include = Annotated[list[str] | None, typer.Option(help="Pattern of products that get noise, too.")]
+Exclude = Annotated[list[str] | None, typer.Option(help="Pattern of products that get none.")]
+Activations = Annotated[
+    bool, typer.Option("--activations", help="Noise after products of two signals, too.")
+]
+
+
+Pipeline = Annotated[
+    str | None,
+    typer.Option(
+        "--preprocessing",
+        help="How a picture becomes an input: a name, imagenet, or a JSON file, such as a "
+        "preprocessor_config.json of Hugging Face.",
+    ),
+]
+GivenSamples = Annotated[
+    str | None,
+    typer.Option(
+        "--samples",
+        help="To measure on: a folder with one folder of pictures a class; .csv of file,label or "
+        "of features and label; .npz of inputs and labels; or a data set by name.",
+    ),
+]
+
+
+def rule_of(
+    noise_after: str, include: list[str] | None, exclude: list[str] | None, activations: bool
+) -> Rule:
+    """Return which products get noise."""
+    after = tuple(part.strip() for part in noise_after.split(",") if part.strip())
+    for operator in after:
+        if operator not in PRODUCTS:
+            raise ImportingError(
+                f"--noise-after names {operator!r}; products are {', '.join(PRODUCTS)}"
+            )
+    return Rule(after, tuple(include or ()), tuple(exclude or ()), activations)
+
+
+def labels_of(given: str | None) -> list[str] | None:
+    """Return the labels of a file, one a line, or of a list; None if none are given."""
+    if given is None:
+        return None
+    path = Path(given)
+    if path.suffix == ".json":
+        return list(labels_from(path))
+    try:
+        text = path.read_text(encoding="utf-8") if path.is_file() else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImportingError(f"--labels {given} cannot be read: {error}") from error
+    if text is None and "," not in given:
+        raise ImportingError(f"--labels {given} is neither a file nor a list such as cat,dog")
+    lines = given.split(",") if text is None else text.splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+def check_place(name: str, checkpoints: Path) -> None:
+    """Refuse the package's folder, and a name that is no plain folder.
+
+    Raises:
+        ImportingError: it is so.
+    """
+    if checkpoints.resolve() == SHIPPED.resolve():
+        raise ImportingError("--checkpoints is the folder of the package; name one of your own")
+    if not NAME.fullmatch(name):
+        raise ImportingError(
+            f"--name {name!r} is no name of a checkpoint: letters, digits, ., - and _, not first "
+            "a dot or _"
+        )
+
+
+def pipeline_of(given: str | None) -> str | PictureSpec | None:
+    """Return how a picture becomes an input, if that is told."""
+    return None if given is None else pipeline_from(given)
+
+
+def accuracy(correct: int, count: int) -> str:
+    """Return an accuracy with its interval."""
+    low, high = clopper_pearson(correct, count, LEVEL)
+    return f"{correct / count:.1%} [{low:.1%}, {high:.1%}]"

@@ -1,0 +1,175 @@
+"""A torch module of others learns to stand noise, on samples of its owner's."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from torch import Tensor, nn
+
+from noisevote.models.data.dataset import Examples
+from noisevote.models.errors import TrainingError
+from noisevote.models.networks.brought import OUTPUTS, Brought, module_from
+from noisevote.models.networks.noise_points import NoisePoint, noise_from, noise_points
+from noisevote.models.noise import NoiseKind
+from noisevote.training.fit.loop import fit
+from noisevote.training.importing.callables import graph_from
+from noisevote.training.importing.inputs import Asked
+from noisevote.training.importing.layers import PRODUCTS, Rule
+from noisevote.training.importing.look import Look, Wishes, look_at
+from noisevote.training.recipes.recipe import Hardening, Recipe, Schedule
+
+NAMED = re.compile(r"(?P<kind>mult|add)-(?P<relative>rms-)?(?P<sigma>\d+(?:\.\d+)?)")
+KINDS = {"mult": NoiseKind.MULTIPLICATIVE, "add": NoiseKind.ADDITIVE}
+DRAWS = 16
+RMS_INPUTS = 256
+HELD_BACK = 0.2
+"""Share of the samples that are looked at after each epoch and never trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class HardenPlan:
+    """What is to be learned.
+
+    Attributes:
+        source: ``MODULE:CALLABLE``.
+        weights: file that it starts from; None: as the callable gives it.
+        recipe: ``mult-SIGMA``, ``add-SIGMA``, or ``add-rms-SIGMA``: in units of the root mean
+            square of each layer's signal.
+        points: patterns of the names of layers that get noise; none: all.
+        name: of the run and the checkpoint.
+        schedule: how the weights are learned.
+        seed: of the order of the samples and the noise.
+    """
+
+    source: str
+    weights: Path | None
+    recipe: str
+    points: Sequence[str]
+    name: str
+    schedule: Schedule
+    seed: int = 1
+
+
+def recipe_for(plan: HardenPlan, examples: Examples, about: str) -> Recipe:
+    """Return the recipe by which a module is hardened.
+
+    Args:
+        plan: what is to be learned.
+        examples: to learn from.
+        about: what these are.
+
+    Raises:
+        TrainingError: there is no recipe of that name, or there are too few examples.
+        ImportingError: the module cannot be called, or a pattern fits none of its layers.
+    """
+    match = NAMED.fullmatch(plan.recipe)
+    if match is None:
+        raise TrainingError(
+            f"there is no recipe {plan.recipe!r}; write mult-1.0, add-0.1 or add-rms-0.1, with any "
+            "sigma"
+        )
+    weights = None if plan.weights is None else str(plan.weights)
+    shape = examples.inputs.shape[1:]
+    network = Brought(module_from(plan.source, weights), shape, plan.points)
+    check_classes(network, examples)
+    sigma: float | dict[str, float] = float(match["sigma"])
+    if match["relative"]:
+        sigma = {
+            name: float(match["sigma"]) * rms
+            for name, rms in rms_of(network, examples.inputs[:RMS_INPUTS]).items()
+        }
+    elif not network.ends_in_noise:
+        sigma = dict.fromkeys(names_in(network), float(match["sigma"]))
+    draws = DRAWS if network.ends_in_noise else 1
+    options: dict[str, Any] = {"shape": list(shape), "points": list(plan.points)}
+    return Recipe(
+        name=plan.name,
+        network=plan.source,
+        dataset=about,
+        hardening=Hardening(KINDS[match["kind"]], sigma, "marginal", output_draws=draws),
+        schedule=fitting(plan.schedule, len(examples)),
+        seed=plan.seed,
+        validation_images=max(1, round(HELD_BACK * len(examples))),
+        options=options if weights is None else options | {"weights": weights},
+    )
+
+
+def check_classes(network: Brought, examples: Examples) -> None:
+    """Refuse labels that the network has no output for.
+
+    Raises:
+        TrainingError: there is one.
+    """
+    classes, highest = noise_points(network)[-1].shape[-1], int(examples.labels.max())
+    if highest >= classes:
+        raise TrainingError(
+            f"the samples have the class {highest}; the module tells {classes} apart"
+        )
+
+
+def fitting(schedule: Schedule, examples: int) -> Schedule:
+    """Return a schedule whose batches the examples fill.
+
+    Raises:
+        TrainingError: there are too few of them.
+    """
+    used = examples - max(1, round(HELD_BACK * examples))
+    if used < 2:
+        raise TrainingError(f"there are {examples} samples; needed are some dozens at least")
+    return replace(schedule, batch_size=min(schedule.batch_size, used))
+
+
+def names_in(network: Brought) -> list[str]:
+    """Return the names of the layers that get noise."""
+    return [point.name for point in noise_points(network) if point.name != OUTPUTS]
+
+
+def rms_of(network: nn.Module, inputs: NDArray[Any]) -> dict[str, float]:
+    """Return the root mean square of each layer's signal without noise, by name."""
+    found: dict[str, float] = {}
+
+    def note(point: NoisePoint, signal: Tensor, step: int | None) -> Tensor:  # noqa: ARG001
+        found[point.name] = float(signal.square().mean().sqrt())
+        return signal
+
+    with torch.no_grad(), noise_from(network.eval(), note):
+        network(torch.from_numpy(np.ascontiguousarray(inputs)))
+    return {name: rms for name, rms in found.items() if name != OUTPUTS}
+
+
+def harden(
+    recipe: Recipe, examples: Examples, folder: Path, console: Console, minutes: float
+) -> Brought | None:
+    """Harden a module, from the state in ``folder`` if there is one.
+
+    Returns:
+        It with its new weights, in evaluation mode; None if the time was over before the end.
+    """
+    progress = fit(recipe, examples, folder, console, minutes=minutes)
+    network = progress.network
+    return network if progress.is_finished and isinstance(network, Brought) else None
+
+
+def names_of_layers(network: Brought) -> Rule:
+    """Return the rule by which the layers that were hardened get noise, and no others."""
+    return Rule(PRODUCTS, only=tuple(names_in(network)))
+
+
+def look_at_module(
+    network: nn.Module,
+    source: str,
+    shape: tuple[int, ...],
+    wishes: Wishes,
+    inputs: NDArray[Any],
+) -> Look:
+    """Look at a torch module, as at a network that comes as a file."""
+    asked: dict[str | None, Asked] = {None: Asked(shape)}
+    graph = graph_from(network, source, asked)
+    name = graph.model.graph.input[0].name
+    return look_at(graph, replace(wishes, shapes={None: shape}), lambda _: {name: inputs})
