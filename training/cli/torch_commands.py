@@ -19,9 +19,6 @@ from noisevote.training.fit.sources import finished_run
 from noisevote.training.measure.agreement import AgreementPlan
 from noisevote.training.measure.calibrate import CalibrationPlan
 
-CALIBRATE = with_options(calibrate_checkpoint, CalibrationPlan())
-AGREEMENT = with_options(agreement, AgreementPlan())
-
 
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
@@ -54,8 +51,8 @@ def add_torch_commands(app: typer.Typer) -> None:
     app.command()(train)
     app.command()(throughput)
     app.command()(evaluate)
-    app.command("calibrate")(CALIBRATE)
-    app.command()(AGREEMENT)
+    app.command("calibrate")(with_options(calibrate_checkpoint, CalibrationPlan()))
+    app.command()(with_options(agreement, AgreementPlan()))
     app.command()(export)
     app.command("harden")(harden_command)
     app.command("report")(report_command)

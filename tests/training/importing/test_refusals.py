@@ -11,6 +11,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.training.importing.read import INTEGER_PRODUCTS
 from tests.training.importing import zoo_dense, zoo_pictures, zoo_tokens
 from tests.training.importing.drawing import FLOAT, INT32, INT64, Declared, Drawing
 from tests.training.importing.run_command import NAME, command, imported, said
@@ -213,6 +214,18 @@ def test_what_cannot_be_taken_in_is_refused_with_the_reason(
     assert command("import", str(tmp_path / "model.onnx"), *place, *options) == 1
     assert message in said(capsys)
     assert not (tmp_path / "checkpoints" / NAME).exists()
+
+
+@pytest.mark.parametrize("operator", sorted(INTEGER_PRODUCTS))
+def test_products_of_whole_numbers_are_refused_by_name_wherever_they_stand(
+    operator: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = one_product()
+    inner = helper.make_graph([helper.make_node(operator, ["x"], ["y"])], "inner", [], [])
+    model.graph.node.append(helper.make_node("If", ["c"], ["d"], then_branch=inner))
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    assert command("points", str(tmp_path / "model.onnx")) == 1
+    assert f"{operator} multiplies whole numbers" in said(capsys)
 
 
 @pytest.mark.parametrize(
