@@ -97,6 +97,15 @@ def towers() -> ModelProto:
     return draw.model(inputs, scores(2))
 
 
+def untrained_head() -> ModelProto:
+    """Its head starts at 0, as those of some mixers do: all inputs come to the same."""
+    draw = Drawing()
+    hidden = draw("Relu", draw("Gemm", "x", draw.weight("w", 6, 8), to="hidden"))
+    head, bias = draw.constant("wh", np.zeros((8, 3)), "float32"), draw.weight("bh", 3)
+    draw("Gemm", hidden, head, bias, to="scores")
+    return draw.model(features(6), scores(3))
+
+
 def shared_weights() -> ModelProto:
     """One layer that is passed twice, as in a recurrent network that was unrolled."""
     draw = Drawing()
@@ -203,6 +212,11 @@ SPECIMENS = {
     "towers": Specimen(
         "several inputs", towers,
         {"user_tower": "user_tower", "item_tower": "item_tower", "scores": "scores"},
+    ),
+    "untrained head": Specimen(
+        "perceptron",
+        untrained_head,
+        {"hidden": "hidden", "scores": "scores"},
     ),
     "shared weights": Specimen(
         "recurrent, unrolled", shared_weights,
