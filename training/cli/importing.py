@@ -50,6 +50,8 @@ from noisevote.training.importing.take import ImportPlan, Taken, take_in
 from noisevote.training.measure.evaluate import Caster, numbered
 
 VOTES = 20
+MOST_ESTIMATED = 512
+"""Samples on which batch norms are estimated."""
 MOST_COMPARED = 1000
 """Samples on which accuracies are told."""
 
@@ -106,6 +108,15 @@ def import_command(
     preprocessing: Pipeline = None,
     samples: GivenSamples = None,
     data: DataDir = None,
+    batch_norm_sigma: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=MAX_SIGMA,
+            help="Estimate the statistics of batch norms anew on the samples, under noise of this "
+            "sigma.",
+        ),
+    ] = None,
     replaces: Annotated[
         bool, typer.Option("--replace", help="Overwrite a checkpoint of that name.")
     ] = False,
@@ -121,9 +132,16 @@ def import_command(
     plan = ImportPlan(
         checkpoints / name, labels_of(labels), kind, sigma, given_command(), allow_quiet, replaces
     )
+    if batch_norm_sigma is not None and read is None:
+        raise ImportingError("--batch-norm-sigma needs --samples to estimate on")
     with refusing(source):
-        look = looked(source, shapes, replace(wishes, rule=rule), read)
+        look = looked(
+            source, shapes, replace(wishes, rule=rule), read, folds=batch_norm_sigma is None
+        )
         show(look)
+        if batch_norm_sigma is not None and read is not None:
+            few, specs = read.spread(MOST_ESTIMATED), [each.spec for each in look.taken]
+            plan = replace(plan, batch_norms=(batch_norm_sigma, inputs_for(few, specs, source)))
         taken = take_in(look, plan)
         tell(taken)
         if read is not None and read.content.labels is not None:
@@ -171,8 +189,14 @@ def given_samples(samples: str | None, data: Path | None) -> Samples | None:
     return None if samples is None else read_samples(samples, data_dir(data))
 
 
-def looked(source: str, shapes: list[str] | None, wishes: Wishes, samples: Samples | None) -> Look:
-    """Open a network and look at it."""
+def looked(
+    source: str,
+    shapes: list[str] | None,
+    wishes: Wishes,
+    samples: Samples | None,
+    folds: bool = True,
+) -> Look:
+    """Open a network and look at it; ``folds``: whether a module's batch norms may be folded."""
     if Path(source).exists() or ":" not in source:
         graph: Graph = read_graph(Path(source))
     else:
@@ -183,7 +207,7 @@ def looked(source: str, shapes: list[str] | None, wishes: Wishes, samples: Sampl
             raise MissingExtraError(
                 f"a callable that returns a torch module needs torch; {how_to_install('train')}"
             ) from error
-        graph = graph_from(module_from(source), source, parsed_inputs(shapes or []))
+        graph = graph_from(module_from(source), source, parsed_inputs(shapes or []), folds)
     if samples is None:
         return look_at(graph, wishes)
     few = samples.spread(TRIAL_ROWS)

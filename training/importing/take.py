@@ -16,8 +16,9 @@ from noisevote.models.specs import NoiseSpec, PointSpec
 from noisevote.training.export.card_file import held_card, put_in_place, write_card
 from noisevote.training.export.graph import constant_names, graphs_of, strip_provenance
 from noisevote.training.export.weights import EMBEDDED_BYTES, point_into_weights, write_weights
+from noisevote.training.importing.batch_norm import Estimate, with_batch_norms
 from noisevote.training.importing.look import ENOUGH_NOISY, Look, as_original
-from noisevote.training.importing.measure import rows
+from noisevote.training.importing.measure import Arrays, rows
 from noisevote.training.importing.place import Placed, placed
 from noisevote.training.importing.tile import Tile, tile_for
 
@@ -40,6 +41,8 @@ class ImportPlan:
         allow_quiet: whether most of the work may go without noise.
         replaces: whether a checkpoint of that name may be overwritten.
         sigma_train: that the network was hardened at, one number or by noise point.
+        batch_norms: sigma of the noise under which batch norms are estimated anew, and inputs;
+            None leaves them as they are.
     """
 
     folder: Path
@@ -50,6 +53,7 @@ class ImportPlan:
     allow_quiet: bool = False
     replaces: bool = False
     sigma_train: float | dict[str, float] = 0.0
+    batch_norms: tuple[float, Arrays] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,9 @@ def take_in(look: Look, plan: ImportPlan) -> Taken:
     placement = placed(look.model, look.batched, look.layers, look.trial)
     clean = as_original(look.taken, rows(look.trial.inputs, 1))
     tile = tile_for(placement, look.original, clean, look.trial.inputs)
+    if plan.batch_norms is not None:
+        sigma, inputs = plan.batch_norms
+        placement = with_batch_norms(placement, Estimate(inputs, plan.kind, sigma, tile.rows))
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
     # Beside its place, where no store of checkpoints looks.
     with TemporaryDirectory(dir=plan.folder.parent, prefix=".import-") as beside:
@@ -234,6 +241,7 @@ def card_of(
             placement=placement.place,
             largest_difference=placement.difference,
             compared=len(look.trial.expected),
+            batch_norm_sigma=None if plan.batch_norms is None else plan.batch_norms[0],
             quiet=tuple(
                 QuietLayer(
                     name=each.layer.name,
