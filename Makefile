@@ -17,7 +17,7 @@ stamp := .venv/installed$(asked)$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 dev_stamp := .venv-dev/installed$(asked)
 pip_install := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test test-slow test-contract bench bench-peers check format clean
+.PHONY: serve test test-slow test-packages test-contract bench bench-peers check format clean
 
 serve: $(stamp)
 	.venv/bin/noisevote serve --port $(PORT)
@@ -27,6 +27,14 @@ test: $(dev_stamp)
 
 test-slow: $(dev_stamp)
 	.venv-dev/bin/python -m pytest -m slow -s --timeout 3600
+
+# Networks of packages that nothing else here needs, in an environment of their own.
+test-packages:
+	$(call make_venv,.venv-packages)
+	.venv-packages/bin/python $(pip_install) --editable ".[dev]" \
+		skl2onnx timm torchvision transformers keras
+	KERAS_BACKEND=torch .venv-packages/bin/python -m pytest -m slow -s --timeout 3600 \
+		tests/training/importing/test_elsewhere.py
 
 test-contract: $(dev_stamp)
 	.venv-dev/bin/python -m pytest -s --timeout 3600 tests/service/test_contract.py
@@ -50,7 +58,7 @@ format: $(dev_stamp)
 	.venv-dev/bin/ruff check --fix .
 
 clean:
-	rm -rf .venv .venv-dev build *.egg-info
+	rm -rf .venv .venv-dev .venv-packages build *.egg-info
 
 $(stamp): pyproject.toml constraints.txt
 	$(call make_venv,.venv)

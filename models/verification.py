@@ -252,8 +252,9 @@ def check_kind(runtime: GraphRuntime, card: Card) -> None:
     if not np.isfinite(outputs).all():
         raise CheckpointError(f"checkpoint {card.name} gives outputs that are not finite")
     is_factor = np.array_equal(outputs[0], outputs[1])
-    # What an input does may pass beside the noise where layers of an imported network have none.
-    is_told = is_factor or card.imported is None
+    # Of an imported network nothing is told: what an input does may pass beside the noise, and
+    # probabilities may all be 0 and 1.
+    is_told = card.imported is None
     if is_told and is_factor != (runtime.kind is NoiseKind.MULTIPLICATIVE):
         raise CheckpointError(
             f"the {runtime.kind} graph of checkpoint {card.name} takes the other kind of noise"

@@ -107,4 +107,4 @@ def test_help_without_torch_shows_what_needs_none() -> None:
     )
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     assert "points" in done.stdout
-    assert "evaluate" not in done.stdout
+    assert "throughput" not in done.stdout

@@ -10,8 +10,8 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 Array = NDArray[Any]
 
-FLOAT, HALF, DOUBLE = TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE
-INT64, INT32 = TensorProto.INT64, TensorProto.INT32
+FLOAT, HALF, DOUBLE = map(int, (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE))
+INT64, INT32 = map(int, (TensorProto.INT64, TensorProto.INT32))
 
 Declared = Mapping[str, tuple[Any, Any]]
 """Type and shape of inputs or outputs, by name."""

@@ -11,11 +11,12 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.training.importing.read import INTEGER_PRODUCTS
 from tests.training.importing import zoo_dense, zoo_pictures, zoo_tokens
-from tests.training.importing.drawing import FLOAT, Drawing
+from tests.training.importing.drawing import FLOAT, INT32, INT64, Declared, Drawing
 from tests.training.importing.run_command import NAME, command, imported, said
 
-FEATURES = {"x": (FLOAT, ["n", 6])}
+FEATURES: Declared = {"x": (FLOAT, ["n", 6])}
 ML = [helper.make_opsetid("ai.onnx.ml", 3)]
 
 
@@ -51,7 +52,7 @@ def linear_classifier() -> ModelProto:
     draw = Drawing()
     draw("LinearClassifier", "x", to=["label", "scores"], domain="ai.onnx.ml",
          coefficients=[0.5] * 18, intercepts=[0.0] * 3, classlabels_ints=[0, 1, 2])  # fmt: skip
-    outputs = {"label": (TensorProto.INT64, ["n"]), "scores": (FLOAT, ["n", 3])}
+    outputs: Declared = {"label": (INT64, ["n"]), "scores": (FLOAT, ["n", 3])}
     return draw.model(FEATURES, outputs, domains=ML)
 
 
@@ -63,7 +64,7 @@ def tree() -> ModelProto:
          nodes_truenodeids=[1, 0, 0], nodes_falsenodeids=[2, 0, 0], class_treeids=[0, 0],
          class_nodeids=[1, 2], class_ids=[0, 1], class_weights=[1.0, 1.0],
          classlabels_int64s=[0, 1], post_transform="NONE")  # fmt: skip
-    outputs = {"label": (TensorProto.INT64, ["n"]), "scores": (FLOAT, ["n", 2])}
+    outputs: Declared = {"label": (INT64, ["n"]), "scores": (FLOAT, ["n", 2])}
     return draw.model(FEATURES, outputs, domains=ML)
 
 
@@ -98,9 +99,9 @@ def infinite() -> ModelProto:
 def stateful() -> ModelProto:
     """A number an input, of one axis."""
     draw = Drawing()
-    ids = draw.cast("x", TensorProto.INT64)
+    ids = draw.cast("x", INT64)
     draw("MatMul", draw("Gather", draw.weight("e", 9, 4), ids), draw.weight("w", 4, 3), to="scores")
-    return draw.model({"x": (TensorProto.INT32, ["n"])}, {"scores": (FLOAT, ["n", 3])})
+    return draw.model({"x": (INT32, ["n"])}, {"scores": (FLOAT, ["n", 3])})
 
 
 def batch_of_four() -> ModelProto:
@@ -112,7 +113,7 @@ def batch_of_four() -> ModelProto:
 def of_strings() -> ModelProto:
     draw = Drawing()
     draw("Identity", "x", to="scores")
-    return draw.model({"x": (TensorProto.STRING, ["n", 1])}, {"scores": (8, ["n", 1])})
+    return draw.model({"x": (8, ["n", 1])}, {"scores": (8, ["n", 1])})
 
 
 def mask_without_range() -> ModelProto:
@@ -213,6 +214,18 @@ def test_what_cannot_be_taken_in_is_refused_with_the_reason(
     assert command("import", str(tmp_path / "model.onnx"), *place, *options) == 1
     assert message in said(capsys)
     assert not (tmp_path / "checkpoints" / NAME).exists()
+
+
+@pytest.mark.parametrize("operator", sorted(INTEGER_PRODUCTS))
+def test_products_of_whole_numbers_are_refused_by_name_wherever_they_stand(
+    operator: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = one_product()
+    inner = helper.make_graph([helper.make_node(operator, ["x"], ["y"])], "inner", [], [])
+    model.graph.node.append(helper.make_node("If", ["c"], ["d"], then_branch=inner))
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    assert command("points", str(tmp_path / "model.onnx")) == 1
+    assert f"{operator} multiplies whole numbers" in said(capsys)
 
 
 @pytest.mark.parametrize(

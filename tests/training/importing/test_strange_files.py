@@ -10,17 +10,17 @@ import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
-from tests.training.importing.drawing import FLOAT, Drawing
+from tests.training.importing.drawing import FLOAT, Declared, Drawing
 from tests.training.importing.run_command import NAME, command, said
 from tests.training.importing.test_refusals import FEATURES, one_product
 
-SCORES = {"scores": (FLOAT, ["n", 3])}
+SCORES: Declared = {"scores": (FLOAT, ["n", 3])}
 
 Model = Callable[[], ModelProto]
 
 
 def cut() -> bytes:
-    content: bytes = one_product().SerializeToString()
+    content = bytes(one_product().SerializeToString())
     return content[: len(content) // 2]
 
 

@@ -3,7 +3,15 @@
 import numpy as np
 from onnx import ModelProto
 
-from tests.training.importing.drawing import FLOAT, Drawing, Specimen, signs, two_classes
+from tests.training.importing.drawing import (
+    FLOAT,
+    INT64,
+    Declared,
+    Drawing,
+    Specimen,
+    signs,
+    two_classes,
+)
 
 
 def features(count: int) -> dict[str, tuple[int, list[int | str]]]:
@@ -57,7 +65,8 @@ def autoencoder_head() -> ModelProto:
     code = draw("Tanh", draw("Gemm", "x", draw.weight("enc", 12, 3), to="encoder"))
     draw("Gemm", code, draw.weight("dec", 3, 12), to="decoded")
     draw("Gemm", code, draw.weight("head", 3, 4), to="scores")
-    return draw.model(features(12), {"decoded": (FLOAT, ["n", 12]), **scores(4)})
+    outputs: Declared = {"decoded": (FLOAT, ["n", 12]), **scores(4)}
+    return draw.model(features(12), outputs)
 
 
 def label_and_probabilities() -> ModelProto:
@@ -65,7 +74,7 @@ def label_and_probabilities() -> ModelProto:
     logits = draw("Gemm", "x", draw.weight("w", 6, 3), draw.weight("b", 3), to="logits")
     draw("ArgMax", logits, to="label", axis=1, keepdims=0)
     draw("Softmax", logits, to="probabilities", axis=1)
-    outputs = {"label": (7, ["n"]), "probabilities": (FLOAT, ["n", 3])}
+    outputs: Declared = {"label": (INT64, ["n"]), "probabilities": (FLOAT, ["n", 3])}
     return draw.model(features(6), outputs)
 
 
@@ -84,7 +93,7 @@ def towers() -> ModelProto:
     item = draw("Tanh", draw("MatMul", "item", draw.weight("wi", 3, 6), to="item_tower"))
     both = draw("Concat", user, item, draw("Mul", user, item), axis=1)
     draw("Gemm", both, draw.weight("w", 18, 2), to="scores")
-    inputs = {"user": (FLOAT, ["n", 5]), "item": (FLOAT, ["n", 3])}
+    inputs: Declared = {"user": (FLOAT, ["n", 5]), "item": (FLOAT, ["n", 3])}
     return draw.model(inputs, scores(2))
 
 
