@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 from noisevote.models.robustness.attacks import planned
-from noisevote.models.robustness.attacks.attack import Sees
 from noisevote.models.robustness.checks import check_steps
 from noisevote.models.robustness.findings import report_of
 from noisevote.models.robustness.plan import Plan
@@ -18,7 +17,7 @@ def steps_of(plan: Plan, parties: Parties, samples: int) -> list[Step]:
     """Return all steps of an assessment, in the order in which they are done."""
     steps = [*clean_steps(plan, samples)]
     for attack in planned(plan):
-        if parties.own or attack.sees is not Sees.GRADIENTS:
+        if attack.is_possible(parties):
             steps += attack.checked_steps(plan, samples)
     for sweep in SWEEPS:
         steps += sweep.steps(plan, samples)

@@ -69,11 +69,13 @@ class Parties:
         own: whether the target's own network is at hand.
         undefended: whether there is a network that is known to fall.
         may_freeze: whether the target lets its noise be fixed to a seed.
+        surrogate: whether the attacker has a network of his own.
     """
 
     own: bool
     undefended: bool
     may_freeze: bool
+    surrogate: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +84,14 @@ class Subject:
 
     Attributes:
         target: the network under attack.
-        surrogate: the attacker's network.
+        surrogate: the attacker's network; None: all that he can do is ask.
         own: the target's own network, for the upper bound; None if it cannot be had.
         undefended: a network that is known to fall, for a check; None if there is none.
         may_freeze: whether the target lets its noise be fixed to a seed.
     """
 
     target: TargetFactory
-    surrogate: Surrogate
+    surrogate: Surrogate | None
     own: Surrogate | None = None
     undefended: TargetFactory | None = None
     may_freeze: bool = True
@@ -97,14 +99,20 @@ class Subject:
     @property
     def parties(self) -> Parties:
         """Which optional parties there are."""
-        return Parties(self.own is not None, self.undefended is not None, self.may_freeze)
+        return Parties(
+            own=self.own is not None,
+            undefended=self.undefended is not None,
+            may_freeze=self.may_freeze,
+            surrogate=self.surrogate is not None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """One assessment under way.
 
-    What takes the result of an earlier step raises KeyError if that has not been done.
+    What takes the result of an earlier step raises KeyError if that has not been done, and so does
+    what needs a surrogate where there is none.
 
     Attributes:
         plan: what is to be done.
@@ -130,6 +138,13 @@ class Assessment:
     def ball(self) -> Ball:
         """The ball of the plan."""
         return Ball(self.plan.norm, self.plan.epsilon, self.low, self.high)
+
+    @property
+    def surrogate(self) -> Surrogate:
+        """The attacker's network."""
+        if self.subject.surrogate is None:
+            raise KeyError("surrogate")
+        return self.subject.surrogate
 
     @property
     def query_samples(self) -> Samples:

@@ -126,7 +126,7 @@ def epsilon_steps(plan: Plan, samples: int) -> Iterator[Step]:
 def climb_within(run: Assessment, epsilon: float) -> StepResult:
     """Do one restart within another epsilon."""
     attack = run.attack(replace(run.ball, epsilon=epsilon))
-    found = attack_surrogate(run.subject.surrogate, run.samples, attack, 0, run.progress)
+    found = attack_surrogate(run.surrogate, run.samples, attack, 0, run.progress)
     return stored(Found(found.examples))
 
 

@@ -5,7 +5,7 @@ All figures of a report are computed from trials; nothing is counted while an at
 
 import json
 import zipfile
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -80,6 +80,18 @@ class Trial:
     def is_right(self) -> NDArray[np.bool_]:
         """Whether a reply was right ``[replies, n]``."""
         return np.asarray(self.modes == self.labels)
+
+    def first(self, count: int) -> "Trial":
+        """Return the trial of the first samples; its bills are those of all."""
+        return replace(
+            self,
+            examples=self.examples[:count],
+            labels=self.labels[:count],
+            modes=self.modes[:, :count],
+            abstained=self.abstained[:count],
+            believed=self.believed[:count],
+            queries=self.queries[:count],
+        )
 
     @property
     def flip_shares(self) -> NDArray[np.float64]:

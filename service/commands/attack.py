@@ -24,15 +24,14 @@ from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.report import Report
 from noisevote.service.commands.options import with_options_of
 from noisevote.service.configuration.folders import SHIPPED_NAME, folders_from
-from noisevote.service.jobs.run import (
-    REPORT_JSON,
-    about_of,
-    chosen_checkpoints,
-    run_of,
-    write_report,
-)
+from noisevote.service.jobs.chosen import chosen_from
+from noisevote.service.jobs.plans import check_plan, plan_of, usual_attacks
+from noisevote.service.jobs.run import REPORT_JSON, about_of, run_of, write_report
 from noisevote.service.jobs.samples import all_asked_for, dataset_samples, file_samples
-from noisevote.service.jobs.submit import check_installed, check_plan, plan_of
+from noisevote.service.jobs.submit import check_installed
+
+NONE = "none"
+"""As the surrogate: the attacker has no network."""
 
 INTERFACE = "in the process, by votes alone"
 
@@ -40,7 +39,10 @@ INTERFACE = "in the process, by votes alone"
 @with_options_of(AttackOptions, leaving_out=["attacks"])
 def attack_command(
     target: Annotated[str, typer.Argument(help="Checkpoint under attack.")],
-    surrogate: Annotated[str, typer.Option(help="The attacker's checkpoint.")],
+    surrogate: Annotated[
+        str,
+        typer.Option(help="The attacker's checkpoint, or none: then he can only ask the target."),
+    ],
     sigma: Annotated[
         float | None, typer.Option(help="Sigma of the target's noise. Default: its sigma_train.")
     ] = None,
@@ -54,7 +56,7 @@ def attack_command(
         typer.Option(
             metavar="NAME",
             help=f"Any of {', '.join(AttackName)}. Repeat for several. "
-            f"Default: {', '.join(DEFAULT_ATTACKS)}.",
+            f"Default: {', '.join(DEFAULT_ATTACKS)}, as far as they can be tried.",
         ),
     ] = None,
     undefended: Annotated[
@@ -79,25 +81,26 @@ def attack_command(
         store = CheckpointStore(*folders_from(checkpoints))
     except ValueError as error:
         raise InputError(f"checkpoints is {checkpoints!r}: {error}", "checkpoints") from error
-    card = store.find(target).card
-    plan = plan_of(card, noise, sigma, options | {"attacks": tuple(attack or DEFAULT_ATTACKS)})
+    named = None if surrogate == NONE else surrogate
+    chosen = chosen_from(store, target, named, undefended)
+    attacks = tuple(attack or usual_attacks(chosen))
+    plan = plan_of(chosen.target.card, noise, sigma, options | {"attacks": attacks})
     check_installed(plan.attacks)
-    chosen = chosen_checkpoints(store, target, surrogate, undefended)
     check_plan(plan, chosen)
     taken, source = chosen_samples(chosen.target, samples, dataset, images, data)
     about = about_of(chosen, taken, source, INTERFACE)
     bar = progress_bar()
     task = bar.add_task("", total=1.0)
-    named: set[str] = set()
+    told_of: set[str] = set()
 
     def told(step: str, share: float) -> None:
         bar.update(task, description=step, completed=share)
-        if step not in named and not bar.console.is_terminal:  # a log has no bar
+        if step not in told_of and not bar.console.is_terminal:  # a log has no bar
             bar.console.print(f"{share:4.0%} {step}", soft_wrap=True, highlight=False)
-        named.add(step)
+        told_of.add(step)
 
     with kept_in(output):
-        run = run_of(store, about, plan, taken, output, Progress(told))
+        run = run_of(chosen, about, plan, taken, output, Progress(told))
         with bar:
             report = assess(run, about, lambda partial: write_report(partial, output))
         write_report(report, output)

@@ -1,6 +1,7 @@
 """The samples of an assessment: uploaded, from a file, or those of a data set."""
 
 import logging
+from math import prod
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -22,6 +23,9 @@ from noisevote.service.wire.requests import shortened
 log = logging.getLogger("noisevote")
 
 DEFAULT_IMAGES = 200
+
+ROWS = 2
+"""Axes of features."""
 
 
 def samples_of(asked: AttackRequest, target: Checkpoint, settings: Settings) -> tuple[Samples, str]:
@@ -95,7 +99,10 @@ def dataset_samples(
         InputError: it does not fit the target.
     """
     examples = load_dataset(dataset, data_dir(directory)).test.first(count)
-    return samples_for(target.card, as_inputs(examples.inputs), examples.labels)
+    inputs, shape = as_inputs(examples.inputs), target.card.input.shape
+    if inputs.ndim == ROWS and inputs[0].size == prod(shape):  # features may have any axes
+        inputs = inputs.reshape(-1, *shape)
+    return samples_for(target.card, inputs, examples.labels)
 
 
 def all_asked_for(samples: Samples, dataset: str, count: int) -> Samples:

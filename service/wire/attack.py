@@ -47,8 +47,9 @@ class AttackRequest(AttackOptions):
     """Kind of the target's noise. Default: the checkpoint's; another kind needs a sigma."""
     sigma: TargetSigma | None = None
     """Sigma of the target's noise, at every noise point. Default: its sigma_train."""
-    surrogate: CheckpointName
-    """Name of the attacker's checkpoint."""
+    surrogate: CheckpointName | None
+    """Name of the attacker's checkpoint, one that was trained here, for its gradients; null: he can
+    only ask, and what needs gradients is not tried."""
     undefended: CheckpointName | None = None
     """Name of a checkpoint known to fall, for a sanity check."""
     restarts: Annotated[int, Field(ge=1, le=MAX_RESTARTS)] = 5
@@ -147,8 +148,8 @@ class JobSummary(Reply):
     """When it was asked for."""
     target: str
     """Name of the checkpoint under attack."""
-    surrogate: str
-    """Name of the attacker's checkpoint."""
+    surrogate: str | None
+    """Name of the attacker's checkpoint; null if he has none."""
     samples: int
     """Number of samples under attack."""
     progress: float

@@ -14,7 +14,7 @@ from noisevote.models.checkpoint import SHIPPED, Checkpoint
 from noisevote.models.robustness.assessment import steps_of
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.run import Parties
-from noisevote.service.jobs.run import NEEDS_TORCH
+from noisevote.service.jobs.chosen import NEEDS_TORCH
 from noisevote.service.jobs.submit import results_bytes
 from tests.service.jobs.support import body_of, serving_jobs, some_samples, without
 from tests.service.support import Json, error_in

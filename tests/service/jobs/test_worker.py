@@ -19,6 +19,7 @@ from noisevote.service.client import AsyncClient
 from noisevote.service.client.attacks import AsyncAttacks, Attacks
 from noisevote.service.client.exchange import Call, ServiceError
 from noisevote.service.configuration.keys import INTERNAL
+from noisevote.service.jobs.chosen import chosen_again
 from noisevote.service.jobs.http_target import HttpTarget, Meter, RequestLimits
 from noisevote.service.jobs.run import run_of
 from noisevote.service.jobs.submit import results_bytes
@@ -133,8 +134,9 @@ def test_a_job_ends_with_the_report_that_it_would_have_without_a_server(
     assert not (folder / job.id).exists()
     assert len(kept) == report.steps
     assert 0.5 < sum(kept) / results_bytes(report.plan, samples, report.steps) <= 1
+    chosen = chosen_again(STORE, report.about)
     run = run_of(
-        STORE, report.about, report.plan, samples, folder / "here", Progress(), CountedTarget
+        chosen, report.about, report.plan, samples, folder / "here", Progress(), CountedTarget
     )
     assert report == assess(run, report.about)
     status = seen[-1]
