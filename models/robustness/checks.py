@@ -89,6 +89,8 @@ def labels(run: Assessment) -> Outcome:
 
     Labels counted from 1 instead of 0, or of another order, make any target look broken.
     """
+    if run.plan.has_predicted_labels:
+        return None, "not run: the labels are the target's own answers without noise"
     trial = run.trial(CLEAN_NOISELESS)
     shifts = range(run.classes)
     right = [(trial.labels + shift) % run.classes == trial.modes[0] for shift in shifts]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from noisevote.models.data.dataset import Labels
 from noisevote.models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
 from noisevote.models.robustness.ball import Norm
 from noisevote.models.robustness.target import Conditions
@@ -158,6 +159,14 @@ class Plan(AttackOptions):
     """Kind of the target's noise."""
     sigma: TargetSigma
     """Sigma of the target's noise, at every noise point."""
+
+    labels: Annotated[Labels, Named] = Labels.GIVEN
+    """Where the labels come from; ``predicted``: the target's own answers without noise."""
+
+    @property
+    def has_predicted_labels(self) -> bool:
+        """Whether the target's noiseless answers stand for labels."""
+        return self.labels is Labels.PREDICTED
 
     @property
     def noisy(self) -> Conditions:

@@ -28,7 +28,7 @@ class AboutSamples(Part):
     indices: tuple[int, ...]
     """Number of each sample in that source."""
     digest: str
-    """SHA-256 of inputs and labels."""
+    """SHA-256 of inputs and labels; of inputs alone where the target gives the labels."""
 
 
 class About(Part):

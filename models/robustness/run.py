@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from noisevote.models.noise import MAX_SEED
@@ -171,6 +171,13 @@ class Assessment:
         """Return what an earlier step found."""
         return read(Found, self.result(key))
 
+    def labelled(self) -> "Assessment":
+        """Return the same with the labels that were asked for, if they were and are there."""
+        answers = self.state.load(str(LABELS))
+        if answers is None:
+            return self
+        return replace(self, samples=replace(self.samples, labels=answers.arrays["labels"]))
+
     def oracle(self, key: StepKey, conditions: Conditions, undefended: bool = False) -> Oracle:
         """Return the target for one step, on noise that no other step meets."""
         factory = self.subject.undefended if undefended else self.subject.target
@@ -195,6 +202,10 @@ class Assessment:
         """Return the noise of an attacker who knows the target's."""
         plan = self.plan
         return SurrogateNoise(plan.kind, plan.sigma, plan.draws, seed_of(plan.seed, "surrogate"))
+
+
+LABELS = StepKey("labels")
+"""The step that asks for labels, where the target's noiseless answers stand for them."""
 
 
 @dataclass(frozen=True, slots=True)

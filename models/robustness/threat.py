@@ -12,7 +12,7 @@ from noisevote.models.robustness.run import Assessment
 def threat_model(run: Assessment, about: About) -> tuple[str, ...]:
     """Return the threat model, a sentence or two an item."""
     return (
-        "Goal: any wrong class (untargeted).",
+        goal(run.plan),
         limit(run.plan),
         *sees(run.plan, about),
         surrogate(about),
@@ -20,6 +20,16 @@ def threat_model(run: Assessment, about: About) -> tuple[str, ...]:
         knows(run.plan),
         seeds(run.subject.may_freeze),
     )
+
+
+def goal(plan: Plan) -> str:
+    """Return what the attacker wants."""
+    if plan.has_predicted_labels:
+        return (
+            "Goal: any other class than the target's own answer without noise and attack "
+            "(untargeted); that answer stands for the label."
+        )
+    return "Goal: any wrong class (untargeted)."
 
 
 def limit(plan: Plan) -> str:

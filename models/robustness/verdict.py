@@ -43,11 +43,21 @@ def verdict_of(report: Report) -> Verdict:
     unaware = rows_with_gain(report)
     answer, first = judgement(worst, unaware, has_adaptive(report.plan))
     sentences = [first, against_all(worst), untried(report), without_gradients(report)]
-    sentences += [power(worst), clean_cost(report)]
+    sentences += [power(worst), label_source(report.plan), clean_cost(report)]
     sentences += [own_gradients(report), toothless(report), unfinished(report)]
     sentences += [luck(report), always_abstains(report.plan), skipped(report)]
     return Verdict.model_validate(
         {"answer": answer, "sentences": tuple(text for text in sentences if text)}
+    )
+
+
+def label_source(plan: Plan) -> str:
+    """Say what is right and wrong if nobody gave labels."""
+    if not plan.has_predicted_labels:
+        return ""
+    return (
+        "The labels are the target's own answers without noise: accuracy is agreement with these, "
+        "whether or not they are true."
     )
 
 

@@ -13,12 +13,14 @@ import typer
 from rich import progress as bars
 from rich.console import Console
 
-from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.checkpoint import CheckpointStore
+from noisevote.models.data.dataset import Labels
+from noisevote.models.data.files import data_dir
+from noisevote.models.data.samples import read_samples
 from noisevote.models.errors import InputError, StorageError
 from noisevote.models.files import hold
 from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.assessment import assess
-from noisevote.models.robustness.ball import Samples
 from noisevote.models.robustness.plan import DEFAULT_ATTACKS, AttackName, AttackOptions
 from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.report import Report
@@ -27,7 +29,7 @@ from noisevote.service.configuration.folders import SHIPPED_NAME, folders_from
 from noisevote.service.jobs.chosen import chosen_from
 from noisevote.service.jobs.plans import check_plan, plan_of, usual_attacks
 from noisevote.service.jobs.run import REPORT_JSON, about_of, run_of, write_report
-from noisevote.service.jobs.samples import all_asked_for, dataset_samples, file_samples
+from noisevote.service.jobs.samples import dataset_samples, fitted
 from noisevote.service.jobs.submit import check_installed
 
 NONE = "none"
@@ -65,8 +67,17 @@ def attack_command(
     dataset: Annotated[str, typer.Option(help="Whose test images are attacked.")] = "mnist",
     images: Annotated[int, typer.Option(min=1, help="The first so many are attacked.")] = 200,
     samples: Annotated[
-        Path | None, typer.Option(help="File .npz with the arrays inputs and labels, instead.")
+        str | None,
+        typer.Option(
+            metavar="FOLDER|FILE",
+            help="Samples of your own, instead: a folder with a folder a class, a list, features, "
+            "or .npz with the arrays inputs and labels. All are attacked.",
+        ),
     ] = None,
+    labels: Annotated[
+        Labels,
+        typer.Option(help="predicted: the target's answers without noise stand for labels."),
+    ] = Labels.GIVEN,
     checkpoints: Annotated[
         str, typer.Option(envvar="NOISEVOTE_CHECKPOINTS", help="Folders, as in the setting.")
     ] = SHIPPED_NAME,
@@ -84,11 +95,16 @@ def attack_command(
     named = None if surrogate == NONE else surrogate
     chosen = chosen_from(store, target, named, undefended)
     attacks = tuple(attack or usual_attacks(chosen))
-    plan = plan_of(chosen.target.card, noise, sigma, options | {"attacks": attacks})
+    plan = plan_of(chosen.target.card, noise, sigma, options | {"attacks": attacks}, labels)
     check_installed(plan.attacks)
     check_plan(plan, chosen)
-    taken, source = chosen_samples(chosen.target, samples, dataset, images, data)
-    about = about_of(chosen, taken, source, INTERFACE)
+    if samples is None:
+        read, source = dataset_samples(dataset, images, data), f"{dataset}, first test images"
+    else:
+        read = read_samples(samples, data_dir(data))
+        source = read.source
+    taken = fitted(read, chosen.target, labels is Labels.GIVEN)
+    about = about_of(chosen, taken, source, INTERFACE, plan.has_predicted_labels)
     bar = progress_bar()
     task = bar.add_task("", total=1.0)
     told_of: set[str] = set()
@@ -125,16 +141,6 @@ def kept_in(folder: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StorageError(f"the folder {folder} cannot be used: {reason}") from error
-
-
-def chosen_samples(
-    target: Checkpoint, file: Path | None, dataset: str, images: int, data: Path | None
-) -> tuple[Samples, str]:
-    """Return the samples and what they are, in words."""
-    if file is not None:
-        return file_samples(target, file), file.name
-    known = all_asked_for(dataset_samples(target, dataset, images, data), dataset, images)
-    return known, f"{dataset}, first test images"
 
 
 def progress_bar() -> bars.Progress:

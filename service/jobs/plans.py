@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from noisevote.models.card import Card
+from noisevote.models.data.dataset import Labels
 from noisevote.models.errors import InputError
 from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.attacks import CHOICES
@@ -18,7 +19,11 @@ PICTURE_AXES = 3
 
 
 def plan_of(
-    card: Card, noise: NoiseKind | None, sigma: float | None, options: dict[str, Any]
+    card: Card,
+    noise: NoiseKind | None,
+    sigma: float | None,
+    options: dict[str, Any],
+    labels: Labels = Labels.GIVEN,
 ) -> Plan:
     """Return the plan of an assessment.
 
@@ -27,13 +32,14 @@ def plan_of(
         noise: noise that was asked for, or None for the target's.
         sigma: sigma that was asked for, or None for the target's sigma_train.
         options: values of the fields of ``AttackOptions``.
+        labels: where they come from.
 
     Raises:
         InputError: the noise cannot be that of the target, or a value is out of range.
     """
     kind = kind_of(noise, card)
     try:
-        return Plan(kind=kind, sigma=sigma_of(sigma, card, kind), **options)
+        return Plan(kind=kind, sigma=sigma_of(sigma, card, kind), labels=labels, **options)
     except ValidationError as error:
         raise input_error_from(error) from None
 

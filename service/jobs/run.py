@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +34,18 @@ STEPS_VERSION = 2
 PROGRAMS = ("noisevote", "numpy", "onnxruntime", "torch", "adversarial-robustness-toolbox")
 
 
-def about_of(chosen: Chosen, samples: Samples, source: str, interface: str) -> About:
-    """Return what the report says about itself; source and interface are words for readers."""
+def about_of(
+    chosen: Chosen, samples: Samples, source: str, interface: str, has_no_labels: bool = False
+) -> About:
+    """Return what the report says about itself.
+
+    Args:
+        chosen: who takes part.
+        samples: samples under attack.
+        source: what these are, in words.
+        interface: how the target is asked, in words.
+        has_no_labels: whether the target gives them.
+    """
     target, attacker, undefended = chosen.target, chosen.attacker, chosen.undefended
     return About(
         target=target.name,
@@ -47,7 +58,7 @@ def about_of(chosen: Chosen, samples: Samples, source: str, interface: str) -> A
         samples=AboutSamples(
             source=source,
             indices=tuple(samples.indices.tolist()),
-            digest=digest_of(samples.inputs, samples.labels),
+            digest=digest_of(samples.inputs, *([] if has_no_labels else [samples.labels])),
         ),
         interface=interface,
         versions={"python": sys.version.split()[0]} | versions(),
@@ -71,6 +82,25 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def identity_of(plan: Plan, about: About) -> dict[str, Any]:
+    """Return what decides the results of steps, as plain data."""
+    return {
+        "version": STEPS_VERSION,
+        "plan": plan.model_dump(mode="json", exclude=unchanged(plan)),
+        "about": about.model_dump(mode="json", exclude={"versions"}),
+    }
+
+
+LATER_FIELDS = {"labels"}
+"""Of plans, that earlier versions did not know: what these began has the defaults."""
+
+
+def unchanged(plan: Plan) -> set[str]:
+    """Return the later fields of a plan that have their defaults, which do not tell it apart."""
+    fields = type(plan).model_fields
+    return {name for name in LATER_FIELDS if getattr(plan, name) == fields[name].default}
 
 
 TargetMaker = Callable[[Checkpoint, NoiseKind, int], Target]
@@ -100,18 +130,13 @@ def run_of(
     target, undefended = chosen.target, chosen.undefended
     own = chosen.own if plan.white_box else None
     low, high = target.card.input.limits
-    identity = {
-        "version": STEPS_VERSION,
-        "plan": plan.model_dump(mode="json"),
-        "about": about.model_dump(mode="json", exclude={"versions"}),
-    }
     subject = Subject(
         target=lambda seed: asked(target, plan.kind, seed),
         surrogate=None if chosen.attacker is None else chosen.attacker.surrogate(),
         own=None if own is None else own.surrogate(),
         undefended=None if undefended is None else lambda seed: asked(undefended, plan.kind, seed),
     )
-    state = FolderState(folder / STEPS, identity)
+    state = FolderState(folder / STEPS, identity_of(plan, about))
     return Assessment(plan, subject, samples, low, high, len(target.card.labels), state, progress)
 
 

@@ -89,7 +89,8 @@ def submission_of(asked: AttackRequest, settings: Settings, store: CheckpointSto
     if "attacks" not in asked.model_fields_set:
         options["attacks"] = usual_attacks(chosen)
     check_installed(options["attacks"])
-    plan = plan_of(chosen.target.card, asked.noise, asked.sigma, options)
+    card = chosen.target.card
+    plan = plan_of(card, asked.noise, asked.sigma, options, asked.label_source)
     check_plan(plan, chosen)
     check_votes(plan, chosen, settings)
     samples, source = samples_of(asked, chosen.target, settings)
@@ -109,7 +110,7 @@ def submission_of(asked: AttackRequest, settings: Settings, store: CheckpointSto
             f"are {settings.max_job_bytes / 2**20:.0f} MiB a job. Take fewer samples, restarts or "
             "points of the sweeps"
         )
-    about = about_of(chosen, samples, source, INTERFACE)
+    about = about_of(chosen, samples, source, INTERFACE, plan.has_predicted_labels)
     return Submission(JobContent(plan=plan, about=about), samples, steps, size)
 
 

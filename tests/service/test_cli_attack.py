@@ -104,7 +104,7 @@ FAULTS: dict[str, tuple[list[str], str]] = {
         "the folder ",
     ),
     "no numbers": (["mnist_cnn-mult-1.0", *QUICK, "--sigmas=a,b"], "sigmas is 'a,b'; it must be"),
-    "no samples": (["mnist_cnn-mult-1.0", *QUICK, "--samples=nosuch.npz"], "nosuch.npz is no .npz"),
+    "no samples": (["mnist_cnn-mult-1.0", *QUICK, "--samples=nosuch.npz"], "nosuch.npz "),
 }
 
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.cores import allowed_cores
+from noisevote.models.data.dataset import Labels
 from noisevote.models.data.files import data_dir
-from noisevote.models.data.samples import Labels
 from noisevote.models.measured import Accuracy, AgreementReference, Evaluation, Threshold
 from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
 from noisevote.models.statistics import clopper_pearson

@@ -13,7 +13,7 @@ from noisevote.models.data.scikit_digits import LEVELS
 from noisevote.models.specs import InputSpec
 from noisevote.service.client.attacks import Attacks
 from noisevote.service.wire.attack import JobState
-from tests.foreign import digits_classifier, drawn
+from tests.foreign import digits_classifier, drawn, noiseless
 from tests.models.robustness.worlds import drawn_samples
 from tests.service.jobs.support import client_of, environment, request_of, serving_jobs
 from tests.service.support import CHECKPOINT, Json, copy_of_checkpoint, error_in
@@ -117,7 +117,43 @@ async def test_the_digits_of_scikit_learn_fit_a_network_of_64_numbers(
     assert reply.json()["plan"]["attacks"] == ["hop_skip_jump"]
     body = DIGITS | {"target": "theirs", "epsilon": 0.1}
     error = error_in(await client.post("/attack", json=body), 422, "invalid_input")
-    assert "the data set digits does not fit: samples have the shape [64]" in error["message"]
+    assert (
+        "the data set digits does not fit: digits, test examples has rows of 64 "
+        in (error["message"])
+    )
+
+
+async def test_without_labels_the_targets_own_answers_stand_for_them(
+    client: httpx.AsyncClient,
+) -> None:
+    reply = await client.post("/attack", json=uploaded(labels="predicted"))
+    assert reply.status_code == 202, reply.text
+    given = await client.post("/attack", json=uploaded())
+    assert reply.json()["plan"]["labels"] == "predicted"
+    assert given.json()["plan"]["labels"] == "given"
+    assert reply.json()["steps"] == given.json()["steps"] + 1
+    of_data_set = DIGITS | {"labels": "predicted", "attacks": ["hop_skip_jump"]}
+    assert (await client.post("/attack", json=of_data_set)).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("labels", "field", "said"),
+    [
+        (None, "", 'the inputs have no labels; give the class of each, or "predicted"'),
+        ("guessed", "labels", 'labels: got "guessed"; needed is a list of classes, or'),
+        ([0, "1"], "labels.1", "valid integer"),
+        ({"0": 1}, "labels", "needed is a list of classes"),
+        ([0, 10], "labels", "labels[1] is 10; checkpoint theirs has the classes 0 to 9"),
+    ],
+)
+async def test_labels_that_are_none_are_refused_with_what_is_needed(
+    labels: Any, field: str, said: str, client: httpx.AsyncClient
+) -> None:
+    error = error_in(
+        await client.post("/attack", json=uploaded(labels=labels)), 422, "invalid_input"
+    )
+    assert error.get("field", "") == field
+    assert said in error["message"]
 
 
 @pytest.mark.slow
@@ -140,3 +176,26 @@ def test_a_job_by_queries_alone_ends_with_a_report_that_says_so(tmp_path: Path) 
     }  # fmt: skip
     assert "the attacker can only ask" in page
     assert json.loads(report.model_dump_json())["verdict"]["answer"]
+
+
+@pytest.mark.slow
+def test_labels_are_asked_for_once_and_outlive_the_worker(tmp_path: Path) -> None:
+    checkpoints = folder_of(tmp_path / "checkpoints")
+    settings = environment(tmp_path / "jobs") | {
+        "NOISEVOTE_CHECKPOINTS": str(checkpoints),
+        "NOISEVOTE_DEFAULT_CHECKPOINT": "theirs",
+    }
+    asked = request_of(uploaded(labels="predicted"))
+    with started(settings) as server, client_of(server) as client:
+        attacks = Attacks(client)
+        *_, status = attacks.watch(attacks.submit(asked).id)
+        report = attacks.report(status.id)
+    assert (status.state, status.error) == (JobState.DONE, None)
+    assert status.finished_steps[0].name == "labels"
+    assert len(status.finished_steps) == status.steps == report.steps
+    samples = drawn_samples(2, seed=4)
+    expected = noiseless([PICTURES], {"photo": samples.inputs}, 10).argmax(axis=1)
+    with np.load(tmp_path / "jobs" / status.id / "steps" / "labels.npz") as kept:
+        assert kept["labels"].tolist() == expected.tolist()
+    assert report.clean is not None
+    assert report.clean.noiseless.share == 1
