@@ -1,6 +1,7 @@
 """The assessment: its steps in order, each kept when finished, and the report of what is there."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from noisevote.models.robustness.attacks import planned
 from noisevote.models.robustness.checks import check_steps
@@ -18,7 +19,6 @@ from noisevote.models.robustness.run import (
 )
 from noisevote.models.robustness.scores import CLEAN, CLEAN_CONTROL, CLEAN_NOISELESS, CLEAN_ONE_VOTE
 from noisevote.models.robustness.sweeps import SWEEPS
-from noisevote.models.robustness.target import Conditions
 from noisevote.models.robustness.trials import StepResult
 
 
@@ -52,7 +52,7 @@ def clean_steps(plan: Plan, samples: int) -> Iterator[Step]:
     """
     for key, conditions in (
         (CLEAN_NOISELESS, plan.noiseless),
-        (CLEAN_ONE_VOTE, Conditions(plan.sigma, 1)),
+        (CLEAN_ONE_VOTE, replace(plan.noisy, votes=1)),
         (CLEAN, plan.noisy),
         (CLEAN_CONTROL, plan.noisy),
     ):

@@ -2,18 +2,45 @@
 
 import math
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 
 from noisevote.models.data.dataset import Labels
-from noisevote.models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
+from noisevote.models.noise import MAX_REPEATS, MAX_SEED, MAX_SIGMA, NoiseKind
 from noisevote.models.robustness.ball import Norm
 from noisevote.models.robustness.target import Conditions
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Sigma = Annotated[float, Field(ge=0, le=MAX_SIGMA, allow_inf_nan=False)]
 TargetSigma = Annotated[float, Field(gt=0, le=MAX_SIGMA, allow_inf_nan=False)]
+Repeats = dict[str, Annotated[int, Field(ge=1, le=MAX_REPEATS)]]
+
+ONE_SIGMA = TypeAdapter(TargetSigma)
+SIGMAS = TypeAdapter(dict[str, Sigma])
+
+
+def one_sigma_or_map(value: Any, _: ValidatorFunctionWrapHandler) -> float | dict[str, float]:
+    """Complain once instead of once for each way to write a sigma; refuse a map of no noise."""
+    if not isinstance(value, dict):
+        return ONE_SIGMA.validate_python(value, strict=True)
+    sigmas = SIGMAS.validate_python(value, strict=True)
+    if not any(sigmas.values()):
+        raise ValueError("no noise point gets noise; one at least needs a sigma above 0")
+    return sigmas
+
+
+SigmaOrMap = Annotated[TargetSigma | dict[str, Sigma], WrapValidator(one_sigma_or_map)]
+"""Of a target: one number, or a map from noise point to number, where points left out get none."""
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 MAX_POINTS = 100
@@ -157,8 +184,10 @@ class Plan(AttackOptions):
 
     kind: NoiseKind
     """Kind of the target's noise."""
-    sigma: TargetSigma
-    """Sigma of the target's noise, at every noise point."""
+    sigma: SigmaOrMap
+    """Sigma of the target's noise, at every noise point or by name."""
+    repeats: Repeats = Field(default_factory=dict)
+    """Reads of the target's noise points that are averaged, by name."""
 
     labels: Annotated[Labels, Named] = Labels.GIVEN
     """Where the labels come from; ``predicted``: the target's own answers without noise."""
@@ -171,7 +200,7 @@ class Plan(AttackOptions):
     @property
     def noisy(self) -> Conditions:
         """The target as it is assessed."""
-        return Conditions(self.sigma, self.votes)
+        return Conditions(self.sigma, self.votes, repeats=self.repeats)
 
     @property
     def noiseless(self) -> Conditions:

@@ -36,7 +36,7 @@ from noisevote.models.robustness.scores import (
     is_clearly_more_often_right,
     share_of,
 )
-from noisevote.models.robustness.target import Condition, Conditions
+from noisevote.models.robustness.target import Condition
 from noisevote.models.robustness.trials import Found, StepResult, stored
 
 CHECK_SAMPLES = 50
@@ -215,7 +215,7 @@ def frozen_steps(plan: Plan, parties: Parties, samples: int) -> Iterator[Step]:
     if not (plan.white_box and parties.own and parties.may_freeze):
         return
     few = min(samples, FROZEN_SAMPLES)
-    fixed = Conditions(plan.sigma, min(plan.votes, FROZEN_VOTES), seed=plan.seed)
+    fixed = replace(plan.noisy, votes=min(plan.votes, FROZEN_VOTES), seed=plan.seed)
     work = work_of_climb(plan, few, fixed.votes) * plan.restarts
     yield Step(FROZEN_CLIMB, work, partial(climb_frozen, draws=fixed.votes))
     yield verification(FROZEN, FROZEN_CLIMB, fixed, 1, few)
@@ -227,7 +227,9 @@ def climb_frozen(run: Assessment, draws: int) -> StepResult:
     if own is None:
         raise InputError("the target's own network is not at hand", "white_box")
     plan = run.plan
-    noise = SurrogateNoise(plan.kind, plan.sigma, draws, plan.seed, is_frozen=True)
+    noise = SurrogateNoise(
+        plan.kind, plan.sigma, draws, plan.seed, is_frozen=True, repeats=plan.repeats
+    )
     few = run.samples.take(slice(FROZEN_SAMPLES))
     surrogate = own.with_noise(noise)
     found = attack_with_restarts(surrogate, few, run.attack(), plan.restarts, run.progress)

@@ -201,7 +201,8 @@ class Assessment:
     def surrogate_noise(self) -> SurrogateNoise:
         """Return the noise of an attacker who knows the target's."""
         plan = self.plan
-        return SurrogateNoise(plan.kind, plan.sigma, plan.draws, seed_of(plan.seed, "surrogate"))
+        seed = seed_of(plan.seed, "surrogate")
+        return SurrogateNoise(plan.kind, plan.sigma, plan.draws, seed, repeats=plan.repeats)
 
 
 LABELS = StepKey("labels")
@@ -264,7 +265,7 @@ def untouched(run: Assessment) -> Found:
 def work_of(conditions: Conditions, samples: int, replies: float) -> float:
     """Return the forward passes that replies take, about."""
     if not conditions.is_random:
-        return samples * (1 if conditions.sigma == 0 else conditions.votes)
+        return samples * (conditions.votes if conditions.has_noise else 1)
     return samples * replies * max(1.0, STOPPED_SHARE * conditions.votes)
 
 

@@ -87,8 +87,8 @@ def point(sweep: str, at: float) -> str:
 def targets(plan: Plan, sweep: str) -> list[tuple[float, Conditions]]:
     """Return the points of a sweep over the target's noise or its votes."""
     if sweep == "sigma":
-        return [(sigma, Conditions(sigma, plan.votes)) for sigma in plan.sigmas]
-    return [(votes, Conditions(plan.sigma, votes)) for votes in plan.vote_numbers]
+        return [(sigma, replace(plan.noisy, sigma=sigma)) for sigma in plan.sigmas]
+    return [(votes, replace(plan.noisy, votes=votes)) for votes in plan.vote_numbers]
 
 
 def target_steps(plan: Plan, samples: int, sweep: str) -> Iterator[Step]:

@@ -154,7 +154,7 @@ def verify(
 
 def abstaining(oracle: Oracle, counts: NDArray[np.int64], alpha: float) -> NDArray[np.bool_]:
     """Return which replies abstain ``[n]``, as the service does; without noise none does."""
-    if oracle.conditions.sigma == 0:
+    if not oracle.conditions.has_noise:
         return np.zeros(len(counts), np.bool_)
     return np.array([top_two_p_value(of_one) > alpha for of_one in counts])
 

@@ -20,14 +20,16 @@ from noisevote.models.data.samples import read_samples
 from noisevote.models.errors import InputError, StorageError
 from noisevote.models.files import hold
 from noisevote.models.noise import NoiseKind
+from noisevote.models.noise_setting import parse_repeats, parse_sigma
 from noisevote.models.robustness.assessment import assess
 from noisevote.models.robustness.plan import DEFAULT_ATTACKS, AttackName, AttackOptions
 from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.report import Report
 from noisevote.service.commands.options import with_options_of
+from noisevote.service.commands.voting import SnrDb
 from noisevote.service.configuration.folders import SHIPPED_NAME, folders_from
 from noisevote.service.jobs.chosen import chosen_from
-from noisevote.service.jobs.plans import check_plan, plan_of, usual_attacks
+from noisevote.service.jobs.plans import AskedNoise, check_plan, plan_of, usual_attacks
 from noisevote.service.jobs.run import REPORT_JSON, about_of, run_of, write_report
 from noisevote.service.jobs.samples import dataset_samples, fitted
 from noisevote.service.jobs.submit import check_installed
@@ -46,8 +48,16 @@ def attack_command(
         typer.Option(help="The attacker's checkpoint, or none: then he can only ask the target."),
     ],
     sigma: Annotated[
-        float | None, typer.Option(help="Sigma of the target's noise. Default: its sigma_train.")
+        str | None,
+        typer.Option(
+            help="Sigma of the target's noise, like 0.5, or by noise point like conv1=0.2,fc2=1, "
+            "where points left out get none. Default: its sigma_train."
+        ),
     ] = None,
+    snr_db: SnrDb = None,
+    repeats: Annotated[
+        str, typer.Option(help="Reads of the target's noise points that are averaged: fc2=20.")
+    ] = "",
     noise: Annotated[
         NoiseKind | None,
         typer.Option(help="Kind of the target's noise. Default: the target's own."),
@@ -95,7 +105,12 @@ def attack_command(
     named = None if surrogate == NONE else surrogate
     chosen = chosen_from(store, target, named, undefended)
     attacks = tuple(attack or usual_attacks(chosen))
-    plan = plan_of(chosen.target.card, noise, sigma, options | {"attacks": attacks}, labels)
+    asked = AskedNoise(
+        noise, None if sigma is None else parse_sigma(sigma), snr_db, parse_repeats(repeats)
+    )
+    if sigma is not None and snr_db is not None:
+        raise InputError("sigma and snr_db say the same thing; give one of them", "snr_db")
+    plan = plan_of(chosen.target.card, asked, options | {"attacks": attacks}, labels)
     check_installed(plan.attacks)
     check_plan(plan, chosen)
     if samples is None:

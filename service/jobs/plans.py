@@ -1,5 +1,6 @@
 """The plan of an assessment, and whether the networks that take part allow it."""
 
+from dataclasses import dataclass
 from math import prod, sqrt
 from typing import Any
 
@@ -8,38 +9,55 @@ from pydantic import ValidationError
 from noisevote.models.card import Card
 from noisevote.models.data.dataset import Labels
 from noisevote.models.errors import InputError
-from noisevote.models.noise import NoiseKind
+from noisevote.models.noise import NoiseKind, sigma_from_snr_db
 from noisevote.models.robustness.attacks import CHOICES
 from noisevote.models.robustness.ball import TOLERANCE, Norm
 from noisevote.models.robustness.plan import DEFAULT_ATTACKS, AttackName, Plan
 from noisevote.service.jobs.chosen import Chosen
+from noisevote.service.prediction.inputs import check_points
 from noisevote.service.wire.errors import input_error_from
 
 PICTURE_AXES = 3
 
 
+@dataclass(frozen=True, slots=True)
+class AskedNoise:
+    """The noise of the target as it is asked for; what is None is the checkpoint's.
+
+    Attributes:
+        kind: how it meets the signal.
+        sigma: standard deviation at all noise points, or by name.
+        snr_db: signal-to-noise power ratio, instead of sigma.
+        repeats: reads that are averaged at noise points, by name.
+    """
+
+    kind: NoiseKind | None = None
+    sigma: float | dict[str, float] | None = None
+    snr_db: float | None = None
+    repeats: dict[str, int] | None = None
+
+
 def plan_of(
-    card: Card,
-    noise: NoiseKind | None,
-    sigma: float | None,
-    options: dict[str, Any],
-    labels: Labels = Labels.GIVEN,
+    card: Card, noise: AskedNoise, options: dict[str, Any], labels: Labels = Labels.GIVEN
 ) -> Plan:
     """Return the plan of an assessment.
 
     Args:
         card: card of the target.
-        noise: noise that was asked for, or None for the target's.
-        sigma: sigma that was asked for, or None for the target's sigma_train.
+        noise: noise that was asked for.
         options: values of the fields of ``AttackOptions``.
         labels: where they come from.
 
     Raises:
         InputError: the noise cannot be that of the target, or a value is out of range.
     """
-    kind = kind_of(noise, card)
+    kind = kind_of(noise.kind, card)
+    sigma, repeats = sigma_of(noise, card, kind), noise.repeats or {}
+    for field, given in (("sigma", sigma), ("repeats", repeats)):
+        if isinstance(given, dict):
+            check_points(given, card, field)
     try:
-        return Plan(kind=kind, sigma=sigma_of(sigma, card, kind), labels=labels, **options)
+        return Plan(kind=kind, sigma=sigma, repeats=repeats, labels=labels, **options)
     except ValidationError as error:
         raise input_error_from(error) from None
 
@@ -56,20 +74,24 @@ def kind_of(asked: NoiseKind | None, card: Card) -> NoiseKind:
     return kind
 
 
-def sigma_of(asked: float | None, card: Card, kind: NoiseKind) -> float:
+def sigma_of(asked: AskedNoise, card: Card, kind: NoiseKind) -> float | dict[str, float]:
     """Return the sigma that was asked for, or the one that the target was trained for.
 
     Raises:
-        InputError: there is neither.
+        InputError: there is neither, or an SNR of noise that has none.
     """
-    if asked is not None:
-        return asked
-    trained = card.noise.default
-    if kind is card.noise.kind and isinstance(trained, float) and trained > 0:
-        return trained
+    if asked.snr_db is not None:
+        if not kind.is_factor:
+            raise InputError(
+                "snr_db is defined for multiplicative noise only; give sigma instead", "snr_db"
+            )
+        return sigma_from_snr_db(asked.snr_db)
+    if asked.sigma is not None:
+        return asked.sigma
+    if kind is card.noise.kind and card.noise.largest_sigma > 0:
+        return card.noise.default
     raise InputError(
-        f"sigma is needed: checkpoint {card.name} was not trained for one number of {kind} noise",
-        "sigma",
+        f"sigma is needed: checkpoint {card.name} was not trained for {kind} noise", "sigma"
     )
 
 
@@ -143,10 +165,23 @@ def check_surrogate(plan: Plan, chosen: Chosen) -> None:
                 "none; leave it out",
                 field,
             )
-    elif plan.adaptive and not chosen.attacker.points:
+        return
+    attacker = chosen.attacker
+    if not plan.adaptive:
+        return
+    if not attacker.points:
         raise InputError(
-            f"the surrogate {chosen.attacker.name} has no noise points, over which an adaptive "
+            f"the surrogate {attacker.name} has no noise points, over which an adaptive "
             "attacker averages; set adaptive to false",
+            "adaptive",
+        )
+    named = {**(plan.sigma if isinstance(plan.sigma, dict) else {}), **plan.repeats}
+    if lacking := [point for point in named if point not in attacker.points]:
+        raise InputError(
+            f"the surrogate {attacker.name} has no noise point {lacking[0]}, so an adaptive "
+            "attacker cannot average over the target's noise; name one sigma for all points, "
+            "another surrogate, or set adaptive to false. This one has "
+            f"{', '.join(attacker.points)}",
             "adaptive",
         )
 

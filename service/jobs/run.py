@@ -93,14 +93,18 @@ def identity_of(plan: Plan, about: About) -> dict[str, Any]:
     }
 
 
-LATER_FIELDS = {"labels"}
+LATER_FIELDS = {"labels", "repeats"}
 """Of plans, that earlier versions did not know: what these began has the defaults."""
 
 
 def unchanged(plan: Plan) -> set[str]:
     """Return the later fields of a plan that have their defaults, which do not tell it apart."""
     fields = type(plan).model_fields
-    return {name for name in LATER_FIELDS if getattr(plan, name) == fields[name].default}
+    return {
+        name
+        for name in LATER_FIELDS
+        if getattr(plan, name) == fields[name].get_default(call_default_factory=True)
+    }
 
 
 TargetMaker = Callable[[Checkpoint, NoiseKind, int], Target]

@@ -15,7 +15,7 @@ from noisevote.models.robustness.run import Parties
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.jobs.chosen import NEEDS_TORCH, Chosen, chosen_from
 from noisevote.service.jobs.job import JobContent
-from noisevote.service.jobs.plans import check_plan, plan_of, usual_attacks
+from noisevote.service.jobs.plans import AskedNoise, check_plan, plan_of, usual_attacks
 from noisevote.service.jobs.run import about_of
 from noisevote.service.jobs.samples import samples_of
 from noisevote.service.voting.batcher import GIGA
@@ -90,7 +90,8 @@ def submission_of(asked: AttackRequest, settings: Settings, store: CheckpointSto
         options["attacks"] = usual_attacks(chosen)
     check_installed(options["attacks"])
     card = chosen.target.card
-    plan = plan_of(card, asked.noise, asked.sigma, options, asked.label_source)
+    noise = AskedNoise(asked.noise, asked.sigma, asked.snr_db, asked.repeats)
+    plan = plan_of(card, noise, options, asked.label_source)
     check_plan(plan, chosen)
     check_votes(plan, chosen, settings)
     samples, source = samples_of(asked, chosen.target, settings)

@@ -14,8 +14,8 @@ from pydantic import (
 )
 
 from noisevote.models.data.dataset import Labels
-from noisevote.models.noise import NoiseKind
-from noisevote.models.robustness.plan import AttackOptions, Named, Plan, TargetSigma
+from noisevote.models.noise import MAX_SNR_DB, MIN_SNR_DB, NoiseKind
+from noisevote.models.robustness.plan import AttackOptions, Named, Plan, Repeats, SigmaOrMap
 from noisevote.models.robustness.report import Share, Verdict
 from noisevote.service.wire.replies import Reply
 from noisevote.service.wire.requests import shortened
@@ -58,8 +58,14 @@ class AttackRequest(AttackOptions):
     """Name of the checkpoint under attack. Default: the service's."""
     noise: Annotated[NoiseKind, Named] | None = None
     """Kind of the target's noise. Default: the checkpoint's; another kind needs a sigma."""
-    sigma: TargetSigma | None = None
-    """Sigma of the target's noise, at every noise point. Default: its sigma_train."""
+    sigma: SigmaOrMap | None = None
+    """Sigma of the target's noise: one number, or a map from noise point to number, where points
+    left out get no noise. Default: its sigma_train."""
+    snr_db: Annotated[float | None, Field(ge=MIN_SNR_DB, le=MAX_SNR_DB, allow_inf_nan=False)] = None
+    """Signal-to-noise power ratio in dB, instead of sigma; multiplicative noise only."""
+    repeats: Repeats | None = None
+    """Reads of the target's noise points that are averaged, by name: r reads divide sigma by the
+    square root of r."""
     surrogate: CheckpointName | None
     """Name of the attacker's checkpoint, one that was trained here, for its gradients; null: he can
     only ask, and what needs gradients is not tried."""
@@ -91,8 +97,8 @@ class AttackRequest(AttackOptions):
         raise ValueError(f'got {shortened(value)}; needed is a list of classes, or "predicted"')
 
     @model_validator(mode="after")
-    def has_samples_from_one_place(self) -> "AttackRequest":
-        """Refuse samples from two places or from none."""
+    def has_samples_from_one_place_and_one_strength(self) -> "AttackRequest":
+        """Refuse samples from two places or from none, and sigma together with snr_db."""
         if (self.inputs is None) == (self.dataset is None):
             got = "neither" if self.inputs is None else "both"
             raise ValueError(f"either inputs with labels or dataset is needed; got {got}")
@@ -103,6 +109,8 @@ class AttackRequest(AttackOptions):
             )
         if self.inputs is None and isinstance(self.labels, list):
             raise ValueError("the labels have no inputs")
+        if self.sigma is not None and self.snr_db is not None:
+            raise ValueError("sigma and snr_db say the same thing; give one of them")
         if self.images is not None and self.dataset is None:
             raise ValueError("images counts those of a dataset; inputs are all attacked")
         return self

@@ -82,3 +82,5 @@ async def test_the_plan_of_an_earlier_version_goes_on_with_its_steps() -> None:
     assert identity == {"version": 2, "plan": before["plan"], "about": before["about"]}
     later = content.plan.model_copy(update={"labels": Labels.PREDICTED})
     assert identity_of(later, content.about) != identity
+    read_often = content.plan.model_copy(update={"repeats": {"fc2": 20}})
+    assert identity_of(read_often, content.about)["plan"]["repeats"] == {"fc2": 20}

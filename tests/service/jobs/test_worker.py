@@ -63,6 +63,7 @@ def conditions() -> dict[str, Conditions]:
         "noisy": Conditions(0.7, 9),
         "noiseless": Conditions(0.0, 1),
         "frozen": Conditions(0.7, 5, seed=3),
+        "by noise point": Conditions({"conv2": 0.9, "fc2": 0.4}, 9, repeats={"conv2": 2}),
     }
 
 
