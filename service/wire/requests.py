@@ -6,13 +6,17 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from noisevote.models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
+from noisevote.models.noise import (
+    MAX_REPEATS,
+    MAX_SEED,
+    MAX_SIGMA,
+    MAX_SNR_DB,
+    MIN_SNR_DB,
+    NoiseKind,
+)
 from noisevote.models.stopping import DELTA, STOP_RULES_TEXT, StopRule
 from noisevote.service.voting.priority import Priority
 
-MIN_SNR_DB = -60.0
-MAX_SNR_DB = 300.0
-MAX_REPEATS = 1_000_000
 MAX_DEADLINE_MS = 3_600_000.0
 MAX_HARDWARE = 1e30
 

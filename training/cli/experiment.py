@@ -8,9 +8,10 @@ import typer
 
 from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.cores import allowed_cores
+from noisevote.models.data.dataset import Labels
 from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.files import data_dir
-from noisevote.models.data.samples import Labels, read_samples
+from noisevote.models.data.samples import read_samples
 from noisevote.models.errors import InputError
 from noisevote.training.cli.options import (
     Accelerator,
