@@ -54,10 +54,15 @@ def with_options(command: Callable[..., None], model: BaseModel) -> Callable[...
 
     What is not given arrives as None; :func:`changed` puts the rest into the model.
     """
-    own = [p for p in signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    fields = type(model).model_fields
+    own = [
+        p
+        for p in signature(command).parameters.values()
+        if p.kind is not p.VAR_KEYWORD and p.name not in fields  # the latter of a second call
+    ]
     options = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=option_of(model, name))
-        for name in type(model).model_fields
+        for name in fields
     ]
     command.__signature__ = Signature([*own, *options])  # type: ignore[attr-defined]
     return command
