@@ -201,7 +201,8 @@ def show(look: Look, console: Console) -> None:
     layers = look.batched or look.layers
     total = max(1, sum(each.macs for each in layers if each.layer.has_weights))
     table = Table(
-        Column("product", overflow="fold"), "operator", "noise of a vote", "multiply-accumulates",
+        Column("product", overflow="fold"), "operator", "noise of\na vote",
+        Column("multiply-\naccumulates", no_wrap=True),
         "share", "rms", "max", "noise",
     )  # fmt: skip
     for each in layers:

@@ -50,7 +50,7 @@ def test_points_come_as_output_and_no_library_speaks_between(
 ) -> None:
     assert command("points", str(written(tmp_path, for_one_input()))) == 0
     out, err = capfd.readouterr()
-    assert "multiply-accumulates" in out
+    assert "multiply-accumulates of layers" in out
     assert err == ""
 
 
