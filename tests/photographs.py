@@ -1,6 +1,7 @@
 """Colour pictures to test with, and a small DenseNet that reads them: all made on demand."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ def lived_in(network: nn.Module, kind: NoiseKind = NoiseKind.MULTIPLICATIVE) -> 
 def untrained(
     name: str,
     kind: NoiseKind,
-    options: dict[str, int],
+    options: dict[str, Any],
     quantisation: Quantisation | None = None,
 ) -> nn.Module:
     """Build a network of the registry with weights that are the same every time."""

@@ -6,9 +6,11 @@ import sys
 import zipfile
 from pathlib import Path
 
+import onnx
 import pytest
 
 from tests.programs import ROOT
+from tests.training.importing.zoo_dense import perceptron
 
 ASK = """
 import sys
@@ -79,3 +81,30 @@ def test_public_names_need_neither_server_nor_runtime() -> None:
     )
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("command", ["points", "import"])
+def test_networks_are_imported_without_torch(command: str, tmp_path: Path) -> None:
+    onnx.save_model(perceptron(), tmp_path / "model.onnx")
+    ask = (
+        "import sys; sys.modules['torch'] = None; "
+        "from noisevote.training.__main__ import main; main()"
+    )
+    options = [str(tmp_path / "model.onnx")]
+    if command == "import":
+        options += ["--name", "theirs", "--checkpoints", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-c", ask, command, *options], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 noise points" in done.stderr
+
+
+def test_help_without_torch_shows_what_needs_none() -> None:
+    ask = (
+        "import sys; sys.modules['torch'] = None; sys.argv = ['noisevote-train', '--help']; "
+        "from noisevote.training.__main__ import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert "points" in done.stdout
+    assert "evaluate" not in done.stdout

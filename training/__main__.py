@@ -33,15 +33,17 @@ def restart_with_settings() -> None:
 def main() -> None:
     """Run the command line, in a process that has the settings."""
     show_version(sys.argv[1:] == ["--version"])  # at once, also where onnx is missing
-    restart_with_settings()
+    is_import = bool({"points", "import"}.intersection(sys.argv[1:2]))
+    if not is_import:
+        restart_with_settings()
     try:
         from noisevote.training.cli.main import main as run  # needs onnx
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in OURS:
             raise
-        extra = "import" if {"points", "import"}.intersection(sys.argv[1:2]) else "train"
-        sys.exit(f"error: noisevote-train needs {missing}; {how_to_install(extra)}")
+        extra = how_to_install("import" if is_import else "train")
+        sys.exit(f"error: noisevote-train needs {missing}; {extra}")
     run()
 
 

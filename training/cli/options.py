@@ -56,9 +56,9 @@ def with_options(command: Callable[..., None], model: BaseModel) -> Callable[...
     """
     fields = type(model).model_fields
     own = [
-        p
-        for p in signature(command).parameters.values()
-        if p.kind is not p.VAR_KEYWORD and p.name not in fields  # the latter of a second call
+        parameter
+        for parameter in signature(command).parameters.values()
+        if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in fields
     ]
     options = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=option_of(model, name))

@@ -87,7 +87,7 @@ def recipe_for(plan: HardenPlan, examples: Examples, about: str) -> Recipe:
     elif not network.ends_in_noise:
         sigma = dict.fromkeys(names_in(network), float(match["sigma"]))
     draws = DRAWS if network.ends_in_noise else 1
-    options = {"shape": list(shape), "points": list(plan.points)}
+    options: dict[str, Any] = {"shape": list(shape), "points": list(plan.points)}
     return Recipe(
         name=plan.name,
         network=plan.source,

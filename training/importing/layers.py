@@ -186,7 +186,10 @@ def name_of(node: NodeProto, graph: GraphProto, constants: set[str]) -> str:
     noted = {entry.key: entry.value for entry in node.metadata_props}.get(SCOPES, "[]")
     if len(scopes := re.findall(r"'([^']*)'", noted)) > 1 and scopes[-2]:
         return str(scopes[-2])
-    return re.sub(rf"/{node.op_type}(_\d+)?$", "", node.name).strip("/") or made_by(node)
+    path = re.sub(rf"/{node.op_type}(_\d+)?$", "", node.name)
+    if path.startswith("/"):  # torch's first exporter writes the modules around a node so
+        path = re.sub(r"/([^/]+)/(?=\1\.)", "/", path).replace("/", ".")
+    return path.strip("/.") or made_by(node)
 
 
 def unique(name: str, names: set[str]) -> str:

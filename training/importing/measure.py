@@ -5,9 +5,9 @@ along which inputs follow each other.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod, sqrt
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -108,61 +108,61 @@ def measured(
     Raises:
         ImportingError: the number of inputs shows in no axis of a layer's signal.
     """
-    constants = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
-    sides = {layer.name: [name for name in layer.node.input if name] for layer in layers}
-    wanted = {layer.end for layer in layers} | {made_by(layer.node) for layer in layers}
-    wanted |= {name for names in sides.values() for name in names}
-    wanted -= constants.keys() | inputs.keys()
-    passes = Passes(model, sorted(wanted))
-    runs = [{**passes.run(rows(inputs, count)), **rows(inputs, count)} for count in counts]
-    # The first input is another one, so that what differs is its own.
-    last_rows = rows(inputs, counts[-1])
-    swapped = {name: np.concatenate([a[-1:], a[1:]]) for name, a in last_rows.items()}
-    other = passes.run(swapped)
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+    reads = {name for layer in layers for name in layer.node.input if name}
+    made = {name for layer in layers for name in (layer.end, made_by(layer.node))}
+    few = rows(inputs, counts[0])
+    # Of all but the ends, which may be large, shapes alone are kept.
+    passes = Passes(model, sorted((reads | made) - shapes.keys() - inputs.keys()))
+    passed = {**passes.run(few), **few}
+    shapes |= {name: getattr(value, "shape", ()) for name, value in passed.items()}
+    del passes, passed
+    ends = Passes(model, sorted({layer.end for layer in layers}))
+    signals = ends.run(rows(inputs, counts[-1]))
     found = []
     for layer in layers:
-        last = runs[-1]
-        shapes = [
-            constants[name] if name in constants else getattr(last[name], "shape", ())
-            for name in sides[layer.name]
-        ]
-        signals = [run[layer.end] for run in runs]
-        shape, layout = laid(layer, signals, other[layer.end], counts)
-        total = macs_of(layer, last[made_by(layer.node)].shape, shapes)
-        values = signals[-1].astype(np.float64)
-        found.append(
-            Measured(
-                layer,
-                shape,
-                layout,
-                max(1, total // counts[-1]),
-                sqrt(float(np.mean(values**2))),
-                float(np.abs(values).max(initial=0.0)),
-            )
-        )
-    return found
+        values = signals[layer.end]
+        shape, layout = laid(layer, shapes[layer.end], values, counts)
+        sides = [shapes[name] for name in layer.node.input if name]
+        macs = macs_of(layer, shapes[made_by(layer.node)], sides) // counts[0]
+        rms = sqrt(float(np.mean(np.square(values, dtype=np.float64))))
+        largest = float(np.abs(values).max(initial=0.0))
+        found.append(Measured(layer, shape, layout, max(1, macs), rms, largest))
+    if not any(map(is_folded, found)):
+        return found
+    # The first input is another one, so that what differs is its own.
+    last = rows(inputs, counts[-1])
+    swapped = {name: np.concatenate([a[-1:], a[1:]]) for name, a in last.items()}
+    other = ends.run(swapped)
+    return [
+        replace(each, layout=refolded(each, signals[each.layer.end], other[each.layer.end]))
+        if is_folded(each)
+        else each
+        for each in found
+    ]
 
 
 def laid(
-    layer: Layer,
-    signals: Sequence[NDArray[Any]],
-    changed: NDArray[Any],
-    counts: Sequence[int],
+    layer: Layer, few: tuple[int, ...], signal: NDArray[Any], counts: Sequence[int]
 ) -> tuple[tuple[int, ...], Layout]:
-    """Return the shape of a vote's noise and how votes lie in the signal."""
-    kind = helper.np_dtype_to_tensor_dtype(signals[0].dtype)
-    shape = signals[-1].shape
+    """Return the shape of a vote's noise and how votes lie in the signal.
+
+    Args:
+        layer: whose signal it is.
+        few: shape of the signal of the smaller batch.
+        signal: of the larger one.
+        counts: sizes of both.
+    """
+    kind = helper.np_dtype_to_tensor_dtype(signal.dtype)
+    shape = signal.shape
     if layer.quiet is not None or len(counts) == 1:
         return shape, Layout(is_whole=True, type=kind)
-    few, many = signals
     growing = [
-        axis
-        for axis, (less, more) in enumerate(zip(few.shape, many.shape, strict=True))
-        if less != more
+        axis for axis, (less, more) in enumerate(zip(few, shape, strict=True)) if less != more
     ]
     if len(growing) != 1 or shape[growing[0]] % counts[1]:
         raise ImportingError(
-            f"{layer.name} gives {list(few.shape)} for {counts[0]} inputs and {list(shape)} for "
+            f"{layer.name} gives {list(few)} for {counts[0]} inputs and {list(shape)} for "
             f"{counts[1]}: no axis follows the inputs"
         )
     (axis,) = growing
@@ -170,23 +170,27 @@ def laid(
     inner = (*shape[:axis], *([times] if times > 1 else []), *shape[axis + 1 :])
     if times == 1:
         return inner or (1,), Layout(axis, None if inner else "outer", type=kind)
-    return inner, Layout(axis, fold_of(signals[-1], changed, axis, times), type=kind)
+    return inner, Layout(axis, "outer", type=kind)
 
 
-def fold_of(
-    signal: NDArray[Any], changed: NDArray[Any], axis: int, times: int
-) -> Literal["outer", "inner"]:
-    """Return which places along an axis are those of one vote.
+def is_folded(each: Measured) -> bool:
+    """Return whether votes share an axis of a signal with places of their own."""
+    return each.layout.fold is not None and each.shape != (1,)
+
+
+def refolded(each: Measured, signal: NDArray[Any], changed: NDArray[Any]) -> Layout:
+    """Return the layout of a layer whose votes share an axis: which of its places are a vote's.
 
     Args:
+        each: the layer, measured.
         signal: of several inputs.
         changed: of the same, the first one another.
-        axis: that inputs share with another axis.
-        times: places of an input along it.
     """
+    axis = each.layout.axis
     others = tuple(at for at in range(signal.ndim) if at != axis)
     places = np.flatnonzero((signal != changed).any(axis=others))
-    return "outer" if places.max(initial=0) < times else "inner"
+    is_outer = places.max(initial=0) < each.shape[axis]
+    return replace(each.layout, fold="outer" if is_outer else "inner")
 
 
 def macs_of(layer: Layer, made: tuple[int, ...], sides: Sequence[tuple[int, ...]]) -> int:

@@ -6,24 +6,21 @@ the original's, votes do not depend on their neighbours in any bit, and noise do
 when votes pass one by one.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from noisevote.models.card import MAX_TILE
 from noisevote.models.errors import ExportError, ImportingError
 from noisevote.models.noise import NoiseKind, VoteKey
 from noisevote.models.noise_fill import NoiseTensors
 from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX
 from noisevote.training.export.graph import with_noise_inputs
 from noisevote.training.importing.layers import marked
-from noisevote.training.importing.measure import Arrays, Measured, Passes, rows
+from noisevote.training.importing.measure import Arrays, Measured, Passes
 
 Place = Literal["border", "input", "single"]
 
@@ -35,13 +32,6 @@ TRIAL_ROWS = 8
 """Votes that are compared with each other."""
 
 TRIAL_SIGMA = 0.5
-
-MOST_NOISE_BYTES = 64 * 2**20
-"""Of the noise of a pass."""
-
-TILES = (1, 2, 4, 8, 16, 32)
-NEAR_BEST = 1.05
-TIMINGS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +89,12 @@ def placed(
     Raises:
         ImportingError: no place is.
     """
-    reference = graphs_at("single", model, alone)
-    noise = trial_noise(alone)
-    expected = {
-        kind: row_by_row(Passes(graph), trial, noise[kind]) for kind, graph in reference.items()
-    }
+    sigma = {kind: trial_sigma(kind, alone) for kind in NoiseKind}
+    expected = {}
+    for kind in NoiseKind:
+        reference = Passes(graph_at("single", kind, model, alone))
+        noise = TrialNoise(kind, sigma[kind], list(shapes_of(alone).values()))
+        expected[kind] = row_by_row(reference, trial, noise)
     reasons = []
     places: dict[Place, Sequence[Measured] | None] = {
         "border": batched, "input": batched, "single": alone,
@@ -111,47 +102,70 @@ def placed(
     for place, layers in places.items():
         if layers is None:
             continue
+        shapes, graphs, difference = shapes_of(layers), {}, 0.0
         try:
-            graphs = reference if layers is alone else graphs_at(place, model, layers)
-            difference = max(
-                accepted(graph, kind, place, layers, trial, noise[kind], expected[kind])
-                for kind, graph in graphs.items()
-            )
+            for kind in NoiseKind:
+                graphs[kind] = graph_at(place, kind, model, layers)
+                passes = Passes(graphs[kind])
+                noise = TrialNoise(kind, sigma[kind], list(shapes.values()))
+                off = accepted(passes, place, trial, noise, expected[kind])
+                difference = max(difference, off)
         except (ExportError, ImportingError) as error:
             reasons.append(f"{place}: {error}")
             continue
-        shapes = {each.layer.name: each.shape for each in layers if each.layer.quiet is None}
         return Placed(place, graphs, shapes, difference)
     raise ImportingError("the network cannot be repeated by vote. " + "; ".join(reasons))
 
 
-def graphs_at(
-    place: Place, model: ModelProto, layers: Sequence[Measured]
-) -> dict[NoiseKind, ModelProto]:
-    """Return the graphs that take noise, inputs repeated at a place."""
+def graph_at(
+    place: Place, kind: NoiseKind, model: ModelProto, layers: Sequence[Measured]
+) -> ModelProto:
+    """Return the graph that takes noise, inputs repeated at a place."""
     noisy = [each for each in layers if each.layer.quiet is None]
     points = marked(model, [each.layer for each in noisy])
-    shapes = {each.layer.name: each.shape for each in noisy}
     layouts = {each.layer.name: each.layout for each in noisy}
-    return {
-        kind: with_noise_inputs(points, kind, shapes, layouts, repeats_inputs=place != "border")
-        for kind in NoiseKind
-    }
+    return with_noise_inputs(
+        points, kind, shapes_of(layers), layouts, repeats_inputs=place != "border"
+    )
 
 
-def trial_noise(layers: Sequence[Measured]) -> dict[NoiseKind, list[NDArray[np.float32]]]:
-    """Return noise of a few votes for each point, of each kind."""
+def shapes_of(layers: Sequence[Measured]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each noise point, by name."""
+    return {each.layer.name: each.shape for each in layers if each.layer.quiet is None}
+
+
+def trial_sigma(kind: NoiseKind, layers: Sequence[Measured]) -> NDArray[np.float64]:
+    """Return the sigma of trial noise at each point ``[points]``.
+
+    A summand is to be no smaller than the signal that it meets, or it would show nothing.
+    """
     noisy = [each for each in layers if each.layer.quiet is None]
-    tensors = NoiseTensors([each.shape for each in noisy])
-    sigma = np.tile([[TRIAL_SIGMA]], (TRIAL_ROWS, len(noisy)))
-    # A summand is to be no smaller than the signal that it meets, or it would show nothing.
-    scaled = sigma * np.array([each.rms or 1.0 for each in noisy])
-    keys = [VoteKey(0, 0, vote) for vote in range(TRIAL_ROWS)]
-    deviations = {kind: sigma if kind.is_factor else scaled for kind in NoiseKind}
-    return {
-        kind: [tensor.copy() for tensor in tensors.filled(kind, deviations[kind], keys)]
-        for kind in NoiseKind
-    }
+    return np.array([TRIAL_SIGMA * (1 if kind.is_factor else each.rms or 1) for each in noisy])
+
+
+@dataclass(frozen=True, slots=True)
+class TrialNoise:
+    """Noise of the votes that are compared.
+
+    Attributes:
+        kind: of it.
+        sigma: at each point ``[points]``.
+        shapes: of each point.
+    """
+
+    kind: NoiseKind
+    sigma: NDArray[np.float64]
+    shapes: list[tuple[int, ...]]
+
+    def of(self, votes: Sequence[int]) -> list[NDArray[np.float32]]:
+        """Return the noise of some votes, a tensor ``[votes, *shape]`` for each point."""
+        keys = [VoteKey(0, 0, vote) for vote in votes]
+        sigma = np.tile(self.sigma, (len(keys), 1))
+        return NoiseTensors(self.shapes).filled(self.kind, sigma, keys)
+
+    def silence(self) -> list[NDArray[np.float32]]:
+        """Return the noise of one vote without noise."""
+        return [np.full((1, *shape), self.kind.neutral, np.float32) for shape in self.shapes]
 
 
 def fed(
@@ -168,27 +182,21 @@ def noise_names(names: Sequence[str]) -> list[str]:
 
 
 def row_by_row(
-    passes: Passes, trial: Trial, noise: Sequence[NDArray[np.float32]]
+    passes: Passes, trial: Trial, noise: TrialNoise, is_silent: bool = False
 ) -> NDArray[np.float32]:
     """Return the scores of votes, one a pass."""
     names = noise_names(passes.inputs)
     found = []
-    for row, index in enumerate(trial.of_row):
+    for vote, index in enumerate(trial.of_row):
         one = {name: array[[index]] for name, array in trial.inputs.items()}
-        own = [tensor[[row]] for tensor in noise]
+        own = noise.silence() if is_silent else noise.of([vote])
         (scores,) = passes.run(fed(one, np.zeros(1, np.int64), names, own)).values()
         found.append(scores)
     return np.concatenate(found)
 
 
 def accepted(
-    graph: ModelProto,
-    kind: NoiseKind,
-    place: Place,
-    layers: Sequence[Measured],
-    trial: Trial,
-    noise: Sequence[NDArray[np.float32]],
-    expected: NDArray[np.float32],
+    passes: Passes, place: Place, trial: Trial, noise: TrialNoise, expected: NDArray[np.float32]
 ) -> float:
     """Return how far noiseless scores are from the original's.
 
@@ -196,19 +204,16 @@ def accepted(
         ImportingError: too far, or votes depend on each other, or noise does something else than
             when votes pass one by one.
     """
-    passes = Passes(graph)
-    names = noise_names(passes.inputs)
-    shapes = [each.shape for each in layers if each.layer.quiet is None]
-    own = [tensor.reshape(len(tensor), *shape) for tensor, shape in zip(noise, shapes, strict=True)]
-    silent = [np.full_like(tensor, kind.neutral) for tensor in own]
-    clean = row_by_row(passes, trial, silent)
+    clean = row_by_row(passes, trial, noise, is_silent=True)
     difference = apart(clean, trial.expected[trial.of_row])
     if not difference <= trial.tolerance:
         raise ImportingError(f"noiseless outputs differ from the original's by {difference:.1e}")
     if place == "single":
         return difference
-    (together,) = passes.run(fed(trial.inputs, trial.of_row, names, own)).values()
-    alone = row_by_row(passes, trial, own)
+    every = noise.of(range(TRIAL_ROWS))
+    names = noise_names(passes.inputs)
+    (together,) = passes.run(fed(trial.inputs, trial.of_row, names, every)).values()
+    alone = row_by_row(passes, trial, noise)
     if together.shape != alone.shape or not np.array_equal(together, alone):
         off = apart(together, alone) if together.shape == alone.shape else np.inf
         raise ImportingError(f"votes depend on their neighbours by {off:.1e}")
@@ -224,87 +229,3 @@ def apart(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
         return float("inf")
     scale = np.maximum(np.abs(expected).max(axis=1, keepdims=True), 1)
     return float((np.abs(found - expected) / scale).max())
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """How many votes a pass is to hold, and what a vote costs then.
-
-    Attributes:
-        rows: votes of a pass.
-        seconds: a vote, its noise drawn.
-        clean_seconds: a pass of the network as it came, on one input.
-    """
-
-    rows: int
-    seconds: float
-    clean_seconds: float
-
-
-def tile_for(placement: Placed, original: Passes, clean: Arrays, inputs: Arrays) -> Tile:
-    """Measure how many votes a pass is to hold: the fewest that cost nearly the least.
-
-    Args:
-        placement: accepted.
-        original: the network as it came.
-        clean: one input of it.
-        inputs: of the graph that takes noise.
-    """
-    kind, graph = next(iter(placement.graphs.items()))
-    passes = Passes(graph)
-    names = noise_names(passes.inputs)
-    shapes = list(placement.shapes.values())
-    tensors = NoiseTensors(shapes)
-    row_bytes = 4 * sum(map(prod, shapes))
-    most = 1 if placement.place == "single" else max(1, MOST_NOISE_BYTES // row_bytes)
-    one = rows(inputs, 1)
-    costs = {}
-    for count in TILES:
-        if count <= min(most, MAX_TILE):
-            sigma = np.full((count, len(names)), TRIAL_SIGMA)
-            keys = [VoteKey(0, 0, vote) for vote in range(count)]
-            of_row = np.zeros(count, np.int64)
-            costs[count] = (
-                quickest(
-                    lambda: passes.run(fed(one, of_row, names, tensors.filled(kind, sigma, keys)))  # noqa: B023
-                )
-                / count
-            )
-    seconds = quickest(lambda: original.run(clean))
-    while True:
-        best = min(costs.values())
-        chosen = next(count for count, cost in costs.items() if cost <= NEAR_BEST * best)
-        if chosen == 1 or is_same_alone(passes, inputs, tensors, kind, chosen):
-            return Tile(chosen, costs[chosen], seconds)
-        del costs[chosen]
-
-
-def is_same_alone(
-    passes: Passes, inputs: Arrays, tensors: NoiseTensors, kind: NoiseKind, count: int
-) -> bool:
-    """Return whether votes on several inputs are the same in a pass of so many and alone."""
-    names = noise_names(passes.inputs)
-    indices = np.arange(count) % len(next(iter(inputs.values())))
-    several = {name: array[indices] for name, array in inputs.items()}
-    sigma = np.full((count, len(names)), TRIAL_SIGMA)
-    keys = [VoteKey(0, 0, vote) for vote in range(count)]
-    noise = [tensor.copy() for tensor in tensors.filled(kind, sigma, keys)]
-    (together,) = passes.run(fed(several, np.arange(count), names, noise)).values()
-    for row, scores in enumerate(together):
-        one = {name: array[[row]] for name, array in several.items()}
-        own = [tensor[[row]] for tensor in noise]
-        (alone,) = passes.run(fed(one, np.zeros(1, np.int64), names, own)).values()
-        if not np.array_equal(alone[0], scores):
-            return False
-    return True
-
-
-def quickest(work: Any) -> float:
-    """Return the seconds of the quickest of a few calls."""
-    work()
-    found = []
-    for _ in range(TIMINGS):
-        began = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - began)
-    return min(found)

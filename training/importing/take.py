@@ -18,8 +18,9 @@ from noisevote.training.export.graph import constant_names, graphs_of, strip_pro
 from noisevote.training.export.weights import EMBEDDED_BYTES, point_into_weights, write_weights
 from noisevote.training.importing.look import ENOUGH_NOISY, Look, as_original
 from noisevote.training.importing.measure import rows
-from noisevote.training.importing.place import Placed, Tile, placed, tile_for
+from noisevote.training.importing.place import Placed, placed
 from noisevote.training.importing.read import Graph
+from noisevote.training.importing.tile import Tile, tile_for
 
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
 SHOWN = 8

@@ -35,6 +35,7 @@ Natural = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Option = Annotated[int | list[Any] | str, Field(union_mode="left_to_right")]
 
 
 class Part:
@@ -228,7 +229,7 @@ class Recipe(Part):
     schedule: Schedule
     seed: Annotated[int, Field(ge=0, le=MAX_TRAINING_SEED)] = 1
     validation_images: Natural = 5000
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Option] = field(default_factory=dict)
     warm_start: str | None = None
     teacher: Teacher | None = None
     quantisation: Quantisation | None = None

@@ -156,7 +156,8 @@ REFUSED: dict[str, tuple[Callable[[], ModelProto], list[str], str]] = {
                      "gives scores [1, 4, 6, 6] float32"),
     "inputs that mix": (mixing, [], "the network mixes its inputs: outputs depend on their "
                         "neighbours by"),
-    "randomness": (random, [], "gives other outputs each time, so that votes could not be replayed"),
+    "randomness": (random, [], "gives other outputs each time, so that votes could not be "
+                   "replayed: export it in evaluation mode"),
     "infinity": (infinite, [], "the network gives outputs that are not finite"),
     "four inputs a pass": (batch_of_four, [], "x is 4x6, so 4 inputs a pass are fixed: export with "
                            "a free first axis, or with 1"),

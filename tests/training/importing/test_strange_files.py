@@ -20,7 +20,7 @@ Model = Callable[[], ModelProto]
 
 
 def cut() -> bytes:
-    content = one_product().SerializeToString()
+    content: bytes = one_product().SerializeToString()
     return content[: len(content) // 2]
 
 

@@ -102,7 +102,9 @@ def test_without_noise_it_gives_what_the_original_gives(taken: Taken) -> None:
 @pytest.mark.parametrize("kind", NoiseKind)
 def test_a_vote_meets_the_noise_of_its_key_where_it_is_to(taken: Taken, kind: NoiseKind) -> None:
     for index, key in enumerate([VoteKey(5, 2, 7), VoteKey(2**53 - 1, 0, 1)]):
-        sigma = SIGMA * np.arange(1, 1 + len(taken.shapes))  # another one at each point
+        sigma = SIGMA * np.arange(
+            1, 1 + len(taken.shapes), dtype=np.float64
+        )  # another one at each point
         drawn = normals_of(key, list(taken.shapes.values()))
         deviations: dict[str, Callable[[Any], Any]] = {
             signal: partial(noisy, kind, normals=normals, sigma=at)
