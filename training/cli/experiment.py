@@ -36,6 +36,8 @@ from noisevote.training.fit.accelerators import accelerator_named
 CHECKPOINT = "checkpoint"
 """Subject of the experiments that take any samples."""
 
+SHARED = "such as --samples and --checkpoints (`experiment --help`)"
+
 experiments = typer.Typer(
     help="Run an experiment; it goes on where it was. The options below stand before its name: "
     "`experiment --data-dir DATA grid RECIPE`. --smoke runs it on made-up data in seconds; "
@@ -97,11 +99,10 @@ def register(experiment: Experiment[Any]) -> None:
         plan = changed(experiment.small if bench.is_smoke else experiment.plan, given)
         for name in names:
             experiment.run(bench, name, plan)
-        bench.say_if_nothing_was_left()
+        bench.say_where()
 
-    experiments.command(experiment.name, help=experiment.help)(
-        with_options(command, experiment.plan)
-    )
+    about = f"{experiment.help} What all experiments take, {SHARED}, stands before its name."
+    experiments.command(experiment.name, help=about)(with_options(command, experiment.plan))
 
 
 for each in EXPERIMENTS:

@@ -233,7 +233,8 @@ def agreement(
 def show_accuracies(results: list[Accuracy]) -> None:
     """Print accuracies as a table, one row a noise setting."""
     columns = sorted({entry.votes for entry in results})
-    table = Table("sigma", *(f"{votes} votes" for votes in columns))
+    title = "accuracy in %, over sigma and votes"
+    table = Table("sigma", *map(str, columns), title=title, title_justify="left")
     rows: dict[str, dict[int, Accuracy]] = {}
     for entry in results:
         reads = f" ({shown_map(entry.repeats)})" if entry.repeats else ""

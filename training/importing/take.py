@@ -20,10 +20,13 @@ from noisevote.training.importing.batch_norm import Estimate, with_batch_norms
 from noisevote.training.importing.look import ENOUGH_NOISY, Look, as_original
 from noisevote.training.importing.measure import Arrays, rows
 from noisevote.training.importing.place import Placed, placed
+from noisevote.training.importing.read import Graph
 from noisevote.training.importing.tile import Tile, tile_for
 
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
 SHOWN = 8
+UNNAMED = {"", "graph", "main_graph", "torch_jit"}
+"""Names of graphs that say nothing of the network, and who gives them: torch's exporters."""
 MOST_LETTERS, SHOWN_LETTERS = 200, 40
 """Of a label, and of one in a message."""
 
@@ -81,11 +84,7 @@ def take_in(look: Look, plan: ImportPlan) -> Taken:
     """
     labels = labels_for(look, plan.labels)
     check_quiet(look, plan)
-    if (plan.folder / CARD_FILE).exists() and not plan.replaces:
-        raise ImportingError(
-            f"there is a checkpoint {plan.folder.name} in {plan.folder.parent}; give --replace, or "
-            "another --name"
-        )
+    check_free(plan)
     placement = placed(look.model, look.batched, look.layers, look.trial)
     clean = as_original(look.taken, rows(look.trial.inputs, 1))
     tile = tile_for(placement, look.original, clean, look.trial.inputs)
@@ -106,6 +105,19 @@ def take_in(look: Look, plan: ImportPlan) -> Taken:
         with held_card(plan.folder):
             put_in_place(made, plan.folder)
     return Taken(Checkpoint(plan.folder), placement, tile)
+
+
+def check_free(plan: ImportPlan) -> None:
+    """Refuse to overwrite a checkpoint unasked.
+
+    Raises:
+        ImportingError: there is one.
+    """
+    if (plan.folder / CARD_FILE).exists() and not plan.replaces:
+        raise ImportingError(
+            f"there is a checkpoint {plan.folder.name} in {plan.folder.parent}; give --replace, or "
+            "another --name"
+        )
 
 
 def labels_for(look: Look, labels: Sequence[str] | None) -> tuple[str, ...]:
@@ -193,6 +205,12 @@ def weights_in(model: ModelProto) -> list[TensorProto]:
     ]
 
 
+def network_of(graph: Graph) -> str:
+    """Return what a network is called: as its graph, or as what it came from."""
+    name = str(graph.model.graph.name)
+    return graph.source if name in UNNAMED else name
+
+
 def card_of(
     look: Look,
     plan: ImportPlan,
@@ -209,7 +227,7 @@ def card_of(
     return Card(
         card_version=CARD_VERSION,
         name=plan.folder.name,
-        network=look.graph.model.graph.name or look.graph.source,
+        network=network_of(look.graph),
         inputs=tuple(each.spec for each in look.taken),
         output=first.graph.output[0].name,
         labels=labels,
