@@ -17,6 +17,7 @@ from noisevote.models.specs import (
     InputSpec,
     NoiseSpec,
     PointSpec,
+    Sigma,
 )
 
 CARD_VERSION = 2
@@ -98,6 +99,9 @@ class Import(CardPart):
     of its input if that is above 1."""
     compared: Count
     """Inputs on which the outputs were compared."""
+    batch_norm_sigma: Sigma | None = None
+    """Sigma of the noise under which batch norms were estimated anew, after the comparison; None
+    if they are the original's."""
     quiet: tuple[QuietLayer, ...] = ()
     """Layers with weights that get no noise."""
 

@@ -40,6 +40,13 @@ MAX_SEED = 2**53 - 1
 MAX_SIGMA = 1000.0
 """Largest standard deviation of any noise, in units of the signal or absolute."""
 
+MAX_REPEATS = 1_000_000
+"""Most reads of a noise point that are averaged."""
+
+MIN_SNR_DB = -60.0
+MAX_SNR_DB = 300.0
+"""Of requests; the sigma of the first is :data:`MAX_SIGMA`."""
+
 MAX_KEY_INDEX = 2**32 - 1
 """Largest input position and vote index."""
 
@@ -194,8 +201,8 @@ class Noise:
     """
 
     kind: NoiseKind
-    sigma: float | dict[str, float]
-    repeats: dict[str, int] = field(default_factory=dict)
+    sigma: float | Mapping[str, float]
+    repeats: Mapping[str, int] = field(default_factory=dict)
     distribution: Distribution = NORMAL
 
     def at(self, points: Sequence[str]) -> VoteNoise:
@@ -207,7 +214,7 @@ class Noise:
         Raises:
             InputError: a name is no noise point, or reads are averaged that are not Gaussian.
         """
-        sigma = self.sigma if isinstance(self.sigma, dict) else dict.fromkeys(points, self.sigma)
+        sigma = self.sigma if isinstance(self.sigma, Mapping) else dict.fromkeys(points, self.sigma)
         for name in (*sigma, *self.repeats):
             if name not in points:
                 raise InputError(f"{name!r} is no noise point; there are: {', '.join(points)}")

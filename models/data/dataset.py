@@ -2,11 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Labels(StrEnum):
+    """Where labels come from: from the data, or from the network without noise."""
+
+    GIVEN = "given"
+    PREDICTED = "predicted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,10 @@ def labels_for(samples: Samples, labels: Sequence[str], checkpoint: str) -> NDAr
     """
     given = samples.content.labels
     if given is None:
+        held = ", ".join(samples.content.arrays)
         raise DataError(
-            f"{samples.source} has no labels; with --labels predicted the answers of the noiseless "
-            "network stand for them"
+            f"{samples.source} has no labels{f' but {held}' if held else ''}; with --labels "
+            "predicted the answers of the noiseless network stand for them"
         )
     for known in ways_to_name(labels, samples.dataset):
         if known.keys() >= set(given):

@@ -95,8 +95,9 @@ def prepared_pictures(
     is_told = tensor.picture is not None or tensor.preprocessing in PREPROCESSINGS
     if not is_told or len(inputs) > 1:
         raise DataError(
-            f"{samples.source} holds pictures; the card of checkpoint {checkpoint} tells no way "
-            "from pictures to its inputs: give them as .npz"
+            f"{samples.source} holds pictures, and nothing tells how they become inputs of "
+            f"{checkpoint}: say it with --preprocessing where it is imported, or give arrays as "
+            ".npz"
         )
     pictures = np.empty((len(samples), *tensor.shape), tensor.dtype)
     for place, (name, file) in enumerate(files_of(samples)):

@@ -8,7 +8,6 @@ order, and however many others there are.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
 from noisevote.models.data.dataset import Dataset, as_inputs
@@ -21,13 +20,6 @@ MOST_SAMPLES = 2**20
 
 SHOWN_DIGITS = 16
 """Of a digest in the heads of results and on cards."""
-
-
-class Labels(StrEnum):
-    """Where labels come from: from the data, or from the network without noise."""
-
-    GIVEN = "given"
-    PREDICTED = "predicted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ network is served with the inputs that it was trained on.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,9 +211,13 @@ def complaints_about(spec: InputSpec, pipeline: PictureSpec) -> list[str]:
     with np.errstate(over="ignore", invalid="ignore"):
         table = table_of(pipeline).astype(np.float64)
     if pipeline.shape != spec.shape:
+        layouts = get_args(PictureSpec.model_fields["layout"].annotation)
+        others = (pipeline.model_copy(update={"layout": layout}) for layout in layouts)
+        fitting = next((other.layout for other in others if other.shape == spec.shape), None)
         return [
             f"{spec.name} has the shape {list(spec.shape)}; its picture gives "
             f"{list(pipeline.shape)}"
+            + (f", and would with the layout {fitting}" if fitting else "")
         ]
     if not (np.isfinite(table) & (table >= low) & (table <= high)).all():
         return [

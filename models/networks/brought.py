@@ -48,6 +48,7 @@ def module_from(source: str, weights: str | None = None) -> nn.Module:
             others.
     """
     module, _, name = source.partition(":")
+    stem = module.removesuffix(".py").replace("/", ".") if module.endswith(".py") else ""
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
     try:
@@ -56,7 +57,8 @@ def module_from(source: str, weights: str | None = None) -> nn.Module:
             found = getattr(found, part)
         network = found if isinstance(found, nn.Module) else found()
     except Exception as error:
-        raise ImportingError(f"{source} cannot be called: {described(error)}") from error
+        hint = f"; write it as an import does, {stem}:{name}" if stem else ""
+        raise ImportingError(f"{source} cannot be called: {described(error)}{hint}") from error
     if not isinstance(network, nn.Module):
         raise ImportingError(f"{source} gives a {type(network).__name__}; needed is a torch module")
     if weights is not None:

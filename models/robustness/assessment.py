@@ -1,28 +1,48 @@
 """The assessment: its steps in order, each kept when finished, and the report of what is there."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from noisevote.models.robustness.attacks import planned
-from noisevote.models.robustness.attacks.attack import Sees
 from noisevote.models.robustness.checks import check_steps
 from noisevote.models.robustness.findings import report_of
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import About, Report
-from noisevote.models.robustness.run import Assessment, Parties, Step, untouched, verification
+from noisevote.models.robustness.run import (
+    LABELS,
+    Assessment,
+    Parties,
+    Step,
+    untouched,
+    verification,
+    work_of,
+)
 from noisevote.models.robustness.scores import CLEAN, CLEAN_CONTROL, CLEAN_NOISELESS, CLEAN_ONE_VOTE
 from noisevote.models.robustness.sweeps import SWEEPS
-from noisevote.models.robustness.target import Conditions
+from noisevote.models.robustness.trials import StepResult
 
 
 def steps_of(plan: Plan, parties: Parties, samples: int) -> list[Step]:
     """Return all steps of an assessment, in the order in which they are done."""
-    steps = [*clean_steps(plan, samples)]
+    steps = [*label_steps(plan, samples), *clean_steps(plan, samples)]
     for attack in planned(plan):
-        if parties.own or attack.sees is not Sees.GRADIENTS:
+        if attack.is_possible(parties):
             steps += attack.checked_steps(plan, samples)
     for sweep in SWEEPS:
         steps += sweep.steps(plan, samples)
     return [*steps, *check_steps(plan, parties, samples)]
+
+
+def label_steps(plan: Plan, samples: int) -> Iterator[Step]:
+    """Yield the step that asks the target without noise for the labels that nobody gave."""
+    if plan.has_predicted_labels:
+        yield Step(LABELS, work_of(plan.noiseless, samples, 1), ask_for_labels)
+
+
+def ask_for_labels(run: Assessment) -> StepResult:
+    """Let the target's noiseless answers stand for labels."""
+    oracle = run.oracle(LABELS, run.plan.noiseless)
+    return StepResult({}, {"labels": oracle.modes(run.samples.inputs)})
 
 
 def clean_steps(plan: Plan, samples: int) -> Iterator[Step]:
@@ -32,7 +52,7 @@ def clean_steps(plan: Plan, samples: int) -> Iterator[Step]:
     """
     for key, conditions in (
         (CLEAN_NOISELESS, plan.noiseless),
-        (CLEAN_ONE_VOTE, Conditions(plan.sigma, 1)),
+        (CLEAN_ONE_VOTE, replace(plan.noisy, votes=1)),
         (CLEAN, plan.noisy),
         (CLEAN_CONTROL, plan.noisy),
     ):
@@ -56,11 +76,13 @@ def assess(
     keys = [step.key for step in steps]
     total = sum(step.work for step in steps)
     before = 0.0
+    run = run.labelled()
     for step in steps:
         name = str(step.key)
         if run.state.load(name) is None:
             run.progress.begin(name, before, step.work, total)
             run.state.save(name, step.do(run))
+            run = run.labelled()
             if on_partial is not None:
                 on_partial(report_of(run, about, keys))
         before += step.work

@@ -59,14 +59,22 @@ class Samples:
         return Samples(inputs, self.labels, self.indices)
 
 
-def samples_for(card: Card, inputs: NDArray[np.float32], labels: NDArray[np.int64]) -> Samples:
+def samples_for(
+    card: Card, inputs: NDArray[np.float32], given: NDArray[np.int64] | None
+) -> Samples:
     """Number labelled inputs from 0 and check that they fit a checkpoint.
+
+    Args:
+        card: card of the checkpoint.
+        inputs: ``[n, *shape]``.
+        given: class of each ``[n]``; None if they are to be asked for, until then all are 0.
 
     Raises:
         InputError: there are none, or their number, shape, range or labels are wrong.
     """
     if len(inputs) == 0:
         raise InputError("there are no samples; at least one is needed", "samples")
+    labels = np.zeros(len(inputs), np.int64) if given is None else given
     if labels.shape != (len(inputs),):
         raise InputError(
             f"there are {len(inputs)} samples and {labels.size} labels; each needs one", "labels"

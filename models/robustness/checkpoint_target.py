@@ -39,7 +39,7 @@ class CheckpointTarget:
         card = self._checkpoint.card
         request = VoteRequest(
             inputs={card.input.name: inputs},
-            noise=Noise(self._kind, conditions.sigma).at(card.point_names),
+            noise=Noise(self._kind, conditions.sigma, conditions.repeats).at(card.point_names),
             votes=conditions.votes,
             stop=stop.rule(),
             seed=seed,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import pairwise
 
-from noisevote.models.robustness.attacks import judged_keys
+from noisevote.models.robustness.attacks import CHOICES, judged_keys
 from noisevote.models.robustness.attacks.random_noise import RANDOM_NOISE
 from noisevote.models.robustness.attacks.transfer import PGD, WHITE_BOX, submitted
 from noisevote.models.robustness.ball import Norm
@@ -62,14 +62,17 @@ LABELS = "labels"
 def check_steps(plan: Plan, parties: Parties, samples: int) -> Iterator[Step]:
     """Yield the steps of the checks that are possible."""
     for check in CHECKS:
-        if check.steps is not None:
+        if check.steps is not None and (parties.surrogate or not check.needs_surrogate):
             yield from check.steps(plan, parties, samples)
 
 
 def checks_of(run: Assessment, about: About) -> Iterator[Check]:
     """Yield all checks of a finished assessment."""
     for check in CHECKS:
-        passed, detail = check.judge(run)
+        if check.needs_surrogate and not run.subject.parties.surrogate:
+            passed, detail = None, "not run: there is no surrogate to make examples on"
+        else:
+            passed, detail = check.judge(run)
         if passed is not None and check.caveat is not None:
             detail += check.caveat(about)
         yield Check(name=check.name, question=check.question, passed=passed, detail=detail)
@@ -86,6 +89,8 @@ def labels(run: Assessment) -> Outcome:
 
     Labels counted from 1 instead of 0, or of another order, make any target look broken.
     """
+    if run.plan.has_predicted_labels:
+        return None, "not run: the labels are the target's own answers without noise"
     trial = run.trial(CLEAN_NOISELESS)
     shifts = range(run.classes)
     right = [(trial.labels + shift) % run.classes == trial.modes[0] for shift in shifts]
@@ -128,15 +133,19 @@ def benign_flips(run: Assessment) -> Outcome:
 
 
 def random_noise(run: Assessment) -> Outcome:
-    """Compare PGD's worst restarts with the control's best tries."""
+    """Compare the control's best tries with PGD's worst restarts, or with the first other attack.
+
+    Where attacks by queries took only the first samples, so does the comparison.
+    """
+    attack = PGD if PGD.is_in(run.plan) else CHOICES[run.plan.attacks[0]]
     details, passed = [], True
     for condition in Condition:
-        control = run.trial(RANDOM_NOISE.key(condition))
-        attack = run.trial(PGD.key(condition, is_worst=True))
-        passed &= not is_clearly_more_often_right(attack.is_right[0], control.is_right[0])
+        attacked = run.trial(attack.key(condition, is_worst=attack is PGD))
+        control = run.trial(RANDOM_NOISE.key(condition)).first(len(attacked.labels))
+        passed &= not is_clearly_more_often_right(attacked.is_right[0], control.is_right[0])
         details.append(
             f"{condition}: {accuracy(run, control)} under random noise, "
-            f"{accuracy(run, attack)} under PGD"
+            f"{accuracy(run, attacked)} under {attack.title or attack.name}"
         )
     return passed, "; ".join(details)
 
@@ -205,9 +214,16 @@ CHECKS = (
     ),
     CheckRow("constraint", "All examples keep to the ball and the input range.", constraint),
     CheckRow("benign flips", "Stably right samples do not turn without an attack.", benign_flips),
-    CheckRow("random noise", "Random noise of the same size is no better than PGD.", random_noise),
+    CheckRow(
+        "random noise", "Random noise of the same size is no better than an attack.", random_noise
+    ),
     *CLIMBING,
-    CheckRow("epsilon", "A larger epsilon does not help the defender.", larger_epsilon),
+    CheckRow(
+        "epsilon",
+        "A larger epsilon does not help the defender.",
+        larger_epsilon,
+        needs_surrogate=True,
+    ),
     UNBOUNDED_CHECK,
     FROZEN_CHECK,
     CheckRow(
@@ -216,6 +232,7 @@ CHECKS = (
         undefended,
         undefended_steps,
         only_the_surrogate,
+        needs_surrogate=True,
     ),
     CheckRow("upper bound", "No black-box attack beats the target's own gradients.", upper_bound),
 )

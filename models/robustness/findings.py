@@ -1,22 +1,23 @@
 """The findings of an assessment: the report of all steps that are done."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from noisevote.models.robustness.attacks import ATTACKS, CHOICES, judged_keys
+from noisevote.models.robustness.attacks import ATTACKS, CHOICES, judged_keys, why_not
 from noisevote.models.robustness.attacks.attack import Attack
-from noisevote.models.robustness.checks import checks_of
+from noisevote.models.robustness.checks import black_box_trials, checks_of
 from noisevote.models.robustness.report import (
     About,
     AttackRow,
     CleanAccuracy,
     Picture,
     Report,
+    Untried,
     WorstCase,
 )
 from noisevote.models.robustness.run import Assessment, StepKey
@@ -40,6 +41,9 @@ from noisevote.models.robustness.verdict import verdict_of
 
 SHOWN = 6
 """Examples to look at."""
+
+PICTURES = 4
+"""Axes of samples that are pictures."""
 
 CHANNELS = {1: "L", 3: "RGB"}
 """Of samples that are pictures: modes of Pillow."""
@@ -65,6 +69,7 @@ def report_of(run: Assessment, about: About, steps: Sequence[StepKey]) -> Report
         threat_model=threat_model(run, about),
         clean=clean,
         attacks=() if clean is None else tuple(attack_rows(run)),
+        untried=tuple(untried(run)),
         worst_case=worst_case(run) if is_complete else None,
         sweeps=sweeps_of(run),
         checks=tuple(checks_of(run, about)) if is_complete else (),
@@ -138,27 +143,35 @@ def row_of(run: Assessment, attack: Attack) -> AttackRow:
     )
 
 
+def untried(run: Assessment) -> Iterator[Untried]:
+    """Yield the attacks that are not tried; the control always is."""
+    is_picture = run.samples.inputs.ndim == PICTURES
+    for attack in ATTACKS:
+        if (reason := why_not(attack, run.plan, run.subject.parties, is_picture)) is not None:
+            yield Untried(attack=attack.name, reason=reason)
+
+
 def worst_case(run: Assessment) -> WorstCase:
-    """Take the worst over all black-box attacks, sample by sample."""
-    noiseless = np.ones(len(run.samples), np.bool_)
-    noisy = np.ones(len(run.samples), np.bool_)
-    most_wrong = np.full(len(run.samples), -1.0)
-    taken = []
-    for key in judged_keys(run.plan, Condition.NOISELESS):
-        if (trial := run.find(key)) is not None:
-            noiseless[: len(trial.labels)] &= trial.is_right[0]
-    for key in judged_keys(run.plan, Condition.NOISY):
-        if (trial := run.find(key)) is None:
-            continue
-        taken.append(str(key).replace("/", ", "))
-        wrong = np.full(len(run.samples), -1.0)
+    """Take the worst over all black-box attacks, sample by sample.
+
+    Samples that none of them was tried on do not count.
+    """
+    trials = black_box_trials(run, Condition.NOISY)
+    attacked = max((len(trial.labels) for trial in trials.values()), default=0)
+    noiseless = np.ones(attacked, np.bool_)
+    noisy = np.ones(attacked, np.bool_)
+    most_wrong = np.full(attacked, -1.0)
+    for trial in black_box_trials(run, Condition.NOISELESS).values():
+        noiseless[: len(trial.labels)] &= trial.is_right[0]
+    for trial in trials.values():
+        wrong = np.full(attacked, -1.0)
         wrong[: len(trial.labels)] = 1 - trial.is_right[1:].mean(axis=0)
         worse = wrong > most_wrong
         most_wrong[worse] = wrong[worse]
         noisy[worse] = trial.is_right[0][worse[: len(trial.labels)]]
     alpha = run.plan.alpha
     return WorstCase(
-        attacks=tuple(taken),
+        attacks=tuple(name.replace("/", ", ") for name in trials),
         noiseless=share_of(noiseless, alpha),
         noisy=share_of(noisy, alpha),
         paired=paired_of(noisy, noiseless),

@@ -11,7 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from noisevote.models.noise import NoiseKind
+from noisevote.models.noise import NoiseKind, sigma_text
 from noisevote.models.robustness.attacks import BY_NAME
 from noisevote.models.robustness.figures import Curve, Point, line_chart, row_chart
 from noisevote.models.robustness.plan import Plan
@@ -26,6 +26,7 @@ def html_report(report: Report) -> str:
         report=report,
         policy=POLICY,
         snr_db=snr_db(report.plan),
+        noise_text=noise_text(report.plan),
         sweeps={sweep.name: sweep for sweep in SWEEPS},
         attacks_chart=attacks_chart,
         sweep_chart=sweep_chart,
@@ -56,8 +57,18 @@ def template() -> Template:
 
 
 def snr_db(plan: Plan) -> float | None:
-    """Return the ratio of signal to noise, which only multiplicative noise has."""
-    return -20 * log10(plan.sigma) if plan.kind is NoiseKind.MULTIPLICATIVE else None
+    """Return the signal-to-noise ratio of multiplicative noise that is the same everywhere."""
+    if plan.kind is not NoiseKind.MULTIPLICATIVE or isinstance(plan.sigma, dict) or plan.repeats:
+        return None
+    return -20 * log10(plan.sigma)
+
+
+def noise_text(plan: Plan) -> str:
+    """Return the strength of the target's noise."""
+    where = "" if isinstance(plan.sigma, dict) else " at every noise point"
+    reads = ", ".join(f"{point} {reads}" for point, reads in plan.repeats.items())
+    averaged = f"; reads that are averaged: {reads}" if reads else ""
+    return f"{plan.kind}, sigma {sigma_text(plan.sigma)}{where}{averaged}"
 
 
 def percent(share: float) -> str:

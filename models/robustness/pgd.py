@@ -6,7 +6,7 @@ arXiv 1802.00420 (expectation over transformation, for a noisy surrogate). Qin &
 1811.10649, section 4, submit per image the restart with the highest loss on the surrogate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -26,18 +26,20 @@ class SurrogateNoise:
 
     Attributes:
         kind: multiplicative or additive.
-        sigma: standard deviation at every noise point.
+        sigma: standard deviation at every noise point, or by name.
         draws: averaged for each sample and turn.
         seed: seed of the draws, which have nothing to do with those of the target.
         is_frozen: whether every sample and turn meets the same draws, those of votes 0, 1, ... at
             position 0 of a request with this seed.
+        repeats: reads that are averaged at noise points, by name.
     """
 
     kind: NoiseKind
-    sigma: float
+    sigma: float | dict[str, float]
     draws: int
     seed: int
     is_frozen: bool = False
+    repeats: dict[str, int] = field(default_factory=dict)
 
 
 class Surrogate(Protocol):

@@ -2,17 +2,45 @@
 
 import math
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    field_validator,
+)
 
-from noisevote.models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
+from noisevote.models.data.dataset import Labels
+from noisevote.models.noise import MAX_REPEATS, MAX_SEED, MAX_SIGMA, NoiseKind
 from noisevote.models.robustness.ball import Norm
 from noisevote.models.robustness.target import Conditions
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Sigma = Annotated[float, Field(ge=0, le=MAX_SIGMA, allow_inf_nan=False)]
 TargetSigma = Annotated[float, Field(gt=0, le=MAX_SIGMA, allow_inf_nan=False)]
+Repeats = dict[str, Annotated[int, Field(ge=1, le=MAX_REPEATS)]]
+
+ONE_SIGMA = TypeAdapter(TargetSigma)
+SIGMAS = TypeAdapter(dict[str, Sigma])
+
+
+def one_sigma_or_map(value: Any, _: ValidatorFunctionWrapHandler) -> float | dict[str, float]:
+    """Complain once instead of once for each way to write a sigma; refuse a map of no noise."""
+    if not isinstance(value, dict):
+        return ONE_SIGMA.validate_python(value, strict=True)
+    sigmas = SIGMAS.validate_python(value, strict=True)
+    if not any(sigmas.values()):
+        raise ValueError("no noise point gets noise; one at least needs a sigma above 0")
+    return sigmas
+
+
+SigmaOrMap = Annotated[TargetSigma | dict[str, Sigma], WrapValidator(one_sigma_or_map)]
+"""Of a target: one number, or a map from noise point to number, where points left out get none."""
 Count = Annotated[int, Field(ge=1, le=100_000)]
 
 MAX_POINTS = 100
@@ -66,7 +94,8 @@ class AttackOptions(BaseModel):
         tuple[Annotated[AttackName, Named], ...], Field(min_length=1, fail_fast=True)
     ] = DEFAULT_ATTACKS
     """Attacks to be tried: pgd and momentum_pgd climb the surrogate, square asks the target for
-    votes, hop_skip_jump for labels alone."""
+    votes, hop_skip_jump for labels alone. By default pgd, momentum_pgd and square, less those that
+    need pictures or a surrogate where there is none; hop_skip_jump if none is left."""
     queries: Count = 200
     """Queries of each attack by queries, per sample."""
     query_samples: Count = 20
@@ -77,7 +106,8 @@ class AttackOptions(BaseModel):
     draws: Annotated[int, Field(ge=1, le=1000)] = 8
     """Draws of the surrogate's noise that are averaged per adaptive gradient."""
     white_box: bool = True
-    """Also attack the target's own gradients, as an upper bound."""
+    """Also attack the target's own gradients, as an upper bound; where they are not at hand, or
+    there is no surrogate, the report says so."""
     replies: Annotated[int, Field(ge=3, le=1001)] = 21
     """Fresh replies that verify an example; an odd number."""
     sweep_replies: Annotated[int, Field(ge=1, le=1001)] = 5
@@ -117,14 +147,10 @@ class AttackOptions(BaseModel):
 
     @field_validator("attacks")
     @classmethod
-    def has_an_attack_on_the_surrogate(
-        cls, value: tuple[AttackName, ...]
-    ) -> tuple[AttackName, ...]:
-        """Refuse doubles, and plans without PGD, on which sweeps and checks are built."""
+    def attacks_differ(cls, value: tuple[AttackName, ...]) -> tuple[AttackName, ...]:
+        """Refuse doubles."""
         if len(set(value)) != len(value):
             raise ValueError("an attack is named twice")
-        if AttackName.PGD not in value:
-            raise ValueError("pgd is missing; the sweeps and checks are built on it")
         return value
 
     @field_validator("budgets")
@@ -158,13 +184,23 @@ class Plan(AttackOptions):
 
     kind: NoiseKind
     """Kind of the target's noise."""
-    sigma: TargetSigma
-    """Sigma of the target's noise, at every noise point."""
+    sigma: SigmaOrMap
+    """Sigma of the target's noise, at every noise point or by name."""
+    repeats: Repeats = Field(default_factory=dict)
+    """Reads of the target's noise points that are averaged, by name."""
+
+    labels: Annotated[Labels, Named] = Labels.GIVEN
+    """Where the labels come from; ``predicted``: the target's own answers without noise."""
+
+    @property
+    def has_predicted_labels(self) -> bool:
+        """Whether the target's noiseless answers stand for labels."""
+        return self.labels is Labels.PREDICTED
 
     @property
     def noisy(self) -> Conditions:
         """The target as it is assessed."""
-        return Conditions(self.sigma, self.votes)
+        return Conditions(self.sigma, self.votes, repeats=self.repeats)
 
     @property
     def noiseless(self) -> Conditions:

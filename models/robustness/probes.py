@@ -36,7 +36,7 @@ from noisevote.models.robustness.scores import (
     is_clearly_more_often_right,
     share_of,
 )
-from noisevote.models.robustness.target import Condition, Conditions
+from noisevote.models.robustness.target import Condition
 from noisevote.models.robustness.trials import Found, StepResult, stored
 
 CHECK_SAMPLES = 50
@@ -72,6 +72,7 @@ class CheckRow:
         judge: returns whether it does, or None if that is not known, and the figures.
         steps: yields the steps that it needs beside those of the attacks and sweeps.
         caveat: says what else to bear in mind of the networks that were assessed.
+        needs_surrogate: whether it is about examples that were made on one.
     """
 
     name: str
@@ -79,6 +80,7 @@ class CheckRow:
     judge: Callable[[Assessment], Outcome]
     steps: Callable[[Plan, Parties, int], Iterator[Step]] | None = None
     caveat: Callable[[About], str] | None = None
+    needs_surrogate: bool = False
 
 
 def convergence_steps(plan: Plan, _: Parties, samples: int) -> Iterator[Step]:
@@ -108,7 +110,7 @@ def climb_further(run: Assessment) -> StepResult:
         FURTHER: run.attack(steps=MORE * plan.steps),
     }
     few = run.samples.take(slice(CHECK_SAMPLES))
-    surrogate = run.subject.surrogate
+    surrogate = run.surrogate
     arrays = {}
     for name, attack in attacks.items():
         found = attack_surrogate(surrogate, few, attack, 0, run.progress)
@@ -191,7 +193,7 @@ def climb_unbounded(run: Assessment) -> StepResult:
         span *= float(np.sqrt(run.samples.inputs[0].size))
     attack = run.attack(replace(run.ball, epsilon=span), steps=MORE * run.plan.steps)
     found = attack_surrogate(
-        run.subject.surrogate, run.samples.take(slice(CHECK_SAMPLES)), attack, 0, run.progress
+        run.surrogate, run.samples.take(slice(CHECK_SAMPLES)), attack, 0, run.progress
     )
     return stored(Found(found.examples))
 
@@ -213,7 +215,7 @@ def frozen_steps(plan: Plan, parties: Parties, samples: int) -> Iterator[Step]:
     if not (plan.white_box and parties.own and parties.may_freeze):
         return
     few = min(samples, FROZEN_SAMPLES)
-    fixed = Conditions(plan.sigma, min(plan.votes, FROZEN_VOTES), seed=plan.seed)
+    fixed = replace(plan.noisy, votes=min(plan.votes, FROZEN_VOTES), seed=plan.seed)
     work = work_of_climb(plan, few, fixed.votes) * plan.restarts
     yield Step(FROZEN_CLIMB, work, partial(climb_frozen, draws=fixed.votes))
     yield verification(FROZEN, FROZEN_CLIMB, fixed, 1, few)
@@ -225,7 +227,9 @@ def climb_frozen(run: Assessment, draws: int) -> StepResult:
     if own is None:
         raise InputError("the target's own network is not at hand", "white_box")
     plan = run.plan
-    noise = SurrogateNoise(plan.kind, plan.sigma, draws, plan.seed, is_frozen=True)
+    noise = SurrogateNoise(
+        plan.kind, plan.sigma, draws, plan.seed, is_frozen=True, repeats=plan.repeats
+    )
     few = run.samples.take(slice(FROZEN_SAMPLES))
     surrogate = own.with_noise(noise)
     found = attack_with_restarts(surrogate, few, run.attack(), plan.restarts, run.progress)
@@ -253,17 +257,40 @@ def why_not_frozen(run: Assessment) -> str:
 
 
 CLIMBING = (
-    CheckRow("climb", "The steps raise the surrogate's loss.", climb, convergence_steps),
-    CheckRow("single step", "One large step is no better than many small ones.", single_step),
-    CheckRow("more steps", "Twice the steps do not help the defender.", more_steps),
     CheckRow(
-        "convergence", "Twice the steps turn hardly more of the target's samples.", convergence
+        "climb",
+        "The steps raise the surrogate's loss.",
+        climb,
+        convergence_steps,
+        needs_surrogate=True,
+    ),
+    CheckRow(
+        "single step",
+        "One large step is no better than many small ones.",
+        single_step,
+        needs_surrogate=True,
+    ),
+    CheckRow(
+        "more steps",
+        "Twice the steps do not help the defender.",
+        more_steps,
+        needs_surrogate=True,
+    ),
+    CheckRow(
+        "convergence",
+        "Twice the steps turn hardly more of the target's samples.",
+        convergence,
+        needs_surrogate=True,
     ),
 )
 """They share the steps of the first."""
 
 UNBOUNDED_CHECK = CheckRow(
-    "unbounded", "Without a bound the target falls to chance.", unbounded, unbounded_steps
+    "unbounded",
+    "Without a bound the target falls to chance.",
+    unbounded,
+    unbounded_steps,
+    needs_surrogate=True,
 )
 FROZEN_CHECK = CheckRow(
     "frozen noise", "Noise fixed to one seed is beaten as no noise is.", frozen, frozen_steps

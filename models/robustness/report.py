@@ -28,7 +28,7 @@ class AboutSamples(Part):
     indices: tuple[int, ...]
     """Number of each sample in that source."""
     digest: str
-    """SHA-256 of inputs and labels."""
+    """SHA-256 of inputs and labels; of inputs alone where the target gives the labels."""
 
 
 class About(Part):
@@ -38,10 +38,10 @@ class About(Part):
     """Name of the checkpoint under attack."""
     target_fingerprint: str
     """Fingerprint of its weights, graphs and noise scheme."""
-    surrogate: str
-    """Name of the attacker's checkpoint."""
-    surrogate_fingerprint: str
-    """Fingerprint of its weights and graphs."""
+    surrogate: str | None
+    """Name of the attacker's network; null if he has none."""
+    surrogate_fingerprint: str | None
+    """Fingerprint of its weights and graphs; null if there is none."""
     undefended: str | None
     """Name of the network that is known to fall; null if none was named."""
     undefended_fingerprint: str | None = None
@@ -184,7 +184,7 @@ class WorstCase(Part):
     attacks: tuple[str, ...]
     """The attacks that were taken together."""
     noiseless: Share
-    """Robust accuracy without noise."""
+    """Robust accuracy without noise, of the samples that any of them was tried on."""
     noisy: Share
     """Robust accuracy with noise."""
     paired: Paired
@@ -249,6 +249,15 @@ class Picture(Part):
     """Their difference, grey where there is none, base64 PNG."""
 
 
+class Untried(Part):
+    """An attack that was not tried."""
+
+    attack: str
+    """Name of the attack."""
+    reason: str
+    """Why not."""
+
+
 class Report(Part):
     """An assessment, whole or as far as it has come."""
 
@@ -270,6 +279,8 @@ class Report(Part):
     """Accuracies without attack; null before they were measured."""
     attacks: tuple[AttackRow, ...] = ()
     """One row for each attack that has been judged."""
+    untried: tuple[Untried, ...] = ()
+    """The other attacks that there are, and why they were not tried."""
     worst_case: WorstCase | None = None
     """The worst over all black-box attacks; null before the end."""
     sweeps: dict[str, tuple[SweepPoint, ...]] = Field(default_factory=dict)

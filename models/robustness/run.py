@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from noisevote.models.noise import MAX_SEED
@@ -69,11 +69,13 @@ class Parties:
         own: whether the target's own network is at hand.
         undefended: whether there is a network that is known to fall.
         may_freeze: whether the target lets its noise be fixed to a seed.
+        surrogate: whether the attacker has a network of his own.
     """
 
     own: bool
     undefended: bool
     may_freeze: bool
+    surrogate: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +84,14 @@ class Subject:
 
     Attributes:
         target: the network under attack.
-        surrogate: the attacker's network.
+        surrogate: the attacker's network; None: all that he can do is ask.
         own: the target's own network, for the upper bound; None if it cannot be had.
         undefended: a network that is known to fall, for a check; None if there is none.
         may_freeze: whether the target lets its noise be fixed to a seed.
     """
 
     target: TargetFactory
-    surrogate: Surrogate
+    surrogate: Surrogate | None
     own: Surrogate | None = None
     undefended: TargetFactory | None = None
     may_freeze: bool = True
@@ -97,14 +99,20 @@ class Subject:
     @property
     def parties(self) -> Parties:
         """Which optional parties there are."""
-        return Parties(self.own is not None, self.undefended is not None, self.may_freeze)
+        return Parties(
+            own=self.own is not None,
+            undefended=self.undefended is not None,
+            may_freeze=self.may_freeze,
+            surrogate=self.surrogate is not None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """One assessment under way.
 
-    What takes the result of an earlier step raises KeyError if that has not been done.
+    What takes the result of an earlier step raises KeyError if that has not been done, and so does
+    what needs a surrogate where there is none.
 
     Attributes:
         plan: what is to be done.
@@ -132,6 +140,13 @@ class Assessment:
         return Ball(self.plan.norm, self.plan.epsilon, self.low, self.high)
 
     @property
+    def surrogate(self) -> Surrogate:
+        """The attacker's network."""
+        if self.subject.surrogate is None:
+            raise KeyError("surrogate")
+        return self.subject.surrogate
+
+    @property
     def query_samples(self) -> Samples:
         """The samples that are attacked by queries."""
         return self.samples.take(slice(self.plan.query_samples))
@@ -156,6 +171,13 @@ class Assessment:
         """Return what an earlier step found."""
         return read(Found, self.result(key))
 
+    def labelled(self) -> "Assessment":
+        """Return the same with the labels that were asked for, if they were and are there."""
+        answers = self.state.load(str(LABELS))
+        if answers is None:
+            return self
+        return replace(self, samples=replace(self.samples, labels=answers.arrays["labels"]))
+
     def oracle(self, key: StepKey, conditions: Conditions, undefended: bool = False) -> Oracle:
         """Return the target for one step, on noise that no other step meets."""
         factory = self.subject.undefended if undefended else self.subject.target
@@ -179,7 +201,12 @@ class Assessment:
     def surrogate_noise(self) -> SurrogateNoise:
         """Return the noise of an attacker who knows the target's."""
         plan = self.plan
-        return SurrogateNoise(plan.kind, plan.sigma, plan.draws, seed_of(plan.seed, "surrogate"))
+        seed = seed_of(plan.seed, "surrogate")
+        return SurrogateNoise(plan.kind, plan.sigma, plan.draws, seed, repeats=plan.repeats)
+
+
+LABELS = StepKey("labels")
+"""The step that asks for labels, where the target's noiseless answers stand for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +265,7 @@ def untouched(run: Assessment) -> Found:
 def work_of(conditions: Conditions, samples: int, replies: float) -> float:
     """Return the forward passes that replies take, about."""
     if not conditions.is_random:
-        return samples * (1 if conditions.sigma == 0 else conditions.votes)
+        return samples * (conditions.votes if conditions.has_noise else 1)
     return samples * replies * max(1.0, STOPPED_SHARE * conditions.votes)
 
 

@@ -11,7 +11,7 @@ from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.errors import InputError
 from noisevote.models.networks.noise_points import given_noise, noise_from, noise_points
 from noisevote.models.networks.trained import load_network
-from noisevote.models.noise import VoteKey
+from noisevote.models.noise import Noise, VoteKey
 from noisevote.models.noise_fill import fill_noise
 from noisevote.models.robustness.ball import Samples
 from noisevote.models.robustness.pgd import SurrogateNoise
@@ -124,7 +124,8 @@ class TorchSurrogate:
             return outputs.float()
         points = noise_points(self._network)
         tensors = [np.empty((len(keys), *point.shape), np.float32) for point in points]
-        fill_noise(noise.kind, np.full((len(keys), len(points)), noise.sigma), keys, tensors)
+        at_points = Noise(noise.kind, noise.sigma, noise.repeats).at([p.name for p in points])
+        fill_noise(noise.kind, np.tile(at_points.sigma, (len(keys), 1)), keys, tensors)
         named = {
             point.name: torch.from_numpy(tensor).to(self._device)
             for point, tensor in zip(points, tensors, strict=True)

@@ -87,8 +87,8 @@ def point(sweep: str, at: float) -> str:
 def targets(plan: Plan, sweep: str) -> list[tuple[float, Conditions]]:
     """Return the points of a sweep over the target's noise or its votes."""
     if sweep == "sigma":
-        return [(sigma, Conditions(sigma, plan.votes)) for sigma in plan.sigmas]
-    return [(votes, Conditions(plan.sigma, votes)) for votes in plan.vote_numbers]
+        return [(sigma, replace(plan.noisy, sigma=sigma)) for sigma in plan.sigmas]
+    return [(votes, replace(plan.noisy, votes=votes)) for votes in plan.vote_numbers]
 
 
 def target_steps(plan: Plan, samples: int, sweep: str) -> Iterator[Step]:
@@ -126,7 +126,7 @@ def epsilon_steps(plan: Plan, samples: int) -> Iterator[Step]:
 def climb_within(run: Assessment, epsilon: float) -> StepResult:
     """Do one restart within another epsilon."""
     attack = run.attack(replace(run.ball, epsilon=epsilon))
-    found = attack_surrogate(run.subject.surrogate, run.samples, attack, 0, run.progress)
+    found = attack_surrogate(run.surrogate, run.samples, attack, 0, run.progress)
     return stored(Found(found.examples))
 
 

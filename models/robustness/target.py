@@ -1,6 +1,7 @@
 """The target as an outsider has it: inputs in, vote counts out, every query billed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -27,24 +28,34 @@ class Conditions:
     """Under which noise a target is asked, and for how many votes.
 
     Attributes:
-        sigma: standard deviation at every noise point; 0 asks the noiseless network.
+        sigma: standard deviation at every noise point, or by name, where points left out get no
+            noise; 0 asks the noiseless network.
         votes: N of each reply.
         seed: freezes the noise: every input meets the same draws; None draws fresh noise.
+        repeats: reads that are averaged at noise points, by name.
     """
 
-    sigma: float
+    sigma: float | Mapping[str, float]
     votes: int
     seed: int | None = None
+    repeats: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether there is noise at any point."""
+        if isinstance(self.sigma, Mapping):
+            return any(self.sigma.values())
+        return self.sigma > 0
 
     @property
     def is_random(self) -> bool:
         """Whether the same question may get another reply."""
-        return self.sigma > 0 and self.seed is None
+        return self.has_noise and self.seed is None
 
     @property
     def name(self) -> Condition:
         """Whether there is noise."""
-        return Condition.NOISY if self.sigma > 0 else Condition.NOISELESS
+        return Condition.NOISY if self.has_noise else Condition.NOISELESS
 
 
 class Target(Protocol):
@@ -105,7 +116,7 @@ class Oracle:
             counts = self._target.vote_counts(part, self.conditions, stop)
             votes = int(counts.sum())
             self.bill += Bill(queries=len(part), votes=votes)
-            self._progress.advance(votes if self.conditions.sigma > 0 else len(part))
+            self._progress.advance(votes if self.conditions.has_noise else len(part))
             parts.append(counts)
         return np.concatenate(parts)
 

@@ -12,14 +12,24 @@ from noisevote.models.robustness.run import Assessment
 def threat_model(run: Assessment, about: About) -> tuple[str, ...]:
     """Return the threat model, a sentence or two an item."""
     return (
-        "Goal: any wrong class (untargeted).",
+        goal(run.plan),
         limit(run.plan),
-        *sees(run.plan),
+        *sees(run.plan, about),
         surrogate(about),
-        budget(run.plan, len(run.samples)),
+        budget(run.plan, len(run.samples), about),
         knows(run.plan),
         seeds(run.subject.may_freeze),
     )
+
+
+def goal(plan: Plan) -> str:
+    """Return what the attacker wants."""
+    if plan.has_predicted_labels:
+        return (
+            "Goal: any other class than the target's own answer without noise and attack "
+            "(untargeted); that answer stands for the label."
+        )
+    return "Goal: any wrong class (untargeted)."
 
 
 def limit(plan: Plan) -> str:
@@ -28,13 +38,14 @@ def limit(plan: Plan) -> str:
     return f"Limit: perturbations of at most {plan.epsilon:g} in {norm}, inside the input range."
 
 
-def sees(plan: Plan) -> Iterator[str]:
+def sees(plan: Plan, about: About) -> Iterator[str]:
     """Yield what each kind of attack sees of the target."""
     yield "Never seen: the target's weights, outputs or noise."
-    yield (
-        "Attacks on the surrogate see nothing of the target; the worst restart is chosen by the "
-        "vote counts of one reply each."
-    )
+    if about.surrogate is not None:
+        yield (
+            "Attacks on the surrogate see nothing of the target; the worst restart is chosen by "
+            "the vote counts of one reply each."
+        )
     for attack in planned(plan):
         if attack.family == "query" and attack.plain is None:
             yield f"{attack.title or attack.name} sees the {attack.sees} of each reply."
@@ -42,6 +53,8 @@ def sees(plan: Plan) -> Iterator[str]:
 
 def surrogate(about: About) -> str:
     """Return what the attacker has."""
+    if about.surrogate is None:
+        return "Has: no network of his own and no gradients; all that he can do is ask the target."
     if about.surrogate_fingerprint == about.target_fingerprint:
         return (
             "Has: the target itself, as its own surrogate. This is no black-box attack, whatever "
@@ -50,16 +63,19 @@ def surrogate(about: About) -> str:
     return "Has: a surrogate of his own with its gradients."
 
 
-def budget(plan: Plan, samples: int) -> str:
+def budget(plan: Plan, samples: int, about: About) -> str:
     """Return how much the attacker may try, and on how many samples."""
     restarts = "restart" if plan.restarts == 1 else "restarts"
-    found = f"Budget: {plan.restarts} {restarts} of {plan.steps} steps on the surrogate"
-    if all(attack.family != "query" for attack in planned(plan)):
-        return f"{found}; no attack by queries."
-    return (
-        f"{found}; {plan.queries} queries per sample of {plan.votes} votes each, on the first "
-        f"{min(plan.query_samples, samples)} of {samples} samples."
+    climbs = f"{plan.restarts} {restarts} of {plan.steps} steps on the surrogate"
+    asks = (
+        f"{plan.queries} queries per sample of {plan.votes} votes each, on the first "
+        f"{min(plan.query_samples, samples)} of {samples} samples"
     )
+    if about.surrogate is None:
+        return f"Budget: {asks}."
+    if all(attack.family != "query" for attack in planned(plan)):
+        return f"Budget: {climbs}; no attack by queries."
+    return f"Budget: {climbs}; {asks}."
 
 
 def knows(plan: Plan) -> str:

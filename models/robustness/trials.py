@@ -5,7 +5,7 @@ All figures of a report are computed from trials; nothing is counted while an at
 
 import json
 import zipfile
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -81,6 +81,18 @@ class Trial:
         """Whether a reply was right ``[replies, n]``."""
         return np.asarray(self.modes == self.labels)
 
+    def first(self, count: int) -> "Trial":
+        """Return the trial of the first samples; its bills are those of all."""
+        return replace(
+            self,
+            examples=self.examples[:count],
+            labels=self.labels[:count],
+            modes=self.modes[:, :count],
+            abstained=self.abstained[:count],
+            believed=self.believed[:count],
+            queries=self.queries[:count],
+        )
+
     @property
     def flip_shares(self) -> NDArray[np.float64]:
         """Share of wrong replies ``[n]``."""
@@ -142,7 +154,7 @@ def verify(
 
 def abstaining(oracle: Oracle, counts: NDArray[np.int64], alpha: float) -> NDArray[np.bool_]:
     """Return which replies abstain ``[n]``, as the service does; without noise none does."""
-    if oracle.conditions.sigma == 0:
+    if not oracle.conditions.has_noise:
         return np.zeros(len(counts), np.bool_)
     return np.array([top_two_p_value(of_one) > alpha for of_one in counts])
 

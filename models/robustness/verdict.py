@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from noisevote.models.robustness.attacks import planned
 from noisevote.models.robustness.checks import LABELS
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import (
@@ -40,12 +41,23 @@ def verdict_of(report: Report) -> Verdict:
             ),
         )
     unaware = rows_with_gain(report)
-    answer, first = judgement(worst, unaware, report.plan.adaptive)
-    sentences = [first, against_all(worst), untried(report), power(worst), clean_cost(report)]
+    answer, first = judgement(worst, unaware, has_adaptive(report.plan))
+    sentences = [first, against_all(worst), untried(report), without_gradients(report)]
+    sentences += [power(worst), label_source(report.plan), clean_cost(report)]
     sentences += [own_gradients(report), toothless(report), unfinished(report)]
     sentences += [luck(report), always_abstains(report.plan), skipped(report)]
     return Verdict.model_validate(
         {"answer": answer, "sentences": tuple(text for text in sentences if text)}
+    )
+
+
+def label_source(plan: Plan) -> str:
+    """Say what is right and wrong if nobody gave labels."""
+    if not plan.has_predicted_labels:
+        return ""
+    return (
+        "The labels are the target's own answers without noise: accuracy is agreement with these, "
+        "whether or not they are true."
     )
 
 
@@ -95,6 +107,11 @@ def judgement(worst: WorstCase, unaware: list[AttackRow], has_adaptive: bool) ->
     return "no evidence", "There is no evidence that the noise helps."
 
 
+def has_adaptive(plan: Plan) -> bool:
+    """Return whether a plan has a black-box attack that knows of the noise."""
+    return any(attack.plain is not None for attack in planned(plan))
+
+
 def rows_with_gain(report: Report) -> list[AttackRow]:
     """Return the plain attacks against which the noise clearly helps.
 
@@ -128,15 +145,34 @@ def against_all(worst: WorstCase) -> str:
 def untried(report: Report) -> str:
     """Return on how many samples there were attacks by queries."""
     rows = [row for row in report.attacks if row.family == "query" and row.noisy is not None]
-    samples = 0 if report.worst_case is None else report.worst_case.paired.samples
+    samples = 0 if report.clean is None else report.clean.noiseless.of
     if not rows:
         return "No attack by queries was tried."
     tried = max(row.samples for row in rows)
     if tried == samples:
         return ""
+    if report.about.surrogate is None:
+        return (
+            f"Only the first {tried} of the {samples} samples were attacked; robust accuracy is "
+            "theirs."
+        )
     return (
         f"Attacks by queries were tried on the first {tried} of the {samples} samples; on the "
         "others the worst is that of attacks on the surrogate."
+    )
+
+
+def without_gradients(report: Report) -> str:
+    """Return which attacks could not be tried, if the attacker has no network of his own."""
+    if report.about.surrogate is not None:
+        return ""
+    reasons: dict[str, list[str]] = {}
+    for each in report.untried:
+        reasons.setdefault(each.reason, []).append(each.attack)
+    listed = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+    return (
+        f"All attacks asked the target and knew nothing else. Not tried: {listed}. Whoever has a "
+        "network of his own that does the same may turn more samples."
     )
 
 

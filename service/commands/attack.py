@@ -13,26 +13,29 @@ import typer
 from rich import progress as bars
 from rich.console import Console
 
-from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.checkpoint import CheckpointStore
+from noisevote.models.data.dataset import Labels
+from noisevote.models.data.files import data_dir
+from noisevote.models.data.samples import read_samples
 from noisevote.models.errors import InputError, StorageError
 from noisevote.models.files import hold
 from noisevote.models.noise import NoiseKind
+from noisevote.models.noise_setting import parse_repeats, parse_sigma
 from noisevote.models.robustness.assessment import assess
-from noisevote.models.robustness.ball import Samples
 from noisevote.models.robustness.plan import DEFAULT_ATTACKS, AttackName, AttackOptions
 from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.report import Report
 from noisevote.service.commands.options import with_options_of
+from noisevote.service.commands.voting import SnrDb
 from noisevote.service.configuration.folders import SHIPPED_NAME, folders_from
-from noisevote.service.jobs.run import (
-    REPORT_JSON,
-    about_of,
-    chosen_checkpoints,
-    run_of,
-    write_report,
-)
-from noisevote.service.jobs.samples import all_asked_for, dataset_samples, file_samples
-from noisevote.service.jobs.submit import check_installed, check_plan, plan_of
+from noisevote.service.jobs.chosen import chosen_from
+from noisevote.service.jobs.plans import AskedNoise, check_plan, plan_of, usual_attacks
+from noisevote.service.jobs.run import REPORT_JSON, about_of, run_of, write_report
+from noisevote.service.jobs.samples import dataset_samples, fitted
+from noisevote.service.jobs.submit import check_installed
+
+NONE = "none"
+"""As the surrogate: the attacker has no network."""
 
 INTERFACE = "in the process, by votes alone"
 
@@ -40,10 +43,21 @@ INTERFACE = "in the process, by votes alone"
 @with_options_of(AttackOptions, leaving_out=["attacks"])
 def attack_command(
     target: Annotated[str, typer.Argument(help="Checkpoint under attack.")],
-    surrogate: Annotated[str, typer.Option(help="The attacker's checkpoint.")],
+    surrogate: Annotated[
+        str,
+        typer.Option(help="The attacker's checkpoint, or none: then he can only ask the target."),
+    ],
     sigma: Annotated[
-        float | None, typer.Option(help="Sigma of the target's noise. Default: its sigma_train.")
+        str | None,
+        typer.Option(
+            help="Sigma of the target's noise, like 0.5, or by noise point like conv1=0.2,fc2=1, "
+            "where points left out get none. Default: its sigma_train."
+        ),
     ] = None,
+    snr_db: SnrDb = None,
+    repeats: Annotated[
+        str, typer.Option(help="Reads of the target's noise points that are averaged: fc2=20.")
+    ] = "",
     noise: Annotated[
         NoiseKind | None,
         typer.Option(help="Kind of the target's noise. Default: the target's own."),
@@ -54,7 +68,7 @@ def attack_command(
         typer.Option(
             metavar="NAME",
             help=f"Any of {', '.join(AttackName)}. Repeat for several. "
-            f"Default: {', '.join(DEFAULT_ATTACKS)}.",
+            f"Default: {', '.join(DEFAULT_ATTACKS)}, as far as they can be tried.",
         ),
     ] = None,
     undefended: Annotated[
@@ -63,8 +77,17 @@ def attack_command(
     dataset: Annotated[str, typer.Option(help="Whose test images are attacked.")] = "mnist",
     images: Annotated[int, typer.Option(min=1, help="The first so many are attacked.")] = 200,
     samples: Annotated[
-        Path | None, typer.Option(help="File .npz with the arrays inputs and labels, instead.")
+        str | None,
+        typer.Option(
+            metavar="FOLDER|FILE",
+            help="Samples of your own, instead: a folder with a folder a class, a list, features, "
+            "or .npz with the arrays inputs and labels. All are attacked.",
+        ),
     ] = None,
+    labels: Annotated[
+        Labels,
+        typer.Option(help="predicted: the target's answers without noise stand for labels."),
+    ] = Labels.GIVEN,
     checkpoints: Annotated[
         str, typer.Option(envvar="NOISEVOTE_CHECKPOINTS", help="Folders, as in the setting.")
     ] = SHIPPED_NAME,
@@ -79,25 +102,36 @@ def attack_command(
         store = CheckpointStore(*folders_from(checkpoints))
     except ValueError as error:
         raise InputError(f"checkpoints is {checkpoints!r}: {error}", "checkpoints") from error
-    card = store.find(target).card
-    plan = plan_of(card, noise, sigma, options | {"attacks": tuple(attack or DEFAULT_ATTACKS)})
+    named = None if surrogate == NONE else surrogate
+    chosen = chosen_from(store, target, named, undefended)
+    attacks = tuple(attack or usual_attacks(chosen))
+    asked = AskedNoise(
+        noise, None if sigma is None else parse_sigma(sigma), snr_db, parse_repeats(repeats)
+    )
+    if sigma is not None and snr_db is not None:
+        raise InputError("sigma and snr_db say the same thing; give one of them", "snr_db")
+    plan = plan_of(chosen.target.card, asked, options | {"attacks": attacks}, labels)
     check_installed(plan.attacks)
-    chosen = chosen_checkpoints(store, target, surrogate, undefended)
     check_plan(plan, chosen)
-    taken, source = chosen_samples(chosen.target, samples, dataset, images, data)
-    about = about_of(chosen, taken, source, INTERFACE)
+    if samples is None:
+        read, source = dataset_samples(dataset, images, data), f"{dataset}, first test images"
+    else:
+        read = read_samples(samples, data_dir(data))
+        source = read.source
+    taken = fitted(read, chosen.target, labels is Labels.GIVEN)
+    about = about_of(chosen, taken, source, INTERFACE, plan.has_predicted_labels)
     bar = progress_bar()
     task = bar.add_task("", total=1.0)
-    named: set[str] = set()
+    told_of: set[str] = set()
 
     def told(step: str, share: float) -> None:
         bar.update(task, description=step, completed=share)
-        if step not in named and not bar.console.is_terminal:  # a log has no bar
+        if step not in told_of and not bar.console.is_terminal:  # a log has no bar
             bar.console.print(f"{share:4.0%} {step}", soft_wrap=True, highlight=False)
-        named.add(step)
+        told_of.add(step)
 
     with kept_in(output):
-        run = run_of(store, about, plan, taken, output, Progress(told))
+        run = run_of(chosen, about, plan, taken, output, Progress(told))
         with bar:
             report = assess(run, about, lambda partial: write_report(partial, output))
         write_report(report, output)
@@ -122,16 +156,6 @@ def kept_in(folder: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise StorageError(f"the folder {folder} cannot be used: {reason}") from error
-
-
-def chosen_samples(
-    target: Checkpoint, file: Path | None, dataset: str, images: int, data: Path | None
-) -> tuple[Samples, str]:
-    """Return the samples and what they are, in words."""
-    if file is not None:
-        return file_samples(target, file), file.name
-    known = all_asked_for(dataset_samples(target, dataset, images, data), dataset, images)
-    return known, f"{dataset}, first test images"
 
 
 def progress_bar() -> bars.Progress:

@@ -12,8 +12,9 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+from noisevote.models.data.dataset import Labels
 from noisevote.models.data.files import data_dir
-from noisevote.models.data.samples import Labels, Samples, read_samples
+from noisevote.models.data.samples import Samples, read_samples
 from noisevote.models.stopping import StopRule
 from noisevote.service.client import AsyncClient
 from noisevote.service.client.evaluation import Report, Share, evaluate

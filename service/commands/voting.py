@@ -21,7 +21,7 @@ def option_for(field: str) -> Any:
 
 Checkpoint = Annotated[str | None, option_for("checkpoint")]
 Noise = Annotated[NoiseKind | None, option_for("noise")]
-Sigma = Annotated[float | None, typer.Option(help="Default: the checkpoint's sigma_train.")]
+Sigma = Annotated[float | None, typer.Option(help="Default: the checkpoint's.")]
 SnrDb = Annotated[float | None, option_for("snr_db")]
 Votes = Annotated[int, option_for("votes")]
 Stop = Annotated[StopRule, option_for("stop")]

@@ -137,7 +137,8 @@ def about_folder(settings: Settings) -> Iterable[str]:
         cards = (card for folder in folders for card in folder.glob(f"*/{CARD_FILE}"))
         there_are = ", ".join(sorted({card.parent.name for card in cards}))
         shown = " and ".join(map(str, folders))
-        yield f"default_checkpoint is {name}; in {shown} there are: {there_are or 'none'}"
+        remedy = "; name one of them by NOISEVOTE_DEFAULT_CHECKPOINT" if there_are else ""
+        yield f"default_checkpoint is {name}; in {shown} there are: {there_are or 'none'}{remedy}"
 
 
 def about_limits(settings: Settings) -> Iterable[str]:

@@ -1,6 +1,7 @@
 """The target as anybody has it: asked over HTTP, by ``POST /predict``."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +103,7 @@ class HttpTarget:
     def _ask(
         self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
     ) -> NDArray[np.int64]:
-        asked = {
+        asked: dict[str, Any] = {
             "checkpoint": self._checkpoint.name,
             "inputs": inputs.tolist(),
             "noise": self._kind,
@@ -111,6 +112,8 @@ class HttpTarget:
             "stop": stop,
             "priority": Priority.LOW,
         }
+        if conditions.repeats:
+            asked["repeats"] = conditions.repeats
         if conditions.seed is not None:
             asked["seed"] = conditions.seed
         elif self._limits.allow_client_seed:

@@ -1,17 +1,19 @@
-"""The samples of an assessment: uploaded, from a file, or those of a data set."""
+"""The samples of an assessment: uploaded, or read of a data set or anybody's own files."""
 
 import logging
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint
-from noisevote.models.data.dataset import as_inputs
-from noisevote.models.data.datasets import DATASETS, load_dataset
+from noisevote.models.data.dataset import Labels
+from noisevote.models.data.datasets import DATASETS
 from noisevote.models.data.files import DATA_DIR_VARIABLE, data_dir, without_downloads
+from noisevote.models.data.sample_inputs import examples_for
+from noisevote.models.data.samples import Samples as SomeSamples
+from noisevote.models.data.samples import read_samples
 from noisevote.models.errors import DataError, InputError, LimitError
 from noisevote.models.robustness.ball import Samples, samples_for
 from noisevote.service.configuration.settings import Settings
@@ -43,9 +45,10 @@ def samples_of(asked: AttackRequest, target: Checkpoint, settings: Settings) -> 
             f"{count} samples are too many; allowed are {settings.max_attack_samples}", field
         )
     if asked.inputs is None:
-        return known_samples(asked.dataset or "", count, target, settings)
+        return known_samples(asked, count, target, settings)
     inputs = arrays_of(asked.inputs, target.card)[target.card.input.name]
-    return samples_for(target.card, inputs, labels_of(asked.labels or [], target.card)), "uploaded"
+    labels = None if isinstance(asked.labels, str) else labels_of(asked.labels or [], target.card)
+    return samples_for(target.card, inputs, labels), "uploaded"
 
 
 def labels_of(labels: list[int], card: Card) -> NDArray[np.int64]:
@@ -66,12 +69,14 @@ def labels_of(labels: list[int], card: Card) -> NDArray[np.int64]:
 
 
 def known_samples(
-    dataset: str, count: int, target: Checkpoint, settings: Settings
+    asked: AttackRequest, count: int, target: Checkpoint, settings: Settings
 ) -> tuple[Samples, str]:
-    """Return the first test images of a data set of the server."""
+    """Return the first test examples of a data set of the server."""
+    dataset = asked.dataset or ""
+    has_labels = asked.label_source is Labels.GIVEN
     try:
         with without_downloads():
-            samples = dataset_samples(target, dataset, count, settings.data_dir)
+            read = dataset_samples(dataset, count, settings.data_dir)
     except DataError as error:
         log.warning("data set %s cannot be used: %s", dataset, error)
         raise InputError(
@@ -80,50 +85,32 @@ def known_samples(
             "and start the server again, or send inputs and labels instead",
             "dataset",
         ) from error
-    except InputError as error:
+    try:
+        samples = fitted(read, target, has_labels)
+    except (DataError, InputError) as error:
         raise InputError(f"the data set {dataset} does not fit: {error}", "dataset") from error
-    return all_asked_for(samples, dataset, count), f"{dataset}, first test images"
+    return samples, f"{dataset}, first test images"
 
 
-def dataset_samples(
-    target: Checkpoint, dataset: str, count: int, directory: Path | None
-) -> Samples:
+def dataset_samples(dataset: str, count: int, directory: Path | None) -> SomeSamples:
     """Return the first test examples of a data set.
 
     Raises:
         DataError: the data set cannot be had.
-        InputError: it does not fit the target.
+        InputError: it has fewer.
     """
-    examples = load_dataset(dataset, data_dir(directory)).test.first(count)
-    return samples_for(target.card, as_inputs(examples.inputs), examples.labels)
+    read = read_samples(dataset, data_dir(directory))
+    if len(read) < count:
+        raise InputError(f"the data set {dataset} has only {len(read)} test images", "images")
+    return read.taken(range(count))
 
 
-def all_asked_for(samples: Samples, dataset: str, count: int) -> Samples:
-    """Return the samples of a data set if there are as many as were asked for.
+def fitted(read: SomeSamples, target: Checkpoint, has_labels: bool) -> Samples:
+    """Return samples as the target takes them.
 
     Raises:
-        InputError: there are fewer.
+        DataError: they do not fit it.
     """
-    if len(samples) < count:
-        raise InputError(f"the data set {dataset} has only {len(samples)} test images", "images")
-    return samples
-
-
-def file_samples(target: Checkpoint, path: Path) -> Samples:
-    """Return the samples in an ``.npz`` file with the arrays ``inputs`` and ``labels``.
-
-    Raises:
-        InputError: it is no such file, or its arrays do not fit the target.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            inputs, labels = file["inputs"], file["labels"]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        raise InputError(
-            f"{path} is no .npz file with the arrays inputs and labels: {error}", "samples"
-        ) from error
-    if labels.dtype.kind not in "iu" or inputs.dtype.kind not in "fiu":
-        raise InputError(f"{path}: inputs must be numbers and labels whole numbers", "samples")
-    with np.errstate(over="ignore"):  # what is infinite then is out of range
-        as_floats = inputs.astype(np.float32)
-    return samples_for(target.card, as_floats, labels.astype(np.int64))
+    examples = examples_for(read, target.card, has_labels)
+    inputs = np.asarray(examples.inputs, np.float32)
+    return samples_for(target.card, inputs, examples.labels if has_labels else None)

@@ -2,23 +2,21 @@
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from math import prod, sqrt
-from typing import Any
 
 from pydantic import ValidationError
 
-from noisevote.models.card import Card
 from noisevote.models.checkpoint import CheckpointStore
-from noisevote.models.errors import InputError, LimitError, MissingExtraError
-from noisevote.models.noise import NoiseKind
+from noisevote.models.errors import LimitError, MissingExtraError
 from noisevote.models.robustness.assessment import steps_of
 from noisevote.models.robustness.attacks import CHOICES, planned
-from noisevote.models.robustness.ball import TOLERANCE, Norm, Samples
+from noisevote.models.robustness.ball import Samples
 from noisevote.models.robustness.plan import AttackName, AttackOptions, Plan
 from noisevote.models.robustness.run import Parties
 from noisevote.service.configuration.settings import Settings
+from noisevote.service.jobs.chosen import NEEDS_TORCH, Chosen, chosen_from
 from noisevote.service.jobs.job import JobContent
-from noisevote.service.jobs.run import NEEDS_TORCH, ChosenCheckpoints, about_of, chosen_checkpoints
+from noisevote.service.jobs.plans import AskedNoise, check_plan, plan_of, usual_attacks
+from noisevote.service.jobs.run import about_of
 from noisevote.service.jobs.samples import samples_of
 from noisevote.service.voting.batcher import GIGA
 from noisevote.service.wire.attack import AttackRequest
@@ -26,7 +24,6 @@ from noisevote.service.wire.errors import input_error_from
 from noisevote.service.wire.parsing import check_names, object_in
 
 INTERFACE = "over HTTP, POST /predict, priority low"
-PICTURE_AXES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +82,25 @@ def submission_of(asked: AttackRequest, settings: Settings, store: CheckpointSto
     Raises:
         NoisevoteError: it cannot be carried out; see ``models.errors``.
     """
-    check_installed(asked.attacks)
+    check_installed()
     target = asked.target or settings.default_checkpoint
-    checkpoints = chosen_checkpoints(store, target, asked.surrogate, asked.undefended)
-    card = checkpoints.target.card
+    chosen = chosen_from(store, target, asked.surrogate, asked.undefended)
     options = asked.model_dump(include=set(AttackOptions.model_fields))
-    plan = plan_of(card, asked.noise, asked.sigma, options)
-    check_plan(plan, checkpoints)
-    check_votes(plan, checkpoints, settings)
-    samples, source = samples_of(asked, checkpoints.target, settings)
-    has_undefended = checkpoints.undefended is not None
-    parties = Parties(plan.white_box, has_undefended, settings.allow_client_seed)
+    if "attacks" not in asked.model_fields_set:
+        options["attacks"] = usual_attacks(chosen)
+    check_installed(options["attacks"])
+    card = chosen.target.card
+    noise = AskedNoise(asked.noise, asked.sigma, asked.snr_db, asked.repeats)
+    plan = plan_of(card, noise, options, asked.label_source)
+    check_plan(plan, chosen)
+    check_votes(plan, chosen, settings)
+    samples, source = samples_of(asked, chosen.target, settings)
+    parties = Parties(
+        own=plan.white_box and chosen.own is not None,
+        undefended=chosen.undefended is not None,
+        may_freeze=settings.allow_client_seed,
+        surrogate=chosen.attacker is not None,
+    )
     todo = steps_of(plan, parties, len(samples))
     check_work(sum(step.work for step in todo), settings)
     steps = len(todo)
@@ -106,111 +111,8 @@ def submission_of(asked: AttackRequest, settings: Settings, store: CheckpointSto
             f"are {settings.max_job_bytes / 2**20:.0f} MiB a job. Take fewer samples, restarts or "
             "points of the sweeps"
         )
-    about = about_of(checkpoints, samples, source, INTERFACE)
+    about = about_of(chosen, samples, source, INTERFACE, plan.has_predicted_labels)
     return Submission(JobContent(plan=plan, about=about), samples, steps, size)
-
-
-def plan_of(
-    card: Card, noise: NoiseKind | None, sigma: float | None, options: dict[str, Any]
-) -> Plan:
-    """Return the plan of an assessment.
-
-    Args:
-        card: card of the target.
-        noise: noise that was asked for, or None for the target's.
-        sigma: sigma that was asked for, or None for the target's sigma_train.
-        options: values of the fields of ``AttackOptions``.
-
-    Raises:
-        InputError: the noise cannot be that of the target, or a value is out of range.
-    """
-    kind = kind_of(noise, card)
-    try:
-        return Plan(kind=kind, sigma=sigma_of(sigma, card, kind), **options)
-    except ValidationError as error:
-        raise input_error_from(error) from None
-
-
-def kind_of(asked: NoiseKind | None, card: Card) -> NoiseKind:
-    """Return the noise that was asked for, or that of the target.
-
-    Raises:
-        InputError: the target has no graph for it.
-    """
-    kind = asked or card.noise.kind
-    if kind not in card.graphs:
-        raise InputError(f"checkpoint {card.name} has no graph for {kind} noise", "noise")
-    return kind
-
-
-def sigma_of(asked: float | None, card: Card, kind: NoiseKind) -> float:
-    """Return the sigma that was asked for, or the one that the target was trained for.
-
-    Raises:
-        InputError: there is neither.
-    """
-    if asked is not None:
-        return asked
-    trained = card.noise.default
-    if kind is card.noise.kind and isinstance(trained, float) and trained > 0:
-        return trained
-    raise InputError(
-        f"sigma is needed: checkpoint {card.name} was not trained for one number of {kind} noise",
-        "sigma",
-    )
-
-
-def check_plan(plan: Plan, checkpoints: ChosenCheckpoints) -> None:
-    """Refuse what these networks do not allow.
-
-    Raises:
-        InputError: an attack does not fit them, or no two of their inputs are so far apart.
-    """
-    check_attacks(plan, checkpoints)
-    check_sizes(plan, checkpoints.target.card)
-
-
-def check_attacks(plan: Plan, checkpoints: ChosenCheckpoints) -> None:
-    """Refuse attacks that these networks do not allow."""
-    target, surrogate = checkpoints.target, checkpoints.surrogate
-    shape = target.card.input.shape
-    for name in plan.attacks:
-        if CHOICES[name].needs_pictures and len(shape) != PICTURE_AXES:
-            raise InputError(
-                f"the attack {name} needs pictures; {target.name} takes {list(shape)}. "
-                "Leave it out of attacks",
-                "attacks",
-            )
-    if plan.adaptive and not surrogate.card.noise_points:
-        raise InputError(
-            f"checkpoint {surrogate.name} has no noise points, over which an adaptive "
-            "attacker averages; set adaptive to false",
-            "adaptive",
-        )
-
-
-def check_sizes(plan: Plan, card: Card) -> None:
-    """Refuse perturbations that are larger than any two inputs differ.
-
-    Raises:
-        InputError: there is one.
-    """
-    low, high = card.input.limits
-    largest = high - low
-    if plan.norm is Norm.L2:
-        largest *= sqrt(prod(card.input.shape))
-    sizes = {
-        "epsilon": plan.epsilon,
-        "epsilons": max(plan.epsilons, default=0.0),
-        "step_size": plan.step,
-    }
-    for field, size in sizes.items():
-        if size > largest * (1 + TOLERANCE):
-            raise InputError(
-                f"{field} asks for {size:g}; no two inputs of {card.name} are farther apart than "
-                f"{largest:g}",
-                field,
-            )
 
 
 def check_work(passes: float, settings: Settings) -> None:
@@ -226,12 +128,12 @@ def check_work(passes: float, settings: Settings) -> None:
         )
 
 
-def check_votes(plan: Plan, checkpoints: ChosenCheckpoints, settings: Settings) -> None:
+def check_votes(plan: Plan, chosen: Chosen, settings: Settings) -> None:
     """Refuse more votes than ``/predict`` casts."""
     asking = max(planned(plan), key=lambda attack: attack.times_votes)
     times = max(1, asking.times_votes)
     most = {"votes": plan.votes * times, "vote_numbers": max(plan.vote_numbers, default=1)}
-    asked = (checkpoints.target, checkpoints.undefended)
+    asked = (chosen.target, chosen.undefended)
     macs = max(each.card.macs for each in asked if each is not None)
     allowed = min(settings.max_votes, int(settings.max_request_gmacs * GIGA / macs))
     reason = f" ({times} times as many for {asking.title or asking.name})" if times > 1 else ""

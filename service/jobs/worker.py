@@ -30,6 +30,7 @@ from noisevote.models.robustness.trials import State, StepResult
 from noisevote.service.client import Client
 from noisevote.service.client.exchange import Retry
 from noisevote.service.configuration.keys import CHARGED_TO
+from noisevote.service.jobs.chosen import chosen_again
 from noisevote.service.jobs.folder import JobFolder
 from noisevote.service.jobs.http_target import HttpTarget, Meter
 from noisevote.service.jobs.job import Job, results_of
@@ -223,7 +224,7 @@ class Worker:
             return HttpTarget(client, limits, meter, checkpoint, kind, seed)
 
         run = run_of(
-            self._checkpoints,
+            chosen_again(self._checkpoints, about),
             about,
             job.content.plan,
             self._folder.samples(job.id),

@@ -2,14 +2,23 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
-from noisevote.models.noise import NoiseKind
-from noisevote.models.robustness.plan import AttackOptions, Named, Plan, TargetSigma
+from noisevote.models.data.dataset import Labels
+from noisevote.models.noise import MAX_SNR_DB, MIN_SNR_DB, NoiseKind
+from noisevote.models.robustness.plan import AttackOptions, Named, Plan, Repeats, SigmaOrMap
 from noisevote.models.robustness.report import Share, Verdict
 from noisevote.service.wire.replies import Reply
+from noisevote.service.wire.requests import shortened
 
 MAX_RESTARTS = 1000
 
@@ -24,13 +33,17 @@ EXAMPLE_ATTACK: dict[str, Any] = {
     "seed": 7,
 }
 
+Predicted = Literal["predicted"]
+CLASSES = TypeAdapter(Annotated[list[int], Field(fail_fast=True)])
+
 CheckpointName = Annotated[str, Field(max_length=200)]
 
 
 class AttackRequest(AttackOptions):
     """What is to be assessed: the target behind its noise, the attacker, the samples.
 
-    The samples are either ``inputs`` with ``labels``, or the first ``images`` of ``dataset``.
+    The samples are either ``inputs`` with ``labels``, or the first ``images`` of ``dataset``. Where
+    there are no labels, the target's own answers without noise can stand for them.
     """
 
     model_config = ConfigDict(
@@ -45,10 +58,17 @@ class AttackRequest(AttackOptions):
     """Name of the checkpoint under attack. Default: the service's."""
     noise: Annotated[NoiseKind, Named] | None = None
     """Kind of the target's noise. Default: the checkpoint's; another kind needs a sigma."""
-    sigma: TargetSigma | None = None
-    """Sigma of the target's noise, at every noise point. Default: its sigma_train."""
-    surrogate: CheckpointName
-    """Name of the attacker's checkpoint."""
+    sigma: SigmaOrMap | None = None
+    """Sigma of the target's noise: one number, or a map from noise point to number, where points
+    left out get no noise. Default: its sigma_train."""
+    snr_db: Annotated[float | None, Field(ge=MIN_SNR_DB, le=MAX_SNR_DB, allow_inf_nan=False)] = None
+    """Signal-to-noise power ratio in dB, instead of sigma; multiplicative noise only."""
+    repeats: Repeats | None = None
+    """Reads of the target's noise points that are averaged, by name: r reads divide sigma by the
+    square root of r."""
+    surrogate: CheckpointName | None
+    """Name of the attacker's checkpoint, one that was trained here, for its gradients; null: he can
+    only ask, and what needs gradients is not tried."""
     undefended: CheckpointName | None = None
     """Name of a checkpoint known to fall, for a sanity check."""
     restarts: Annotated[int, Field(ge=1, le=MAX_RESTARTS)] = 5
@@ -56,25 +76,49 @@ class AttackRequest(AttackOptions):
     inputs: Annotated[list[Any], Field(min_length=1)] | None = None
     """Samples: arrays in the target's input shape and range; leading axes of length 1 of a sample
     may be left out."""
-    labels: Annotated[list[int], Field(fail_fast=True)] | None = None
-    """The right class of each of the inputs, counted from 0."""
+    labels: list[int] | Predicted | None = None
+    """The right class of each of the inputs, counted from 0; or "predicted", with inputs or a
+    dataset: the target's own answers without noise stand for labels."""
     dataset: Annotated[str, Field(max_length=200)] | None = None
     """Name of a data set that the server has, whose test images are attacked."""
     images: Annotated[int, Field(ge=1)] | None = None
     """Number of images, the first of the data set. Default: 200."""
 
+    @field_validator("labels", mode="wrap")
+    @classmethod
+    def are_classes_or_predicted(
+        cls, value: object, validate: ValidatorFunctionWrapHandler
+    ) -> object:
+        """Complain once instead of once for each way to give labels."""
+        if isinstance(value, list):
+            return CLASSES.validate_python(value, strict=True)
+        if value is None or value == Labels.PREDICTED:
+            return validate(value)
+        raise ValueError(f'got {shortened(value)}; needed is a list of classes, or "predicted"')
+
     @model_validator(mode="after")
-    def has_samples_from_one_place(self) -> "AttackRequest":
-        """Refuse samples from two places or from none."""
+    def has_samples_from_one_place_and_one_strength(self) -> "AttackRequest":
+        """Refuse samples from two places or from none, and sigma together with snr_db."""
         if (self.inputs is None) == (self.dataset is None):
             got = "neither" if self.inputs is None else "both"
             raise ValueError(f"either inputs with labels or dataset is needed; got {got}")
-        if (self.inputs is None) != (self.labels is None):
-            lacking = "inputs have no labels" if self.labels is None else "labels have no inputs"
-            raise ValueError(f"the {lacking}")
+        if self.inputs is not None and self.labels is None:
+            raise ValueError(
+                'the inputs have no labels; give the class of each, or "predicted" to take the '
+                "target's own answers without noise"
+            )
+        if self.inputs is None and isinstance(self.labels, list):
+            raise ValueError("the labels have no inputs")
+        if self.sigma is not None and self.snr_db is not None:
+            raise ValueError("sigma and snr_db say the same thing; give one of them")
         if self.images is not None and self.dataset is None:
             raise ValueError("images counts those of a dataset; inputs are all attacked")
         return self
+
+    @property
+    def label_source(self) -> Labels:
+        """Where the labels come from."""
+        return Labels.PREDICTED if self.labels == Labels.PREDICTED else Labels.GIVEN
 
 
 class JobState(StrEnum):
@@ -147,8 +191,8 @@ class JobSummary(Reply):
     """When it was asked for."""
     target: str
     """Name of the checkpoint under attack."""
-    surrogate: str
-    """Name of the attacker's checkpoint."""
+    surrogate: str | None
+    """Name of the attacker's checkpoint; null if he has none."""
     samples: int
     """Number of samples under attack."""
     progress: float

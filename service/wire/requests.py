@@ -6,13 +6,17 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from noisevote.models.noise import MAX_SEED, MAX_SIGMA, NoiseKind
+from noisevote.models.noise import (
+    MAX_REPEATS,
+    MAX_SEED,
+    MAX_SIGMA,
+    MAX_SNR_DB,
+    MIN_SNR_DB,
+    NoiseKind,
+)
 from noisevote.models.stopping import DELTA, STOP_RULES_TEXT, StopRule
 from noisevote.service.voting.priority import Priority
 
-MIN_SNR_DB = -60.0
-MAX_SNR_DB = 300.0
-MAX_REPEATS = 1_000_000
 MAX_DEADLINE_MS = 3_600_000.0
 MAX_HARDWARE = 1e30
 
@@ -121,7 +125,8 @@ class PredictRequest(BaseModel):
     """Kind of noise. Default: the checkpoint's; another kind needs a sigma."""
     sigma: Sigma | dict[str, Sigma] | None = None
     """Standard deviation of the noise: one number, or a map from noise point to number, where
-    points left out get no noise. Default: the checkpoint's sigma_train."""
+    points left out get no noise. Default: the checkpoint's: the sigma that it was trained
+    at, or that its import named."""
     snr_db: float | None = Field(default=None, ge=MIN_SNR_DB, le=MAX_SNR_DB, allow_inf_nan=False)
     """Signal-to-noise power ratio in dB, instead of sigma; multiplicative noise only."""
     repeats: dict[str, Annotated[int, Field(ge=1, le=MAX_REPEATS)]] | None = None

@@ -198,6 +198,7 @@ PICTURE = PictureSpec(size=(4, 4))
     ("tensor", "said"),
     [
         ({"shape": (3, 4, 5)}, r"has the shape \[3, 4, 5\]; its picture gives \[3, 4, 4\]"),
+        ({"shape": (4, 4, 3)}, r"gives \[3, 4, 4\], and would with the layout NHWC"),
         ({"range": (0.0, 0.9)}, "takes 0 to 0.9; its picture gives 0 to 1"),
         (
             {"picture": PictureSpec(size=(4, 4), scale=1e37, std=(1e-30,) * 3)},

@@ -132,7 +132,7 @@ LABELS = np.array([0, 1])
 @pytest.mark.parametrize(
     ("tensor", "arrays", "said"),
     [
-        (RANGED, {"inputs": np.zeros((2, 3))}, "has no labels; with --labels predicted"),
+        (RANGED, {"inputs": np.zeros((2, 3))}, "has no labels but inputs; with --labels predicted"),
         (
             RANGED,
             {"inputs": np.zeros((2, 3)), "labels": np.array(["cat", "cow"])},
@@ -236,9 +236,9 @@ def test_pictures_for_a_network_that_takes_none_and_broken_ones_are_refused(
 ) -> None:
     (tmp_path / "3").mkdir()
     (tmp_path / "3" / "a.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match="tells no way from pictures to its inputs: give them as"):
+    with pytest.raises(DataError, match=r"how they become inputs of .*: say it with --preproc"):
         fitted(str(tmp_path), digits)
-    with pytest.raises(DataError, match="tells no way from pictures"):
+    with pytest.raises(DataError, match="nothing tells how they become inputs"):
         fitted(str(tmp_path), store.find("stroke_lstm-clean"))
     with pytest.raises(DataError, match=r", 3/a\.png: the image is not a readable file"):
         fitted(str(tmp_path), store.find(MNIST))

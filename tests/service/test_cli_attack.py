@@ -99,12 +99,24 @@ FAULTS: dict[str, tuple[list[str], str]] = {
         ["mnist_cnn-mult-1.0", *QUICK, "--undefended=stroke_lstm-clean"],
         "checkpoint stroke_lstm-clean takes another input than mnist_cnn-mult-1.0",
     ),
+    "no sigma that is one": (
+        ["mnist_cnn-mult-1.0", *QUICK, "--sigma=a"],
+        "'a' is no sigma; write 0.5, or fc1=0.2;fc2=1",
+    ),
+    "two strengths": (
+        ["mnist_cnn-mult-1.0", *QUICK, "--snr-db=3"],
+        "sigma and snr_db say the same thing",
+    ),
+    "unknown noise point": (
+        ["mnist_cnn-mult-1.0", *QUICK, "--repeats=fc9=2"],
+        '"fc9" is no noise point of checkpoint',
+    ),
     "folder that is a file": (
         ["mnist_cnn-mult-1.0", *QUICK, f"--output={__file__}"],
         "the folder ",
     ),
     "no numbers": (["mnist_cnn-mult-1.0", *QUICK, "--sigmas=a,b"], "sigmas is 'a,b'; it must be"),
-    "no samples": (["mnist_cnn-mult-1.0", *QUICK, "--samples=nosuch.npz"], "nosuch.npz is no .npz"),
+    "no samples": (["mnist_cnn-mult-1.0", *QUICK, "--samples=nosuch.npz"], "nosuch.npz "),
 }
 
 

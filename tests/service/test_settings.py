@@ -131,9 +131,8 @@ def test_the_default_may_lie_in_any_of_the_folders(tmp_path: Path) -> None:
 
 CONTRADICTIONS: dict[str, dict[str, object]] = {
     "checkpoints is FOLDER/none, which is no folder": {"checkpoints": "none"},
-    "default_checkpoint is other; in FOLDER there are: " + CHECKPOINT: {
-        "default_checkpoint": "other"
-    },
+    f"default_checkpoint is other; in FOLDER there are: {CHECKPOINT}; name one of them by "
+    "NOISEVOTE_DEFAULT_CHECKPOINT": {"default_checkpoint": "other"},
     "max_body_bytes is 8388608, but with max_held_bytes 8388608 no body above 8372224 can be": {
         "max_held_bytes": 2**23
     },

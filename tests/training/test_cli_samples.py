@@ -188,7 +188,7 @@ def test_an_import_without_samples_and_samples_without_labels_say_what_helps(
 ) -> None:
     for arguments, said in (
         ([], "was imported: no recipe tells its data; give --samples"),
-        (["--samples", plain], "plain.npz has no labels; with --labels predicted"),
+        (["--samples", plain], "plain.npz has no labels but x; with --labels predicted"),
         (["--samples", file, "--exact-test"], "some.npz has no exact test examples; say --test or"),
         (["--samples", "no"], "no is neither a folder or file nor a data set"),
     ):
@@ -211,6 +211,9 @@ def test_midpoints_and_energy_are_measured_on_samples_in_a_folder_of_their_own(
     assert run(monkeypatch, *place, "--samples", file, *sweep) == 1
     assert "name one by --results" in capsys.readouterr().err
     assert run(monkeypatch, *place, *results, "--samples", file, *sweep) == 0
+    told = capsys.readouterr().err
+    assert "midpoint: sigma there alone" in told
+    assert f"results in {tmp_path / 'results' / 'midpoints'}" in told
     assert (
         run(monkeypatch, *place, *results, "--samples", file, "energy", NAME, "--votes", "2") == 0
     )

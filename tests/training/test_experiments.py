@@ -9,12 +9,12 @@ import pytest
 
 from noisevote.models.checkpoint import CARD_FILE, CheckpointStore
 from noisevote.models.data.datasets import DATASETS
+from noisevote.models.noise_setting import parse_repeats
 from noisevote.training.experiments.ablation import ablation_section
 from noisevote.training.experiments.energy_curves import MOST_PASSES, TOLERANCES
 from noisevote.training.experiments.energy_search import LADDER
 from noisevote.training.experiments.made_up import TEST_IMAGES, VALIDATION_IMAGES, made_up_dataset
 from noisevote.training.fit.state import read_state
-from noisevote.training.measure.noise_setting import parse_repeats
 from noisevote.training.measure.results import Row
 from tests.training.support import Smoke, run
 

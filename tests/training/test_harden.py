@@ -19,6 +19,7 @@ from noisevote.models.networks.noise_points import NoisePoint, noise_points
 from noisevote.models.noise import NoiseKind
 from noisevote.training.importing.harden import HardenPlan, recipe_for
 from noisevote.training.recipes.recipe import Schedule
+from tests.training.support import run
 
 MODULE = """
 import torch
@@ -169,3 +170,15 @@ def test_inputs_of_another_shape_and_unknown_classes_are_refused(
         recipe_for(plan(), Examples(digits.inputs[:, :8], digits.labels), "digits")
     with pytest.raises(TrainingError, match="have the class 19; the module tells 10 apart"):
         recipe_for(plan(), Examples(digits.inputs, digits.labels + 10), "digits")
+
+
+def test_a_checkpoint_that_stands_in_the_way_is_told_before_hours_of_training(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "card.json").write_text("{}")
+    place = ["--checkpoints", str(tmp_path), "--name", "mine", "--runs", str(tmp_path / "runs")]
+    samples = ["--samples", str(here / "digits.npz")]
+    assert run(monkeypatch, "harden", "nets_to_harden.mine:make", *samples, *place) == 1
+    assert "there is a checkpoint mine" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()

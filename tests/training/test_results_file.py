@@ -6,7 +6,7 @@ import pytest
 
 from noisevote.models.errors import DataError, InputError
 from noisevote.models.noise import Noise, NoiseKind
-from noisevote.training.measure.noise_setting import parse_repeats, parse_sigma, shown_sigma
+from noisevote.models.noise_setting import parse_repeats, parse_sigma, shown_sigma
 from noisevote.training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,

@@ -1,10 +1,13 @@
-"""The example that trains, on a small made-up data set."""
+"""The examples that train: a recipe on a small made-up data set, and networks of one's own."""
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.programs import said_by
+from tests.service.processes import server_running
 
 
 @pytest.mark.slow
@@ -17,3 +20,50 @@ def test_harden_makes_a_checkpoint_and_measures_it(data: Path, tmp_path: Path) -
     )
     assert (tmp_path / "checkpoints" / "mnist_cnn-mult-grid" / "card.json").is_file()
     assert "│" in said
+
+
+def accuracies(said: str) -> list[dict[str, list[float]]]:
+    """The tables of accuracy that were printed: by sigma, of one vote to most."""
+    return [
+        {
+            sigma: [float(cell) for cell in cells.split("│") if cell.strip()]
+            for sigma, cells in re.findall(r"│ ([\d.]+) +│((?: [\d.]+ +│)+)", table)
+        }
+        for table in said.split("accuracy in %, over sigma and votes")[1:]
+    ]
+
+
+def test_own_network_writes_a_network_and_pictures_that_it_has_not_seen(tmp_path: Path) -> None:
+    said = said_by(sys.executable, "examples/own_network.py", str(tmp_path))
+    assert "of 540 unseen digits" in said
+    assert (tmp_path / "model.onnx").is_file()
+    assert len(list((tmp_path / "pictures").glob("?/*.png"))) == 540
+
+
+@pytest.mark.slow
+def test_own_network_comes_from_a_file_and_a_folder_to_the_votes_of_a_service(
+    tmp_path: Path,
+) -> None:
+    said = said_by("examples/own_network.sh", str(tmp_path))
+    (of_sklearn,) = re.findall(r"scikit-learn: ([\d.]+)%", said)
+    (table,) = accuracies(said)
+    assert table["0"] == pytest.approx([float(of_sklearn)] * len(table["0"]), abs=0.051)
+    assert table["1"][0] < table["1"][-1] - 20
+    assert "20 votes on digits, multiplicative noise, sigma 0.5, seed 7" in said
+    settings = {
+        "NOISEVOTE_CHECKPOINTS": str(tmp_path / "mine"), "NOISEVOTE_DEFAULT_CHECKPOINT": "digits",
+        "NOISEVOTE_JOBS_DIR": str(tmp_path / "jobs"),
+    }  # fmt: skip
+    with server_running(settings) as server:
+        served = said_by("examples/evaluate_folder.sh", str(tmp_path / "pictures"), server.url)
+    of_votes = [float(found) for found in re.findall(r"^accuracy ([\d.]+) %", served, re.MULTILINE)]
+    assert of_votes == pytest.approx([table["0.5"][i] for i in (0, 3, -1)], abs=5)
+
+
+@pytest.mark.slow
+def test_own_module_stands_more_noise_once_it_was_hardened(tmp_path: Path) -> None:
+    said = said_by("examples/own_module.sh", str(tmp_path))  # runs "examples/own_module.py"
+    before, after = accuracies(said)
+    assert before["0"][0] > 95
+    assert after["0"][0] > 95
+    assert after["0.5"][0] > before["0.5"][0] + 15

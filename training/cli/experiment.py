@@ -8,9 +8,10 @@ import typer
 
 from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.cores import allowed_cores
+from noisevote.models.data.dataset import Labels
 from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.files import data_dir
-from noisevote.models.data.samples import Labels, read_samples
+from noisevote.models.data.samples import read_samples
 from noisevote.models.errors import InputError
 from noisevote.training.cli.options import (
     Accelerator,
@@ -34,6 +35,8 @@ from noisevote.training.fit.accelerators import accelerator_named
 
 CHECKPOINT = "checkpoint"
 """Subject of the experiments that take any samples."""
+
+SHARED = "such as --samples and --checkpoints (`experiment --help`)"
 
 experiments = typer.Typer(
     help="Run an experiment; it goes on where it was. The options below stand before its name: "
@@ -96,11 +99,10 @@ def register(experiment: Experiment[Any]) -> None:
         plan = changed(experiment.small if bench.is_smoke else experiment.plan, given)
         for name in names:
             experiment.run(bench, name, plan)
-        bench.say_if_nothing_was_left()
+        bench.say_where()
 
-    experiments.command(experiment.name, help=experiment.help)(
-        with_options(command, experiment.plan)
-    )
+    about = f"{experiment.help} What all experiments take, {SHARED}, stands before its name."
+    experiments.command(experiment.name, help=about)(with_options(command, experiment.plan))
 
 
 for each in EXPERIMENTS:

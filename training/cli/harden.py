@@ -41,7 +41,7 @@ from noisevote.training.importing.harden import (
 )
 from noisevote.training.importing.inputs import parsed_inputs, parsed_ranges
 from noisevote.training.importing.look import Wishes
-from noisevote.training.importing.take import ImportPlan, take_in
+from noisevote.training.importing.take import ImportPlan, check_free, take_in
 from noisevote.training.measure.evaluate import Caster, numbered
 from noisevote.training.recipes.recipe import Recipe, Schedule
 
@@ -122,6 +122,11 @@ def harden_command(
     schedule = Schedule(epochs, batch_size=batch_size, learning_rate=learning_rate)
     plan = HardenPlan(source, weights, recipe, noise_points or (), name, schedule, seed)
     chosen = recipe_for(plan, examples, read.text)
+    place = ImportPlan(
+        checkpoints / name, classes, chosen.hardening.kind, None, given_command(), True, replace,
+        chosen.hardening.sigma_train,
+    )  # fmt: skip
+    check_free(place)
     hardened = harden(chosen, examples, runs / name, console, minutes)
     if hardened is None:
         console.print("stopped; go on with the same command")
@@ -132,10 +137,6 @@ def harden_command(
         rule=names_of_layers(hardened),
         pipeline=pipeline_of(preprocessing),
     )
-    place = ImportPlan(
-        checkpoints / name, classes, chosen.hardening.kind, None, given_command(), True, replace,
-        chosen.hardening.sigma_train,
-    )  # fmt: skip
     before = module_from(source, None if weights is None else str(weights))
     looks = [
         look_at_module(network, source, spec.shape, wishes, held_back.inputs)

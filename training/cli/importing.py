@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -21,6 +22,7 @@ from noisevote.models.errors import (
     how_to_install,
 )
 from noisevote.models.noise import MAX_SIGMA, Noise, NoiseKind
+from noisevote.models.specs import PictureSpec
 from noisevote.training.cli.network_options import (
     Activations,
     Binary,
@@ -41,7 +43,7 @@ from noisevote.training.cli.network_options import (
     rule_of,
 )
 from noisevote.training.cli.options import DataDir, console, given_command
-from noisevote.training.importing.inputs import parsed_inputs, parsed_ranges
+from noisevote.training.importing.inputs import Asked, parsed_inputs, parsed_ranges
 from noisevote.training.importing.layers import NOISE_AFTER
 from noisevote.training.importing.look import Look, Wishes, look_at, scores_alone
 from noisevote.training.importing.place import TRIAL_ROWS
@@ -50,6 +52,8 @@ from noisevote.training.importing.take import ImportPlan, Taken, take_in
 from noisevote.training.measure.evaluate import Caster, numbered
 
 VOTES = 20
+MOST_ESTIMATED = 512
+"""Samples on which batch norms are estimated."""
 MOST_COMPARED = 1000
 """Samples on which accuracies are told."""
 
@@ -73,7 +77,8 @@ def points(
     rule = rule_of(noise_after, include, exclude, activations)
     wishes = wishes_of(shapes, ranges, output, binary, probabilities, preprocessing)
     with refusing(source):
-        show(looked(source, shapes, replace(wishes, rule=rule), given_samples(samples, data)))
+        look = looked(source, shapes, replace(wishes, rule=rule), given_samples(samples, data))
+        show(look, Console())
 
 
 def import_command(
@@ -106,6 +111,15 @@ def import_command(
     preprocessing: Pipeline = None,
     samples: GivenSamples = None,
     data: DataDir = None,
+    batch_norm_sigma: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=MAX_SIGMA,
+            help="Estimate the statistics of batch norms anew on the samples, under noise of this "
+            "sigma.",
+        ),
+    ] = None,
     replaces: Annotated[
         bool, typer.Option("--replace", help="Overwrite a checkpoint of that name.")
     ] = False,
@@ -121,9 +135,16 @@ def import_command(
     plan = ImportPlan(
         checkpoints / name, labels_of(labels), kind, sigma, given_command(), allow_quiet, replaces
     )
+    if batch_norm_sigma is not None and read is None:
+        raise ImportingError("--batch-norm-sigma needs --samples to estimate on")
     with refusing(source):
-        look = looked(source, shapes, replace(wishes, rule=rule), read)
-        show(look)
+        look = looked(
+            source, shapes, replace(wishes, rule=rule), read, folds=batch_norm_sigma is None
+        )
+        show(look, console)
+        if batch_norm_sigma is not None and read is not None:
+            few, specs = read.spread(MOST_ESTIMATED), [each.spec for each in look.taken]
+            plan = replace(plan, batch_norms=(batch_norm_sigma, inputs_for(few, specs, source)))
         taken = take_in(look, plan)
         tell(taken)
         if read is not None and read.content.labels is not None:
@@ -171,8 +192,14 @@ def given_samples(samples: str | None, data: Path | None) -> Samples | None:
     return None if samples is None else read_samples(samples, data_dir(data))
 
 
-def looked(source: str, shapes: list[str] | None, wishes: Wishes, samples: Samples | None) -> Look:
-    """Open a network and look at it."""
+def looked(
+    source: str,
+    shapes: list[str] | None,
+    wishes: Wishes,
+    samples: Samples | None,
+    folds: bool = True,
+) -> Look:
+    """Open a network and look at it; ``folds``: whether a module's batch norms may be folded."""
     if Path(source).exists() or ":" not in source:
         graph: Graph = read_graph(Path(source))
     else:
@@ -183,19 +210,23 @@ def looked(source: str, shapes: list[str] | None, wishes: Wishes, samples: Sampl
             raise MissingExtraError(
                 f"a callable that returns a torch module needs torch; {how_to_install('train')}"
             ) from error
-        graph = graph_from(module_from(source), source, parsed_inputs(shapes or []))
+        asked = parsed_inputs(shapes or [])
+        if not asked and isinstance(wishes.pipeline, PictureSpec):
+            asked = {None: Asked(wishes.pipeline.shape)}
+        graph = graph_from(module_from(source), source, asked, folds)
     if samples is None:
         return look_at(graph, wishes)
     few = samples.spread(TRIAL_ROWS)
     return look_at(graph, wishes, lambda specs: inputs_for(few, specs, source))
 
 
-def show(look: Look) -> None:
+def show(look: Look, console: Console) -> None:
     """Print every product of a network."""
     layers = look.batched or look.layers
     total = max(1, sum(each.macs for each in layers if each.layer.has_weights))
     table = Table(
-        Column("product", overflow="fold"), "operator", "noise of a vote", "multiply-accumulates",
+        Column("product", overflow="fold"), "operator", "noise of\na vote",
+        Column("multiply-\naccumulates", no_wrap=True),
         "share", "rms", "max", "noise",
     )  # fmt: skip
     for each in layers:
@@ -211,9 +242,10 @@ def show(look: Look) -> None:
     measured = "random inputs" if look.is_made_up else "samples"
     console.print(f"signals were measured on {len(look.trial.expected)} {measured}")
     noisy = sum(each.layer.quiet is None for each in layers)
+    is_less = any(each.layer.is_chosen_out for each in layers)
     console.print(
         f"{noisy} noise points; {look.noisy_share:.1%} of the multiply-accumulates of layers with "
-        "weights under noise"
+        f"weights under noise{', what you excluded left out' if is_less else ''}"
     )
 
 

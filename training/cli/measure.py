@@ -12,10 +12,16 @@ from rich.table import Table
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.cores import allowed_cores
+from noisevote.models.data.dataset import Labels
 from noisevote.models.data.files import data_dir
-from noisevote.models.data.samples import Labels
 from noisevote.models.measured import Accuracy, AgreementReference, Evaluation, Threshold
 from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
+from noisevote.models.noise_setting import (
+    parse_repeats,
+    parse_sigma,
+    shown_map,
+    shown_sigma,
+)
 from noisevote.models.statistics import clopper_pearson
 from noisevote.training.cli.options import (
     AllowUnknown,
@@ -38,12 +44,6 @@ from noisevote.training.measure.calibrate import (
     with_thresholds,
 )
 from noisevote.training.measure.evaluate import MAX_SEED, Caster, accuracies, casting
-from noisevote.training.measure.noise_setting import (
-    parse_repeats,
-    parse_sigma,
-    shown_map,
-    shown_sigma,
-)
 from noisevote.training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
@@ -233,7 +233,8 @@ def agreement(
 def show_accuracies(results: list[Accuracy]) -> None:
     """Print accuracies as a table, one row a noise setting."""
     columns = sorted({entry.votes for entry in results})
-    table = Table("sigma", *(f"{votes} votes" for votes in columns))
+    title = "accuracy in %, over sigma and votes"
+    table = Table("sigma", *map(str, columns), title=title, title_justify="left")
     rows: dict[str, dict[int, Accuracy]] = {}
     for entry in results:
         reads = f" ({shown_map(entry.repeats)})" if entry.repeats else ""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.progress import Progress
 
-from noisevote.models.data.samples import Labels
+from noisevote.models.data.dataset import Labels
 from noisevote.models.errors import InputError
 from noisevote.training.fit.bar import Bar
 from noisevote.training.recipes.wrong import what_is_wrong

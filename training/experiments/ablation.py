@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.errors import InputError
 from noisevote.models.noise import Noise
+from noisevote.models.noise_setting import Sigma
 from noisevote.training.experiments.bench import SEEDS, Bench
 from noisevote.training.experiments.experiment import Experiment, shown_or_open
 from noisevote.training.measure.evaluate import NumberedExamples
-from noisevote.training.measure.noise_setting import Sigma
 from noisevote.training.measure.plan import Count, NotNegative, Plan
 from noisevote.training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, Table, paired, share
 from noisevote.training.measure.splits import Split

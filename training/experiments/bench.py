@@ -203,11 +203,13 @@ class Bench:
         self._opened.append((opened, list(opened.rows)))
         return opened
 
-    def say_if_nothing_was_left(self) -> None:
-        """Say where the results are, if all files that were opened held all there is to measure."""
-        if self._opened and all(file.rows == before for file, before in self._opened):
+    def say_where(self) -> None:
+        """Say where the results are, and whether they held all there is to measure before."""
+        if self._opened:
+            is_old = all(file.rows == before for file, before in self._opened)
             place = os.path.commonpath([file.path for file, _ in self._opened])
-            self.console.print(f"nothing left to measure; results in {place}", soft_wrap=True)
+            said = f"{'nothing left to measure; ' if is_old else ''}results in {place}"
+            self.console.print(said, soft_wrap=True)
 
 
 def check_recipe(checkpoint: Checkpoint, recipe: Recipe) -> None:

@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.cost import Hardware, cost_of, energy_by_macs
+from noisevote.models.noise_setting import parse_repeats
 from noisevote.training.experiments.bench import Bench
 from noisevote.training.experiments.energy_curves import FOLDER, EnergyCurves, EnergyPlan
 from noisevote.training.experiments.experiment import Experiment, NamedFigures, shown_each
 from noisevote.training.experiments.grid_results import Best, grid_beside
-from noisevote.training.measure.noise_setting import parse_repeats
 from noisevote.training.measure.results import Row, Table, read_table
 from noisevote.training.report.markdown import (
     commands,

@@ -17,6 +17,7 @@ from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.cost import energy_by_macs
 from noisevote.models.errors import DataError
 from noisevote.models.noise import Noise
+from noisevote.models.noise_setting import parse_map, parse_repeats, shown_map
 from noisevote.training.experiments.bench import SEEDS, Bench
 from noisevote.training.experiments.energy_search import (
     Budget,
@@ -32,7 +33,6 @@ from noisevote.training.experiments.energy_search import (
 )
 from noisevote.training.experiments.midpoints import sensitivities_of
 from noisevote.training.measure.evaluate import NumberedExamples, reported
-from noisevote.training.measure.noise_setting import parse_map, parse_repeats, shown_map
 from noisevote.training.measure.plan import Count, NotNegative, Plan
 from noisevote.training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, paired, share
 from noisevote.training.measure.splits import Split

@@ -7,11 +7,14 @@ from a bootstrap over the images. All are validation images, since the search fo
 (``energy_search``) starts from the midpoints.
 """
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from rich.markup import escape
+from rich.table import Table as RichTable
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.errors import DataError
@@ -94,6 +97,19 @@ def run_midpoints(bench: Bench, name: str, plan: MidpointPlan) -> None:
             chance = 1 / len(checkpoint.card.labels)
             rows = fit_rows(np.array(plan.sigma), clean, right, chance, plan.resamples)
             fits.add({"point": point, **row} for row in rows)
+    show_midpoints(bench, fits.rows, max(plan.sigma))
+
+
+def show_midpoints(bench: Bench, fits: Iterable[Row], largest: float) -> None:
+    """Print at which sigma each noise point alone costs half of what noise there can cost."""
+    table = RichTable("noise point", "midpoint: sigma there alone", "floor: accuracy left, %")
+    for row in fits:
+        if row["floor_is"] == Floor.FREE:
+            midpoint = shown_fit(row, "s50", largest)
+            table.add_row(
+                escape(row["point"]), escape(midpoint), f"{100 * float(row['floor']):.1f}"
+            )
+    bench.console.print(table)
 
 
 def sensitivities_of(bench: Bench, checkpoint: Checkpoint) -> dict[str, Sensitivity]:

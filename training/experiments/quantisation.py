@@ -20,11 +20,11 @@ from noisevote.models.data.dataset import as_inputs
 from noisevote.models.networks.noise_points import NoisePoint, noise_from
 from noisevote.models.networks.trained import load_network
 from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.noise_setting import Sigma
 from noisevote.models.statistics import difference_interval
 from noisevote.training.experiments.bench import SEEDS, Bench
 from noisevote.training.experiments.experiment import Experiment, NamedFigures
 from noisevote.training.measure.evaluate import NumberedExamples
-from noisevote.training.measure.noise_setting import Sigma
 from noisevote.training.measure.plan import Count, NotNegative, Plan, Positive
 from noisevote.training.measure.results import SHARE_COLUMNS, Row, Table, read_table, share
 from noisevote.training.measure.splits import Split

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from onnxscript import optimizer
 from torch import nn
 from torch.utils._pytree import tree_flatten
 
@@ -31,13 +32,17 @@ ATTEMPTS = ((True, 3), (False, 3), (False, 1))
 one where a module lets its pass hold no other number."""
 
 
-def graph_from(network: nn.Module, source: str, asked: Mapping[str | None, Asked]) -> Graph:
+def graph_from(
+    network: nn.Module, source: str, asked: Mapping[str | None, Asked], folds: bool = True
+) -> Graph:
     """Export a module to a graph.
 
     Args:
         network: in evaluation mode.
         source: for the card.
         asked: shape and type of each input.
+        folds: whether batch norms may be folded into the layers before them; without that less of
+            a graph runs once an input.
 
     Raises:
         ImportingError: its inputs are not known, or torch cannot export it.
@@ -53,7 +58,7 @@ def graph_from(network: nn.Module, source: str, asked: Mapping[str | None, Asked
     for dynamo, rows in ATTEMPTS:
         try:
             inputs = inputs_for(asked.values(), rows)
-            content = exported(network, inputs, names, dynamo, is_frozen=rows == 1)
+            content = exported(network, inputs, names, dynamo, is_frozen=rows == 1, folds=folds)
             graph = graph_of(
                 onnx.load_model_from_string(content), source, hashlib.sha256(content).hexdigest()
             )
@@ -110,6 +115,7 @@ def exported(
     names: list[str],
     dynamo: bool,
     is_frozen: bool = False,
+    folds: bool = True,
 ) -> bytes:
     """Return the ONNX file of a module.
 
@@ -119,6 +125,7 @@ def exported(
         names: of them.
         dynamo: whether torch's new exporter is to do it, or the one before.
         is_frozen: whether a pass is to hold as many inputs as these, and no others.
+        folds: whether batch norms may be folded into the layers before them.
     """
     with silenced(), torch.no_grad(), TemporaryDirectory() as folder:
         file = Path(folder) / "network.onnx"
@@ -127,10 +134,13 @@ def exported(
             shapes = tuple({0: batch} for _ in inputs)
             program = torch.onnx.export(
                 network, inputs, input_names=names, dynamo=True, dynamic_shapes=shapes,
-                verbose=False,
+                verbose=False, optimize=folds,
             )  # fmt: skip
             if program is None:
                 raise RuntimeError("torch.onnx.export returned no program")
+            if not folds:
+                optimizer.fold_constants(program.model)
+                optimizer.remove_unused_nodes(program.model)
             return bytes(program.model_proto.SerializeToString())
         axes = {} if is_frozen else {name: {0: "batch"} for name in names}
         torch.onnx.export(network, inputs, file, input_names=names, dynamo=False, dynamic_axes=axes)

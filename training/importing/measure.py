@@ -22,6 +22,9 @@ from noisevote.training.importing.read import first_line
 
 Arrays = Mapping[str, NDArray[Any]]
 
+FATAL = 4
+"""Severity from which ONNX Runtime writes to the terminal: a pass that is tried may fail."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -63,9 +66,11 @@ class Passes:
         copy.graph.output.extend(ValueInfoProto(name=name) for name in more)
         self.inputs = [tensor.name for tensor in copy.graph.input]
         self.names = [output.name for output in copy.graph.output]
+        options = session_options()
+        options.log_severity_level = FATAL
         try:
             self._session = onnxruntime.InferenceSession(
-                copy.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
+                copy.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:
             raise ImportingError(

@@ -1,6 +1,7 @@
 """Graphs as they come: opened, and put into the one form that the other files work on."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,13 @@ OLDEST_OPSET, LIFTED_OPSET = 7, 13
 
 INITIALISERS_APART = 4
 """From this version of the format on, weights are no inputs."""
+
+NEWEST_FORMAT = 10
+"""Version of the format that every ONNX Runtime allowed here reads; what later ones added it
+refuses by its type or operator."""
+
+PLACES = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |/\S+:\d+ \S+\(.*?\) ")
+"""Where in its sources ONNX Runtime says that an error arose."""
 
 PLAIN_DOMAINS = ("", "ai.onnx")
 """Two ways to write that an operator is one of ONNX itself."""
@@ -77,7 +85,8 @@ def read_graph(path: Path) -> Graph:
     try:
         model = onnx.load_model_from_string(content)
     except Exception as error:  # a class of protobuf
-        raise ImportingError(f"{path.name} is no ONNX file, or is damaged") from error
+        hint = f"; of a module name what to call, {path.stem}:CALLABLE" * (path.suffix == ".py")
+        raise ImportingError(f"{path.name} is no ONNX file, or is damaged{hint}") from error
     if not model.graph.node or not model.graph.output:
         raise ImportingError(f"{path.name} is no ONNX file, or holds an empty graph")
     try:
@@ -102,7 +111,7 @@ def graph_of(model: ModelProto, source: str, digest: str) -> Graph:
     for node in nodes_in(model.graph):
         node.domain = "" if node.domain in PLAIN_DOMAINS else node.domain
     opset = next((e.version for e in model.opset_import if e.domain in PLAIN_DOMAINS), 1)
-    model.ir_version = max(model.ir_version, INITIALISERS_APART)
+    model.ir_version = min(max(model.ir_version, INITIALISERS_APART), NEWEST_FORMAT)
     graph = model.graph
     constants = {tensor.name for tensor in graph.initializer}
     kept = [tensor for tensor in graph.input if tensor.name not in constants]
@@ -195,4 +204,5 @@ def pruned(model: ModelProto, output: str) -> None:
 
 def first_line(error: Exception) -> str:
     """Return what an error says, in short."""
-    return (str(error).strip().partition("\n")[0] or type(error).__name__)[:300]
+    said = PLACES.sub("", str(error)).strip()
+    return (said.partition("\n")[0] or type(error).__name__)[:300]

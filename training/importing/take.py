@@ -16,13 +16,17 @@ from noisevote.models.specs import NoiseSpec, PointSpec
 from noisevote.training.export.card_file import held_card, put_in_place, write_card
 from noisevote.training.export.graph import constant_names, graphs_of, strip_provenance
 from noisevote.training.export.weights import EMBEDDED_BYTES, point_into_weights, write_weights
+from noisevote.training.importing.batch_norm import Estimate, with_batch_norms
 from noisevote.training.importing.look import ENOUGH_NOISY, Look, as_original
-from noisevote.training.importing.measure import rows
+from noisevote.training.importing.measure import Arrays, rows
 from noisevote.training.importing.place import Placed, placed
+from noisevote.training.importing.read import Graph
 from noisevote.training.importing.tile import Tile, tile_for
 
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
 SHOWN = 8
+UNNAMED = {"", "graph", "main_graph", "torch_jit"}
+"""Names of graphs that say nothing of the network, and who gives them: torch's exporters."""
 MOST_LETTERS, SHOWN_LETTERS = 200, 40
 """Of a label, and of one in a message."""
 
@@ -40,6 +44,8 @@ class ImportPlan:
         allow_quiet: whether most of the work may go without noise.
         replaces: whether a checkpoint of that name may be overwritten.
         sigma_train: that the network was hardened at, one number or by noise point.
+        batch_norms: sigma of the noise under which batch norms are estimated anew, and inputs;
+            None leaves them as they are.
     """
 
     folder: Path
@@ -50,6 +56,7 @@ class ImportPlan:
     allow_quiet: bool = False
     replaces: bool = False
     sigma_train: float | dict[str, float] = 0.0
+    batch_norms: tuple[float, Arrays] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +84,13 @@ def take_in(look: Look, plan: ImportPlan) -> Taken:
     """
     labels = labels_for(look, plan.labels)
     check_quiet(look, plan)
-    if (plan.folder / CARD_FILE).exists() and not plan.replaces:
-        raise ImportingError(
-            f"there is a checkpoint {plan.folder.name} in {plan.folder.parent}; give --replace, or "
-            "another --name"
-        )
+    check_free(plan)
     placement = placed(look.model, look.batched, look.layers, look.trial)
     clean = as_original(look.taken, rows(look.trial.inputs, 1))
     tile = tile_for(placement, look.original, clean, look.trial.inputs)
+    if plan.batch_norms is not None:
+        sigma, inputs = plan.batch_norms
+        placement = with_batch_norms(placement, Estimate(inputs, plan.kind, sigma, tile.rows))
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
     # Beside its place, where no store of checkpoints looks.
     with TemporaryDirectory(dir=plan.folder.parent, prefix=".import-") as beside:
@@ -99,6 +105,19 @@ def take_in(look: Look, plan: ImportPlan) -> Taken:
         with held_card(plan.folder):
             put_in_place(made, plan.folder)
     return Taken(Checkpoint(plan.folder), placement, tile)
+
+
+def check_free(plan: ImportPlan) -> None:
+    """Refuse to overwrite a checkpoint unasked.
+
+    Raises:
+        ImportingError: there is one.
+    """
+    if (plan.folder / CARD_FILE).exists() and not plan.replaces:
+        raise ImportingError(
+            f"there is a checkpoint {plan.folder.name} in {plan.folder.parent}; give --replace, or "
+            "another --name"
+        )
 
 
 def labels_for(look: Look, labels: Sequence[str] | None) -> tuple[str, ...]:
@@ -186,6 +205,12 @@ def weights_in(model: ModelProto) -> list[TensorProto]:
     ]
 
 
+def network_of(graph: Graph) -> str:
+    """Return what a network is called: as its graph, or as what it came from."""
+    name = str(graph.model.graph.name)
+    return graph.source if name in UNNAMED else name
+
+
 def card_of(
     look: Look,
     plan: ImportPlan,
@@ -202,7 +227,7 @@ def card_of(
     return Card(
         card_version=CARD_VERSION,
         name=plan.folder.name,
-        network=look.graph.model.graph.name or look.graph.source,
+        network=network_of(look.graph),
         inputs=tuple(each.spec for each in look.taken),
         output=first.graph.output[0].name,
         labels=labels,
@@ -234,6 +259,7 @@ def card_of(
             placement=placement.place,
             largest_difference=placement.difference,
             compared=len(look.trial.expected),
+            batch_norm_sigma=None if plan.batch_norms is None else plan.batch_norms[0],
             quiet=tuple(
                 QuietLayer(
                     name=each.layer.name,

@@ -18,13 +18,13 @@ from noisevote.models.errors import DataError, InputError
 from noisevote.models.files import hold, write_whole
 from noisevote.models.measured import Accuracy
 from noisevote.models.noise import Noise, NoiseKind
-from noisevote.models.statistics import clopper_pearson
-from noisevote.training.measure.noise_setting import (
+from noisevote.models.noise_setting import (
     parse_repeats,
     parse_sigma,
     shown_map,
     shown_sigma,
 )
+from noisevote.models.statistics import clopper_pearson
 
 CPU_INFO = Path("/proc/cpuinfo")
 CONFIDENCE_ALPHA = 0.05

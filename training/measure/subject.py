@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.data.dataset import Labels
 from noisevote.models.data.datasets import load_dataset
-from noisevote.models.data.samples import Labels, read_samples
+from noisevote.models.data.samples import read_samples
 from noisevote.models.noise import Noise
 from noisevote.training.measure.evaluate import Caster, NumberedExamples
 from noisevote.training.measure.splits import Split, examples_of, part_of, sample_examples

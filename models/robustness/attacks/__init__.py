@@ -10,7 +10,7 @@ from noisevote.models.robustness.attacks.random_noise import RANDOM_NOISE
 from noisevote.models.robustness.attacks.square import ADAPTIVE_SQUARE, SQUARE
 from noisevote.models.robustness.attacks.transfer import EOT_PGD, MOMENTUM_PGD, PGD, WHITE_BOX
 from noisevote.models.robustness.plan import AttackName, Plan
-from noisevote.models.robustness.run import StepKey
+from noisevote.models.robustness.run import Parties, StepKey
 from noisevote.models.robustness.target import Condition
 
 ATTACKS = (
@@ -33,6 +33,29 @@ CHOICES = {name: BY_NAME[name] for name in AttackName}
 def planned(plan: Plan) -> tuple[Attack, ...]:
     """Return the attacks of a plan."""
     return tuple(attack for attack in ATTACKS if attack.is_in(plan))
+
+
+NOT_ASKED_FOR = "not asked for"
+
+
+def why_not(attack: Attack, plan: Plan, parties: Parties, is_picture: bool) -> str | None:
+    """Return why an attack is not tried; None if it is.
+
+    Args:
+        attack: the attack.
+        plan: plan of the assessment.
+        parties: who takes part.
+        is_picture: whether the samples are ``[channels, height, width]``.
+    """
+    if attack.needs_gradients and not parties.surrogate:
+        return "it needs gradients, and there is no surrogate"
+    if attack.needs_pictures and not is_picture:
+        return "it needs pictures"
+    if not attack.is_in(plan):
+        return NOT_ASKED_FOR
+    if not attack.is_possible(parties):
+        return "it needs the target's own gradients, which are not at hand"
+    return None
 
 
 def judged_keys(plan: Plan, condition: Condition) -> list[StepKey]:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import Family
-from noisevote.models.robustness.run import Role, Step, StepKey
+from noisevote.models.robustness.run import Parties, Role, Step, StepKey
 from noisevote.models.robustness.target import Condition, Conditions
 
 
@@ -36,6 +36,7 @@ class Attack:
         times_votes: votes of each of its queries, in those of a reply; 0 if it asks nothing.
         has_budgets: whether it keeps what it had found within smaller budgets of queries.
         needs_pictures: whether it takes only samples ``[channels, height, width]``.
+        needs_surrogate: whether it climbs the loss of a network of the attacker's own.
         check_installed: raises MissingExtraError if a package of its own is missing.
     """
 
@@ -51,7 +52,13 @@ class Attack:
     times_votes: int = 0
     has_budgets: bool = False
     needs_pictures: bool = False
+    needs_surrogate: bool = False
     check_installed: Callable[[], None] | None = None
+
+    @property
+    def needs_gradients(self) -> bool:
+        """Whether it needs those of any network; else it asks the target, and nothing more."""
+        return self.needs_surrogate or self.sees is Sees.GRADIENTS
 
     @property
     def is_black_box(self) -> bool:
@@ -72,6 +79,15 @@ class Attack:
         return (
             plan.has(self.name) if self.plain is None else plan.adaptive and self.plain.is_in(plan)
         )
+
+    def is_possible(self, parties: Parties) -> bool:
+        """Return whether the gradients are there that it needs.
+
+        Who has no network of his own can only ask, so that nothing is climbed.
+        """
+        if not parties.surrogate:
+            return not self.needs_gradients
+        return parties.own or self.sees is not Sees.GRADIENTS
 
     def conditions(self, plan: Plan) -> tuple[Conditions, ...]:
         """Return the targets it is tried on; without noise an adaptive attack is the plain one."""

@@ -10,7 +10,7 @@ Source: M. Andriushchenko et al., arXiv 1912.00049.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -220,7 +220,7 @@ def square_steps(attack: Attack, plan: Plan, samples: int) -> Iterator[Step]:
     count = min(samples, plan.query_samples)
     for conditions in attack.conditions(plan):
         search = StepKey(attack.name, conditions.name, Role.SEARCH)
-        asked = Conditions(conditions.sigma, conditions.votes * attack.times_votes)
+        asked = replace(conditions, votes=conditions.votes * attack.times_votes)
         yield Step(
             search,
             work_of(asked, count, EXTRA_QUERIES * plan.queries),

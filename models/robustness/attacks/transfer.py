@@ -41,7 +41,7 @@ def transfer_steps(
 
 def climb_once(run: Assessment, attack: Attack, restart: int, momentum: float) -> StepResult:
     """Do one restart."""
-    surrogate = run.subject.surrogate
+    surrogate = run.surrogate
     if attack.is_adaptive:
         surrogate = surrogate.with_noise(run.surrogate_noise())
     settings = run.attack(momentum=momentum)
@@ -121,13 +121,22 @@ def climb_own(run: Assessment, is_noisy: bool) -> StepResult:
     return stored(Found(found.examples))
 
 
-PGD = Attack(AttackName.PGD.value, "PGD on the surrogate", "transfer", Sees.NOTHING, transfer_steps)
+PGD = Attack(
+    AttackName.PGD.value,
+    "PGD on the surrogate",
+    "transfer",
+    Sees.NOTHING,
+    transfer_steps,
+    title="PGD",
+    needs_surrogate=True,
+)
 MOMENTUM_PGD = Attack(
     AttackName.MOMENTUM_PGD.value,
     "momentum PGD on the surrogate",
     "transfer",
     Sees.NOTHING,
     partial(transfer_steps, momentum=1.0),
+    needs_surrogate=True,
 )
 EOT_PGD = Attack(
     "eot_pgd",
@@ -140,6 +149,7 @@ EOT_PGD = Attack(
     adaptive_how=lambda plan: (
         f"average gradients over {plan.draws} draws of noise in the surrogate"
     ),
+    needs_surrogate=True,
 )
 WHITE_BOX = Attack(
     "white_box",

@@ -9,7 +9,7 @@ import pytest
 
 from noisevote.models.robustness.assessment import assess
 from noisevote.models.robustness.ball import Norm
-from noisevote.models.robustness.page import html_report
+from noisevote.models.robustness.page import html_report, noise_text, snr_db
 from noisevote.models.robustness.plan import AttackName
 from noisevote.models.robustness.report import Report
 from noisevote.models.robustness.scores import CLEAN, mean_interval
@@ -247,3 +247,9 @@ def test_tables_are_folded_and_those_of_failed_checks_open() -> None:
     unsound = html_report(assess(run_of(QUICK, samples=wrong), BLACK_BOX))
     assert "<details open>" not in sound
     assert re.search(r"<details open><summary>\d+ passed, [1-9]\d* failed", unsound)
+
+
+def test_noise_by_noise_point_is_shown_as_it_was_asked_for() -> None:
+    plan = QUICK.model_copy(update={"sigma": {"conv1": 0.5, "fc2": 1.0}, "repeats": {"fc2": 20}})
+    assert "sigma conv1 0.5, fc2 1; reads that are averaged: fc2 20" in noise_text(plan)
+    assert snr_db(plan) is None

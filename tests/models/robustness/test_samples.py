@@ -58,7 +58,6 @@ def test_draws_of_different_purposes_and_samples_differ() -> None:
         ({"sigma": 0}, "greater than 0"),
         ({"replies": 4}, "an odd number is needed"),
         ({"attacks": ()}, "at least 1"),
-        ({"attacks": ("square",)}, "pgd is missing"),
         ({"attacks": ("pgd", "pgd")}, "named twice"),
         ({"attacks": ("pgd", "boundary")}, "hop_skip_jump"),
         ({"budgets": (300,)}, "above the 200 queries"),

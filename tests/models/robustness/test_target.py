@@ -65,12 +65,20 @@ def test_frozen_noise_is_that_of_inputs_sent_alone_with_the_seed(
     assert np.array_equal(again[::-1], counts)
 
 
+@pytest.mark.parametrize(
+    ("sigma", "repeats"),
+    [(1.0, {}), ({"conv2": 1.5, "fc2": 0.5}, {}), (2.0, {"fc2": 20, "conv1": 4})],
+)
 def test_frozen_surrogate_meets_the_noise_of_the_frozen_target(
-    checkpoint: Checkpoint, few: Samples
+    sigma: float | dict[str, float],
+    repeats: dict[str, int],
+    checkpoint: Checkpoint,
+    few: Samples,
 ) -> None:
-    noise = SurrogateNoise(KIND, 1.0, draws=7, seed=11, is_frozen=True)
+    noise = SurrogateNoise(KIND, sigma, draws=7, seed=11, is_frozen=True, repeats=repeats)
     own = surrogate_from(checkpoint).with_noise(noise)
-    oracle = Oracle(target_of(checkpoint), Conditions(1.0, 7, seed=11), Progress())
+    conditions = Conditions(sigma, 7, seed=11, repeats=repeats)
+    oracle = Oracle(target_of(checkpoint), conditions, Progress())
     modes = oracle.modes(few.inputs)
     assert own.predictions(few, turn=0).tolist() == modes.tolist()
     assert own.predictions(few, turn=9).tolist() == modes.tolist()
@@ -104,6 +112,8 @@ def test_only_fresh_noise_is_random() -> None:
     assert Conditions(0.5, 3).is_random
     assert not Conditions(0.5, 3, seed=0).is_random
     assert not Conditions(0.0, 3).is_random
+    assert Conditions({"fc1": 0.1}, 3).is_random
+    assert not Conditions({"fc1": 0.0}, 3).is_random
 
 
 @given(

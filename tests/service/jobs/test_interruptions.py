@@ -15,6 +15,7 @@ from noisevote.models.robustness.assessment import assess
 from noisevote.models.robustness.progress import Progress
 from noisevote.service.client.attacks import Attacks
 from noisevote.service.client.exchange import ServiceError
+from noisevote.service.jobs.chosen import chosen_again
 from noisevote.service.jobs.run import run_of
 from noisevote.service.wire.attack import JobState, JobStatus
 from tests.load.servers import processes_of
@@ -72,7 +73,8 @@ def test_a_job_whose_worker_is_killed_loses_only_the_running_step_and_ends_as_if
         assert len(untimed) == len(kept) - len(done), "kept by who was killed before it said so"
         report = attacks.report(job.id)
         attacks.delete(job.id)
-    run = run_of(STORE, report.about, report.plan, samples, folder / "undisturbed", Progress())
+    chosen = chosen_again(STORE, report.about)
+    run = run_of(chosen, report.about, report.plan, samples, folder / "undisturbed", Progress())
     assert report == assess(run, report.about)
     assert report.is_complete
 

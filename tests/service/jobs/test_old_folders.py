@@ -1,11 +1,15 @@
 """Folders of jobs that earlier versions of the service left behind."""
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from noisevote.models.data.dataset import Labels
+from noisevote.service.jobs.job import JobContent
+from noisevote.service.jobs.run import identity_of
 from tests.service.jobs.support import serving_jobs
 
 pytestmark = pytest.mark.anyio
@@ -68,3 +72,15 @@ async def test_a_job_of_an_earlier_version_is_shown_and_can_be_gone_on_with(
     assert [job["id"] for job in listed] == [JOB]
     assert report.json() == {}
     assert resumed["state"] == "queued"
+
+
+async def test_the_plan_of_an_earlier_version_goes_on_with_its_steps() -> None:
+    content = JobContent.model_validate_json(CONTENT)
+    identity = identity_of(content.plan, content.about)
+    before = json.loads(CONTENT)
+    del before["about"]["versions"]
+    assert identity == {"version": 2, "plan": before["plan"], "about": before["about"]}
+    later = content.plan.model_copy(update={"labels": Labels.PREDICTED})
+    assert identity_of(later, content.about) != identity
+    read_often = content.plan.model_copy(update={"repeats": {"fc2": 20}})
+    assert identity_of(read_often, content.about)["plan"]["repeats"] == {"fc2": 20}

@@ -14,7 +14,7 @@ from noisevote.models.checkpoint import SHIPPED, Checkpoint
 from noisevote.models.robustness.assessment import steps_of
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.run import Parties
-from noisevote.service.jobs.run import NEEDS_TORCH
+from noisevote.service.jobs.chosen import NEEDS_TORCH
 from noisevote.service.jobs.submit import results_bytes
 from tests.service.jobs.support import body_of, serving_jobs, some_samples, without
 from tests.service.support import Json, error_in
@@ -128,6 +128,26 @@ FAULTS: dict[str, tuple[Json, str, str]] = {
     "squares on strokes": (
         STROKES | {"attacks": ["pgd", "square"]}, "attacks", "square needs pictures",
     ),
+    "sigma of a noise point that there is not": (
+        {"sigma": {"conv9": 0.1}}, "sigma", '"conv9" is no noise point of checkpoint',
+    ),
+    "sigma of a noise point out of range": (
+        {"sigma": {"conv1": -1.0}}, "sigma.conv1", "greater than or equal to 0",
+    ),
+    "no noise at any point": ({"sigma": {"conv1": 0.0}}, "sigma", "no noise point gets noise"),
+    "sigma that is text": ({"sigma": "0.1"}, "sigma", "valid number"),
+    "two strengths": ({"snr_db": 3.0}, "", "sigma and snr_db say the same thing"),
+    "SNR of additive noise": (
+        {"sigma": None, "snr_db": 3.0, "noise": "additive"}, "snr_db", "for multiplicative noise",
+    ),
+    "repeats of a noise point that there is not": (
+        {"repeats": {"fc9": 2}}, "repeats", '"fc9" is no noise point of checkpoint',
+    ),
+    "no reads at all": ({"repeats": {"fc2": 0}}, "repeats.fc2", "greater than or equal to 1"),
+    "adaptive attacker without the target's noise points": (
+        {"sigma": {"conv4": 1.0}, "surrogate": "madry_cnn-adv", "adaptive": True}, "adaptive",
+        "the surrogate madry_cnn-adv has no noise point conv4",
+    ),
     "negative seed": ({"seed": -1}, "seed", "greater than or equal to 0"),
     "field that there is not": ({"eps": 0.1}, "eps", 'there is no field "eps"; there are: '),
 }  # fmt: skip
@@ -218,6 +238,10 @@ async def test_a_folder_that_cannot_be_used_is_said_without_its_path(
 
 ALLOWED: dict[str, Json] = {
     "epsilon as large as the range": {"epsilon": 1.0},
+    "noise by noise point, and reads that are averaged": {
+        "sigma": {"conv1": 0.5, "fc2": 1.0}, "repeats": {"fc2": 20}, "adaptive": True,
+    },
+    "noise as SNR": {"sigma": None, "snr_db": 3.0},
     "L2 norm of the farthest two inputs": {"epsilon": 28.0, "norm": "l2"},
     "adaptive attacker who asks the target nothing": {"votes": 60, "adaptive": True},
     "no more votes than are allowed, asked fourfold": {
@@ -230,6 +254,14 @@ ALLOWED: dict[str, Json] = {
 async def test_what_just_keeps_to_the_limits_is_taken(case: str, client: httpx.AsyncClient) -> None:
     response = await client.post("/attack", json=body_of(**ALLOWED[case]))
     assert response.status_code == 202, response.text
+
+
+async def test_noise_is_kept_as_it_was_asked_for(client: httpx.AsyncClient) -> None:
+    asked: Json = {"sigma": {"conv1": 0.5, "fc2": 1}, "repeats": {"fc2": 20}}
+    plan = (await client.post("/attack", json=body_of(**asked))).json()["plan"]
+    assert (plan["sigma"], plan["repeats"]) == (asked["sigma"], asked["repeats"])
+    by_snr = await client.post("/attack", json=body_of(sigma=None, snr_db=20.0))
+    assert by_snr.json()["plan"]["sigma"] == pytest.approx(0.1)
 
 
 async def test_limits_of_votes_room_and_work_are_those_of_the_settings_to_the_last_one(

@@ -19,6 +19,7 @@ from noisevote.service.client import AsyncClient
 from noisevote.service.client.attacks import AsyncAttacks, Attacks
 from noisevote.service.client.exchange import Call, ServiceError
 from noisevote.service.configuration.keys import INTERNAL
+from noisevote.service.jobs.chosen import chosen_again
 from noisevote.service.jobs.http_target import HttpTarget, Meter, RequestLimits
 from noisevote.service.jobs.run import run_of
 from noisevote.service.jobs.submit import results_bytes
@@ -62,6 +63,7 @@ def conditions() -> dict[str, Conditions]:
         "noisy": Conditions(0.7, 9),
         "noiseless": Conditions(0.0, 1),
         "frozen": Conditions(0.7, 5, seed=3),
+        "by noise point": Conditions({"conv2": 0.9, "fc2": 0.4}, 9, repeats={"conv2": 2}),
     }
 
 
@@ -133,8 +135,9 @@ def test_a_job_ends_with_the_report_that_it_would_have_without_a_server(
     assert not (folder / job.id).exists()
     assert len(kept) == report.steps
     assert 0.5 < sum(kept) / results_bytes(report.plan, samples, report.steps) <= 1
+    chosen = chosen_again(STORE, report.about)
     run = run_of(
-        STORE, report.about, report.plan, samples, folder / "here", Progress(), CountedTarget
+        chosen, report.about, report.plan, samples, folder / "here", Progress(), CountedTarget
     )
     assert report == assess(run, report.about)
     status = seen[-1]

@@ -1,0 +1,210 @@
+"""The plan of an assessment, and whether the networks that take part allow it."""
+
+from dataclasses import dataclass
+from math import prod, sqrt
+from typing import Any
+
+from pydantic import ValidationError
+
+from noisevote.models.card import Card
+from noisevote.models.data.dataset import Labels
+from noisevote.models.errors import InputError
+from noisevote.models.noise import NoiseKind, sigma_from_snr_db
+from noisevote.models.robustness.attacks import CHOICES
+from noisevote.models.robustness.ball import TOLERANCE, Norm
+from noisevote.models.robustness.plan import DEFAULT_ATTACKS, AttackName, Plan
+from noisevote.service.jobs.chosen import Chosen
+from noisevote.service.prediction.inputs import check_points
+from noisevote.service.wire.errors import input_error_from
+
+PICTURE_AXES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class AskedNoise:
+    """The noise of the target as it is asked for; what is None is the checkpoint's.
+
+    Attributes:
+        kind: how it meets the signal.
+        sigma: standard deviation at all noise points, or by name.
+        snr_db: signal-to-noise power ratio, instead of sigma.
+        repeats: reads that are averaged at noise points, by name.
+    """
+
+    kind: NoiseKind | None = None
+    sigma: float | dict[str, float] | None = None
+    snr_db: float | None = None
+    repeats: dict[str, int] | None = None
+
+
+def plan_of(
+    card: Card, noise: AskedNoise, options: dict[str, Any], labels: Labels = Labels.GIVEN
+) -> Plan:
+    """Return the plan of an assessment.
+
+    Args:
+        card: card of the target.
+        noise: noise that was asked for.
+        options: values of the fields of ``AttackOptions``.
+        labels: where they come from.
+
+    Raises:
+        InputError: the noise cannot be that of the target, or a value is out of range.
+    """
+    kind = kind_of(noise.kind, card)
+    sigma, repeats = sigma_of(noise, card, kind), noise.repeats or {}
+    for field, given in (("sigma", sigma), ("repeats", repeats)):
+        if isinstance(given, dict):
+            check_points(given, card, field)
+    try:
+        return Plan(kind=kind, sigma=sigma, repeats=repeats, labels=labels, **options)
+    except ValidationError as error:
+        raise input_error_from(error) from None
+
+
+def kind_of(asked: NoiseKind | None, card: Card) -> NoiseKind:
+    """Return the noise that was asked for, or that of the target.
+
+    Raises:
+        InputError: the target has no graph for it.
+    """
+    kind = asked or card.noise.kind
+    if kind not in card.graphs:
+        raise InputError(f"checkpoint {card.name} has no graph for {kind} noise", "noise")
+    return kind
+
+
+def sigma_of(asked: AskedNoise, card: Card, kind: NoiseKind) -> float | dict[str, float]:
+    """Return the sigma that was asked for, or the one that the target was trained for.
+
+    Raises:
+        InputError: there is neither, or an SNR of noise that has none.
+    """
+    if asked.snr_db is not None:
+        if not kind.is_factor:
+            raise InputError(
+                "snr_db is defined for multiplicative noise only; give sigma instead", "snr_db"
+            )
+        return sigma_from_snr_db(asked.snr_db)
+    if asked.sigma is not None:
+        return asked.sigma
+    if kind is card.noise.kind and card.noise.largest_sigma > 0:
+        return card.noise.default
+    raise InputError(
+        f"sigma is needed: checkpoint {card.name} was not trained for {kind} noise", "sigma"
+    )
+
+
+def usual_attacks(chosen: Chosen) -> tuple[AttackName, ...]:
+    """Return the attacks that are tried if none is named."""
+    allowed = allowed_attacks(chosen)
+    return tuple(name for name in DEFAULT_ATTACKS if name in allowed) or allowed
+
+
+def allowed_attacks(chosen: Chosen) -> tuple[AttackName, ...]:
+    """Return the attacks that the target and the attacker allow."""
+    return tuple(
+        name
+        for name, attack in CHOICES.items()
+        if (chosen.attacker is not None or not attack.needs_gradients)
+        and (takes_pictures(chosen) or not attack.needs_pictures)
+    )
+
+
+def takes_pictures(chosen: Chosen) -> bool:
+    """Return whether the inputs are ``[channels, height, width]``."""
+    return len(chosen.target.card.input.shape) == PICTURE_AXES
+
+
+def check_plan(plan: Plan, chosen: Chosen) -> None:
+    """Refuse what these networks do not allow.
+
+    Raises:
+        InputError: an attack does not fit them, or no two of their inputs are so far apart.
+    """
+    check_attacks(plan, chosen)
+    check_surrogate(plan, chosen)
+    check_sizes(plan, chosen.target.card)
+
+
+def check_attacks(plan: Plan, chosen: Chosen) -> None:
+    """Refuse attacks that these networks do not allow."""
+    target, allowed = chosen.target, ", ".join(allowed_attacks(chosen))
+    for name in plan.attacks:
+        if CHOICES[name].needs_gradients and chosen.attacker is None:
+            raise InputError(
+                f"the attack {name} needs the gradients of a surrogate, and there is none; "
+                f"allowed without one: {allowed}",
+                "attacks",
+            )
+        if CHOICES[name].needs_pictures and not takes_pictures(chosen):
+            raise InputError(
+                f"the attack {name} needs pictures; {target.name} takes "
+                f"{list(target.card.input.shape)}. Leave it out of attacks; allowed: {allowed}",
+                "attacks",
+            )
+    if chosen.attacker is not None and not plan.has(AttackName.PGD):
+        raise InputError(
+            "pgd is missing; with a surrogate the sweeps and checks are built on it", "attacks"
+        )
+
+
+def check_surrogate(plan: Plan, chosen: Chosen) -> None:
+    """Refuse what needs a surrogate, or its noise points, where there is none."""
+    if chosen.attacker is None:
+        needing = {
+            "sigmas": bool(plan.sigmas),
+            "vote_numbers": bool(plan.vote_numbers),
+            "epsilons": bool(plan.epsilons),
+            "undefended": chosen.undefended is not None,
+        }
+        field = next((field for field, is_asked in needing.items() if is_asked), None)
+        if field is not None:
+            raise InputError(
+                f"{field} is about the examples of pgd, which needs a surrogate, and there is "
+                "none; leave it out",
+                field,
+            )
+        return
+    attacker = chosen.attacker
+    if not plan.adaptive:
+        return
+    if not attacker.points:
+        raise InputError(
+            f"the surrogate {attacker.name} has no noise points, over which an adaptive "
+            "attacker averages; set adaptive to false",
+            "adaptive",
+        )
+    named = {**(plan.sigma if isinstance(plan.sigma, dict) else {}), **plan.repeats}
+    if lacking := [point for point in named if point not in attacker.points]:
+        raise InputError(
+            f"the surrogate {attacker.name} has no noise point {lacking[0]}, so an adaptive "
+            "attacker cannot average over the target's noise; name one sigma for all points, "
+            "another surrogate, or set adaptive to false. This one has "
+            f"{', '.join(attacker.points)}",
+            "adaptive",
+        )
+
+
+def check_sizes(plan: Plan, card: Card) -> None:
+    """Refuse perturbations that are larger than any two inputs differ.
+
+    Raises:
+        InputError: there is one.
+    """
+    low, high = card.input.limits
+    largest = high - low
+    if plan.norm is Norm.L2:
+        largest *= sqrt(prod(card.input.shape))
+    sizes = {
+        "epsilon": plan.epsilon,
+        "epsilons": max(plan.epsilons, default=0.0),
+        "step_size": plan.step,
+    }
+    for field, size in sizes.items():
+        if size > largest * (1 + TOLERANCE):
+            raise InputError(
+                f"{field} asks for {size:g}; no two inputs of {card.name} are farther apart than "
+                f"{largest:g}",
+                field,
+            )
