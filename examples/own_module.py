@@ -35,6 +35,7 @@ class Block(nn.Module):
             )
 
     def forward(self, signal: Tensor) -> Tensor:
+        """Return the signal of the next block."""
         inner = torch.relu(self.norm1(self.conv1(signal)))
         return torch.relu(self.norm2(self.conv2(inner)) + self.shortcut(signal))
 

@@ -241,7 +241,9 @@ def show_accuracies(results: list[Accuracy]) -> None:
         rows.setdefault(shown_sigma(entry.sigma) + reads, {})[entry.votes] = entry
     for setting, cells in rows.items():
         table.add_row(
-            setting, *(f"{100 * cells[v].accuracy:.2f}" if v in cells else "" for v in columns)
+            setting,
+            # Five signs each, so that the table fits 80 columns.
+            *(f"{100 * cells[v].accuracy:.2f}"[:5] if v in cells else "" for v in columns),
         )
     Console().print(table)
 
