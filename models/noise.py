@@ -201,8 +201,8 @@ class Noise:
     """
 
     kind: NoiseKind
-    sigma: float | Mapping[str, float]
-    repeats: Mapping[str, int] = field(default_factory=dict)
+    sigma: float | dict[str, float]
+    repeats: dict[str, int] = field(default_factory=dict)
     distribution: Distribution = NORMAL
 
     def at(self, points: Sequence[str]) -> VoteNoise:
@@ -214,7 +214,7 @@ class Noise:
         Raises:
             InputError: a name is no noise point, or reads are averaged that are not Gaussian.
         """
-        sigma = self.sigma if isinstance(self.sigma, Mapping) else dict.fromkeys(points, self.sigma)
+        sigma = self.sigma if isinstance(self.sigma, dict) else dict.fromkeys(points, self.sigma)
         for name in (*sigma, *self.repeats):
             if name not in points:
                 raise InputError(f"{name!r} is no noise point; there are: {', '.join(points)}")

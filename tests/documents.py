@@ -10,10 +10,15 @@ from pydantic import BaseModel
 
 from noisevote.models.specs import PictureSpec
 from noisevote.service.wire import replies
+from noisevote.service.wire.attack import AttackRequest
 from tests.programs import ROOT
 
 PAGES = (ROOT / "docs" / "http-api.md", ROOT / "docs" / "operations.md")
-MODELS: dict[str, type[BaseModel]] = {**vars(replies), "PictureSpec": PictureSpec}
+MODELS: dict[str, type[BaseModel]] = {
+    **vars(replies),
+    "AttackRequest": AttackRequest,
+    "PictureSpec": PictureSpec,
+}
 PLACE = re.compile(r"<!-- table: ([\w ]+) -->\n(.*?)<!-- end -->", re.DOTALL)
 
 

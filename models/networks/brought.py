@@ -102,13 +102,21 @@ class Brought(nn.Module):
         network: takes one tensor.
         shape: of one input.
         patterns: of the names of the layers that get a point; by default all of them.
+        marks_outputs: whether outputs that are no layer's get a point, too.
+
+    Attributes:
+        classes: number of outputs.
 
     Raises:
         ImportingError: a pattern fits no layer that is called, or the module fails.
     """
 
     def __init__(
-        self, network: nn.Module, shape: tuple[int, ...], patterns: Sequence[str] = ()
+        self,
+        network: nn.Module,
+        shape: tuple[int, ...],
+        patterns: Sequence[str] = (),
+        marks_outputs: bool = True,
     ) -> None:
         super().__init__()
         self.network = network
@@ -132,8 +140,10 @@ class Brought(nn.Module):
             point = NoisePoint(name, tuple(last.shape[1:]), 1)
             self.points.append(point)
             modules[end].register_forward_hook(partial(passed_through, point))
+        self.classes = int(outputs.shape[1])
         self.ends_in_noise = last is outputs
-        if not self.ends_in_noise:
+        self.marks_outputs = marks_outputs and not self.ends_in_noise
+        if self.marks_outputs:
             self.points.append(NoisePoint(OUTPUTS, tuple(outputs.shape[1:]), 1))
         self.quiet = [
             name
@@ -144,7 +154,7 @@ class Brought(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the outputs ``[batch, classes]`` of inputs ``[batch, *shape]``."""
         outputs: Tensor = self.network(inputs)
-        return outputs if self.ends_in_noise else self.points[-1](outputs)
+        return self.points[-1](outputs) if self.marks_outputs else outputs
 
 
 def passed_through(point: NoisePoint, *call: Any) -> Tensor:

@@ -1,6 +1,9 @@
 """Surrogates in torch; the only module of this package that needs it."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,6 +12,7 @@ from torch import Tensor, nn
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.errors import InputError
+from noisevote.models.networks.brought import Brought, module_from
 from noisevote.models.networks.noise_points import given_noise, noise_from, noise_points
 from noisevote.models.networks.trained import load_network
 from noisevote.models.noise import Noise, VoteKey
@@ -167,3 +171,50 @@ def surrogate_from(checkpoint: Checkpoint, device: str = "cpu") -> TorchSurrogat
     """
     checkpoint.verified()
     return TorchSurrogate(load_network(checkpoint.folder, checkpoint.card), device=device)
+
+
+@dataclass(frozen=True, slots=True)
+class BroughtSurrogate:
+    """A module of others as a surrogate.
+
+    Attributes:
+        surrogate: it.
+        classes: number of its outputs.
+        points: names of the noise points behind its layers.
+        digest: SHA-256 of its weights, in hexadecimal.
+    """
+
+    surrogate: TorchSurrogate
+    classes: int
+    points: tuple[str, ...]
+    digest: str
+
+
+def surrogate_from_module(
+    source: str, weights: Path | None, shape: tuple[int, ...]
+) -> BroughtSurrogate:
+    """Return what ``MODULE:CALLABLE`` gives as a surrogate, with noise points behind its layers.
+
+    Args:
+        source: is imported and called.
+        weights: file of its weights.
+        shape: of one input.
+
+    Raises:
+        ImportingError: it cannot be called, does not take such inputs, or has no layers.
+    """
+    module = module_from(source, None if weights is None else str(weights))
+    network = Brought(module, shape, marks_outputs=False)
+    points = tuple(point.name for point in noise_points(network))
+    return BroughtSurrogate(
+        TorchSurrogate(network), network.classes, points, digest_of(module.state_dict())
+    )
+
+
+def digest_of(weights: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of weights and their names, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

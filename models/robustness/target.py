@@ -1,6 +1,5 @@
 """The target as an outsider has it: inputs in, vote counts out, every query billed."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -35,15 +34,15 @@ class Conditions:
         repeats: reads that are averaged at noise points, by name.
     """
 
-    sigma: float | Mapping[str, float]
+    sigma: float | dict[str, float]
     votes: int
     seed: int | None = None
-    repeats: Mapping[str, int] = field(default_factory=dict)
+    repeats: dict[str, int] = field(default_factory=dict)
 
     @property
     def has_noise(self) -> bool:
         """Whether there is noise at any point."""
-        if isinstance(self.sigma, Mapping):
+        if isinstance(self.sigma, dict):
             return any(self.sigma.values())
         return self.sigma > 0
 

@@ -6,6 +6,7 @@ command goes on where it was interrupted.
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from noisevote.models.robustness.assessment import assess
 from noisevote.models.robustness.plan import DEFAULT_ATTACKS, AttackName, AttackOptions
 from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.report import Report
+from noisevote.service.commands.module_surrogate import attacker_from_module
 from noisevote.service.commands.options import with_options_of
 from noisevote.service.commands.voting import SnrDb
 from noisevote.service.configuration.folders import SHIPPED_NAME, folders_from
@@ -44,9 +46,20 @@ INTERFACE = "in the process, by votes alone"
 def attack_command(
     target: Annotated[str, typer.Argument(help="Checkpoint under attack.")],
     surrogate: Annotated[
-        str,
+        str | None,
         typer.Option(help="The attacker's checkpoint, or none: then he can only ask the target."),
-    ],
+    ] = None,
+    surrogate_module: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:CALLABLE",
+            help="Instead: what gives a torch module of your own, for its gradients. It is called, "
+            "so name none but your own.",
+        ),
+    ] = None,
+    surrogate_weights: Annotated[
+        Path | None, typer.Option(help="Weights of that module: .safetensors, or of torch.")
+    ] = None,
     sigma: Annotated[
         str | None,
         typer.Option(
@@ -102,8 +115,10 @@ def attack_command(
         store = CheckpointStore(*folders_from(checkpoints))
     except ValueError as error:
         raise InputError(f"checkpoints is {checkpoints!r}: {error}", "checkpoints") from error
-    named = None if surrogate == NONE else surrogate
-    chosen = chosen_from(store, target, named, undefended)
+    chosen = chosen_from(store, target, named_surrogate(surrogate, surrogate_module), undefended)
+    if surrogate_module is not None:
+        attacker = attacker_from_module(surrogate_module, surrogate_weights, chosen.target.card)
+        chosen = replace(chosen, attacker=attacker)
     attacks = tuple(attack or usual_attacks(chosen))
     asked = AskedNoise(
         noise, None if sigma is None else parse_sigma(sigma), snr_db, parse_repeats(repeats)
@@ -136,6 +151,21 @@ def attack_command(
             report = assess(run, about, lambda partial: write_report(partial, output))
         write_report(report, output)
     show(report, output)
+
+
+def named_surrogate(checkpoint: str | None, module: str | None) -> str | None:
+    """Return the checkpoint that is the attacker's network, if it is one.
+
+    Raises:
+        InputError: there are two networks, or it is not said that there is none.
+    """
+    if (checkpoint is None) == (module is None):
+        raise InputError(
+            "needed is one of --surrogate NAME, --surrogate none and --surrogate-module "
+            "MODULE:CALLABLE",
+            "surrogate",
+        )
+    return None if checkpoint == NONE else checkpoint
 
 
 @contextmanager

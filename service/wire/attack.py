@@ -118,7 +118,7 @@ class AttackRequest(AttackOptions):
     @property
     def label_source(self) -> Labels:
         """Where the labels come from."""
-        return Labels.PREDICTED if self.labels == Labels.PREDICTED else Labels.GIVEN
+        return Labels.PREDICTED if isinstance(self.labels, str) else Labels.GIVEN
 
 
 class JobState(StrEnum):

@@ -80,6 +80,7 @@ class LineTarget:
         conditions: Conditions,
         stop: StopRule,  # noqa: ARG002
     ) -> NDArray[np.int64]:
+        assert isinstance(conditions.sigma, float)
         frozen = conditions.seed is not None
         draws = np.random.default_rng(conditions.seed) if frozen else self.generator
         shape = (conditions.votes, 1 if frozen else len(inputs), 3)
