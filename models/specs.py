@@ -124,6 +124,10 @@ class InputSpec(CardPart):
     """How a picture becomes an input, step by step, instead of a name; None if there is no such
     pipeline."""
 
+    seen: tuple[float, float] | None = None
+    """Smallest and largest value of the samples that the network was imported with; None if there
+    were none."""
+
     @model_validator(mode="after")
     def is_prepared_in_one_way(self) -> Self:
         """Refuse two ways to prepare a picture."""

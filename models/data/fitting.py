@@ -15,6 +15,9 @@ from noisevote.models.specs import InputSpec
 INPUTS = "inputs"
 """What the array of a network with one input is called, if not by the input's name."""
 
+SAME_SCALE = 3
+"""How many times as wide as the samples of the import others may be, or as narrow."""
+
 SHOWN_NAMES = 10
 """Labels or arrays that a message lists."""
 
@@ -141,6 +144,26 @@ def as_taken(
             + f", and {samples.source} holds {np.min(values):g} to {np.max(values):g}"
         )
     return values.astype(tensor.dtype, copy=False)
+
+
+def doubt_about(array: NDArray[Any], tensor: InputSpec) -> str | None:
+    """Return why samples look scaled otherwise than those of the import; None if they do not.
+
+    Args:
+        array: as an input ``[n, *shape]``.
+        tensor: the input.
+    """
+    if tensor.seen is None:
+        return None
+    low, high = tensor.seen
+    least, most = float(array.min()), float(array.max())
+    span = max(high - low, 1e-9)
+    if SAME_SCALE * (most - least) >= span and most - least <= SAME_SCALE * span:
+        return None
+    return (
+        f"the samples hold {least:g} to {most:g}, those of the import held {low:g} to {high:g}: "
+        "are they scaled as the network learnt it?"
+    )
 
 
 def first_name(samples: Samples, is_wrong: NDArray[np.bool_]) -> str:

@@ -18,6 +18,7 @@ from noisevote.models.noise import Noise, NoiseKind
 from noisevote.models.specs import InputSpec
 from noisevote.models.stopping import Full
 from noisevote.models.voting import VoteRequest
+from noisevote.training.export.card_file import write_card
 from noisevote.training.measure.evaluate import Caster, request_seed
 from noisevote.training.measure.results import read_table
 from noisevote.training.measure.splits import Split, part_of, sample_examples
@@ -266,3 +267,21 @@ def test_pictures_of_a_data_set_go_the_way_of_the_card_where_that_is_another(dat
     file = BytesIO()
     Image.fromarray(np.round(255 * stored[5, 0]).astype(np.uint8)).save(file, "PNG")
     assert np.array_equal(taken[5], preprocess("cifar_picture-1", file.getvalue()))
+
+
+def test_samples_that_are_scaled_otherwise_than_those_of_the_import_bring_a_warning(
+    theirs: Checkpoint,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    test = load_dataset("digits", NOWHERE).test.first(50)
+    seen = theirs.card.input.model_copy(update={"seen": (0.0, 16.0), "range": None})
+    write_card(theirs.card.model_copy(update={"inputs": (seen,)}), theirs.folder)
+    for name, scale, is_warned in (("same", 1.0, False), ("narrow", 1 / 16, True)):
+        file = tmp_path / f"{name}.npz"
+        np.savez(file, inputs=test.inputs * np.float32(scale), labels=test.labels)
+        given = ["--samples", str(file), "--sigma", "0", "--votes", "1"]
+        assert measure(monkeypatch, theirs, "evaluate", *given) == 0
+        told = " ".join(capsys.readouterr().err.split())
+        assert ("hold 0 to 1, those of the import held 0 to 16" in told) is is_warned

@@ -46,12 +46,14 @@ from noisevote.training.cli.options import DataDir, console, given_command
 from noisevote.training.importing.inputs import Asked, parsed_inputs, parsed_ranges
 from noisevote.training.importing.layers import NOISE_AFTER
 from noisevote.training.importing.look import Look, Wishes, look_at, scores_alone
-from noisevote.training.importing.place import TRIAL_ROWS
 from noisevote.training.importing.read import Graph, first_line, read_graph
 from noisevote.training.importing.take import ImportPlan, Taken, take_in
 from noisevote.training.measure.evaluate import Caster, numbered
 
 VOTES = 20
+MOST_SEEN = 256
+"""Samples that tell how inputs are scaled; a few of them pass the network to look at it."""
+
 MOST_ESTIMATED = 512
 """Samples on which batch norms are estimated."""
 MOST_COMPARED = 1000
@@ -216,7 +218,7 @@ def looked(
         graph = graph_from(module_from(source), source, asked, folds)
     if samples is None:
         return look_at(graph, wishes)
-    few = samples.spread(TRIAL_ROWS)
+    few = samples.spread(MOST_SEEN)
     return look_at(graph, wishes, lambda specs: inputs_for(few, specs, source))
 
 

@@ -14,6 +14,7 @@ from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.cores import allowed_cores
 from noisevote.models.data.dataset import Labels
 from noisevote.models.data.files import data_dir
+from noisevote.models.data.fitting import doubt_about
 from noisevote.models.measured import Accuracy, AgreementReference, Evaluation, Threshold
 from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
 from noisevote.models.noise_setting import (
@@ -31,6 +32,7 @@ from noisevote.training.cli.options import (
     SamplesGiven,
     Threads,
     changed,
+    console,
     given_command,
     images_progress,
 )
@@ -67,7 +69,11 @@ def subject(
     images: int | None = None,
 ) -> Subject:
     """Open a checkpoint and load what it is measured on."""
-    return subject_of(CheckpointStore(checkpoints).find(name), source, split, images)
+    found = subject_of(CheckpointStore(checkpoints).find(name), source, split, images)
+    doubt = doubt_about(found.examples.examples.inputs, found.checkpoint.card.input)
+    if source.samples is not None and doubt is not None:
+        console.print(f"[yellow]warning:[/] {doubt}", soft_wrap=True)
+    return found
 
 
 def caster_for(

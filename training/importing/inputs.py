@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -56,6 +56,11 @@ class Taken:
     type: int
     axis: int
     is_fixed: bool
+
+    def seeing(self, rows: NDArray[Any]) -> "Taken":
+        """Return the same input, which notes between what samples lie."""
+        seen = float(rows.min()), float(rows.max())
+        return replace(self, spec=self.spec.model_copy(update={"seen": seen}))
 
     def as_original(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Return rows ``[n, *shape]`` as the graph that came takes them."""

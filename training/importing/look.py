@@ -108,7 +108,8 @@ def look_at(graph: Graph, wishes: Wishes, samples: Given | None = None) -> Look:
     """
     graph = without_other_outputs(graph, wishes.output)
     taken = prepared_by(inputs_of(graph.model, wishes.shapes, wishes.ranges), wishes.pipeline)
-    inputs = trial_inputs(taken, samples)
+    given = None if samples is None else samples([each.spec for each in taken])
+    inputs = trial_inputs(taken, given)
     original = Passes(graph.model)
     first = original.run(as_original(taken, rows(inputs, 1)))
     scores = scores_in(graph.model, first, 1, wishes.output, wishes.is_binary, wishes.is_share)
@@ -139,6 +140,8 @@ def look_at(graph: Graph, wishes: Wishes, samples: Given | None = None) -> Look:
     )
     trial = Trial(inputs, expected, COARSE_TOLERANCE if is_coarse else TOLERANCE)
     model, batched = on_batches(model, layers, trial)
+    if given is not None:
+        taken = tuple(each.seeing(given[each.spec.name]) for each in taken)
     return Look(graph, original, taken, scores, model, alone, batched, trial, samples is None)
 
 
@@ -177,10 +180,9 @@ def prepared_by(taken: tuple[Taken, ...], pipeline: str | PictureSpec | None) ->
     return (replace(first, spec=spec), *taken[1:])
 
 
-def trial_inputs(taken: tuple[Taken, ...], samples: Given | None) -> dict[str, NDArray[Any]]:
+def trial_inputs(taken: tuple[Taken, ...], given: Arrays | None) -> dict[str, NDArray[Any]]:
     """Return inputs to try a network with: some samples, or random ones."""
-    if samples is not None:
-        given = samples([each.spec for each in taken])
+    if given is not None:
         count = min(map(len, given.values()))
         chosen = np.arange(TRIAL_ROWS) * max(1, count // TRIAL_ROWS) % count
         return {name: array[chosen] for name, array in given.items()}
