@@ -65,7 +65,11 @@ def of_timm(name: str, **settings: Any) -> nn.Module:
     import timm
 
     torch.manual_seed(0)
-    return timm.create_model(name, pretrained=False, num_classes=CLASSES, **settings).eval()  # type: ignore[no-any-return]
+    network = timm.create_model(name, pretrained=False, num_classes=CLASSES, **settings)
+    for weights in network.parameters():
+        if not weights.any():  # some heads start at 0
+            nn.init.normal_(weights, std=0.02)
+    return network.eval()  # type: ignore[no-any-return]
 
 
 def resnet10t() -> nn.Module:
