@@ -115,6 +115,8 @@ def attack_command(
         store = CheckpointStore(*folders_from(checkpoints))
     except ValueError as error:
         raise InputError(f"checkpoints is {checkpoints!r}: {error}", "checkpoints") from error
+    if surrogate_weights is not None and surrogate_module is None:
+        raise InputError("surrogate_weights are those of a surrogate_module", "surrogate_weights")
     chosen = chosen_from(store, target, named_surrogate(surrogate, surrogate_module), undefended)
     if surrogate_module is not None:
         attacker = attacker_from_module(surrogate_module, surrogate_weights, chosen.target.card)

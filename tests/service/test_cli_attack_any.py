@@ -122,6 +122,9 @@ FAULTS: dict[str, tuple[list[str], str]] = {
     "two networks of the attacker": (
         ["--surrogate=none", "--surrogate-module=probing_digits:Probing"], "needed is one of",
     ),
+    "weights of no module": (
+        ["--surrogate=none", "--surrogate-weights=weights.pt"], "surrogate_weights are those of a",
+    ),
     "imported surrogate": (
         ["--surrogate=digits"], "checkpoint digits was imported, so its gradients are not at hand",
     ),
