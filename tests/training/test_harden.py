@@ -81,6 +81,7 @@ def plan(callable_name: str = "make", **changed: object) -> HardenPlan:
     return HardenPlan(source, schedule=Schedule(2), **(usual | changed))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_module_in_a_package_called_models_gains_fifteen_points_and_is_served(
     place: Path,
 ) -> None:
