@@ -27,6 +27,9 @@ FOLLOWING = {"Add", "Sub", "Mul", "Div"}
 UNWANTED = str.maketrans(dict.fromkeys("=, \t\n", "_"))
 """Signs by which a request or an option tells points apart."""
 
+LONGEST = 180
+"""Letters of a name that are kept, the last: what tells layers apart stands there."""
+
 MATRIX_AXES = 2
 
 SCOPES = "pkg.torch.onnx.name_scopes"
@@ -194,7 +197,7 @@ def name_of(node: NodeProto, graph: GraphProto, constants: set[str]) -> str:
 
 def unique(name: str, names: set[str]) -> str:
     """Return a name that no other layer has, and remember it."""
-    name = name.translate(UNWANTED)
+    name = name.translate(UNWANTED)[-LONGEST:]
     number, found = 1, name
     while found in names:
         number += 1
