@@ -149,7 +149,7 @@ def fill_without_tables(
 ) -> None:
     """Fill the tensors with what tables of each sigma would hold, to the bit.
 
-    See :func:`fill_noise`. One table is kept, of sigma 1; single precision holds its values exactly.
+    See :func:`fill_noise`. One table is kept, of sigma 1; single precision holds it exactly.
     """
     table = noise_table(NoiseKind.ADDITIVE, 1.0, distribution)
     FILL(keys.astype(np.uint64), [table], np.zeros(sigma.shape, np.intp), noise)

@@ -53,6 +53,16 @@ def sure():
 
 def number():
     return 7
+
+class Shared(Net):
+    def forward(self, x):
+        h = torch.relu(self.cell(torch.relu(self.cell(torch.relu(self.first(x))))))
+        return torch.softmax(self.last(h), 1)
+
+def shared():
+    net = Shared()
+    net.cell = nn.Linear(32, 32)
+    return net
 """
 
 
@@ -246,3 +256,21 @@ def test_a_name_that_is_taken_is_refused_before_anything_is_learned(place: Path)
     assert told.returncode == 1
     assert "there is a checkpoint taken in theirs; give --replace" in told.stderr
     assert not (place / "runs" / "taken").exists()
+
+
+def test_a_layer_that_is_called_twice_serves_with_the_noise_of_training_at_both_calls(
+    place: Path,
+) -> None:
+    command = [
+        *(sys.executable, "-m", "noisevote.training", "harden", "models.mine:shared"),
+        *("--samples", "digits.npz", "--checkpoints", "mine", "--name", "shared"),
+        *("--recipe", "mult-0.5", "--epochs", "1"),
+    ]
+    told = subprocess.run(
+        command, cwd=place, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert told.returncode == 0, told.stderr
+    card = Checkpoint(place / "mine" / "shared").card
+    assert card.point_names == ["first", "cell", "cell:2", "last"]
+    assert card.noise.sigma_train == dict.fromkeys(card.point_names, 0.5)
+    assert "first 0.5, cell 0.5, cell:2 0.5, last 0.5" in " ".join(told.stderr.split())

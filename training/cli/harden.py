@@ -41,12 +41,13 @@ from noisevote.training.importing.harden import (
     names_of_layers,
     recipe_for,
     set_apart,
+    sigma_of_calls,
 )
 from noisevote.training.importing.inputs import parsed_inputs, parsed_ranges
 from noisevote.training.importing.look import Wishes
 from noisevote.training.importing.take import ImportPlan, check_free, take_in
 from noisevote.training.measure.evaluate import Caster, numbered
-from noisevote.training.recipes.recipe import Recipe, Schedule
+from noisevote.training.recipes.recipe import Schedule
 
 
 def harden_command(
@@ -138,20 +139,20 @@ def harden_command(
         rule=names_of_layers(hardened),
         pipeline=pipeline_of(preprocessing),
     )
-    place = ImportPlan(
-        checkpoints / name, classes, chosen.hardening.kind, None, given_command(), True, replace,
-        chosen.hardening.sigma_train,
-    )  # fmt: skip
     before = module_from(source, None if weights is None else str(weights))
     looks = [
         look_at_module(network, source, spec.shape, wishes, held_back.inputs)
         for network in (before, hardened.network)
     ]
+    place = ImportPlan(
+        checkpoints / name, classes, chosen.hardening.kind, None, given_command(), True, replace,
+        sigma_of_calls(chosen.hardening.sigma_train, looks[1]),
+    )  # fmt: skip
     with TemporaryDirectory() as beside:
         aside = dataclasses.replace(place, folder=Path(beside) / name)
         first = take_in(looks[0], aside).checkpoint
         second = take_in(looks[1], place).checkpoint
-        show_gain({"as given": first, "hardened": second}, chosen, held_back)
+        show_gain({"as given": first, "hardened": second}, held_back)
     console.print(f"hardened; the checkpoint lies in {place.folder}", soft_wrap=True)
 
 
@@ -180,9 +181,10 @@ def spec_of(
     return InputSpec(shape=inner, range=limits)
 
 
-def show_gain(checkpoints: dict[str, Checkpoint], recipe: Recipe, examples: Examples) -> None:
-    """Print the accuracy of a network before and after it was hardened."""
-    noise = Noise(recipe.hardening.kind, recipe.hardening.sigma_train)
+def show_gain(checkpoints: dict[str, Checkpoint], examples: Examples) -> None:
+    """Print the accuracy of a network before and after it was hardened, under the same noise."""
+    of = next(iter(checkpoints.values())).card.noise
+    noise = Noise(of.kind, of.default)
     table = Table("", "noiseless", "one vote", f"{VOTES} votes")
     for title, checkpoint in checkpoints.items():
         caster = Caster(checkpoint, 0)

@@ -22,7 +22,7 @@ from noisevote.training.fit.data import split_order
 from noisevote.training.fit.loop import fit
 from noisevote.training.importing.callables import graph_from
 from noisevote.training.importing.inputs import Asked
-from noisevote.training.importing.layers import PRODUCTS, Rule
+from noisevote.training.importing.layers import CALL, PRODUCTS, Rule
 from noisevote.training.importing.look import Look, Wishes, look_at
 from noisevote.training.recipes.recipe import Hardening, Recipe, Schedule
 
@@ -226,6 +226,21 @@ def harden(
 def names_of_layers(network: Brought) -> Rule:
     """Return the rule by which the layers that were hardened get noise, and no others."""
     return Rule(PRODUCTS, only=tuple(names_in(network)))
+
+
+def sigma_of_calls(sigma: float | dict[str, float], look: Look) -> float | dict[str, float]:
+    """Return the sigma of training at the noise points of an imported module.
+
+    A layer that is called several times has a point of its own for each call there.
+
+    Args:
+        sigma: one number, or by the names of layers.
+        look: at the module, by :func:`names_of_layers`.
+    """
+    if not isinstance(sigma, dict):
+        return sigma
+    points = [each.layer.name for each in look.layers if each.layer.quiet is None]
+    return {name: sigma[name.partition(CALL)[0]] for name in points}
 
 
 def look_at_module(
