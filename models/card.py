@@ -29,6 +29,9 @@ MAX_MEASURED = 200
 MAX_TILE = 256
 """Most rows of a forward pass; measured gains end at 20."""
 
+MAX_CLASSES = 65_536
+"""Most classes: the votes of each input are counted for all of them."""
+
 Label = Annotated[str, Field(max_length=200)]
 """Every answer bears one."""
 
@@ -119,7 +122,7 @@ class Card(CardPart):
     """What the network takes, in the order of the graph."""
     output: str = OUTPUTS
     """Name of the output that votes, in the graph."""
-    labels: Annotated[tuple[Label, ...], Field(min_length=2)]
+    labels: Annotated[tuple[Label, ...], Field(min_length=2, max_length=MAX_CLASSES)]
     """Name of each class, in the order of the outputs."""
     noise_scheme: str
     """Scheme that draws the noise of the votes."""

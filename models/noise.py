@@ -148,7 +148,7 @@ class Distribution:
 
     Attributes:
         name: name of the distribution.
-        values: returns them ``[65536]``, always the same array.
+        values: returns them ``[65536]``, always the same array; single precision holds each.
         is_gaussian: whether the mean of several draws has the same distribution again.
     """
 

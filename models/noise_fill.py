@@ -29,6 +29,10 @@ KEY_LIMITS = np.array([MAX_SEED, MAX_KEY_INDEX, MAX_KEY_INDEX], np.int64)
 PIECE = 32_768
 """Values that NumPy looks up at a time."""
 
+MOST_TABLES = 128
+"""Of a forward pass, 256 KiB each: a large network has hundreds of noise points, and each vote of a
+pass may have sigmas of its own at all of them."""
+
 LIBRARY = "_noise_fill"
 
 Fill = Callable[
@@ -129,8 +133,32 @@ def fill_noise(
         sigmas, table_of = sigma[0, :1], np.zeros(sigma.shape, np.intp)
     else:
         sigmas, table_of = np.unique(sigma, return_inverse=True)
+    if len(sigmas) > MOST_TABLES:
+        fill_without_tables(kind, sigma, numbers, noise, distribution)
+        return
     tables = [noise_table(kind, value, distribution) for value in sigmas.tolist()]
     FILL(numbers.astype(np.uint64), tables, table_of.reshape(sigma.shape), noise)
+
+
+def fill_without_tables(
+    kind: NoiseKind,
+    sigma: NDArray[np.float64],
+    keys: NDArray[np.int64],
+    noise: Sequence[NDArray[np.float32]],
+    distribution: Distribution,
+) -> None:
+    """Fill the tensors with what tables of each sigma would hold, to the bit.
+
+    See :func:`fill_noise`. One table is kept, of sigma 1; single precision holds it exactly.
+    """
+    table = noise_table(NoiseKind.ADDITIVE, 1.0, distribution)
+    FILL(keys.astype(np.uint64), [table], np.zeros(sigma.shape, np.intp), noise)
+    for row, of_row in enumerate(sigma):
+        for tensor, value in zip(noise, of_row.tolist(), strict=True):
+            flat = tensor[row].reshape(-1)
+            for first in range(0, flat.size, PIECE):
+                piece = flat[first : first + PIECE]
+                piece[:] = kind.finished(value * piece.astype(np.float64))
 
 
 def fill_in_numpy(

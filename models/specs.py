@@ -18,6 +18,10 @@ MARK = "noisevote::NoisePoint"
 MOST_COUNTED = 2**53
 """Largest number of anything on a card: every JSON reader can hold it exactly."""
 
+MAX_NAME = 200
+"""Letters of the name of an input or a noise point: requests and messages bear them."""
+
+Name = Annotated[str, Field(max_length=MAX_NAME)]
 Sigma = Annotated[float, Field(ge=0, le=MAX_SIGMA)]
 Count = Annotated[int, Field(ge=1, le=MOST_COUNTED)]
 CountFromZero = Annotated[int, Field(ge=0, le=MOST_COUNTED)]
@@ -108,7 +112,7 @@ class PictureSpec(CardPart):
 class InputSpec(CardPart):
     """One tensor that the network takes."""
 
-    name: str = IMAGES
+    name: Name = IMAGES
     """Name of the tensor in the graph."""
     dtype: Literal["float32", "int64", "int32", "uint8"] = "float32"
     """Type of its numbers."""
@@ -175,7 +179,7 @@ class InputSpec(CardPart):
 class PointSpec(CardPart):
     """One noise point."""
 
-    name: str
+    name: Name
     """Name of the layer before it."""
     shape: Shape
     """Shape of its noise tensor for one vote."""

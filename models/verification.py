@@ -27,6 +27,9 @@ from noisevote.models.specs import MOST_COUNTED, InputSpec, PointSpec
 MAX_TILE_NORMALS = 2**25
 """Most noise values of a forward pass: 128 MiB."""
 
+MAX_TILE_VALUES = 2**26
+"""Most values of the inputs and outputs of a forward pass: 256 MiB in single precision."""
+
 TRIAL_S = 60.0
 """Seconds that the votes of a trial may take: a graph may have loops that never end."""
 
@@ -142,6 +145,12 @@ def about_costs(points: Iterable[PointSpec]) -> Iterable[str]:
 
 def about_tile(card: Card) -> Iterable[str]:
     """Yield that a forward pass would take more memory than is reasonable."""
+    values = sum(prod(tensor.shape) for tensor in card.inputs) + len(card.labels)
+    if card.tile * values > MAX_TILE_VALUES:
+        yield (
+            f"tile is {card.tile}, which takes {card.tile * values:,} values of inputs and outputs "
+            f"a pass; allowed are {MAX_TILE_VALUES:,}"
+        )
     normals = card.tile * sum(prod(point.shape) for point in card.noise_points)
     if normals > MAX_TILE_NORMALS:
         yield (
@@ -191,9 +200,9 @@ def check_tensors(runtime: GraphRuntime, card: Card) -> None:
         },
         card.output: Tensor("float", (None, len(card.labels))),
     }
-    there = runtime.session.inputs | runtime.session.outputs
+    inputs, outputs = runtime.session.inputs, runtime.session.outputs
     for name, tensor in promised.items():
-        found = there.get(name)
+        found = (outputs if name == card.output else inputs).get(name)
         # Where a pass holds one vote, the engine may know it of the output.
         of_one = Tensor(tensor.type, (1, *tensor.shape[1:]))
         is_one = card.tile == 1 and name == card.output and found == of_one

@@ -187,6 +187,11 @@ class Ballot:
 
     def _count(self, fell_on: int, votes: int) -> None:
         if fell_on == NOWHERE:
+            if self._is_noiseless:
+                raise InputError(
+                    "the outputs overflow single precision without noise; use smaller inputs",
+                    "inputs",
+                )
             raise InputError(
                 "the outputs overflow single precision under this noise; use a smaller sigma",
                 "sigma",

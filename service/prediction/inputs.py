@@ -1,6 +1,6 @@
 """From what a request holds to what is voted with: arrays, pictures, noise, the stop rule."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from noisevote.models.noise import Noise, VoteNoise, sigma_from_snr_db
 from noisevote.models.stopping import Stopping
 from noisevote.service.prediction.arrays import arrays_of, taken
 from noisevote.service.wire.requests import PredictRequest, shortened
+
+SHOWN_NAMES = 10
+"""Of noise points, in a message."""
 
 
 def inputs_of(request: PredictRequest, card: Card) -> dict[str, NDArray[Any]]:
@@ -175,8 +178,14 @@ def of_every_point(
         return dict.fromkeys(names, given)
     check_points(given, card, field)
     if missing := [name for name in names if name not in given]:
-        raise InputError(f"{field} lacks {', '.join(missing)}; give all or one number", field)
+        raise InputError(f"{field} lacks {listed(missing)}; give all or one number", field)
     return given
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a message, not too many."""
+    more = len(names) - SHOWN_NAMES
+    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def check_points(given: Mapping[str, object], card: Card, field: str) -> None:
@@ -186,6 +195,6 @@ def check_points(given: Mapping[str, object], card: Card, field: str) -> None:
         if name not in names:
             raise InputError(
                 f"{shortened(name)} is no noise point of checkpoint {card.name}; it has "
-                f"{', '.join(names)}",
+                f"{listed(names)}",
                 field,
             )

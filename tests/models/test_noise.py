@@ -25,7 +25,13 @@ from noisevote.models.noise import (
     snr_db_from_sigma,
     standard_normal_table,
 )
-from noisevote.models.noise_fill import FILL, fill_in_numpy, fill_noise, noise_indices
+from noisevote.models.noise_fill import (
+    FILL,
+    MOST_TABLES,
+    fill_in_numpy,
+    fill_noise,
+    noise_indices,
+)
 from tests.models.casting import UNIFORM
 
 # Chance that a statistical test here fails although the scheme is right; the seeds are fixed, so
@@ -347,3 +353,29 @@ def test_figures_on_cards_are_of_normal_noise_of_one_sigma() -> None:
 def test_text_names_what_is_not_the_default() -> None:
     assert Noise(NoiseKind.ADDITIVE, 0.5).text == "additive noise, sigma 0.5"
     assert Noise(NoiseKind.ADDITIVE, 0.5, {}, UNIFORM).text == "uniform additive noise, sigma 0.5"
+
+
+@pytest.mark.parametrize("kind", NoiseKind)
+def test_votes_of_many_sigmas_take_the_values_of_their_tables_without_keeping_these(
+    kind: NoiseKind,
+) -> None:
+    points, keys = MOST_TABLES, [VoteKey(3, 0, vote) for vote in range(4)]
+    sigma = np.random.default_rng(0).random((len(keys), points)) * 2
+    sigma[1] = 0.0
+    sigma[2, 5] = 1000.0
+    noise = [np.empty((len(keys), 3, 2 + point % 3), np.float32) for point in range(points)]
+    before = noise_table.cache_info().misses
+    fill_noise(kind, sigma, keys, noise)
+    assert noise_table.cache_info().misses - before <= 1
+    for row, key in enumerate(keys):
+        indices, first = noise_indices(key, sum(tensor[row].size for tensor in noise)), 0
+        for tensor, of_point in zip(noise, sigma[row].tolist(), strict=True):
+            own = indices[first : first + tensor[row].size]
+            assert tensor[row].ravel().tobytes() == noise_table(kind, of_point)[own].tobytes()
+            first += tensor[row].size
+
+
+def test_single_precision_holds_every_value_of_a_distribution() -> None:
+    for distribution in DISTRIBUTIONS.values():
+        values = distribution.values()
+        assert np.array_equal(values, values.astype(np.float32))

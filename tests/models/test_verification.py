@@ -17,6 +17,8 @@ from noisevote.models.card import Card
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind
+from noisevote.models.specs import InputSpec
+from tests.foreign import drawn
 
 NAME = "mnist_cnn-mult-1.0"
 DIGITS = [str(digit) for digit in range(10)]
@@ -63,6 +65,9 @@ def set_in_card(folder: Path, place: str, value: Any) -> None:
         ("noise/sigma_train", 1001, "sigma_train"),
         ("noise/sigma_train", float("inf"), "sigma_train"),
         ("tile", 257, "tile"),
+        ("inputs/0/name", "x" * 201, "inputs: 0: name: String should have at most 200"),
+        ("labels", [str(n) for n in range(65_537)], "labels: Tuple should have at most 65536"),
+        ("output", "noise.fc2", r"has noise.fc2 as nothing; its card promises float \[any, 10\]"),
         ("graphs", {"additive": "additive.onnx"}, "has no graph for multiplicative noise"),
         ("graphs/multiplicative", "additive.onnx", "takes the other kind of noise"),
         ("graphs/multiplicative", "../other/additive.onnx", "graphs"),
@@ -207,3 +212,14 @@ def test_what_a_card_of_version_2_adds_is_checked(
     (copied / "card.json").write_text(json.dumps(card))
     with pytest.raises(CheckpointError, match=said):
         Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
+
+
+@pytest.mark.parametrize("tile", [1, 64])
+def test_inputs_that_would_fill_the_memory_are_refused_before_any_is_made(
+    tmp_path: Path, tile: int
+) -> None:
+    drawn(tmp_path / "large", [InputSpec(name="x", shape=(4,))])
+    set_in_card(tmp_path / "large", "inputs/0/shape", [2**27 // tile])
+    set_in_card(tmp_path / "large", "tile", tile)
+    with pytest.raises(CheckpointError, match=rf"tile is {tile}, which takes .* values of inputs"):
+        Checkpoint(tmp_path / "large")

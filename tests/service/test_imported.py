@@ -376,3 +376,13 @@ async def test_our_client_reads_listed_classes(client: httpx.AsyncClient) -> Non
     assert heard[-1].predictions[0].top == found.top
     metrics = (await client.get("/metrics")).text
     assert 'noisevote_agreement_count{checkpoint="birds"}' in metrics
+
+
+async def test_inputs_that_overflow_without_noise_are_what_is_blamed(
+    client: httpx.AsyncClient,
+) -> None:
+    largest = float(np.finfo(np.float32).max)
+    body: Json = {"checkpoint": "plain", "inputs": [[largest] * 4]}
+    error = await refused(client, 422, "invalid_input", **body, sigma=0.0)
+    assert "overflow single precision without noise; use smaller inputs" in error["message"]
+    assert error["field"] == "inputs"

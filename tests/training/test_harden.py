@@ -13,11 +13,20 @@ from sklearn.datasets import load_digits
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.data.dataset import Examples
+from noisevote.models.data.sample_files import Content
+from noisevote.models.data.samples import Samples, samples_of
 from noisevote.models.errors import ImportingError, NoisevoteError, TrainingError
 from noisevote.models.networks.brought import Brought, module_from
 from noisevote.models.networks.noise_points import NoisePoint, noise_points
 from noisevote.models.noise import NoiseKind
-from noisevote.training.importing.harden import HardenPlan, recipe_for
+from noisevote.training.fit.data import split
+from noisevote.training.importing.harden import (
+    HardenPlan,
+    classes_of,
+    names_of_classes,
+    recipe_for,
+    set_apart,
+)
 from noisevote.training.recipes.recipe import Schedule
 from tests.training.support import run
 
@@ -45,6 +54,16 @@ def sure():
 
 def number():
     return 7
+
+class Shared(Net):
+    def forward(self, x):
+        h = torch.relu(self.cell(torch.relu(self.cell(torch.relu(self.first(x))))))
+        return torch.softmax(self.last(h), 1)
+
+def shared():
+    net = Shared()
+    net.cell = nn.Linear(32, 32)
+    return net
 """
 
 
@@ -183,3 +202,75 @@ def test_a_checkpoint_that_stands_in_the_way_is_told_before_hours_of_training(
     assert run(monkeypatch, "harden", "nets_to_harden.mine:make", *samples, *place) == 1
     assert "there is a checkpoint mine" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+def labelled(labels: list[str], inputs: np.ndarray | None = None) -> Samples:
+    given = np.arange(len(labels), dtype=np.float32)[:, None] if inputs is None else inputs
+    names = tuple(map(str, range(len(labels))))
+    return samples_of("some.npz", Content(names, tuple(labels), arrays={"inputs": given}))
+
+
+def test_what_is_held_back_is_like_nothing_that_was_learned_from(
+    here: Path, digits: Examples
+) -> None:
+    assert here.exists()
+    inputs = np.concatenate([digits.inputs[:200]] * 5)
+    samples = labelled([str(label) for label in digits.labels[:200].tolist()] * 5, inputs)
+    ordered, count = set_apart(samples)
+    assert sorted(ordered.numbers) == list(range(1000))
+    examples = Examples(ordered.content.arrays["inputs"], np.zeros(1000, np.int64))
+    recipe = recipe_for(plan(), examples, "digits", count)
+    used, held_back = split(examples, recipe)
+    learned = {row.tobytes() for row in used.inputs}
+    assert len(held_back) == count
+    assert 100 < count < 300
+    assert not [row for row in held_back.inputs if row.tobytes() in learned]
+
+
+@pytest.mark.parametrize(
+    ("given", "labels", "names"),
+    [
+        (None, ["2", "0"], ["0", "1", "2"]),
+        (None, ["02", "00", "01"], ["00", "01", "02"]),
+        (None, ["owl", "cat", "dog"], ["cat", "dog", "owl"]),
+        (["a", "b", "c"], ["0"], ["a", "b", "c"]),
+        (None, ["0", "99999999999"], ["0", "1", "2"]),  # which is told when they are fitted
+    ],
+)
+def test_classes_bear_the_labels_of_the_samples_or_the_numbers_of_the_outputs(
+    given: list[str] | None, labels: list[str], names: list[str]
+) -> None:
+    assert names_of_classes(given, labelled(labels), 3) == names
+
+
+def test_names_that_are_not_as_many_as_outputs_are_refused_before_anything_is_learned(
+    here: Path,
+) -> None:
+    assert here.exists()
+    assert classes_of(plan(), (64,)) == 10
+    with pytest.raises(TrainingError, match=r"some\.npz has 2 classes; the module has 10 outputs"):
+        names_of_classes(None, labelled(["cat", "dog"]), 10)
+    with pytest.raises(TrainingError, match="--labels names 2 classes; the module has 10"):
+        names_of_classes(["cat", "dog"], labelled(["0"]), 10)
+    unlabelled = samples_of("some.npz", Content(("0",), None, arrays={"inputs": np.zeros((1, 1))}))
+    with pytest.raises(TrainingError, match=r"some\.npz has no labels"):
+        names_of_classes(None, unlabelled, 10)
+
+
+@pytest.mark.slow
+def test_a_layer_that_is_called_twice_serves_with_the_noise_of_training_at_both_calls(
+    place: Path,
+) -> None:
+    command = [
+        *(sys.executable, "-m", "noisevote.training", "harden", "models.mine:shared"),
+        *("--samples", "digits.npz", "--checkpoints", "mine", "--name", "shared"),
+        *("--recipe", "mult-0.5", "--epochs", "1"),
+    ]
+    told = subprocess.run(
+        command, cwd=place, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert told.returncode == 0, told.stderr
+    card = Checkpoint(place / "mine" / "shared").card
+    assert card.point_names == ["first", "cell", "cell:2", "last"]
+    assert card.noise.sigma_train == dict.fromkeys(card.point_names, 0.5)
+    assert "first 0.5, cell 0.5, cell:2 0.5, last 0.5" in " ".join(told.stderr.split())

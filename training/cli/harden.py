@@ -34,16 +34,20 @@ from noisevote.training.cli.train import NOT_FINISHED
 from noisevote.training.fit.data import split
 from noisevote.training.importing.harden import (
     HardenPlan,
+    classes_of,
     harden,
     look_at_module,
+    names_of_classes,
     names_of_layers,
     recipe_for,
+    set_apart,
+    sigma_of_calls,
 )
 from noisevote.training.importing.inputs import parsed_inputs, parsed_ranges
 from noisevote.training.importing.look import Wishes
 from noisevote.training.importing.take import ImportPlan, check_free, take_in
 from noisevote.training.measure.evaluate import Caster, numbered
-from noisevote.training.recipes.recipe import Recipe, Schedule
+from noisevote.training.recipes.recipe import Schedule
 
 
 def harden_command(
@@ -110,23 +114,21 @@ def harden_command(
 ) -> None:
     """Harden a torch module of your own, and make a checkpoint of it.
 
-    A fifth of the samples is held back; on it accuracy is told before and after.
+    About a fifth of the samples is held back, equal ones together; on it accuracy is told before
+    and after.
     """
     check_place(name, checkpoints)
+    check_free(checkpoints / name, replace)
     torch.set_num_threads(threads)
     read = read_samples(samples, data_dir(data), allow_unknown_data, to_learn=True)
-    classes = labels_of(labels) or labels_in(read)
     spec = spec_of(read, shape, ranges, preprocessing)
-    taken = inputs_for(read, (spec,), name)[spec.name]
-    examples = Examples(taken, labels_for(read, classes, name))
     schedule = Schedule(epochs, batch_size=batch_size, learning_rate=learning_rate)
     plan = HardenPlan(source, weights, recipe, noise_points or (), name, schedule, seed)
-    chosen = recipe_for(plan, examples, read.text)
-    place = ImportPlan(
-        checkpoints / name, classes, chosen.hardening.kind, None, given_command(), True, replace,
-        chosen.hardening.sigma_train,
-    )  # fmt: skip
-    check_free(place)
+    classes = names_of_classes(labels_of(labels), read, classes_of(plan, spec.shape))
+    ordered, count = set_apart(read)
+    taken = inputs_for(ordered, (spec,), name)[spec.name]
+    examples = Examples(taken, labels_for(ordered, classes, name))
+    chosen = recipe_for(plan, examples, read.text, count)
     hardened = harden(chosen, examples, runs / name, console, minutes)
     if hardened is None:
         console.print("stopped; go on with the same command")
@@ -142,20 +144,16 @@ def harden_command(
         look_at_module(network, source, spec.shape, wishes, held_back.inputs)
         for network in (before, hardened.network)
     ]
+    place = ImportPlan(
+        checkpoints / name, classes, chosen.hardening.kind, None, given_command(), True, replace,
+        sigma_of_calls(chosen.hardening.sigma_train, looks[1]),
+    )  # fmt: skip
     with TemporaryDirectory() as beside:
         aside = dataclasses.replace(place, folder=Path(beside) / name)
         first = take_in(looks[0], aside).checkpoint
         second = take_in(looks[1], place).checkpoint
-        show_gain({"as given": first, "hardened": second}, chosen, held_back)
+        show_gain({"as given": first, "hardened": second}, held_back)
     console.print(f"hardened; the checkpoint lies in {place.folder}", soft_wrap=True)
-
-
-def labels_in(samples: Samples) -> list[str]:
-    """Return the labels of samples, numbers in their order."""
-    found = set(samples.content.labels or ())
-    if all(label.isdecimal() for label in found) and found:
-        return [str(number) for number in range(max(map(int, found)) + 1)]
-    return sorted(found)
 
 
 def spec_of(
@@ -183,9 +181,10 @@ def spec_of(
     return InputSpec(shape=inner, range=limits)
 
 
-def show_gain(checkpoints: dict[str, Checkpoint], recipe: Recipe, examples: Examples) -> None:
-    """Print the accuracy of a network before and after it was hardened."""
-    noise = Noise(recipe.hardening.kind, recipe.hardening.sigma_train)
+def show_gain(checkpoints: dict[str, Checkpoint], examples: Examples) -> None:
+    """Print the accuracy of a network before and after it was hardened, under the same noise."""
+    of = next(iter(checkpoints.values())).card.noise
+    noise = Noise(of.kind, of.default)
     table = Table("", "noiseless", "one vote", f"{VOTES} votes")
     for title, checkpoint in checkpoints.items():
         caster = Caster(checkpoint, 0)

@@ -47,7 +47,7 @@ from noisevote.training.importing.inputs import Asked, parsed_inputs, parsed_ran
 from noisevote.training.importing.layers import NOISE_AFTER
 from noisevote.training.importing.look import Look, Wishes, look_at, scores_alone
 from noisevote.training.importing.read import Graph, first_line, read_graph
-from noisevote.training.importing.take import ImportPlan, Taken, take_in
+from noisevote.training.importing.take import ImportPlan, Taken, check_free, take_in
 from noisevote.training.measure.evaluate import Caster, numbered
 
 VOTES = 20
@@ -131,6 +131,7 @@ def import_command(
     With samples that have labels its accuracy is told beside that of the network as it came.
     """
     check_place(name, checkpoints)
+    check_free(checkpoints / name, replaces)
     rule = rule_of(noise_after, include, exclude, activations)
     wishes = wishes_of(shapes, ranges, output, binary, probabilities, preprocessing)
     read = given_samples(samples, data)

@@ -1,11 +1,15 @@
 """The command ``noisevote-train``: train, evaluate and export noise-hardened networks.
 
 Exit codes: 0 done; 1 it could not be done, the last line says why; 2 wrong usage; 3 a training was
-stopped by ``--minutes`` before its end, and the same command goes on; 130 interrupted.
+stopped by ``--minutes`` before its end, and the same command goes on; 130 interrupted; 143 told to
+end.
 """
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 import typer
 from rich.markup import escape
@@ -15,7 +19,7 @@ from noisevote.models.version import Version
 from noisevote.training.cli.importing import import_command, points
 from noisevote.training.cli.options import console
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 128 + signal.SIGTERM
 
 IMPORTING = ("points", "import")
 """Commands that need no torch; the others are loaded unless one of these is asked for."""
@@ -55,10 +59,25 @@ def options(version: Version = False) -> None:
     """Train, evaluate and export noise-hardened networks; import those of others."""
 
 
+@contextmanager
+def tidying_up() -> Iterator[None]:
+    """Let SIGTERM end the block as an error does, so that what was begun is taken away."""
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        sys.exit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main() -> None:
     """Run the command line; errors raised on purpose become one line and exit code 1."""
     try:
-        app_for(sys.argv[1:])()
+        with tidying_up():
+            app_for(sys.argv[1:])()
     except (NoisevoteError, OSError) as error:  # the latter of a full disk, a folder without rights
         console.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

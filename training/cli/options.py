@@ -108,7 +108,7 @@ PLACES = {"--data-dir", "--output", "--checkpoints", "--threads", "--runs", "--r
 
 
 SAMPLES = "--samples"
-"""The option whose files are named without their folder."""
+"""The option whose files are named without their folder, wherever they lie."""
 
 
 def given_command() -> str:
@@ -126,8 +126,14 @@ def given_command() -> str:
         elif option == SAMPLES and equals:
             left.append(f"{option}={Path(value).resolve().name}")
         elif option not in PLACES:
-            left.append(argument)
+            left.append(f"{option}={without_folder(value)}" if equals else without_folder(argument))
     return "noisevote-train " + shlex.join(left)
+
+
+def without_folder(argument: str) -> str:
+    """Return the name of a file that is named by the whole way to it; else the argument."""
+    path = Path(argument)
+    return path.name if path.is_absolute() and path.exists() else argument
 
 
 def images_progress() -> Progress:

@@ -65,13 +65,14 @@ def with_noise_inputs(
         repeats_inputs: whether all of the graph runs once per row.
 
     Raises:
-        ExportError: the marks are not those of ``shapes``, or the graph mixes inputs in a way
-            that cannot be repeated by row.
+        ExportError: the marks are not those of ``shapes``, a name is taken, or the graph mixes
+            inputs in a way that cannot be repeated by row.
     """
     result = ModelProto()
     result.CopyFrom(model)
     graph = result.graph
     check_marks(graph, shapes)
+    check_names(graph, shapes)
     nodes = []
     for node in graph.node:
         if is_mark(node):
@@ -101,7 +102,11 @@ def with_noise_inputs(
     versions = [entry for entry in result.opset_import if entry.domain != MARK_DOMAIN]
     del result.opset_import[:]
     result.opset_import.extend(versions)
-    onnx.checker.check_model(result)
+    try:
+        onnx.checker.check_model(result)
+    except onnx.checker.ValidationError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ExportError(f"the graph that takes noise is not sound: {reason}") from error
     return result
 
 
@@ -115,6 +120,18 @@ def check_marks(graph: GraphProto, shapes: Mapping[str, tuple[int, ...]]) -> Non
     for name, steps in found.items():
         if steps != [None] and steps != list(range(shapes[name][0])):
             raise ExportError(f"the graph marks {name!r} at the steps {steps}, not at each in turn")
+
+
+def check_names(graph: GraphProto, points: Iterable[str]) -> None:
+    """Refuse a graph that has names for itself which the inputs of its votes are to bear."""
+    own = {entry.name for entry in (*graph.input, *graph.initializer)}
+    own.update(name for node in graph.node for name in (*node.input, *node.output))
+    for name in (INPUT_OF_ROW, *(NOISE_PREFIX + point for point in points)):
+        if name in own:
+            raise ExportError(
+                f"the graph calls a value {name!r}, as an input of votes is to be called; give it "
+                "another name"
+            )
 
 
 def noise_at_step(graph: GraphProto, noise: str, step: int) -> NodeProto:

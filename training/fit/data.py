@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,12 +22,17 @@ def split(examples: Examples, recipe: Recipe) -> tuple[Examples, Examples]:
     The split depends on the number of examples only, so that runs with different seeds can be
     compared on the same validation images.
     """
-    order = np.random.default_rng(0).permutation(len(examples))
+    order = split_order(len(examples))
     held_back, used = order[: recipe.validation_images], order[recipe.validation_images :]
     return (
         Examples(examples.inputs[used], examples.labels[used]),
         Examples(examples.inputs[held_back], examples.labels[held_back]),
     )
+
+
+def split_order(count: int) -> NDArray[np.int64]:
+    """Return places of examples ``[count]`` of which the first are those that are held back."""
+    return np.random.default_rng(0).permutation(count)
 
 
 @dataclass(frozen=True, slots=True)

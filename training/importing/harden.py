@@ -13,23 +13,26 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from noisevote.models.data.dataset import Examples
+from noisevote.models.data.samples import Samples
 from noisevote.models.errors import TrainingError
 from noisevote.models.networks.brought import OUTPUTS, Brought, module_from
 from noisevote.models.networks.noise_points import NoisePoint, noise_from, noise_points
 from noisevote.models.noise import NoiseKind
+from noisevote.training.fit.data import split_order
 from noisevote.training.fit.loop import fit
 from noisevote.training.importing.callables import graph_from
 from noisevote.training.importing.inputs import Asked
-from noisevote.training.importing.layers import PRODUCTS, Rule
+from noisevote.training.importing.layers import CALL, PRODUCTS, Rule
 from noisevote.training.importing.look import Look, Wishes, look_at
 from noisevote.training.recipes.recipe import Hardening, Recipe, Schedule
 
 NAMED = re.compile(r"(?P<kind>mult|add)-(?P<relative>rms-)?(?P<sigma>\d+(?:\.\d+)?)")
 KINDS = {"mult": NoiseKind.MULTIPLICATIVE, "add": NoiseKind.ADDITIVE}
+NUMBER = re.compile(r"0|[1-9][0-9]*")
 DRAWS = 16
 RMS_INPUTS = 256
 HELD_BACK = 0.2
-"""Share of the samples that are looked at after each epoch and never trained on."""
+"""Share of the samples, about, that are looked at after each epoch and never trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,75 @@ class HardenPlan:
     seed: int = 1
 
 
-def recipe_for(plan: HardenPlan, examples: Examples, about: str) -> Recipe:
+def set_apart(samples: Samples) -> tuple[Samples, int]:
+    """Return samples in another order, and how many of them are held back.
+
+    In this order a run holds back those that their content chose, so that none of them is like one
+    that is learned from.
+
+    Args:
+        samples: all of a file.
+
+    Raises:
+        DataError: there are too few.
+    """
+    held_back, used = samples.parted(HELD_BACK)
+    places = np.empty(len(samples), np.int64)
+    places[split_order(len(samples))] = [*held_back.numbers, *used.numbers]
+    return samples.taken(places.tolist()), len(held_back)
+
+
+def classes_of(plan: HardenPlan, shape: tuple[int, ...]) -> int:
+    """Return how many outputs a module has.
+
+    Args:
+        plan: what is to be learned.
+        shape: of one input.
+
+    Raises:
+        ImportingError: the module cannot be called, or a pattern fits none of its layers.
+    """
+    weights = None if plan.weights is None else str(plan.weights)
+    network = Brought(module_from(plan.source, weights), shape, plan.points)
+    return noise_points(network)[-1].shape[-1]
+
+
+def names_of_classes(given: Sequence[str] | None, samples: Samples, classes: int) -> list[str]:
+    """Return the names of a module's outputs, in their order.
+
+    Args:
+        given: by its owner; None: labels of the samples, sorted, or numbers from 0 where these are.
+        samples: with labels.
+        classes: outputs of the module.
+
+    Raises:
+        TrainingError: there are no labels, or not as many as outputs.
+    """
+    if samples.content.labels is None:
+        raise TrainingError(f"{samples.source} has no labels; hardening needs them")
+    found = set(samples.content.labels)
+    if given is None and all(NUMBER.fullmatch(label) for label in found):
+        return list(map(str, range(classes)))
+    names = sorted(found) if given is None else list(given)
+    if len(names) != classes:
+        whose = f"{samples.source} has" if given is None else "--labels names"
+        raise TrainingError(
+            f"{whose} {len(names)} classes; the module has {classes} outputs: give --labels, a "
+            "name for each of them in their order"
+        )
+    return names
+
+
+def recipe_for(
+    plan: HardenPlan, examples: Examples, about: str, held_back: int | None = None
+) -> Recipe:
     """Return the recipe by which a module is hardened.
 
     Args:
         plan: what is to be learned.
         examples: to learn from.
         about: what these are.
+        held_back: how many of them a run holds back; None: :data:`HELD_BACK` of them.
 
     Raises:
         TrainingError: there is no recipe of that name, or there are too few examples.
@@ -74,6 +139,8 @@ def recipe_for(plan: HardenPlan, examples: Examples, about: str) -> Recipe:
             f"there is no recipe {plan.recipe!r}; write mult-1.0, add-0.1 or add-rms-0.1, with any "
             "sigma"
         )
+    if held_back is None:
+        held_back = max(1, round(HELD_BACK * len(examples)))
     weights = None if plan.weights is None else str(plan.weights)
     shape = examples.inputs.shape[1:]
     network = Brought(module_from(plan.source, weights), shape, plan.points)
@@ -93,9 +160,9 @@ def recipe_for(plan: HardenPlan, examples: Examples, about: str) -> Recipe:
         network=plan.source,
         dataset=about,
         hardening=Hardening(KINDS[match["kind"]], sigma, "marginal", output_draws=draws),
-        schedule=fitting(plan.schedule, len(examples)),
+        schedule=fitting(plan.schedule, len(examples), held_back),
         seed=plan.seed,
-        validation_images=max(1, round(HELD_BACK * len(examples))),
+        validation_images=held_back,
         options=options if weights is None else options | {"weights": weights},
     )
 
@@ -113,13 +180,13 @@ def check_classes(network: Brought, examples: Examples) -> None:
         )
 
 
-def fitting(schedule: Schedule, examples: int) -> Schedule:
+def fitting(schedule: Schedule, examples: int, held_back: int) -> Schedule:
     """Return a schedule whose batches the examples fill.
 
     Raises:
         TrainingError: there are too few of them.
     """
-    used = examples - max(1, round(HELD_BACK * examples))
+    used = examples - held_back
     if used < 2:
         raise TrainingError(f"there are {examples} samples; needed are some dozens at least")
     return replace(schedule, batch_size=min(schedule.batch_size, used))
@@ -159,6 +226,21 @@ def harden(
 def names_of_layers(network: Brought) -> Rule:
     """Return the rule by which the layers that were hardened get noise, and no others."""
     return Rule(PRODUCTS, only=tuple(names_in(network)))
+
+
+def sigma_of_calls(sigma: float | dict[str, float], look: Look) -> float | dict[str, float]:
+    """Return the sigma of training at the noise points of an imported module.
+
+    A layer that is called several times has a point of its own for each call there.
+
+    Args:
+        sigma: one number, or by the names of layers.
+        look: at the module, by :func:`names_of_layers`.
+    """
+    if not isinstance(sigma, dict):
+        return sigma
+    points = [each.layer.name for each in look.layers if each.layer.quiet is None]
+    return {name: sigma[name.partition(CALL)[0]] for name in points}
 
 
 def look_at_module(

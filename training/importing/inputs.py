@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from noisevote.models.errors import ImportingError
-from noisevote.models.specs import InputSpec
+from noisevote.models.specs import MAX_NAME, InputSpec
 from noisevote.training.export.graph import moved_to, rename_reads, replace_nodes
 
 Value = TypeVar("Value")
@@ -31,6 +31,9 @@ ONNX_TYPES = {
     "float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "int32": TensorProto.INT32,
     "uint8": TensorProto.UINT8,
 }  # fmt: skip
+
+SHOWN = 40
+"""Letters of a name that a message shows."""
 
 INPUTS = "inputs"
 """What the axis is called along which inputs follow each other."""
@@ -118,9 +121,14 @@ def input_of(
     """Return what the graph takes as one of its inputs.
 
     Raises:
-        ImportingError: its shape is open, or its type is not taken.
+        ImportingError: its shape is open, its type is not taken, or its name is too long.
     """
     name, of_tensor = tensor.name, tensor.type.tensor_type
+    if len(name) > MAX_NAME:
+        raise ImportingError(
+            f"the input {name[:SHOWN]}... has a name of {len(name):,} letters; allowed are "
+            f"{MAX_NAME}"
+        )
     dtype = TAKEN.get(of_tensor.elem_type)
     if dtype is None:
         kinds = {number: kind.lower() for kind, number in TensorProto.DataType.items()}

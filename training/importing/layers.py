@@ -27,6 +27,12 @@ FOLLOWING = {"Add", "Sub", "Mul", "Div"}
 UNWANTED = str.maketrans(dict.fromkeys("=, \t\n", "_"))
 """Signs by which a request or an option tells points apart."""
 
+LONGEST = 180
+"""Letters of a name that are kept, the last: what tells layers apart stands there."""
+
+CALL = ":"
+"""Between the name of a layer and the number of a further call of it."""
+
 MATRIX_AXES = 2
 
 SCOPES = "pkg.torch.onnx.name_scopes"
@@ -194,11 +200,11 @@ def name_of(node: NodeProto, graph: GraphProto, constants: set[str]) -> str:
 
 def unique(name: str, names: set[str]) -> str:
     """Return a name that no other layer has, and remember it."""
-    name = name.translate(UNWANTED)
+    name = name.translate(UNWANTED)[-LONGEST:]
     number, found = 1, name
     while found in names:
         number += 1
-        found = f"{name}:{number}"
+        found = f"{name}{CALL}{number}"
     names.add(found)
     return found
 
@@ -230,7 +236,7 @@ def why_quiet(layer: Layer, rule: Rule) -> str | None:
     """Return why a layer gets no noise; None if it gets some."""
     if layer.quiet is not None:
         return layer.quiet
-    if rule.only is not None and layer.name.partition(":")[0] not in rule.only:
+    if rule.only is not None and layer.name.partition(CALL)[0] not in rule.only:
         return "it is none of the layers that were hardened"
     if fits(layer, rule.exclude):
         return "--exclude"

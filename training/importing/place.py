@@ -177,8 +177,8 @@ def fed(
 
 
 def noise_names(names: Sequence[str]) -> list[str]:
-    """Return the noise points among the inputs of a graph, in its order."""
-    return [name.removeprefix(NOISE_PREFIX) for name in names if name.startswith(NOISE_PREFIX)]
+    """Return the noise points among the inputs of a graph, in its order: they are the last."""
+    return [name.removeprefix(NOISE_PREFIX) for name in names[names.index(INPUT_OF_ROW) + 1 :]]
 
 
 def row_by_row(

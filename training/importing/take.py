@@ -1,6 +1,9 @@
 """A network that others made becomes a checkpoint folder."""
 
+import shutil
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,9 +11,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from onnx import ModelProto, TensorProto
 
-from noisevote.models.card import CARD_VERSION, Card, Import, QuietLayer
+from noisevote.models.card import CARD_VERSION, MAX_CLASSES, Card, Import, QuietLayer
 from noisevote.models.checkpoint import CARD_FILE, WEIGHTS_FILE, Checkpoint, sha256_of
 from noisevote.models.errors import ImportingError
+from noisevote.models.files import LEFT_BEHIND_S
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind
 from noisevote.models.specs import NoiseSpec, PointSpec
 from noisevote.training.export.card_file import held_card, put_in_place, write_card
@@ -22,6 +26,9 @@ from noisevote.training.importing.measure import Arrays, rows
 from noisevote.training.importing.place import Placed, placed
 from noisevote.training.importing.read import Graph
 from noisevote.training.importing.tile import Tile, tile_for
+
+BEGUN = ".import-"
+"""How folders begin in which checkpoints are made."""
 
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
 SHOWN = 8
@@ -84,7 +91,7 @@ def take_in(look: Look, plan: ImportPlan) -> Taken:
     """
     labels = labels_for(look, plan.labels)
     check_quiet(look, plan)
-    check_free(plan)
+    check_free(plan.folder, plan.replaces)
     placement = placed(look.model, look.batched, look.layers, look.trial)
     clean = as_original(look.taken, rows(look.trial.inputs, 1))
     tile = tile_for(placement, look.original, clean, look.trial.inputs)
@@ -92,8 +99,9 @@ def take_in(look: Look, plan: ImportPlan) -> Taken:
         sigma, inputs = plan.batch_norms
         placement = with_batch_norms(placement, Estimate(inputs, plan.kind, sigma, tile.rows))
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
+    remove_begun(plan.folder.parent)
     # Beside its place, where no store of checkpoints looks.
-    with TemporaryDirectory(dir=plan.folder.parent, prefix=".import-") as beside:
+    with TemporaryDirectory(dir=plan.folder.parent, prefix=BEGUN) as beside:
         made = Path(beside) / plan.folder.name
         made.mkdir()
         graphs = write_graphs(placement, made)
@@ -107,26 +115,39 @@ def take_in(look: Look, plan: ImportPlan) -> Taken:
     return Taken(Checkpoint(plan.folder), placement, tile)
 
 
-def check_free(plan: ImportPlan) -> None:
-    """Refuse to overwrite a checkpoint unasked.
+def check_free(folder: Path, replaces: bool) -> None:
+    """Refuse to write over a checkpoint unasked.
 
     Raises:
-        ImportingError: there is one.
+        ImportingError: there is one in ``folder``.
     """
-    if (plan.folder / CARD_FILE).exists() and not plan.replaces:
+    if (folder / CARD_FILE).exists() and not replaces:
         raise ImportingError(
-            f"there is a checkpoint {plan.folder.name} in {plan.folder.parent}; give --replace, or "
-            "another --name"
+            f"there is a checkpoint {folder.name} in {folder.parent}; give --replace, or another "
+            "--name"
         )
+
+
+def remove_begun(folder: Path) -> None:
+    """Remove what imports have begun that were killed long ago."""
+    for begun in folder.glob(f"{BEGUN}*"):
+        with suppress(OSError):
+            if time.time() - begun.stat().st_mtime > LEFT_BEHIND_S:
+                shutil.rmtree(begun)
 
 
 def labels_for(look: Look, labels: Sequence[str] | None) -> tuple[str, ...]:
     """Return the name of each class.
 
     Raises:
-        ImportingError: there are more or fewer than classes, or one cannot stand on a card.
+        ImportingError: there are too many classes, more or fewer labels than these, or one cannot
+            stand on a card.
     """
     classes = look.scores.classes
+    if classes > MAX_CLASSES:
+        raise ImportingError(
+            f"the output {look.scores.name} has {classes:,} classes; allowed are {MAX_CLASSES:,}"
+        )
     if labels is None:
         return tuple(map(str, range(classes)))
     if len(labels) != classes:

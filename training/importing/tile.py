@@ -10,6 +10,7 @@ import numpy as np
 from noisevote.models.card import MAX_TILE
 from noisevote.models.noise import NoiseKind, VoteKey
 from noisevote.models.noise_fill import NoiseTensors
+from noisevote.models.verification import MAX_TILE_VALUES
 from noisevote.training.importing.measure import Arrays, Passes, rows
 from noisevote.training.importing.place import TRIAL_SIGMA, Placed, fed, noise_names
 
@@ -51,8 +52,10 @@ def tile_for(placement: Placed, original: Passes, clean: Arrays, inputs: Arrays)
     shapes = list(placement.shapes.values())
     tensors = NoiseTensors(shapes)
     row_bytes = 4 * sum(map(prod, shapes))
-    most = 1 if placement.place == "single" else max(1, MOST_NOISE_BYTES // row_bytes)
     one = rows(inputs, 1)
+    values = sum(array.size for array in one.values())
+    most = min(MOST_NOISE_BYTES // row_bytes, MAX_TILE_VALUES // (2 * values))
+    most = 1 if placement.place == "single" else max(1, most)
     costs = {}
     for count in TILES:
         if count <= min(most, MAX_TILE):
