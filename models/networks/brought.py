@@ -56,7 +56,7 @@ def module_from(source: str, weights: str | None = None) -> nn.Module:
         for part in name.split("."):
             found = getattr(found, part)
         network = found if isinstance(found, nn.Module) else found()
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a program of the user's may end where it is imported
         hint = f"; write it as an import does, {stem}:{name}" if stem else ""
         raise ImportingError(f"{source} cannot be called: {described(error)}{hint}") from error
     if not isinstance(network, nn.Module):
@@ -88,7 +88,7 @@ def take_weights(network: nn.Module, path: Path) -> None:
         ) from error
 
 
-def described(error: Exception) -> str:
+def described(error: BaseException) -> str:
     """Return the class of an error and its first line."""
     return f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"[:300]
 

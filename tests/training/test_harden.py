@@ -55,6 +55,9 @@ def sure():
 def number():
     return 7
 
+def leaves():
+    raise SystemExit(0)
+
 class Shared(Net):
     def forward(self, x):
         h = torch.relu(self.cell(torch.relu(self.cell(torch.relu(self.first(x))))))
@@ -167,6 +170,7 @@ def test_relative_noise_is_in_units_of_each_signal(here: Path, digits: Examples)
     ("changed", "error", "said"),
     [
         ({"callable_name": "number"}, ImportingError, "gives a int; needed is a torch module"),
+        ({"callable_name": "leaves"}, ImportingError, "cannot be called: SystemExit: 0"),
         ({"callable_name": "absent"}, ImportingError, "cannot be called: AttributeError"),
         ({"recipe": "loud-1"}, TrainingError, "there is no recipe 'loud-1'; write mult-1.0"),
         ({"points": ("frist",)}, ImportingError, "'frist' fits no layer that is called; there are"),

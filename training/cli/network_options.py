@@ -16,7 +16,8 @@ from noisevote.training.importing.layers import PRODUCTS, Rule
 LEVEL = 0.05
 """Of intervals."""
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+"""Of a checkpoint; requests name it, with as many letters."""
 
 Source = Annotated[
     str,
@@ -108,8 +109,8 @@ def check_place(name: str, checkpoints: Path) -> None:
         raise ImportingError("--checkpoints is the folder of the package; name one of your own")
     if not NAME.fullmatch(name):
         raise ImportingError(
-            f"--name {name!r} is no name of a checkpoint: letters, digits, ., - and _, not first "
-            "a dot or _"
+            f"--name {name!r} is no name of a checkpoint: up to 200 letters, digits, ., - and _, "
+            "not first a dot or _"
         )
 
 

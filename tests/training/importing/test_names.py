@@ -73,6 +73,16 @@ def test_names_of_thousands_of_letters_are_refused_or_cut(
     assert [name[-4:] for name in names] == [".one", ".two"]
 
 
+@pytest.mark.parametrize("name", ["a" * 201, "a/b", "..", ""])
+def test_a_checkpoint_gets_no_name_by_which_it_cannot_be_asked(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    onnx.save_model(two_inputs("x", "y"), tmp_path / "model.onnx")
+    place = [f"--name={name}", "--checkpoints", str(tmp_path / "mine")]
+    assert command("import", str(tmp_path / "model.onnx"), *place) == 1
+    assert "is no name of a checkpoint: up to 200 letters, digits" in said(capsys)
+
+
 def test_a_card_does_not_tell_where_files_lie_on_the_machine(tmp_path: Path) -> None:
     onnx.save_model(two_inputs("x", "y"), tmp_path / "model.onnx")
     (tmp_path / "labels.txt").write_text("cat\ndog\nowl\n")
@@ -101,10 +111,7 @@ def test_an_import_that_is_told_to_end_leaves_nothing_behind(tmp_path: Path) -> 
         [sys.executable, "-m", "noisevote.training", *asked],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    while [path.name for path in mine.iterdir()] in (
-        [old.name],
-        [],
-    ):  # the one killed long ago is taken away first
+    while {path.name for path in mine.iterdir()} <= {old.name}:  # which is taken away first
         assert running.poll() is None
     running.send_signal(signal.SIGTERM)
     assert running.wait(60) == 143
