@@ -1,7 +1,7 @@
 """What a network takes: inputs are brought to rows ``[n, *shape]`` in a type that cards know."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
@@ -231,6 +231,7 @@ def parsed_inputs(given: Sequence[str]) -> dict[str | None, Asked]:
             raise ImportingError(
                 f"--input {entry} is no shape; write NAME=3x224x224, without the axis of inputs"
             )
+        refuse_twice(match["name"], found, entry, "--input")
         found[match["name"]] = Asked(shape, match["type"] or "float32")
     return found
 
@@ -250,6 +251,7 @@ def parsed_ranges(given: Sequence[str]) -> dict[str | None, tuple[float, float]]
             low, high = 1.0, 0.0
         if match is None or not -np.inf < low < high < np.inf:
             raise ImportingError(f"--range {entry} is no range; write LOW:HIGH, for instance 0:1")
+        refuse_twice(match["name"], found, entry, "--range")
         found[match["name"]] = (low, high)
     return found
 
@@ -277,3 +279,13 @@ def inputs_as_rows(graph: GraphProto, taken: Sequence[Taken]) -> None:
     for node in graph.node:
         rename_reads(node, renamed)
     replace_nodes(graph, [*before, *graph.node])
+
+
+def refuse_twice(name: str | None, found: Container[str | None], entry: str, option: str) -> None:
+    """Refuse an option that says another thing of the same input.
+
+    Raises:
+        ImportingError: it has said something already.
+    """
+    if name in found:
+        raise ImportingError(f"{option} {entry}: an input of that name is told twice")

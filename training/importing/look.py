@@ -112,6 +112,8 @@ def look_at(graph: Graph, wishes: Wishes, samples: Given | None = None) -> Look:
     inputs = trial_inputs(taken, given)
     original = Passes(graph.model)
     first = original.run(as_original(taken, rows(inputs, 1)))
+    if wishes.output is None:
+        refuse_state(taken, first)
     scores = scores_in(graph.model, first, 1, wishes.output, wishes.is_binary, wishes.is_share)
     expected = scores_alone(original, taken, scores, inputs)
     if not np.isfinite(expected).all():
@@ -155,6 +157,24 @@ def without_other_outputs(graph: Graph, output: str | None) -> Graph:
     model.CopyFrom(graph.model)
     pruned(model, chosen)
     return replace(graph, model=model)
+
+
+def refuse_state(taken: tuple[Taken, ...], outputs: Mapping[str, Any]) -> None:
+    """Refuse a network that hands a state on: an input beyond the first that comes out, too.
+
+    Raises:
+        ImportingError: it looks like one.
+    """
+    for each in taken[1:]:
+        shape = each.as_original(np.zeros((1, *each.spec.shape))).shape
+        for name, value in outputs.items():
+            is_array = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+            if is_array and not each.spec.is_integer and value.shape == shape:
+                raise ImportingError(
+                    f"the output {name} has the shape of the input {each.spec.name}, as a state "
+                    "that is handed on: networks with a state are not served. If it is none, name "
+                    "the output that votes with --output"
+                )
 
 
 def prepared_by(taken: tuple[Taken, ...], pipeline: str | PictureSpec | None) -> tuple[Taken, ...]:

@@ -140,6 +140,17 @@ def loop_with_weights() -> ModelProto:
     return draw.model(FEATURES, {"scores": (FLOAT, ["n", 3])})
 
 
+def cell() -> ModelProto:
+    """One step of a recurrent network, whose owner keeps the state."""
+    draw = Drawing()
+    new = draw("MatMul", "x", draw.weight("w", 6, 4))
+    old = draw("MatMul", "state", draw.weight("u", 4, 4))
+    state = draw("Tanh", draw("Add", new, old), to="next")
+    draw("MatMul", state, draw.weight("wh", 4, 3), to="scores")
+    inputs = {**FEATURES, "state": (FLOAT, ["n", 4])}
+    return draw.model(inputs, {"scores": (FLOAT, ["n", 3]), "next": (FLOAT, ["n", 4])})
+
+
 REFUSED: dict[str, tuple[Callable[[], ModelProto], list[str], str]] = {
     "integer products": (integer_product, [], "MatMulInteger multiplies whole numbers, and noise "
                          "needs real ones: quantise the network in QDQ format"),
@@ -178,6 +189,10 @@ REFUSED: dict[str, tuple[Callable[[], ModelProto], list[str], str]] = {
     "an unknown range": (one_product, ["--range", "y=0:1"], "--range names 'y'; the graph takes x"),
     "which input": (zoo_dense.towers, ["--range", "0:1"], "the graph takes user, item: say which, "
                     "--range user=..."),
+    "a state": (cell, [], "the output next has the shape of the input state, as a "
+                "state that is handed on: networks with a state are not served"),
+    "two ranges": (one_product, ["--range", "x=0:1", "--range", "x=0:2"], "--range x=0:2: an input "
+                   "of that name is told twice"),
     "no shape": (one_product, ["--input", "3,4"], "--input 3,4 is no shape; write NAME=3x224x224"),
     "no range": (one_product, ["--range", "1:0"], "--range 1:0 is no range; write LOW:HIGH"),
     "a pattern for nothing": (zoo_pictures.residual, ["--exclude", "inn"], "'inn' fits none of the "
