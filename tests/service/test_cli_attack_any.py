@@ -108,7 +108,7 @@ def test_without_a_surrogate_unlabelled_samples_of_a_file_are_attacked_by_querie
     np.savez(tmp_path / "some.npz", inputs=inputs)
     given = ["--surrogate=none", f"--samples={tmp_path / 'some.npz'}", "--queries=60"]
     assert attacked(monkeypatch, folder, tmp_path / "a", *given) == 1
-    assert "some.npz has no labels; with --labels predicted" in capsys.readouterr().err
+    assert "some.npz has no labels but inputs; with --labels predicted" in capsys.readouterr().err
     assert attacked(monkeypatch, folder, tmp_path / "a", *given, "--labels=predicted") == 0
     report = report_in(tmp_path / "a")
     assert report.about.surrogate is None
