@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from noisevote.models.data.dataset import Examples, LoadedDataset
 from noisevote.models.data.datasets import find_dataset
+from noisevote.training.fit.sources import RUN_PREFIX
 from noisevote.training.recipes.recipe import Recipe
+from noisevote.training.recipes.table import RECIPES
 
 TRAIN_IMAGES, TEST_IMAGES, VALIDATION_IMAGES = 256, 64, 64
 EPOCHS, BATCH_SIZE = 1, 32
@@ -46,7 +48,19 @@ def as_pictures(values: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def shrunk(recipe: Recipe) -> Recipe:
-    """Return a recipe with the same hardening that trains in about a second."""
+    """Return a recipe with the same hardening that trains in about a second.
+
+    What it starts from is a run that is as small, and no shipped checkpoint.
+    """
     schedule = replace(recipe.schedule, epochs=EPOCHS, batch_size=BATCH_SIZE, precision="float32")
     options = {**SMALL_OPTIONS.get(recipe.network, {}), **recipe.options}
-    return replace(recipe, schedule=schedule, options=options, validation_images=VALIDATION_IMAGES)
+    warm_start = recipe.warm_start
+    if warm_start in RECIPES:
+        warm_start = f"{RUN_PREFIX}{warm_start}"
+    return replace(
+        recipe,
+        schedule=schedule,
+        options=options,
+        validation_images=VALIDATION_IMAGES,
+        warm_start=warm_start,
+    )
