@@ -25,7 +25,8 @@ from noisevote.models.noise_fill import fill_noise
 from noisevote.models.runtime import GraphRuntime
 from noisevote.models.specs import IMAGES, OUTPUTS, InputSpec, NoiseSpec, PointSpec
 from noisevote.training.export.card_file import write_card
-from noisevote.training.export.graph import strip_provenance, with_noise_inputs
+from noisevote.training.export.graph import with_noise_inputs
+from noisevote.training.export.nodes import strip_provenance
 from noisevote.training.export.weights import point_into_weights
 from noisevote.training.recipes.recipe import Recipe
 

@@ -8,7 +8,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
 from noisevote.models.errors import ExportError
-from noisevote.training.export.graph import replace_nodes
+from noisevote.training.export.nodes import replace_nodes
 
 EMBEDDED_BYTES = 4096
 """Of the largest constant that a graph holds itself."""

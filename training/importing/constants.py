@@ -8,7 +8,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, external_data_h
 
 from noisevote.models.errors import ImportingError
 from noisevote.models.files import regular_content
-from noisevote.training.export.graph import graphs_of
+from noisevote.training.export.nodes import graphs_of
 
 MOST_BYTES = 2 * 2**30 - 1
 """What a message of protobuf holds."""

@@ -11,7 +11,8 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 
 from noisevote.models.errors import ImportingError
 from noisevote.models.specs import MAX_NAME, InputSpec
-from noisevote.training.export.graph import moved_to, rename_reads, replace_nodes
+from noisevote.training.export.graph import moved_to
+from noisevote.training.export.nodes import rename_reads, replace_nodes
 
 Value = TypeVar("Value")
 

@@ -9,14 +9,8 @@ from fnmatch import fnmatchcase
 from onnx import GraphProto, ModelProto, NodeProto, helper
 
 from noisevote.models.errors import ImportingError
-from noisevote.training.export.graph import (
-    MARK_DOMAIN,
-    MARK_TYPE,
-    constant_names,
-    graphs_of,
-    names_read,
-    replace_nodes,
-)
+from noisevote.training.export.graph import MARK_DOMAIN, MARK_TYPE
+from noisevote.training.export.nodes import constant_names, graphs_of, names_read, replace_nodes
 
 NOISE_AFTER = ("Conv", "Gemm", "MatMul")
 PRODUCTS = (*NOISE_AFTER, "ConvTranspose", "Einsum")

@@ -10,7 +10,7 @@ from onnx import ModelProto, TensorProto, helper, inliner, version_converter
 
 from noisevote.models.errors import ImportingError
 from noisevote.models.files import regular_content
-from noisevote.training.export.graph import names_read, replace_nodes
+from noisevote.training.export.nodes import names_read, replace_nodes
 from noisevote.training.importing.constants import (
     MOST_BYTES,
     check_constants,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
 from noisevote.models.errors import ImportingError
-from noisevote.training.export.graph import rename_reads, replace_nodes
+from noisevote.training.export.nodes import rename_reads, replace_nodes
 from noisevote.training.importing.inputs import INPUTS
 
 

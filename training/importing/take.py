@@ -18,7 +18,7 @@ from noisevote.models.files import LEFT_BEHIND_S
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind
 from noisevote.models.specs import NoiseSpec, PointSpec
 from noisevote.training.export.card_file import held_card, put_in_place, write_card
-from noisevote.training.export.graph import constant_names, graphs_of, strip_provenance
+from noisevote.training.export.nodes import constant_names, graphs_of, strip_provenance
 from noisevote.training.export.weights import EMBEDDED_BYTES, point_into_weights, write_weights
 from noisevote.training.importing.batch_norm import Estimate, with_batch_norms
 from noisevote.training.importing.look import ENOUGH_NOISY, Look, as_original
