@@ -32,7 +32,10 @@ MAX_TILE = 256
 MAX_CLASSES = 65_536
 """Most classes: the votes of each input are counted for all of them."""
 
-Label = Annotated[str, Field(max_length=200)]
+MAX_LABEL = 200
+"""Most letters of a label."""
+
+Label = Annotated[str, Field(max_length=MAX_LABEL)]
 """Every answer bears one."""
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=200)]

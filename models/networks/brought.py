@@ -145,11 +145,6 @@ class Brought(nn.Module):
         self.marks_outputs = marks_outputs and not self.ends_in_noise
         if self.marks_outputs:
             self.points.append(NoisePoint(OUTPUTS, tuple(outputs.shape[1:]), 1))
-        self.quiet = [
-            name
-            for name, module in modules.items()
-            if isinstance(module, LAYERS) and name not in names
-        ]
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the outputs ``[batch, classes]`` of inputs ``[batch, *shape]``."""

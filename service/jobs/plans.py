@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from noisevote.models.card import Card
 from noisevote.models.data.dataset import Labels
 from noisevote.models.errors import InputError
-from noisevote.models.noise import NoiseKind, sigma_from_snr_db
+from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.attacks import CHOICES
 from noisevote.models.robustness.ball import TOLERANCE, Norm
 from noisevote.models.robustness.plan import DEFAULT_ATTACKS, AttackName, Plan
 from noisevote.service.jobs.chosen import Chosen
-from noisevote.service.prediction.inputs import check_points
+from noisevote.service.prediction.inputs import check_points, sigma_at_snr
 from noisevote.service.wire.errors import input_error_from
 
 PICTURE_AXES = 3
@@ -81,11 +81,7 @@ def sigma_of(asked: AskedNoise, card: Card, kind: NoiseKind) -> float | dict[str
         InputError: there is neither, or an SNR of noise that has none.
     """
     if asked.snr_db is not None:
-        if not kind.is_factor:
-            raise InputError(
-                "snr_db is defined for multiplicative noise only; give sigma instead", "snr_db"
-            )
-        return sigma_from_snr_db(asked.snr_db)
+        return sigma_at_snr(asked.snr_db, kind)
     if asked.sigma is not None:
         return asked.sigma
     if kind is card.noise.kind and card.noise.largest_sigma > 0:

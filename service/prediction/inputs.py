@@ -13,7 +13,7 @@ from noisevote.models.inputs import strokes
 from noisevote.models.inputs.pictures import decode_base64
 from noisevote.models.inputs.pipelines import prepared
 from noisevote.models.measured import Threshold
-from noisevote.models.noise import Noise, VoteNoise, sigma_from_snr_db
+from noisevote.models.noise import Noise, NoiseKind, VoteNoise, sigma_from_snr_db
 from noisevote.models.stopping import Stopping
 from noisevote.service.prediction.arrays import arrays_of, taken
 from noisevote.service.wire.requests import PredictRequest, shortened
@@ -88,25 +88,34 @@ def noise_of(request: PredictRequest, card: Card) -> Noise:
             noise that has none; or a name that is no noise point of the checkpoint.
     """
     kind = request.noise or card.noise.kind
-    if request.snr_db is not None and not kind.is_factor:
-        raise InputError(
-            "snr_db is defined for multiplicative noise only; give sigma instead", "snr_db"
-        )
     if kind is not card.noise.kind and request.sigma is None and request.snr_db is None:
         raise InputError(
             f"checkpoint {card.name} was trained for {card.noise.kind} noise; for {kind} noise "
             "give a sigma",
             "sigma",
         )
-    repeats = request.repeats or {}
+    sigma, repeats = sigma_of(request, card, kind), request.repeats or {}
     check_points(repeats, card, "repeats")
-    return Noise(kind, sigma_of(request, card), repeats)
+    return Noise(kind, sigma, repeats)
 
 
-def sigma_of(request: PredictRequest, card: Card) -> float | dict[str, float]:
+def sigma_at_snr(snr_db: float, kind: NoiseKind) -> float:
+    """Return the sigma of noise of an SNR in dB, as a request gives it.
+
+    Raises:
+        InputError: this kind of noise has none.
+    """
+    if not kind.is_factor:
+        raise InputError(
+            "snr_db is defined for multiplicative noise only; give sigma instead", "snr_db"
+        )
+    return sigma_from_snr_db(snr_db)
+
+
+def sigma_of(request: PredictRequest, card: Card, kind: NoiseKind) -> float | dict[str, float]:
     """Return the sigma of one read, as asked or by default; a map names every noise point."""
     if request.snr_db is not None:
-        return sigma_from_snr_db(request.snr_db)
+        return sigma_at_snr(request.snr_db, kind)
     sigma = card.noise.default if request.sigma is None else request.sigma
     if not isinstance(sigma, dict):
         return sigma

@@ -1,5 +1,6 @@
 """``noisevote-train harden``: a torch module of the user's own, in a package called models."""
 
+import math
 import os
 import re
 import subprocess
@@ -19,15 +20,17 @@ from noisevote.models.errors import ImportingError, NoisevoteError, TrainingErro
 from noisevote.models.networks.brought import Brought, module_from
 from noisevote.models.networks.noise_points import NoisePoint, noise_points
 from noisevote.models.noise import NoiseKind
-from noisevote.training.fit.data import split
+from noisevote.models.specs import InputSpec
+from noisevote.training.fit.run import prepare
+from noisevote.training.fit.sources import Sources
 from noisevote.training.importing.harden import (
     HardenPlan,
-    classes_of,
+    brought_by,
     names_of_classes,
+    parts_of,
     recipe_for,
-    set_apart,
 )
-from noisevote.training.recipes.recipe import Schedule
+from noisevote.training.recipes.recipe import Recipe, Schedule
 from tests.training.support import run
 
 MODULE = """
@@ -45,9 +48,28 @@ class Net(nn.Module):
     def forward(self, x):
         return self.last(torch.relu(self.norm(self.first(x))))
 
+class Deep(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 16, 3, padding=1)
+        self.norm = nn.BatchNorm2d(16)
+        self.conv2 = nn.Conv2d(16, 32, 3, padding=1)
+        self.fc1 = nn.Linear(128, 64)
+        self.fc2 = nn.Linear(64, 10)
+
+    def forward(self, x):
+        x = torch.relu(self.norm(self.conv1(x.view(-1, 1, 8, 8))))
+        x = torch.relu(self.conv2(torch.max_pool2d(x, 2)))
+        x = torch.max_pool2d(x, 2).flatten(1)
+        return self.fc2(torch.relu(self.fc1(x)))
+
 def make():
     torch.manual_seed(3)
     return Net()
+
+def deep():
+    torch.manual_seed(3)
+    return Deep()
 
 def sure():
     return nn.Sequential(make(), nn.Softmax(1))
@@ -103,23 +125,48 @@ def plan(callable_name: str = "make", **changed: object) -> HardenPlan:
     return HardenPlan(source, schedule=Schedule(2), **(usual | changed))  # type: ignore[arg-type]
 
 
+def recipe_of(asked: HardenPlan, examples: Examples, held_back: int = 10) -> Recipe:
+    network = brought_by(asked, examples.inputs.shape[1:])
+    return recipe_for(asked, network, examples, "digits", held_back)
+
+
+def learn_without_noise(digits: Examples, weights: Path) -> None:
+    """Train the deep module as its owner would, and keep its weights."""
+    network = module_from("nets_to_harden.mine:deep").train()
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    inputs, labels = torch.tensor(digits.inputs), torch.tensor(digits.labels)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(15):
+        for chosen in torch.randperm(len(labels), generator=generator).split(64):  # type: ignore[no-untyped-call]
+            optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(network(inputs[chosen]), labels[chosen])
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    torch.save(network.state_dict(), weights)
+
+
 @pytest.mark.slow
 def test_a_module_in_a_package_called_models_gains_fifteen_points_and_is_served(
-    place: Path,
+    here: Path, digits: Examples
 ) -> None:
+    learn_without_noise(digits, here / "learned.pt")
     command = [
-        *(sys.executable, "-m", "noisevote.training", "harden", "models.mine:make"),
-        *("--samples", "digits.npz", "--checkpoints", "mine", "--name", "mine", "--epochs", "25"),
+        *(sys.executable, "-m", "noisevote.training", "harden", "models.mine:deep"),
+        *("--samples", "digits.npz", "--checkpoints", "mine", "--name", "mine", "--epochs", "30"),
+        *("--weights", "learned.pt"),
     ]
     told = subprocess.run(
-        command, cwd=place, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True,
+        command, cwd=here, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True,
         check=False, timeout=300,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
-    (hardened,) = re.findall(r"hardened │ ([\d.]+)%.*?│ ([\d.]+)%.*?│ ([\d.]+)%", told.stderr)
-    assert float(hardened[1]) > 55
-    checkpoint = Checkpoint(place / "mine" / "mine")
-    assert checkpoint.card.point_names == ["first", "last"]
+    row = r"(as given|hardened) │ ([\d.]+)%.*?│ ([\d.]+)%.*?│ ([\d.]+)%"
+    told_of = {title: list(map(float, cells)) for title, *cells in re.findall(row, told.stderr)}
+    assert told_of["as given"][0] > 95  # it had learned
+    assert told_of["hardened"][1] > 55
+    assert told_of["hardened"][1] >= told_of["as given"][1] + 15
+    checkpoint = Checkpoint(here / "mine" / "mine")
+    assert checkpoint.card.point_names == ["conv1", "conv2", "fc1", "fc2"]
     assert checkpoint.card.noise.sigma_train == 1.0
     assert checkpoint.runtime(NoiseKind.MULTIPLICATIVE).kind is NoiseKind.MULTIPLICATIVE
 
@@ -148,14 +195,14 @@ def test_a_network_that_ends_in_softmax_has_no_noise_on_its_outputs(
     here: Path, digits: Examples
 ) -> None:
     assert here.exists()
-    recipe = recipe_for(plan("sure"), digits, "digits")
+    recipe = recipe_of(plan("sure"), digits)
     assert recipe.hardening.sigma_train == {"0.first": 1.0, "0.last": 1.0}
     assert recipe.hardening.output_draws == 1
 
 
 def test_relative_noise_is_in_units_of_each_signal(here: Path, digits: Examples) -> None:
     assert here.exists()
-    recipe = recipe_for(plan(recipe="add-rms-0.5"), digits, "digits")
+    recipe = recipe_of(plan(recipe="add-rms-0.5"), digits)
     assert recipe.hardening.kind is NoiseKind.ADDITIVE
     inner = module_from("nets_to_harden.mine:make")
     with torch.no_grad():
@@ -183,7 +230,7 @@ def test_what_cannot_be_hardened_says_why(
 ) -> None:
     assert here.exists()
     with pytest.raises(error, match=re.escape(said)):
-        recipe_for(plan(**changed), digits, "digits")  # type: ignore[arg-type]
+        recipe_of(plan(**changed), digits)  # type: ignore[arg-type]
 
 
 def test_inputs_of_another_shape_and_unknown_classes_are_refused(
@@ -191,9 +238,9 @@ def test_inputs_of_another_shape_and_unknown_classes_are_refused(
 ) -> None:
     assert here.exists()
     with pytest.raises(ImportingError, match=r"takes no inputs of the shape \[8\]"):
-        recipe_for(plan(), Examples(digits.inputs[:, :8], digits.labels), "digits")
+        recipe_of(plan(), Examples(digits.inputs[:, :8], digits.labels))
     with pytest.raises(TrainingError, match="have the class 19; the module tells 10 apart"):
-        recipe_for(plan(), Examples(digits.inputs, digits.labels + 10), "digits")
+        recipe_of(plan(), Examples(digits.inputs, digits.labels + 10))
 
 
 def test_a_checkpoint_that_stands_in_the_way_is_told_before_hours_of_training(
@@ -215,20 +262,22 @@ def labelled(labels: list[str], inputs: np.ndarray | None = None) -> Samples:
 
 
 def test_what_is_held_back_is_like_nothing_that_was_learned_from(
-    here: Path, digits: Examples
+    here: Path, digits: Examples, tmp_path: Path
 ) -> None:
     assert here.exists()
     inputs = np.concatenate([digits.inputs[:200]] * 5)
     samples = labelled([str(label) for label in digits.labels[:200].tolist()] * 5, inputs)
-    ordered, count = set_apart(samples)
-    assert sorted(ordered.numbers) == list(range(1000))
-    examples = Examples(ordered.content.arrays["inputs"], np.zeros(1000, np.int64))
-    recipe = recipe_for(plan(), examples, "digits", count)
-    used, held_back = split(examples, recipe)
+    spec, classes = InputSpec(shape=(64,)), list("0123456789")
+    parts = used, held_back = parts_of(samples, spec, classes, "mine")
     learned = {row.tobytes() for row in used.inputs}
-    assert len(held_back) == count
-    assert 100 < count < 300
+    assert len(used) + len(held_back) == 1000
+    assert 100 < len(held_back) < 300
     assert not [row for row in held_back.inputs if row.tobytes() in learned]
+    recipe = recipe_of(plan(), used, len(held_back))
+    run = prepare(recipe, parts, tmp_path, torch.device("cpu"), math.inf, Sources())
+    np.testing.assert_array_equal(run.train.inputs, used.inputs)
+    np.testing.assert_array_equal(run.validation.inputs, held_back.inputs)
+    np.testing.assert_array_equal(run.validation.labels, held_back.labels)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +300,7 @@ def test_names_that_are_not_as_many_as_outputs_are_refused_before_anything_is_le
     here: Path,
 ) -> None:
     assert here.exists()
-    assert classes_of(plan(), (64,)) == 10
+    assert brought_by(plan(), (64,)).classes == 10
     with pytest.raises(TrainingError, match=r"some\.npz has 2 classes; the module has 10 outputs"):
         names_of_classes(None, labelled(["cat", "dog"]), 10)
     with pytest.raises(TrainingError, match="--labels names 2 classes; the module has 10"):

@@ -12,41 +12,34 @@ from rich.table import Table
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.data.dataset import Examples
 from noisevote.models.data.files import data_dir
-from noisevote.models.data.fitting import labels_for
-from noisevote.models.data.sample_inputs import inputs_for
 from noisevote.models.data.samples import Samples, read_samples
 from noisevote.models.errors import TrainingError
 from noisevote.models.inputs.pictures import PREPROCESSINGS
-from noisevote.models.networks.brought import module_from
 from noisevote.models.noise import Noise
 from noisevote.models.specs import InputSpec
-from noisevote.training.cli.importing import VOTES
+from noisevote.training.cli.importing import MEASURED, accuracies_of
 from noisevote.training.cli.network_options import (
-    Pipeline,
-    Ranges,
-    accuracy,
     check_place,
     labels_of,
+    of_network,
     pipeline_of,
 )
 from noisevote.training.cli.options import AllowUnknown, DataDir, console, given_command
 from noisevote.training.cli.train import NOT_FINISHED
-from noisevote.training.fit.data import split
 from noisevote.training.importing.harden import (
     HardenPlan,
-    classes_of,
+    brought_by,
     harden,
     look_at_module,
     names_of_classes,
     names_of_layers,
+    parts_of,
     recipe_for,
-    set_apart,
     sigma_of_calls,
 )
 from noisevote.training.importing.inputs import parsed_inputs, parsed_ranges
 from noisevote.training.importing.look import Wishes
 from noisevote.training.importing.take import ImportPlan, check_free, take_in
-from noisevote.training.measure.evaluate import Caster, numbered
 from noisevote.training.recipes.recipe import Schedule
 
 
@@ -94,8 +87,8 @@ def harden_command(
             "--input", help="3x224x224: shape of one input, where the samples do not tell it."
         ),
     ] = None,
-    ranges: Ranges = None,
-    preprocessing: Pipeline = None,
+    ranges: Annotated[list[str] | None, of_network("range", "--range")] = None,
+    preprocessing: Annotated[str | None, of_network("preprocessing")] = None,
     epochs: Annotated[int, typer.Option(min=1)] = 30,
     learning_rate: Annotated[float, typer.Option(min=0)] = 3e-3,
     batch_size: Annotated[int, typer.Option(min=1)] = 64,
@@ -124,25 +117,22 @@ def harden_command(
     spec = spec_of(read, shape, ranges, preprocessing)
     schedule = Schedule(epochs, batch_size=batch_size, learning_rate=learning_rate)
     plan = HardenPlan(source, weights, recipe, noise_points or (), name, schedule, seed)
-    classes = names_of_classes(labels_of(labels), read, classes_of(plan, spec.shape))
-    ordered, count = set_apart(read)
-    taken = inputs_for(ordered, (spec,), name)[spec.name]
-    examples = Examples(taken, labels_for(ordered, classes, name))
-    chosen = recipe_for(plan, examples, read.text, count)
-    hardened = harden(chosen, examples, runs / name, console, minutes)
+    network = brought_by(plan, spec.shape)
+    classes = names_of_classes(labels_of(labels), read, network.classes)
+    parts = learned, held_back = parts_of(read, spec, classes, name)
+    chosen = recipe_for(plan, network, learned, read.text, len(held_back))
+    hardened = harden(chosen, parts, runs / name, console, minutes)
     if hardened is None:
         console.print("stopped; go on with the same command")
         raise typer.Exit(NOT_FINISHED)
-    held_back = split(examples, chosen)[1]
     wishes = Wishes(
         ranges={None: spec.range} if spec.range else {},
         rule=names_of_layers(hardened),
         pipeline=pipeline_of(preprocessing),
     )
-    before = module_from(source, None if weights is None else str(weights))
     looks = [
-        look_at_module(network, source, spec.shape, wishes, held_back.inputs)
-        for network in (before, hardened.network)
+        look_at_module(each.network, source, spec.shape, wishes, held_back.inputs)
+        for each in (network, hardened)
     ]
     place = ImportPlan(
         checkpoints / name, classes, chosen.hardening.kind, None, given_command(), True, replace,
@@ -185,13 +175,8 @@ def show_gain(checkpoints: dict[str, Checkpoint], examples: Examples) -> None:
     """Print the accuracy of a network before and after it was hardened, under the same noise."""
     of = next(iter(checkpoints.values())).card.noise
     noise = Noise(of.kind, of.default)
-    table = Table("", "noiseless", "one vote", f"{VOTES} votes")
+    table = Table("", *MEASURED)
     for title, checkpoint in checkpoints.items():
-        caster = Caster(checkpoint, 0)
-        images = numbered(examples)
-        silent = caster.cast(images, Noise(noise.kind, 0.0), 1).correct(1)
-        votes = caster.cast(images, noise, VOTES)
-        cells = [silent, votes.correct(1), votes.correct(VOTES)]
-        table.add_row(title, *(accuracy(int(correct), len(examples)) for correct in cells))
+        table.add_row(title, *accuracies_of(checkpoint, examples, noise))
     console.print(table)
     console.print(f"{len(examples)} samples held back, {noise.text}, 95 % intervals")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.data.dataset import Examples
 from noisevote.models.data.files import data_dir
 from noisevote.models.data.sample_inputs import examples_for, inputs_for
 from noisevote.models.data.samples import Samples, read_samples
@@ -24,63 +25,41 @@ from noisevote.models.errors import (
 from noisevote.models.noise import MAX_SIGMA, Noise, NoiseKind
 from noisevote.models.specs import PictureSpec
 from noisevote.training.cli.network_options import (
-    Activations,
-    Binary,
-    Exclude,
     GivenSamples,
-    Include,
-    NoiseAfter,
-    Output,
-    Pipeline,
-    Probabilities,
-    Ranges,
-    Shapes,
+    NetworkOptions,
     Source,
     accuracy,
     check_place,
     labels_of,
-    pipeline_of,
-    rule_of,
 )
-from noisevote.training.cli.options import DataDir, console, given_command
-from noisevote.training.importing.inputs import Asked, parsed_inputs, parsed_ranges
-from noisevote.training.importing.layers import NOISE_AFTER
-from noisevote.training.importing.look import Look, Wishes, look_at, scores_alone
+from noisevote.training.cli.options import DataDir, changed, console, given_command
+from noisevote.training.importing.inputs import Asked, parsed_inputs
+from noisevote.training.importing.look import Look, look_at, scores_alone
 from noisevote.training.importing.read import Graph, first_line, read_graph
-from noisevote.training.importing.take import ImportPlan, Taken, check_free, take_in
+from noisevote.training.importing.take import ImportPlan, Made, check_free, take_in
 from noisevote.training.measure.evaluate import Caster, numbered
 
 VOTES = 20
+MEASURED = ("noiseless", "one vote", f"{VOTES} votes")
+"""Which accuracies are told of a checkpoint."""
+
 MOST_SEEN = 256
 """Samples that tell how inputs are scaled; a few of them pass the network to look at it."""
 
 MOST_ESTIMATED = 512
 """Samples on which batch norms are estimated."""
+
 MOST_COMPARED = 1000
 """Samples on which accuracies are told."""
 
 
 def points(
-    source: Source,
-    shapes: Shapes = None,
-    ranges: Ranges = None,
-    output: Output = None,
-    binary: Binary = False,
-    probabilities: Probabilities = False,
-    noise_after: NoiseAfter = ",".join(NOISE_AFTER),
-    include: Include = None,
-    exclude: Exclude = None,
-    activations: Activations = False,
-    preprocessing: Pipeline = None,
-    samples: GivenSamples = None,
-    data: DataDir = None,
+    source: Source, samples: GivenSamples = None, data: DataDir = None, **given: Any
 ) -> None:
     """Show every product of a network, and which would get noise; nothing is written."""
-    rule = rule_of(noise_after, include, exclude, activations)
-    wishes = wishes_of(shapes, ranges, output, binary, probabilities, preprocessing)
+    options = changed(NetworkOptions(), given)
     with refusing(source):
-        look = looked(source, shapes, replace(wishes, rule=rule), given_samples(samples, data))
-        show(look, Console())
+        show(looked(source, options, given_samples(samples, data)), Console())
 
 
 def import_command(
@@ -94,15 +73,6 @@ def import_command(
             "0, 1, ..."
         ),
     ] = None,
-    shapes: Shapes = None,
-    ranges: Ranges = None,
-    output: Output = None,
-    binary: Binary = False,
-    probabilities: Probabilities = False,
-    noise_after: NoiseAfter = ",".join(NOISE_AFTER),
-    include: Include = None,
-    exclude: Exclude = None,
-    activations: Activations = False,
     allow_quiet: Annotated[
         bool, typer.Option("--allow-quiet", help="Most of the work may go without noise.")
     ] = False,
@@ -110,7 +80,6 @@ def import_command(
         NoiseKind, typer.Option(help="Of the noise that is asked for by default.")
     ] = NoiseKind.MULTIPLICATIVE,
     sigma: Annotated[float, typer.Option(min=0, max=MAX_SIGMA, help="Of that noise.")] = 0.1,
-    preprocessing: Pipeline = None,
     samples: GivenSamples = None,
     data: DataDir = None,
     batch_norm_sigma: Annotated[
@@ -125,6 +94,7 @@ def import_command(
     replaces: Annotated[
         bool, typer.Option("--replace", help="Overwrite a checkpoint of that name.")
     ] = False,
+    **given: Any,
 ) -> None:
     """Make a checkpoint of a network that others trained.
 
@@ -132,26 +102,22 @@ def import_command(
     """
     check_place(name, checkpoints)
     check_free(checkpoints / name, replaces)
-    rule = rule_of(noise_after, include, exclude, activations)
-    wishes = wishes_of(shapes, ranges, output, binary, probabilities, preprocessing)
-    read = given_samples(samples, data)
+    options, read = changed(NetworkOptions(), given), given_samples(samples, data)
     plan = ImportPlan(
         checkpoints / name, labels_of(labels), kind, sigma, given_command(), allow_quiet, replaces
     )
     if batch_norm_sigma is not None and read is None:
         raise ImportingError("--batch-norm-sigma needs --samples to estimate on")
     with refusing(source):
-        look = looked(
-            source, shapes, replace(wishes, rule=rule), read, folds=batch_norm_sigma is None
-        )
+        look = looked(source, options, read, folds=batch_norm_sigma is None)
         show(look, console)
         if batch_norm_sigma is not None and read is not None:
             few, specs = read.spread(MOST_ESTIMATED), [each.spec for each in look.taken]
             plan = replace(plan, batch_norms=(batch_norm_sigma, inputs_for(few, specs, source)))
-        taken = take_in(look, plan)
-        tell(taken)
+        made = take_in(look, plan)
+        tell(made)
         if read is not None and read.content.labels is not None:
-            compare(look, taken.checkpoint, read.spread(MOST_COMPARED))
+            compare(look, made.checkpoint, read.spread(MOST_COMPARED))
 
 
 @contextmanager
@@ -171,38 +137,16 @@ def refusing(source: str) -> Iterator[None]:
         ) from error
 
 
-def wishes_of(
-    shapes: list[str] | None,
-    ranges: list[str] | None,
-    output: str | None,
-    binary: bool,
-    probabilities: bool,
-    preprocessing: str | None,
-) -> Wishes:
-    """Return what the options say of a network."""
-    return Wishes(
-        shapes={name: entry.shape for name, entry in parsed_inputs(shapes or []).items()},
-        ranges=parsed_ranges(ranges or []),
-        output=output,
-        is_binary=binary,
-        is_share=probabilities,
-        pipeline=pipeline_of(preprocessing),
-    )
-
-
 def given_samples(samples: str | None, data: Path | None) -> Samples | None:
     """Return samples, if some are given."""
     return None if samples is None else read_samples(samples, data_dir(data))
 
 
 def looked(
-    source: str,
-    shapes: list[str] | None,
-    wishes: Wishes,
-    samples: Samples | None,
-    folds: bool = True,
+    source: str, options: NetworkOptions, samples: Samples | None, folds: bool = True
 ) -> Look:
     """Open a network and look at it; ``folds``: whether a module's batch norms may be folded."""
+    wishes = options.wishes
     if Path(source).exists() or ":" not in source:
         graph: Graph = read_graph(Path(source))
     else:
@@ -213,7 +157,7 @@ def looked(
             raise MissingExtraError(
                 f"a callable that returns a torch module needs torch; {how_to_install('train')}"
             ) from error
-        asked = parsed_inputs(shapes or [])
+        asked = parsed_inputs(options.input)
         if not asked and isinstance(wishes.pipeline, PictureSpec):
             asked = {None: Asked(wishes.pipeline.shape)}
         graph = graph_from(module_from(source), source, asked, folds)
@@ -252,14 +196,13 @@ def show(look: Look, console: Console) -> None:
     )
 
 
-def tell(taken: Taken) -> None:
+def tell(made: Made) -> None:
     """Print what a checkpoint has become."""
-    card, tile = taken.checkpoint.card, taken.tile
-    of_noise = sum(map(len, [card.noise_points]))
+    tile, placement = made.tile, made.placement
     console.print(
-        f"imported to {taken.checkpoint.folder}: {of_noise} noise points, placement "
-        f"{taken.placement.place}, noiseless outputs within {taken.placement.difference:.1e} of "
-        f"the original's, {tile.rows} votes a pass, a vote costs "
+        f"imported to {made.checkpoint.folder}: {len(made.checkpoint.card.noise_points)} noise "
+        f"points, placement {placement.place}, noiseless outputs within "
+        f"{placement.difference:.1e} of the original's, {tile.rows} votes a pass, a vote costs "
         f"{tile.seconds / tile.clean_seconds:.2f} clean passes",
         soft_wrap=True,
     )
@@ -270,13 +213,19 @@ def compare(look: Look, checkpoint: Checkpoint, samples: Samples) -> None:
     examples = examples_for(samples, checkpoint.card)
     inputs = {checkpoint.card.input.name: examples.inputs, **examples.others}
     scores = scores_alone(look.original, look.taken, look.scores, inputs)
-    noise = Noise(checkpoint.card.noise.kind, checkpoint.card.noise.default)
+    right = int((scores.argmax(axis=1) == examples.labels).sum())
+    of = checkpoint.card.noise
+    noise = Noise(of.kind, of.default)
+    table = Table("as it came", *MEASURED)
+    table.add_row(accuracy(right, len(examples)), *accuracies_of(checkpoint, examples, noise))
+    console.print(table)
+    console.print(f"{len(examples)} samples, {noise.text}, 95 % intervals")
+
+
+def accuracies_of(checkpoint: Checkpoint, examples: Examples, noise: Noise) -> list[str]:
+    """Return the accuracies of a checkpoint that :data:`MEASURED` names, with their intervals."""
     caster, images = Caster(checkpoint, 0), numbered(examples)
     silent = caster.cast(images, Noise(noise.kind, 0.0), 1)
     noisy = caster.cast(images, noise, VOTES)
-    table = Table("as it came", "noiseless", "one vote", f"{VOTES} votes")
-    right = int((scores.argmax(axis=1) == examples.labels).sum())
-    cells = [right, silent.correct(1), noisy.correct(1), noisy.correct(VOTES)]
-    table.add_row(*(accuracy(correct, len(examples)) for correct in cells))
-    console.print(table)
-    console.print(f"{len(examples)} samples, {noise.text}, 95 % intervals")
+    found = [silent.correct(1), noisy.correct(1), noisy.correct(VOTES)]
+    return [accuracy(correct, len(examples)) for correct in found]

@@ -17,7 +17,8 @@ from rich.markup import escape
 from noisevote.models.errors import MissingExtraError, NoisevoteError, how_to_install
 from noisevote.models.version import Version
 from noisevote.training.cli.importing import import_command, points
-from noisevote.training.cli.options import console
+from noisevote.training.cli.network_options import NetworkOptions
+from noisevote.training.cli.options import console, with_options
 
 INTERRUPTED, TERMINATED = 130, 128 + signal.SIGTERM
 
@@ -50,8 +51,8 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
                 raise MissingExtraError(
                     f"noisevote-train needs {missing}; {how_to_install('train')}"
                 ) from error
-    app.command()(points)
-    app.command("import")(import_command)
+    app.command()(with_options(points, NetworkOptions()))
+    app.command("import")(with_options(import_command, NetworkOptions()))
     return app
 
 

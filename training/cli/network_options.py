@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,10 @@ from noisevote.models.errors import ImportingError
 from noisevote.models.inputs.pipelines import labels_from, pipeline_from
 from noisevote.models.specs import PictureSpec
 from noisevote.models.statistics import clopper_pearson
-from noisevote.training.importing.layers import PRODUCTS, Rule
+from noisevote.training.importing.inputs import parsed_inputs, parsed_ranges
+from noisevote.training.importing.layers import NOISE_AFTER, PRODUCTS, Rule
+from noisevote.training.importing.look import Wishes
+from noisevote.training.measure.plan import Plan
 
 LEVEL = 0.05
 """Of intervals."""
@@ -26,39 +29,6 @@ Source = Annotated[
         help="An ONNX file, or a callable that returns a torch module; it is run.",
     ),
 ]
-Shapes = Annotated[
-    list[str] | None,
-    typer.Option("--input", help="[NAME=]3x224x224[:int64]: shape of one input, without the axis "
-                 "of inputs, where the graph leaves it open. Repeat it for several."),
-]  # fmt: skip
-Ranges = Annotated[
-    list[str] | None,
-    typer.Option("--range", help="[NAME=]LOW:HIGH that values may have; default: any finite "
-                 "number, of token ids those of the table. Repeat it for several."),
-]  # fmt: skip
-Output = Annotated[str | None, typer.Option(help="Name of the output that votes.")]
-Binary = Annotated[
-    bool, typer.Option("--binary", help="One number an input decides between two classes.")
-]
-Probabilities = Annotated[
-    bool, typer.Option("--probabilities", help="Outputs are probabilities, not logits.")
-]
-NoiseAfter = Annotated[str, typer.Option(help="Operators with weights that noise follows.")]
-Include = Annotated[list[str] | None, typer.Option(help="Pattern of products that get noise, too.")]
-Exclude = Annotated[list[str] | None, typer.Option(help="Pattern of products that get none.")]
-Activations = Annotated[
-    bool, typer.Option("--activations", help="Noise after products of two signals, too.")
-]
-
-
-Pipeline = Annotated[
-    str | None,
-    typer.Option(
-        "--preprocessing",
-        help="How a picture becomes an input: a name, imagenet, or a JSON file, such as a "
-        "preprocessor_config.json of Hugging Face.",
-    ),
-]
 GivenSamples = Annotated[
     str | None,
     typer.Option(
@@ -69,17 +39,70 @@ GivenSamples = Annotated[
 ]
 
 
-def rule_of(
-    noise_after: str, include: list[str] | None, exclude: list[str] | None, activations: bool
-) -> Rule:
-    """Return which products get noise."""
-    after = tuple(part.strip() for part in noise_after.split(",") if part.strip())
-    for operator in after:
-        if operator not in PRODUCTS:
-            raise ImportingError(
-                f"--noise-after names {operator!r}; products are {', '.join(PRODUCTS)}"
-            )
-    return Rule(after, tuple(include or ()), tuple(exclude or ()), activations)
+class NetworkOptions(Plan):
+    """What a network of others does not tell itself, and which of its products get noise."""
+
+    input: tuple[str, ...] = ()
+    """[NAME=]3x224x224[:int64]: shape of one input, without the axis of inputs, where the graph
+    leaves it open."""
+    range: tuple[str, ...] = ()
+    """[NAME=]LOW:HIGH that values may have; by default any finite number, of token ids those of the
+    table."""
+    output: str | None = None
+    """Name of the output that votes."""
+    binary: bool = False
+    """One number an input decides between two classes."""
+    probabilities: bool = False
+    """Outputs are probabilities, not logits."""
+    noise_after: str = ",".join(NOISE_AFTER)
+    """Operators with weights that noise follows."""
+    include: tuple[str, ...] = ()
+    """Pattern of products that get noise, too."""
+    exclude: tuple[str, ...] = ()
+    """Pattern of products that get none."""
+    activations: bool = False
+    """Noise after products of two signals, too."""
+    preprocessing: str | None = None
+    """How a picture becomes an input: a name, imagenet, or a JSON file, such as a
+    preprocessor_config.json of Hugging Face."""
+
+    @property
+    def wishes(self) -> Wishes:
+        """What they say of a network.
+
+        Raises:
+            ImportingError: one cannot be read.
+            InputError: the preprocessing is unknown.
+        """
+        return Wishes(
+            shapes={name: entry.shape for name, entry in parsed_inputs(self.input).items()},
+            ranges=parsed_ranges(self.range),
+            output=self.output,
+            is_binary=self.binary,
+            is_share=self.probabilities,
+            rule=self.rule,
+            pipeline=pipeline_of(self.preprocessing),
+        )
+
+    @property
+    def rule(self) -> Rule:
+        """Which products get noise.
+
+        Raises:
+            ImportingError: noise is to follow what is no product.
+        """
+        after = tuple(part.strip() for part in self.noise_after.split(",") if part.strip())
+        for operator in after:
+            if operator not in PRODUCTS:
+                raise ImportingError(
+                    f"--noise-after names {operator!r}; products are {', '.join(PRODUCTS)}"
+                )
+        return Rule(after, self.include, self.exclude, self.activations)
+
+
+def of_network(name: str, *names: str) -> Any:
+    """Return the option of a field of :class:`NetworkOptions`, for a command with few of them."""
+    return typer.Option(*names, help=NetworkOptions.model_fields[name].description)
 
 
 def labels_of(given: str | None) -> list[str] | None:

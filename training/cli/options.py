@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from types import NoneType, UnionType
@@ -50,22 +51,22 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def with_options(command: Callable[..., None], model: BaseModel) -> Callable[..., None]:
-    """Give a command an option for each field of a model, in the place of ``**given``.
+    """Return a command with an option for each field of a model, in the place of ``**given``.
 
     What is not given arrives as None; :func:`changed` puts the rest into the model.
     """
-    fields = type(model).model_fields
-    own = [
-        parameter
-        for parameter in signature(command).parameters.values()
-        if parameter.kind is not parameter.VAR_KEYWORD and parameter.name not in fields
-    ]
+
+    @wraps(command)
+    def called(**values: Any) -> None:
+        command(**values)
+
+    own = [p for p in signature(command).parameters.values() if p.kind is not p.VAR_KEYWORD]
     options = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=option_of(model, name))
-        for name in fields
+        for name in type(model).model_fields
     ]
-    command.__signature__ = Signature([*own, *options])  # type: ignore[attr-defined]
-    return command
+    called.__signature__ = Signature([*own, *options])  # type: ignore[attr-defined]
+    return called
 
 
 def option_of(model: BaseModel, name: str) -> Any:

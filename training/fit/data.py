@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -16,23 +15,22 @@ from noisevote.training.recipes.recipe import Padding, Recipe
 MNIST_PIXELS = 28 * 28
 
 
-def split(examples: Examples, recipe: Recipe) -> tuple[Examples, Examples]:
+Parts = tuple[Examples, Examples]
+"""Examples to learn from, and those held back to choose by."""
+
+
+def split(examples: Examples, recipe: Recipe) -> Parts:
     """Split the training examples into those trained on and those to choose by.
 
     The split depends on the number of examples only, so that runs with different seeds can be
     compared on the same validation images.
     """
-    order = split_order(len(examples))
+    order = np.random.default_rng(0).permutation(len(examples))
     held_back, used = order[: recipe.validation_images], order[recipe.validation_images :]
     return (
         Examples(examples.inputs[used], examples.labels[used]),
         Examples(examples.inputs[held_back], examples.labels[held_back]),
     )
-
-
-def split_order(count: int) -> NDArray[np.int64]:
-    """Return places of examples ``[count]`` of which the first are those that are held back."""
-    return np.random.default_rng(0).permutation(count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from noisevote.models.data.dataset import Examples
 from noisevote.models.networks.noise_points import fresh_noise, noise_from
 from noisevote.training.fit.accelerators import accelerator_named, shown_accelerator
 from noisevote.training.fit.bar import Bar
-from noisevote.training.fit.data import Batches, augmented, resized
+from noisevote.training.fit.data import Batches, Parts, augmented, resized
 from noisevote.training.fit.run import Run, noting, prepare, take_in
 from noisevote.training.fit.sources import Sources
 from noisevote.training.fit.state import Progress, hold_run, kept
@@ -42,7 +42,7 @@ STATISTICS_BATCH = 500
 
 def fit(
     recipe: Recipe,
-    examples: Examples,
+    examples: Examples | Parts,
     folder: Path,
     console: Console,
     accelerator: str = "cpu",
@@ -54,7 +54,8 @@ def fit(
 
     Args:
         recipe: what to train.
-        examples: the official training examples; the recipe's validation share is held back.
+        examples: the official training examples, of which the recipe's validation share is held
+            back; or both parts.
         folder: where the state is kept, written every minute.
         console: where progress is shown.
         accelerator: where it learns, as torch calls it.

@@ -16,7 +16,7 @@ from torch import Tensor
 from noisevote.models.data.dataset import Examples
 from noisevote.models.errors import TrainingError
 from noisevote.training.fit.accelerators import precision_on
-from noisevote.training.fit.data import Batches, split
+from noisevote.training.fit.data import Batches, Parts, split
 from noisevote.training.fit.sources import Sources
 from noisevote.training.fit.start import start
 from noisevote.training.fit.state import Progress, kept, save_state
@@ -133,7 +133,7 @@ class Run:
 
 def prepare(
     recipe: Recipe,
-    examples: Examples,
+    examples: Examples | Parts,
     folder: Path,
     accelerator: torch.device,
     minutes: float,
@@ -141,12 +141,12 @@ def prepare(
 ) -> Run:
     """Put the examples on the accelerator, and the run at its first step or where its state is."""
     stop_at = time.monotonic() + 60 * minutes
-    train, validation = split(examples, recipe)
+    train, validation = examples if isinstance(examples, tuple) else split(examples, recipe)
     steps_per_epoch = len(train) // recipe.schedule.batch_size
     if steps_per_epoch == 0:
         raise TrainingError(
-            f"{len(examples)} examples less {recipe.validation_images} for validation make no "
-            f"batch of {recipe.schedule.batch_size}"
+            f"{len(train) + len(validation)} examples less {recipe.validation_images} for "
+            f"validation make no batch of {recipe.schedule.batch_size}"
         )
     progress, teaching = start(
         recipe, steps_per_epoch * recipe.schedule.epochs, folder, sources, accelerator

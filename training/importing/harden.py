@@ -13,12 +13,15 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from noisevote.models.data.dataset import Examples
+from noisevote.models.data.fitting import labels_for
+from noisevote.models.data.sample_inputs import inputs_for
 from noisevote.models.data.samples import Samples
 from noisevote.models.errors import TrainingError
 from noisevote.models.networks.brought import OUTPUTS, Brought, module_from
 from noisevote.models.networks.noise_points import NoisePoint, noise_from, noise_points
 from noisevote.models.noise import NoiseKind
-from noisevote.training.fit.data import split_order
+from noisevote.models.specs import InputSpec
+from noisevote.training.fit.data import Parts
 from noisevote.training.fit.loop import fit
 from noisevote.training.importing.callables import graph_from
 from noisevote.training.importing.inputs import Asked
@@ -59,26 +62,8 @@ class HardenPlan:
     seed: int = 1
 
 
-def set_apart(samples: Samples) -> tuple[Samples, int]:
-    """Return samples in another order, and how many of them are held back.
-
-    In this order a run holds back those that their content chose, so that none of them is like one
-    that is learned from.
-
-    Args:
-        samples: all of a file.
-
-    Raises:
-        DataError: there are too few.
-    """
-    held_back, used = samples.parted(HELD_BACK)
-    places = np.empty(len(samples), np.int64)
-    places[split_order(len(samples))] = [*held_back.numbers, *used.numbers]
-    return samples.taken(places.tolist()), len(held_back)
-
-
-def classes_of(plan: HardenPlan, shape: tuple[int, ...]) -> int:
-    """Return how many outputs a module has.
+def brought_by(plan: HardenPlan, shape: tuple[int, ...]) -> Brought:
+    """Return the module of a plan, with noise points behind its layers.
 
     Args:
         plan: what is to be learned.
@@ -88,8 +73,28 @@ def classes_of(plan: HardenPlan, shape: tuple[int, ...]) -> int:
         ImportingError: the module cannot be called, or a pattern fits none of its layers.
     """
     weights = None if plan.weights is None else str(plan.weights)
-    network = Brought(module_from(plan.source, weights), shape, plan.points)
-    return noise_points(network)[-1].shape[-1]
+    return Brought(module_from(plan.source, weights), shape, plan.points)
+
+
+def parts_of(samples: Samples, spec: InputSpec, classes: Sequence[str], name: str) -> Parts:
+    """Return the examples to learn from, and those held back.
+
+    Their content decides, so that none that is held back is like one that is learned from.
+
+    Args:
+        samples: with labels.
+        spec: what one input is.
+        classes: names of the outputs.
+        name: of the checkpoint, for messages.
+
+    Raises:
+        DataError: there are too few, or they do not fit.
+    """
+    held_back, learned = (
+        Examples(inputs_for(part, (spec,), name)[spec.name], labels_for(part, classes, name))
+        for part in samples.parted(HELD_BACK)
+    )
+    return learned, held_back
 
 
 def names_of_classes(given: Sequence[str] | None, samples: Samples, classes: int) -> list[str]:
@@ -119,19 +124,20 @@ def names_of_classes(given: Sequence[str] | None, samples: Samples, classes: int
 
 
 def recipe_for(
-    plan: HardenPlan, examples: Examples, about: str, held_back: int | None = None
+    plan: HardenPlan, network: Brought, examples: Examples, about: str, held_back: int
 ) -> Recipe:
     """Return the recipe by which a module is hardened.
 
     Args:
         plan: what is to be learned.
+        network: module of the plan.
         examples: to learn from.
         about: what these are.
-        held_back: how many of them a run holds back; None: :data:`HELD_BACK` of them.
+        held_back: how many others are looked at after each epoch.
 
     Raises:
-        TrainingError: there is no recipe of that name, or there are too few examples.
-        ImportingError: the module cannot be called, or a pattern fits none of its layers.
+        TrainingError: there is no recipe of that name, there are too few examples, or one is of a
+            class that the network has no output for.
     """
     match = NAMED.fullmatch(plan.recipe)
     if match is None:
@@ -139,12 +145,8 @@ def recipe_for(
             f"there is no recipe {plan.recipe!r}; write mult-1.0, add-0.1 or add-rms-0.1, with any "
             "sigma"
         )
-    if held_back is None:
-        held_back = max(1, round(HELD_BACK * len(examples)))
-    weights = None if plan.weights is None else str(plan.weights)
-    shape = examples.inputs.shape[1:]
-    network = Brought(module_from(plan.source, weights), shape, plan.points)
     check_classes(network, examples)
+    shape = examples.inputs.shape[1:]
     sigma: float | dict[str, float] = float(match["sigma"])
     if match["relative"]:
         sigma = {
@@ -155,15 +157,17 @@ def recipe_for(
         sigma = dict.fromkeys(names_in(network), float(match["sigma"]))
     draws = DRAWS if network.ends_in_noise else 1
     options: dict[str, Any] = {"shape": list(shape), "points": list(plan.points)}
+    if plan.weights is not None:
+        options["weights"] = str(plan.weights)
     return Recipe(
         name=plan.name,
         network=plan.source,
         dataset=about,
         hardening=Hardening(KINDS[match["kind"]], sigma, "marginal", output_draws=draws),
-        schedule=fitting(plan.schedule, len(examples), held_back),
+        schedule=fitting(plan.schedule, len(examples)),
         seed=plan.seed,
         validation_images=held_back,
-        options=options if weights is None else options | {"weights": weights},
+        options=options,
     )
 
 
@@ -173,23 +177,22 @@ def check_classes(network: Brought, examples: Examples) -> None:
     Raises:
         TrainingError: there is one.
     """
-    classes, highest = noise_points(network)[-1].shape[-1], int(examples.labels.max())
-    if highest >= classes:
+    highest = int(examples.labels.max())
+    if highest >= network.classes:
         raise TrainingError(
-            f"the samples have the class {highest}; the module tells {classes} apart"
+            f"the samples have the class {highest}; the module tells {network.classes} apart"
         )
 
 
-def fitting(schedule: Schedule, examples: int, held_back: int) -> Schedule:
-    """Return a schedule whose batches the examples fill.
+def fitting(schedule: Schedule, examples: int) -> Schedule:
+    """Return a schedule whose batches the examples to learn from fill.
 
     Raises:
         TrainingError: there are too few of them.
     """
-    used = examples - held_back
-    if used < 2:
-        raise TrainingError(f"there are {examples} samples; needed are some dozens at least")
-    return replace(schedule, batch_size=min(schedule.batch_size, used))
+    if examples < 2:
+        raise TrainingError(f"{examples} samples to learn from; needed are some dozens at least")
+    return replace(schedule, batch_size=min(schedule.batch_size, examples))
 
 
 def names_in(network: Brought) -> list[str]:
@@ -211,14 +214,21 @@ def rms_of(network: nn.Module, inputs: NDArray[Any]) -> dict[str, float]:
 
 
 def harden(
-    recipe: Recipe, examples: Examples, folder: Path, console: Console, minutes: float
+    recipe: Recipe, parts: Parts, folder: Path, console: Console, minutes: float
 ) -> Brought | None:
     """Harden a module, from the state in ``folder`` if there is one.
+
+    Args:
+        recipe: by :func:`recipe_for`.
+        parts: examples to learn from, and others to look at after each epoch.
+        folder: where the state is kept.
+        console: where progress is shown.
+        minutes: when they are over, the run is left as it is.
 
     Returns:
         It with its new weights, in evaluation mode; None if the time was over before the end.
     """
-    progress = fit(recipe, examples, folder, console, minutes=minutes)
+    progress = fit(recipe, parts, folder, console, minutes=minutes)
     network = progress.network
     return network if progress.is_finished and isinstance(network, Brought) else None
 

@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from onnx import ModelProto, TensorProto
 
-from noisevote.models.card import CARD_VERSION, MAX_CLASSES, Card, Import, QuietLayer
+from noisevote.models.card import CARD_VERSION, MAX_CLASSES, MAX_LABEL, Card, Import, QuietLayer
 from noisevote.models.checkpoint import CARD_FILE, WEIGHTS_FILE, Checkpoint, sha256_of
 from noisevote.models.errors import ImportingError
 from noisevote.models.files import LEFT_BEHIND_S
@@ -34,8 +35,8 @@ FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
 SHOWN = 8
 UNNAMED = {"", "graph", "main_graph", "torch_jit"}
 """Names of graphs that say nothing of the network, and who gives them: torch's exporters."""
-MOST_LETTERS, SHOWN_LETTERS = 200, 40
-"""Of a label, and of one in a message."""
+SHOWN_LETTERS = 40
+"""Of a label, in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class ImportPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Made:
     """A checkpoint that was made.
 
     Attributes:
@@ -81,7 +82,7 @@ class Taken:
     tile: Tile
 
 
-def take_in(look: Look, plan: ImportPlan) -> Taken:
+def take_in(look: Look, plan: ImportPlan) -> Made:
     """Write a checkpoint, in the place of nothing or of one that may be overwritten.
 
     Raises:
@@ -112,7 +113,7 @@ def take_in(look: Look, plan: ImportPlan) -> Taken:
         plan.folder.mkdir(exist_ok=True)
         with held_card(plan.folder):
             put_in_place(made, plan.folder)
-    return Taken(Checkpoint(plan.folder), placement, tile)
+    return Made(Checkpoint(plan.folder), placement, tile)
 
 
 def check_free(folder: Path, replaces: bool) -> None:
@@ -154,11 +155,12 @@ def labels_for(look: Look, labels: Sequence[str] | None) -> tuple[str, ...]:
         raise ImportingError(
             f"there are {len(labels)} labels; the output {look.scores.name} has {classes} classes"
         )
+    times = Counter(labels)
     for label in labels:
-        if not label or len(label) > MOST_LETTERS or labels.count(label) > 1:
+        if not label or len(label) > MAX_LABEL or times[label] > 1:
             raise ImportingError(
                 f"the label {label[:SHOWN_LETTERS]!r} is empty, stands twice, or is longer than "
-                f"{MOST_LETTERS} letters"
+                f"{MAX_LABEL} letters"
             )
     return tuple(labels)
 
