@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from noisevote.service.configuration.settings import Settings
+from tests.service.imported import serving_imported
 from tests.service.support import serving
 
 
@@ -29,3 +30,13 @@ def app(served: tuple[FastAPI, httpx.AsyncClient]) -> FastAPI:
 @pytest.fixture(scope="session")
 def client(served: tuple[FastAPI, httpx.AsyncClient]) -> httpx.AsyncClient:
     return served[1]
+
+
+@pytest.fixture(scope="module")
+async def imported(
+    anyio_backend: str,  # noqa: ARG001
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a service of networks of others."""
+    async with serving_imported(tmp_path_factory.mktemp("checkpoints")) as client:
+        yield client

@@ -13,16 +13,16 @@ from fastapi import FastAPI
 from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from noisevote.models.drift import INTERVAL_ERRORS, shares_of
+from noisevote.models.drift import shares_of
 from noisevote.models.engines import load_session
 from noisevote.models.measured import AgreementReference
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind
 from noisevote.models.runtime import GraphRuntime, Rows
 from noisevote.service.configuration.settings import Settings
-from noisevote.service.operations.drift import ALPHA, WINDOW, DriftMonitor, Series
+from noisevote.service.operations.drift import DriftMonitor
 from noisevote.service.prediction.predictor import Predictor, Prepared
 from noisevote.service.service import service_of
-from noisevote.service.wire.replies import DriftState
+from noisevote.service.wire.replies import PredictResponse
 from noisevote.service.wire.requests import PredictRequest
 from tests.service.support import CHECKPOINT, Json, array, ask, copy_of_checkpoint, serving
 from tests.service.test_metrics import scraped, value
@@ -179,101 +179,21 @@ async def test_more_votes_than_the_cards_are_thinned(
     assert drift["agreement"]["seen"] == pytest.approx(drift["agreement"]["expected"], abs=0.1)
 
 
-def series(agreement: float = 0.8, sd: float = 0.1) -> Series:
-    reference = AgreementReference(
-        kind=NoiseKind.MULTIPLICATIVE,
-        sigma=1.0,
-        votes=20,
-        inputs=1000,
-        agreement_mean=agreement,
-        agreement_sd=sd,
-        margin_mean=agreement - 0.1,
-        margin_sd=sd,
-        seed=0,
-        noise_scheme=NOISE_SCHEME,
-        command="made up",
-    )
-    return Series(reference, [reference], 1.0)
-
-
-def answers(mean: float, count: int, seed: int) -> NDArray[np.float64]:
-    """Return shares whose means are ``mean`` and 0.1 less ``[count, 2]``."""
-    generator = np.random.default_rng(seed)
-    agreement = np.clip(generator.normal(mean, 0.1, count), 0, 1)
-    return np.stack([agreement, agreement - 0.1], 1).clip(0, 1)
-
-
-def test_windows_without_drift_end_as_expected_and_the_next_one_clears_an_alarm() -> None:
-    followed = series()
-    states = []
-    for window, mean in enumerate((0.8, 0.8, 0.7, 0.8, 0.9, 0.8)):
-        raised = [followed.add(shares) for shares in answers(mean, WINDOW, seed=window)]
-        states.append((followed.state, sum(one is not None for one in raised)))
-    assert states == [
-        (DriftState.AS_EXPECTED, 0),
-        (DriftState.AS_EXPECTED, 0),
-        (DriftState.LOWER, 1),
-        (DriftState.AS_EXPECTED, 0),
-        (DriftState.HIGHER, 1),
-        (DriftState.AS_EXPECTED, 0),
-    ]
-    assert ALPHA * len(states) < 1e-3  # the chance that this fails without a fault
-
-
-def test_a_window_has_a_thousand_answers_and_a_sigma_is_told_from_a_hundred_on() -> None:
-    louder = series(agreement=0.6).reference.model_copy(update={"sigma": 1.5})
-    of = series().reference
-    followed = Series(of, [of, louder], 1.0)
-    expected = {99: False, 100: True, 999: True, 1000: True, 1001: True}
-    for count, shares in enumerate(answers(0.8, 1001, seed=0), 1):
-        followed.add(shares)
-        if count in expected:
-            assert (followed.body().effective_sigma is not None) == expected[count]
-            assert (followed.state is DriftState.TOO_FEW) == (count < 1000)
-    assert followed.body().answers == 1001, "the window before counts, too"
-    assert followed.answers == 1
-
-
-def test_votes_are_noisier_than_hardened_for_if_that_was_asked_for_or_there_is_an_alarm() -> None:
-    of = series().reference
-    louder = series(agreement=0.6).reference.model_copy(update={"sigma": 1.5})
-    within, beyond = (Series(of, [of, louder], sigma_train) for sigma_train in (1.0, 0.9))
-    for followed in (within, beyond):
-        for _ in range(100):
-            followed.add(np.array([0.78, 0.68]))
-        interval = followed.body().effective_sigma_interval
-        assert interval is not None
-        assert interval[0] > 1.0
-        assert followed.state is DriftState.TOO_FEW
-    assert not within.body().is_noisier_than_hardened_for, "it may be chance"
-    assert beyond.body().is_noisier_than_hardened_for
-    while within.state is not DriftState.LOWER:
-        within.add(np.array([0.78, 0.68]))
-    assert within.body().is_noisier_than_hardened_for
-
-
-@pytest.mark.parametrize("spread", [0.0, 0.1])
-def test_the_interval_of_the_sigma_holds_the_errors_of_the_card_and_of_the_answers(
-    spread: float,
-) -> None:
-    of = series().reference
-    others = [of.model_copy(update={"sigma": s, "agreement_mean": 1.8 - s}) for s in (0.5, 1.5)]
-    followed = Series(of, [of, *others], 1.0)
-    for by in (-spread, spread) * 50:
-        followed.add(np.array([0.8 + by, 0.7 + by]))
-    error = INTERVAL_ERRORS * np.sqrt(spread**2 / 100 + 0.1**2 / 1000)
-    body = followed.body()
-    assert body.effective_sigma == pytest.approx(1.0)
-    assert body.effective_sigma_interval == pytest.approx((1.0 - error, 1.0 + error))
-
-
-async def test_an_answer_counts_for_the_most_votes_that_it_has_and_a_curve_is_of_one_number(
+@pytest.fixture
+async def answered(
     followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
-) -> None:
+) -> tuple[Prepared, PredictResponse]:
+    """A request of ten digits, and its answer."""
     predictor: Predictor = service_of(followed[0]).predictor
     body = {"inputs": DIGITS[:10], "votes": VOTES, "sigma": 0.7, "seed": 1}
     prepared = predictor.prepare(PredictRequest.model_validate(body), began=0.0)
-    answer = await predictor.answer(prepared)
+    return prepared, await predictor.answer(prepared)
+
+
+async def test_an_answer_counts_for_the_most_votes_that_it_has_and_a_curve_is_of_one_number(
+    answered: tuple[Prepared, PredictResponse],
+) -> None:
+    prepared, answer = answered
     checkpoint = copy(prepared.checkpoint)
     of = checkpoint.card.agreements[0]
     for numbers in ((2, VOTES, 9), (9, VOTES, 2)):
@@ -288,12 +208,9 @@ async def test_an_answer_counts_for_the_most_votes_that_it_has_and_a_curve_is_of
 
 
 async def test_the_listener_is_told_every_fifty_answers_and_nothing_of_those_cut_short(
-    followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
+    answered: tuple[Prepared, PredictResponse],
 ) -> None:
-    predictor: Predictor = service_of(followed[0]).predictor
-    body = {"inputs": DIGITS[:10], "votes": VOTES, "sigma": 0.7, "seed": 1}
-    prepared = predictor.prepare(PredictRequest.model_validate(body), began=0.0)
-    answer = await predictor.answer(prepared)
+    prepared, answer = answered
     told: list[int] = []
     monitor = DriftMonitor(lambda _, about, __: told.append(about.answers))
     for _ in range(12):
@@ -308,12 +225,9 @@ async def test_the_listener_is_told_every_fifty_answers_and_nothing_of_those_cut
 
 
 async def test_a_replaced_checkpoint_begins_anew_though_requests_still_end_on_the_old_one(
-    followed: tuple[FastAPI, httpx.AsyncClient, LouderRuntime],
+    answered: tuple[Prepared, PredictResponse],
 ) -> None:
-    predictor = service_of(followed[0]).predictor
-    body = {"inputs": DIGITS[:10], "votes": VOTES, "sigma": 0.7, "seed": 1}
-    first = predictor.prepare(PredictRequest.model_validate(body), began=0.0)
-    answer = await predictor.answer(first)
+    first, answer = answered
     second, third = (replace(first, checkpoint=copy(first.checkpoint)) for _ in range(2))
     second.checkpoint.__dict__["fingerprint"] = "second"
     third.checkpoint.__dict__["fingerprint"] = "third"

@@ -1,82 +1,34 @@
 """Networks of others over HTTP: several inputs, whole numbers, no range, and pictures by a card."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
-from noisevote.models.specs import InputSpec, PictureSpec
 from noisevote.service.client import AsyncClient
-from noisevote.service.configuration.settings import Settings
-from noisevote.service.wire.replies import PredictResponse
 from noisevote.service.wire.requests import PredictRequest
 from tests.drawing import png_bytes
-from tests.foreign import drawn, noiseless
+from tests.foreign import noiseless
+from tests.service.imported import PLAIN, TAKES, TEXT, arrays, sample
 from tests.service.support import (
     Json,
     ask,
-    copy_of_checkpoint,
     counts_of,
     encoded,
     error_in,
     picture,
     refused,
-    serving,
 )
 
 pytestmark = pytest.mark.anyio
 
-HEADER_LENGTH = "Inference-Header-Content-Length"
-TEXT = [
-    InputSpec(name="ids", dtype="int64", shape=(5,), range=(0, 999)),
-    InputSpec(name="mask", dtype="int32", shape=(5,), range=(0, 1)),
-    InputSpec(name="age", shape=(1,), range=None),
-]
-PLAIN = [InputSpec(name="features", shape=(4,), range=None)]
-BYTES = [InputSpec(name="pixels", dtype="uint8", shape=(2, 2, 3), range=(0, 255))]
-SEEN = [
-    InputSpec(
-        name="photo",
-        shape=(3, 6, 8),
-        range=None,
-        picture=PictureSpec(shortest_side=7, crop=(6, 8), mean=(0.5,) * 3, std=(0.25,) * 3),
-    )
-]
-MANY = [f"bird {number}" for number in range(30)]
-TAKES = "checkpoint text takes objects of ids [5] and mask [5] and age [1]"
 
-
-def sample(**changes: Any) -> Json:
-    return {"ids": [7, 999, 0, 3, 3], "mask": [1, 1, 1, 0, 0], "age": [31.5]} | changes
-
-
-def arrays(samples: list[Json]) -> dict[str, NDArray[Any]]:
-    return {
-        tensor.name: np.array([each[tensor.name] for each in samples], tensor.dtype)
-        for tensor in TEXT
-    }
-
-
-@pytest.fixture(scope="module")
-async def client(
-    anyio_backend: str,  # noqa: ARG001
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[httpx.AsyncClient]:
-    folder = tmp_path_factory.mktemp("checkpoints")
-    for name, inputs in {"text": TEXT, "plain": PLAIN, "bytes": BYTES, "seen": SEEN}.items():
-        drawn(folder / name, inputs)
-    drawn(folder / "birds", PLAIN, MANY)
-    drawn(folder / "twenty", PLAIN, MANY[:20])
-    copy_of_checkpoint(folder)
-    settings = Settings(slots=1, checkpoints=folder, default_checkpoint="text")
-    async with serving(settings) as (_, client):
-        assert (await client.get("/checkpoints")).json()["refused"] == {}
-        yield client
+@pytest.fixture
+def client(imported: httpx.AsyncClient) -> httpx.AsyncClient:
+    return imported
 
 
 async def test_several_inputs_come_as_objects_and_meet_their_tensors(
@@ -210,99 +162,6 @@ async def test_our_client_asks_networks_of_several_inputs(client: httpx.AsyncCli
     assert {entry.name for entry in listed.checkpoints} >= {"text", "plain"}
 
 
-def tensors_of(samples: list[Json]) -> list[Json]:
-    given = arrays(samples)
-    types = {"ids": "INT64", "mask": "INT32", "age": "FP32"}
-    return [
-        {
-            "name": name,
-            "datatype": types[name],
-            "shape": list(given[name].shape),
-            "data": given[name].tolist(),
-        }
-        for name in ("age", "ids", "mask")  # in any order
-    ]
-
-
-async def infer(client: httpx.AsyncClient, name: str, **sent: Any) -> httpx.Response:
-    return await client.post(f"/v2/models/{name}/infer", **sent)
-
-
-async def test_over_v2_they_bear_their_own_names_and_types(client: httpx.AsyncClient) -> None:
-    model = (await client.get("/v2/models/text")).json()
-    assert model["inputs"] == [
-        {"name": "ids", "datatype": "INT64", "shape": [-1, 5]},
-        {"name": "mask", "datatype": "INT32", "shape": [-1, 5]},
-        {"name": "age", "datatype": "FP32", "shape": [-1, 1]},
-    ]
-    config = (await client.get("/v2/models/bytes/config")).json()
-    assert config["input"] == [{"name": "pixels", "data_type": "TYPE_UINT8", "dims": [2, 2, 3]}]
-    own = (await client.get("/v2/models/mnist_cnn-mult-1.0")).json()
-    assert own["inputs"] == [{"name": "input", "datatype": "FP32", "shape": [-1, 1, 28, 28]}]
-
-
-async def test_over_v2_json_and_bytes_get_the_votes_of_predict(client: httpx.AsyncClient) -> None:
-    samples = [sample(), sample(age=[-2])]
-    parameters = {"votes": 25, "seed": 9, "sigma": 1.0}
-    expected = counts_of(await ask(client, inputs=samples, **parameters))
-    tensors = tensors_of(samples)
-    plain = await infer(client, "text", json={"inputs": tensors, "parameters": parameters})
-    flat = [each | {"data": np.ravel(each["data"]).tolist()} for each in tensors]
-    flattened = await infer(client, "text", json={"inputs": flat, "parameters": parameters})
-    given, behind, described = arrays(samples), b"", []
-    for each in tensors:
-        entry = {key: value for key, value in each.items() if key != "data"}
-        if each["name"] == "mask":  # one of them stands in the JSON
-            described.append(each)
-            continue
-        content = given[each["name"]].tobytes()
-        described.append(entry | {"parameters": {"binary_data_size": len(content)}})
-        behind += content
-    head = json.dumps({"inputs": described, "parameters": parameters}).encode()
-    headers = {HEADER_LENGTH: str(len(head))}
-    binary = await infer(client, "text", content=head + behind, headers=headers)
-    for reply in (plain, flattened, binary):
-        assert reply.status_code == 200, reply.text
-        outputs = {output["name"]: output["data"] for output in reply.json()["outputs"]}
-        assert np.reshape(outputs["vote_counts"], (2, 3)).tolist() == expected
-    cut = await infer(client, "text", content=(head + behind)[:-1], headers=headers)
-    assert "its shape needs 80" in cut.json()["error"]
-    longer = await infer(client, "text", content=head + behind + b"x", headers=headers)
-    assert "1 bytes follow the JSON" in longer.json()["error"]
-
-
-@pytest.mark.parametrize(
-    ("name", "change", "said"),
-    [
-        ("ids", {"datatype": "INT32"}, 'ids is "INT32"; only INT64 is taken'),
-        ("ids", {"name": "tokens"}, "model text takes those named 'ids' and 'mask' and 'age'"),
-        ("ids", {"shape": [1, 4]}, "ids has the shape [1, 4]; model text takes [n, 5]"),
-        ("age", {"shape": [2, 1], "data": [1, 2]}, "different numbers of inputs: age 2, ids 1"),
-        ("ids", {"data": [1, 2, 3, 4, 1000]}, "inputs[0].ids[4] is 1000.0; allowed is a whole"),
-        ("ids", {"data": [[1, 2, 3, 4, 0.5]]}, "inputs[0].ids[4] is 0.5; allowed is a whole"),
-        ("mask", {"name": "ids", "datatype": "INT64"}, 'the inputs are "age", "ids", "ids"'),
-    ],
-)
-async def test_tensors_that_are_not_the_models_are_refused(
-    client: httpx.AsyncClient, name: str, change: Json, said: str
-) -> None:
-    tensors = [each | change if each["name"] == name else each for each in tensors_of([sample()])]
-    reply = await infer(client, "text", json={"inputs": tensors})
-    assert reply.status_code == 400
-    assert said in reply.json()["error"]
-
-
-async def test_bytes_are_taken_as_bytes(client: httpx.AsyncClient) -> None:
-    pixels = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
-    tensor = {"name": "pixels", "datatype": "UINT8", "shape": [2, 2, 2, 3]}
-    described = tensor | {"parameters": {"binary_data_size": 24}}
-    head = json.dumps({"inputs": [described], "parameters": {"sigma": 0.0}}).encode()
-    headers = {HEADER_LENGTH: str(len(head))}
-    reply = await infer(client, "bytes", content=head + pixels.tobytes(), headers=headers)
-    outputs = {output["name"]: output["data"] for output in reply.json()["outputs"]}
-    assert outputs["mode"] == noiseless(BYTES, {"pixels": pixels}).argmax(axis=1).tolist()
-
-
 async def test_attacks_need_one_input_of_numbers_in_a_range(client: httpx.AsyncClient) -> None:
     asked: Json = {"epsilon": 0.1, "sigma": 1.0, "labels": [0]}
     for name, given, said in (
@@ -313,69 +172,6 @@ async def test_attacks_need_one_input_of_numbers_in_a_range(client: httpx.AsyncC
         error = error_in(await client.post("/attack", json=body), 422, "invalid_input")
         assert error["field"] == "target"
         assert said in error["message"]
-
-
-BIRD: Json = {"inputs": [[0.1, 0.2, 0.1, 0.3]], "sigma": 5.0, "votes": 60, "seed": 2}
-
-
-async def test_above_twenty_classes_those_with_votes_are_listed_most_first(
-    client: httpx.AsyncClient,
-) -> None:
-    reply = await ask(client, checkpoint="birds", **BIRD)
-    (found,) = reply["predictions"]
-    top = found["top"]
-    assert found["vote_counts"] is None
-    assert sum(each["votes"] for each in top) == found["votes_cast"] == 60
-    assert [(-each["votes"], each["index"]) for each in top] == sorted(
-        (-each["votes"], each["index"]) for each in top
-    )
-    assert all(each["label"] == MANY[each["index"]] and each["votes"] > 0 for each in top)
-    assert (found["mode"], found["label"]) == (top[0]["index"], top[0]["label"])
-    assert found["agreement"] == top[0]["votes"] / 60
-    assert 2 < len(top) < 30
-
-
-async def test_of_twenty_classes_all_are_counted_and_nothing_is_listed(
-    client: httpx.AsyncClient,
-) -> None:
-    (found,) = (await ask(client, checkpoint="twenty", **BIRD))["predictions"]
-    assert len(found["vote_counts"]) == 20
-    assert "top" not in found
-
-
-async def test_streams_list_the_classes_and_v2_counts_all(client: httpx.AsyncClient) -> None:
-    (found,) = (await ask(client, checkpoint="birds", **BIRD))["predictions"]
-    stream = await client.post("/predict/stream", json={"checkpoint": "birds", **BIRD})
-    events = [
-        json.loads(line.removeprefix("data: "))
-        for line in stream.text.splitlines()
-        if line.startswith("data: ")
-    ]
-    votes = [each for each in events if "fell_on" in each]
-    assert all(each["vote_counts"] is None for each in votes)
-    assert votes[-1]["top"] == events[-1]["predictions"][0]["top"] == found["top"]
-    tensor = {"name": "features", "datatype": "FP32", "shape": [1, 4], "data": BIRD["inputs"]}
-    parameters = {name: BIRD[name] for name in ("sigma", "votes", "seed")}
-    reply = await infer(client, "birds", json={"inputs": [tensor], "parameters": parameters})
-    outputs = {output["name"]: output["data"] for output in reply.json()["outputs"]}
-    dense = [0] * 30
-    for each in found["top"]:
-        dense[each["index"]] = each["votes"]
-    assert outputs["vote_counts"] == dense
-
-
-async def test_our_client_reads_listed_classes(client: httpx.AsyncClient) -> None:
-    async with AsyncClient("http://service", transport=client._transport) as ours:
-        reply = await ours.predict(PredictRequest.model_validate({"checkpoint": "birds", **BIRD}))
-        heard = [event async for event in ours.stream(PredictRequest(checkpoint="birds", **BIRD))]
-    (found,) = reply.predictions
-    assert found.top is not None
-    assert sum(found.counts_of(30)) == sum(found.counts) == 60
-    assert found.counts_of(30)[found.mode] == found.top[0].votes
-    assert isinstance(heard[-1], PredictResponse)
-    assert heard[-1].predictions[0].top == found.top
-    metrics = (await client.get("/metrics")).text
-    assert 'noisevote_agreement_count{checkpoint="birds"}' in metrics
 
 
 async def test_inputs_that_overflow_without_noise_are_what_is_blamed(

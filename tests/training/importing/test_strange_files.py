@@ -12,7 +12,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from tests.training.importing.drawing import FLOAT, Declared, Drawing
 from tests.training.importing.run_command import NAME, command, said
-from tests.training.importing.test_refusals import FEATURES, one_product
+from tests.training.importing.zoo_refused import FEATURES, one_product
 
 SCORES: Declared = {"scores": (FLOAT, ["n", 3])}
 
