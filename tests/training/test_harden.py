@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,63 +34,7 @@ from noisevote.training.importing.harden import (
 from noisevote.training.recipes.recipe import Recipe, Schedule
 from tests.training.support import run
 
-MODULE = """
-import torch
-from torch import nn
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.first = nn.Linear(64, 32)
-        self.norm = nn.BatchNorm1d(32)
-        self.unused = nn.Linear(3, 3)
-        self.last = nn.Linear(32, 10)
-
-    def forward(self, x):
-        return self.last(torch.relu(self.norm(self.first(x))))
-
-class Deep(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 16, 3, padding=1)
-        self.norm = nn.BatchNorm2d(16)
-        self.conv2 = nn.Conv2d(16, 32, 3, padding=1)
-        self.fc1 = nn.Linear(128, 64)
-        self.fc2 = nn.Linear(64, 10)
-
-    def forward(self, x):
-        x = torch.relu(self.norm(self.conv1(x.view(-1, 1, 8, 8))))
-        x = torch.relu(self.conv2(torch.max_pool2d(x, 2)))
-        x = torch.max_pool2d(x, 2).flatten(1)
-        return self.fc2(torch.relu(self.fc1(x)))
-
-def make():
-    torch.manual_seed(3)
-    return Net()
-
-def deep():
-    torch.manual_seed(3)
-    return Deep()
-
-def sure():
-    return nn.Sequential(make(), nn.Softmax(1))
-
-def number():
-    return 7
-
-def leaves():
-    raise SystemExit(0)
-
-class Shared(Net):
-    def forward(self, x):
-        h = torch.relu(self.cell(torch.relu(self.cell(torch.relu(self.first(x))))))
-        return torch.softmax(self.last(h), 1)
-
-def shared():
-    net = Shared()
-    net.cell = nn.Linear(32, 32)
-    return net
-"""
+MODULES = Path(__file__).with_name("modules_of_users.py")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +44,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for package in ("models", "nets_to_harden"):
         (folder / package).mkdir()
         (folder / package / "__init__.py").write_text("")
-        (folder / package / "mine.py").write_text(MODULE)
+        shutil.copy(MODULES, folder / package / "mine.py")
     inputs, labels = load_digits(return_X_y=True)
     np.savez(folder / "digits.npz", inputs=(inputs / 16).astype(np.float32), labels=labels)
     return folder
