@@ -4,6 +4,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 PORT ?= 8000
 EXTRAS ?=
+# Whose networks are imported; timm needs torchvision of the build of torch that is installed.
+PACKAGES ?= skl2onnx transformers keras
 
 # A Python that is given by PYTHON=... takes the place of another one.
 which := -c 'import sys; print(sys.base_prefix.translate({47: 45, 32: 45}), sys.hexversion, sep="-")'
@@ -31,8 +33,7 @@ test-slow: $(dev_stamp)
 # Networks of packages that nothing else here needs, in an environment of their own.
 test-packages:
 	$(call make_venv,.venv-packages)
-	.venv-packages/bin/python $(pip_install) --editable ".[dev]" \
-		skl2onnx timm torchvision transformers keras
+	.venv-packages/bin/python $(pip_install) --editable ".[dev]" $(PACKAGES)
 	KERAS_BACKEND=torch .venv-packages/bin/python -m pytest -m slow -s --timeout 3600 \
 		tests/training/importing/test_elsewhere.py
 
