@@ -13,7 +13,7 @@ from noisevote.models.inputs.pictures import PREPROCESSINGS
 from noisevote.models.inputs.pipelines import complaints_about
 from noisevote.models.specs import InputSpec, PictureSpec
 from noisevote.training.importing.inputs import Taken, inputs_as_rows, inputs_of
-from noisevote.training.importing.layers import Rule, layers_in
+from noisevote.training.importing.layers import Layer, Rule, layers_in
 from noisevote.training.importing.measure import Arrays, Measured, Passes, measured, rows
 from noisevote.training.importing.place import (
     COARSE_TOLERANCE,
@@ -251,7 +251,7 @@ def refuse_mixing(
 
 
 def on_batches(
-    model: ModelProto, layers: list[Any], trial: Trial
+    model: ModelProto, layers: list[Layer], trial: Trial
 ) -> tuple[ModelProto, list[Measured] | None]:
     """Measure layers on batches; where a pass takes one input, try to let it take more.
 
@@ -285,7 +285,7 @@ def freed(model: ModelProto) -> ModelProto:
     return result
 
 
-def nothing_noisy(layers: list[Any]) -> str:
+def nothing_noisy(layers: list[Layer]) -> str:
     """Return why a network has no place for noise."""
     if not layers:
         return (
