@@ -47,7 +47,9 @@ class Piece(CardPart):
         if table is not None:
             places = [x for x, _ in table]
             if not places or any(b <= a for a, b in zip(places, places[1:], strict=False)):
-                raise ValueError(f"needed are one or more points [x, value], x rising; got {places}")
+                raise ValueError(
+                    f"needed are one or more points [x, value], x rising; got {places}"
+                )
         return table
 
     @model_validator(mode="after")
@@ -71,12 +73,13 @@ class Piece(CardPart):
         elif self.log is not None:
             values = self.log[0] * np.log(positive) + self.log[1]
         elif self.power is not None:
-            with np.errstate(over="ignore"):
-                values = self.power[0] * positive ** self.power[1]
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = np.nan_to_num(self.power[0] * positive ** self.power[1], posinf=LARGEST)
         else:
             assert self.saturating is not None
-            values = self.saturating[0] * -np.expm1(-x / self.saturating[1])
-        return np.asarray(values if self.clip is None else np.clip(values, *self.clip))
+            with np.errstate(under="ignore"):
+                values = self.saturating[0] * -np.expm1(-x / self.saturating[1])
+        return np.clip(values, *(self.clip or (-LARGEST, LARGEST)))
 
 
 FORMULAS = ("coefficients", "table", "log", "power", "saturating")

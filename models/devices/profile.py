@@ -309,11 +309,7 @@ class Profile(CardPart):
     def has_frozen_cells(self) -> bool:
         """Whether chips differ in the weights that they hold."""
         return bool(
-            self.aged
-            or self.drift
-            or self.relaxation
-            or self.flicker
-            or self.program != Program()
+            self.aged or self.drift or self.relaxation or self.flicker or self.program != Program()
         )
 
     @property
@@ -400,7 +396,13 @@ def complaint(error: ValidationError, field: str) -> tuple[str, str]:
     return f"{where}: {first['msg'].removeprefix('Value error, ')}{given}", where
 
 
-UNION_BRANCHES = {"number", "formula", "pieces", "constrained-float", "literal['percentile:99.9','max']"}
+UNION_BRANCHES = {
+    "number",
+    "formula",
+    "pieces",
+    "constrained-float",
+    "literal['percentile:99.9','max']",
+}
 SHOWN = 60
 
 
