@@ -74,7 +74,7 @@ class Chip:
     def uniforms(self, point: str, part: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Return draws on [0, 1) of a part of a noise point."""
         words = self.source_of(point, part).random_raw(prod(shape))
-        return ((words >> np.uint64(11)) * 2.0**-53).reshape(shape)
+        return ((words >> np.uint64(11)).astype(np.float64) * 2.0**-53).reshape(shape)
 
     def source_of(self, point: str, part: str) -> np.random.SFC64:
         """Return the bit generator of a part of a noise point."""
