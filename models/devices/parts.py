@@ -62,11 +62,9 @@ class Program(CardPart):
 
     std_us: CurveOf = 0.0
     """Standard deviation of a cell's conductance, over its target; below 0 it counts as 0."""
-    stuck_off: Celsius = Annotated[float, Field(ge=-273.15, le=1000)]
-Chance = 0.0
+    stuck_off: Chance = 0.0
     """Share of cells that stay at conductance 0."""
-    stuck_on: Celsius = Annotated[float, Field(ge=-273.15, le=1000)]
-Chance = 0.0
+    stuck_on: Chance = 0.0
     """Share of cells that stay at the largest conductance."""
 
     @model_validator(mode="after")
