@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -80,6 +80,7 @@ def test_an_age_before_the_first_read_has_no_slow_noise() -> None:
 
 
 @pytest.mark.parametrize("name", STORE.names())
+@settings(max_examples=15)
 @given(chip=st.integers(0, 2**53 - 1), other=st.integers(0, 2**53 - 1))
 def test_chips_differ_where_the_profile_says_so(name: str, chip: int, other: int) -> None:
     profile = STORE.find(name)
