@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.devices.spec import ArraySpec, WeightSpec
+from noisevote.models.device_specs import ArraySpec, WeightSpec
 from noisevote.models.errors import CheckpointError
 
 HEADER_LENGTH_BYTES = 8

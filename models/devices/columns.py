@@ -23,26 +23,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from noisevote.models.device_specs import ROWS, Level
 from noisevote.models.devices.arrays import LayerArray
 from noisevote.models.devices.profile import Adc, Profile
-from noisevote.models.devices.spec import Level
 
 Array = NDArray[np.float64]
-
-ROWS: dict[Level, tuple[str, ...]] = {
-    "column": ("gain", "offset", "deviation"),
-    "read": ("gain", "offset", "a2", "c", "b2", "alpha", "beta"),
-    "weight": ("gain", "offset", "a2", "c", "b2", "alpha", "beta", "w2"),
-    "converter": (
-        *("gain", "offset", "a2", "c", "b2", "alpha", "beta"),
-        *("step", "low", "high", "half"),
-    ),
-    "full": (
-        *("gain", "offset", "a2", "c", "b2", "alpha", "beta", "w2"),
-        *("step", "low", "high", "half"),
-    ),
-}
-"""Rows of a graph's table, in order, by what the graph can do; the first is the cheapest."""
 
 NO_DAC = (0.0, 0.0, 0.0)
 
@@ -122,9 +107,7 @@ class Columns:
             "offset": self.alpha * self.offset + self.beta * (1 - self.alpha * self.gain),
             "deviation": self.alpha * np.sqrt(self.a2),
         }
-        rows = [
-            folded[name] if level == "column" else getattr(self, name) for name in ROWS[level]
-        ]
+        rows = [folded[name] if level == "column" else getattr(self, name) for name in ROWS[level]]
         return np.stack(rows).astype(np.float32)
 
 

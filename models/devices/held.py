@@ -33,11 +33,13 @@ class Held(Generic[Key, Value]):
         self._making: dict[Key, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def __contains__(self, key: Key) -> bool:
-        return key in self._values
-
     def __len__(self) -> int:
         return len(self._values)
+
+    def peek(self, key: Key) -> Value | None:
+        """Return the value of a key if it is held; it is not used by that."""
+        with self._lock:
+            return self._values.get(key)
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
         """Return the value of a key, made if it is not held; no two threads make the same.

@@ -5,114 +5,39 @@ ages that meet in one call are passed apart, each under the key of its own vote,
 votes depend on who else is served.
 """
 
-import hashlib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic_core import to_json
+from safetensors.numpy import load
 
-from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.device_specs import CONVERTING, DAC_PREFIX, DEVICE_PREFIX, Level
 from noisevote.models.devices.arrays import LayerArray, layers_of, written
-from noisevote.models.devices.cells import aged_weights
-from noisevote.models.devices.chips import CHIP_SCHEME, ChipKey, normals
+from noisevote.models.devices.cells import Draws, aged_weights
+from noisevote.models.devices.chips import UNIFORM, Chip
 from noisevote.models.devices.columns import Columns, Condition, columns_of, digital, level_for
 from noisevote.models.devices.held import Held
-from noisevote.models.devices.profile import DIGITS, Profile
-from noisevote.models.devices.setting import DeviceSetting, profiles_at
-from noisevote.models.devices.spec import Level
+from noisevote.models.devices.noise import DeviceNoise, Placement, spec_of
+from noisevote.models.devices.profile import Profile
+from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.engines import Session, load_session
 from noisevote.models.errors import CheckpointError
-from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
+from noisevote.models.noise import NoiseKind, VoteKey
 from noisevote.models.noise_fill import NoiseTensors
-from noisevote.models.runtime import (
-    INPUT_OF_ROW,
-    NOISE_PREFIX,
-    GraphRuntime,
-    Rows,
-)
+from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, GraphRuntime, Rows
 
-DEVICE_PREFIX, DAC_PREFIX = "device.", "dac."
-CONVERTING: tuple[Level, ...] = ("converter", "full")
-"""Graphs that take the converters of inputs, too."""
+SPREADS = ("gain", "offset", "offset_t")
+"""Parts of a chip by which its columns differ."""
 
 OVERHEAD_BYTES = 2**19
 """Of a session beside its weights."""
 
 SINGLE_BYTES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """On what a vote is cast; votes of one placement share forward passes.
-
-    Attributes:
-        profiles: digest of each noise point's profile, None where it is digital.
-        chip: number of the chip; None without frozen errors.
-        age_s: since the weights were written; None: the smallest of each profile.
-        temperature_c: None: that at which the profile holds.
-        votes: on an input, where that matters for 1/f noise; else 0.
-    """
-
-    profiles: tuple[str | None, ...]
-    chip: int | None
-    age_s: float | None
-    temperature_c: float | None
-    votes: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DeviceNoise(VoteNoise):
-    """The noise of votes on a device, as a request has it.
-
-    Attributes:
-        setting: the device and its condition.
-        fingerprint: names what of the device decides votes.
-        orders: chips of the votes on each input, kept.
-    """
-
-    setting: DeviceSetting = field(kw_only=True)
-    fingerprint: str = field(kw_only=True)
-    orders: dict[tuple[int, int], NDArray[np.intp]] = field(default_factory=dict)
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether all votes on an input are the same."""
-        return self.parts == 1 and not any(of.is_fresh for of in self.setting.distinct)
-
-    @property
-    def parts(self) -> int:
-        """How many chips cast the votes."""
-        return max(1, len(self.setting.chips)) if self.setting.differs_by_chip else 1
-
-    def part_of(self, key: VoteKey) -> int:
-        """Return which of the chips casts a vote, from 0."""
-        if self.parts == 1:
-            return 0
-        at = key.seed, key.position
-        if at not in self.orders:
-            self.orders[at] = self.setting.order(*at)
-        return int(self.orders[at][key.vote])
-
-    def is_measured_at(self, kind: NoiseKind, sigma: float) -> bool:  # noqa: ARG002 - of no device
-        """Return False: cards hold no thresholds of devices."""
-        return False
-
-    def placement(self, key: VoteKey) -> Placement:
-        """Return on what a vote is cast."""
-        setting = self.setting
-        has_chip = setting.differs_by_chip and setting.chips
-        flickers = any(of.flicker for of in setting.distinct)
-        return Placement(
-            tuple(None if of is None else of.digest for of in setting.profiles.values()),
-            setting.chips[self.part_of(key)] if has_chip else None,
-            setting.age_s,
-            setting.temperature_c,
-            setting.votes if flickers else 0,
-        )
+MOST_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,15 +71,15 @@ class DeviceRuntime:
     """
 
     def __init__(self, checkpoint: Checkpoint, held: "Held[tuple[str, Placement], OnChip]") -> None:
-        card = checkpoint.card
-        if card.devices is None:
-            raise CheckpointError(f"checkpoint {checkpoint.name} has no graphs for devices")
-        self.card: Card = card
+        self.card = card = checkpoint.card
+        self._spec = spec_of(card)
         self._folder = checkpoint.folder
-        self._contents, scales = checkpoint.verified_devices()
-        self._spec = card.devices
+        self._contents = checkpoint.verified() | checkpoint.verified_devices()
         self._layers: dict[str, LayerArray] = layers_of(
-            card.devices.arrays, self._contents[card.weights], scales, card.name
+            self._spec.arrays,
+            self._contents[card.weights],
+            load(self._contents[self._spec.scales]),
+            card.name,
         )
         self._weights_digest = card.digests[card.weights]
         self._fingerprint = checkpoint.fingerprint
@@ -167,22 +92,6 @@ class DeviceRuntime:
     def kind(self) -> NoiseKind:
         """How the draws of a vote enter the graph."""
         return NoiseKind.ADDITIVE
-
-    def noise(self, setting: DeviceSetting) -> DeviceNoise:
-        """Return the noise of votes on a device."""
-        reads = [setting.repeats.get(name, 1) for name in self.card.point_names]
-        digest = hashlib.sha256()
-        files = sorted({*self._spec.graphs.values(), self._spec.scales})
-        profiles = [None if of is None else of.digest for of in setting.profiles.values()]
-        arrays = {name: of.model_dump(mode="json") for name, of in self._spec.arrays.items()}
-        for part in (CHIP_SCHEME, profiles, arrays, [self.card.digests[file] for file in files]):
-            digest.update(to_json(part))
-        return DeviceNoise(
-            NoiseKind.ADDITIVE,
-            1 / np.sqrt(np.array(reads, np.float64)),
-            setting=setting,
-            fingerprint=f"device-{digest.hexdigest()[:DIGITS]}",
-        )
 
     def outputs(self, rows: Rows) -> NDArray[np.float32]:
         """Return the outputs of each row ``[rows, classes]``; safe to call from several threads.
@@ -206,15 +115,14 @@ class DeviceRuntime:
         """Return what casts a vote, made if it is not held."""
         return self._on_chip(noise.setting, noise.placement(key))
 
-    def holds(self, noise: DeviceNoise, chip: int) -> bool:
-        """Return whether a chip of a setting is held, by its place in the setting."""
-        placement = noise.placement(VoteKey(0, 0, 0))
-        chips = noise.setting.chips
-        own = chips[chip] if placement.chip is not None else None
-        asked = Placement(
-            placement.profiles, own, placement.age_s, placement.temperature_c, placement.votes
-        )
-        return (self._fingerprint, asked) in self._held
+    def compensation(self, noise: DeviceNoise) -> dict[str, float]:
+        """Return what outputs are multiplied by to make up for drift, by noise point.
+
+        The mean over those chips of the setting that are held; nothing if none is.
+        """
+        keys = [(self._fingerprint, placement) for placement in noise.places]
+        held = [chip.compensation for chip in map(self._held.peek, keys) if chip is not None]
+        return {point: sum(of[point] for of in held) / len(held) for point in held[0]} if held else {}
 
     def _pass(self, rows: Rows, placement: Placement) -> NDArray[np.float32]:
         noise = rows.noises[0]
@@ -275,22 +183,22 @@ class DeviceRuntime:
         self, point: str, profile: Profile, layer: LayerArray, placement: Placement
     ) -> tuple[Condition, NDArray[np.float64] | None]:
         """Return the condition of a layer on a chip, and its weights there if they differ."""
-        key = None
-        spreads = {}
-        if placement.chip is not None:
-            key = ChipKey(profile.digest, self._weights_digest, placement.chip, point)
-            spreads = {
-                part: normals(key, part, (layer.spec.columns,))
-                for part in ("gain", "offset", "offset_t")
-            }
+        shape = layer.weights.shape
+        chip = placement.chip
+        if chip is None:
+            draws, spreads = nothing_drawn(shape), {}
+        else:
+            own = Chip(profile.digest, self._weights_digest, chip)
+            draws = own.draws_of(point, shape)
+            spreads = {part: own.normals(point, part, shape[:1]) for part in SPREADS}
         largest = layer.largest(profile.array.scale)
         age_s = profile.age_range_s[0] if placement.age_s is None else placement.age_s
         window_s = placement.votes * (profile.flicker.vote_gap_s if profile.flicker else 0.0)
-        aged = aged_weights(layer.weights / largest[:, np.newaxis], profile, key, age_s, window_s)
-        condition = Condition(placement.temperature_c, spreads, aged.alpha, aged.w2)
-        if key is None or not profile.has_frozen_cells:
-            return condition, None
-        return condition, aged.weights * largest[:, np.newaxis]
+        aged = aged_weights(layer.weights / largest[:, np.newaxis], profile, draws, age_s, window_s)
+        has_frozen = chip is not None and profile.has_frozen_cells
+        alpha = aged.alpha if has_frozen else 1.0
+        condition = Condition(placement.temperature_c, spreads, alpha, aged.variance)
+        return condition, aged.weights * largest[:, np.newaxis] if has_frozen else None
 
     def _tables(
         self, level: Level | None, columns: Mapping[str, Columns]
@@ -305,9 +213,7 @@ class DeviceRuntime:
             }
         return tables
 
-    def _session(
-        self, level: Level | None, matrices: Mapping[str, NDArray[np.float64]]
-    ) -> Session:
+    def _session(self, level: Level | None, matrices: Mapping[str, NDArray[np.float64]]) -> Session:
         """Return a session of a graph, the plain one if no weights are given."""
         with self._loading:
             if level not in self._plain:
@@ -334,15 +240,49 @@ class DeviceRuntime:
             *(tensor.name for tensor in self.card.inputs),
             INPUT_OF_ROW,
             *(NOISE_PREFIX + name for name in self.card.point_names),
+            *(DEVICE_PREFIX + point for point in self._spec.arrays),
         ]
-        for point in self._spec.arrays:
-            expected.append(DEVICE_PREFIX + point)
-        if list(session.inputs)[: len(expected)] != expected:
+        if level in CONVERTING:
+            expected += [DAC_PREFIX + point for point in self._spec.arrays]
+        if sorted(session.inputs) != sorted(expected):
             raise CheckpointError(
                 f"the {level} graph of checkpoint {self.card.name} has the inputs "
                 f"{list(session.inputs)}; its card promises {expected}"
             )
         return session
+
+
+class DeviceRuntimes:
+    """The device runtimes of checkpoints, which share a bound on the memory of their chips.
+
+    Args:
+        most_bytes: that chips take together, about.
+    """
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self.held: Held[tuple[str, Placement], OnChip] = Held(most_bytes)
+        self._runtimes: WeakKeyDictionary[Checkpoint, DeviceRuntime] = WeakKeyDictionary()
+        self._loading = threading.Lock()
+
+    def loaded(self, checkpoint: Checkpoint) -> DeviceRuntime | None:
+        """Return the runtime of a checkpoint if it is loaded; never waits."""
+        return self._runtimes.get(checkpoint)
+
+    def of(self, checkpoint: Checkpoint) -> DeviceRuntime:
+        """Return the runtime of a checkpoint, loaded at the first call.
+
+        Raises:
+            CheckpointError: it has no graphs for devices, or they are not those of its card.
+        """
+        with self._loading:
+            if (found := self._runtimes.get(checkpoint)) is None:
+                found = self._runtimes[checkpoint] = DeviceRuntime(checkpoint, self.held)
+            return found
+
+
+def nothing_drawn(shape: tuple[int, ...]) -> Draws:
+    """Return what draws the middle of every distribution: nothing deviates, no cell is stuck."""
+    return lambda part: np.full(shape, 1.0 if part.startswith(UNIFORM) else 0.0)
 
 
 def plain_sigma(columns: Columns | None, level: Level | None) -> float:

@@ -16,7 +16,8 @@ from noisevote.models.measured import Threshold
 from noisevote.models.noise import Noise, NoiseKind, VoteNoise, sigma_from_snr_db
 from noisevote.models.stopping import Stopping
 from noisevote.service.prediction.arrays import arrays_of, taken
-from noisevote.service.wire.requests import PredictRequest, shortened
+from noisevote.service.wire.requests import PredictRequest
+from noisevote.service.wire.shortened import shortened
 
 SHOWN_NAMES = 10
 """Of noise points, in a message."""
