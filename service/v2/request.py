@@ -25,6 +25,7 @@ HEADER_LENGTH = "Inference-Header-Content-Length"
 
 OPTIONS = (
     "votes", "sigma", "snr_db", "noise", "stop", "delta", "alpha", "seed", "deadline_ms",
+    "device", "chip", "chips", "age_s", "temperature_c",
 )  # fmt: skip
 """Parameters that mean what they mean in ``/predict``."""
 
