@@ -154,6 +154,12 @@ def stopping_of(request: PredictRequest, card: Card, noise: VoteNoise) -> Stoppi
     """
     rule = request.stop.rule
     needs_threshold = rule.needs_threshold and not noise.is_silent
+    if rule.needs_threshold and request.device is not None:
+        raise InputError(
+            f"the stop rule {request.stop} needs a margin that was measured, and none is of a "
+            "device; use another one",
+            "stop",
+        )
     return rule(request.delta, threshold_for(request, card, noise) if needs_threshold else None)
 
 
