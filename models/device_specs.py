@@ -59,7 +59,8 @@ class ArraySpec(CardPart):
     evaluations: Count
     """Matrix-vector products of a vote: positions, steps."""
     input_range: Annotated[float, Field(gt=0)]
-    """99.9 percentile of the magnitude of what enters it, on validation inputs without noise."""
+    """99.9 percentile of the magnitude of what enters it, on validation inputs without noise; of
+    several tensors the largest of theirs."""
     input_max: Annotated[float, Field(gt=0)]
     """Largest magnitude of what enters it, on the same."""
     rms: NotNegative

@@ -71,9 +71,12 @@ class ArrayPoint:
         return sum({each.stored.name: each.fan_in for each in self.signal.products}.values())
 
     @property
-    def entering(self) -> list[str]:
-        """Names of the values that enter it."""
-        return sorted({product.entering for product in self.signal.products})
+    def entering(self) -> dict[str, list[str]]:
+        """Names of the values that enter it, by the stored weights that they meet."""
+        found: dict[str, set[str]] = {}
+        for product in self.signal.products:
+            found.setdefault(product.stored.name, set()).add(product.entering)
+        return {name: sorted(values) for name, values in found.items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
