@@ -131,6 +131,14 @@ class Profile(CardPart):
         )
 
     @property
+    def is_fresh(self) -> bool:
+        """Whether reads differ from each other."""
+        read = self.read
+        return bool(
+            read.a or read.b or read.c or read.w or read.cell_std_us != 0 or self.flicker is not None
+        )
+
+    @property
     def ages(self) -> bool:
         """Whether anything depends on the age."""
         return bool(len(self.aged) > 1 or self.drift or self.relaxation or self.flicker)

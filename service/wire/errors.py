@@ -37,7 +37,7 @@ from noisevote.models.errors import (
 )
 from noisevote.service.log.request_record import current_record
 from noisevote.service.wire.replies import Reply
-from noisevote.service.wire.requests import shortened
+from noisevote.service.wire.shortened import shortened
 
 log = logging.getLogger("noisevote")
 
