@@ -122,7 +122,9 @@ class DeviceRuntime:
         """
         keys = [(self._fingerprint, placement) for placement in noise.places]
         held = [chip.compensation for chip in map(self._held.peek, keys) if chip is not None]
-        return {point: sum(of[point] for of in held) / len(held) for point in held[0]} if held else {}
+        return (
+            {point: sum(of[point] for of in held) / len(held) for point in held[0]} if held else {}
+        )
 
     def _pass(self, rows: Rows, placement: Placement) -> NDArray[np.float32]:
         noise = rows.noises[0]

@@ -1,4 +1,4 @@
-"""The folders of the checkpoints, as a setting or an option names them."""
+"""The folders of checkpoints and device profiles, as a setting or an option names them."""
 
 import os
 from collections.abc import Sequence
@@ -8,6 +8,15 @@ from noisevote.models.checkpoint import SHIPPED
 
 SHIPPED_NAME = "shipped"
 """Stands for the folder of the checkpoints that are shipped."""
+
+
+def device_folders_from(given: object) -> tuple[Path, ...]:
+    """Return the folders of device profiles that are named, each once; none if none is.
+
+    Raises:
+        ValueError: it is neither a text nor a list of texts.
+    """
+    return folders_from(given) if given else ()
 
 
 def folders_from(given: object) -> tuple[Path, ...]:
