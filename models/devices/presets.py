@@ -81,7 +81,9 @@ class DeviceStore:
         files = self._files()[name]
         if len(files) > 1:
             shown = " and ".join("presets" if f.parent == PRESETS else f.parent.name for f in files)
-            return f"{name}{SUFFIX} stands in several folders, {shown}; rename or remove all but one"
+            return (
+                f"{name}{SUFFIX} stands in several folders, {shown}; rename or remove all but one"
+            )
         try:
             profile = profile_in(files[0])
         except InputError as error:

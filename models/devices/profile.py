@@ -135,7 +135,12 @@ class Profile(CardPart):
         """Whether reads differ from each other."""
         read = self.read
         return bool(
-            read.a or read.b or read.c or read.w or read.cell_std_us != 0 or self.flicker is not None
+            read.a
+            or read.b
+            or read.c
+            or read.w
+            or read.cell_std_us != 0
+            or self.flicker is not None
         )
 
     @property
