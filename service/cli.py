@@ -23,6 +23,7 @@ from noisevote.models.stopping import StopRule
 from noisevote.models.version import Version
 from noisevote.service.commands import voting
 from noisevote.service.commands.attack import attack_command
+from noisevote.service.commands.devices import devices_command
 from noisevote.service.commands.evaluate import evaluate_command
 from noisevote.service.configuration.keys import check_name, digest_of, new_token
 from noisevote.service.configuration.reading import (
@@ -175,6 +176,7 @@ def checkpoints() -> None:
         complain("refused", "yellow", f"{name}: {reason}")
 
 
+app.command("devices")(devices_command)
 app.command("evaluate")(evaluate_command)
 app.command("attack")(attack_command)
 

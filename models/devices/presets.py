@@ -12,6 +12,7 @@ from pathlib import Path
 
 from noisevote.models.devices.profile import MAX_PROFILE_BYTES, Profile, read_profile
 from noisevote.models.errors import InputError, UnknownDeviceError
+from noisevote.models.files import regular_content
 
 PRESETS = Path(__file__).parent / "presets"
 """Folder of the profiles that are shipped."""
@@ -132,12 +133,7 @@ def text_in(file: Path) -> str:
         InputError: it cannot be read, is too long or no UTF-8.
     """
     try:
-        with file.open("rb") as opened:
-            content = opened.read(MAX_PROFILE_BYTES + 1)
-        if len(content) > MAX_PROFILE_BYTES:
-            limit = MAX_PROFILE_BYTES // 1024
-            raise InputError(f"{file.name} is longer than {limit} KiB", "device")
-        return content.decode()
+        return regular_content(file, MAX_PROFILE_BYTES).decode()
     except OSError as error:
         raise InputError(f"{file.name} cannot be read: {error.strerror}", "device") from error
     except UnicodeDecodeError as error:
