@@ -83,7 +83,7 @@ class Pass:
         multiplying = {
             product.node.output[0]: (point, product)
             for point in self._points
-            for product in point.signal.products
+            for product in point.products
         }
         for point in self._points:
             self._take_tables(point)
@@ -245,7 +245,7 @@ class Pass:
         product, point = next(
             (product, point)
             for point in self._points
-            for product in point.signal.products
+            for product in point.products
             if product.node.output[0] == node.output[0]
         )
         entering = self._single(self._convert_inputs(point, product), product)
