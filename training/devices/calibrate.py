@@ -28,14 +28,9 @@ from noisevote.training.devices.conditions import (
 from noisevote.training.devices.converter import Converter, converter_of
 from noisevote.training.devices.intervals import Estimate, mean_of, spread_of
 from noisevote.training.devices.measurements import FEWEST, Floats, Measurements
-from noisevote.training.devices.read_noise import (
-    REPLICATES,
-    Cells,
-    Noise,
-    ReadNoise,
-    noise_of,
-    regressors,
-)
+from noisevote.training.devices.moments import Moments
+from noisevote.training.devices.noise import REPLICATES, Noise, noise_of
+from noisevote.training.devices.read_noise import regressors
 
 LEAST_KEPT = 0.5
 """Share of the readings that must stay clear of clipping."""
@@ -141,17 +136,17 @@ def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATE
     check_kept(kept)
     step = converter.step or 0.0
     is_corrected = bool(step and quietest(readings, measured.ideal, kept) >= STEP_SEEN * step)
-    cells = Cells.of(measured, kept, step**2 / 12 if is_corrected else 0.0)
+    moments = Moments.of(measured, kept, step**2 / 12 if is_corrected else 0.0)
     sessions = session_fits(measured, kept)
-    fits = sessions[base]
+    fits = column_fits(moments.ideal, moments.mean, kept)
     gain = mean_of(fits.gain)
     if gain.value <= 0 or not float(np.var(measured.ideal[kept > 0])) > 0:
         raise DataError(
             f"readings do not follow the ideal results: the mean gain is {gain.value:.3g}; allowed is "
             "above 0"
         )
-    noise = noise_of(cells, seed, replicates)
-    variance = fitted_variance(cells, noise) + (step**2 / 12 if is_corrected else 0.0)
+    noise = noise_of(moments, seed, replicates)
+    variance = fitted_variance(moments, noise) + (step**2 / 12 if is_corrected else 0.0)
     z = standardised(readings, variance, kept)
     order = order_of(z)
     return Calibration(
@@ -168,7 +163,7 @@ def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATE
         temperature_of(measured, sessions),
         flicker_of(order, float(variance[kept > 0].mean()), measured.repeats),
         groups_differ_p(fits.gain, measured.chips) if measured.chips else None,
-        held_out(cells, seed),
+        held_out(moments, seed),
         shape_of(z),
         order,
         kept,
@@ -198,11 +193,11 @@ def quietest(readings: Floats, ideal: Floats, kept: Floats) -> float:
     return math.sqrt(float(variance[smallest].mean()))
 
 
-def fitted_variance(cells: Cells, noise: Noise, read: ReadNoise | None = None) -> Floats:
+def fitted_variance(moments: Moments, noise: Noise) -> Floats:
     """Return the read noise that is fitted to each vector and column, as a variance."""
-    read = read or noise.read
-    fits = column_fits(cells.ideal, cells.mean, cells.kept)
-    return read.at(regressors(cells, fits, noise.frozen.variance, read.form))
+    read = noise.read
+    fits = column_fits(moments.ideal, moments.mean, moments.kept)
+    return read.at(regressors(moments, fits, noise.frozen.output, read.form))
 
 
 def flicker_of(order: Order, variance: float, repeats: int) -> FlickerFound | None:

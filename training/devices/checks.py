@@ -6,14 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import fdtr, fdtrc, ndtr
 
-from noisevote.training.devices.column_fits import column_fits
+from noisevote.training.devices.column_fits import TINY, column_fits
+from noisevote.training.devices.frozen_errors import frozen_errors
 from noisevote.training.devices.measurements import Floats
-from noisevote.training.devices.read_noise import (
-    Cells,
-    frozen_noise,
-    read_noise,
-    regressors,
-)
+from noisevote.training.devices.moments import Moments
+from noisevote.training.devices.read_noise import read_noise, regressors
 
 HELD_OUT = 0.5
 """Share of the vectors on which a fit of the others is checked."""
@@ -84,24 +81,24 @@ class Order:
         return abs(self.between_columns) > self.between_columns_limit
 
 
-def held_out(cells: Cells, seed: int) -> Fit:
+def held_out(moments: Moments, seed: int) -> Fit:
     """Fit half of the vectors and compare the variances of the other half.
 
     Args:
-        cells: all cells.
+        moments: of all readings.
         seed: which vectors are held out.
     """
-    vectors = len(cells.ideal)
+    vectors = len(moments.ideal)
     order = np.random.default_rng(seed).permutation(vectors)
     out = int(vectors * HELD_OUT)
-    learn, test = cells.only(order[out:]), cells.only(order[:out])
+    learn, test = moments.only(order[out:]), moments.only(order[:out])
     lines = column_fits(learn.ideal, learn.mean, learn.kept)
-    frozen = frozen_noise(learn, lines, learn.kept).variance
+    frozen = frozen_errors(learn, lines, learn.kept).output
     read = read_noise(learn, lines, frozen)
     other = column_fits(test.ideal, test.mean, test.kept)
     used = test.kept > 0
     design = regressors(test, other, frozen, read.form)
-    mean = max(float(np.abs(cells.variance).mean()), 1e-300)
+    mean = max(float(np.abs(moments.variance).mean()), TINY)
     fit = np.maximum(read.at(design)[used], LEAST_SD * mean)
     variance, size = test.variance[used], np.abs(other.expected[used])
     ratios, p_values = [], []
@@ -109,7 +106,7 @@ def held_out(cells: Cells, seed: int) -> Fit:
         if not len(part):
             continue
         ratio = float((variance[part] / fit[part]).mean())
-        freedom = len(part) * (cells.repeats - 1)
+        freedom = len(part) * (moments.repeats - 1)
         tail = min(fdtr(freedom, freedom, max(ratio, 0)), fdtrc(freedom, freedom, max(ratio, 0)))
         ratios.append(ratio)
         p_values.append(min(1.0, 2 * float(tail)))
@@ -125,7 +122,7 @@ def standardised(readings: Floats, fit: Floats, kept: Floats) -> Floats:
         kept: which cells count ``[vectors, columns]``.
     """
     repeats = len(readings)
-    mean = float(fit.mean()) or 1e-300
+    mean = float(fit.mean()) or TINY
     deviation = np.sqrt(np.maximum(fit, LEAST_SD * mean) * (repeats - 1) / repeats)
     scaled = (readings - readings.mean(0)) / deviation
     return np.asarray(np.where(kept > 0, scaled, np.nan))
@@ -140,7 +137,7 @@ def shape_of(z: Floats) -> Shape:
     at, n = ndtr(values), len(values)
     distance = max((np.arange(1, n + 1) / n - at).max(), (at - np.arange(n) / n).max())
     square = float((values**2).mean())
-    excess = float((values**4).mean()) / max(square, 1e-300) ** 2 - 3
+    excess = float((values**4).mean()) / max(square, TINY) ** 2 - 3
     # The mean of the repeats was taken away, which makes any noise more normal.
     own, others = 1 - 1 / repeats, 1 / repeats
     left = (own**4 + (repeats - 1) * others**4) / (own**2 + (repeats - 1) * others**2) ** 2
@@ -157,14 +154,14 @@ def order_of(z: Floats) -> Order:
     lag = None
     if repeats >= 3 and cells:
         products = float((filled[1:] * filled[:-1]).sum())
-        lag = products / pairs / max(square, 1e-300) + 1 / (repeats - 1)
+        lag = products / pairs / max(square, TINY) + 1 / (repeats - 1)
     # Columns that are read together, over all vectors and repeats.
     present = np.isfinite(z[0]).sum(1)
     several = present > 1
     number = present[several].astype(np.float64)
     sums = (filled[:, several].sum(2) ** 2).sum() - (filled[:, several] ** 2).sum()
     couples = float((number * (number - 1)).sum()) * repeats
-    between = float(sums) / max(couples, 1.0) / max(square, 1e-300)
+    between = float(sums) / max(couples, 1.0) / max(square, TINY)
     free = max(couples * (repeats - 1) / repeats, 1.0) / 2
     averaged, deviation = allan(filled, cells, square)
     return Order(
@@ -197,5 +194,5 @@ def allan(filled: Floats, cells: int, square: float) -> tuple[tuple[int, ...], t
         blocks = repeats // size
         means = filled[: blocks * size].reshape(blocks, size, *filled.shape[1:]).mean(1)
         changes = float((np.diff(means, axis=0) ** 2).sum()) / 2 / ((blocks - 1) * max(cells, 1))
-        deviations.append(math.sqrt(changes / max(unit, 1e-300)))
+        deviations.append(math.sqrt(changes / max(unit, TINY)))
     return tuple(sizes), tuple(deviations)

@@ -35,7 +35,9 @@ class ColumnFits:
     residual: Floats
 
 
-def column_fits(ideal: Floats, mean: Floats, weights: Floats) -> ColumnFits:
+def column_fits(
+    ideal: Floats, mean: Floats, weights: Floats, variance: Floats | None = None
+) -> ColumnFits:
     """Fit a line to each column by least squares.
 
     Standard errors hold for noise that depends on the signal (HC2 of MacKinnon and White, J.
@@ -45,6 +47,8 @@ def column_fits(ideal: Floats, mean: Floats, weights: Floats) -> ColumnFits:
         ideal: ideal results ``[vectors, columns]``.
         mean: mean readings ``[vectors, columns]``.
         weights: how often each counts ``[vectors, columns]``.
+        variance: of the mean readings, of which standard errors are; by default the residuals,
+            which hold frozen errors, too ``[vectors, columns]``.
     """
     total = np.maximum(weights.sum(0), TINY)
     centre = (weights * ideal).sum(0) / total
@@ -55,7 +59,7 @@ def column_fits(ideal: Floats, mean: Floats, weights: Floats) -> ColumnFits:
     expected = height + gain * x
     residual = mean - expected
     left = np.maximum(1 - 1 / total - x * x / square, 1e-3)
-    error = weights * residual**2 / left
+    error = weights * (residual**2 / left if variance is None else variance)
     at_0 = 1 / total - centre * x / square
     return ColumnFits(
         gain,
@@ -68,9 +72,15 @@ def column_fits(ideal: Floats, mean: Floats, weights: Floats) -> ColumnFits:
 
 
 def session_fits(measured: Measurements, kept: Floats) -> list[ColumnFits]:
-    """Return the lines of each session."""
+    """Return the lines of each session; their standard errors are those of the read noise alone.
+
+    Frozen errors are the same in all sessions.
+    """
     return [
-        column_fits(measured.ideal, readings.mean(0), kept) for readings in measured.measured
+        column_fits(
+            measured.ideal, readings.mean(0), kept, readings.var(0, ddof=1) / measured.repeats
+        )
+        for readings in measured.measured
     ]
 
 
@@ -94,6 +104,8 @@ def unclipped(
         readings = measured.measured[session]
         inside = ((readings > limits[0]) & (readings < limits[1])).all(0).astype(np.float64)
         fits = column_fits(measured.ideal, readings.mean(0), inside)
-        margin = SATURATED * np.sqrt(readings.var(0, ddof=1)[inside > 0].mean()) if inside.any() else 0
+        margin = (
+            SATURATED * np.sqrt(readings.var(0, ddof=1)[inside > 0].mean()) if inside.any() else 0
+        )
         kept *= (fits.expected > limits[0] + margin) & (fits.expected < limits[1] - margin)
     return kept

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import fdtrc
 
-from noisevote.training.devices.column_fits import ColumnFits
+from noisevote.training.devices.column_fits import TINY, ColumnFits
 from noisevote.training.devices.intervals import Estimate, mean_of, spread_of
 from noisevote.training.devices.measurements import Floats, Measurements
 
@@ -68,9 +68,7 @@ def drift_of(measured: Measurements, fits: Sequence[ColumnFits]) -> DriftFound |
     )
 
 
-def temperature_of(
-    measured: Measurements, fits: Sequence[ColumnFits]
-) -> TemperatureFound | None:
+def temperature_of(measured: Measurements, fits: Sequence[ColumnFits]) -> TemperatureFound | None:
     """Return what warmth does in sessions of the base age; None if there are not two."""
     if measured.temperatures_c is None:
         return None
@@ -123,7 +121,7 @@ def bend_p(x: Floats, y: Floats) -> float | None:
 def mean_p(values: Floats) -> float:
     """Return the two-sided p-value of "the mean is 0", by Student's t squared."""
     error = float(values.var(ddof=1)) / len(values)
-    return float(fdtrc(1, len(values) - 1, float(values.mean()) ** 2 / max(error, 1e-300)))
+    return float(fdtrc(1, len(values) - 1, float(values.mean()) ** 2 / max(error, TINY)))
 
 
 def groups_differ_p(values: Floats, names: Sequence[str]) -> float | None:
@@ -142,4 +140,4 @@ def groups_differ_p(values: Floats, names: Sequence[str]) -> float | None:
     means = np.bincount(codes, values) / counts
     between = float((counts * (means - values.mean()) ** 2).sum()) / (len(found) - 1)
     within = float(((values - means[codes]) ** 2).sum()) / within_freedom
-    return float(fdtrc(len(found) - 1, within_freedom, between / max(within, 1e-300)))
+    return float(fdtrc(len(found) - 1, within_freedom, between / max(within, TINY)))

@@ -52,7 +52,9 @@ def spread_of(values: Floats, error_variances: Floats) -> Estimate:
     """
     freedom, variance = len(values) - 1, float(values.var(ddof=1))
     own = float(error_variances.mean())
-    ends = (freedom * variance / float(chdtri(freedom, tail)) for tail in (ALPHA / 2, 1 - ALPHA / 2))
+    ends = (
+        freedom * variance / float(chdtri(freedom, tail)) for tail in (ALPHA / 2, 1 - ALPHA / 2)
+    )
     low, high = (root(end - own) for end in ends)
     return Estimate(root(variance - own), low, high)
 

@@ -109,7 +109,9 @@ def from_csv(content: bytes, sha256: str, shown: str) -> Measurements:
     readers = [(name, reader_of(name), columns[name].append) for name in names]
     for line, row in rows:
         if len(row) != len(names):
-            raise DataError(f"{shown}: line {line} has {len(row)} values; the head has {len(names)}")
+            raise DataError(
+                f"{shown}: line {line} has {len(row)} values; the head has {len(names)}"
+            )
         for (name, read, add), cell in zip(readers, row, strict=True):
             try:
                 add(read(cell))
@@ -130,9 +132,7 @@ def from_csv(content: bytes, sha256: str, shown: str) -> Measurements:
     )
 
 
-def data_rows(
-    text: str, given: dict[str, Any], shown: str
-) -> Iterator[tuple[int, list[str]]]:
+def data_rows(text: str, given: dict[str, Any], shown: str) -> Iterator[tuple[int, list[str]]]:
     """Yield rows and their lines, the head first; what comment lines say goes into ``given``.
 
     Raises:
@@ -273,7 +273,9 @@ def from_npz(content: bytes, sha256: str, shown: str) -> Measurements:
     unknown = [name for name in arrays if name not in ARRAY_KEYS]
     missing = [name for name in ARRAYS if name not in arrays]
     if unknown or missing:
-        wrong = f"has the unknown {listed(tuple(unknown))}" if unknown else f"lacks {listed(missing)}"
+        wrong = (
+            f"has the unknown {listed(tuple(unknown))}" if unknown else f"lacks {listed(missing)}"
+        )
         raise DataError(f"{shown} {wrong}; allowed are {listed(ARRAY_KEYS)}")
     given: dict[str, Any] = {}
     for key in DIRECTIVES:
@@ -305,8 +307,16 @@ def arrays_of(content: bytes, shown: str) -> dict[str, NDArray[Any]]:
             raise DataError(f"{shown} holds {size:,} bytes; allowed are {MAX_BYTES:,}")
         loaded = np.load(BytesIO(content), allow_pickle=False)
         return dict(loaded.items())
-    except (ValueError, EOFError, NotImplementedError, OSError, zlib.error, zipfile.BadZipFile,
-            MemoryError, SyntaxError) as error:
+    except (
+        ValueError,
+        EOFError,
+        NotImplementedError,
+        OSError,
+        zlib.error,
+        zipfile.BadZipFile,
+        MemoryError,
+        SyntaxError,
+    ) as error:
         raise DataError(f"{shown} is no .npz of arrays: {error}") from error
 
 

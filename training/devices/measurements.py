@@ -206,7 +206,9 @@ def arranged(readings: Readings, directives: Directives, sha256: str, shown: str
         one_each(readings, "ideal", cell, shape, shown) * directives.ideal_scale / scale,
         readings.measured[order].reshape(shape) / scale,
         *(
-            None if getattr(readings, name) is None else one_each(readings, name, cell, shape, shown)
+            None
+            if getattr(readings, name) is None
+            else one_each(readings, name, cell, shape, shown)
             for name in ("x_norm", "wx2")
         ),
         mean_by(session, readings.time_s),

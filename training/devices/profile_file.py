@@ -76,24 +76,25 @@ class ProfileFile:
 
     def program(self) -> Iterator[str]:
         """Yield frozen errors of weights, which both cells of a pair share alike."""
-        found = self.found.noise
-        std = found.weight_std
+        noise, std = self.found.noise, self.found.noise.weight_std
         flicker = self.flicker_of_weight()
-        if (std is None or std[0].value + std[1].value <= 0) and flicker is None:
+        if (std is None or std.value <= 0) and flicker is None:
             return
-        most = max((each.value for each in std or ()), default=0.0)
-        lowest = max(1.0, math.ceil(LIFT * most))
+        lowest = max(1.0, math.ceil(LIFT * (std.high if std is not None else 0)))
         highest = lowest + 1
         yield "\n[cell]  # the largest weight is 1 microsiemens here, and cells stay clear of 0"
         yield f"g_max_us = {number(highest)}"
         yield f"g_min_us = {number(lowest)}"
-        if std is not None and most > 0:
+        if std is not None and std.value > 0:
             yield "\n[program]  # errors of weights over sqrt(2), in units of the largest weight"
-            half = std[0].over(math.sqrt(2))
-            if std[0].value == std[1].value:
-                yield self.estimate("program.std_us", half, "of each cell of a pair")
-            else:
+            half = std.over(math.sqrt(2))
+            about = "of each cell of a pair"
+            if noise.grows:
+                self.intervals["program.std_us"] = half
+                yield f"# over all weights {number(half.value)}; 95 % interval {shown(half)}"
                 yield f"std_us = {{table = [{self.table(lowest, highest)}]}}  # [cell / g_max, std]"
+            else:
+                yield self.estimate("program.std_us", half, about)
         gap = self.found.measured.directives.reads_gap_s
         if flicker is not None and gap is not None:
             yield "\n[flicker]  # 1/f noise of weights; only frequencies below those of the reads"
@@ -103,7 +104,8 @@ class ProfileFile:
 
     def table(self, lowest: float, highest: float) -> str:
         """Return the deviation of a cell over its conductance, as points."""
-        at_0, more = self.found.noise.frozen.of_weights or (0.0, 0.0)
+        frozen = self.found.noise.frozen
+        at_0, more = frozen.weight_at_0 or 0.0, frozen.weight_growth or 0.0
         points = []
         for place in range(TABLE_POINTS):
             weight = place / (TABLE_POINTS - 1)
