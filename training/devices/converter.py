@@ -18,6 +18,10 @@ DIVISORS = (1, 2, 3, 4)
 CLIPPED = 0.005
 """Share of readings at an extreme, from which on they are clipped there."""
 
+PILED = 0.75
+"""Readings at an extreme over those at the level next to it, from which on they pile up there: of few
+levels the last one has a good share, too."""
+
 FEWEST_VALUES = 4
 """Distinct readings that show a lattice."""
 
@@ -63,7 +67,7 @@ def converter_of(measured: Floats) -> Converter:
     ends = ((counts[0], counts[1:2]), (counts[-1], counts[-2:-1]))
     shares = [
         float(count / measured.size)
-        if count > CLIPPED * measured.size and (not len(next_) or count > next_[0])
+        if count > CLIPPED * measured.size and (not len(next_) or count > PILED * next_[0])
         else 0.0
         for count, next_ in ends
     ]
