@@ -15,7 +15,8 @@ from noisevote.models.noise import NoiseKind, sigma_text
 from noisevote.models.robustness.attacks import BY_NAME
 from noisevote.models.robustness.figures import Curve, Point, line_chart, row_chart
 from noisevote.models.robustness.plan import Plan
-from noisevote.models.robustness.report import POLICY, Paired, Report, Score, Share, SweepPoint
+from noisevote.models.robustness.counted import Paired, Share
+from noisevote.models.robustness.report import POLICY, Report, Score, SweepPoint
 from noisevote.models.robustness.scores import as_percent
 from noisevote.models.robustness.sweeps import SWEEPS, Sweep
 

@@ -16,7 +16,8 @@ from pydantic import (
 from noisevote.models.data.dataset import Labels
 from noisevote.models.noise import MAX_SNR_DB, MIN_SNR_DB, NoiseKind
 from noisevote.models.robustness.plan import AttackOptions, Named, Plan, Repeats, SigmaOrMap
-from noisevote.models.robustness.report import Share, Verdict
+from noisevote.models.robustness.counted import Share
+from noisevote.models.robustness.report import Verdict
 from noisevote.service.wire.replies import Reply
 from noisevote.service.wire.requests import shortened
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from noisevote.models.robustness.attacks.hop_skip_jump import seeded_globally
+from noisevote.models.robustness.attacks.art import seeded_globally
 from noisevote.models.robustness.attacks.square import SquareAttack, square_attack
 from noisevote.models.robustness.ball import Ball, Norm, Samples
 from noisevote.models.robustness.pgd import TransferAttack, attack_surrogate, strongest
