@@ -36,7 +36,7 @@ class Paired(Part):
     samples: int
     """Samples in all."""
     gain: float
-    """Difference of the shares on which they withstood (untargeted: of the robust accuracies), noisy
-    less noiseless."""
+    """Difference of the shares on which they withstood (untargeted: of the robust accuracies),
+    noisy less noiseless."""
     p_value: float
     """P-value of the exact McNemar test, two-sided."""

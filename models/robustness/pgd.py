@@ -66,7 +66,7 @@ class Surrogate(Protocol):
         """Return the class that the surrogate gives each sample ``[n]``."""
 
     def least_likely(self, samples: Samples) -> NDArray[np.int64]:
-        """Return the class other than its label that has the lowest output for each sample ``[n]``."""
+        """Return the class with the lowest output of each sample, but for its label ``[n]``."""
 
     def with_noise(self, noise: SurrogateNoise) -> "Surrogate":
         """Return the same network behind noise.

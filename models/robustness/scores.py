@@ -86,9 +86,7 @@ def score_of(run: Assessment, trial: Trial | None, noisy: bool) -> Score | None:
     )
 
 
-def target_reached(
-    trial: Trial, stable: NDArray[np.bool_], alpha: float
-) -> TargetReached | None:
+def target_reached(trial: Trial, stable: NDArray[np.bool_], alpha: float) -> TargetReached | None:
     """Return how often the target class was the answer, if one was wanted.
 
     Args:
@@ -134,8 +132,8 @@ def paired_trials(noisy: Trial | None, noiseless: Trial | None) -> Paired | None
     return paired_of(noisy.withstood[0], noiseless.withstood[0])
 
 
-def withstands_clearly_more(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
-    """Return whether the first withstands on more samples than the second, beyond chance."""
+def is_clearly_more_often_right(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
+    """Return whether the first is right, or withstands, on more samples, beyond chance."""
     first_only = int((first & ~second).sum())
     second_only = int((second & ~first).sum())
     return sign_test_p_value(first_only, second_only) < CLAIM_P

@@ -96,7 +96,7 @@ class TorchSurrogate:
         return np.array([np.bincount(classes).argmax() for classes in of_sample], np.int64)
 
     def least_likely(self, samples: Samples) -> NDArray[np.int64]:
-        """Return the class other than its label that has the lowest output for each sample ``[n]``."""
+        """Return the class with the lowest output of each sample, but for its label ``[n]``."""
         parts = []
         with torch.inference_mode():
             for rows, inputs, _, keys in self._batches(samples, 0):

@@ -125,5 +125,5 @@ class Oracle:
         return np.asarray(self.vote_counts(inputs, StopRule.EXACT).argmax(axis=1))
 
     def margins(self, inputs: NDArray[np.float32], aim: Aim) -> NDArray[np.float64]:
-        """Return how far the votes on each input are from an aim ``[n]``; see :meth:`Aim.margins`."""
+        """Return how far the votes on each input are from an aim ``[n]``: its margins."""
         return aim.margins(self.vote_counts(inputs))

@@ -37,13 +37,11 @@ def one_many_or_rule(value: Any, _: ValidatorFunctionWrapHandler) -> Any:
     if isinstance(value, list | tuple):
         return tuple(CLASSES.validate_python(list(value), strict=True))
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"needed is {ALLOWED}")
+        raise ValueError(f"needed is {ALLOWED}")  # noqa: TRY004 - pydantic's
     return ONE_CLASS.validate_python(value, strict=True)
 
 
-TargetClass = Annotated[
-    Class | tuple[Class, ...] | TargetRule, WrapValidator(one_many_or_rule)
-]
+TargetClass = Annotated[Class | tuple[Class, ...] | TargetRule, WrapValidator(one_many_or_rule)]
 """What a plan says."""
 
 

@@ -101,8 +101,8 @@ def check_number(plan: Plan, samples: int) -> None:
     wanted = plan.target_class
     if isinstance(wanted, tuple) and len(wanted) != samples:
         raise InputError(
-            f"there are {samples} samples and {len(wanted)} target classes; each needs one, or give "
-            "one for all",
+            f"there are {samples} samples and {len(wanted)} target classes; each needs one, or "
+            "give one for all",
             FIELD,
         )
 

@@ -147,9 +147,7 @@ def read(kind: type[Kept], result: StepResult) -> Kept:
     return kind(**values)
 
 
-def verify(
-    oracle: Oracle, found: Found, aim: Aim, replies: int, alpha: float
-) -> Trial:
+def verify(oracle: Oracle, found: Found, aim: Aim, replies: int, alpha: float) -> Trial:
     """Ask for fresh replies on what an attack found.
 
     Args:

@@ -3,8 +3,8 @@
 Against noise the libraries count luck as success: they keep the lowest of many noisy margins and
 stop at the first that is negative. Here a margin is a mean over votes; a move that seems to help
 is asked for once more and taken only by the mean of both; the present point is asked again now and
-then; nothing stops before all votes of a point are on one class that is wanted; and what is found is for others to
-verify on fresh noise.
+then; nothing stops before all votes of a point are on one class that is wanted; and what is found
+is for others to verify on fresh noise.
 
 Source: M. Andriushchenko et al., arXiv 1912.00049.
 """

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from noisevote.models.robustness.aim import Aim
 from noisevote.models.robustness.attacks.art import seeded_globally
 from noisevote.models.robustness.attacks.square import SquareAttack, square_attack
 from noisevote.models.robustness.ball import Ball, Norm, Samples
@@ -63,13 +64,13 @@ class Logits:
         with torch.inference_mode():
             return np.asarray(self.network(torch.from_numpy(inputs)).numpy())
 
-    def margins(
-        self, inputs: NDArray[np.float32], labels: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def margins(self, inputs: NDArray[np.float32], aim: Aim) -> NDArray[np.float64]:
         outputs, rows = self.outputs(inputs).astype(np.float64), np.arange(len(inputs))
-        of_label = outputs[rows, labels].copy()
-        outputs[rows, labels] = -np.inf
-        return np.asarray(of_label - outputs.max(axis=1))
+        classes = aim.labels if aim.target_classes is None else aim.target_classes
+        of_class = outputs[rows, classes].copy()
+        outputs[rows, classes] = -np.inf
+        lead = of_class - outputs.max(axis=1)
+        return np.asarray(lead if aim.target_classes is None else -lead)
 
 
 def check_agreement(
