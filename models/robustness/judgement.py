@@ -79,7 +79,7 @@ def only_targeted(report: Report) -> str:
     without = "" if there is None else f" Without attack it is the answer to {as_percent(there)}."
     return (
         f"Success is the target class ({targeted.wanted}) and no other, on the "
-        f"{targeted.samples} samples with another label;{left_out(targeted.left_out)}{without} To "
+        f"{targeted.samples} samples with another label.{left_out(targeted.left_out)}{without} To "
         "reach any wrong class is easier, so this is no measure of robust accuracy: that takes an "
         "untargeted assessment."
     )

@@ -100,7 +100,7 @@ class AttackOptions(BaseModel):
     target_class: TargetClass | None = None
     """Class that the attacker wants the target to answer: one for all samples, a list with one for
     each, next (the class after the label), random (any but the label) or least_likely (of all but
-    the label, by the surrogate). Samples of that very class are left out. Default: any wrong class
+    the label, by the surrogate). Samples whose label it is are left out. Default: any wrong class
     will do (untargeted)."""
     queries: Count = 200
     """Queries of each attack by queries, per sample."""

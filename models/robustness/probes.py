@@ -6,6 +6,9 @@ Each has its steps and its judgement side by side; ``checks.py`` has the table o
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
+
+from numpy.typing import NDArray
 
 from noisevote.models.errors import InputError
 from noisevote.models.robustness.attacks.transfer import WHITE_BOX
@@ -109,7 +112,7 @@ def climb_further(run: Assessment) -> StepResult:
     }
     few = run.samples.take(slice(CHECK_SAMPLES))
     surrogate = run.surrogate
-    arrays = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for name, attack in attacks.items():
         found = attack_surrogate(surrogate, few, attack, 0, run.progress)
         attacked = few.with_inputs(found.examples)

@@ -103,7 +103,7 @@ class TorchSurrogate:
                 parts.append(self._outputs(inputs, keys).cpu().numpy()[:rows])
         outputs = self._mean(parts)
         outputs[np.arange(len(samples)), samples.labels] = np.inf
-        return outputs.argmin(axis=1)
+        return np.asarray(outputs.argmin(axis=1))
 
     def _batches(
         self, samples: Samples, turn: int

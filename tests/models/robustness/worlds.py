@@ -96,8 +96,8 @@ class LineTarget:
 class LineSurrogate:
     """The same scores with their gradients; ``sign`` -1 makes it climb the wrong way.
 
-    The loss is the best other score less that of the label, plus 1; with target classes, their score
-    less the best other, plus 1.
+    The loss is the best other score less that of the label, plus 1; with target classes, their
+    score less the best other, plus 1.
     """
 
     sign: float = 1.0
