@@ -73,7 +73,7 @@ def report_of(run: Assessment, about: About, steps: Sequence[StepKey]) -> Report
         attacks=() if clean is None else tuple(attack_rows(run)),
         untried=tuple(untried(run)),
         worst_case=None if run.plan.is_targeted or not is_complete else worst_case(run),
-        targeted=targeted(run, is_complete),
+        targeted=targeted(run, about, is_complete),
         sweeps=sweeps_of(run),
         checks=tuple(checks_of(run, about)) if is_complete else (),
         pictures=() if clean is None else pictures_of(run, about.labels),
@@ -166,7 +166,7 @@ def worst_case(run: Assessment) -> WorstCase:
     )
 
 
-def targeted(run: Assessment, is_complete: bool) -> Targeted | None:
+def targeted(run: Assessment, about: About, is_complete: bool) -> Targeted | None:
     """Return what is wanted and how far the worst attack on each sample comes."""
     plan, classes, left = run.plan, run.samples.target_classes, run.left_out
     if plan.target_class is None or classes is None or left is None:
@@ -181,7 +181,7 @@ def targeted(run: Assessment, is_complete: bool) -> Targeted | None:
             paired=paired_of(noisy, noiseless),
         )
     return Targeted(
-        wanted=target_class_text(plan.target_class),
+        wanted=target_class_text(plan.target_class, about.labels),
         samples=len(classes),
         left_out=len(left),
         classes=tuple(classes.tolist()),

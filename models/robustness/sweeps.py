@@ -168,7 +168,8 @@ SWEEPS = (
         "Robust accuracy over sigma",
         "sigma of the target's noise",
         "Under pgd, which does not reckon with the noise, and without attack (clean). The same "
-        "examples at every sigma: a rise is no proof that the noise protects.",
+        "examples at every sigma: that they do less at a larger one is no "
+        "proof that the noise protects.",
     ),
     Sweep(
         "votes",

@@ -1,5 +1,6 @@
 """How a plan says which class the attacker wants: one for all, one for each, or a rule."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -22,7 +23,10 @@ class TargetRule(StrEnum):
     LEAST_LIKELY = "least_likely"
 
 
-Class = Annotated[int, Field(ge=0)]
+MOST = 2**31 - 1
+"""Largest number of a class that is looked at; whether there is such a class is seen later."""
+
+Class = Annotated[int, Field(ge=0, le=MOST)]
 ONE_CLASS = TypeAdapter(Class)
 CLASSES = TypeAdapter(Annotated[list[Class], Field(min_length=1, fail_fast=True)])
 ALLOWED = f"a class, a list with a class for each sample, or one of {', '.join(TargetRule)}"
@@ -64,8 +68,15 @@ def parse_target_class(text: str) -> TargetRule | int | tuple[int, ...]:
     return classes[0] if len(classes) == 1 else classes
 
 
-def target_class_text(target_class: TargetRule | int | tuple[int, ...]) -> str:
-    """Return in words which class is wanted."""
+def target_class_text(
+    target_class: TargetRule | int | tuple[int, ...], labels: Sequence[str]
+) -> str:
+    """Return in words which class is wanted.
+
+    Args:
+        target_class: what a plan says.
+        labels: names of the classes.
+    """
     if isinstance(target_class, TargetRule):
         return {
             TargetRule.NEXT: "the class after the label",
@@ -73,5 +84,6 @@ def target_class_text(target_class: TargetRule | int | tuple[int, ...]) -> str:
             TargetRule.LEAST_LIKELY: "the class that the surrogate finds least likely",
         }[target_class]
     if isinstance(target_class, int):
-        return f"class {target_class}"
+        name = labels[target_class]
+        return f"class {target_class}" + ("" if name == str(target_class) else f" ({name})")
     return "a class that is given for each sample"

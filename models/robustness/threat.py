@@ -13,7 +13,7 @@ from noisevote.models.robustness.target_class import target_class_text
 def threat_model(run: Assessment, about: About) -> tuple[str, ...]:
     """Return the threat model, a sentence or two an item."""
     return (
-        goal(run),
+        goal(run, about),
         limit(run.plan),
         *sees(run.plan, about),
         surrogate(about),
@@ -23,12 +23,14 @@ def threat_model(run: Assessment, about: About) -> tuple[str, ...]:
     )
 
 
-def goal(run: Assessment) -> str:
+def goal(run: Assessment, about: About) -> str:
     """Return what the attacker wants."""
     plan = run.plan
     stands = " The target's own answer without noise and attack stands for the label."
     if plan.target_class is not None:
-        wanted = f"Goal: {target_class_text(plan.target_class)}, and no other (targeted)."
+        wanted = (
+            f"Goal: {target_class_text(plan.target_class, about.labels)}, and no other (targeted)."
+        )
         left = "" if run.left_out is None else left_out(len(run.left_out))
         return wanted + left + (stands if plan.has_predicted_labels else "")
     if plan.has_predicted_labels:

@@ -26,7 +26,7 @@ UNBOUNDED = "check/unbounded"
 UNBOUNDED_CLIMB = StepKey(UNBOUNDED, role=Role.CLIMB)
 
 REACHED = 0.9
-"""Share of the samples that must be led to the target class on the surrogate."""
+"""Share of the samples that are led to the target class on the surrogate, but for chance."""
 
 
 def unbounded_steps(plan: Plan, _: Parties, samples: int) -> Iterator[Step]:
@@ -76,7 +76,9 @@ def unbounded_targeted(run: Assessment) -> Outcome:
     trials = {condition: run.trial(StepKey(UNBOUNDED, condition)) for condition in Condition}
     climbed = share_of(trials[Condition.NOISELESS].believed, run.plan.alpha)
     figures = "; ".join(f"{name}: {outcome(run, trial)}" for name, trial in trials.items())
-    return climbed.share >= REACHED, f"surrogate: {as_percent(climbed)} the target class; {figures}"
+    return climbed.interval[
+        1
+    ] >= REACHED, f"surrogate: {as_percent(climbed)} the target class; {figures}"
 
 
 UNBOUNDED_CHECK = CheckRow(

@@ -163,10 +163,10 @@ def test_the_worst_case_is_of_targets_reached_and_never_called_robust_accuracy(
 
 
 def test_the_threat_model_and_the_page_say_what_is_wanted(targeted: Report) -> None:
-    assert targeted.threat_model[0].startswith("Goal: class 2, and no other (targeted).")
+    assert targeted.threat_model[0].startswith("Goal: class 2 (right), and no other (targeted).")
     page = html_report(targeted)
     for said in (
-        "class 2 (targeted); 40 samples attacked, 20 left out, whose label it is",
+        "class 2 (right) (targeted); 40 samples attacked, 20 left out, whose label it is",
         "Target class reached by any black-box attack",
         "Target class reached over sigma",
         "replies with the target class",
