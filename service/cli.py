@@ -35,7 +35,7 @@ from noisevote.service.prediction.predictor import Predictor
 from noisevote.service.server import Address, serve_app
 from noisevote.service.voting.backend import VotingBackend
 from noisevote.service.wire.parsing import validated
-from noisevote.service.wire.replies import PredictResponse
+from noisevote.service.wire.replies import PredictResponse, told_noise
 from noisevote.service.wire.requests import PredictRequest
 
 SettingsFile = Annotated[
@@ -100,6 +100,11 @@ def predict(
     noise: voting.Noise = None,
     sigma: voting.Sigma = None,
     snr_db: voting.SnrDb = None,
+    device: voting.Device = None,
+    chip: voting.Chip = None,
+    chips: voting.Chips = None,
+    age: voting.Age = None,
+    temperature: voting.Temperature = None,
     votes: voting.Votes = 20,
     stop: voting.Stop = StopRule.FULL,
     alpha: voting.Alpha = 0.05,
@@ -115,6 +120,11 @@ def predict(
         "noise": noise,
         "sigma": sigma,
         "snr_db": snr_db,
+        "device": device,
+        "chip": chip,
+        "chips": chips,
+        "age_s": age,
+        "temperature_c": temperature,
         "votes": votes,
         "stop": stop,
         "alpha": alpha,
@@ -214,8 +224,7 @@ def show(file: Path, reply: PredictResponse, labels: Sequence[str]) -> None:
     for prediction in reply.predictions:
         console.print(
             f"[bold]{escape(str(file))}: {prediction.label}[/]  {prediction.votes_cast} votes on "
-            f"{reply.checkpoint}, {reply.noise.kind} noise, sigma {reply.noise.sigma}, "
-            f"seed {reply.seed}"
+            f"{reply.checkpoint}, {told_noise(reply)}, seed {reply.seed}"
         )
         for label, count in zip(labels, prediction.counts_of(len(labels)), strict=True):
             if count:

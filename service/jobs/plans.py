@@ -82,7 +82,7 @@ def sigma_of(asked: AskedNoise, card: Card, kind: NoiseKind) -> float | dict[str
         InputError: there is neither, or an SNR of noise that has none.
     """
     if asked.snr_db is not None:
-        return sigma_at_snr(asked.snr_db, kind)
+        return sigma_at_snr(asked.snr_db, kind, card)
     if asked.sigma is not None:
         return asked.sigma
     if kind is card.noise.kind and card.noise.largest_sigma > 0:

@@ -3,22 +3,32 @@
 import math
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore
 from noisevote.models.cost import Hardware, cost_of
+from noisevote.models.devices.noise import DeviceNoise
+from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.errors import InputError, LimitError
-from noisevote.models.noise import MAX_SEED, Noise
+from noisevote.models.noise import MAX_SEED, Noise, VoteNoise
 from noisevote.models.statistics import fewest_votes_to_be_sure
 from noisevote.models.stopping import Promise
 from noisevote.models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
 from noisevote.service.configuration.settings import Settings
-from noisevote.service.prediction.inputs import hardware_of, inputs_of, noise_of, stopping_of
+from noisevote.service.prediction.device import (
+    device_body,
+    device_hardware,
+    device_of,
+    votes_for_chips,
+)
+from noisevote.service.prediction.inputs import check_points, hardware_of, inputs_of, noise_of, stopping_of
 from noisevote.service.prediction.preparation import Charge, Preparation
 from noisevote.service.voting.backend import Answer, VotingBackend
 from noisevote.service.voting.batcher import GIGA
 from noisevote.service.voting.priority import Priority
+from noisevote.service.wire.device import DeviceBody
 from noisevote.service.wire.replies import (
     CostBody,
     GuaranteeBody,
@@ -28,7 +38,8 @@ from noisevote.service.wire.replies import (
     Timing,
     told_counts,
 )
-from noisevote.service.wire.requests import PredictRequest, shortened
+from noisevote.service.wire.requests import PredictRequest
+from noisevote.service.wire.shortened import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +52,8 @@ class Prepared:
         priority: decides whose votes come first.
         checkpoint: checkpoint that votes.
         request: inputs, and the votes that are to be cast on them.
-        noise: as asked or by default.
-        hardware: hardware whose cost is asked for.
+        noise: as asked or by default; None on a device.
+        hardware: hardware whose cost is told.
     """
 
     began: float
@@ -50,14 +61,31 @@ class Prepared:
     priority: Priority
     checkpoint: Checkpoint
     request: VoteRequest
-    noise: Noise
+    noise: Noise | None
     hardware: Hardware | None
 
     @property
     def fingerprint(self) -> str:
         """Names all that decides the votes of this request and seed."""
-        margin = self.request.stop.margin
-        return self.checkpoint.fingerprint + ("" if margin is None else f":margin-{margin}")
+        margin, device = self.request.stop.margin, self.device
+        return (
+            self.checkpoint.fingerprint
+            + ("" if device is None else f":{device.fingerprint}")
+            + ("" if margin is None else f":margin-{margin}")
+        )
+
+    @property
+    def repeats(self) -> Mapping[str, int]:
+        """Reads that are averaged, by noise point."""
+        if self.noise is not None:
+            return self.noise.repeats
+        return {} if self.device is None else self.device.setting.repeats
+
+    @property
+    def device(self) -> DeviceNoise | None:
+        """The noise of the votes if they are cast on a device."""
+        noise = self.request.noise
+        return noise if isinstance(noise, DeviceNoise) else None
 
 
 class Predictor:
@@ -78,6 +106,7 @@ class Predictor:
         self.settings = settings
         self.store = store
         self.backend = backend
+        self.devices = DeviceStore(*settings.devices)
         self._preparation = Preparation()
 
     async def predict(self, request: PredictRequest) -> PredictResponse:
@@ -126,10 +155,9 @@ class Predictor:
         checkpoint = self.checkpoint_of(request)
         card = checkpoint.card
         self._check_limits(request, card)
-        noise = noise_of(request, card)
-        at_points = noise.at(card.point_names)
+        seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
+        noise, at_points, hardware = self._noise_of(request, card, seed)
         stop = stopping_of(request, card, at_points)
-        hardware = hardware_of(request, card)
         stop.prepare(request.votes)
         return Prepared(
             began=began,
@@ -141,13 +169,31 @@ class Predictor:
                 noise=at_points,
                 votes=request.votes,
                 stop=stop,
-                seed=secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed,
+                seed=seed,
                 alpha=request.alpha,
                 turn=VOTES_A_TURN if request.deadline_ms is None else 1,
             ),
             noise=noise,
             hardware=hardware,
         )
+
+    def _noise_of(
+        self, request: PredictRequest, card: Card, seed: int
+    ) -> tuple[Noise | None, VoteNoise, Hardware | None]:
+        """Return the noise as asked, at the noise points, and the hardware whose cost is told."""
+        hardware = hardware_of(request, card)
+        if request.device is None:
+            noise = noise_of(request, card)
+            return noise, noise.at(card.point_names), hardware
+        check_points(request.repeats or {}, card, "repeats")
+        on_device = device_of(request, card, seed, self.devices, self.settings)
+        self._check_gmacs(request, card, votes_for_chips(on_device))
+        of_device = device_hardware(on_device, card)
+        if hardware is not None and of_device is not None:
+            raise InputError(
+                "the profile of the device tells its costs; leave out hardware", "hardware"
+            )
+        return None, on_device, hardware or of_device
 
     async def answer(self, prepared: Prepared, observer: Observer | None = None) -> PredictResponse:
         """Vote on the inputs of a prepared request.
@@ -165,12 +211,22 @@ class Predictor:
         )
         return PredictResponse(
             checkpoint=checkpoint.name,
-            noise=noise_body(prepared.noise),
+            noise=None if prepared.noise is None else noise_body(prepared.noise),
+            device=self._device_body(prepared),
             seed=request.seed,
             fingerprint=prepared.fingerprint,
             guarantee=guarantee_body(request.stop.promise),
             predictions=[prediction_of(result, prepared) for result in answer.results],
             timing_ms=timing_of(answer, time.monotonic() - prepared.began),
+        )
+
+    def _device_body(self, prepared: Prepared) -> DeviceBody | None:
+        """Return the device of a reply, if there is one."""
+        if prepared.device is None:
+            return None
+        runtime = self.backend.devices.loaded(prepared.checkpoint)
+        return device_body(
+            prepared.device, runtime and runtime.compensation(prepared.device)
         )
 
     def close(self) -> None:
@@ -204,16 +260,21 @@ class Predictor:
                 f"votes is {shortened(request.votes)}; allowed are 1 to {settings.max_votes}",
                 "votes",
             )
-        gmacs = inputs * request.votes * card.macs / GIGA
-        if gmacs > settings.max_request_gmacs:
-            votes = int(settings.max_request_gmacs * GIGA / card.macs)
-            raise LimitError(
-                f"{inputs} inputs with {request.votes} votes each are too many for one request; "
-                f"checkpoint {card.name} allows {votes} votes in all",
-                "votes",
-            )
+        self._check_gmacs(request, card)
         if request.seed is not None and not settings.allow_client_seed:
             raise InputError("this service draws all seeds itself; leave out seed", "seed")
+
+    def _check_gmacs(self, request: PredictRequest, card: Card, more: int = 0) -> None:
+        """Refuse more votes than a request may cost, beside those that chips count for."""
+        inputs = len(request.inputs) if request.inputs is not None else 1
+        most = int(self.settings.max_request_gmacs * GIGA / card.macs)
+        if inputs * request.votes + more > most:
+            chips = f" on chips that count for {more}" if more else ""
+            raise LimitError(
+                f"{inputs} inputs with {request.votes} votes each{chips} are too many for one "
+                f"request; checkpoint {card.name} allows {most} votes in all",
+                "votes",
+            )
 
 
 def deadline_of(request: PredictRequest, began: float) -> float:
@@ -240,8 +301,9 @@ def cost_body(result: VoteResult, prepared: Prepared) -> CostBody | None:
     """Return what the votes of a result cost, if the request names its hardware."""
     if prepared.hardware is None:
         return None
-    points, sigma = prepared.checkpoint.card.noise_points, prepared.noise.sigma
-    cost = cost_of(result.votes_cast, points, prepared.hardware, prepared.noise.repeats)
+    points = prepared.checkpoint.card.noise_points
+    sigma = None if prepared.noise is None else prepared.noise.sigma
+    cost = cost_of(result.votes_cast, points, prepared.hardware, prepared.repeats)
     return CostBody(
         sequential_latency=cost.sequential_latency,
         pipelined_latency=cost.pipelined_latency,
@@ -249,7 +311,7 @@ def cost_body(result: VoteResult, prepared: Prepared) -> CostBody | None:
         energy=cost.energy,
         equal_energy_sigma={name: cost.equal_energy_sigma(of) for name, of in sigma.items()}
         if isinstance(sigma, dict)
-        else cost.equal_energy_sigma(sigma),
+        else sigma and cost.equal_energy_sigma(sigma),
     )
 
 
@@ -277,6 +339,7 @@ def prediction_of(result: VoteResult, prepared: Prepared) -> Prediction:
         abstain=result.abstain,
         abstains_below=abstains_below(result, prepared.request),
         cost=cost_body(result, prepared),
+        per_chip=None if result.per_chip is None else [list(of) for of in result.per_chip],
     )
 
 

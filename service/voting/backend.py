@@ -20,7 +20,10 @@ from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.devices.noise import DeviceNoise
+from noisevote.models.devices.runtime import MOST_BYTES, DeviceRuntimes
 from noisevote.models.errors import DeadlineError, NoSlotError
+from noisevote.models.noise import VoteNoise
 from noisevote.models.runtime import Runtime, rows_of, votes_of
 from noisevote.models.voting import Observer, Poll, VoteRequest, VoteResult
 from noisevote.service.voting.batcher import GIGA, VoteBatcher
@@ -85,6 +88,7 @@ class VotingBackend:
         slots: tiles computed side by side.
         queue_gmacs_a_slot: votes that may wait, by cost, in 10^9 multiply-accumulates a slot.
         observer: is told what happens to the queue.
+        chip_bytes: that the chips of devices take together, about.
     """
 
     def __init__(
@@ -92,7 +96,9 @@ class VotingBackend:
         slots: int,
         queue_gmacs_a_slot: float = QUEUE_GMACS_A_SLOT,
         observer: QueueObserver | None = None,
+        chip_bytes: int = MOST_BYTES,
     ) -> None:
+        self.devices = DeviceRuntimes(chip_bytes)
         self._queue_observer = observer
         self._new_batcher = partial(VoteBatcher, slots, slots * queue_gmacs_a_slot)
         self._batcher = self._new_batcher()
@@ -134,9 +140,7 @@ class VotingBackend:
             DeadlineError: the time was up before every input had a vote.
         """
         asked = time.monotonic()
-        runtime = checkpoint.loaded(request.noise.kind)
-        if runtime is None:
-            runtime = await self.run(lambda: checkpoint.runtime(request.noise.kind))
+        runtime = await self._runtime(checkpoint, request.noise)
         poll = Poll(request, len(checkpoint.card.labels), observer)
         entry = Entry(poll, runtime, self._group(checkpoint, runtime, request), priority, deadline)
         try:
@@ -156,6 +160,16 @@ class VotingBackend:
         if entry.started is None or not poll.has_votes:
             raise DeadlineError("the time was up before every input had a vote")
         return Answer(poll.results(), entry.started - asked, finished - entry.started)
+
+    async def _runtime(self, checkpoint: Checkpoint, noise: VoteNoise) -> Runtime:
+        """Return what computes votes of a noise, loaded if it is not yet."""
+        if isinstance(noise, DeviceNoise):
+            if (on_devices := self.devices.loaded(checkpoint)) is not None:
+                return on_devices
+            return await self.run(lambda: self.devices.of(checkpoint))
+        if (plain := checkpoint.loaded(noise.kind)) is not None:
+            return plain
+        return await self.run(lambda: checkpoint.runtime(noise.kind))
 
     @property
     def load(self) -> Load:

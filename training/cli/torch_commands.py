@@ -8,6 +8,7 @@ import typer
 from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.files import data_dir
+from noisevote.training.cli.devices import fit_devices_command
 from noisevote.training.cli.experiment import experiments
 from noisevote.training.cli.harden import harden_command
 from noisevote.training.cli.measure import agreement, calibrate_checkpoint, evaluate
@@ -54,6 +55,7 @@ def add_torch_commands(app: typer.Typer) -> None:
     app.command("calibrate")(with_options(calibrate_checkpoint, CalibrationPlan()))
     app.command()(with_options(agreement, AgreementPlan()))
     app.command()(export)
+    app.command("fit-devices")(fit_devices_command)
     app.command("harden")(harden_command)
     app.command("report")(report_command)
     app.add_typer(experiments, name="experiment")

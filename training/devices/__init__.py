@@ -1,0 +1,1 @@
+"""Trained networks are made ready for analog devices: device graphs, column scales, ranges."""
