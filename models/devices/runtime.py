@@ -1,4 +1,4 @@
-"""Votes on a device: the graph that holds its effects, a table for each point, and a chip's weights.
+"""Votes on a device: the graph that holds its effects, a table a point, and a chip's weights.
 
 A :class:`DeviceRuntime` computes rows like any other runtime. Rows of different devices, chips and
 ages that meet in one call are passed apart, each under the key of its own vote, so that nobody's
