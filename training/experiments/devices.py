@@ -108,7 +108,9 @@ def run_devices(bench: Bench, name: str, plan: DevicesPlan) -> None:
         for profile, age_s, cell in cells:
             cast = caster.cast(images, cell.setting, cell.votes)
             file.add(
-                row_of(profile.name, profile.digest, age_s, cell.chips, votes, cast.is_correct(votes))
+                row_of(
+                    profile.name, profile.digest, age_s, cell.chips, votes, cast.is_correct(votes)
+                )
                 for votes in cell.told
             )
 
