@@ -24,8 +24,8 @@ from noisevote.models.version import Version
 from noisevote.service.commands import voting
 from noisevote.service.commands.attack import attack_command
 from noisevote.service.commands.devices import devices_command
-from noisevote.service.commands.tables import table_console
 from noisevote.service.commands.evaluate import evaluate_command
+from noisevote.service.commands.tables import table_console
 from noisevote.service.configuration.keys import check_name, digest_of, new_token
 from noisevote.service.configuration.reading import (
     check_at_start,

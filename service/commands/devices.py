@@ -1,4 +1,4 @@
-"""The command ``noisevote devices``: which analog devices there are, and what a file of one says."""
+"""The command ``noisevote devices``: which analog devices there are, and what one does."""
 
 from collections.abc import Iterator
 from pathlib import Path
