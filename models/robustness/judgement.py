@@ -20,7 +20,7 @@ def judgement(worst: Worst, unaware: list[AttackRow], has_adaptive: bool) -> tup
     if is_targeted:
         against += " that want one class"
     if paired.p_value < CLAIM_P and paired.gain > 0 and has_adaptive:
-        return "helps", (f"The noise helps against {against}, by {points}.")
+        return "helps", f"The noise helps against {against}, by {points}."
     if paired.p_value < CLAIM_P and paired.gain > 0:
         return "helps against the unaware", (
             f"The noise helps against attacks that do not reckon with it, by {points}. Whether it "
@@ -28,7 +28,13 @@ def judgement(worst: Worst, unaware: list[AttackRow], has_adaptive: bool) -> tup
         )
     if paired.p_value < CLAIM_P:
         what = "gives the target class" if is_targeted else "falls"
-        return "harms", f"The noise harms: the target {what} more often with it than without."
+        harms = f"The noise harms: the target {what} more often with it than without."
+        if has_adaptive:
+            harms += (
+                " Part of that may be the adaptive attackers', whose examples the target without "
+                "noise was not shown."
+            )
+        return "harms", harms
     if unaware:
         names = ", ".join(row.attack for row in unaware)
         return "helps against the unaware", (
