@@ -1,4 +1,5 @@
-"""``mnist_cnn`` on a device, step by step in NumPy and in array units, apart from the product's way.
+"""``mnist_cnn`` on a device, step by step in NumPy and array units, apart from the product.
+
 
 Nothing of ``models.devices.columns``, ``cells`` or the graphs takes part: only the draws, whose
 schemes have tests of their own.
@@ -73,7 +74,7 @@ class ByHand:
         return found.reshape(len(z), *signal.shape[1:])
 
     def read(self, name: str, inputs: Floats, z: Floats) -> Floats:
-        """What comes out behind batch norm and noise [columns, places], of inputs [places, rows]."""
+        """What comes out [columns, places] behind batch norm and noise of inputs [places, rows]."""
         of, tensors = self.profile, load(self.checkpoint.verified()["weights.safetensors"])
         matrix = tensors[WEIGHTS.get(name, f"{name}.conv.weight")].astype(np.float64)
         matrix = matrix.reshape(len(matrix), -1)
@@ -84,9 +85,9 @@ class ByHand:
             scale = tensors[f"{norm}.weight"] / deviation
             shift = tensors[f"{norm}.bias"] - tensors[f"{norm}.running_mean"] * scale
         spec = self.checkpoint.card.devices
-        assert spec is not None and of.dac is not None and of.adc is not None
+        assert spec is not None
         full, largest = spec.arrays[name].input_range, np.abs(matrix).max(axis=1)
-        x = converted(inputs / full, of.dac.bits, 1.0)
+        x = inputs / full if of.dac is None else converted(inputs / full, of.dac.bits, 1.0)
         weights, alpha = self.cells(name, matrix / largest[:, np.newaxis])
         weights = weights * np.sign(scale)[:, np.newaxis]
         tiles = 1 if of.array.rows is None else -(-matrix.shape[1] // of.array.rows)
@@ -105,11 +106,14 @@ class ByHand:
                 per_k + of.temperature.offset_std_per_k * spread["offset_t"]
             )
         value = gain * (weights @ x.T) + offset
-        step = 2 * of.adc.bound / (2**of.adc.bits - 2)
-        variance = tiles * of.read.a**2 + (tiles - 1) * step**2 / 12
+        variance = np.full(value.shape, tiles * of.read.a**2)
+        if of.adc is not None:
+            variance += (tiles - 1) * (2 * of.adc.bound / (2**of.adc.bits - 2)) ** 2 / 12
         variance = variance + of.read.c * np.abs(value) + (of.read.b * value) ** 2
         variance = variance + of.read.w**2 * (x**2).sum(axis=1)
-        read = converted(value + np.sqrt(variance) * z, of.adc.bits, of.adc.bound, tiles)
+        read = value + np.sqrt(variance) * z
+        if of.adc is not None:
+            read = converted(read, of.adc.bits, of.adc.bound, tiles)
         unit = (largest * full * np.abs(scale))[:, np.newaxis]
         return alpha * unit * read + shift[:, np.newaxis]
 
