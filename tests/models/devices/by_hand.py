@@ -1,6 +1,5 @@
 """``mnist_cnn`` on a device, step by step in NumPy and array units, apart from the product.
 
-
 Nothing of ``models.devices.columns``, ``cells`` or the graphs takes part: only the draws, whose
 schemes have tests of their own.
 """
