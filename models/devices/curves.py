@@ -125,14 +125,16 @@ def on_table(x: NDArray[np.float64], table: NDArray[np.float64]) -> NDArray[np.f
     places, values = table.T
     width = (places[-1] - places[0]) / BUCKETS
     if x.size < BUCKETS or len(places) < 2 or np.diff(places).min() <= 1.01 * width:
-        return np.interp(x, places, values)
+        found: NDArray[np.float64] = np.interp(x, places, values)
+        return found
     slopes = np.append(np.diff(values) / np.diff(places), 0.0)
     line_of = np.searchsorted(places, places[0] + width * np.arange(BUCKETS + 1), "right") - 1
     within = np.clip(x, places[0], places[-1])
     line = line_of[((within - places[0]) / width).astype(np.intp)]
     following = np.append(places[1:], np.inf)
     line += within >= following[line]
-    return values[line] + slopes[line] * (within - places[line])
+    on_line: NDArray[np.float64] = values[line] + slopes[line] * (within - places[line])
+    return on_line
 
 
 def curve_at(curve: Curve, x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -50,7 +50,7 @@ def changed(content: dict[str, Any], place: Place, value: Any) -> dict[str, Any]
 @st.composite
 def mutated(draw: st.DrawFn) -> dict[str, Any]:
     """Contents of presets with one to three values exchanged, left out or added."""
-    content = copy.deepcopy(draw(st.sampled_from(CONTENTS)))
+    content: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(CONTENTS)))
     for _ in range(draw(st.integers(1, 3))):
         place = draw(st.sampled_from(list(places_in(content))))
         if draw(st.booleans()):
