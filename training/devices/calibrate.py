@@ -42,12 +42,12 @@ variance (Sheppard's correction) and no more."""
 FEWEST_FOR_KIND = 16
 """Repeats that tell 1/f noise from noise of a short memory."""
 
-FLAT = -0.5
-"""Power of the Allan variance over the number of reads, above which it is 1/f noise; -1 of
-independent reads."""
+MISFIT = 0.06
+"""Of Allan variances, up to which they are those of 1/f noise and independent reads."""
 
 RISING = 0.5
-"""The same above which the device drifts or jumps while it is read."""
+"""Power of the Allan variance over the number of reads, above which the device drifts or jumps while
+it is read; -1 of independent reads, 0 of 1/f noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,9 @@ def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATE
         noise,
         drift_of(measured, sessions),
         temperature_of(measured, sessions),
-        flicker_of(order, float(variance[kept > 0].mean()), measured.repeats),
+        flicker_of(
+            order, float(variance[kept > 0].mean()), int(kept.sum()), measured.repeats
+        ),
         groups_differ_p(fits.gain, measured.chips) if measured.chips else None,
         held_out(moments, seed),
         shape_of(z),
@@ -200,7 +202,7 @@ def fitted_variance(moments: Moments, noise: Noise) -> Floats:
     return read.at(regressors(moments, fits, noise.frozen.output, read.form))
 
 
-def flicker_of(order: Order, variance: float, repeats: int) -> FlickerFound | None:
+def flicker_of(order: Order, variance: float, kept: int, repeats: int) -> FlickerFound | None:
     """Return the 1/f part of reads that depend on each other; None where it is no such noise.
 
     The Allan variance of 1/f noise of the density ``q^2 / f`` is ``2 ln(2) q^2`` whatever the
@@ -210,17 +212,18 @@ def flicker_of(order: Order, variance: float, repeats: int) -> FlickerFound | No
     Args:
         order: of the reads.
         variance: mean of a reading.
+        kept: vectors and columns that count.
         repeats: how many reads there are.
     """
-    power = power_of(order)
-    if not order.is_correlated or repeats < FEWEST_FOR_KIND or power is None:
+    if not order.is_correlated or repeats < FEWEST_FOR_KIND or min(order.deviation) <= 0:
         return None
-    if not FLAT < power < RISING:
+    sizes, found = np.array(order.averaged, np.float64), np.array(order.deviation) ** 2
+    parts = np.stack([1 / sizes, np.ones(len(sizes))], -1)
+    (white, floor), _ = nnls(parts / found[:, None], np.ones(len(sizes)))
+    misfit = np.abs(parts @ [white, floor] / found - 1)
+    chance = 4 * np.sqrt(2 / (max(kept, 1) * (repeats // sizes - 1)))
+    if floor <= 0 or (misfit > np.maximum(MISFIT, chance)).any():
         return None
-    sizes = np.array(order.averaged, np.float64)
-    (white, floor), _ = nnls(
-        np.stack([1 / sizes, np.ones(len(sizes))], -1), np.array(order.deviation) ** 2
-    )
     return FlickerFound(variance * float(floor) / (2 * math.log(2)), min(float(white), 1.0))
 
 
