@@ -101,8 +101,8 @@ def table_of(found: Calibration) -> Table:
     table = Table(
         "", Column("estimate", justify="right"), Column("95 % interval", justify="right"), "unit",
         box=None, pad_edge=False,
-        title=f"{measured.vectors} vectors, {measured.columns} columns, {measured.repeats} reads of "
-        f"each, {len(measured.measured)} sessions",
+        title=f"{measured.vectors} vectors, {measured.columns} columns, {measured.repeats} reads "
+        f"of each, {len(measured.measured)} sessions",
     )  # fmt: skip
     for what, value, unit in rows_of(found):
         table.add_row(what, f"{value.value:.4g}", f"{value.low:.4g} to {value.high:.4g}", unit)

@@ -46,8 +46,8 @@ MISFIT = 0.06
 """Of Allan variances, up to which they are those of 1/f noise and independent reads."""
 
 RISING = 0.5
-"""Power of the Allan variance over the number of reads, above which the device drifts or jumps while
-it is read; -1 of independent reads, 0 of 1/f noise."""
+"""Power of the Allan variance over the number of reads, above which the device drifts or jumps
+while it is read; -1 of independent reads, 0 of 1/f noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATE
     gain = mean_of(fits.gain)
     if gain.value <= 0 or not float(np.var(measured.ideal[kept > 0])) > 0:
         raise DataError(
-            f"readings do not follow the ideal results: the mean gain is {gain.value:.3g}; allowed is "
-            "above 0"
+            f"readings do not follow the ideal results: the mean gain is {gain.value:.3g}; allowed "
+            "is above 0"
         )
     noise = noise_of(moments, seed, replicates)
     variance = fitted_variance(moments, noise) + (step**2 / 12 if is_corrected else 0.0)
@@ -161,9 +161,7 @@ def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATE
         noise,
         drift_of(measured, sessions),
         temperature_of(measured, sessions),
-        flicker_of(
-            order, float(variance[kept > 0].mean()), int(kept.sum()), measured.repeats
-        ),
+        flicker_of(order, float(variance[kept > 0].mean()), int(kept.sum()), measured.repeats),
         groups_differ_p(fits.gain, measured.chips) if measured.chips else None,
         held_out(moments, seed),
         shape_of(z),
@@ -182,8 +180,8 @@ def check_kept(kept: Floats) -> None:
     fewest = int(kept.sum(0).min())
     if kept.mean() < LEAST_KEPT or fewest < FEWEST["vectors"] // 2:
         raise DataError(
-            f"of the readings {100 * (1 - kept.mean()):.0f} % are clipped or near it, and one column "
-            f"has {fewest} vectors left; measure with smaller inputs"
+            f"of the readings {100 * (1 - kept.mean()):.0f} % are clipped or near it, and one "
+            f"column has {fewest} vectors left; measure with smaller inputs"
         )
 
 

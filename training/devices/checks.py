@@ -1,4 +1,4 @@
-"""Whether a fit describes the device: held-out vectors, the shape of the noise, its order in time."""
+"""Whether a fit describes the device: held-out vectors, shape of the noise, its order in time."""
 
 import math
 from dataclasses import dataclass
@@ -146,7 +146,7 @@ def shape_of(z: Floats) -> Shape:
 
 def order_of(z: Floats) -> Order:
     """Return how standardised readings ``[repeats, vectors, columns]`` depend on each other."""
-    repeats, vectors, columns = z.shape
+    repeats = len(z)
     filled = np.nan_to_num(z)
     cells = int(np.isfinite(z[0]).sum())
     square = float((filled**2).sum()) / max(repeats * cells, 1)

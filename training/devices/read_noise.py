@@ -1,9 +1,9 @@
 """Read noise over the signal.
 
-The variance of a reading is ``a^2 + c |v| + b^2 v^2 + w^2 X``, where v is the mean reading and X the
-squared norm of the inputs (or ``sum |w| x^2``), all in array units. v is known up to the noise that
-repeats leave: in place of ``|v|`` and ``v^2`` stand their expectations, given the reading and the
-line of its column (regression calibration), so that two repeats are enough.
+The variance of a reading is ``a^2 + c |v| + b^2 v^2 + w^2 X``, where v is the mean reading and X
+the squared norm of the inputs (or ``sum |w| x^2``), all in array units. v is known up to the noise
+that repeats leave: in place of ``|v|`` and ``v^2`` stand their expectations, given the reading and
+the line of its column (regression calibration), so that two repeats are enough.
 """
 
 import math
@@ -44,7 +44,7 @@ class ReadNoise:
 
 
 def regressors(moments: Moments, fits: ColumnFits, frozen: float, form: Form | None) -> Floats:
-    """Return 1, the expected ``|v|`` and ``v^2``, and the inputs' part ``[vectors, columns, 3 or 4]``.
+    """Return 1, the expected ``|v|`` and ``v^2``, the inputs' part ``[vectors, columns, 3 or 4]``.
 
     Args:
         moments: of the readings.

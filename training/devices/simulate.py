@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.devices.curves import curve_at
-from noisevote.models.devices.profile import Profile
+from noisevote.models.devices.profile import Flicker, Profile
 from noisevote.models.errors import InputError
 from noisevote.training.devices.measurements import DEFAULT_T0_S, Directives, Floats, Measurements
 
@@ -179,14 +179,12 @@ class SimulatedDevice:
         shape = (self.plan.repeats, *v.shape)
         readings = v + np.sqrt(variance) * self.generator.standard_normal(shape)
         if profile.flicker is not None:
-            readings = readings + self.flicker(x, shape)
+            readings = readings + self.flicker(profile.flicker, x, shape)
         return self.converted(readings)
 
-    def flicker(self, x: Floats, shape: tuple[int, int, int]) -> Floats:
+    def flicker(self, flicker: Flicker, x: Floats, shape: tuple[int, int, int]) -> Floats:
         """Return 1/f noise of the outputs, whose repeats follow each other."""
-        flicker, high = self.profile.flicker, self.profile.cell.g_max_us
-        assert flicker is not None
-        low = self.profile.cell.g_min_us
+        low, high = self.profile.cell.g_min_us, self.profile.cell.g_max_us
         target = low + (high - low) * np.stack(
             [np.maximum(self.weights, 0), np.maximum(-self.weights, 0)]
         )
