@@ -6,14 +6,16 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import from_json, to_json
 
+from noisevote.models.device_specs import DevicesSpec
 from noisevote.models.errors import CheckpointError
-from noisevote.models.measured import AgreementReference, Evaluation, Threshold
+from noisevote.models.measured import AgreementReference, DeviceEvaluation, Evaluation, Threshold
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind
 from noisevote.models.specs import (
     OUTPUTS,
     CardPart,
     Count,
     CountFromZero,
+    FileName,
     InputSpec,
     NoiseSpec,
     PointSpec,
@@ -37,9 +39,6 @@ MAX_LABEL = 200
 
 Label = Annotated[str, Field(max_length=MAX_LABEL)]
 """Every answer bears one."""
-
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*$", max_length=200)]
-"""Of a file beside the card, and nowhere else."""
 
 
 class Training(CardPart):
@@ -151,6 +150,10 @@ class Card(CardPart):
     """Margins for the stop rule ``calibrated``."""
     agreements: Annotated[tuple[AgreementReference, ...], Field(max_length=MAX_MEASURED)] = ()
     """What the drift monitor expects of votes."""
+    devices: DevicesSpec | None = None
+    """How the network lies on arrays of analog devices; None if that was not measured."""
+    on_devices: Annotated[tuple[DeviceEvaluation, ...], Field(max_length=MAX_MEASURED)] = ()
+    """Measured accuracies on chips of devices."""
 
     @classmethod
     def read(cls, content: bytes) -> Self:

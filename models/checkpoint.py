@@ -130,13 +130,30 @@ class Checkpoint:
         return runtime
 
     def verified(self) -> dict[str, bytes]:
-        """Return the content of every file by name, each with the digest that the card promises.
+        """Return the content of all that plain noise needs: its graphs and the weights.
 
         Raises:
             CheckpointError: a file is missing or is not the one that the card describes.
         """
+        return self._verified(*self.card.graphs.values(), self.card.weights)
+
+    def verified_devices(self) -> dict[str, bytes]:
+        """Return the content of all that devices need beside the weights, by file name.
+
+        Raises:
+            CheckpointError: as :meth:`verified`, or the network was not measured for devices.
+        """
+        if self.card.devices is None:
+            raise CheckpointError(
+                f"checkpoint {self.name} is not ready for devices; noisevote-train fit-devices "
+                f"{self.name} makes it so"
+            )
+        return self._verified(*self.card.devices.files)
+
+    def _verified(self, *files: str) -> dict[str, bytes]:
+        """Return the content of files by name, each with the digest that the card promises."""
         contents = {}
-        for file in (*self.card.graphs.values(), self.card.weights):
+        for file in files:
             try:
                 contents[file] = regular_content(self.folder / file, MAX_FILE_BYTES)
             except FileNotFoundError as error:

@@ -9,6 +9,7 @@ from math import floor, prod
 import numpy as np
 
 from noisevote.models.card import Card
+from noisevote.models.device_specs import complaints_about_devices
 from noisevote.models.engines import Tensor
 from noisevote.models.errors import CheckpointError
 from noisevote.models.inputs import strokes
@@ -63,15 +64,16 @@ def check_card(card: Card) -> None:
     Raises:
         CheckpointError: it contradicts itself, or names what this version does not have.
     """
-    points = [point.name for point in card.noise_points]
+    points, plain = card.noise_points, (*card.graphs.values(), card.weights)
     for complaint in (
         *about_scheme(card),
         *about_inputs(card),
         *about_preprocessing(card),
         *about_names("labels", card.labels),
-        *about_names("noise_points", points),
-        *about_costs(card.noise_points),
+        *about_names("noise_points", card.point_names),
+        *about_costs(points),
         *about_tile(card),
+        *complaints_about_devices(card.devices, points, plain, {*card.digests}),
     ):
         raise CheckpointError(f"the card of checkpoint {card.name} is wrong: {complaint}")
     if card.noise.kind not in card.graphs:

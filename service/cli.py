@@ -23,6 +23,7 @@ from noisevote.models.stopping import StopRule
 from noisevote.models.version import Version
 from noisevote.service.commands import voting
 from noisevote.service.commands.attack import attack_command
+from noisevote.service.commands.devices import devices_command
 from noisevote.service.commands.evaluate import evaluate_command
 from noisevote.service.configuration.keys import check_name, digest_of, new_token
 from noisevote.service.configuration.reading import (
@@ -35,7 +36,7 @@ from noisevote.service.prediction.predictor import Predictor
 from noisevote.service.server import Address, serve_app
 from noisevote.service.voting.backend import VotingBackend
 from noisevote.service.wire.parsing import validated
-from noisevote.service.wire.replies import PredictResponse
+from noisevote.service.wire.replies import PredictResponse, told_noise
 from noisevote.service.wire.requests import PredictRequest
 
 SettingsFile = Annotated[
@@ -100,6 +101,11 @@ def predict(
     noise: voting.Noise = None,
     sigma: voting.Sigma = None,
     snr_db: voting.SnrDb = None,
+    device: voting.Device = None,
+    chip: voting.Chip = None,
+    chips: voting.Chips = None,
+    age: voting.Age = None,
+    temperature: voting.Temperature = None,
     votes: voting.Votes = 20,
     stop: voting.Stop = StopRule.FULL,
     alpha: voting.Alpha = 0.05,
@@ -115,6 +121,11 @@ def predict(
         "noise": noise,
         "sigma": sigma,
         "snr_db": snr_db,
+        "device": device,
+        "chip": chip,
+        "chips": chips,
+        "age_s": age,
+        "temperature_c": temperature,
         "votes": votes,
         "stop": stop,
         "alpha": alpha,
@@ -165,6 +176,7 @@ def checkpoints() -> None:
         complain("refused", "yellow", f"{name}: {reason}")
 
 
+app.command("devices")(devices_command)
 app.command("evaluate")(evaluate_command)
 app.command("attack")(attack_command)
 
@@ -214,8 +226,7 @@ def show(file: Path, reply: PredictResponse, labels: Sequence[str]) -> None:
     for prediction in reply.predictions:
         console.print(
             f"[bold]{escape(str(file))}: {prediction.label}[/]  {prediction.votes_cast} votes on "
-            f"{reply.checkpoint}, {reply.noise.kind} noise, sigma {reply.noise.sigma}, "
-            f"seed {reply.seed}"
+            f"{reply.checkpoint}, {told_noise(reply)}, seed {reply.seed}"
         )
         for label, count in zip(labels, prediction.counts_of(len(labels)), strict=True):
             if count:

@@ -1,5 +1,6 @@
 """Curves of a device profile: numbers that depend on the conductance of a cell, as data."""
 
+from itertools import pairwise
 from typing import Annotated, Self
 
 import numpy as np
@@ -46,8 +47,10 @@ class Piece(CardPart):
         """Refuse points that are out of order."""
         if table is not None:
             places = [x for x, _ in table]
-            if not places or any(b <= a for a, b in zip(places, places[1:], strict=False)):
-                raise ValueError(f"needed are one or more points [x, value], x rising; got {places}")
+            if not places or any(b <= a for a, b in pairwise(places)):
+                raise ValueError(
+                    f"needed are one or more points [x, value], x rising; got {places}"
+                )
         return table
 
     @model_validator(mode="after")
@@ -63,6 +66,7 @@ class Piece(CardPart):
     def at(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the values at conductances over the largest one, of any shape."""
         positive = np.maximum(x, SMALLEST_ARGUMENT)
+        values = np.zeros(x.shape)
         if self.coefficients is not None:
             values = np.polynomial.polynomial.polyval(x, np.array(self.coefficients or (0.0,)))
         elif self.table is not None:
@@ -71,12 +75,14 @@ class Piece(CardPart):
         elif self.log is not None:
             values = self.log[0] * np.log(positive) + self.log[1]
         elif self.power is not None:
-            with np.errstate(over="ignore"):
-                values = self.power[0] * positive ** self.power[1]
-        else:
-            assert self.saturating is not None
-            values = self.saturating[0] * -np.expm1(-x / self.saturating[1])
-        return np.asarray(values if self.clip is None else np.clip(values, *self.clip))
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = np.nan_to_num(self.power[0] * positive ** self.power[1], posinf=LARGEST)
+        elif self.saturating is not None:
+            with np.errstate(under="ignore"):
+                values = self.saturating[0] * -np.expm1(-x / self.saturating[1])
+        low, high = self.clip or (-LARGEST, LARGEST)
+        clipped: NDArray[np.float64] = np.clip(values, low, high)
+        return clipped
 
 
 FORMULAS = ("coefficients", "table", "log", "power", "saturating")
@@ -109,8 +115,7 @@ def curve_at(curve: Curve, x: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(x.shape, float(curve))
     values = curve[-1].at(x)
     for piece in reversed(curve[:-1]):
-        assert piece.below is not None
-        values = np.where(x < piece.below, piece.at(x), values)
+        values = np.where(x < (piece.below or 0.0), piece.at(x), values)
     return values
 
 
@@ -123,9 +128,7 @@ def checked(curve: Curve) -> Curve:
     pieces = curve if isinstance(curve, tuple) else ((curve,) if isinstance(curve, Piece) else ())
     ends = [piece.below for piece in pieces]
     rising = [end for end in ends[:-1] if end is not None]
-    is_right = len(rising) == len(ends) - 1 and all(
-        b > a for a, b in zip(rising, rising[1:], strict=False)
-    )
+    is_right = len(rising) == len(ends) - 1 and all(b > a for a, b in pairwise(rising))
     if pieces and not (is_right and ends[-1] is None):
         raise ValueError(f"pieces end below {ends}; all but the last need a rising below")
     return curve

@@ -16,7 +16,7 @@ from noisevote.models.errors import (
     PictureError,
     UnknownCheckpointError,
 )
-from noisevote.service.prediction.predictor import Prepared
+from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.routes.prediction_body import body_of
 from noisevote.service.service import Service, service_of
 from noisevote.service.wire.disconnect import unless_client_leaves

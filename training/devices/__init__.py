@@ -1,1 +1,1 @@
-"""Devices beside training: the graphs of a network on a device, and profiles from measurements."""
+"""Networks and measurements on analog devices: graphs, ranges, calibration."""

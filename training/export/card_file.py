@@ -1,7 +1,7 @@
 """The card of a checkpoint on disk: written as a whole, and by one process at a time."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -17,12 +17,17 @@ def write_card(card: Card, folder: Path) -> None:
     write_whole(folder / CARD_FILE, text.encode() + b"\n")
 
 
-def update_card(measured: Checkpoint, change: Callable[[Card], Card]) -> None:
+def update_card(
+    measured: Checkpoint,
+    change: Callable[[Card], Card],
+    files: Mapping[str, bytes] | None = None,
+) -> None:
     """Add what was measured to a card, which others may have added to meanwhile.
 
     Args:
         measured: the checkpoint as it was read before the measurement.
         change: returns the new card for the one that lies there now.
+        files: content of files that the new card names, written before it.
 
     Raises:
         ExportError: another checkpoint lies there now, or the card cannot be written.
@@ -34,6 +39,13 @@ def update_card(measured: Checkpoint, change: Callable[[Card], Card]) -> None:
                 f"{measured.folder} holds another checkpoint than the one that was measured; its "
                 "card is left as it is"
             )
+        try:
+            for name, content in (files or {}).items():
+                write_whole(measured.folder / name, content)
+        except OSError as error:
+            raise ExportError(
+                f"the files in {measured.folder} cannot be written: {error.strerror or error}"
+            ) from error
         write_card(change(now.card), measured.folder)
 
 
