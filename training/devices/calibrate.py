@@ -16,7 +16,13 @@ from noisevote.training.devices.checks import (
     shape_of,
     standardised,
 )
-from noisevote.training.devices.column_fits import ColumnFits, column_fits, session_fits, unclipped
+from noisevote.training.devices.column_fits import (
+    TINY,
+    ColumnFits,
+    column_fits,
+    session_fits,
+    unclipped,
+)
 from noisevote.training.devices.conditions import (
     DOUBT,
     DriftFound,
@@ -155,7 +161,9 @@ def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATE
         is_corrected,
         fits,
         gain,
-        spread_of(fits.gain, fits.gain_variance).over(gain.value),
+        spread_of(
+            fits.gain, fits.gain_variance + gain_error_of_weights(measured, kept, noise)
+        ).over(gain.value),
         mean_of(fits.offset),
         spread_of(fits.offset, fits.offset_variance),
         noise,
@@ -169,6 +177,21 @@ def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATE
         kept,
         variance,
     )
+
+
+def gain_error_of_weights(measured: Measurements, kept: Floats, noise: Noise) -> Floats:
+    """Return the variance that frozen errors of weights add to the gain of columns ``[columns]``.
+
+    An error of weights along the weights themselves is a gain, and would count twice: of ``rows``
+    independent inputs that is one part of the error of an output; 0 where they are not known.
+    """
+    rows, columns = measured.directives.rows, measured.columns
+    if rows is None or noise.weight_std is None:
+        return np.zeros(columns)
+    total = np.maximum(kept.sum(0), 1)
+    centred = measured.ideal - (kept * measured.ideal).sum(0) / total
+    power = np.maximum((kept * centred**2).sum(0) / total, TINY)
+    return np.asarray(max(noise.frozen.output, 0.0) / (rows * power))
 
 
 def check_kept(kept: Floats) -> None:

@@ -32,7 +32,7 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 """Of columns; of all others the largest number either way."""
 
-ABOVE_0 = ("ideal_scale", "array_unit", "reads_gap_s", "t0_s")
+ABOVE_0 = ("ideal_scale", "array_unit", "reads_gap_s", "t0_s", "rows")
 DIRECTIVES = ("unit", *ABOVE_0)
 ARRAYS = ("ideal", "measured")
 ARRAY_KEYS = (*ARRAYS, "x_norm", "wx2", "time_s", "temperature_c", "chip", "layer", *DIRECTIVES)

@@ -47,6 +47,7 @@ class Directives:
             none, and its unit is taken for the array unit.
         reads_gap_s: time from one repeat to the next.
         t0_s: age at the reading from which drift counts.
+        rows: inputs of a column, all of which are used.
     """
 
     unit: str = ""
@@ -54,6 +55,7 @@ class Directives:
     array_unit: float | None = None
     reads_gap_s: float | None = None
     t0_s: float = DEFAULT_T0_S
+    rows: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

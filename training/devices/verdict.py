@@ -128,9 +128,11 @@ def notes_on(found: Calibration) -> Iterator[str]:
     directives, noise = found.measured.directives, found.noise
     if directives.array_unit is None:
         yield (
-            f"The unit {directives.unit or 'of the file'} was taken for the array unit "
-            "(#array_unit names another size): a column of largest weights at the largest input is 1 a row."
+            f"The unit {directives.unit or 'of the file'} was taken for the array unit, in which a "
+            "column of largest weights at the largest input is 1 a row; #array_unit names its size."
         )
+    if directives.rows is None and noise.weight_std is not None:
+        yield "The gain's spread holds what frozen errors of weights add; #rows takes that away."
     if noise.weight_std is None:
         yield (
             "Frozen errors of weights: not in the profile, since the file has no x_norm; those of "

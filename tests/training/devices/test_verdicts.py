@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from noisevote.models.devices.profile import Profile, profile_of
+from noisevote.models.devices.curves import Piece
+from noisevote.models.devices.profile import Profile, profile_of, read_profile
 from noisevote.training.devices.calibrate import calibrate
 from noisevote.training.devices.measurements import Directives, Measurements
+from noisevote.training.devices.profile_file import profile_text
 from noisevote.training.devices.simulate import SimulationPlan, pink, simulated
 from noisevote.training.devices.verdict import notes_on, verdict_of
 from tests.training.devices.bench import Floats, Truth, measurements
@@ -166,12 +168,8 @@ def flickering() -> Profile:
 
 
 def test_a_profile_with_1_over_f_noise_comes_back() -> None:
-    from noisevote.models.devices.curves import Piece
-    from noisevote.models.devices.profile import read_profile
-    from noisevote.training.devices.profile_file import profile_text
-
     simulation = simulated(flickering(), SimulationPlan(repeats=64, seed=12))
-    assert simulation.directives == Directives("array units", 1.0, 1.0, 1e-6)
+    assert simulation.directives == Directives("array units", 1.0, 1.0, 1e-6, rows=64)
     found = calibrate(simulation, 0, 20)
     profile = read_profile(profile_text(found, "again", ""))
     assert profile.flicker is not None
