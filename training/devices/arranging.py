@@ -59,12 +59,8 @@ def arranged(readings: Readings, directives: Directives, sha256: str, shown: str
     return Measurements(
         one_each(readings, "ideal", cell, shape, shown) * directives.ideal_scale / scale,
         readings.measured[order].reshape(shape) / scale,
-        *(
-            None
-            if getattr(readings, name) is None
-            else one_each(readings, name, cell, shape, shown)
-            for name in ("x_norm", "wx2")
-        ),
+        shared(readings, "x_norm", cell, shape, shown),
+        shared(readings, "wx2", cell, shape, shown),
         mean_by(session, readings.time_s),
         mean_by(session, readings.temperature_c),
         tuple(readings.chip[of_column].tolist()),
@@ -165,6 +161,15 @@ def named(readings: Readings, place: int) -> str:
         f"{name} {getattr(readings, name)[place]}"
         for name in ("layer", "column", "vector", "repeat")
     )
+
+
+def shared(
+    readings: Readings, name: str, cell: Places, shape: tuple[int, ...], shown: str
+) -> Floats | None:
+    """Return :func:`one_each`, or None where the file has no such column."""
+    if getattr(readings, name) is None:
+        return None
+    return one_each(readings, name, cell, shape, shown)
 
 
 def one_each(

@@ -11,7 +11,6 @@ import numpy as np
 from noisevote.models.errors import DataError
 from noisevote.training.devices.arranging import arranged
 from noisevote.training.devices.measurement_format import (
-    ARRAYS,
     MAX_READINGS,
     NAMES,
     OPTIONAL,
@@ -108,16 +107,11 @@ def check_head(names: list[str], shown: str) -> None:
 
 def readings_of(columns: Mapping[str, Sequence[Any]], place: Callable[[int], str]) -> Readings:
     """Return the columns of a file as readings."""
-    chip = columns.get("chip") or [""] * len(columns["column"])
-    return Readings(
-        np.array(columns["layer"]),
-        np.array(chip),
-        *(np.array(columns[name], np.int64) for name in WHOLE),
-        *(np.array(columns[name], np.float64) for name in ARRAYS),
-        place,
-        *(
-            np.array(columns[name], np.float64) if name in columns else None
-            for name in OPTIONAL
-            if name not in NAMES
-        ),
-    )
+    arrays: dict[str, Any] = {
+        name: np.array(values, np.int64 if name in WHOLE else np.float64)
+        for name, values in columns.items()
+        if name not in NAMES
+    }
+    for name in NAMES:
+        arrays[name] = np.array(columns.get(name) or [""] * len(columns["column"]))
+    return Readings(place=place, **arrays)

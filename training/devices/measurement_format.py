@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from noisevote.models.devices.profile import MAX_AGE_S
+from noisevote.models.devices.parts import MAX_AGE_S
 from noisevote.models.errors import DataError
 
 MAX_BYTES = 256 * 1024 * 1024

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def write_measurements(measured: Measurements, path: Path) -> None:
 
 def npz_of(measured: Measurements) -> bytes:
     """Return measurements as whole arrays."""
-    arrays = {
+    arrays: dict[str, Any] = {
         "x_norm": measured.x_norm,
         "wx2": measured.wx2,
         "time_s": measured.ages_s,
@@ -46,7 +47,7 @@ def npz_of(measured: Measurements) -> bytes:
         unit="array units",
         array_unit=1.0,
         t0_s=measured.directives.t0_s,
-        **{name: np.asarray(values) for name, values in arrays.items() if values is not None},
+        **{name: values for name, values in arrays.items() if values is not None},
     )
     return file.getvalue()
 

@@ -89,29 +89,27 @@ class Measurements:
     @property
     def vectors(self) -> int:
         """Number of input vectors."""
-        return self.ideal.shape[0]
+        return len(self.ideal)
 
     @property
     def columns(self) -> int:
         """Number of columns, of all chips and layers."""
-        return self.ideal.shape[1]
+        return int(self.ideal.shape[1])
 
     @property
     def repeats(self) -> int:
         """Number of readings of each vector and column in a session."""
-        return self.measured.shape[1]
+        return int(self.measured.shape[1])
 
     @property
     def base(self) -> int:
         """The session from which all but drift and temperature is estimated."""
-        keys = [
-            (
-                abs(self.temperatures_c[s] - NEAR_C) if self.temperatures_c is not None else 0.0,
-                self.ages_s[s] if self.ages_s is not None else 0.0,
-            )
-            for s in range(len(self.measured))
-        ]
-        return min(range(len(keys)), key=keys.__getitem__)
+        sessions = len(self.measured)
+        ages = np.zeros(sessions) if self.ages_s is None else self.ages_s
+        warmth = np.full(sessions, NEAR_C) if self.temperatures_c is None else self.temperatures_c
+        codes = clusters(warmth, TEMPERATURE_WIDTH_K)
+        means = np.bincount(codes, warmth) / np.bincount(codes)
+        return int(np.lexsort((ages, np.abs(means[codes] - NEAR_C)))[0])
 
     def like_base(self, values: Floats | None) -> list[int]:
         """Return the sessions whose age, or temperature, is about that of the base."""

@@ -112,7 +112,8 @@ def read_noise(moments: Moments, fits: ColumnFits, frozen: float) -> ReadNoise:
     if moments.wx2 is not None and varies(moments.wx2, moments.kept):
         forms.append("pcm")
     found: list[tuple[float, ReadNoise]] = []
-    for form in forms or [None]:
+    choices: list[Form | None] = [*forms] or [None]
+    for form in choices:
         design = regressors(moments, fits, frozen, form)
         coefficients = fitted(design, moments.variance, moments.kept)
         found.append((loss(design, moments, coefficients), ReadNoise(coefficients, form)))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from noisevote.models.devices.cells import AgedWeights, aged_weights
 from noisevote.models.devices.curves import curve_at
-from noisevote.models.devices.profile import Flicker, Profile
+from noisevote.models.devices.parts import Flicker
+from noisevote.models.devices.profile import Profile
 from noisevote.models.errors import InputError
 from noisevote.training.devices.measurements import DEFAULT_T0_S, Directives, Floats, Measurements
 
@@ -165,7 +166,7 @@ class SimulatedDevice:
         readings = v + np.sqrt(variance) * self.generator.standard_normal(shape)
         if profile.flicker is not None:
             readings = readings + self.flicker(profile.flicker, x, shape)
-        return self.converted(readings) * held.alpha
+        return np.asarray(self.converted(readings) * held.alpha)
 
     def flicker(self, flicker: Flicker, x: Floats, shape: tuple[int, int, int]) -> Floats:
         """Return 1/f noise of the outputs, whose repeats follow each other."""
@@ -176,7 +177,9 @@ class SimulatedDevice:
         target = low + (high - low) * np.stack(parts)
         strength = (curve_at(flicker.q, target / high) * target / unit) ** 2
         of_output = np.sqrt(x**2 @ strength.sum(0).T)
-        return of_output * pink(shape, flicker.vote_gap_s / (2 * flicker.t_read_s), self.generator)
+        return np.asarray(
+            of_output * pink(shape, flicker.vote_gap_s / (2 * flicker.t_read_s), self.generator)
+        )
 
     def converted(self, readings: Floats) -> Floats:
         """Return readings after the converter."""
