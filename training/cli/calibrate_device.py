@@ -46,7 +46,7 @@ def calibrate_device(
     found = calibrate(read_measurements(measurements), seed)
     source = f"Measured; {measurements.name}, seed {seed}."
     profile = profile_text(found, name, source)
-    read_profile(profile, "what was estimated")
+    read_profile(profile, "what was estimated (is #array_unit right?)")
     shown = Console()
     shown.print(table_of(found))
     shown.print(table_of_facts(found))

@@ -121,7 +121,12 @@ class Calibration:
     @property
     def describes(self) -> bool:
         """Whether nothing speaks against the noise model."""
-        return self.worst_p >= DOUBT / 3 and self.shape.kurtosis <= 1
+        return self.worst_p >= DOUBT / 3 and not self.shape.has_heavy_tails
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether all repeats are equal."""
+        return not np.ptp(self.measured.measured[self.measured.base], axis=0).any()
 
 
 def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATES) -> Calibration:
@@ -220,7 +225,7 @@ def fitted_variance(moments: Moments, noise: Noise) -> Floats:
     """Return the read noise that is fitted to each vector and column, as a variance."""
     read = noise.read
     fits = column_fits(moments.ideal, moments.mean, moments.kept)
-    return read.at(regressors(moments, fits, noise.frozen.output, read.form))
+    return read.at(regressors(moments, fits, noise.frozen.at(moments), read.form))
 
 
 def flicker_of(order: Order, variance: float, kept: int, repeats: int) -> FlickerFound | None:

@@ -16,6 +16,8 @@ LENGTH = 1000
 
 def verdict_of(found: Calibration) -> str:
     """Return the verdict in a few sentences."""
+    if found.is_silent:
+        return "No read noise was seen: all repeats of a reading are equal."
     sentences = [of_fit(found), *of_reads(found), *of_columns(found), *of_converter(found)]
     return " ".join(sentences)[:LENGTH]
 
@@ -34,7 +36,7 @@ def of_fit(found: Calibration) -> str:
             f"on held-out vectors the variance is {listed(found.fit.ratios)} times the fitted one "
             f"from small to large signals (p = {found.worst_p:.1g})"
         )
-    if found.shape.kurtosis > 1:
+    if found.shape.has_heavy_tails:
         reasons.append(f"the noise has heavy tails (excess kurtosis {found.shape.kurtosis:.1f})")
     return f"The noise model does not describe the device: {'; '.join(reasons)}."
 
@@ -148,7 +150,7 @@ def notes_on(found: Calibration) -> Iterator[str]:
 def notes_on_conditions(found: Calibration) -> Iterator[str]:
     """Yield what is not known of ages, temperatures and chips."""
     if found.drift is None:
-        yield "Drift: not measured; it takes time_s of two ages or more."
+        yield "Drift: not measured; it takes time_s of two ages or more at one temperature."
     elif found.drift.nu.low <= 0:
         yield "Drift: not told from none; left out of the profile."
     elif found.drift.curvature_p is None:

@@ -178,3 +178,29 @@ def test_a_profile_with_1_over_f_noise_comes_back() -> None:
     # q of a cell over its conductance: 0.01 of the largest one, here and there.
     assert profile.flicker.q.power[0] * profile.cell.g_max_us == pytest.approx(0.02, rel=0.1)
     assert profile.read.a < 0.03
+
+
+def test_equal_repeats_are_told_as_no_noise() -> None:
+    ideal, readings = TRUTH.readings(1, np.random.default_rng(13))
+    found = calibrate(measurements(ideal, np.repeat(readings, 4, 0)), 0, 4)
+    assert verdict_of(found) == "No read noise was seen: all repeats of a reading are equal."
+    assert found.noise.a.value == 0
+
+
+def test_signals_without_noise_are_no_heavy_tails() -> None:
+    """Noise that is relative to the signal, and an eighth of the signals 0."""
+    generator = np.random.default_rng(14)
+    ideal = generator.standard_normal((96, 16))
+    ideal[:12] = 0
+    found = calibrate(measurements(ideal, ideal * (1 + 0.1 * white()[:, :96])), 0, 10)
+    assert found.noise.b.has(0.1)
+    assert found.describes
+
+
+def test_small_measurements_are_not_called_wrong_by_chance() -> None:
+    """Of the smallest measurements a right model is called wrong on one in a thousand."""
+    founds = []
+    for seed in range(100):
+        ideal, readings = TRUTH.readings(2, np.random.default_rng([15, seed]), 30, 8)
+        founds.append(calibrate(measurements(ideal, readings), seed, 2))
+    assert sum(found.describes for found in founds) >= 98
