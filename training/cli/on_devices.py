@@ -7,9 +7,7 @@ from rich.table import Table
 
 from noisevote.models.card import Card
 from noisevote.models.devices.chips import CHIP_SCHEME
-from noisevote.models.devices.options import parse_ages, parse_device
-from noisevote.models.devices.presets import DeviceStore
-from noisevote.models.devices.profile import Profile, profile_of
+from noisevote.models.devices.options import parse_ages, profile_named
 from noisevote.models.measured import DeviceAccuracy, DeviceEvaluation
 from noisevote.models.noise import NOISE_SCHEME
 from noisevote.training.cli.options import given_command, images_progress
@@ -17,17 +15,6 @@ from noisevote.training.export.card_file import check_writable, update_card
 from noisevote.training.measure.evaluate import casting
 from noisevote.training.measure.on_devices import OnDevicePlan, measured_on_device
 from noisevote.training.measure.subject import Subject
-
-
-def profile_named(text: str) -> Profile:
-    """Return the profile of a preset, or in a file.
-
-    Raises:
-        UnknownDeviceError: there is no device of that name.
-        InputError: the file cannot be read, or holds no profile.
-    """
-    given = parse_device(text)
-    return DeviceStore().find(given) if isinstance(given, str) else profile_of(given, text)
 
 
 def evaluate_on_device(

@@ -16,7 +16,13 @@ from noisevote.training.devices.checks import (
     shape_of,
     standardised,
 )
-from noisevote.training.devices.column_fits import ColumnFits, column_fits, session_fits, unclipped
+from noisevote.training.devices.column_fits import (
+    TINY,
+    ColumnFits,
+    column_fits,
+    session_fits,
+    unclipped,
+)
 from noisevote.training.devices.conditions import (
     DOUBT,
     DriftFound,
@@ -42,12 +48,12 @@ variance (Sheppard's correction) and no more."""
 FEWEST_FOR_KIND = 16
 """Repeats that tell 1/f noise from noise of a short memory."""
 
-FLAT = -0.5
-"""Power of the Allan variance over the number of reads, above which it is 1/f noise; -1 of
-independent reads."""
+MISFIT = 0.06
+"""Of Allan variances, up to which they are those of 1/f noise and independent reads."""
 
 RISING = 0.5
-"""The same above which the device drifts or jumps while it is read."""
+"""Power of the Allan variance over the number of reads, above which the device drifts or jumps
+while it is read; -1 of independent reads, 0 of 1/f noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,12 @@ class Calibration:
     @property
     def describes(self) -> bool:
         """Whether nothing speaks against the noise model."""
-        return self.worst_p >= DOUBT / 3 and self.shape.kurtosis <= 1
+        return self.worst_p >= DOUBT / 3 and not self.shape.has_heavy_tails
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether all repeats are equal."""
+        return not np.ptp(self.measured.measured[self.measured.base], axis=0).any()
 
 
 def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATES) -> Calibration:
@@ -142,8 +153,8 @@ def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATE
     gain = mean_of(fits.gain)
     if gain.value <= 0 or not float(np.var(measured.ideal[kept > 0])) > 0:
         raise DataError(
-            f"readings do not follow the ideal results: the mean gain is {gain.value:.3g}; allowed is "
-            "above 0"
+            f"readings do not follow the ideal results: the mean gain is {gain.value:.3g}; allowed "
+            "is above 0"
         )
     noise = noise_of(moments, seed, replicates)
     variance = fitted_variance(moments, noise) + (step**2 / 12 if is_corrected else 0.0)
@@ -155,13 +166,15 @@ def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATE
         is_corrected,
         fits,
         gain,
-        spread_of(fits.gain, fits.gain_variance).over(gain.value),
+        spread_of(
+            fits.gain, fits.gain_variance + gain_error_of_weights(measured, kept, noise)
+        ).over(gain.value),
         mean_of(fits.offset),
         spread_of(fits.offset, fits.offset_variance),
         noise,
         drift_of(measured, sessions),
         temperature_of(measured, sessions),
-        flicker_of(order, float(variance[kept > 0].mean()), measured.repeats),
+        flicker_of(order, float(variance[kept > 0].mean()), int(kept.sum()), measured.repeats),
         groups_differ_p(fits.gain, measured.chips) if measured.chips else None,
         held_out(moments, seed),
         shape_of(z),
@@ -169,6 +182,21 @@ def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATE
         kept,
         variance,
     )
+
+
+def gain_error_of_weights(measured: Measurements, kept: Floats, noise: Noise) -> Floats:
+    """Return the variance that frozen errors of weights add to the gain of columns ``[columns]``.
+
+    An error of weights along the weights themselves is a gain, and would count twice: of ``rows``
+    independent inputs that is one part of the error of an output; 0 where they are not known.
+    """
+    rows, columns = measured.directives.rows, measured.columns
+    if rows is None or noise.weight_std is None:
+        return np.zeros(columns)
+    total = np.maximum(kept.sum(0), 1)
+    centred = measured.ideal - (kept * measured.ideal).sum(0) / total
+    power = np.maximum((kept * centred**2).sum(0) / total, TINY)
+    return np.asarray(max(noise.frozen.output, 0.0) / (rows * power))
 
 
 def check_kept(kept: Floats) -> None:
@@ -180,8 +208,8 @@ def check_kept(kept: Floats) -> None:
     fewest = int(kept.sum(0).min())
     if kept.mean() < LEAST_KEPT or fewest < FEWEST["vectors"] // 2:
         raise DataError(
-            f"of the readings {100 * (1 - kept.mean()):.0f} % are clipped or near it, and one column "
-            f"has {fewest} vectors left; measure with smaller inputs"
+            f"of the readings {100 * (1 - kept.mean()):.0f} % are clipped or near it, and one "
+            f"column has {fewest} vectors left; measure with smaller inputs"
         )
 
 
@@ -197,10 +225,10 @@ def fitted_variance(moments: Moments, noise: Noise) -> Floats:
     """Return the read noise that is fitted to each vector and column, as a variance."""
     read = noise.read
     fits = column_fits(moments.ideal, moments.mean, moments.kept)
-    return read.at(regressors(moments, fits, noise.frozen.output, read.form))
+    return read.at(regressors(moments, fits, noise.frozen.at(moments), read.form))
 
 
-def flicker_of(order: Order, variance: float, repeats: int) -> FlickerFound | None:
+def flicker_of(order: Order, variance: float, kept: int, repeats: int) -> FlickerFound | None:
     """Return the 1/f part of reads that depend on each other; None where it is no such noise.
 
     The Allan variance of 1/f noise of the density ``q^2 / f`` is ``2 ln(2) q^2`` whatever the
@@ -210,17 +238,18 @@ def flicker_of(order: Order, variance: float, repeats: int) -> FlickerFound | No
     Args:
         order: of the reads.
         variance: mean of a reading.
+        kept: vectors and columns that count.
         repeats: how many reads there are.
     """
-    power = power_of(order)
-    if not order.is_correlated or repeats < FEWEST_FOR_KIND or power is None:
+    if not order.is_correlated or repeats < FEWEST_FOR_KIND or min(order.deviation) <= 0:
         return None
-    if not FLAT < power < RISING:
+    sizes, found = np.array(order.averaged, np.float64), np.array(order.deviation) ** 2
+    parts = np.stack([1 / sizes, np.ones(len(sizes))], -1)
+    (white, floor), _ = nnls(parts / found[:, None], np.ones(len(sizes)))
+    misfit = np.abs(parts @ [white, floor] / found - 1)
+    chance = 4 * np.sqrt(2 / (max(kept, 1) * (repeats // sizes - 1)))
+    if floor <= 0 or (misfit > np.maximum(MISFIT, chance)).any():
         return None
-    sizes = np.array(order.averaged, np.float64)
-    (white, floor), _ = nnls(
-        np.stack([1 / sizes, np.ones(len(sizes))], -1), np.array(order.deviation) ** 2
-    )
     return FlickerFound(variance * float(floor) / (2 * math.log(2)), min(float(white), 1.0))
 
 

@@ -1,4 +1,4 @@
-"""Whether a fit describes the device: held-out vectors, the shape of the noise, its order in time."""
+"""Whether a fit describes the device: held-out vectors, shape of the noise, its order in time."""
 
 import math
 from dataclasses import dataclass
@@ -17,6 +17,9 @@ HELD_OUT = 0.5
 
 PARTS = 3
 """Parts of the held-out readings, by the size of the signal."""
+
+HEAVY = 1.0
+"""Excess kurtosis of heavy tails."""
 
 LEAST_SD = 1e-3
 """Of a reading that is standardised, relative to the mean one."""
@@ -43,10 +46,17 @@ class Shape:
     Attributes:
         distance: largest between theirs and the normal distribution function (Kolmogorov-Smirnov).
         kurtosis: excess kurtosis of the noise; 0 of a normal one.
+        kurtosis_error: its standard error, of normal noise.
     """
 
     distance: float
     kurtosis: float
+    kurtosis_error: float
+
+    @property
+    def has_heavy_tails(self) -> bool:
+        """Whether the excess kurtosis is above 1, and not by chance."""
+        return self.kurtosis > max(HEAVY, 4 * self.kurtosis_error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +103,11 @@ def held_out(moments: Moments, seed: int) -> Fit:
     out = int(vectors * HELD_OUT)
     learn, test = moments.only(order[out:]), moments.only(order[:out])
     lines = column_fits(learn.ideal, learn.mean, learn.kept)
-    frozen = frozen_errors(learn, lines, learn.kept).output
-    read = read_noise(learn, lines, frozen)
+    frozen = frozen_errors(learn, lines, learn.kept)
+    read = read_noise(learn, lines, frozen.at(learn))
     other = column_fits(test.ideal, test.mean, test.kept)
     used = test.kept > 0
-    design = regressors(test, other, frozen, read.form)
+    design = regressors(test, other, frozen.at(test), read.form)
     mean = max(float(np.abs(moments.variance).mean()), TINY)
     fit = np.maximum(read.at(design)[used], LEAST_SD * mean)
     variance, size = test.variance[used], np.abs(other.expected[used])
@@ -105,8 +115,10 @@ def held_out(moments: Moments, seed: int) -> Fit:
     for part in np.array_split(np.argsort(size), PARTS):
         if not len(part):
             continue
-        ratio = float((variance[part] / fit[part]).mean())
-        freedom = len(part) * (moments.repeats - 1)
+        expected = float(fit[part].sum())
+        ratio = float(variance[part].sum()) / expected
+        # Sums of unequal variances have the degrees of freedom of Satterthwaite.
+        freedom = expected**2 / float((fit[part] ** 2).sum()) * (moments.repeats - 1)
         tail = min(fdtr(freedom, freedom, max(ratio, 0)), fdtrc(freedom, freedom, max(ratio, 0)))
         ratios.append(ratio)
         p_values.append(min(1.0, 2 * float(tail)))
@@ -114,7 +126,9 @@ def held_out(moments: Moments, seed: int) -> Fit:
 
 
 def standardised(readings: Floats, fit: Floats, kept: Floats) -> Floats:
-    """Return readings less their mean, over the fitted deviation ``[repeats, cells]``.
+    """Return readings less their mean, over the fitted deviation ``[repeats, vectors, columns]``.
+
+    NaN where they do not count, or where next to no noise is expected.
 
     Args:
         readings: ``[repeats, vectors, columns]``.
@@ -122,10 +136,10 @@ def standardised(readings: Floats, fit: Floats, kept: Floats) -> Floats:
         kept: which cells count ``[vectors, columns]``.
     """
     repeats = len(readings)
-    mean = float(fit.mean()) or TINY
-    deviation = np.sqrt(np.maximum(fit, LEAST_SD * mean) * (repeats - 1) / repeats)
+    least = max(LEAST_SD * float(fit.mean()), TINY)
+    deviation = np.sqrt(np.maximum(fit, least) * (repeats - 1) / repeats)
     scaled = (readings - readings.mean(0)) / deviation
-    return np.asarray(np.where(kept > 0, scaled, np.nan))
+    return np.asarray(np.where((kept > 0) & (fit > least), scaled, np.nan))
 
 
 def shape_of(z: Floats) -> Shape:
@@ -133,7 +147,7 @@ def shape_of(z: Floats) -> Shape:
     repeats = len(z)
     values = np.sort(z[np.isfinite(z)])
     if not len(values):
-        return Shape(0.0, 0.0)
+        return Shape(0.0, 0.0, 0.0)
     at, n = ndtr(values), len(values)
     distance = max((np.arange(1, n + 1) / n - at).max(), (at - np.arange(n) / n).max())
     square = float((values**2).mean())
@@ -141,12 +155,13 @@ def shape_of(z: Floats) -> Shape:
     # The mean of the repeats was taken away, which makes any noise more normal.
     own, others = 1 - 1 / repeats, 1 / repeats
     left = (own**4 + (repeats - 1) * others**4) / (own**2 + (repeats - 1) * others**2) ** 2
-    return Shape(float(distance), excess / left)
+    free = n * (repeats - 1) / repeats
+    return Shape(float(distance), excess / left, math.sqrt(24 / free) / left)
 
 
 def order_of(z: Floats) -> Order:
     """Return how standardised readings ``[repeats, vectors, columns]`` depend on each other."""
-    repeats, vectors, columns = z.shape
+    repeats = len(z)
     filled = np.nan_to_num(z)
     cells = int(np.isfinite(z[0]).sum())
     square = float((filled**2).sum()) / max(repeats * cells, 1)

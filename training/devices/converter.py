@@ -19,8 +19,8 @@ CLIPPED = 0.005
 """Share of readings at an extreme, from which on they are clipped there."""
 
 PILED = 0.75
-"""Readings at an extreme over those at the level next to it, from which on they pile up there: of few
-levels the last one has a good share, too."""
+"""Readings at an extreme over those at the level next to it, from which on they pile up there: of
+few levels the last one has a good share, too."""
 
 FEWEST_VALUES = 4
 """Distinct readings that show a lattice."""

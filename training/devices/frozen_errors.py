@@ -25,6 +25,12 @@ class FrozenErrors:
     weight_at_0: float | None = None
     weight_growth: float | None = None
 
+    def at(self, moments: Moments) -> Floats:
+        """Return the variance of each output ``[vectors, columns]``; with norms, in proportion."""
+        if self.weight is None or moments.x_squared is None:
+            return np.full(moments.ideal.shape, max(self.output, 0.0))
+        return self.weight * moments.x_squared
+
 
 def frozen_errors(
     moments: Moments, fits: ColumnFits, weights: Floats, resampled: bool = False

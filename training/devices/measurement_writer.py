@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +29,13 @@ def write_measurements(measured: Measurements, path: Path) -> None:
 
 def npz_of(measured: Measurements) -> bytes:
     """Return measurements as whole arrays."""
-    arrays = {
+    arrays: dict[str, Any] = {
         "x_norm": measured.x_norm,
         "wx2": measured.wx2,
         "time_s": measured.ages_s,
         "temperature_c": measured.temperatures_c,
         "reads_gap_s": measured.directives.reads_gap_s,
+        "rows": measured.directives.rows,
     }
     file = BytesIO()
     np.savez_compressed(
@@ -42,9 +44,10 @@ def npz_of(measured: Measurements) -> bytes:
         measured=measured.measured,
         layer=np.array(measured.layers),
         chip=np.array(measured.chips),
+        unit="array units",
         array_unit=1.0,
         t0_s=measured.directives.t0_s,
-        **{name: np.asarray(values) for name, values in arrays.items() if values is not None},
+        **{name: values for name, values in arrays.items() if values is not None},
     )
     return file.getvalue()
 
@@ -55,8 +58,9 @@ def lines_of(measured: Measurements) -> Iterator[str]:
     yield "#unit: array units"
     yield "#array_unit: 1"
     yield f"#t0_s: {measured.directives.t0_s:g}"
-    if measured.directives.reads_gap_s is not None:
-        yield f"#reads_gap_s: {measured.directives.reads_gap_s:g}"
+    for key in ("reads_gap_s", "rows"):
+        if (value := getattr(measured.directives, key)) is not None:
+            yield f"#{key}: {value:g}"
     of_cell = {"x_norm": measured.x_norm, "wx2": measured.wx2}
     of_session = {"time_s": measured.ages_s, "temperature_c": measured.temperatures_c}
     names = [name for name, values in {**of_cell, **of_session}.items() if values is not None]

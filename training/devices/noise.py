@@ -54,8 +54,8 @@ def noise_of(moments: Moments, seed: int, replicates: int = REPLICATES) -> Noise
     """
     fits = column_fits(moments.ideal, moments.mean, moments.kept)
     frozen = frozen_errors(moments, fits, moments.kept)
-    read = read_noise(moments, fits, frozen.output)
-    design = regressors(moments, fits, frozen.output, read.form)
+    read = read_noise(moments, fits, frozen.at(moments))
+    design = regressors(moments, fits, frozen.at(moments), read.form)
     generator = np.random.default_rng(seed)
     errors, parts = [], []
     for _ in range(replicates):

@@ -1,9 +1,9 @@
 """Read noise over the signal.
 
-The variance of a reading is ``a^2 + c |v| + b^2 v^2 + w^2 X``, where v is the mean reading and X the
-squared norm of the inputs (or ``sum |w| x^2``), all in array units. v is known up to the noise that
-repeats leave: in place of ``|v|`` and ``v^2`` stand their expectations, given the reading and the
-line of its column (regression calibration), so that two repeats are enough.
+The variance of a reading is ``a^2 + c |v| + b^2 v^2 + w^2 X``, where v is the mean reading and X
+the squared norm of the inputs (or ``sum |w| x^2``), all in array units. v is known up to the noise
+that repeats leave: in place of ``|v|`` and ``v^2`` stand their expectations, given the reading and
+the line of its column (regression calibration), so that two repeats are enough.
 """
 
 import math
@@ -22,6 +22,9 @@ ROUNDS = 8
 
 ROUNDS_AGAIN = 3
 """The same from a fit that is near."""
+
+FAR = 30.0
+"""Standard deviations beyond which a normal variable has one sign."""
 
 Form = Literal["norm", "pcm"]
 
@@ -43,32 +46,29 @@ class ReadNoise:
         return np.asarray(design @ self.coefficients)
 
 
-def regressors(moments: Moments, fits: ColumnFits, frozen: float, form: Form | None) -> Floats:
-    """Return 1, the expected ``|v|`` and ``v^2``, and the inputs' part ``[vectors, columns, 3 or 4]``.
+def regressors(moments: Moments, fits: ColumnFits, frozen: Floats, form: Form | None) -> Floats:
+    """Return 1, the expected ``|v|`` and ``v^2``, the inputs' part ``[vectors, columns, 3 or 4]``.
 
     Args:
         moments: of the readings.
         fits: their lines.
-        frozen: variance of the frozen errors of an output.
+        frozen: variance of the frozen errors of outputs ``[vectors, columns]``.
         form: of the inputs' part.
     """
     noise = max(float((moments.kept * moments.variance).sum() / max(moments.kept.sum(), 1)), 0.0)
-    frozen = max(frozen, 0.0)
-    share = frozen / (frozen + noise / moments.repeats) if frozen > 0 else 0.0
+    share = frozen / np.maximum(frozen + noise / moments.repeats, TINY)
     v = fits.expected + share * fits.residual
     left = frozen * (1 - share)
-    parts = [np.ones(v.shape), folded(v, math.sqrt(left)), v * v + left]
+    parts = [np.ones(v.shape), folded(v, np.sqrt(left)), v * v + left]
     of_inputs = {"norm": moments.x_squared, "pcm": moments.wx2}
     if form is not None and (values := of_inputs[form]) is not None:
         parts.append(values)
     return np.stack(parts, -1)
 
 
-def folded(mean: Floats, deviation: float) -> Floats:
-    """Return the expectation of the magnitude of a normal variable."""
-    if deviation == 0:
-        return np.abs(mean)
-    z = mean / deviation
+def folded(mean: Floats, deviation: Floats) -> Floats:
+    """Return the expectation of the magnitude of normal variables."""
+    z = np.clip(mean / np.maximum(deviation, TINY), -FAR, FAR)
     density = np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
     return np.asarray(2 * deviation * density + mean * (1 - 2 * ndtr(-z)))
 
@@ -104,7 +104,7 @@ def loss(design: Floats, moments: Moments, coefficients: Floats) -> float:
     return float((np.log(fit) + moments.variance[used] / fit).sum())
 
 
-def read_noise(moments: Moments, fits: ColumnFits, frozen: float) -> ReadNoise:
+def read_noise(moments: Moments, fits: ColumnFits, frozen: Floats) -> ReadNoise:
     """Fit the variance of readings, with the inputs' part where it can be told from a constant."""
     forms: list[Form] = []
     if moments.x_squared is not None and varies(moments.x_squared, moments.kept):
@@ -112,7 +112,8 @@ def read_noise(moments: Moments, fits: ColumnFits, frozen: float) -> ReadNoise:
     if moments.wx2 is not None and varies(moments.wx2, moments.kept):
         forms.append("pcm")
     found: list[tuple[float, ReadNoise]] = []
-    for form in forms or [None]:
+    choices: list[Form | None] = [*forms] or [None]
+    for form in choices:
         design = regressors(moments, fits, frozen, form)
         coefficients = fitted(design, moments.variance, moments.kept)
         found.append((loss(design, moments, coefficients), ReadNoise(coefficients, form)))

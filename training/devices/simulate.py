@@ -1,8 +1,7 @@
 """Simulated measurements: what a device of a profile would read, for tests, docs and planning.
 
-Nothing here is shared with what estimates: the formulas of the profile are written out once more.
-Weights and inputs are drawn at random; a share of the inputs is scaled down, so that signals of all
-sizes occur.
+Nothing here is shared with what estimates. Weights and inputs are drawn at random; vectors are
+scaled down by random factors, so that signals of all sizes occur.
 """
 
 import math
@@ -11,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from noisevote.models.devices.cells import AgedWeights, aged_weights
 from noisevote.models.devices.curves import curve_at
+from noisevote.models.devices.parts import Flicker
 from noisevote.models.devices.profile import Profile
 from noisevote.models.errors import InputError
 from noisevote.training.devices.measurements import DEFAULT_T0_S, Directives, Floats, Measurements
@@ -56,7 +57,7 @@ def simulated(profile: Profile, plan: SimulationPlan) -> Measurements:
     """Return what a device would read.
 
     Raises:
-        InputError: the profile has parts that are not simulated, or the plan asks for nothing.
+        InputError: the profile's read noise is not in array units, or the plan asks for nothing.
     """
     check_plan(profile, plan)
     generator = np.random.default_rng(plan.seed)
@@ -64,7 +65,7 @@ def simulated(profile: Profile, plan: SimulationPlan) -> Measurements:
     normals = generator.standard_normal((plan.vectors, plan.rows))
     x = np.clip(normals / 2, -1, 1) * generator.uniform(SMALLEST_INPUT, 1, (plan.vectors, 1))
     x[0] = 0
-    sessions = sessions_of(plan)
+    sessions = sessions_of(plan, profile.age_range_s[0])
     gap = profile.flicker.vote_gap_s if profile.flicker is not None else None
     t0_s = profile.drift.t0_s if profile.drift is not None else DEFAULT_T0_S
     columns = plan.columns * plan.chips
@@ -77,15 +78,20 @@ def simulated(profile: Profile, plan: SimulationPlan) -> Measurements:
         np.array([warmth for _, warmth in sessions]) if plan.temperatures_c else None,
         tuple(str(column // plan.columns) for column in range(columns)),
         ("simulated",) * columns,
-        Directives("array units", 1.0, 1.0, gap, t0_s),
+        Directives("array units", 1.0, 1.0, gap, t0_s, plan.rows),
     )
 
 
-def sessions_of(plan: SimulationPlan) -> list[tuple[float, float | None]]:
+def sessions_of(plan: SimulationPlan, youngest_s: float) -> list[tuple[float, float | None]]:
     """Return ages and temperatures: all ages at the first temperature, then the others."""
-    ages = plan.ages_s or (0.0,)
+    ages = plan.ages_s or (youngest_s,)
     warmths: tuple[float | None, ...] = plan.temperatures_c or (None,)
-    return [(age, warmths[0]) for age in ages] + [(ages[0], warmth) for warmth in warmths[1:]]
+    return [
+        (age, warmth)
+        for age in sorted(ages)
+        for warmth in (sorted(plan.temperatures_c) or (None,))
+        if age == ages[0] or warmth == warmths[0]
+    ]
 
 
 def check_plan(profile: Profile, plan: SimulationPlan) -> None:
@@ -97,16 +103,10 @@ def check_plan(profile: Profile, plan: SimulationPlan) -> None:
     for name in ABOVE_0:
         if getattr(plan, name) < 1:
             raise InputError(f"{name} is {getattr(plan, name)}; allowed is 1 or more", name)
-    parts = {
-        "aged": bool(profile.aged),
-        "relaxation": profile.relaxation is not None,
-        "compensation": profile.compensation != "none",
-        "read.cell_std_us": profile.read.cell_std_us != 0,
-        "read.unit other than array": profile.read.unit != "array",
-    }
-    left = [name for name, is_there in parts.items() if is_there]
-    if left:
-        raise InputError(f"not simulated: {', '.join(left)}; leave it out of the profile", "device")
+    if profile.read.unit != "array":
+        raise InputError(
+            f"read.unit is {profile.read.unit}; measurements are simulated of array", "device"
+        )
 
 
 class SimulatedDevice:
@@ -125,81 +125,68 @@ class SimulatedDevice:
         columns = plan.columns * plan.chips
         normals = generator.standard_normal((columns, plan.rows))
         self.weights = normals / np.abs(normals).max(1, keepdims=True)
-        self.z = {
-            name: generator.standard_normal((2, columns, plan.rows)) for name in ("program", "nu")
-        }
-        self.stuck = generator.random((2, columns, plan.rows))
+        self.drawn: dict[str, Floats] = {}
         self.gain, self.offset, self.warmth = generator.standard_normal((3, columns))
 
-    def cells(self, age_s: float) -> Floats:
-        """Return the weights that the cells hold ``[columns, rows]``, in array units."""
-        profile, low = self.profile, self.profile.cell.g_min_us
-        high = profile.cell.g_max_us
-        if profile.array.mapping == "pair":
-            parts = [np.maximum(self.weights, 0), np.maximum(-self.weights, 0)]
-            target = low + (high - low) * np.stack(parts)
-        else:
-            target = ((high + low) / 2 + (high - low) / 2 * self.weights)[None]
-        count = len(target)
-        std = np.maximum(curve_at(profile.program.std_us, target / high), 0)
-        held = np.maximum(target + std * self.z["program"][:count], 0)
-        stuck = self.stuck[:count]
-        held[stuck < profile.program.stuck_off + profile.program.stuck_on] = high
-        held[stuck < profile.program.stuck_off] = 0
-        if profile.drift is not None:
-            nu = curve_at(profile.drift.nu, target / high)
-            nu = np.abs(nu + curve_at(profile.drift.nu_std, target / high) * self.z["nu"][:count])
-            held = held * (1 + age_s / profile.drift.t0_s) ** -nu
-        if count == 2:
-            return np.asarray((held[0] - held[1]) / (high - low))
-        return np.asarray((held[0] - (high + low) / 2) / ((high - low) / 2))
+    def held(self, age_s: float) -> AgedWeights:
+        """Return what the cells hold; 1/f noise is drawn in the order of the reads instead."""
+        profile = self.profile.model_copy(update={"flicker": None})
+        return aged_weights(self.weights, profile, self.draws, age_s)
+
+    def draws(self, part: str) -> Floats:
+        """Return the draws of a part, the same at every age ``[columns, rows]``."""
+        if part not in self.drawn:
+            shape = self.weights.shape
+            is_uniform = part.startswith("stuck")
+            self.drawn[part] = (
+                self.generator.random(shape) if is_uniform else self.generator.normal(size=shape)
+            )
+        return self.drawn[part]
 
     def read(self, x: Floats, age_s: float, temperature_c: float | None) -> Floats:
         """Return readings ``[repeats, vectors, columns]`` of inputs ``[vectors, rows]``."""
         profile, column, warm = self.profile, self.profile.column, self.profile.temperature
         if profile.dac is not None:
-            most = (
-                2.0 ** (profile.dac.bits - 1) - 1
-                if profile.dac.signed
-                else 2.0**profile.dac.bits - 1
+            lowest, bits = (
+                (-1, profile.dac.bits - 1) if profile.dac.signed else (0, profile.dac.bits)
             )
-            x = np.rint(np.clip(x, -1 if profile.dac.signed else 0, 1) * most) / most
+            most = max(2**bits - 1, 1)
+            x = np.rint(np.clip(x, lowest, 1) * most) / most
         gain = column.gain * (1 + column.gain_std * self.gain)
         offset = column.offset + column.offset_std * self.offset
         if warm is not None and temperature_c is not None:
             above = temperature_c - warm.reference_c
             gain = gain * (1 + warm.gain_per_k * above)
             offset = offset + (warm.offset_per_k + warm.offset_std_per_k * self.warmth) * above
-        v = x @ self.cells(age_s).T * gain + offset
-        read = profile.read
-        squares = (x**2).sum(1, keepdims=True)
-        if read.w_form == "pcm":
-            squares = squares * np.abs(self.weights).mean(1)
-        variance = read.a**2 + read.c * np.abs(v) + (read.b * v) ** 2 + read.w**2 * squares
+        held, read = self.held(age_s), profile.read
+        v = x @ held.weights.T * gain + offset
+        of_weights = (x**2).sum(1, keepdims=True) * held.variance
+        variance = read.a**2 + read.c * np.abs(v) + (read.b * v) ** 2 + of_weights
         shape = (self.plan.repeats, *v.shape)
         readings = v + np.sqrt(variance) * self.generator.standard_normal(shape)
         if profile.flicker is not None:
-            readings = readings + self.flicker(x, shape)
-        return self.converted(readings)
+            readings = readings + self.flicker(profile.flicker, x, shape)
+        return np.asarray(self.converted(readings) * held.alpha)
 
-    def flicker(self, x: Floats, shape: tuple[int, int, int]) -> Floats:
+    def flicker(self, flicker: Flicker, x: Floats, shape: tuple[int, int, int]) -> Floats:
         """Return 1/f noise of the outputs, whose repeats follow each other."""
-        flicker, high = self.profile.flicker, self.profile.cell.g_max_us
-        assert flicker is not None
-        low = self.profile.cell.g_min_us
-        target = low + (high - low) * np.stack(
-            [np.maximum(self.weights, 0), np.maximum(-self.weights, 0)]
-        )
-        strength = (curve_at(flicker.q, target / high) * target / (high - low)) ** 2
+        low, high = self.profile.cell.g_min_us, self.profile.cell.g_max_us
+        parts, unit = [np.maximum(self.weights, 0), np.maximum(-self.weights, 0)], high - low
+        if self.profile.array.mapping == "single":
+            parts, unit = [(1 + self.weights) / 2], (high - low) / 2
+        target = low + (high - low) * np.stack(parts)
+        strength = (curve_at(flicker.q, target / high) * target / unit) ** 2
         of_output = np.sqrt(x**2 @ strength.sum(0).T)
-        return of_output * pink(shape, flicker.vote_gap_s / (2 * flicker.t_read_s), self.generator)
+        return np.asarray(
+            of_output * pink(shape, flicker.vote_gap_s / (2 * flicker.t_read_s), self.generator)
+        )
 
     def converted(self, readings: Floats) -> Floats:
         """Return readings after the converter."""
         adc = self.profile.adc
         if adc is None:
             return readings
-        most = 2 ** (adc.bits - 1) - 1
+        most = max(2 ** (adc.bits - 1) - 1, 1)
         step = adc.bound / most
         places = np.rint(readings / step) if adc.rounding == "round" else np.floor(readings / step)
         return np.asarray(np.clip(places, -most, most) * step)

@@ -16,6 +16,8 @@ LENGTH = 1000
 
 def verdict_of(found: Calibration) -> str:
     """Return the verdict in a few sentences."""
+    if found.is_silent:
+        return "No read noise was seen: all repeats of a reading are equal."
     sentences = [of_fit(found), *of_reads(found), *of_columns(found), *of_converter(found)]
     return " ".join(sentences)[:LENGTH]
 
@@ -25,16 +27,16 @@ def of_fit(found: Calibration) -> str:
     if found.describes:
         return (
             "The noise model describes the read noise: on held-out vectors its variance is "
-            f"{listed(found.fit.ratios)} times the fitted one from small to large signals, the excess "
-            f"kurtosis {found.shape.kurtosis:.2f}."
+            f"{listed(found.fit.ratios)} times the fitted one from small to large signals, the "
+            f"excess kurtosis {found.shape.kurtosis:.2f}."
         )
     reasons = []
     if found.worst_p < DOUBT / 3:
         reasons.append(
-            f"on held-out vectors the variance is {listed(found.fit.ratios)} times the fitted one from "
-            f"small to large signals (p = {found.worst_p:.1g})"
+            f"on held-out vectors the variance is {listed(found.fit.ratios)} times the fitted one "
+            f"from small to large signals (p = {found.worst_p:.1g})"
         )
-    if found.shape.kurtosis > 1:
+    if found.shape.has_heavy_tails:
         reasons.append(f"the noise has heavy tails (excess kurtosis {found.shape.kurtosis:.1f})")
     return f"The noise model does not describe the device: {'; '.join(reasons)}."
 
@@ -51,8 +53,8 @@ def of_reads(found: Calibration) -> Iterator[str]:
         )
     else:
         yield (
-            f"Reads are not independent (lag-1 correlation {order.lag_1:.2f}): votes gain less than "
-            f"1/N{worth(found)}."
+            f"Reads are not independent (lag-1 correlation {order.lag_1:.2f}): votes gain less "
+            f"than 1/N{worth(found)}."
         )
         yield kind_of(found)
 
@@ -106,9 +108,9 @@ def of_columns(found: Calibration) -> Iterator[str]:
             f"Chips differ in their mean gain (p = {found.chips_differ_p:.1g}); intervals speak of "
             "these chips."
         )
-    if found.drift is not None and found.drift.curvature_p is not None:
-        if found.drift.curvature_p < DOUBT:
-            yield f"The drift is no power law (p = {found.drift.curvature_p:.1g})."
+    bend_p = found.drift.curvature_p if found.drift is not None else None
+    if bend_p is not None and bend_p < DOUBT:
+        yield f"The drift is no power law (p = {bend_p:.1g})."
 
 
 def of_converter(found: Calibration) -> Iterator[str]:
@@ -116,8 +118,8 @@ def of_converter(found: Calibration) -> Iterator[str]:
     converter = found.converter
     if converter.step is not None and not found.step_is_corrected:
         yield (
-            f"The read noise of small signals is below the converter's step ({converter.step:.4g}): "
-            "a is an upper bound."
+            f"The read noise of small signals is below the converter's step "
+            f"({converter.step:.4g}): a is an upper bound."
         )
     if converter.step is not None and not any(converter.clipped):
         yield "The converter's range was not reached; its bits are a lower bound."
@@ -125,34 +127,38 @@ def of_converter(found: Calibration) -> Iterator[str]:
 
 def notes_on(found: Calibration) -> Iterator[str]:
     """Yield what the estimates stand on, and what was not measured."""
-    measured = found.measured
-    if measured.directives.array_unit is None:
-        unit = measured.directives.unit or "of the file"
+    directives, noise = found.measured.directives, found.noise
+    if directives.array_unit is None:
         yield (
-            f"The unit {unit} was taken for the array unit (#array_unit names another size): a column "
-            "of largest weights at the largest input is 1 a row."
+            f"The unit {directives.unit or 'of the file'} was taken for the array unit, in which a "
+            "column of largest weights at the largest input is 1 a row; #array_unit names its size."
         )
-    if found.noise.weight_std is None:
+    if directives.rows is None and noise.weight_std is not None:
+        yield "The gain's spread holds what frozen errors of weights add; #rows takes that away."
+    if noise.weight_std is None:
         yield (
-            f"Frozen errors of weights: not in the profile, since the file has no x_norm; an output's is "
-            f"{found.noise.frozen_std.value:.4g}."
+            "Frozen errors of weights: not in the profile, since the file has no x_norm; those of "
+            f"outputs are {noise.frozen_std.value:.4g}."
         )
-    if found.noise.w is None:
-        yield (
-            "Read noise of weights: not told from a; that takes x_norm that varies by a tenth or more."
-        )
+    if noise.w is None:
+        yield "Read noise of weights: not told from a; that takes x_norm that varies by a tenth."
+    yield from notes_on_conditions(found)
+    if found.converter.step is None:
+        yield "Converter of the outputs: no step was seen."
+
+
+def notes_on_conditions(found: Calibration) -> Iterator[str]:
+    """Yield what is not known of ages, temperatures and chips."""
     if found.drift is None:
-        yield "Drift: not measured; it takes time_s of two ages or more."
+        yield "Drift: not measured; it takes time_s of two ages or more at one temperature."
     elif found.drift.nu.low <= 0:
         yield "Drift: not told from none; left out of the profile."
     elif found.drift.curvature_p is None:
         yield "Drift: from two ages; that it is a power law was not checked."
     if found.temperature is None:
         yield "Temperature: not measured; it takes temperature_c of two or more at one age."
-    if len(set(measured.chips)) < 2:
-        yield "Differences between chips: not measured; columns of one chip stand for those of others."
-    if found.converter.step is None:
-        yield "Converter of the outputs: no step was seen."
+    if len(set(found.measured.chips)) < 2:
+        yield "Differences between chips: not measured; columns of one chip stand for others."
 
 
 def listed(ratios: tuple[float, ...]) -> str:

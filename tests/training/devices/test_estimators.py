@@ -60,7 +60,7 @@ def test_two_repeats_are_enough_for_the_read_noise() -> None:
 @pytest.mark.parametrize(("bits", "levels"), [(4, 16), (8, 256)])
 def test_the_step_of_a_converter_is_found_exactly(repeats: int, bits: int, levels: int) -> None:
     truth, step = Truth(a=0.1), 6 / (levels - 1)
-    ideal, readings = truth.readings(repeats, np.random.default_rng(3))
+    _, readings = truth.readings(repeats, np.random.default_rng(3))
     read = np.clip(np.floor(1.4 * readings / step), -levels / 2, levels / 2 - 1) * step
     found = converter_of(read)
     assert found.step == pytest.approx(step, rel=1e-9)
@@ -101,10 +101,10 @@ def test_clipped_readings_change_neither_gain_nor_noise() -> None:
     assert clipped.describes
 
 
-def aged(nu: float, spread: float, generator: np.random.Generator, columns: int = 16) -> Measurements:
+def aged(nu: float, spread: float, generator: np.random.Generator) -> Measurements:
     ages = np.array([60.0, 600.0, 3600.0, 20000.0, 86400.0])
-    ideal = generator.standard_normal((60, columns))
-    exponents = nu + spread * generator.standard_normal(columns)
+    ideal = generator.standard_normal((60, 16))
+    exponents = nu + spread * generator.standard_normal(16)
     errors = 0.02 * generator.standard_normal(ideal.shape)
     means = [(ideal + errors) * ((age + 20) / 20) ** -exponents for age in ages]
     readings = np.stack(means)[:, None] + 0.05 * generator.standard_normal((5, 8, *ideal.shape))
