@@ -182,6 +182,15 @@ class VoteNoise:
         """Whether there is none at any point."""
         return not self.sigma.any()
 
+    @property
+    def parts(self) -> int:
+        """How many chips cast the votes."""
+        return 1
+
+    def part_of(self, key: VoteKey) -> int:  # noqa: ARG002 - here all are cast on one
+        """Return which of the chips casts a vote, from 0."""
+        return 0
+
     def is_measured_at(self, kind: NoiseKind, sigma: float) -> bool:
         """Return whether it is the normal noise of one sigma at all points, as cards have it."""
         is_normal = self.kind is kind and self.distribution is NORMAL

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from noisevote.models.card import Card
 from noisevote.models.engines import Inputs, Session
 from noisevote.models.errors import CheckpointError
-from noisevote.models.noise import NORMAL, Distribution, NoiseKind, VoteKey
+from noisevote.models.noise import NORMAL, Distribution, NoiseKind, VoteKey, VoteNoise
 from noisevote.models.noise_fill import NoiseTensors
 from noisevote.models.voting import NOWHERE, VoteRequest
 
@@ -35,6 +35,7 @@ class Rows:
         sigma: standard deviation of the noise of each row and noise point ``[rows, points]``.
         keys: key of each row's noise.
         distribution: distribution of all noise.
+        noises: noise of each row as its request has it; needed where it is that of a device.
     """
 
     inputs: Inputs
@@ -42,6 +43,19 @@ class Rows:
     sigma: NDArray[np.float64]
     keys: Sequence[VoteKey]
     distribution: Distribution = NORMAL
+    noises: Sequence[VoteNoise] = ()
+
+    def chosen(self, which: Sequence[int]) -> "Rows":
+        """Return some of the rows, and of the inputs those that they need."""
+        places, input_of_row = np.unique(self.input_of_row[which], return_inverse=True)
+        return Rows(
+            inputs={name: array[places] for name, array in self.inputs.items()},
+            input_of_row=input_of_row.astype(np.int64),
+            sigma=self.sigma[which],
+            keys=[self.keys[row] for row in which],
+            distribution=self.distribution,
+            noises=[self.noises[row] for row in which] if self.noises else (),
+        )
 
 
 def rows_of(parts: Sequence[tuple[VoteRequest, Sequence[VoteKey]]]) -> Rows:
@@ -70,6 +84,7 @@ def rows_of(parts: Sequence[tuple[VoteRequest, Sequence[VoteKey]]]) -> Rows:
         sigma=np.repeat(sigma, [len(keys) for _, keys in parts], axis=0),
         keys=[key for _, keys in parts for key in keys],
         distribution=first.noise.distribution,
+        noises=[request.noise for request, keys in parts for _ in keys],
     )
 
 

@@ -73,6 +73,7 @@ class VoteResult:
             ``full`` were cast, since the fixed-N interval does not hold otherwise.
         p_value: p-value of "the top two classes are equally likely"; None like the interval.
         abstain: whether the p-value is above alpha; None like the interval.
+        per_chip: votes of each class on each of several chips ``[chips, classes]``; None of one.
     """
 
     mode: int
@@ -83,6 +84,7 @@ class VoteResult:
     interval: tuple[float, float] | None
     p_value: float | None
     abstain: bool | None
+    per_chip: tuple[tuple[int, ...], ...] | None = None
 
 
 class Ballot:
@@ -111,6 +113,8 @@ class Ballot:
         self._position = position
         self._observer = observer
         self._is_noiseless = request.noise.is_silent
+        self._parts = request.noise.parts
+        self._of_parts = np.zeros((self._parts, classes) if self._parts > 1 else 0, np.int64)
         self._waiting: dict[int, int] = {}
         self._earliest_decision = self._fewest()
 
@@ -162,7 +166,9 @@ class Ballot:
         mode = mode_of(counts)
         is_full = self.votes_cast == request.votes
         statistics = UNKNOWN
-        if request.stop.casts_all and is_full:
+        # Votes of a few chips hang together; they are independent on one, or each on its own.
+        is_independent = self._parts in {1, request.votes}
+        if request.stop.casts_all and is_full and is_independent:
             statistics = (
                 CERTAIN if self._is_noiseless else fixed_votes_statistics(counts, request.alpha)
             )
@@ -175,6 +181,7 @@ class Ballot:
             interval=statistics.interval,
             p_value=statistics.p_value,
             abstain=statistics.abstain,
+            per_chip=tuple(map(tuple, self._of_parts.tolist())) if self._parts > 1 else None,
         )
 
     def _reason(self, is_full: bool) -> StopReason:
@@ -197,6 +204,9 @@ class Ballot:
                 "sigma",
             )
         self.vote_counts[fell_on] += votes
+        if self._parts > 1:
+            key = VoteKey(self._request.seed, self._position, self.votes_cast)
+            self._of_parts[self._request.noise.part_of(key), fell_on] += votes
         self.votes_cast += votes
         if self._observer is not None:
             self._observer(self._position, fell_on, votes)

@@ -1,4 +1,4 @@
-"""The command ``noisevote``: serve, predict and list checkpoints.
+"""The command ``noisevote``: serve, predict, list checkpoints and devices.
 
 Exit codes: 0 done; 1 it could not be done, the last line says why; 2 wrong usage; 130 interrupted.
 """
@@ -23,7 +23,9 @@ from noisevote.models.stopping import StopRule
 from noisevote.models.version import Version
 from noisevote.service.commands import voting
 from noisevote.service.commands.attack import attack_command
+from noisevote.service.commands.devices import devices_command
 from noisevote.service.commands.evaluate import evaluate_command
+from noisevote.service.commands.tables import table_console
 from noisevote.service.configuration.keys import check_name, digest_of, new_token
 from noisevote.service.configuration.reading import (
     check_at_start,
@@ -35,7 +37,7 @@ from noisevote.service.prediction.predictor import Predictor
 from noisevote.service.server import Address, serve_app
 from noisevote.service.voting.backend import VotingBackend
 from noisevote.service.wire.parsing import validated
-from noisevote.service.wire.replies import PredictResponse
+from noisevote.service.wire.replies import PredictResponse, told_noise
 from noisevote.service.wire.requests import PredictRequest
 
 SettingsFile = Annotated[
@@ -50,9 +52,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 errors = Console(stderr=True)
-
-PIPED_WIDTH = 200
-"""Columns of a table that no terminal shows, so that a name stays on one line."""
 
 
 @app.callback()
@@ -100,6 +99,11 @@ def predict(
     noise: voting.Noise = None,
     sigma: voting.Sigma = None,
     snr_db: voting.SnrDb = None,
+    device: voting.Device = None,
+    chip: voting.Chip = None,
+    chips: voting.Chips = None,
+    age: voting.Age = None,
+    temperature: voting.Temperature = None,
     votes: voting.Votes = 20,
     stop: voting.Stop = StopRule.FULL,
     alpha: voting.Alpha = 0.05,
@@ -115,6 +119,11 @@ def predict(
         "noise": noise,
         "sigma": sigma,
         "snr_db": snr_db,
+        "device": device,
+        "chip": chip,
+        "chips": chips,
+        "age_s": age,
+        "temperature_c": temperature,
         "votes": votes,
         "stop": stop,
         "alpha": alpha,
@@ -157,14 +166,12 @@ def checkpoints() -> None:
             sigma_text(card.noise.sigma_train),
             ", ".join(at_training),
         )
-    console = Console()
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
-    console.print(table)
+    table_console().print(table)
     for name, reason in store.refused.items():
         complain("refused", "yellow", f"{name}: {reason}")
 
 
+app.command("devices")(devices_command)
 app.command("evaluate")(evaluate_command)
 app.command("attack")(attack_command)
 
@@ -214,8 +221,7 @@ def show(file: Path, reply: PredictResponse, labels: Sequence[str]) -> None:
     for prediction in reply.predictions:
         console.print(
             f"[bold]{escape(str(file))}: {prediction.label}[/]  {prediction.votes_cast} votes on "
-            f"{reply.checkpoint}, {reply.noise.kind} noise, sigma {reply.noise.sigma}, "
-            f"seed {reply.seed}"
+            f"{reply.checkpoint}, {told_noise(reply)}, seed {reply.seed}"
         )
         for label, count in zip(labels, prediction.counts_of(len(labels)), strict=True):
             if count:

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.cores import allowed_cores
-from noisevote.service.configuration.folders import folders_from
+from noisevote.service.configuration.folders import folders_from, some_folders_from
 from noisevote.service.configuration.keys import KeyDigest, KeyName, new_secret
 from noisevote.service.log.output import LogFormat, LogLevel
 
@@ -69,6 +69,16 @@ class Settings(BaseSettings):
     max_connections: int = Field(default=256, ge=1)
     """Most connections that are open at the same time in a worker process; never more than half of
     the files that it may open."""
+    devices: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(some_folders_from)] = ()
+    """Folders of device profiles, ``*.toml``, beside those that are shipped; several have the
+    separator of paths between."""
+    allow_inline_devices: bool = True
+    """Whether requests may hold device profiles of their own."""
+    max_chips: int = Field(default=32, ge=1)
+    """Most chips of a device that cast the votes of a request."""
+    max_chip_bytes: int = Field(default=256 * 2**20, ge=1)
+    """Most bytes that the weights of chips take in memory, about, in each worker process; those
+    that were used longest ago are made anew when they are asked for."""
     allow_client_seed: bool = True
     """Whether requests may set their seed. A fixed seed freezes the noise, which helps an
     attacker."""

@@ -19,7 +19,7 @@ from noisevote.models.robustness.ball import Samples, samples_for
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.prediction.arrays import arrays_of
 from noisevote.service.wire.attack import AttackRequest
-from noisevote.service.wire.requests import shortened
+from noisevote.service.wire.shortened import shortened
 
 log = logging.getLogger("noisevote")
 

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from noisevote.service.wire.errors import ForeignOriginError
-from noisevote.service.wire.requests import shortened
+from noisevote.service.wire.shortened import shortened
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 """Methods that start nothing."""

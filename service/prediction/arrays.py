@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from noisevote.models.card import Card
 from noisevote.models.errors import InputError
 from noisevote.models.specs import InputSpec
-from noisevote.service.wire.requests import shortened
+from noisevote.service.wire.shortened import shortened
 
 NUMBERS = {int, float}
 

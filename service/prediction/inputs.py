@@ -13,10 +13,12 @@ from noisevote.models.inputs import strokes
 from noisevote.models.inputs.pictures import decode_base64
 from noisevote.models.inputs.pipelines import prepared
 from noisevote.models.measured import Threshold
-from noisevote.models.noise import Noise, NoiseKind, VoteNoise, sigma_from_snr_db
+from noisevote.models.noise import MAX_SIGMA, Noise, NoiseKind, VoteNoise, sigma_from_snr_db
+from noisevote.models.specs import PointSpec
 from noisevote.models.stopping import Stopping
 from noisevote.service.prediction.arrays import arrays_of, taken
-from noisevote.service.wire.requests import PredictRequest, shortened
+from noisevote.service.wire.requests import PredictRequest
+from noisevote.service.wire.shortened import shortened
 
 SHOWN_NAMES = 10
 """Of noise points, in a message."""
@@ -99,23 +101,38 @@ def noise_of(request: PredictRequest, card: Card) -> Noise:
     return Noise(kind, sigma, repeats)
 
 
-def sigma_at_snr(snr_db: float, kind: NoiseKind) -> float:
-    """Return the sigma of noise of an SNR in dB, as a request gives it.
+def sigma_at_snr(snr_db: float, kind: NoiseKind, card: Card) -> float | dict[str, float]:
+    """Return the sigma of noise of an SNR in dB: of a summand that of each noise point's signal.
 
     Raises:
-        InputError: this kind of noise has none.
+        InputError: the card does not know the signals.
     """
-    if not kind.is_factor:
+    of_signal = sigma_from_snr_db(snr_db)
+    if kind.is_factor:
+        return of_signal
+    rms = {point.name: rms_at(point, card) for point in card.noise_points}
+    if unknown := [name for name, value in rms.items() if value is None]:
         raise InputError(
-            "snr_db is defined for multiplicative noise only; give sigma instead", "snr_db"
+            f"snr_db of additive noise needs the signal at each noise point; that of "
+            f"{listed(unknown)} of checkpoint {card.name} was not measured. Give sigma, or measure "
+            f"it with noisevote-train fit-devices {card.name}",
+            "snr_db",
         )
-    return sigma_from_snr_db(snr_db)
+    return {name: min(MAX_SIGMA, of_signal * (value or 0.0)) for name, value in rms.items()}
+
+
+def rms_at(point: PointSpec, card: Card) -> float | None:
+    """Return the root mean square of the signal at a noise point; None if it is not known."""
+    if point.rms is not None:
+        return point.rms
+    array = None if card.devices is None else card.devices.arrays.get(point.name)
+    return None if array is None else array.rms
 
 
 def sigma_of(request: PredictRequest, card: Card, kind: NoiseKind) -> float | dict[str, float]:
     """Return the sigma of one read, as asked or by default; a map names every noise point."""
     if request.snr_db is not None:
-        return sigma_at_snr(request.snr_db, kind)
+        return sigma_at_snr(request.snr_db, kind, card)
     sigma = card.noise.default if request.sigma is None else request.sigma
     if not isinstance(sigma, dict):
         return sigma
@@ -137,6 +154,12 @@ def stopping_of(request: PredictRequest, card: Card, noise: VoteNoise) -> Stoppi
     """
     rule = request.stop.rule
     needs_threshold = rule.needs_threshold and not noise.is_silent
+    if rule.needs_threshold and request.device is not None:
+        raise InputError(
+            f"the stop rule {request.stop} needs a margin that was measured, and none is of a "
+            "device; use another one",
+            "stop",
+        )
     return rule(request.delta, threshold_for(request, card, noise) if needs_threshold else None)
 
 

@@ -3,61 +3,42 @@
 import math
 import secrets
 import time
-from dataclasses import asdict, dataclass
 
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore
-from noisevote.models.cost import Hardware, cost_of
+from noisevote.models.cost import Hardware
+from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.errors import InputError, LimitError
-from noisevote.models.noise import MAX_SEED, Noise
-from noisevote.models.statistics import fewest_votes_to_be_sure
-from noisevote.models.stopping import Promise
-from noisevote.models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
+from noisevote.models.noise import MAX_SEED, Noise, VoteNoise
+from noisevote.models.voting import VOTES_A_TURN, Observer, VoteRequest
 from noisevote.service.configuration.settings import Settings
-from noisevote.service.prediction.inputs import hardware_of, inputs_of, noise_of, stopping_of
-from noisevote.service.prediction.preparation import Charge, Preparation
-from noisevote.service.voting.backend import Answer, VotingBackend
-from noisevote.service.voting.batcher import GIGA
-from noisevote.service.voting.priority import Priority
-from noisevote.service.wire.replies import (
-    CostBody,
-    GuaranteeBody,
-    NoiseBody,
-    Prediction,
-    PredictResponse,
-    Timing,
-    told_counts,
+from noisevote.service.prediction.device import (
+    device_body,
+    device_hardware,
+    device_of,
+    votes_for_chips,
 )
-from noisevote.service.wire.requests import PredictRequest, shortened
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A request that has been checked and turned into arrays; what it came in is gone.
-
-    Attributes:
-        began: when it arrived, by ``time.monotonic``.
-        deadline: when the votes cast so far are the answer, on the same clock.
-        priority: decides whose votes come first.
-        checkpoint: checkpoint that votes.
-        request: inputs, and the votes that are to be cast on them.
-        noise: as asked or by default.
-        hardware: hardware whose cost is asked for.
-    """
-
-    began: float
-    deadline: float
-    priority: Priority
-    checkpoint: Checkpoint
-    request: VoteRequest
-    noise: Noise
-    hardware: Hardware | None
-
-    @property
-    def fingerprint(self) -> str:
-        """Names all that decides the votes of this request and seed."""
-        margin = self.request.stop.margin
-        return self.checkpoint.fingerprint + ("" if margin is None else f":margin-{margin}")
+from noisevote.service.prediction.inputs import (
+    check_points,
+    hardware_of,
+    inputs_of,
+    noise_of,
+    stopping_of,
+)
+from noisevote.service.prediction.preparation import Charge, Preparation
+from noisevote.service.prediction.prepared import Prepared
+from noisevote.service.prediction.replies import (
+    guarantee_body,
+    noise_body,
+    prediction_of,
+    timing_of,
+)
+from noisevote.service.voting.backend import VotingBackend
+from noisevote.service.voting.batcher import GIGA
+from noisevote.service.wire.device import DeviceBody
+from noisevote.service.wire.replies import PredictResponse
+from noisevote.service.wire.requests import PredictRequest
+from noisevote.service.wire.shortened import shortened
 
 
 class Predictor:
@@ -78,6 +59,7 @@ class Predictor:
         self.settings = settings
         self.store = store
         self.backend = backend
+        self.devices = DeviceStore(*settings.devices)
         self._preparation = Preparation()
 
     async def predict(self, request: PredictRequest) -> PredictResponse:
@@ -126,10 +108,9 @@ class Predictor:
         checkpoint = self.checkpoint_of(request)
         card = checkpoint.card
         self._check_limits(request, card)
-        noise = noise_of(request, card)
-        at_points = noise.at(card.point_names)
+        seed = secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed
+        noise, at_points, hardware = self._noise_of(request, card, seed)
         stop = stopping_of(request, card, at_points)
-        hardware = hardware_of(request, card)
         stop.prepare(request.votes)
         return Prepared(
             began=began,
@@ -141,13 +122,31 @@ class Predictor:
                 noise=at_points,
                 votes=request.votes,
                 stop=stop,
-                seed=secrets.randbelow(MAX_SEED + 1) if request.seed is None else request.seed,
+                seed=seed,
                 alpha=request.alpha,
                 turn=VOTES_A_TURN if request.deadline_ms is None else 1,
             ),
             noise=noise,
             hardware=hardware,
         )
+
+    def _noise_of(
+        self, request: PredictRequest, card: Card, seed: int
+    ) -> tuple[Noise | None, VoteNoise, Hardware | None]:
+        """Return the noise as asked, at the noise points, and the hardware whose cost is told."""
+        hardware = hardware_of(request, card)
+        if request.device is None:
+            noise = noise_of(request, card)
+            return noise, noise.at(card.point_names), hardware
+        check_points(request.repeats or {}, card, "repeats")
+        on_device = device_of(request, card, seed, self.devices, self.settings)
+        self._check_gmacs(request, card, votes_for_chips(on_device))
+        of_device = device_hardware(on_device, card)
+        if hardware is not None and of_device is not None:
+            raise InputError(
+                "the profile of the device tells its costs; leave out hardware", "hardware"
+            )
+        return None, on_device, hardware or of_device
 
     async def answer(self, prepared: Prepared, observer: Observer | None = None) -> PredictResponse:
         """Vote on the inputs of a prepared request.
@@ -165,13 +164,22 @@ class Predictor:
         )
         return PredictResponse(
             checkpoint=checkpoint.name,
-            noise=noise_body(prepared.noise),
+            noise=None if prepared.noise is None else noise_body(prepared.noise),
+            device=self._device_body(prepared),
             seed=request.seed,
             fingerprint=prepared.fingerprint,
             guarantee=guarantee_body(request.stop.promise),
             predictions=[prediction_of(result, prepared) for result in answer.results],
             timing_ms=timing_of(answer, time.monotonic() - prepared.began),
         )
+
+    def _device_body(self, prepared: Prepared) -> DeviceBody | None:
+        """Return the device of a reply, if there is one."""
+        if prepared.device is None:
+            return None
+        runtime = self.backend.devices.loaded(prepared.checkpoint)
+        held = {} if runtime is None else runtime.compensation(prepared.device)
+        return device_body(prepared.device, held)
 
     def close(self) -> None:
         """Drop what waits to be prepared."""
@@ -204,84 +212,23 @@ class Predictor:
                 f"votes is {shortened(request.votes)}; allowed are 1 to {settings.max_votes}",
                 "votes",
             )
-        gmacs = inputs * request.votes * card.macs / GIGA
-        if gmacs > settings.max_request_gmacs:
-            votes = int(settings.max_request_gmacs * GIGA / card.macs)
-            raise LimitError(
-                f"{inputs} inputs with {request.votes} votes each are too many for one request; "
-                f"checkpoint {card.name} allows {votes} votes in all",
-                "votes",
-            )
+        self._check_gmacs(request, card)
         if request.seed is not None and not settings.allow_client_seed:
             raise InputError("this service draws all seeds itself; leave out seed", "seed")
+
+    def _check_gmacs(self, request: PredictRequest, card: Card, more: int = 0) -> None:
+        """Refuse more votes than a request may cost, beside those that chips count for."""
+        inputs = len(request.inputs) if request.inputs is not None else 1
+        most = int(self.settings.max_request_gmacs * GIGA / card.macs)
+        if inputs * request.votes + more > most:
+            chips = f" on chips that count for {more}" if more else ""
+            raise LimitError(
+                f"{inputs} inputs with {request.votes} votes each{chips} are too many for one "
+                f"request; checkpoint {card.name} allows {most} votes in all",
+                "votes",
+            )
 
 
 def deadline_of(request: PredictRequest, began: float) -> float:
     """Return the time by ``time.monotonic`` at which the votes cast so far are the answer."""
     return math.inf if request.deadline_ms is None else began + request.deadline_ms / 1000
-
-
-def noise_body(noise: Noise) -> NoiseBody:
-    """Return the noise of a reply."""
-    return NoiseBody(
-        kind=noise.kind,
-        sigma=noise.sigma,
-        snr_db=None if noise.snr_db is None else round(noise.snr_db, 4),
-        repeats=noise.repeats or None,
-    )
-
-
-def guarantee_body(promise: Promise | None) -> GuaranteeBody | None:
-    """Return what a stop rule promises as it stands in a reply."""
-    return None if promise is None else GuaranteeBody.model_validate(asdict(promise))
-
-
-def cost_body(result: VoteResult, prepared: Prepared) -> CostBody | None:
-    """Return what the votes of a result cost, if the request names its hardware."""
-    if prepared.hardware is None:
-        return None
-    points, sigma = prepared.checkpoint.card.noise_points, prepared.noise.sigma
-    cost = cost_of(result.votes_cast, points, prepared.hardware, prepared.noise.repeats)
-    return CostBody(
-        sequential_latency=cost.sequential_latency,
-        pipelined_latency=cost.pipelined_latency,
-        parallel_latency=cost.parallel_latency,
-        energy=cost.energy,
-        equal_energy_sigma={name: cost.equal_energy_sigma(of) for name, of in sigma.items()}
-        if isinstance(sigma, dict)
-        else cost.equal_energy_sigma(sigma),
-    )
-
-
-def abstains_below(result: VoteResult, request: VoteRequest) -> int | None:
-    """Return how many votes are needed not to abstain, where the test holds."""
-    if result.abstain is None:
-        return None
-    return 1 if request.noise.is_silent else fewest_votes_to_be_sure(request.alpha)
-
-
-def prediction_of(result: VoteResult, prepared: Prepared) -> Prediction:
-    """Return a result as it stands in a reply."""
-    labels = prepared.checkpoint.card.labels
-    vote_counts, top = told_counts(result.vote_counts, labels)
-    return Prediction(
-        mode=result.mode,
-        label=labels[result.mode],
-        vote_counts=vote_counts,
-        top=top,
-        votes_cast=result.votes_cast,
-        stopped_by=result.stopped_by,
-        agreement=result.agreement,
-        interval=result.interval,
-        p_value=result.p_value,
-        abstain=result.abstain,
-        abstains_below=abstains_below(result, prepared.request),
-        cost=cost_body(result, prepared),
-    )
-
-
-def timing_of(answer: Answer, total_s: float) -> Timing:
-    """Return seconds as the milliseconds of a reply."""
-    seconds = answer.queue_s, answer.compute_s, total_s
-    queue, compute, total = (round(1000 * of_it, 3) for of_it in seconds)
-    return Timing(queue=queue, compute=compute, total=total)

@@ -37,7 +37,8 @@ from noisevote.service.wire.bodies import read_body
 from noisevote.service.wire.disconnect import unless_client_leaves
 from noisevote.service.wire.errors import NotReadyError, input_error_from
 from noisevote.service.wire.parsing import object_in
-from noisevote.service.wire.requests import inlined_schema, shortened
+from noisevote.service.wire.requests import inlined_schema
+from noisevote.service.wire.shortened import shortened
 
 EXTENSIONS = ["binary_tensor_data", "model_configuration", "parameters", "statistics"]
 SMALL_BODY_BYTES = 4096

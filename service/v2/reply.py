@@ -72,13 +72,21 @@ def described(name: str, tensor: NDArray[np.int64], is_binary: bool) -> OutputTe
 
 def parameters_of(answer: PredictResponse) -> Parameters:
     """Return what the same votes can be asked for again with."""
-    told: Parameters = {
-        "seed": answer.seed,
-        "fingerprint": answer.fingerprint,
-        "noise": answer.noise.kind.value,
-    }
-    if isinstance(answer.noise.sigma, float):
-        told["sigma"] = answer.noise.sigma
+    told: Parameters = {"seed": answer.seed, "fingerprint": answer.fingerprint}
+    noise, device = answer.noise, answer.device
+    if noise is not None:
+        told["noise"] = noise.kind.value
+        if isinstance(noise.sigma, float):
+            told["sigma"] = noise.sigma
+    if device is not None and isinstance(device.name, str):
+        told |= {"device": device.name, "device_digest": str(device.digest)}
+        if len(device.chips) == 1:
+            told["chip"] = device.chips[0]
+        told |= {
+            name: value
+            for name, value in (("age_s", device.age_s), ("temperature_c", device.temperature_c))
+            if value is not None
+        }
     return told
 
 

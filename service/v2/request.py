@@ -17,13 +17,15 @@ from noisevote.service.v2.models import bytes_type_of, datatype_of, inputs_of, o
 from noisevote.service.v2.schemas import InferRequest, InputTensor, Parameters
 from noisevote.service.wire.errors import input_error_from
 from noisevote.service.wire.parsing import object_in, validated, whole_number
-from noisevote.service.wire.requests import MAX_DEADLINE_MS, PredictRequest, shortened
+from noisevote.service.wire.requests import MAX_DEADLINE_MS, PredictRequest
+from noisevote.service.wire.shortened import shortened
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 """Header that says how many bytes of the body are JSON; tensors follow."""
 
 OPTIONS = (
     "votes", "sigma", "snr_db", "noise", "stop", "delta", "alpha", "seed", "deadline_ms",
+    "device", "chip", "chips", "age_s", "temperature_c",
 )  # fmt: skip
 """Parameters that mean what they mean in ``/predict``."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
-from noisevote.service.wire.requests import shortened
+from noisevote.service.wire.shortened import shortened
 
 EXAMPLE_MODEL = "mnist_cnn-mult-1.0"
 """Which takes :data:`EXAMPLE_INFER`."""

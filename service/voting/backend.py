@@ -20,6 +20,7 @@ from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.devices.runtime import MOST_BYTES, DeviceRuntimes, loaded_for, runtime_for
 from noisevote.models.errors import DeadlineError, NoSlotError
 from noisevote.models.runtime import Runtime, rows_of, votes_of
 from noisevote.models.voting import Observer, Poll, VoteRequest, VoteResult
@@ -85,6 +86,7 @@ class VotingBackend:
         slots: tiles computed side by side.
         queue_gmacs_a_slot: votes that may wait, by cost, in 10^9 multiply-accumulates a slot.
         observer: is told what happens to the queue.
+        chip_bytes: that the chips of devices take together, about.
     """
 
     def __init__(
@@ -92,7 +94,9 @@ class VotingBackend:
         slots: int,
         queue_gmacs_a_slot: float = QUEUE_GMACS_A_SLOT,
         observer: QueueObserver | None = None,
+        chip_bytes: int = MOST_BYTES,
     ) -> None:
+        self.devices = DeviceRuntimes(chip_bytes)
         self._queue_observer = observer
         self._new_batcher = partial(VoteBatcher, slots, slots * queue_gmacs_a_slot)
         self._batcher = self._new_batcher()
@@ -134,9 +138,9 @@ class VotingBackend:
             DeadlineError: the time was up before every input had a vote.
         """
         asked = time.monotonic()
-        runtime = checkpoint.loaded(request.noise.kind)
+        runtime = loaded_for(checkpoint, request.noise, self.devices)
         if runtime is None:
-            runtime = await self.run(lambda: checkpoint.runtime(request.noise.kind))
+            runtime = await self.run(lambda: runtime_for(checkpoint, request.noise, self.devices))
         poll = Poll(request, len(checkpoint.card.labels), observer)
         entry = Entry(poll, runtime, self._group(checkpoint, runtime, request), priority, deadline)
         try:

@@ -17,7 +17,7 @@ from noisevote.service.wire.errors import (
     UnsupportedMediaError,
 )
 from noisevote.service.wire.parsing import whole_number
-from noisevote.service.wire.requests import shortened
+from noisevote.service.wire.shortened import shortened
 
 JSON_TYPES = ("application/json", "application/octet-stream")
 """Of bodies; the second is JSON and tensors. A page may send others to a foreign service without

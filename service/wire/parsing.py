@@ -7,7 +7,8 @@ from pydantic_core import from_json
 
 from noisevote.models.errors import InputError, LimitError
 from noisevote.service.wire.errors import NotJsonError, input_error_from
-from noisevote.service.wire.requests import PredictRequest, shortened
+from noisevote.service.wire.requests import PredictRequest
+from noisevote.service.wire.shortened import shortened
 
 MAX_BRACKETS = 2**17
 """Most arrays and objects in a body: each empty array of 2 bytes would take 64 in memory."""

@@ -3,20 +3,16 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from noisevote.models.card import Card
 from noisevote.models.noise import NoiseKind
 from noisevote.models.stopping import StopReason
+from noisevote.service.wire.device import DeviceBody
+from noisevote.service.wire.reply import Reply
 
 MOST_CLASSES_COUNTED = 20
 """Above this number of classes a reply lists those that have votes instead of counting for all."""
-
-
-class Reply(BaseModel):
-    """Base of replies; what stands under a field is its description."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class NoiseBody(Reply):
@@ -33,6 +29,18 @@ class NoiseBody(Reply):
     """Reads of a noise point that are averaged, as asked."""
 
 
+def told_noise(answer: "PredictResponse") -> str:
+    """Return under which noise, or on which device, votes were cast, for people."""
+    if answer.noise is not None:
+        return f"{answer.noise.kind} noise, sigma {answer.noise.sigma}"
+    device = answer.device
+    if device is None:
+        return "no noise"
+    chips = f", chips {', '.join(map(str, device.chips))}" if device.chips else ""
+    age = "" if device.age_s is None else f", age {device.age_s:g} s"
+    return f"device {device.name}{chips}{age}"
+
+
 class CostBody(Reply):
     """What the votes cost on the hardware of the request, in its units."""
 
@@ -44,9 +52,9 @@ class CostBody(Reply):
     """Latency if all votes are cast at once, on as many chips."""
     energy: float
     """Energy of all votes."""
-    equal_energy_sigma: float | dict[str, float]
+    equal_energy_sigma: float | dict[str, float] | None
     """Sigma of one pass that spends the same energy on less noise, if noise power falls as one over
-    energy: one number, or a map like the sigma of the request."""
+    energy: one number, or a map like the sigma of the request; null on a device."""
 
 
 class ClassVotes(Reply):
@@ -82,8 +90,9 @@ class Prediction(Reply):
     agreement: float
     """Share of the mode among the votes cast."""
     interval: tuple[float, float] | None
-    """Interval for the chance that one vote falls on the mode; null unless ``full`` was asked for,
-    as the fixed-N statistics do not hold for other stop rules."""
+    """Interval for the chance that one vote falls on the mode, on one chip if there is one; null
+    unless ``full`` was asked for, as the fixed-N statistics do not hold for other stop rules, and
+    with several chips unless each casts one vote, as votes of a few chips hang together."""
     p_value: float | None
     """P-value of "the top two classes are equally likely"; null like the interval."""
     abstain: bool | None
@@ -92,7 +101,10 @@ class Prediction(Reply):
     """Number of votes below which ``abstain`` is true however they fall: even if all agree, their
     p-value is above alpha (6 for 0.05, 11 for 0.001; 1 without noise); null like the interval."""
     cost: CostBody | None = None
-    """Cost of the votes cast; null unless the request names its hardware."""
+    """Cost of the votes cast; null unless the request names its hardware, or a device whose profile
+    tells it, then in seconds and joules."""
+    per_chip: list[list[int]] | None = Field(default=None, exclude_if=lambda of: of is None)
+    """Number of votes for each class on each of several chips; only there with several chips."""
 
     @property
     def counts(self) -> list[int]:
@@ -151,8 +163,10 @@ class PredictResponse(Reply):
 
     checkpoint: str
     """Name of the checkpoint that voted."""
-    noise: NoiseBody
-    """Noise that the votes met."""
+    noise: NoiseBody | None
+    """Noise that the votes met; null on a device."""
+    device: DeviceBody | None = Field(default=None, exclude_if=lambda of: of is None)
+    """Device that the votes were cast on; only there if the request names one."""
     seed: int
     """Seed of the noise, drawn or given."""
     fingerprint: str

@@ -1,6 +1,5 @@
 """The bodies of requests, their limits and examples; replies are in ``service/wire/replies.py``."""
 
-import json
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -16,6 +15,8 @@ from noisevote.models.noise import (
 )
 from noisevote.models.stopping import DELTA, STOP_RULES_TEXT, StopRule
 from noisevote.service.voting.priority import Priority
+from noisevote.service.wire.device import DeviceFields
+from noisevote.service.wire.shortened import shortened
 
 MAX_DEADLINE_MS = 3_600_000.0
 MAX_HARDWARE = 1e30
@@ -97,7 +98,7 @@ class HardwareRequest(BaseModel):
         return number_or_map(value, lambda number: 0 < number <= MAX_HARDWARE, allowed)
 
 
-class PredictRequest(BaseModel):
+class PredictRequest(DeviceFields):
     """What is to be voted on, under which noise, and how.
 
     Exactly one of ``inputs``, ``image`` and ``strokes`` is given.
@@ -128,7 +129,8 @@ class PredictRequest(BaseModel):
     points left out get no noise. Default: the checkpoint's: the sigma that it was trained
     at, or that its import named."""
     snr_db: float | None = Field(default=None, ge=MIN_SNR_DB, le=MAX_SNR_DB, allow_inf_nan=False)
-    """Signal-to-noise power ratio in dB, instead of sigma; multiplicative noise only."""
+    """Signal-to-noise power ratio in dB, instead of sigma; of additive noise against the root mean
+    square of the signal at each noise point, where the card holds it."""
     repeats: dict[str, Annotated[int, Field(ge=1, le=MAX_REPEATS)]] | None = None
     """Reads of a noise point that are averaged in the analog domain: r reads divide its sigma by
     the square root of r."""
@@ -182,23 +184,11 @@ class PredictRequest(BaseModel):
             raise ValueError(f"exactly one of inputs, image and strokes is needed; got {got}")
         if self.sigma is not None and self.snr_db is not None:
             raise ValueError("sigma and snr_db say the same thing; give one of them")
+        if self.device is not None:
+            for name in ("noise", "sigma", "snr_db"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"device and {name} both say what noise there is; give one")
         return self
-
-
-LONGEST_SHOWN_BITS = 14_000
-"""Python refuses to write out integers of more than 4,300 digits."""
-
-
-def shortened(value: object, length: int = 80) -> str:
-    """Return a value as JSON for an error message, cut to a length."""
-    if isinstance(value, list | dict):
-        return "an array" if isinstance(value, list) else "an object"
-    if isinstance(value, int) and value.bit_length() > LONGEST_SHOWN_BITS:
-        return "a whole number of very many digits"
-    if isinstance(value, str):
-        value = value[: length + 1]  # before it is escaped: it may be megabytes long
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= length else text[:length] + "..."
 
 
 def inlined_schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from noisevote.training.experiments.ablation import ABLATION
+from noisevote.training.experiments.devices import DEVICES
 from noisevote.training.experiments.distributions import DISTRIBUTIONS
 from noisevote.training.experiments.energy import ENERGY
 from noisevote.training.experiments.experiment import Experiment
@@ -17,6 +18,6 @@ from noisevote.training.experiments.widths import WIDTHS
 
 EXPERIMENTS: tuple[Experiment[Any], ...] = (
     GRID, VOTES, ENERGY, MIDPOINTS, TABLE11, QUANTISATION,
-    WEIGHTS, LEARNING, DISTRIBUTIONS, ABLATION, WIDTHS,
+    DEVICES, WEIGHTS, LEARNING, DISTRIBUTIONS, ABLATION, WIDTHS,
 )  # fmt: skip
 """In the order of the results page."""

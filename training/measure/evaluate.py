@@ -8,7 +8,7 @@ different seeds share no noise.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import prod
 from typing import Any
@@ -21,9 +21,12 @@ from scipy.special import softmax
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.data.dataset import Examples, as_inputs
+from noisevote.models.devices.noise import device_noise
+from noisevote.models.devices.runtime import DeviceRuntimes, runtime_for
+from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.errors import DataError
 from noisevote.models.measured import Accuracy
-from noisevote.models.noise import Noise, VoteKey
+from noisevote.models.noise import Noise, VoteKey, VoteNoise
 from noisevote.models.runtime import Rows, votes_of
 from noisevote.models.voting import NOWHERE
 from noisevote.training.measure.results import accuracy_of
@@ -123,21 +126,22 @@ class Caster:
         seed: seed of the evaluation, 0 to :data:`MAX_SEED`.
         threads: passes computed side by side.
         advance: called with the number of images done.
+        devices: hold chips.
     """
 
     checkpoint: Checkpoint
     seed: int
     threads: int = 1
     advance: Callable[[int], None] = lambda _: None
+    devices: DeviceRuntimes = field(default_factory=DeviceRuntimes)
 
-    def cast(self, images: NumberedExamples, noise: Noise, votes: int) -> Votes:
+    def cast(self, images: NumberedExamples, noise: Noise | DeviceSetting, votes: int) -> Votes:
         """Cast ``votes`` votes on each image; without noise one stands for all.
 
         Raises:
             DataError: the outputs are not finite under this noise.
         """
-        sigma = noise.at(self.checkpoint.card.point_names).sigma
-        count = votes if sigma.any() else 1
+        count = 1 if self.at_points(noise).is_silent else votes
         places = np.arange(len(images))
         tasks = [
             images.chosen(places[first : first + IMAGES_PER_TASK])
@@ -155,7 +159,16 @@ class Caster:
                 self.advance(len(part.labels))
         return joined(parts)
 
-    def outputs(self, images: NumberedExamples, noise: Noise, votes: int) -> NDArray[np.float32]:
+    def at_points(self, noise: Noise | DeviceSetting) -> VoteNoise:
+        """Return a noise, or that of a device, at the checkpoint's noise points."""
+        card = self.checkpoint.card
+        if isinstance(noise, DeviceSetting):
+            return device_noise(noise, card)
+        return noise.at(card.point_names)
+
+    def outputs(
+        self, images: NumberedExamples, noise: Noise | DeviceSetting, votes: int
+    ) -> NDArray[np.float32]:
         """Return the outputs of every vote ``[images, votes, classes]``.
 
         Votes of several images share a forward pass; that changes none of them, since the noise of
@@ -165,33 +178,35 @@ class Caster:
             DataError: the outputs are not finite under this noise.
         """
         card = self.checkpoint.card
-        runtime = self.checkpoint.runtime(noise.kind)
+        at_points = self.at_points(noise)
+        runtime = runtime_for(self.checkpoint, at_points, self.devices)
         inputs = inputs_of(images.examples, card)
         keys = [
             VoteKey(request_seed(self.seed, number), 0, vote)
             for number in images.numbers.tolist()
             for vote in range(votes)
         ]
-        at_points = noise.at(card.point_names)
-        sigma = at_points.sigma
+        # Votes of one chip share passes.
+        order = np.argsort([at_points.part_of(key) for key in keys], kind="stable")
         outputs = []
         rows = rows_of_pass(card)
         for first in range(0, len(keys), rows):
-            some = keys[first : first + rows]
-            image = np.arange(first, first + len(some)) // votes
-            used = slice(image[0], image[-1] + 1)
+            some = order[first : first + rows]
+            used, input_of_row = np.unique(some // votes, return_inverse=True)
             outputs.append(
                 runtime.outputs(
                     Rows(
                         inputs={name: array[used] for name, array in inputs.items()},
-                        input_of_row=image - image[0],
-                        sigma=np.broadcast_to(sigma, (len(some), len(sigma))),
-                        keys=some,
+                        input_of_row=input_of_row.astype(np.int64),
+                        sigma=np.broadcast_to(at_points.sigma, (len(some), len(at_points.sigma))),
+                        keys=[keys[place] for place in some.tolist()],
                         distribution=at_points.distribution,
+                        noises=[at_points] * len(some),
                     )
                 )
             )
-        together = np.concatenate(outputs)
+        together = np.empty((len(keys), len(card.labels)), np.float32)
+        together[order] = np.concatenate(outputs)
         if (votes_of(together) == NOWHERE).any():
             raise DataError(f"the outputs of {self.checkpoint.name} overflow under {noise.text}")
         return together.reshape(len(images), votes, -1)

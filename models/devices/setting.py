@@ -1,0 +1,167 @@
+"""A device as votes are asked for on it: profiles by noise point, chips, age, temperature."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noisevote.models.card import Card
+from noisevote.models.devices.profile import Profile
+from noisevote.models.errors import InputError
+
+MAX_CHIP = 2**32 - 1
+"""Largest number of a chip."""
+
+ORDER_KEY = 1 << 128
+"""Beyond all keys of votes, in the seed of the order of chips."""
+
+DIGITAL = "digital"
+"""A point that no device is put on: its layer is computed without error."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSetting:
+    """A device and its condition.
+
+    Attributes:
+        profiles: of each noise point by name; None is digital.
+        chips: numbers of the chips that vote; none: without frozen errors.
+        age_s: since the weights were written; None: the smallest age of each profile.
+        temperature_c: None: that at which each profile holds.
+        votes: on an input; how long the votes last decides what of 1/f noise they share.
+        repeats: reads that are averaged before conversion, by noise point; 1 where none are given.
+    """
+
+    profiles: Mapping[str, Profile | None]
+    chips: tuple[int, ...] = (0,)
+    age_s: float | None = None
+    temperature_c: float | None = None
+    votes: int = 20
+    repeats: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def distinct(self) -> list[Profile]:
+        """The profiles that take part, each once."""
+        found = {of.digest: of for of in self.profiles.values() if of is not None}
+        return list(found.values())
+
+    @property
+    def differs_by_chip(self) -> bool:
+        """Whether chips differ in anything."""
+        return any(of.differs_by_chip for of in self.distinct)
+
+    @property
+    def text(self) -> str:
+        """What it is, for people."""
+        names = " + ".join(dict.fromkeys(of.name for of in self.distinct)) or DIGITAL
+        age = "" if self.age_s is None else f", age {self.age_s:g} s"
+        warm = "" if self.temperature_c is None else f", {self.temperature_c:g} C"
+        return f"device {names}{age}{warm}"
+
+    def order(self, seed: int, position: int) -> NDArray[np.intp]:
+        """Return which of the chips casts each vote on an input ``[votes]``.
+
+        All have as many votes, or one more; in an order that is any with the same chance, so that
+        what a stop rule says of votes in random order holds.
+        """
+        words = np.random.SFC64(ORDER_KEY + seed + (position << 64)).random_raw(self.votes)
+        return np.argsort(words, kind="stable") % len(self.chips)
+
+
+def chips_from(chip: int | None, chips: int) -> tuple[int, ...]:
+    """Return the numbers of chips, from the first on; none for None."""
+    return () if chip is None else tuple(range(chip, chip + chips))
+
+
+def fresh_chips(seed: int, chips: int) -> tuple[int, ...]:
+    """Return chips that the seed of a request chooses, each another."""
+    found: dict[int, None] = {}
+    source = np.random.SFC64(ORDER_KEY * 2 + seed)
+    while len(found) < chips:
+        found[int(source.random_raw() % (MAX_CHIP + 1))] = None
+    return tuple(found)
+
+
+def profiles_at(
+    given: Profile | Mapping[str, Profile | None], card: Card
+) -> dict[str, Profile | None]:
+    """Return the profile of each noise point.
+
+    Args:
+        given: one for all points, or by patterns of their names, of which the first that fits
+            counts; a point that none fits is digital.
+        card: of the checkpoint.
+
+    Raises:
+        InputError: a pattern fits no point, or a device cannot be put on a point.
+    """
+    if card.devices is None:
+        raise InputError(
+            f"checkpoint {card.name} has no graphs for devices; make them with: noisevote-train "
+            f"fit-devices {card.name}",
+            "device",
+        )
+    patterns = {"*": given} if isinstance(given, Profile) else dict(given)
+    found: dict[str, Profile | None] = dict.fromkeys(card.point_names)
+    for pattern in reversed(patterns):
+        fitting = [name for name in found if fnmatchcase(name, pattern)]
+        if not fitting:
+            raise InputError(
+                f"{pattern!r} fits no noise point of checkpoint {card.name}; it has "
+                f"{', '.join(card.point_names)}",
+                "device",
+            )
+        found.update(dict.fromkeys(fitting, patterns[pattern]))
+    for name, profile in found.items():
+        if profile is not None and name not in card.devices.arrays:
+            why = card.devices.without.get(name, "it is no layer of an array")
+            raise InputError(
+                f"no device can be put on {name} of checkpoint {card.name}: {why}; set it to "
+                f"{DIGITAL!r} in a map from point to device",
+                "device",
+            )
+    return found
+
+
+def check_condition(setting: DeviceSetting) -> None:
+    """Refuse chips, an age or a temperature that a device does not have.
+
+    Raises:
+        InputError: it is out of range, or nothing depends on it.
+    """
+    if len(setting.chips) > 1 and not setting.differs_by_chip:
+        raise InputError(
+            f"chips is {len(setting.chips)}; {setting.text} has no frozen errors, so all its chips "
+            "are the same",
+            "chips",
+        )
+    if setting.age_s is not None:
+        ranges = {of.name: of.age_range_s for of in setting.distinct if of.ages}
+        check_within("age_s", setting.age_s, ranges, setting)
+    if setting.temperature_c is not None:
+        ranges = {
+            of.name: of.temperature.range_c for of in setting.distinct if of.temperature is not None
+        }
+        check_within("temperature_c", setting.temperature_c, ranges, setting)
+
+
+def check_within(
+    field: str,
+    value: float,
+    ranges: Mapping[str, tuple[float, float]],
+    setting: DeviceSetting,
+) -> None:
+    """Refuse a value for which a device is not known, by the ranges of those that it matters to.
+
+    Raises:
+        InputError: there is such a device, or it matters to none.
+    """
+    if not ranges:
+        raise InputError(f"{field} is {value:g}; nothing of {setting.text} depends on it", field)
+    for name, (low, high) in ranges.items():
+        if not low <= value <= high:
+            raise InputError(
+                f"{field} is {value:g}; device {name} is known from {low:g} to {high:g}", field
+            )

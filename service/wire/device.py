@@ -1,0 +1,101 @@
+"""What a request says of an analog device, and what a reply says."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, field_validator, model_validator
+
+from noisevote.models.devices.chips import MAX_CHIP
+from noisevote.models.devices.parts import MAX_AGE_S
+from noisevote.models.devices.setting import DIGITAL
+from noisevote.service.wire.reply import Reply
+from noisevote.service.wire.shortened import shortened
+
+FRESH, WITHOUT_ERRORS = "fresh", "none"
+CHIP_ALLOWED = f"a whole number from 0 to {MAX_CHIP}, {FRESH!r} or {WITHOUT_ERRORS!r}"
+DEVICE_ALLOWED = (
+    "the name of a device, a device profile (an object with the key profile), or a map from "
+    f"pattern of noise points to one of these or {DIGITAL!r}"
+)
+MAX_PATTERNS = 1000
+
+Celsius = Annotated[float, Field(ge=-273.15, le=1000, allow_inf_nan=False)]
+Age = Annotated[float, Field(ge=0, le=MAX_AGE_S, allow_inf_nan=False)]
+
+
+class DeviceFields(BaseModel):
+    """The fields of a request that put the network on a device."""
+
+    device: str | dict[str, Any] | None = None
+    """Analog device instead of noise, sigma and snr_db: its name (`GET /devices`), a device
+    profile, or a map from pattern of noise points to one of these or `digital`; a point that no
+    pattern fits is digital."""
+    chip: int | Literal["fresh", "none"] | None = None
+    """Which chip of the device: a number, the same chip for all requests (default 0); `fresh`:
+    numbers drawn from the seed; `none`: without frozen errors."""
+    chips: Annotated[int, Field(ge=1)] | None = None
+    """Chips that cast the votes in turns, from `chip` on. Default: 1."""
+    age_s: Age | None = None
+    """Seconds since the weights were written. Default: the smallest for which the device is
+    known."""
+    temperature_c: Celsius | None = None
+    """Temperature. Default: that at which the profile of the device holds."""
+
+    @field_validator("device", mode="before")
+    @classmethod
+    def is_name_profile_or_map(cls, value: object) -> object:
+        """Complain in one sentence instead of once for each way to write it."""
+        if value is None or isinstance(value, str):
+            return value
+        if not isinstance(value, dict) or not value:
+            raise ValueError(f"got {shortened(value)}; allowed is {DEVICE_ALLOWED}")
+        if "profile" not in value:
+            if len(value) > MAX_PATTERNS:
+                raise ValueError(f"got {len(value)} patterns; allowed are {MAX_PATTERNS}")
+            for pattern, of in value.items():
+                if not isinstance(of, str | dict):
+                    raise ValueError(  # noqa: TRY004 - what pydantic takes
+                        f"got {shortened(of)} for {shortened(pattern)}; allowed is {DEVICE_ALLOWED}"
+                    )
+        return value
+
+    @field_validator("chip", mode="before")
+    @classmethod
+    def is_chip(cls, value: object) -> object:
+        """Complain in one sentence instead of once for each way to write it."""
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if value is None or value in {FRESH, WITHOUT_ERRORS}:
+            return value
+        if is_number and 0 <= int(str(value)) <= MAX_CHIP:
+            return value
+        raise ValueError(f"got {shortened(value)}; allowed is {CHIP_ALLOWED}")
+
+    @model_validator(mode="after")
+    def says_one_thing(self) -> "DeviceFields":
+        """Refuse what needs a device without one, and several chips without frozen errors."""
+        if self.device is None:
+            for name in ("chip", "chips", "age_s", "temperature_c"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} is that of a device; give a device, too")
+        if self.chip == WITHOUT_ERRORS and (self.chips or 1) > 1:
+            raise ValueError(
+                f"chip is {WITHOUT_ERRORS!r}, and chips is {self.chips}; leave out one"
+            )
+        return self
+
+
+class DeviceBody(Reply):
+    """The device that the votes were cast on."""
+
+    name: str | dict[str, str]
+    """Name of the device; a map from noise point if they differ."""
+    digest: str | dict[str, str]
+    """Digest of what of its profile decides votes; a map from noise point if they differ."""
+    chips: list[int]
+    """Numbers of the chips that cast votes; empty without frozen errors."""
+    age_s: float | None
+    """Seconds since the weights were written; null if nothing depends on it."""
+    temperature_c: float | None
+    """Temperature; null if nothing depends on it."""
+    compensation: dict[str, float] | None
+    """What outputs are multiplied by to make up for drift, by noise point, the mean over the chips
+    that are still held; null without compensation."""
