@@ -1,8 +1,8 @@
 """Cells against the figures of aihwkit's noise models: mean and deviation at each conductance.
 
 Each figure of theirs is of a million cells, of ours of 200,000; they differ by less than four
-combined standard errors, which a right one fails with a chance of 6e-5; one of all 132 with 0.8 %, if
-their draws were made anew (they are not: seeds are fixed).
+combined standard errors, which a right one fails with a chance of 6e-5, and one of all 132 with
+0.8 % (once: seeds are fixed).
 """
 
 import numpy as np
