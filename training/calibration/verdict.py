@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from noisevote.training.devices.calibrate import (
+from noisevote.training.calibration.calibrate import (
     FEWEST_FOR_KIND,
     RISING,
     Calibration,
     power_of,
 )
-from noisevote.training.devices.conditions import DOUBT
+from noisevote.training.calibration.conditions import DOUBT
 
 LENGTH = 1000
 """Of a verdict in a profile."""

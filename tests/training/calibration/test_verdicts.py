@@ -7,12 +7,12 @@ import pytest
 
 from noisevote.models.devices.curves import Piece
 from noisevote.models.devices.profile import Profile, profile_of, read_profile
-from noisevote.training.devices.calibrate import calibrate
-from noisevote.training.devices.measurements import Directives, Measurements
-from noisevote.training.devices.profile_file import profile_text
-from noisevote.training.devices.simulate import SimulationPlan, pink, simulated
-from noisevote.training.devices.verdict import notes_on, verdict_of
-from tests.training.devices.bench import Floats, Truth, measurements
+from noisevote.training.calibration.calibrate import calibrate
+from noisevote.training.calibration.measurements import Directives, Measurements
+from noisevote.training.calibration.profile_file import profile_text
+from noisevote.training.calibration.simulate import SimulationPlan, pink, simulated
+from noisevote.training.calibration.verdict import notes_on, verdict_of
+from tests.training.calibration.bench import Floats, Truth, measurements
 
 TRUTH = Truth()
 
