@@ -12,7 +12,7 @@ from noisevote.models.device_specs import DevicesSpec
 from noisevote.models.devices.chips import CHIP_SCHEME
 from noisevote.models.devices.profile import DIGITS
 from noisevote.models.devices.setting import DeviceSetting
-from noisevote.models.errors import CheckpointError
+from noisevote.models.errors import CheckpointError, InputError
 from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
 
 
@@ -69,6 +69,15 @@ class DeviceNoise(VoteNoise):
         if at not in self.orders:
             self.orders[at] = self.setting.order(*at)
         return int(self.orders[at][key.vote])
+
+    @property
+    def overflow(self) -> InputError:
+        """What is to be said of outputs that are not finite on it."""
+        return InputError(
+            f"the outputs overflow single precision on {self.setting.text}; use a profile of "
+            "smaller numbers, or smaller inputs",
+            "device",
+        )
 
     def is_measured_at(self, kind: NoiseKind, sigma: float) -> bool:  # noqa: ARG002 - of no device
         """Return False: cards hold no thresholds of devices."""
