@@ -17,11 +17,11 @@ from safetensors.numpy import load
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.device_specs import CONVERTING, DAC_PREFIX, DEVICE_PREFIX, Level
 from noisevote.models.devices.arrays import LayerArray, layers_of, written
-from noisevote.models.devices.cells import Draws, aged_weights
+from noisevote.models.devices.cells import Draws, aged_weights, without_errors
 from noisevote.models.devices.chips import UNIFORM, Chip
 from noisevote.models.devices.columns import Columns, Condition, columns_of, digital, level_for
 from noisevote.models.devices.held import Held
-from noisevote.models.devices.noise import DeviceNoise, Placement, spec_of
+from noisevote.models.devices.noise import DeviceNoise, Placement, fingerprint_of, spec_of
 from noisevote.models.devices.profile import Profile
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.engines import Session, load_session
@@ -82,7 +82,7 @@ class DeviceRuntime:
             card.name,
         )
         self._weights_digest = card.digests[card.weights]
-        self._fingerprint = checkpoint.fingerprint
+        self._name = f"{checkpoint.fingerprint}:{fingerprint_of(card)}"
         self._held = held
         self._plain: dict[Level | None, Session] = {}
         self._loading = threading.Lock()
@@ -120,7 +120,7 @@ class DeviceRuntime:
 
         The mean over those chips of the setting that are held; nothing if none is.
         """
-        keys = [(self._fingerprint, placement) for placement in noise.places]
+        keys = [(self._name, placement) for placement in noise.places]
         held = [chip.compensation for chip in map(self._held.peek, keys) if chip is not None]
         return (
             {point: sum(of[point] for of in held) / len(held) for point in held[0]} if held else {}
@@ -148,15 +148,14 @@ class DeviceRuntime:
         return chip.session.run(self.card.output, feed)
 
     def _on_chip(self, setting: DeviceSetting, placement: Placement) -> OnChip:
-        return self._held.get(
-            (self._fingerprint, placement), lambda: self._made(setting, placement)
-        )
+        return self._held.get((self._name, placement), lambda: self._made(setting, placement))
 
     def _made(self, setting: DeviceSetting, placement: Placement) -> OnChip:
         """Make a checkpoint on a chip: its weights, its columns, and the graph that takes them."""
         columns: dict[str, Columns] = {}
         matrices: dict[str, NDArray[np.float64]] = {}
         compensation: dict[str, float] = {}
+        ages_s = dict(zip(setting.profiles, placement.ages_s, strict=True))
         for point, profile in setting.profiles.items():
             layer = self._layers.get(point)
             if layer is None:
@@ -164,7 +163,7 @@ class DeviceRuntime:
             if profile is None:
                 columns[point] = digital(layer)
                 continue
-            condition, matrix = self._condition(point, profile, layer, placement)
+            condition, matrix = self._condition(point, profile, layer, placement, ages_s[point])
             columns[point] = columns_of(profile, layer, condition)
             if matrix is not None:
                 matrices[point] = matrix
@@ -182,7 +181,12 @@ class DeviceRuntime:
         )
 
     def _condition(
-        self, point: str, profile: Profile, layer: LayerArray, placement: Placement
+        self,
+        point: str,
+        profile: Profile,
+        layer: LayerArray,
+        placement: Placement,
+        age_s: float | None,
     ) -> tuple[Condition, NDArray[np.float64] | None]:
         """Return the condition of a layer on a chip, and its weights there if they differ."""
         shape = layer.weights.shape
@@ -196,7 +200,9 @@ class DeviceRuntime:
                 part: own.normals(point, part, shape[:1]).astype(np.float64) for part in SPREADS
             }
         largest = layer.largest(profile.array.scale)
-        age_s = profile.age_range_s[0] if placement.age_s is None else placement.age_s
+        age_s = profile.age_range_s[0] if age_s is None else age_s
+        if chip is None:
+            profile, age_s = without_errors(profile, age_s)
         window_s = placement.votes * (profile.flicker.vote_gap_s if profile.flicker else 0.0)
         aged = aged_weights(layer.weights / largest[:, np.newaxis], profile, draws, age_s, window_s)
         has_frozen = chip is not None and profile.has_frozen_cells
