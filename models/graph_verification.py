@@ -78,9 +78,7 @@ def inputs_of(card: Card) -> dict[str, Tensor]:
     }
 
 
-def check_promised(
-    session: Session, card: Card, inputs: Mapping[str, Tensor], shown: str
-) -> None:
+def check_promised(session: Session, card: Card, inputs: Mapping[str, Tensor], shown: str) -> None:
     """Compare a graph with the inputs that it is to have, and the outputs of a card.
 
     Args:

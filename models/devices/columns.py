@@ -217,9 +217,7 @@ def with_gain(found: Columns, profile: Profile, unit: Array, condition: Conditio
     return replace(found, gain=gain, offset=offset * unit)
 
 
-def with_adc(
-    found: Columns, adc: Adc | None, unit: Array, tiles: int, sign: Array
-) -> Columns:
+def with_adc(found: Columns, adc: Adc | None, unit: Array, tiles: int, sign: Array) -> Columns:
     """Return a table with the converter of outputs.
 
     To the nearest of ``2^bits - 1`` levels, symmetric about 0, or down to one of them.

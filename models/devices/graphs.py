@@ -166,13 +166,17 @@ class Trial:
         return np.concatenate([np.atleast_2d(outputs) for outputs in each])
 
 
-def tables_of(level: Level | None, columns: Mapping[str, Columns]) -> dict[str, NDArray[np.float32]]:
+def tables_of(
+    level: Level | None, columns: Mapping[str, Columns]
+) -> dict[str, NDArray[np.float32]]:
     """Return what a graph takes of the points of arrays, by name."""
     if level is None:
         return {}
     tables = {DEVICE_PREFIX + point: of.table(level) for point, of in columns.items()}
     if level in CONVERTING:
-        tables |= {DAC_PREFIX + point: np.array(of.dac, np.float32) for point, of in columns.items()}
+        tables |= {
+            DAC_PREFIX + point: np.array(of.dac, np.float32) for point, of in columns.items()
+        }
     return tables
 
 

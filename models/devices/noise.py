@@ -96,9 +96,7 @@ def placements(setting: DeviceSetting) -> tuple[Placement, ...]:
     profiles = tuple(None if of is None else of.digest for of in setting.profiles.values())
     ages_s = tuple(map(setting.age_on, setting.profiles.values()))
     votes = setting.votes if flickers else 0
-    return tuple(
-        Placement(profiles, chip, ages_s, setting.temperature_c, votes) for chip in chips
-    )
+    return tuple(Placement(profiles, chip, ages_s, setting.temperature_c, votes) for chip in chips)
 
 
 def device_noise(setting: DeviceSetting, card: Card) -> DeviceNoise:

@@ -264,7 +264,7 @@ def test_a_checkpoint_measured_anew_for_devices_does_not_vote_on_chips_of_the_ol
         runtimes.of(of).outputs(rows(images[:1], [noise_on(profile, of)]))
         for of in (checkpoint, anew)
     ]
-    assert not np.array_equal(*found)
+    assert not np.array_equal(found[0], found[1])
 
 
 def test_without_frozen_errors_reads_are_as_noisy_at_any_age(
@@ -275,4 +275,4 @@ def test_without_frozen_errors_reads_are_as_noisy_at_any_age(
         runtime.outputs(rows(images, [noise_on(profile, checkpoint, chips=(), age_s=age_s)] * 3))
         for age_s in (0.0, 1e9)
     ]
-    assert np.array_equal(*found)
+    assert np.array_equal(found[0], found[1])
