@@ -45,8 +45,8 @@ Fill = Callable[
     ],
     None,
 ]
-"""Takes keys ``[rows, 3]`` of 64, 32 and 32 bits, tables, the table of each row and noise point ``[rows, points]``, and
-the tensors to fill, one a noise point, C-contiguous ``[rows, ...]``."""
+"""Takes keys ``[rows, 3]`` of 64, 32 and 32 bits, tables, the table of each row and noise point
+``[rows, points]``, and the tensors to fill, one a noise point, C-contiguous ``[rows, ...]``."""
 
 
 def noise_indices(key: VoteKey, count: int) -> NDArray[np.uint16]:

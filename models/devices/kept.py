@@ -1,4 +1,4 @@
-"""Arrays that are kept between uses: the first write to fresh memory costs more than what it holds."""
+"""Arrays that are kept between uses: the first write to fresh memory costs more than the rest."""
 
 import threading
 from math import prod

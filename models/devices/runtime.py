@@ -17,20 +17,11 @@ from safetensors.numpy import load
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.device_specs import CONVERTING, DAC_PREFIX, DEVICE_PREFIX, Level
 from noisevote.models.devices.arrays import LayerArray, layers_of, written
-from noisevote.models.devices.cells import Draws, aged_weights
-from noisevote.models.devices.chips import UNIFORM, Chip
-from noisevote.models.devices.columns import (
-    Columns,
-    Condition,
-    columns_of,
-    digital,
-    level_for,
-    spreads_of,
-)
+from noisevote.models.devices.chips import Chip
+from noisevote.models.devices.columns import Columns, columns_of, digital, level_for
+from noisevote.models.devices.conditions import condition_of
 from noisevote.models.devices.held import Held
-from noisevote.models.devices.kept import Kept
 from noisevote.models.devices.noise import DeviceNoise, Placement, spec_of
-from noisevote.models.devices.profile import Profile
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, Contents, Session, load_session
 from noisevote.models.errors import CheckpointError
@@ -40,9 +31,6 @@ from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, GraphRuntime, R
 
 OVERHEAD_BYTES = 2**19
 """Of a session beside its weights."""
-
-KEPT = Kept()
-"""Draws and weights of chips that are being made."""
 
 SINGLE_BYTES = 4
 MOST_BYTES = 256 * 2**20
@@ -175,7 +163,7 @@ class DeviceRuntime:
                 continue
             number = placement.chip
             chip = None if number is None else Chip(digest, self._weights_digest, number)
-            condition, matrix = self._condition(point, profile, chip, placement)
+            condition, matrix = condition_of(point, layer, profile, chip, placement)
             columns[point] = columns_of(profile, layer, condition)
             if matrix is not None:
                 matrices[point] = matrix
@@ -191,37 +179,6 @@ class DeviceRuntime:
             compensation,
             OVERHEAD_BYTES + SINGLE_BYTES * values if matrices else OVERHEAD_BYTES // 8,
         )
-
-    def _condition(
-        self, point: str, profile: Profile, chip: Chip | None, placement: Placement
-    ) -> tuple[Condition, NDArray[np.float32] | None]:
-        """Return the condition of a layer on a chip, and its weights there if they differ."""
-        layer = self._layers[point]
-        shape = layer.weights.shape
-        if chip is None:
-            draws, spreads = nothing_drawn(shape), {}
-        else:
-            draws = chip.draws_of(point, shape, KEPT)
-            spreads = {
-                part: chip.normals(point, part, shape[:1]).astype(np.float64)
-                for part in spreads_of(profile)
-            }
-        largest = layer.largest(profile.array.scale)
-        age_s = profile.age_range_s[0] if placement.age_s is None else placement.age_s
-        window_s = placement.votes * (profile.flicker.vote_gap_s if profile.flicker else 0.0)
-        aged = aged_weights(
-            layer.weights,
-            profile,
-            draws,
-            age_s,
-            window_s,
-            largest=largest,
-            out=KEPT.array(point, shape),
-        )
-        has_frozen = chip is not None and profile.has_frozen_cells
-        alpha = aged.alpha if has_frozen else 1.0
-        condition = Condition(placement.temperature_c, spreads, alpha, aged.variance)
-        return condition, aged.weights if has_frozen else None
 
     def _tables(
         self, level: Level | None, columns: Mapping[str, Columns]
@@ -319,11 +276,6 @@ def runtime_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntime
     if isinstance(noise, DeviceNoise):
         return devices.of(checkpoint)
     return checkpoint.runtime(noise.kind)
-
-
-def nothing_drawn(shape: tuple[int, ...]) -> Draws:
-    """Return what draws the middle of every distribution: nothing deviates, no cell is stuck."""
-    return lambda part: np.full(shape, part.startswith(UNIFORM), np.float32)
 
 
 def plain_sigma(columns: Columns | None, level: Level | None) -> float:
