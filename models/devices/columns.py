@@ -131,6 +131,17 @@ class Condition:
     w2: Array | float = 0.0
 
 
+def spreads_of(profile: Profile) -> tuple[str, ...]:
+    """Return the parts of a chip by which the columns of a device differ."""
+    column, temperature = profile.column, profile.temperature
+    std = {
+        "gain": column.gain_std,
+        "offset": column.offset_std,
+        "offset_t": temperature.offset_std_per_k if temperature else 0.0,
+    }
+    return tuple(part for part, value in std.items() if value)
+
+
 def digital(layer: LayerArray) -> Columns:
     """Return a point at which nothing happens."""
     zero, one = np.zeros(layer.spec.columns), np.ones(layer.spec.columns)

@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.device_specs import Level
 from noisevote.models.devices.noise import DeviceNoise, device_noise
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import Profile, profile_of
 from noisevote.models.devices.runtime import DeviceRuntime, DeviceRuntimes
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
+from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, load_session
 from noisevote.models.errors import InputError
 from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
 from noisevote.models.runtime import Rows
@@ -170,6 +172,24 @@ def test_a_chip_is_the_same_for_all_seeds_and_in_all_processes(
     for first in (0, 3):  # other votes, other draws
         found = runtime.outputs(rows(images[:1], [noise], first))
         assert found.tobytes().hex() == ran.stdout.strip()
+
+
+@pytest.mark.parametrize("level", ["column", "weight", "full"])
+def test_graphs_of_chips_are_those_of_the_engine_that_plans_all_to_the_bit(
+    checkpoint: Checkpoint, level: Level
+) -> None:
+    spec = checkpoint.card.devices
+    assert spec is not None
+    graph = checkpoint.folder / spec.graphs[level]
+    one, of_many = load_session(graph), load_session(graph, engine=ONNX_RUNTIME_OF_MANY)
+    generator = np.random.default_rng(1)
+    feed = {
+        name: generator.uniform(0.5, 1, [8 if axis is None else axis for axis in tensor.shape])
+        .astype(np.int64 if tensor.type == "int64" else np.float32)
+        for name, tensor in one.inputs.items()
+    }  # fmt: skip
+    output = checkpoint.card.output
+    assert np.array_equal(one.run(output, feed), of_many.run(output, feed))
 
 
 def test_chips_take_turns_in_an_order_that_hangs_on_seed_and_input_alone(
