@@ -6,11 +6,10 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 
 from noisevote.models.devices.chips import MAX_CHIP
 from noisevote.models.devices.profile import MAX_AGE_S
-from noisevote.models.devices.setting import DIGITAL
+from noisevote.models.devices.setting import DIGITAL, FRESH, WITHOUT_ERRORS
 from noisevote.service.wire.reply import Reply
 from noisevote.service.wire.shortened import shortened
 
-FRESH, WITHOUT_ERRORS = "fresh", "none"
 CHIP_ALLOWED = f"a whole number from 0 to {MAX_CHIP}, {FRESH!r} or {WITHOUT_ERRORS!r}"
 DEVICE_ALLOWED = (
     "the name of a device, a device profile (an object with the key profile), or a map from "
