@@ -191,6 +191,15 @@ class VoteNoise:
         """Return which of the chips casts a vote, from 0."""
         return 0
 
+    @property
+    def overflow(self) -> InputError:
+        """What is to be said if outputs are not finite under it."""
+        if self.is_silent:
+            what, field = "without noise; use smaller inputs", "inputs"
+        else:
+            what, field = "under this noise; use a smaller sigma", "sigma"
+        return InputError(f"the outputs overflow single precision {what}", field)
+
     def is_measured_at(self, kind: NoiseKind, sigma: float) -> bool:
         """Return whether it is the normal noise of one sigma at all points, as cards have it."""
         is_normal = self.kind is kind and self.distribution is NORMAL

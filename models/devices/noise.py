@@ -12,7 +12,7 @@ from noisevote.models.device_specs import DevicesSpec
 from noisevote.models.devices.chips import CHIP_SCHEME
 from noisevote.models.devices.profile import DIGITS
 from noisevote.models.devices.setting import DeviceSetting
-from noisevote.models.errors import CheckpointError
+from noisevote.models.errors import CheckpointError, InputError
 from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
 
 
@@ -55,6 +55,15 @@ class DeviceNoise(VoteNoise):
     def is_silent(self) -> bool:
         """Whether all votes on an input are the same."""
         return self.parts == 1 and not any(of.is_fresh for of in self.setting.distinct)
+
+    @property
+    def overflow(self) -> InputError:
+        """What is to be said if outputs are not finite on it."""
+        return InputError(
+            "the outputs overflow single precision on this device; use smaller gains, offsets and "
+            "noise, or smaller inputs",
+            "device",
+        )
 
     @property
     def parts(self) -> int:

@@ -71,22 +71,37 @@ class Profile(CardPart):
     """Smallest and largest age for which it holds; a request that names none gets the smallest. By
     default those of the tables, or 0 and three hundred years."""
     array: Array = Array()
+    """Crossbar that holds the weights of a layer."""
     cell: Cell = Cell()
+    """Memory cell."""
     program: Program = Program()
+    """Errors of writing, which stay for the life of a chip."""
     aged: Annotated[tuple[Aged, ...], Field(max_length=MAX_POINTS)] = ()
+    """All errors of a cell at ages at which they were tabulated, instead of program, drift and
+    relaxation."""
     drift: Drift | None = None
+    """Loss of conductance by a power law."""
     compensation: Literal["none", "global", "column"] = "none"
     """Whether outputs are multiplied by the ratio of the mean magnitude of the weights when written
     to that at the age, of each layer or each column."""
     relaxation: Relaxation | None = None
+    """Change of conductance after writing that does not depend on the conductance."""
     flicker: Flicker | None = None
+    """Read noise of a 1/f spectrum: its slow part stays, its fast part is fresh in every read."""
     read: Read = Read()
+    """Noise that is fresh in every read."""
     column: Column = Column()
+    """Gain and offset of columns."""
     dac: Dac | None = None
+    """Converter of inputs; by default there is none."""
     adc: Adc | None = None
+    """Converter of outputs; by default there is none."""
     temperature: Temperature | None = None
+    """What warmth does; by default nothing."""
     cost: TileCost | None = None
+    """What reads cost, if that is known."""
     measured: Measured | None = None
+    """What it was estimated from, if it was."""
 
     @field_validator("aged")
     @classmethod

@@ -86,10 +86,14 @@ class DeviceSetting:
     @property
     def text(self) -> str:
         """What it is, for people."""
-        names = " + ".join(dict.fromkeys(of.name for of in self.distinct)) or DIGITAL
         age = "" if self.age_s is None else f", age {self.age_s:g} s"
         warm = "" if self.temperature_c is None else f", {self.temperature_c:g} C"
-        return f"device {names}{age}{warm}"
+        return f"device {self.listed}{age}{warm}"
+
+    @property
+    def listed(self) -> str:
+        """Names of the devices that take part, for people."""
+        return " + ".join(dict.fromkeys(of.name for of in self.distinct)) or DIGITAL
 
     def order(self, seed: int, position: int) -> NDArray[np.intp]:
         """Return which of the chips casts each vote on an input ``[votes]``.
@@ -189,8 +193,8 @@ def check_condition(setting: DeviceSetting) -> None:
     """
     if len(setting.chips) > 1 and not setting.differs_by_chip:
         raise InputError(
-            f"chips is {len(setting.chips)}; {setting.text} has no frozen errors, so all its chips "
-            "are the same",
+            f"chips is {len(setting.chips)}; device {setting.listed} has no frozen errors, so all "
+            "its chips are the same",
             "chips",
         )
     if setting.age_s is not None:
@@ -215,7 +219,9 @@ def check_within(
         InputError: there is such a device, or it matters to none.
     """
     if not ranges:
-        raise InputError(f"{field} is {value:g}; nothing of {setting.text} depends on it", field)
+        raise InputError(
+            f"{field} is {value:g}; nothing of device {setting.listed} depends on it", field
+        )
     for name, (low, high) in ranges.items():
         if not low <= value <= high:
             raise InputError(

@@ -12,12 +12,16 @@ from noisevote.models.devices.cost import hardware_of_device
 from noisevote.models.devices.noise import DeviceNoise, device_noise
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import MAX_PROFILE_BYTES, Profile, profile_of
+from noisevote.models.devices.runtime import DeviceRuntime
 from noisevote.models.devices.setting import DIGITAL
 from noisevote.models.errors import InputError, LimitError
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.wire.device import DeviceBody, DeviceFields
 from noisevote.service.wire.requests import PredictRequest
 from noisevote.service.wire.shortened import shortened
+
+INLINE, BY_POINT = "inline", "by point"
+"""What a device is called that has no name here: its profile, or a map, stands in the request."""
 
 VOTES_A_CHIP = 80
 """As many votes as it counts for to make a chip: four tiles of 20."""
@@ -99,8 +103,27 @@ def inline(given: Mapping[str, Any], field: str, settings: Settings) -> Profile:
 
 
 def votes_for_chips(noise: DeviceNoise) -> int:
-    """Return how many votes the chips of a request count for, held or not."""
+    """Return how many votes the chips of a request count for in its limits, held or not."""
     return VOTES_A_CHIP * noise.parts if noise.setting.differs_by_chip else 0
+
+
+def votes_for_new_chips(noise: DeviceNoise, runtime: DeviceRuntime | None) -> int:
+    """Return how many votes the chips of a request count for that have to be made.
+
+    Args:
+        noise: of the request.
+        runtime: that casts its votes, if it is loaded.
+    """
+    if not noise.setting.differs_by_chip:
+        return 0
+    return VOTES_A_CHIP * (noise.parts if runtime is None else runtime.missing(noise))
+
+
+def name_of(given: str | dict[str, Any] | None) -> str | None:
+    """Return what logs and metrics call the device of a request: by few names, whatever is sent."""
+    if not isinstance(given, dict):
+        return given
+    return INLINE if "profile" in given else BY_POINT
 
 
 def device_hardware(noise: DeviceNoise, card: Card) -> Hardware | None:

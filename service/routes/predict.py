@@ -15,6 +15,7 @@ from noisevote.models.errors import (
     OverloadedError,
     PictureError,
     UnknownCheckpointError,
+    UnknownDeviceError,
 )
 from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.routes.prediction_body import body_of
@@ -52,6 +53,7 @@ router = APIRouter(tags=["predictions"], route_class=DirectRoute)
 REFUSALS = responses_for(
     NotJsonError,
     UnknownCheckpointError,
+    UnknownDeviceError,
     BodyTimeoutError,
     BodyTooLargeError,
     ForeignOriginError,

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from noisevote.models.devices.chips import MAX_CHIP
 from noisevote.models.devices.profile import MAX_AGE_S
 from noisevote.models.devices.setting import DIGITAL, FRESH, WITHOUT_ERRORS
+from noisevote.models.specs import MAX_NAME
 from noisevote.service.wire.reply import Reply
 from noisevote.service.wire.shortened import shortened
 
@@ -23,6 +24,8 @@ Age = Annotated[float, Field(ge=0, le=MAX_AGE_S, allow_inf_nan=False)]
 
 class DeviceFields(BaseModel):
     """The fields of a request that put the network on a device."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
 
     device: str | dict[str, Any] | None = None
     """Analog device instead of noise, sigma and snr_db: its name (`GET /devices`), a device
@@ -51,6 +54,11 @@ class DeviceFields(BaseModel):
             if len(value) > MAX_PATTERNS:
                 raise ValueError(f"got {len(value)} patterns; allowed are {MAX_PATTERNS}")
             for pattern, of in value.items():
+                if len(pattern) > MAX_NAME:
+                    raise ValueError(
+                        f"got the pattern {shortened(pattern)} of {len(pattern)} letters; allowed "
+                        f"are {MAX_NAME}"
+                    )
                 if not isinstance(of, str | dict):
                     raise ValueError(  # noqa: TRY004 - what pydantic takes
                         f"got {shortened(of)} for {shortened(pattern)}; allowed is {DEVICE_ALLOWED}"

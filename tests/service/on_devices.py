@@ -12,7 +12,7 @@ from tests.service.support import CHECKPOINT
 FRESH: dict[str, Any] = {"profile": 1, "name": "fresh", "read": {"a": 0.02}}
 """Noise of reads and nothing else: all chips are the same."""
 
-FROZEN: dict[str, Any] = {"profile": 1, "name": "frozen", "program": {"std_us": 0.1}}
+FROZEN: dict[str, Any] = {"profile": 1, "name": "frozen", "program": {"std_us": 0.4}}
 """Errors of writing and nothing else: votes on one chip are all the same."""
 
 BOTH: dict[str, Any] = FROZEN | {"name": "both", "read": {"a": 0.05}}
