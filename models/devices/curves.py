@@ -16,6 +16,9 @@ MAX_COEFFICIENTS = 12
 LARGEST = 1e12
 """Of any number of a curve."""
 
+SMALLEST_SCALE = 1e-12
+"""Of an exponential."""
+
 SMALLEST_ARGUMENT = 1e-7
 """From which on logarithms and powers are taken, as aihwkit does."""
 
@@ -34,7 +37,7 @@ class Piece(CardPart):
     """``[a, b]``: ``a ln(x) + b``."""
     power: Pair | None = None
     """``[k, p]``: ``k x^p``."""
-    saturating: tuple[Number, Annotated[float, Field(gt=0, le=LARGEST)]] | None = None
+    saturating: tuple[Number, Annotated[float, Field(ge=SMALLEST_SCALE, le=LARGEST)]] | None = None
     """``[k, s]``: ``k (1 - exp(-x / s))``."""
     clip: Pair | None = None
     """Smallest and largest value; by default it is not clipped."""

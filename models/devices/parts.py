@@ -13,11 +13,17 @@ MAX_AGE_S = 1e10
 MAX_LEVEL = 1e6
 """Of any deviation, gain or bound."""
 
+SMALLEST = 1e-9
+"""Of a gain, bound or range that is above 0: single precision has to hold steps of it."""
+
+SMALLEST_S = 1e-15
+"""Of a time that is above 0."""
+
 Text = Annotated[str, Field(max_length=1000)]
 Level = Annotated[float, Field(ge=0, le=MAX_LEVEL)]
 Signed = Annotated[float, Field(ge=-MAX_LEVEL, le=MAX_LEVEL)]
-Above0 = Annotated[float, Field(gt=0, le=MAX_LEVEL)]
-Seconds = Annotated[float, Field(gt=0, le=MAX_AGE_S)]
+Above0 = Annotated[float, Field(ge=SMALLEST, le=MAX_LEVEL)]
+Seconds = Annotated[float, Field(ge=SMALLEST_S, le=MAX_AGE_S)]
 Celsius = Annotated[float, Field(ge=-273.15, le=1000)]
 Chance = Annotated[float, Field(ge=0, le=1)]
 Bits = Annotated[int, Field(ge=1, le=24)]
@@ -42,7 +48,7 @@ class Array(CardPart):
 class Cell(CardPart):
     """A memory cell."""
 
-    g_max_us: Annotated[float, Field(ge=1e-9, le=MAX_LEVEL)] = 1.0
+    g_max_us: Above0 = 1.0
     """Largest conductance."""
     g_min_us: Level = 0.0
     """Smallest conductance."""
@@ -167,6 +173,16 @@ MEASURED_RANGES = ("percentile:99.9", "max")
 """Input ranges that are measured of each layer."""
 
 
+def check_symmetric(bits: int) -> None:
+    """Refuse a converter whose levels, symmetric about 0, are one.
+
+    Raises:
+        ValueError: it has one.
+    """
+    if bits == 1:
+        raise ValueError("bits is 1, and 2^bits - 1 levels are one; needed are 2 bits or more")
+
+
 class Dac(CardPart):
     """Converter of a layer's inputs."""
 
@@ -177,6 +193,13 @@ class Dac(CardPart):
     the array, too."""
     signed: bool = True
     """Whether inputs have a sign."""
+
+    @model_validator(mode="after")
+    def has_levels(self) -> Self:
+        """Refuse a single level."""
+        if self.signed:
+            check_symmetric(self.bits)
+        return self
 
     @field_validator("range", mode="before")
     @classmethod
@@ -197,6 +220,13 @@ class Adc(CardPart):
     """Largest output, in array units."""
     rounding: Literal["round", "floor"] = "round"
     """To the nearest level, or down."""
+
+    @model_validator(mode="after")
+    def has_levels(self) -> Self:
+        """Refuse a single level."""
+        if self.rounding == "round":
+            check_symmetric(self.bits)
+        return self
 
 
 class Temperature(CardPart):
