@@ -1,4 +1,4 @@
-"""Votes on analog devices over HTTP: which chip casts them, what the reply says, what it hangs on."""
+"""Votes on analog devices over HTTP: which chip casts them, and what the reply says."""
 
 import asyncio
 import json
