@@ -35,7 +35,7 @@ from tests.service.jobs.support import (
     without,
 )
 from tests.service.jobs.test_old_folders import CONTENT
-from tests.service.on_devices import BOTH, FRESH, FROZEN, ready
+from tests.service.on_devices import BOTH, FRESH, FROZEN, as_before, ready
 from tests.service.support import CHECKPOINT, Json, error_in
 from tests.service.test_server import started
 
@@ -137,25 +137,12 @@ async def test_chips_without_a_device_are_refused(client: httpx.AsyncClient) -> 
 
 
 async def test_a_target_that_is_not_ready_is_refused_with_how_to_make_it(tmp_path: Path) -> None:
-    async with serving_jobs(tmp_path / "jobs", checkpoints=(shipped_as_before(tmp_path),)) as (
-        _,
-        client,
-    ):
+    copies = ready(tmp_path / "checkpoints", CHECKPOINT, SURROGATE)
+    as_before(copies / CHECKPOINT)
+    async with serving_jobs(tmp_path / "jobs", checkpoints=(copies,)) as (_, client):
         error = error_in(await post(client, on_device()), 422, "invalid_input")
     assert error["field"] == "device"
     assert "noisevote-train fit-devices" in error["message"]
-
-
-def shipped_as_before(folder: Path) -> Path:
-    """Copy the networks without what makes them ready."""
-    copies = ready(folder / "checkpoints", CHECKPOINT, SURROGATE)
-    for card in copies.glob("*/card.json"):
-        content = json.loads(card.read_text())
-        spec = content.pop("devices")
-        for name in [*spec["graphs"].values(), spec["scales"]]:
-            del content["digests"][name]
-        card.write_text(json.dumps(content))
-    return copies
 
 
 def test_two_devices_are_two_assessments_and_names_alone_are_none() -> None:
