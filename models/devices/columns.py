@@ -109,7 +109,8 @@ class Columns:
             "deviation": self.alpha * np.sqrt(self.a2),
         }
         rows = [folded[name] if level == "column" else getattr(self, name) for name in ROWS[level]]
-        return np.stack(rows).astype(np.float32)
+        with np.errstate(over="ignore"):  # what overflows makes outputs that are refused
+            return np.stack(rows).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,11 @@ class DeviceRuntime:
             {point: sum(of[point] for of in held) / len(held) for point in held[0]} if held else {}
         )
 
+    def missing(self, noise: DeviceNoise) -> int:
+        """Return how many of the chips that cast the votes are not held."""
+        keys = [(self._fingerprint, placement) for placement in noise.places]
+        return sum(self._held.peek(key) is None for key in keys)
+
     def _pass(self, rows: Rows, placement: Placement) -> NDArray[np.float32]:
         noise = rows.noises[0]
         assert isinstance(noise, DeviceNoise)  # noqa: S101 - outputs() has looked
