@@ -23,14 +23,14 @@ class Placement:
     Attributes:
         profiles: digest of each noise point's profile, None where it is digital.
         chip: number of the chip; None without frozen errors.
-        age_s: since the weights were written; None: the smallest of each profile.
+        ages_s: of each noise point's weights; None where nothing depends on it.
         temperature_c: None: that at which the profile holds.
         votes: on an input, where that matters for 1/f noise; else 0.
     """
 
     profiles: tuple[str | None, ...]
     chip: int | None
-    age_s: float | None
+    ages_s: tuple[float | None, ...]
     temperature_c: float | None
     votes: int
 
@@ -83,10 +83,16 @@ def placements(setting: DeviceSetting) -> tuple[Placement, ...]:
     """Return on what the votes of each chip are cast."""
     flickers = any(of.flicker for of in setting.distinct)
     chips = setting.chips if setting.differs_by_chip and setting.chips else (None,)
-    profiles = tuple(None if of is None else of.digest for of in setting.profiles.values())
+    profiles = setting.profiles.values()
+    digests = tuple(None if of is None else of.digest for of in profiles)
+    # The ages for which a profile holds are no part of its digest, and its default age is of them.
+    ages_s = tuple(
+        of.age_of(setting.age_s) if of is not None and of.ages else None
+        for of in profiles
+    )
     votes = setting.votes if flickers else 0
     return tuple(
-        Placement(profiles, chip, setting.age_s, setting.temperature_c, votes) for chip in chips
+        Placement(digests, chip, ages_s, setting.temperature_c, votes) for chip in chips
     )
 
 

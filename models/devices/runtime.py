@@ -26,7 +26,7 @@ from noisevote.models.devices.profile import Profile
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.engines import Session, load_session
 from noisevote.models.errors import CheckpointError
-from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
+from noisevote.models.noise import NoiseKind, VoteNoise
 from noisevote.models.noise_fill import NoiseTensors
 from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, GraphRuntime, Rows, Runtime
 
@@ -111,10 +111,6 @@ class DeviceRuntime:
             found[chosen] = self._pass(rows.chosen(chosen), placement)
         return found
 
-    def on_chip(self, noise: DeviceNoise, key: VoteKey) -> OnChip:
-        """Return what casts a vote, made if it is not held."""
-        return self._on_chip(noise.setting, noise.placement(key))
-
     def compensation(self, noise: DeviceNoise) -> dict[str, float]:
         """Return what outputs are multiplied by to make up for drift, by noise point.
 
@@ -157,14 +153,16 @@ class DeviceRuntime:
         columns: dict[str, Columns] = {}
         matrices: dict[str, NDArray[np.float64]] = {}
         compensation: dict[str, float] = {}
-        for point, profile in setting.profiles.items():
+        for (point, profile), age_s in zip(
+            setting.profiles.items(), placement.ages_s, strict=True
+        ):
             layer = self._layers.get(point)
             if layer is None:
                 continue
             if profile is None:
                 columns[point] = digital(layer)
                 continue
-            condition, matrix = self._condition(point, profile, layer, placement)
+            condition, matrix = self._condition(point, profile, layer, placement, age_s or 0.0)
             columns[point] = columns_of(profile, layer, condition)
             if matrix is not None:
                 matrices[point] = matrix
@@ -182,7 +180,7 @@ class DeviceRuntime:
         )
 
     def _condition(
-        self, point: str, profile: Profile, layer: LayerArray, placement: Placement
+        self, point: str, profile: Profile, layer: LayerArray, placement: Placement, age_s: float
     ) -> tuple[Condition, NDArray[np.float64] | None]:
         """Return the condition of a layer on a chip, and its weights there if they differ."""
         shape = layer.weights.shape
@@ -196,7 +194,6 @@ class DeviceRuntime:
                 part: own.normals(point, part, shape[:1]).astype(np.float64) for part in SPREADS
             }
         largest = layer.largest(profile.array.scale)
-        age_s = profile.age_range_s[0] if placement.age_s is None else placement.age_s
         window_s = placement.votes * (profile.flicker.vote_gap_s if profile.flicker else 0.0)
         aged = aged_weights(layer.weights / largest[:, np.newaxis], profile, draws, age_s, window_s)
         has_frozen = chip is not None and profile.has_frozen_cells
