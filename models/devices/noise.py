@@ -87,13 +87,10 @@ def placements(setting: DeviceSetting) -> tuple[Placement, ...]:
     digests = tuple(None if of is None else of.digest for of in profiles)
     # The ages for which a profile holds are no part of its digest, and its default age is of them.
     ages_s = tuple(
-        of.age_of(setting.age_s) if of is not None and of.ages else None
-        for of in profiles
+        of.age_of(setting.age_s) if of is not None and of.ages else None for of in profiles
     )
     votes = setting.votes if flickers else 0
-    return tuple(
-        Placement(digests, chip, ages_s, setting.temperature_c, votes) for chip in chips
-    )
+    return tuple(Placement(digests, chip, ages_s, setting.temperature_c, votes) for chip in chips)
 
 
 def device_noise(setting: DeviceSetting, card: Card) -> DeviceNoise:

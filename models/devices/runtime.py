@@ -8,7 +8,6 @@ votes depend on who else is served.
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +25,9 @@ from noisevote.models.devices.profile import Profile
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.engines import Session, load_session
 from noisevote.models.errors import CheckpointError
-from noisevote.models.noise import NoiseKind, VoteNoise
+from noisevote.models.noise import NoiseKind
 from noisevote.models.noise_fill import NoiseTensors
-from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, GraphRuntime, Rows, Runtime
+from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, GraphRuntime, Rows
 
 SPREADS = ("gain", "offset", "offset_t")
 """Parts of a chip by which its columns differ."""
@@ -37,7 +36,6 @@ OVERHEAD_BYTES = 2**19
 """Of a session beside its weights."""
 
 SINGLE_BYTES = 4
-MOST_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,9 +151,7 @@ class DeviceRuntime:
         columns: dict[str, Columns] = {}
         matrices: dict[str, NDArray[np.float64]] = {}
         compensation: dict[str, float] = {}
-        for (point, profile), age_s in zip(
-            setting.profiles.items(), placement.ages_s, strict=True
-        ):
+        for (point, profile), age_s in zip(setting.profiles.items(), placement.ages_s, strict=True):
             layer = self._layers.get(point)
             if layer is None:
                 continue
@@ -251,52 +247,6 @@ class DeviceRuntime:
                 f"{list(session.inputs)}; its card promises {expected}"
             )
         return session
-
-
-class DeviceRuntimes:
-    """The device runtimes of checkpoints, which share a bound on the memory of their chips.
-
-    Args:
-        most_bytes: that chips take together, about.
-    """
-
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self.held: Held[tuple[str, Placement], OnChip] = Held(most_bytes)
-        self._runtimes: WeakKeyDictionary[Checkpoint, DeviceRuntime] = WeakKeyDictionary()
-        self._loading = threading.Lock()
-
-    def loaded(self, checkpoint: Checkpoint) -> DeviceRuntime | None:
-        """Return the runtime of a checkpoint if it is loaded; never waits."""
-        return self._runtimes.get(checkpoint)
-
-    def of(self, checkpoint: Checkpoint) -> DeviceRuntime:
-        """Return the runtime of a checkpoint, loaded at the first call.
-
-        Raises:
-            CheckpointError: it has no graphs for devices, or they are not those of its card.
-        """
-        with self._loading:
-            if (found := self._runtimes.get(checkpoint)) is None:
-                found = self._runtimes[checkpoint] = DeviceRuntime(checkpoint, self.held)
-            return found
-
-
-def loaded_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes) -> Runtime | None:
-    """Return what casts votes of a noise, or on a device, if it is loaded; never waits."""
-    if isinstance(noise, DeviceNoise):
-        return devices.loaded(checkpoint)
-    return checkpoint.loaded(noise.kind)
-
-
-def runtime_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes) -> Runtime:
-    """Return what casts votes of a noise, or on a device, loaded at the first call.
-
-    Raises:
-        CheckpointError: its files are not those of the card.
-    """
-    if isinstance(noise, DeviceNoise):
-        return devices.of(checkpoint)
-    return checkpoint.runtime(noise.kind)
 
 
 def nothing_drawn(shape: tuple[int, ...]) -> Draws:

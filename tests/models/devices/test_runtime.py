@@ -14,7 +14,8 @@ from noisevote.models.checkpoint import Checkpoint, CheckpointStore
 from noisevote.models.devices.noise import DeviceNoise, device_noise
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import Profile, profile_of
-from noisevote.models.devices.runtime import DeviceRuntime, DeviceRuntimes
+from noisevote.models.devices.runtime import DeviceRuntime
+from noisevote.models.devices.runtimes import DeviceRuntimes
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
 from noisevote.models.errors import InputError
 from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
@@ -174,7 +175,7 @@ def test_a_chip_is_the_same_for_all_seeds_and_in_all_processes(
         "import numpy as np\n"
         "from noisevote.models.checkpoint import SHIPPED, CheckpointStore\n"
         "from noisevote.models.devices.presets import DeviceStore\n"
-        "from noisevote.models.devices.runtime import DeviceRuntimes\n"
+        "from noisevote.models.devices.runtimes import DeviceRuntimes\n"
         "from tests.models.devices.test_runtime import NAME, noise_on, rows\n"
         "of = CheckpointStore(SHIPPED).find(NAME)\n"
         "noise = noise_on(DeviceStore().find('pcm-joshi'), of, chips=(9,))\n"
