@@ -10,15 +10,14 @@ squared inputs of the column::
     y' = alpha q + beta
 
 A layer on n row tiles adds the noise of n reads and conversions; one conversion is modelled, of n
-times the range, and the rounding of the others as further noise (step^2 / 12 each, Sheppard). A
-clip of each tile is not modelled.
+times the range, and the rounding of the others as further noise (step^2 / 12 each, Sheppard), where
+it is down as half a step less, too. A clip of each tile is not modelled.
 
 Sources: aihwkit (IOParameters), CrossSim; see the profiles for those of their numbers.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +27,7 @@ from noisevote.models.devices.arrays import LayerArray
 from noisevote.models.devices.parts import Adc
 from noisevote.models.devices.profile import Profile
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 NO_DAC = (0.0, 0.0, 0.0)
 
@@ -47,30 +46,25 @@ class Columns:
         step: of the ADC; 0 where there is none.
         low: smallest output of the ADC.
         high: largest output of the ADC.
-        half: what is added before rounding down: 0.5 rounds to the nearest level.
+        half: what is added before rounding down, in steps: 0.5 rounds to the nearest level.
         alpha: compensation of drift.
         beta: what follows the product.
         dac: step, smallest and largest input; a step of 0 where there is no DAC.
     """
 
-    gain: Array
-    offset: Array
-    a2: Array
-    c: Array
-    b2: Array
-    w2: Array
-    step: Array
-    low: Array
-    high: Array
-    half: Array
-    alpha: Array
-    beta: Array
+    gain: Floats
+    offset: Floats
+    a2: Floats
+    c: Floats
+    b2: Floats
+    w2: Floats
+    step: Floats
+    low: Floats
+    high: Floats
+    half: Floats
+    alpha: Floats
+    beta: Floats
     dac: tuple[float, float, float] = NO_DAC
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether no read differs from another."""
-        return not any(of.any() for of in (self.a2, self.c, self.b2, self.w2))
 
     @property
     def has_converter(self) -> bool:
@@ -127,9 +121,9 @@ class Condition:
     """
 
     temperature_c: float | None = None
-    spreads: Mapping[str, Array] | None = None
-    alpha: Array | float = 1.0
-    w2: Array | float = 0.0
+    spreads: Mapping[str, Floats] | None = None
+    alpha: Floats | float = 1.0
+    w2: Floats | float = 0.0
 
 
 def spreads_of(profile: Profile) -> tuple[str, ...]:
@@ -159,7 +153,7 @@ def columns_of(profile: Profile, layer: LayerArray, condition: Condition) -> Col
     """
     of_weight = layer.largest(profile.array.scale) * np.abs(layer.scale)
     unit = of_weight * input_range(profile, layer)
-    tiles = row_tiles(profile, layer)
+    tiles, _ = profile.array.tiles(layer.spec)
     found = digital(layer)
     found = with_noise(found, profile, layer, unit, tiles)
     found = with_gain(found, profile, unit, condition)
@@ -180,19 +174,13 @@ def input_range(profile: Profile, layer: LayerArray) -> float:
     return layer.spec.input_max if asked == "max" else layer.spec.input_range
 
 
-def row_tiles(profile: Profile, layer: LayerArray) -> int:
-    """Return on how many tiles the inputs of a layer lie."""
-    rows = profile.array.rows
-    return 1 if rows is None else -(-layer.spec.fan_in // rows)
-
-
 def with_noise(
-    found: Columns, profile: Profile, layer: LayerArray, unit: Array, tiles: int
+    found: Columns, profile: Profile, layer: LayerArray, unit: Floats, tiles: int
 ) -> Columns:
     """Return a table with the noise of reads, but that of cells."""
     read = profile.read
     bound = 0.0 if profile.adc is None else profile.adc.bound
-    units: dict[str, Any] = {
+    units: dict[str, Floats | float] = {
         "array": unit,
         "rms": layer.spec.rms,
         "adc_range": unit * bound,
@@ -204,7 +192,7 @@ def with_noise(
     return replace(found, a2=reads * (read.a * own) ** 2, c=read.c * own, b2=read.b**2 * ones)
 
 
-def with_gain(found: Columns, profile: Profile, unit: Array, condition: Condition) -> Columns:
+def with_gain(found: Columns, profile: Profile, unit: Floats, condition: Condition) -> Columns:
     """Return a table with gain and offset, at the temperature."""
     column, temperature = profile.column, profile.temperature
     spreads = condition.spreads or {}
@@ -221,10 +209,11 @@ def with_gain(found: Columns, profile: Profile, unit: Array, condition: Conditio
     return replace(found, gain=gain, offset=offset * unit)
 
 
-def with_adc(found: Columns, adc: Adc | None, unit: Array, tiles: int) -> Columns:
+def with_adc(found: Columns, adc: Adc | None, unit: Floats, tiles: int) -> Columns:
     """Return a table with the converter of outputs.
 
-    To the nearest of ``2^bits - 1`` levels, symmetric about 0, or down to one of them.
+    To the nearest of ``2^bits - 1`` levels, symmetric about 0, or down to one of them; each tile
+    that rounds down loses half a step on average.
     """
     if adc is None:
         return found
@@ -236,7 +225,7 @@ def with_adc(found: Columns, adc: Adc | None, unit: Array, tiles: int) -> Column
         step=step,
         low=-bound,
         high=bound,
-        half=np.full(unit.shape, 0.0 if adc.rounding == "floor" else 0.5),
+        half=np.full(unit.shape, 0.5 if adc.rounding == "round" else (1 - tiles) / 2),
     )
 
 

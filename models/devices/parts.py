@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from noisevote.models.device_specs import ArraySpec
 from noisevote.models.devices.curves import Curve, Number, checked
 from noisevote.models.specs import CardPart, Count
 
@@ -45,6 +46,13 @@ class Array(CardPart):
     ``single``: one cell, against a reference in the middle of its range, which is without error."""
     scale: Literal["column", "layer"] = "column"
     """Whose largest weight takes the largest conductance: each column's own, or the layer's."""
+
+    def tiles(self, layer: ArraySpec) -> tuple[int, int]:
+        """Return on how many tiles a layer lies, along its rows and along its columns."""
+        return (
+            1 if self.rows is None else -(-layer.fan_in // self.rows),
+            1 if self.columns is None else -(-layer.columns // self.columns),
+        )
 
 
 class Cell(CardPart):

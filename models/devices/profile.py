@@ -166,10 +166,9 @@ class Profile(CardPart):
     @property
     def effects(self) -> tuple[Effect, ...]:
         """What the device does, in one word each."""
-        read = self.read.model_dump(exclude={"unit", "w_form"}, exclude_defaults=True)
         temperature = self.temperature or Temperature()
         does: dict[Effect, bool] = {
-            "read": bool(read or self.flicker),
+            "read": self.is_fresh,
             "columns": self.column != Column(),
             "converters": bool(self.dac or self.adc),
             "frozen": self.differs_by_chip,

@@ -8,7 +8,6 @@ votes depend on who else is served.
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +24,14 @@ from noisevote.models.devices.noise import DeviceNoise, Placement, fingerprint_o
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, Contents, Session, load_session
 from noisevote.models.errors import CheckpointError
-from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
+from noisevote.models.noise import NoiseKind
 from noisevote.models.noise_fill import NoiseTensors
-from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, GraphRuntime, Rows, Runtime
+from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, GraphRuntime, Rows
 
 OVERHEAD_BYTES = 2**19
 """Of a session beside its weights."""
 
 SINGLE_BYTES = 4
-MOST_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,10 +105,6 @@ class DeviceRuntime:
             found[chosen] = self._pass(rows.chosen(chosen), placement)
         return found
 
-    def on_chip(self, noise: DeviceNoise, key: VoteKey) -> OnChip:
-        """Return what casts a vote, made if it is not held."""
-        return self._on_chip(noise.setting, noise.placement(key))
-
     def compensation(self, noise: DeviceNoise) -> dict[str, float]:
         """Return what outputs are multiplied by to make up for drift, by noise point.
 
@@ -124,7 +118,7 @@ class DeviceRuntime:
 
     def missing(self, noise: DeviceNoise) -> int:
         """Return how many of the chips that cast the votes are not held."""
-        keys = [(self._fingerprint, placement) for placement in noise.places]
+        keys = [(self._name, placement) for placement in noise.places]
         return sum(self._held.peek(key) is None for key in keys)
 
     def _pass(self, rows: Rows, placement: Placement) -> NDArray[np.float32]:
@@ -233,52 +227,6 @@ class DeviceRuntime:
                 f"{list(session.inputs)}; its card promises {expected}"
             )
         return session
-
-
-class DeviceRuntimes:
-    """The device runtimes of checkpoints, which share a bound on the memory of their chips.
-
-    Args:
-        most_bytes: that chips take together, about.
-    """
-
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self.held: Held[tuple[str, Placement], OnChip] = Held(most_bytes)
-        self._runtimes: WeakKeyDictionary[Checkpoint, DeviceRuntime] = WeakKeyDictionary()
-        self._loading = threading.Lock()
-
-    def loaded(self, checkpoint: Checkpoint) -> DeviceRuntime | None:
-        """Return the runtime of a checkpoint if it is loaded; never waits."""
-        return self._runtimes.get(checkpoint)
-
-    def of(self, checkpoint: Checkpoint) -> DeviceRuntime:
-        """Return the runtime of a checkpoint, loaded at the first call.
-
-        Raises:
-            CheckpointError: it has no graphs for devices, or they are not those of its card.
-        """
-        with self._loading:
-            if (found := self._runtimes.get(checkpoint)) is None:
-                found = self._runtimes[checkpoint] = DeviceRuntime(checkpoint, self.held)
-            return found
-
-
-def loaded_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes) -> Runtime | None:
-    """Return what casts votes of a noise, or on a device, if it is loaded; never waits."""
-    if isinstance(noise, DeviceNoise):
-        return devices.loaded(checkpoint)
-    return checkpoint.loaded(noise.kind)
-
-
-def runtime_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes) -> Runtime:
-    """Return what casts votes of a noise, or on a device, loaded at the first call.
-
-    Raises:
-        CheckpointError: its files are not those of the card.
-    """
-    if isinstance(noise, DeviceNoise):
-        return devices.of(checkpoint)
-    return checkpoint.runtime(noise.kind)
 
 
 def plain_sigma(columns: Columns | None, level: Level | None) -> float:

@@ -112,7 +112,7 @@ WRONG: dict[str, tuple[Place, Any]] = {
     r"device\.program\.std_us: pieces end below .*all but the last need a rising below": (
         ("program", "std_us"), [{"log": [1, 2]}, {"log": [1, 2]}],
     ),
-    r"device\.drift\.t0_s: Input should be greater than 0, got 0": (("drift", "t0_s"), 0),
+    r"device\.drift\.t0_s: Input should be greater than or equal to 0.000000000000001, got 0": (("drift", "t0_s"), 0),
     r"device\.drift\.nu\.clip: .*|device\.drift\.nu: clip is \[1\.0, 0\.0\]; allowed is \[": (
         ("drift", "nu", "clip"), [1, 0],
     ),
