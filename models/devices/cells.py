@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.devices.aging import Floats, Life
+from noisevote.models.devices.aging import Life
 from noisevote.models.devices.chips import UNIFORM
+from noisevote.models.devices.curves import Floats
 from noisevote.models.devices.profile import Profile
 
 Draws = Callable[[str], NDArray[Any]]
