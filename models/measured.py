@@ -125,9 +125,9 @@ class DeviceAccuracy(CardPart):
     """Name of the device."""
     digest: str
     """Digest of what of its profile decides votes."""
-    age_s: Annotated[float, Field(ge=0)] | None
+    age_s: Annotated[float, Field(ge=0)] | None = None
     """Seconds since the weights were written; None if nothing depends on it."""
-    temperature_c: float | None
+    temperature_c: float | None = None
     """Temperature; None: that at which the profile holds."""
     votes: Count
     """Votes per input, all on one chip."""
@@ -141,7 +141,7 @@ class DeviceAccuracy(CardPart):
     """The smallest of these shares."""
     best: Share
     """The largest of these shares."""
-    interval: tuple[Share, Share] | None
+    interval: tuple[Share, Share] | None = None
     """Student's interval at 95 % of the mean over all chips; None of one chip."""
 
 

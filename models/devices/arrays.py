@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,9 @@ from noisevote.models.errors import CheckpointError
 HEADER_LENGTH_BYTES = 8
 """Of a safetensors file: length, JSON header, data."""
 
-TYPES = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+TYPES: dict[str, np.dtype[Any]] = {
+    "F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8"),
+}  # fmt: skip
 """Of weights that a cell can hold, as safetensors calls them."""
 
 
@@ -33,7 +36,7 @@ class Place:
         end: behind its last byte.
     """
 
-    dtype: np.dtype[np.floating]
+    dtype: np.dtype[Any]
     shape: tuple[int, ...]
     begin: int
     end: int

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from noisevote.models.devices.chips import MAX_CHIP
-from noisevote.models.devices.profile import MAX_AGE_S
+from noisevote.models.devices.parts import MAX_AGE_S
 from noisevote.models.devices.setting import DIGITAL
 from noisevote.service.wire.reply import Reply
 from noisevote.service.wire.shortened import shortened

@@ -41,7 +41,8 @@ class OnDevicePlan:
         """
         at = profiles_at(self.profile, caster.checkpoint.card)
         chips = self.chips if self.profile.differs_by_chip else 1
-        ages = list(self.ages_s) or [self.profile.age_range_s[0] if self.profile.ages else None]
+        youngest = self.profile.age_range_s[0] if self.profile.ages else None
+        ages: list[float | None] = [*self.ages_s] or [youngest]
         found = [
             [
                 DeviceSetting(at, (chip,), age_s, self.temperature_c, self.votes)

@@ -62,7 +62,7 @@ class ByHand:
             signal = np.maximum(self.convolved(name, signal, draws[name]), 0)
         flat = pooled(signal).reshape(1, -1)
         hidden = np.maximum(self.read("fc1", flat, draws["fc1"][:, np.newaxis]), 0)
-        return self.read("fc2", hidden.T, draws["fc2"][:, np.newaxis])[:, 0]
+        return np.asarray(self.read("fc2", hidden.T, draws["fc2"][:, np.newaxis])[:, 0])
 
     def convolved(self, name: str, signal: Floats, z: Floats) -> Floats:
         """A convolution 3 x 3 on the device [columns, height, width]."""
@@ -70,7 +70,7 @@ class ByHand:
         windows = sliding_window_view(padded, (3, 3), axis=(1, 2))
         rows = windows.transpose(1, 2, 0, 3, 4).reshape(-1, signal.shape[0] * 9)
         found = self.read(name, rows, z.reshape(len(z), -1))
-        return found.reshape(len(z), *signal.shape[1:])
+        return np.asarray(found.reshape(len(z), *signal.shape[1:]), np.float64)
 
     def read(self, name: str, inputs: Floats, z: Floats) -> Floats:
         """What comes out [columns, places] behind batch norm and noise of inputs [places, rows]."""
@@ -114,7 +114,7 @@ class ByHand:
         if of.adc is not None:
             read = converted(read, of.adc.bits, of.adc.bound, tiles)
         unit = (largest * full * np.abs(scale))[:, np.newaxis]
-        return alpha * unit * read + shift[:, np.newaxis]
+        return np.asarray(alpha * unit * read + shift[:, np.newaxis])
 
     def cells(self, name: str, target: Floats) -> tuple[Floats, float]:
         """What a chip holds for a matrix in array units, and what makes up for its drift."""
@@ -132,7 +132,7 @@ class ByHand:
                 ) * own.normals(name, f"nu{part}", target.shape)
                 g = g * ((self.age_s + of.drift.t0_s) / of.drift.t0_s) ** -np.abs(exponent)
             held.append(sign * g)
-        before, after = (sum(parts) / of.cell.g_max_us for parts in (written, held))
+        before, after = (np.add(*parts) / of.cell.g_max_us for parts in (written, held))
         alpha = np.abs(before).mean() / np.abs(after).mean()
         return after, float(alpha) if of.compensation == "global" else 1.0
 
@@ -140,16 +140,17 @@ class ByHand:
 def polynomial(curve: object, x: Floats) -> Floats:
     """A curve that is a number or has coefficients."""
     coefficients = getattr(curve, "coefficients", None) or (curve,)
-    return np.polynomial.polynomial.polyval(x, np.array(coefficients, np.float64))
+    values = np.polynomial.polynomial.polyval(x, np.array(coefficients, np.float64))
+    return np.asarray(values, np.float64)
 
 
 def converted(value: Floats, bits: int, bound: float, tiles: int = 1) -> Floats:
     """The nearest of 2^bits - 1 levels."""
     step = 2 * bound / (2**bits - 2)
-    return np.clip(np.round(value / step) * step, -tiles * bound, tiles * bound)
+    return np.asarray(np.clip(np.round(value / step) * step, -tiles * bound, tiles * bound))
 
 
 def pooled(signal: Floats) -> Floats:
     """The largest of each 2 x 2 places."""
     channels, height, width = signal.shape
-    return signal.reshape(channels, height // 2, 2, width // 2, 2).max(axis=(2, 4))
+    return np.asarray(signal.reshape(channels, height // 2, 2, width // 2, 2).max(axis=(2, 4)))

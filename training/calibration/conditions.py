@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import fdtrc
 
-from noisevote.training.devices.column_fits import TINY, ColumnFits
-from noisevote.training.devices.intervals import Estimate, mean_of, spread_of
-from noisevote.training.devices.measurements import Floats, Measurements
+from noisevote.training.calibration.column_fits import TINY, ColumnFits
+from noisevote.training.calibration.intervals import Estimate, mean_of, spread_of
+from noisevote.training.calibration.measurements import Floats, Measurements
 
 DOUBT = 0.001
 """p-value below which a simple law is called wrong."""

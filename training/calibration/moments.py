@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from noisevote.training.devices.column_fits import TINY
-from noisevote.training.devices.measurements import Floats, Measurements, Places
+from noisevote.training.calibration.column_fits import TINY
+from noisevote.training.calibration.measurements import Floats, Measurements, Places
 
 LEAST_VARIATION = 0.1
 """Standard deviation over mean of a regressor, from which on it can be told from a constant."""

@@ -11,10 +11,10 @@ import pytest
 
 from noisevote.models.devices.profile import profile_of
 from noisevote.models.errors import DataError
-from noisevote.training.devices.measurement_files import read_measurements
-from noisevote.training.devices.measurement_writer import write_measurements
-from noisevote.training.devices.measurements import Measurements
-from noisevote.training.devices.simulate import SimulationPlan, simulated
+from noisevote.training.calibration.measurement_files import read_measurements
+from noisevote.training.calibration.measurement_writer import write_measurements
+from noisevote.training.calibration.measurements import Measurements
+from noisevote.training.calibration.simulate import SimulationPlan, simulated
 
 HEAD = "layer,column,vector,repeat,ideal,measured"
 PLAN = SimulationPlan(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noisevote.training.devices.measurements import Floats, Measurements
+from noisevote.training.calibration.measurements import Floats, Measurements
 
 TINY = 1e-100
 """In the place of 0 below a fraction."""

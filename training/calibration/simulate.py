@@ -15,7 +15,7 @@ from noisevote.models.devices.curves import curve_at
 from noisevote.models.devices.parts import Flicker
 from noisevote.models.devices.profile import Profile
 from noisevote.models.errors import InputError
-from noisevote.training.devices.measurements import DEFAULT_T0_S, Directives, Floats, Measurements
+from noisevote.training.calibration.measurements import DEFAULT_T0_S, Directives, Floats, Measurements
 
 ABOVE_0 = ("vectors", "columns", "repeats", "rows", "chips")
 SMALLEST_INPUT = 0.1

@@ -6,10 +6,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from noisevote.training.devices.calibrate import calibrate
-from noisevote.training.devices.converter import converter_of
-from noisevote.training.devices.measurements import Measurements
-from tests.training.devices.bench import Floats, Truth, held, measurements
+from noisevote.training.calibration.calibrate import calibrate
+from noisevote.training.calibration.converter import converter_of
+from noisevote.training.calibration.measurements import Measurements
+from tests.training.calibration.bench import Floats, Truth, held, measurements
 
 PLAIN = Truth()
 STRONG = Truth(frozen=0.05, a=0.02, b=0.2, c=0.0)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.errors import DataError
-from noisevote.training.devices.arranging import arranged
-from noisevote.training.devices.measurement_format import (
+from noisevote.training.calibration.arranging import arranged
+from noisevote.training.calibration.measurement_format import (
     ARRAY_KEYS,
     ARRAYS,
     DIRECTIVES,
@@ -23,7 +23,7 @@ from noisevote.training.devices.measurement_format import (
     listed,
     take_directive,
 )
-from noisevote.training.devices.measurements import Directives, Floats, Measurements, Readings
+from noisevote.training.calibration.measurements import Directives, Floats, Measurements, Readings
 
 
 def from_npz(content: bytes, sha256: str, shown: str) -> Measurements:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from noisevote.training.devices.calibrate import (
+from noisevote.training.calibration.calibrate import (
     FEWEST_FOR_KIND,
     RISING,
     Calibration,
     power_of,
 )
-from noisevote.training.devices.conditions import DOUBT
+from noisevote.training.calibration.conditions import DOUBT
 
 LENGTH = 1000
 """Of a verdict in a profile."""
@@ -151,6 +151,11 @@ def notes_on_conditions(found: Calibration) -> Iterator[str]:
     """Yield what is not known of ages, temperatures and chips."""
     if found.drift is None:
         yield "Drift: not measured; it takes time_s of two ages or more at one temperature."
+    elif found.drift.nu.high < 0:
+        yield (
+            f"Drift: the gain grows with the age (nu {found.drift.nu.value:.2g}), as if outputs "
+            "were compensated; left out of the profile."
+        )
     elif found.drift.nu.low <= 0:
         yield "Drift: not told from none; left out of the profile."
     elif found.drift.curvature_p is None:

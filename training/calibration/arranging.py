@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.errors import DataError
-from noisevote.training.devices.measurements import (
+from noisevote.training.calibration.measurements import (
     FEWEST,
     SESSION_WIDTH,
     TEMPERATURE_WIDTH_K,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from noisevote.models.errors import DataError
-from noisevote.training.devices.arranging import arranged
-from noisevote.training.devices.measurement_format import (
+from noisevote.training.calibration.arranging import arranged
+from noisevote.training.calibration.measurement_format import (
     MAX_READINGS,
     NAMES,
     OPTIONAL,
@@ -20,7 +20,7 @@ from noisevote.training.devices.measurement_format import (
     reader_of,
     take_directive,
 )
-from noisevote.training.devices.measurements import Directives, Measurements, Readings
+from noisevote.training.calibration.measurements import Directives, Measurements, Readings
 
 
 def from_csv(content: bytes, sha256: str, shown: str) -> Measurements:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noisevote.training.devices.measurements import Floats
+from noisevote.training.calibration.measurements import Floats
 
 MOST_DISTINCT = 0.2
 """Share of readings that may differ from all others, if they come from a converter."""

@@ -7,12 +7,12 @@ import pytest
 
 from noisevote.models.devices.curves import Piece
 from noisevote.models.devices.profile import Profile, profile_of, read_profile
-from noisevote.training.devices.calibrate import calibrate
-from noisevote.training.devices.measurements import Directives, Measurements
-from noisevote.training.devices.profile_file import profile_text
-from noisevote.training.devices.simulate import SimulationPlan, pink, simulated
-from noisevote.training.devices.verdict import notes_on, verdict_of
-from tests.training.devices.bench import Floats, Truth, measurements
+from noisevote.training.calibration.calibrate import calibrate
+from noisevote.training.calibration.measurements import Directives, Measurements
+from noisevote.training.calibration.profile_file import profile_text
+from noisevote.training.calibration.simulate import SimulationPlan, pink, simulated
+from noisevote.training.calibration.verdict import notes_on, verdict_of
+from tests.training.calibration.bench import Floats, Truth, measurements
 
 TRUTH = Truth()
 
@@ -204,3 +204,18 @@ def test_small_measurements_are_not_called_wrong_by_chance() -> None:
         ideal, readings = TRUTH.readings(2, np.random.default_rng([15, seed]), 30, 8)
         founds.append(calibrate(measurements(ideal, readings), seed, 2))
     assert sum(found.describes for found in founds) >= 98
+
+
+@pytest.mark.parametrize(
+    ("nu", "note"), [(0.0, "Drift: not told from none"), (-0.05, "Drift: the gain grows")]
+)
+def test_without_loss_there_is_no_drift_in_the_profile(nu: float, note: str) -> None:
+    generator, ages = np.random.default_rng(16), np.array([60.0, 3600.0, 86400.0])
+    ideal = generator.standard_normal((60, 16))
+    gains = ((ages + 20) / 20) ** -nu
+    noise = 0.05 * generator.standard_normal((3, 8, 60, 16))
+    found = calibrate(Measurements(ideal, gains[:, None, None, None] * ideal + noise, ages_s=ages))
+    assert note in " ".join(notes_on(found))
+    profile = read_profile(profile_text(found, "still", ""))
+    assert profile.drift is None
+    assert profile.column.gain == pytest.approx(found.gain.value, rel=1e-4)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noisevote.training.devices.column_fits import column_fits
-from noisevote.training.devices.frozen_errors import FrozenErrors, frozen_errors
-from noisevote.training.devices.intervals import Estimate, percentiles, root
-from noisevote.training.devices.measurements import Floats
-from noisevote.training.devices.moments import Moments
-from noisevote.training.devices.read_noise import ReadNoise, fitted, read_noise, regressors
+from noisevote.training.calibration.column_fits import column_fits
+from noisevote.training.calibration.frozen_errors import FrozenErrors, frozen_errors
+from noisevote.training.calibration.intervals import Estimate, percentiles, root
+from noisevote.training.calibration.measurements import Floats
+from noisevote.training.calibration.moments import Moments
+from noisevote.training.calibration.read_noise import ReadNoise, fitted, read_noise, regressors
 
 REPLICATES = 500
 """Of the bootstrap."""

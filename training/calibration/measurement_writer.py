@@ -9,7 +9,7 @@ import numpy as np
 
 from noisevote.models.errors import InputError
 from noisevote.models.files import write_whole
-from noisevote.training.devices.measurements import Measurements
+from noisevote.training.calibration.measurements import Measurements
 
 
 def write_measurements(measured: Measurements, path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import Profile, read_profile
-from noisevote.training.devices.calibrate import calibrate
-from noisevote.training.devices.profile_file import profile_text
-from noisevote.training.devices.simulate import SimulationPlan, simulated
+from noisevote.training.calibration.calibrate import calibrate
+from noisevote.training.calibration.profile_file import profile_text
+from noisevote.training.calibration.simulate import SimulationPlan, simulated
 from tests.training.support import run
 
 LAB = """

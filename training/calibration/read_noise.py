@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 from scipy.special import ndtr
 
-from noisevote.training.devices.column_fits import TINY, ColumnFits
-from noisevote.training.devices.measurements import Floats
-from noisevote.training.devices.moments import LEAST_FIT, Moments, non_negative, varies
+from noisevote.training.calibration.column_fits import TINY, ColumnFits
+from noisevote.training.calibration.measurements import Floats
+from noisevote.training.calibration.moments import LEAST_FIT, Moments, non_negative, varies
 
 ROUNDS = 8
 """Of reweighting."""

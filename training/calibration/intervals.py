@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtri, stdtrit
 
-from noisevote.training.devices.measurements import Floats
+from noisevote.training.calibration.measurements import Floats
 
 ALPHA = 0.05
 """Chance that an interval misses."""

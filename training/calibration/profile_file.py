@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from noisevote.models.devices.profile import PROFILE_VERSION, profile_of
 from noisevote.models.errors import InputError
-from noisevote.training.devices.calibrate import Calibration
-from noisevote.training.devices.converter import Converter
-from noisevote.training.devices.intervals import Estimate
-from noisevote.training.devices.verdict import verdict_of
+from noisevote.training.calibration.calibrate import Calibration
+from noisevote.training.calibration.converter import Converter
+from noisevote.training.calibration.intervals import Estimate
+from noisevote.training.calibration.verdict import verdict_of
 
 DIGITS = 5
 FULL_BITS = 24

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.training.devices.calibrate import Calibration
-from noisevote.training.devices.intervals import Estimate
-from noisevote.training.devices.measurements import Measurements
+from noisevote.training.calibration.calibrate import Calibration
+from noisevote.training.calibration.intervals import Estimate
+from noisevote.training.calibration.measurements import Measurements
 
 Floats = NDArray[np.float64]
 

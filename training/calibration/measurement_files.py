@@ -19,10 +19,10 @@ from pathlib import Path
 
 from noisevote.models.errors import DataError
 from noisevote.models.files import regular_content
-from noisevote.training.devices.measurement_csv import from_csv
-from noisevote.training.devices.measurement_format import MAX_BYTES
-from noisevote.training.devices.measurement_npz import from_npz
-from noisevote.training.devices.measurements import Measurements
+from noisevote.training.calibration.measurement_csv import from_csv
+from noisevote.training.calibration.measurement_format import MAX_BYTES
+from noisevote.training.calibration.measurement_npz import from_npz
+from noisevote.training.calibration.measurements import Measurements
 
 
 def read_measurements(path: Path) -> Measurements:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from noisevote.models.errors import DataError
-from noisevote.training.devices.checks import (
+from noisevote.training.calibration.checks import (
     Fit,
     Order,
     Shape,
@@ -16,14 +16,14 @@ from noisevote.training.devices.checks import (
     shape_of,
     standardised,
 )
-from noisevote.training.devices.column_fits import (
+from noisevote.training.calibration.column_fits import (
     TINY,
     ColumnFits,
     column_fits,
     session_fits,
     unclipped,
 )
-from noisevote.training.devices.conditions import (
+from noisevote.training.calibration.conditions import (
     DOUBT,
     DriftFound,
     TemperatureFound,
@@ -31,12 +31,12 @@ from noisevote.training.devices.conditions import (
     groups_differ_p,
     temperature_of,
 )
-from noisevote.training.devices.converter import Converter, converter_of
-from noisevote.training.devices.intervals import Estimate, mean_of, spread_of
-from noisevote.training.devices.measurements import FEWEST, Floats, Measurements
-from noisevote.training.devices.moments import Moments
-from noisevote.training.devices.noise import REPLICATES, Noise, noise_of
-from noisevote.training.devices.read_noise import regressors
+from noisevote.training.calibration.converter import Converter, converter_of
+from noisevote.training.calibration.intervals import Estimate, mean_of, spread_of
+from noisevote.training.calibration.measurements import FEWEST, Floats, Measurements
+from noisevote.training.calibration.moments import Moments
+from noisevote.training.calibration.noise import REPLICATES, Noise, noise_of
+from noisevote.training.calibration.read_noise import regressors
 
 LEAST_KEPT = 0.5
 """Share of the readings that must stay clear of clipping."""

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from noisevote.training.devices.column_fits import TINY, ColumnFits
-from noisevote.training.devices.measurements import Floats
-from noisevote.training.devices.moments import LEAST_FIT, Moments, non_negative
+from noisevote.training.calibration.column_fits import TINY, ColumnFits
+from noisevote.training.calibration.measurements import Floats
+from noisevote.training.calibration.moments import LEAST_FIT, Moments, non_negative
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import fdtr, fdtrc, ndtr
 
-from noisevote.training.devices.column_fits import TINY, column_fits
-from noisevote.training.devices.frozen_errors import frozen_errors
-from noisevote.training.devices.measurements import Floats
-from noisevote.training.devices.moments import Moments
-from noisevote.training.devices.read_noise import read_noise, regressors
+from noisevote.training.calibration.column_fits import TINY, column_fits
+from noisevote.training.calibration.frozen_errors import frozen_errors
+from noisevote.training.calibration.measurements import Floats
+from noisevote.training.calibration.moments import Moments
+from noisevote.training.calibration.read_noise import read_noise, regressors
 
 HELD_OUT = 0.5
 """Share of the vectors on which a fit of the others is checked."""
