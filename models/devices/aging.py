@@ -190,7 +190,7 @@ class Life:
         drift = self.profile.drift
         if drift is None or z is None or self.drift == 0:
             return conductance
-        left = curve_at(drift.nu_std, x) * z
+        left: Floats = curve_at(drift.nu_std, x) * z
         left += curve_at(drift.nu, x)
         np.abs(left, out=left)
         left *= -self.drift
@@ -226,14 +226,14 @@ def bounded(weights: Floats) -> Floats:
 
 def mean_magnitude(values: Floats) -> Floats:
     """Return the mean magnitude of each column ``[columns]``."""
-    sums: Floats = np.einsum("ij->i", np.abs(values))  # the fastest way to add
-    return sums / max(values.shape[1], 1)
+    means: Floats = np.einsum("ij->i", np.abs(values)) / max(values.shape[1], 1)
+    return means
 
 
 def mean_square(values: Floats) -> Floats:
     """Return the mean square of each column ``[columns]``."""
-    sums: Floats = np.einsum("ij,ij->i", values, values)
-    return sums / max(values.shape[1], 1)
+    means: Floats = np.einsum("ij,ij->i", values, values) / max(values.shape[1], 1)
+    return means
 
 
 def tables_around(ages_s: Sequence[float], age_s: float) -> tuple[int, int, float] | None:

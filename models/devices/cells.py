@@ -148,7 +148,7 @@ def compensation(kind: str, written: Floats, left: Floats) -> NDArray[np.float64
     if kind == "global":
         written, left = np.full(written.shape, written.mean()), np.full(left.shape, left.mean())
     least = np.maximum(left, LEAST_LEFT * written)
-    return np.divide(written, least, out=np.ones(written.shape), where=least > 0)
+    return np.asarray(np.divide(written, least, out=np.ones(written.shape), where=least > 0))
 
 
 def weight_variance(profile: Profile, magnitude: Floats) -> Floats:
