@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.errors import InputError
 from noisevote.models.noise import VoteKey, VoteNoise
 from noisevote.models.statistics import CERTAIN, UNKNOWN, fixed_votes_statistics
 from noisevote.models.stopping import Stopping, StopReason, StopRule, mode_of
@@ -194,15 +193,7 @@ class Ballot:
 
     def _count(self, fell_on: int, votes: int) -> None:
         if fell_on == NOWHERE:
-            if self._is_noiseless:
-                raise InputError(
-                    "the outputs overflow single precision without noise; use smaller inputs",
-                    "inputs",
-                )
-            raise InputError(
-                "the outputs overflow single precision under this noise; use a smaller sigma",
-                "sigma",
-            )
+            raise self._request.noise.overflow
         self.vote_counts[fell_on] += votes
         if self._parts > 1:
             key = VoteKey(self._request.seed, self._position, self.votes_cast)

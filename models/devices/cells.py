@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from noisevote.models.devices.aging import Life
 from noisevote.models.devices.chips import UNIFORM
 from noisevote.models.devices.curves import Floats
+from noisevote.models.devices.parts import Program
 from noisevote.models.devices.profile import Profile
 
 Draws = Callable[[str], NDArray[Any]]
@@ -126,6 +127,17 @@ def aged_weights(
 def in_single(part: str, values: NDArray[Any]) -> NDArray[Any]:
     """Return draws in single precision, but the uniform ones, which would be rounded up to 1."""
     return values if part.startswith(UNIFORM) else values.astype(np.float32, copy=False)
+
+
+def without_errors(profile: Profile, age_s: float) -> tuple[Profile, float]:
+    """Return a device whose cells hold what they should, and the age that it is to be asked for.
+
+    Reads are as noisy as those of such cells are. What of 1/f noise is fresh depends on the time
+    since writing, of which a drift holds the first part.
+    """
+    exact = {"program": Program(), "aged": (), "drift": None, "relaxation": None}
+    since_writing_s = age_s + (profile.drift.t0_s if profile.drift else 0.0)
+    return profile.model_copy(update=exact), since_writing_s
 
 
 def blocks(columns: int, rows: int) -> Iterator[slice]:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.devices.arrays import LayerArray
-from noisevote.models.devices.cells import Draws, aged_weights
+from noisevote.models.devices.cells import Draws, aged_weights, without_errors
 from noisevote.models.devices.chips import UNIFORM, Chip
 from noisevote.models.devices.columns import Condition, spreads_of
 from noisevote.models.devices.kept import Kept
@@ -16,7 +16,12 @@ KEPT = Kept()
 
 
 def condition_of(
-    point: str, layer: LayerArray, profile: Profile, chip: Chip | None, placement: Placement
+    point: str,
+    layer: LayerArray,
+    profile: Profile,
+    chip: Chip | None,
+    placement: Placement,
+    age_s: float | None,
 ) -> tuple[Condition, NDArray[np.float32] | None]:
     """Return the condition of a layer on a chip, and its weights there if they differ.
 
@@ -26,15 +31,19 @@ def condition_of(
         profile: of the device that holds it.
         chip: which of the devices; None: one without errors.
         placement: that it is part of.
+        age_s: since the weights were written; None: the smallest for which the device is known.
 
     Returns:
         The condition; and weights in units of the network ``[columns, rows]``, whose memory the
         next ones of the point take.
     """
     shape = layer.weights.shape
+    age_s = profile.age_range_s[0] if age_s is None else age_s
     if chip is None:
         draws, spreads = nothing_drawn(shape), {}
+        cells, age_s = without_errors(profile, age_s)
     else:
+        cells = profile
         draws = chip.draws_of(point, shape, KEPT)
         spreads = {
             part: chip.normals(point, part, shape[:1]).astype(np.float64)
@@ -42,9 +51,9 @@ def condition_of(
         }
     aged = aged_weights(
         layer.weights,
-        profile,
+        cells,
         draws,
-        profile.age_range_s[0] if placement.age_s is None else placement.age_s,
+        age_s,
         placement.votes * (profile.flicker.vote_gap_s if profile.flicker else 0.0),
         largest=layer.largest(profile.array.scale),
         out=KEPT.array(point, shape),

@@ -14,11 +14,17 @@ Floats = NDArray[np.floating]
 """In single or double precision; what is computed of them has the same."""
 
 MAX_POINTS = 64
-"""Most points of a table and pieces of a curve."""
+"""Most points of a table."""
+
+MAX_PIECES = 8
+"""Most pieces of a curve: each is worked out for every cell of a chip."""
 
 MAX_COEFFICIENTS = 12
 LARGEST = 1e12
 """Of any number of a curve."""
+
+CLOSEST = 1e-9
+"""Distance of two points of a table at least: a line between them is still no wall."""
 
 HUGE = 1e25
 """Of any power, so that single precision can hold its product with a factor."""
@@ -60,9 +66,10 @@ class Piece(CardPart):
         """Refuse points that are out of order."""
         if table is not None:
             places = [x for x, _ in table]
-            if not places or any(b <= a for a, b in pairwise(places)):
+            if not places or any(b - a < CLOSEST for a, b in pairwise(places)):
                 raise ValueError(
-                    f"needed are one or more points [x, value], x rising; got {places}"
+                    f"needed are one or more points [x, value], x rising by {CLOSEST:g} or more; "
+                    f"got {places}"
                 )
         return table
 
@@ -123,7 +130,7 @@ Curve = Annotated[
     Annotated[Number, Tag("number")]
     | Annotated[Piece, Tag("formula")]
     | Annotated[
-        Annotated[tuple[Piece, ...], Field(min_length=1, max_length=MAX_POINTS)], Tag("pieces")
+        Annotated[tuple[Piece, ...], Field(min_length=1, max_length=MAX_PIECES)], Tag("pieces")
     ],
     Discriminator(form_of),
 ]

@@ -21,7 +21,7 @@ from noisevote.models.devices.chips import Chip
 from noisevote.models.devices.columns import Columns, columns_of, digital, level_for
 from noisevote.models.devices.conditions import condition_of
 from noisevote.models.devices.held import Held
-from noisevote.models.devices.noise import DeviceNoise, Placement, spec_of
+from noisevote.models.devices.noise import DeviceNoise, Placement, fingerprint_of, spec_of
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, Contents, Session, load_session
 from noisevote.models.errors import CheckpointError
@@ -78,7 +78,7 @@ class DeviceRuntime:
             card.name,
         )
         self._weights_digest = card.digests[card.weights]
-        self._fingerprint = checkpoint.fingerprint
+        self._name = f"{checkpoint.fingerprint}:{fingerprint_of(card)}"
         self._held = held
         self._plain: dict[Level | None, Session] = {}
         self._loading = threading.Lock()
@@ -116,7 +116,7 @@ class DeviceRuntime:
 
         The mean over those chips of the setting that are held; nothing if none is.
         """
-        keys = [(self._fingerprint, placement) for placement in noise.places]
+        keys = [(self._name, placement) for placement in noise.places]
         held = [chip.compensation for chip in map(self._held.peek, keys) if chip is not None]
         return (
             {point: sum(of[point] for of in held) / len(held) for point in held[0]} if held else {}
@@ -144,17 +144,15 @@ class DeviceRuntime:
         return chip.session.run(self.card.output, feed)
 
     def _on_chip(self, setting: DeviceSetting, placement: Placement) -> OnChip:
-        return self._held.get(
-            (self._fingerprint, placement), lambda: self._made(setting, placement)
-        )
+        return self._held.get((self._name, placement), lambda: self._made(setting, placement))
 
     def _made(self, setting: DeviceSetting, placement: Placement) -> OnChip:
         """Make a checkpoint on a chip: its weights, its columns, and the graph that takes them."""
         columns: dict[str, Columns] = {}
         matrices: dict[str, NDArray[np.float32]] = {}
         compensation: dict[str, float] = {}
-        digests = placement.profiles
-        for (point, profile), digest in zip(setting.profiles.items(), digests, strict=True):
+        told = zip(placement.profiles, placement.ages_s, strict=True)
+        for (point, profile), (digest, age_s) in zip(setting.profiles.items(), told, strict=True):
             layer = self._layers.get(point)
             if layer is None:
                 continue
@@ -163,7 +161,7 @@ class DeviceRuntime:
                 continue
             number = placement.chip
             chip = None if number is None else Chip(digest, self._weights_digest, number)
-            condition, matrix = condition_of(point, layer, profile, chip, placement)
+            condition, matrix = condition_of(point, layer, profile, chip, placement, age_s)
             columns[point] = columns_of(profile, layer, condition)
             if matrix is not None:
                 matrices[point] = matrix

@@ -47,6 +47,12 @@ class DeviceSetting:
         found = {of.digest: of for of in self.profiles.values() if of is not None}
         return list(found.values())
 
+    def age_on(self, profile: Profile | None) -> float | None:
+        """Return the age of a profile's cells, the smallest by default; None: it is no matter."""
+        if profile is None or not profile.ages:
+            return None
+        return profile.age_range_s[0] if self.age_s is None else self.age_s
+
     @property
     def differs_by_chip(self) -> bool:
         """Whether chips differ in anything."""

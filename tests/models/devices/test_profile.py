@@ -119,7 +119,7 @@ WRONG: dict[str, tuple[Place, Any]] = {
     r"device\.dac\.range: got 'percentile:50'; allowed is a number above 0, percentile:99\.9": (
         ("dac", "range"), "percentile:50",
     ),
-    r"device\.dac\.range: Input should be greater than 0, got -1": (("dac", "range"), -1),
+    r"device\.dac\.range: Input should be greater than or equal to 0.000000001, got -1": (("dac", "range"), -1),
     r"device\.dac\.bits: Input should be less than or equal to 24, got 25": (("dac", "bits"), 25),
     r"device\.adc\.bits: Input should be a valid integer, got 7\.5": (("adc", "bits"), 7.5),
     r"device\.read\.a: Input should be a finite number, got nan": (("read", "a"), float("nan")),
