@@ -88,7 +88,7 @@ class LayerArray:
     @cached_property
     def magnitudes(self) -> NDArray[np.float64]:
         """The largest magnitude of each column ``[columns]``."""
-        return np.abs(self.weights).max(axis=1).astype(np.float64)
+        return np.asarray(np.abs(self.weights).max(axis=1), np.float64)
 
     def largest(self, of: str) -> NDArray[np.float64]:
         """Return the weight that takes the largest conductance, of each column ``[columns]``.
