@@ -133,6 +133,11 @@ def layers_of(
                 f"{spec.fan_in} rows on its card; its weights are {matrix.shape}, its scales "
                 f"{shapes}"
             )
+        if not all(np.isfinite(of).all() for of in (matrix, scale, beta)):
+            raise CheckpointError(
+                f"the array of {point} of checkpoint {checkpoint} has weights or scales that are "
+                "not finite"
+            )
         layers[point] = LayerArray(
             spec, matrix, np.asarray(scale, np.float64), np.asarray(beta, np.float64)
         )
