@@ -1,4 +1,4 @@
-"""What casts votes of a noise, or on a device: the runtimes of checkpoints, loaded when asked for."""
+"""What casts votes of a noise, or on a device: runtimes of checkpoints, loaded when asked for."""
 
 import threading
 from weakref import WeakKeyDictionary
