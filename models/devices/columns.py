@@ -74,6 +74,11 @@ class Columns:
     dac: tuple[float, float, float] = NO_DAC
 
     @property
+    def is_silent(self) -> bool:
+        """Whether no read differs from another."""
+        return not any(of.any() for of in (self.a2, self.c, self.b2, self.w2))
+
+    @property
     def has_converter(self) -> bool:
         """Whether inputs or outputs are converted."""
         return bool(self.step.any() or self.dac[0])
