@@ -193,12 +193,14 @@ class VoteNoise:
 
     @property
     def overflow(self) -> InputError:
-        """What is to be said if outputs are not finite under it."""
+        """What is to be said of outputs that are not finite under it."""
         if self.is_silent:
-            what, field = "without noise; use smaller inputs", "inputs"
-        else:
-            what, field = "under this noise; use a smaller sigma", "sigma"
-        return InputError(f"the outputs overflow single precision {what}", field)
+            return InputError(
+                "the outputs overflow single precision without noise; use smaller inputs", "inputs"
+            )
+        return InputError(
+            "the outputs overflow single precision under this noise; use a smaller sigma", "sigma"
+        )
 
     def is_measured_at(self, kind: NoiseKind, sigma: float) -> bool:
         """Return whether it is the normal noise of one sigma at all points, as cards have it."""

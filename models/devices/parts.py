@@ -13,20 +13,23 @@ MAX_AGE_S = 1e10
 MAX_LEVEL = 1e6
 """Of any deviation, gain or bound."""
 
-SMALLEST = 1e-9
-"""Of a gain, bound or range that is above 0: single precision has to hold steps of it."""
+LEAST_BOUND = 1e-9
+"""Of a converter: levels of 24 bits of it are still numbers in single precision."""
 
-SMALLEST_S = 1e-15
-"""Of a time that is above 0."""
+LEAST_TIME_S = 1e-15
+"""Of any time that is not 0: logarithms of ratios of times are finite."""
 
 Text = Annotated[str, Field(max_length=1000)]
 Level = Annotated[float, Field(ge=0, le=MAX_LEVEL)]
 Signed = Annotated[float, Field(ge=-MAX_LEVEL, le=MAX_LEVEL)]
-Above0 = Annotated[float, Field(ge=SMALLEST, le=MAX_LEVEL)]
-Seconds = Annotated[float, Field(ge=SMALLEST_S, le=MAX_AGE_S)]
+Above0 = Annotated[float, Field(gt=0, le=MAX_LEVEL)]
+Seconds = Annotated[float, Field(ge=LEAST_TIME_S, le=MAX_AGE_S)]
 Celsius = Annotated[float, Field(ge=-273.15, le=1000)]
 Chance = Annotated[float, Field(ge=0, le=1)]
+Bound = Annotated[float, Field(ge=LEAST_BOUND, le=MAX_LEVEL)]
 Bits = Annotated[int, Field(ge=1, le=24)]
+SignedBits = Annotated[int, Field(ge=2, le=24)]
+"""One bit has no level on either side of 0."""
 CurveOf = Annotated[Curve, AfterValidator(checked)]
 
 
@@ -48,7 +51,7 @@ class Array(CardPart):
 class Cell(CardPart):
     """A memory cell."""
 
-    g_max_us: Above0 = 1.0
+    g_max_us: Annotated[float, Field(ge=1e-9, le=MAX_LEVEL)] = 1.0
     """Largest conductance."""
     g_min_us: Level = 0.0
     """Smallest conductance."""
@@ -173,33 +176,16 @@ MEASURED_RANGES = ("percentile:99.9", "max")
 """Input ranges that are measured of each layer."""
 
 
-def check_symmetric(bits: int) -> None:
-    """Refuse a converter whose levels, symmetric about 0, are one.
-
-    Raises:
-        ValueError: it has one.
-    """
-    if bits == 1:
-        raise ValueError("bits is 1, and 2^bits - 1 levels are one; needed are 2 bits or more")
-
-
 class Dac(CardPart):
     """Converter of a layer's inputs."""
 
     bits: Bits
     """Of ``2^bits - 1`` levels, symmetric about 0; unsigned: ``2^bits`` from 0 on."""
-    range: Above0 | Literal["percentile:99.9", "max"] = "percentile:99.9"
+    range: Bound | Literal["percentile:99.9", "max"] = "percentile:99.9"
     """Largest input: in units of the network, or as measured of the layer; it is the input range of
     the array, too."""
     signed: bool = True
     """Whether inputs have a sign."""
-
-    @model_validator(mode="after")
-    def has_levels(self) -> Self:
-        """Refuse a single level."""
-        if self.signed:
-            check_symmetric(self.bits)
-        return self
 
     @field_validator("range", mode="before")
     @classmethod
@@ -210,23 +196,23 @@ class Dac(CardPart):
         names = " or ".join(MEASURED_RANGES)
         raise ValueError(f"got {given!r:.60}; allowed is a number above 0, {names}")
 
+    @model_validator(mode="after")
+    def has_levels(self) -> Self:
+        """Refuse one bit for inputs of either sign: no level is left but 0."""
+        if self.signed and self.bits == 1:
+            raise ValueError("bits is 1; inputs with a sign take 2 to 24")
+        return self
+
 
 class Adc(CardPart):
     """Converter of a column's output."""
 
-    bits: Bits
+    bits: SignedBits
     """Of ``2^bits - 1`` levels, symmetric about 0."""
-    bound: Above0
+    bound: Bound
     """Largest output, in array units."""
     rounding: Literal["round", "floor"] = "round"
     """To the nearest level, or down."""
-
-    @model_validator(mode="after")
-    def has_levels(self) -> Self:
-        """Refuse a single level."""
-        if self.rounding == "round":
-            check_symmetric(self.bits)
-        return self
 
 
 class Temperature(CardPart):

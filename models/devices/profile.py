@@ -71,37 +71,36 @@ class Profile(CardPart):
     """Smallest and largest age for which it holds; a request that names none gets the smallest. By
     default those of the tables, or 0 and three hundred years."""
     array: Array = Array()
-    """Crossbar that holds the weights of a layer."""
+    """The crossbar that holds a layer's weights."""
     cell: Cell = Cell()
-    """Memory cell."""
+    """A memory cell."""
     program: Program = Program()
     """Errors of writing, which stay for the life of a chip."""
     aged: Annotated[tuple[Aged, ...], Field(max_length=MAX_POINTS)] = ()
-    """All errors of a cell at ages at which they were tabulated, instead of program, drift and
-    relaxation."""
+    """Instead of errors of writing, drift and relaxation: all of them, tabulated for ages."""
     drift: Drift | None = None
-    """Loss of conductance by a power law."""
+    """Loss of conductance by a power law; by default there is none."""
     compensation: Literal["none", "global", "column"] = "none"
     """Whether outputs are multiplied by the ratio of the mean magnitude of the weights when written
     to that at the age, of each layer or each column."""
     relaxation: Relaxation | None = None
-    """Change of conductance after writing that does not depend on the conductance."""
+    """Change of conductance after writing; by default there is none."""
     flicker: Flicker | None = None
-    """Read noise of a 1/f spectrum: its slow part stays, its fast part is fresh in every read."""
+    """Read noise of a 1/f spectrum; by default there is none."""
     read: Read = Read()
-    """Noise that is fresh in every read."""
+    """Noise that is fresh in every read of an array."""
     column: Column = Column()
     """Gain and offset of columns."""
     dac: Dac | None = None
-    """Converter of inputs; by default there is none."""
+    """Converter of a layer's inputs; by default they are not rounded."""
     adc: Adc | None = None
-    """Converter of outputs; by default there is none."""
+    """Converter of a column's output; by default it is not rounded."""
     temperature: Temperature | None = None
     """What warmth does; by default nothing."""
     cost: TileCost | None = None
-    """What reads cost, if that is known."""
+    """What reads cost, where it is known."""
     measured: Measured | None = None
-    """What it was estimated from, if it was."""
+    """What the numbers were estimated from, if they were."""
 
     @field_validator("aged")
     @classmethod

@@ -17,21 +17,17 @@ from safetensors.numpy import load
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.device_specs import CONVERTING, DAC_PREFIX, DEVICE_PREFIX, Level
 from noisevote.models.devices.arrays import LayerArray, layers_of, written
-from noisevote.models.devices.cells import Draws, aged_weights
-from noisevote.models.devices.chips import UNIFORM, Chip
-from noisevote.models.devices.columns import Columns, Condition, columns_of, digital, level_for
+from noisevote.models.devices.chips import Chip
+from noisevote.models.devices.columns import Columns, columns_of, digital, level_for
+from noisevote.models.devices.conditions import condition_of
 from noisevote.models.devices.held import Held
-from noisevote.models.devices.noise import DeviceNoise, Placement, spec_of
-from noisevote.models.devices.profile import Profile
+from noisevote.models.devices.noise import DeviceNoise, Placement, fingerprint_of, spec_of
 from noisevote.models.devices.setting import DeviceSetting
-from noisevote.models.engines import Session, load_session
+from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, Contents, Session, load_session
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
 from noisevote.models.noise_fill import NoiseTensors
 from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, GraphRuntime, Rows, Runtime
-
-SPREADS = ("gain", "offset", "offset_t")
-"""Parts of a chip by which its columns differ."""
 
 OVERHEAD_BYTES = 2**19
 """Of a session beside its weights."""
@@ -82,7 +78,7 @@ class DeviceRuntime:
             card.name,
         )
         self._weights_digest = card.digests[card.weights]
-        self._fingerprint = checkpoint.fingerprint
+        self._name = f"{checkpoint.fingerprint}:{fingerprint_of(card)}"
         self._held = held
         self._plain: dict[Level | None, Session] = {}
         self._loading = threading.Lock()
@@ -120,7 +116,7 @@ class DeviceRuntime:
 
         The mean over those chips of the setting that are held; nothing if none is.
         """
-        keys = [(self._fingerprint, placement) for placement in noise.places]
+        keys = [(self._name, placement) for placement in noise.places]
         held = [chip.compensation for chip in map(self._held.peek, keys) if chip is not None]
         return (
             {point: sum(of[point] for of in held) / len(held) for point in held[0]} if held else {}
@@ -128,7 +124,7 @@ class DeviceRuntime:
 
     def missing(self, noise: DeviceNoise) -> int:
         """Return how many of the chips that cast the votes are not held."""
-        keys = [(self._fingerprint, placement) for placement in noise.places]
+        keys = [(self._name, placement) for placement in noise.places]
         return sum(self._held.peek(key) is None for key in keys)
 
     def _pass(self, rows: Rows, placement: Placement) -> NDArray[np.float32]:
@@ -153,23 +149,24 @@ class DeviceRuntime:
         return chip.session.run(self.card.output, feed)
 
     def _on_chip(self, setting: DeviceSetting, placement: Placement) -> OnChip:
-        return self._held.get(
-            (self._fingerprint, placement), lambda: self._made(setting, placement)
-        )
+        return self._held.get((self._name, placement), lambda: self._made(setting, placement))
 
     def _made(self, setting: DeviceSetting, placement: Placement) -> OnChip:
         """Make a checkpoint on a chip: its weights, its columns, and the graph that takes them."""
         columns: dict[str, Columns] = {}
-        matrices: dict[str, NDArray[np.float64]] = {}
+        matrices: dict[str, NDArray[np.float32]] = {}
         compensation: dict[str, float] = {}
-        for point, profile in setting.profiles.items():
+        told = zip(placement.profiles, placement.ages_s, strict=True)
+        for (point, profile), (digest, age_s) in zip(setting.profiles.items(), told, strict=True):
             layer = self._layers.get(point)
             if layer is None:
                 continue
-            if profile is None:
+            if profile is None or digest is None:
                 columns[point] = digital(layer)
                 continue
-            condition, matrix = self._condition(point, profile, layer, placement)
+            number = placement.chip
+            chip = None if number is None else Chip(digest, self._weights_digest, number)
+            condition, matrix = condition_of(point, layer, profile, chip, placement, age_s)
             columns[point] = columns_of(profile, layer, condition)
             if matrix is not None:
                 matrices[point] = matrix
@@ -186,29 +183,6 @@ class DeviceRuntime:
             OVERHEAD_BYTES + SINGLE_BYTES * values if matrices else OVERHEAD_BYTES // 8,
         )
 
-    def _condition(
-        self, point: str, profile: Profile, layer: LayerArray, placement: Placement
-    ) -> tuple[Condition, NDArray[np.float64] | None]:
-        """Return the condition of a layer on a chip, and its weights there if they differ."""
-        shape = layer.weights.shape
-        chip = placement.chip
-        if chip is None:
-            draws, spreads = nothing_drawn(shape), {}
-        else:
-            own = Chip(profile.digest, self._weights_digest, chip)
-            draws = own.draws_of(point, shape)
-            spreads = {
-                part: own.normals(point, part, shape[:1]).astype(np.float64) for part in SPREADS
-            }
-        largest = layer.largest(profile.array.scale)
-        age_s = profile.age_range_s[0] if placement.age_s is None else placement.age_s
-        window_s = placement.votes * (profile.flicker.vote_gap_s if profile.flicker else 0.0)
-        aged = aged_weights(layer.weights / largest[:, np.newaxis], profile, draws, age_s, window_s)
-        has_frozen = chip is not None and profile.has_frozen_cells
-        alpha = aged.alpha if has_frozen else 1.0
-        condition = Condition(placement.temperature_c, spreads, alpha, aged.variance)
-        return condition, aged.weights * largest[:, np.newaxis] if has_frozen else None
-
     def _tables(
         self, level: Level | None, columns: Mapping[str, Columns]
     ) -> dict[str, NDArray[np.float32]]:
@@ -222,7 +196,7 @@ class DeviceRuntime:
             }
         return tables
 
-    def _session(self, level: Level | None, matrices: Mapping[str, NDArray[np.float64]]) -> Session:
+    def _session(self, level: Level | None, matrices: Mapping[str, NDArray[np.float32]]) -> Session:
         """Return a session of a graph, the plain one if no weights are given."""
         with self._loading:
             if level not in self._plain:
@@ -230,11 +204,11 @@ class DeviceRuntime:
         if not matrices:
             return self._plain[level]
         weights = self.card.weights
-        contents = {
+        contents: Contents = {
             **self._contents,
             weights: written(self._contents[weights], self._layers, matrices),
         }
-        return load_session(self._folder / self._file(level), contents)
+        return load_session(self._folder / self._file(level), contents, ONNX_RUNTIME_OF_MANY)
 
     def _file(self, level: Level | None) -> str:
         """Return the file of a graph."""
@@ -305,11 +279,6 @@ def runtime_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntime
     if isinstance(noise, DeviceNoise):
         return devices.of(checkpoint)
     return checkpoint.runtime(noise.kind)
-
-
-def nothing_drawn(shape: tuple[int, ...]) -> Draws:
-    """Return what draws the middle of every distribution: nothing deviates, no cell is stuck."""
-    return lambda part: np.full(shape, 1.0 if part.startswith(UNIFORM) else 0.0)
 
 
 def plain_sigma(columns: Columns | None, level: Level | None) -> float:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.card import Card
-from noisevote.models.devices.chips import MAX_CHIP
 from noisevote.models.devices.profile import Profile
 from noisevote.models.errors import InputError
 
@@ -50,6 +49,12 @@ class DeviceSetting:
         """The profiles that take part, each once."""
         found = {of.digest: of for of in self.profiles.values() if of is not None}
         return list(found.values())
+
+    def age_on(self, profile: Profile | None) -> float | None:
+        """Return the age of a profile's cells, the smallest by default; None: it is no matter."""
+        if profile is None or not profile.ages:
+            return None
+        return profile.age_range_s[0] if self.age_s is None else self.age_s
 
     @property
     def differs_by_chip(self) -> bool:
@@ -118,20 +123,12 @@ def chips_of(chip: int | str, chips: int, seed: int) -> tuple[int, ...]:
         chip: the first, or :data:`FRESH` or :data:`WITHOUT_ERRORS`.
         chips: how many.
         seed: of the request; it chooses fresh ones.
-
-    Raises:
-        InputError: the last one is beyond the largest number.
     """
     if chip == WITHOUT_ERRORS:
         return ()
     if chip == FRESH:
         return fresh_chips(seed, chips)
     first = int(chip)
-    if first + chips - 1 > MAX_CHIP:
-        raise InputError(
-            f"chip is {first}, and {chips} chips from there on go beyond the last, {MAX_CHIP}",
-            "chip",
-        )
     return tuple(range(first, first + chips))
 
 

@@ -1,4 +1,4 @@
-"""The command ``noisevote devices``: which analog devices there are, and what a file of one says."""
+"""The command ``noisevote devices``: which analog devices there are, and what one does."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +13,8 @@ from rich.table import Table
 from noisevote.models.devices.presets import SUFFIX, DeviceStore, profile_in, text_in
 from noisevote.models.devices.profile import Profile
 from noisevote.models.errors import InputError
+from noisevote.service.commands.tables import table_console
 from noisevote.service.configuration.reading import load_settings
-
-PIPED_WIDTH = 200
-"""Columns of a table that no terminal shows."""
 
 UNITS = {"_per_k": "1/K", "_us": "uS", "_s": "s", "_c": "degrees C", "_j": "J"}
 """Units by the end of a key."""
@@ -69,7 +67,7 @@ def list_devices(store: DeviceStore) -> None:
             profile.digest,
             escape(profile.source),
         )
-    console().print(table)
+    table_console().print(table)
     errors = Console(stderr=True)
     for name, reason in store.refused.items():
         errors.print(f"[yellow]refused:[/] {escape(f'{name}: {reason}')}", soft_wrap=True)
@@ -87,7 +85,7 @@ def show_checked(file: Path, profile: Profile) -> None:
 
 def explain(profile: Profile) -> None:
     """Print what a device is, then each key that it sets, with its unit and meaning."""
-    shown = console()
+    shown = table_console()
     shown.print(f"[bold]{profile.name}[/], digest {profile.digest}", highlight=False)
     for text in (profile.description, f"Source: {profile.source}"):
         shown.print(escape(text), highlight=False, soft_wrap=True)
@@ -135,7 +133,7 @@ def written(value: Any) -> str:
         return (
             "; ".join(map(written, value)) if has_pieces else f"[{', '.join(map(written, value))}]"
         )
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def unit_of(key: str) -> str:
@@ -147,11 +145,3 @@ def ages_of(profile: Profile) -> str:
     """Return the ages for which a device is known; nothing if none matters."""
     low, high = profile.age_range_s
     return f"{low:g} to {high:g}" if profile.ages else ""
-
-
-def console() -> Console:
-    """Return where tables are printed."""
-    made = Console()
-    if not made.is_terminal:
-        made.width = PIPED_WIDTH
-    return made

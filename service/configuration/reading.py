@@ -39,6 +39,7 @@ SECRETS = {
 
 SHOWN_DEFAULTS = {
     "checkpoints": "those that are shipped",
+    "devices": "none",
     "slots": "cores allowed by affinity and cgroup quota",
     "api_keys": "none",
     "internal_token": "random",

@@ -19,7 +19,7 @@ from noisevote.models.robustness.counted import Share
 from noisevote.models.robustness.plan import AttackOptions, Named, Plan, Repeats, SigmaOrMap
 from noisevote.models.robustness.report import Verdict
 from noisevote.service.wire.device import DeviceFields
-from noisevote.service.wire.replies import Reply
+from noisevote.service.wire.reply import Reply
 from noisevote.service.wire.shortened import shortened
 
 MAX_RESTARTS = 1000

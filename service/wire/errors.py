@@ -36,7 +36,7 @@ from noisevote.models.errors import (
     UnknownJobError,
 )
 from noisevote.service.log.request_record import current_record
-from noisevote.service.wire.replies import Reply
+from noisevote.service.wire.reply import Reply
 from noisevote.service.wire.shortened import shortened
 
 log = logging.getLogger("noisevote")

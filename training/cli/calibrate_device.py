@@ -8,17 +8,18 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from noisevote.models.devices.profile import MAX_PROFILE_BYTES, Profile, read_profile
+from noisevote.models.devices.options import parse_ages, profile_named
+from noisevote.models.devices.profile import read_profile
 from noisevote.models.errors import InputError, MissingExtraError, how_to_install
-from noisevote.models.files import regular_content, write_whole
+from noisevote.models.files import write_whole
 from noisevote.training.cli.options import console
-from noisevote.training.devices.calibrate import Calibration, calibrate
-from noisevote.training.devices.intervals import Estimate
-from noisevote.training.devices.measurement_files import read_measurements
-from noisevote.training.devices.measurement_writer import write_measurements
-from noisevote.training.devices.profile_file import check_name, profile_text
-from noisevote.training.devices.simulate import SimulationPlan, simulated
-from noisevote.training.devices.verdict import notes_on, verdict_of
+from noisevote.training.calibration.calibrate import Calibration, calibrate
+from noisevote.training.calibration.intervals import Estimate
+from noisevote.training.calibration.measurement_files import read_measurements
+from noisevote.training.calibration.measurement_writer import write_measurements
+from noisevote.training.calibration.profile_file import check_name, profile_text
+from noisevote.training.calibration.simulate import SimulationPlan, simulated
+from noisevote.training.calibration.verdict import notes_on, verdict_of
 
 Seed = Annotated[int, typer.Option(min=0, help="Of all that is drawn.")]
 PLAN = SimulationPlan()
@@ -45,9 +46,10 @@ def calibrate_device(
     found = calibrate(read_measurements(measurements), seed)
     source = f"Measured; {measurements.name}, seed {seed}."
     profile = profile_text(found, name, source)
-    read_profile(profile, "what was estimated")
+    read_profile(profile, "what was estimated (is #array_unit right?)")
     shown = Console()
     shown.print(table_of(found))
+    shown.print(table_of_facts(found))
     shown.print(verdict_of(found), highlight=False, soft_wrap=True)
     for note in notes_on(found):
         shown.print(f"* {note}", highlight=False, markup=False, soft_wrap=True)
@@ -59,16 +61,18 @@ def calibrate_device(
 
 
 def simulate_measurements(
-    profile: Annotated[Path, typer.Argument(metavar="PROFILE", help="A profile's .toml.")],
+    device: Annotated[
+        str, typer.Argument(metavar="DEVICE", help="Name of a preset, or a profile's .toml.")
+    ],
     output: Annotated[Path, typer.Option(help="A .csv or .npz that is written.")],
     vectors: Annotated[int, typer.Option(min=1, help="Input vectors.")] = PLAN.vectors,
     columns: Annotated[int, typer.Option(min=1, help="Columns of a chip.")] = PLAN.columns,
     repeats: Annotated[int, typer.Option(min=1, help="Reads of each.")] = PLAN.repeats,
     rows: Annotated[int, typer.Option(min=1, help="Inputs of a column.")] = PLAN.rows,
     chips: Annotated[int, typer.Option(min=1, help="Chips.")] = PLAN.chips,
-    age_s: Annotated[
-        list[float] | None, typer.Option(min=0, help="Age in seconds. Repeat for several.")
-    ] = None,
+    age: Annotated[
+        str, typer.Option(help="Ages with commas between, such as 60s,1h,1d; none is told.")
+    ] = "",
     temperature_c: Annotated[
         list[float] | None, typer.Option(help="In degrees Celsius. Repeat for several.")
     ] = None,
@@ -76,23 +80,17 @@ def simulate_measurements(
 ) -> None:
     """Write what a device of a profile would read, as calibrate-device takes it."""
     plan = SimulationPlan(
-        vectors, columns, repeats, rows, chips, tuple(age_s or ()), tuple(temperature_c or ()), seed
+        vectors,
+        columns,
+        repeats,
+        rows,
+        chips,
+        tuple(parse_ages(age)),
+        tuple(temperature_c or ()),
+        seed,
     )
-    write_measurements(simulated(profile_at(profile), plan), output)
+    write_measurements(simulated(profile_named(device), plan), output)
     console.print(f"wrote {output}")
-
-
-def profile_at(path: Path) -> Profile:
-    """Return the profile of a file.
-
-    Raises:
-        InputError: it cannot be read, or holds none.
-    """
-    try:
-        text = regular_content(path, MAX_PROFILE_BYTES).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}", "device") from error
-    return read_profile(text, str(path))
 
 
 def table_of(found: Calibration) -> Table:
@@ -101,13 +99,19 @@ def table_of(found: Calibration) -> Table:
     table = Table(
         "", Column("estimate", justify="right"), Column("95 % interval", justify="right"), "unit",
         box=None, pad_edge=False,
-        title=f"{measured.vectors} vectors, {measured.columns} columns, {measured.repeats} reads of "
-        f"each, {len(measured.measured)} sessions",
+        title=f"{measured.vectors} vectors, {measured.columns} columns, {measured.repeats} reads "
+        f"of each, {len(measured.measured)} sessions",
     )  # fmt: skip
     for what, value, unit in rows_of(found):
         table.add_row(what, f"{value.value:.4g}", f"{value.low:.4g} to {value.high:.4g}", unit)
+    return table
+
+
+def table_of_facts(found: Calibration) -> Table:
+    """Return what was seen, without an interval, as a table."""
+    table = Table("", Column("", justify="right"), box=None, pad_edge=False, show_header=False)
     for what, text in facts_of(found):
-        table.add_row(what, text, "", "")
+        table.add_row(what, text)
     return table
 
 
@@ -140,6 +144,7 @@ def rows_of(found: Calibration) -> Iterator[tuple[str, Estimate, str]]:
 def facts_of(found: Calibration) -> Iterator[tuple[str, str]]:
     """Yield what was seen, without an interval."""
     converter, order = found.converter, found.order
+    between = f"{order.between_columns:.3f} (by chance: {order.between_columns_limit:.3f})"
     if converter.step is not None:
         yield "converter's step", f"{converter.step:.6g}"
         yield "converter's levels seen", str(converter.levels)
@@ -147,13 +152,13 @@ def facts_of(found: Calibration) -> Iterator[tuple[str, str]]:
         low, high = converter.clipped
         yield "clipped below, above", f"{100 * low:.1f} %, {100 * high:.1f} %"
     if order.lag_1 is not None:
-        yield "lag-1 correlation, limit", f"{order.lag_1:.3f}, {order.lag_1_limit:.3f}"
+        yield "lag-1 correlation", f"{order.lag_1:.3f} (by chance: {order.lag_1_limit:.3f})"
     for number, deviation in zip(order.averaged, order.deviation, strict=True):
-        yield f"deviation of means of {number}", f"{deviation:.3f}, white {number**-0.5:.3f}"
-    yield (
-        "correlation of columns, limit",
-        f"{order.between_columns:.3f}, {order.between_columns_limit:.3f}",
-    )
+        yield (
+            f"deviation of means of {number} reads",
+            f"{deviation:.3f} (independent: {number**-0.5:.3f})",
+        )
+    yield "correlation of columns", between
     yield "distance to a normal distribution", f"{found.shape.distance:.3f}"
     yield "excess kurtosis", f"{found.shape.kurtosis:.2f}"
     for chip in dict.fromkeys(found.measured.chips) if found.chips_differ_p is not None else ():

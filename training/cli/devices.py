@@ -28,9 +28,7 @@ from noisevote.training.measure.subject import Source
 
 def fit_devices_command(
     names: Annotated[list[str] | None, typer.Argument(help="Names of checkpoints.")] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="All checkpoints of the folder.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="All checkpoints of the folder.")] = False,
     samples: SamplesGiven = None,
     images: Annotated[
         int, typer.Option(min=1, help="Inputs to measure ranges on, spread over the split.")

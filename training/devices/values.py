@@ -3,17 +3,31 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, external_data_helper, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
+from onnx import (
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    external_data_helper,
+    helper,
+    numpy_helper,
+)
+from onnxruntime import InferenceSession
 
+from noisevote.models.engines import session_options
 from noisevote.training.export.nodes import constant_names, names_read
 from noisevote.training.export.weights import HEADER_LENGTH_BYTES
 
 PASSING = {"Cast", "Identity", "Transpose"}
 """Operators between stored weights and their product that leave each number what it is."""
+
+
+HELD = {TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE}
+"""Types of stored weights that can lie on an array."""
 
 
 class UntraceableError(Exception):
@@ -84,18 +98,22 @@ class Values:
         if name in self.initializers:
             return self._initializer(self.initializers[name])
         node = self.made[name]
-        graph = helper.make_graph(
-            [node],
-            "constant",
-            [helper.make_value_info(read, helper.make_tensor_type_proto(0, None))
-             for read in names_read(node)],
-            [helper.make_value_info(made, helper.make_tensor_type_proto(0, None))
-             for made in node.output if made],
-        )  # fmt: skip
-        model = helper.make_model(graph, opset_imports=list(self.model.opset_import))
-        fed = {read: self.constant(read) for read in names_read(node)}
-        outputs = ReferenceEvaluator(model).run(None, fed)
-        return dict(zip([made for made in node.output if made], outputs, strict=True))[name]
+        read = [
+            numpy_helper.from_array(np.asarray(self.constant(each)), each)
+            for each in sorted(names_read(node))
+        ]
+        made = [ValueInfoProto(name=each) for each in node.output if each]
+        graph = helper.make_graph([node], "constant", [], made, read)
+        opsets, version = list(self.model.opset_import), self.model.ir_version
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=version)
+        try:
+            session = InferenceSession(
+                model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
+            )
+            found: NDArray[np.generic] = session.run([name], {})[0]
+        except Exception as error:
+            raise UntraceableError(f"a constant made by {node.op_type} is not known") from error
+        return found
 
     def _initializer(self, tensor: TensorProto) -> NDArray[np.generic]:
         if not external_data_helper.uses_external_data(tensor):
@@ -106,7 +124,7 @@ class Values:
         held.raw_data = self._weights[first : first + length]
         return numpy_helper.to_array(held)
 
-    def attribute(self, node: NodeProto, name: str, default: object) -> object:
+    def attribute(self, node: NodeProto, name: str, default: Any) -> Any:
         """Return an attribute of a node."""
         for entry in node.attribute:
             if entry.name == name:
@@ -136,13 +154,16 @@ class Values:
                 how = "are quantised" if quantised else f"are made by {node.op_type}"
                 raise UntraceableError(f"its weights {how}")
             if node.op_type == "Cast" and kind is None:
-                kind = int(self.attribute(node, "to", TensorProto.FLOAT))  # type: ignore[call-overload]
+                kind = int(self.attribute(node, "to", TensorProto.FLOAT))
             if node.op_type == "Transpose":
                 perm = self.attribute(node, "perm", None)
-                before = [*(perm if perm is not None else range(self.constant(name).ndim)[::-1])]  # type: ignore[misc]
+                before = [*(perm if perm is not None else range(self.constant(name).ndim)[::-1])]
                 order = before if order is None else [before[axis] for axis in order]
             value = node.input[0]
         tensor = self.initializers[value]
+        if tensor.data_type not in HELD:
+            stored_as = TensorProto.DataType.Name(tensor.data_type).lower()
+            raise UntraceableError(f"its weights are stored as {stored_as}")
         if not external_data_helper.uses_external_data(tensor):
             raise UntraceableError("its weights stand in the graph, not in the weights file")
         place = external_data_helper.ExternalDataInfo(tensor)

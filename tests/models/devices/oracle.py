@@ -4,6 +4,7 @@ aihwkit 4545f11 and CrossSim 3.2 (0a2eb1e) were run once; their figures stand he
 no test needs them.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ def device(**parts: object) -> Profile:
 
 def matrices() -> tuple[Floats, Floats]:
     """W [10 columns, 64 rows] and X [32 vectors, 64 rows], as all programs were given them."""
-    random = np.random.RandomState(7)  # noqa: NPY002, that generator drew them
+    random = np.random.RandomState(7)
     weights = np.clip(0.3 * random.randn(10, 64), -1, 1)
     weights[0, 0] = 1
     return weights, random.uniform(-1, 1, (32, 64))
@@ -53,7 +54,7 @@ class Figure(NamedTuple):
 
     def agrees_with(self, other: "Figure") -> bool:
         """Whether two differ by less than four combined standard errors (chance 6e-5)."""
-        return abs(self.value - other.value) < 4 * np.hypot(self.error, other.error)
+        return abs(self.value - other.value) < 4 * math.hypot(self.error, other.error)
 
 
 def held(profile: Profile, chips: int, age_s: float = 0.0, first: int = 0) -> Floats:
@@ -78,4 +79,5 @@ def spread(errors: Floats) -> float:
 def converted(values: Floats, bits: int, bound: float) -> Floats:
     """What a symmetric converter makes of values."""
     step = 2 * bound / (2**bits - 2)
-    return np.clip(np.round(values / step) * step, -bound, bound)
+    rounded: Floats = np.clip(np.round(values / step) * step, -bound, bound)
+    return rounded

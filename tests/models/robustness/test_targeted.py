@@ -56,7 +56,7 @@ def trial_of(state: MemoryState, key: StepKey) -> Trial:
 
 def wanted(target_class: Any, samples: Samples, **changes: Any) -> list[int]:
     plan = changed(target_class=target_class, **changes)
-    return target_classes_of(plan, samples, 3, LineSurrogate()).tolist()
+    return list(target_classes_of(plan, samples, 3, LineSurrogate()).tolist())
 
 
 def test_a_class_is_wanted_of_all_or_of_each_or_by_a_rule() -> None:
