@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.card import Card
-from noisevote.models.devices.chips import MAX_CHIP
 from noisevote.models.devices.profile import Profile
 from noisevote.models.errors import InputError
 
@@ -124,20 +123,12 @@ def chips_of(chip: int | str, chips: int, seed: int) -> tuple[int, ...]:
         chip: the first, or :data:`FRESH` or :data:`WITHOUT_ERRORS`.
         chips: how many.
         seed: of the request; it chooses fresh ones.
-
-    Raises:
-        InputError: the last one is beyond the largest number.
     """
     if chip == WITHOUT_ERRORS:
         return ()
     if chip == FRESH:
         return fresh_chips(seed, chips)
     first = int(chip)
-    if first + chips - 1 > MAX_CHIP:
-        raise InputError(
-            f"chip is {first}, and {chips} chips from there on go beyond the last, {MAX_CHIP}",
-            "chip",
-        )
     return tuple(range(first, first + chips))
 
 

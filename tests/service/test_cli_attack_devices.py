@@ -9,7 +9,6 @@ from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.robustness.report import Report
 from tests.models.robustness.worlds import drawn_samples
 from tests.service.jobs.support import SURROGATE
-from tests.service.on_devices import ready
 from tests.service.support import CHECKPOINT
 from tests.service.test_cli import run_main
 
@@ -19,11 +18,10 @@ MINE = 'profile = 1\nname = "mine"\n[program]\nstd_us = 0.05\n[read]\na = 0.02\n
 @pytest.fixture(scope="module")
 def arguments(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("on-devices")
-    checkpoints = ready(folder / "checkpoints", CHECKPOINT, SURROGATE)
     taken = drawn_samples(2, seed=4)
     np.savez(folder / "digits.npz", inputs=taken.inputs, labels=taken.labels)
     return [
-        "attack", CHECKPOINT, f"--checkpoints={checkpoints}", f"--samples={folder}/digits.npz",
+        "attack", CHECKPOINT, f"--samples={folder}/digits.npz",
         f"--surrogate={SURROGATE}", "--epsilon=0.2", "--votes=3", "--steps=2", "--restarts=1",
         "--attack=pgd", "--replies=3",
     ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from noisevote.models.checkpoint import CheckpointStore
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.devices.asked import AskedDevice
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import profile_of
@@ -35,7 +35,7 @@ from tests.service.jobs.support import (
     without,
 )
 from tests.service.jobs.test_old_folders import CONTENT
-from tests.service.on_devices import BOTH, FRESH, FROZEN, as_before, ready
+from tests.service.on_devices import BOTH, FRESH, FROZEN, as_before
 from tests.service.support import CHECKPOINT, Json, error_in
 from tests.service.test_server import started
 
@@ -48,18 +48,12 @@ LIMITS = RequestLimits(
 
 
 @pytest.fixture(scope="module")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return ready(tmp_path_factory.mktemp("checkpoints"), CHECKPOINT, SURROGATE)
-
-
-@pytest.fixture(scope="module")
 async def client(
-    checkpoints: Path,
     anyio_backend: str,  # noqa: ARG001
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[httpx.AsyncClient]:
     folder = tmp_path_factory.mktemp("jobs")
-    async with serving_jobs(folder, checkpoints=(checkpoints,), max_chips=8) as (_, client):
+    async with serving_jobs(folder, max_chips=8) as (_, client):
         yield client
 
 
@@ -137,8 +131,7 @@ async def test_chips_without_a_device_are_refused(client: httpx.AsyncClient) -> 
 
 
 async def test_a_target_that_is_not_ready_is_refused_with_how_to_make_it(tmp_path: Path) -> None:
-    copies = ready(tmp_path / "checkpoints", CHECKPOINT, SURROGATE)
-    as_before(copies / CHECKPOINT)
+    copies = as_before(as_before(tmp_path / "checkpoints", CHECKPOINT), SURROGATE)
     async with serving_jobs(tmp_path / "jobs", checkpoints=(copies,)) as (_, client):
         error = error_in(await post(client, on_device()), 422, "invalid_input")
     assert error["field"] == "device"
@@ -164,13 +157,12 @@ def test_two_devices_are_two_assessments_and_names_alone_are_none() -> None:
 
 @pytest.mark.parametrize("may_hold", [True, False], ids=["inline", "by name"])
 def test_a_target_on_a_device_gives_over_http_the_votes_that_it_gives_here(
-    may_hold: bool, checkpoints: Path, tmp_path: Path
+    may_hold: bool, tmp_path: Path
 ) -> None:
-    checkpoint = CheckpointStore(checkpoints).find(CHECKPOINT)
+    checkpoint = CheckpointStore(SHIPPED).find(CHECKPOINT)
     inputs = drawn_samples(3, seed=2).inputs
     device = AskedDevice(profiles=DeviceStore().find(PRESET), chip=5, chips=2, age_s=86400.0)
     settings = environment(tmp_path) | {
-        "NOISEVOTE_CHECKPOINTS": str(checkpoints),
         "NOISEVOTE_ALLOW_INLINE_DEVICES": str(may_hold),
     }
     limits = LIMITS.model_copy(update={"allow_inline_devices": may_hold})
@@ -194,8 +186,8 @@ def test_a_target_on_a_device_gives_over_http_the_votes_that_it_gives_here(
                 )
 
 
-def test_chips_take_room_in_a_request(checkpoints: Path) -> None:
-    checkpoint = CheckpointStore(checkpoints).find(CHECKPOINT)
+def test_chips_take_room_in_a_request() -> None:
+    checkpoint = CheckpointStore(SHIPPED).find(CHECKPOINT)
     device = AskedDevice(profiles=profile_of(BOTH), chips=20)
     gmacs = checkpoint.card.macs / 1e9
     limits = LIMITS.model_copy(
@@ -208,7 +200,7 @@ def test_chips_take_room_in_a_request(checkpoints: Path) -> None:
 
 @pytest.mark.slow
 def test_a_job_on_a_device_goes_on_when_its_preset_has_changed_and_reports_the_first(
-    checkpoints: Path, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     presets = tmp_path / "devices"
     presets.mkdir()
@@ -216,7 +208,6 @@ def test_a_job_on_a_device_goes_on_when_its_preset_has_changed_and_reports_the_f
     first = 'profile = 1\nname = "mine"\n[program]\nstd_us = 0.05\n[read]\na = 0.02\n'
     mine.write_text(first)
     settings = environment(tmp_path / "jobs") | {
-        "NOISEVOTE_CHECKPOINTS": str(checkpoints),
         "NOISEVOTE_DEVICES": str(presets),
     }
     asked = request_of(on_device(device="mine", chip=3, votes=5, steps=20))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
-from tests.service.on_devices import as_before, ready
+from noisevote.models.checkpoint import SHIPPED
+from tests.service.on_devices import as_before
 from tests.service.page.browser import DESK, Visit
 from tests.service.support import CHECKPOINT
 from tests.service.test_server import Server, started
@@ -18,8 +20,8 @@ from tests.service.test_server import Server, started
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = ready(tmp_path_factory.mktemp("checkpoints"), CHECKPOINT, "mnist_cnn-clean")
-    as_before(folder / "mnist_cnn-clean")
+    folder = as_before(tmp_path_factory.mktemp("checkpoints"), "mnist_cnn-clean")
+    shutil.copytree(SHIPPED / CHECKPOINT, folder / CHECKPOINT)
     with started({"NOISEVOTE_CHECKPOINTS": str(folder)}) as running:
         yield running
 
