@@ -21,7 +21,6 @@ Sources: aihwkit (IOParameters), CrossSim; see the profiles for those of their n
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ from noisevote.models.devices.arrays import LayerArray
 from noisevote.models.devices.parts import Adc
 from noisevote.models.devices.profile import Profile
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 NO_DAC = (0.0, 0.0, 0.0)
 
@@ -54,24 +53,24 @@ class Columns:
         step: of the ADC; 0 where there is none.
         low: smallest output of the ADC.
         high: largest output of the ADC.
-        half: what is added before rounding down: 0.5 rounds to the nearest level.
+        half: what is added before rounding down, in steps: 0.5 rounds to the nearest level.
         alpha: compensation of drift.
         beta: what follows the product.
         dac: step, smallest and largest input; a step of 0 where there is no DAC.
     """
 
-    gain: Array
-    offset: Array
-    a2: Array
-    c: Array
-    b2: Array
-    w2: Array
-    step: Array
-    low: Array
-    high: Array
-    half: Array
-    alpha: Array
-    beta: Array
+    gain: Floats
+    offset: Floats
+    a2: Floats
+    c: Floats
+    b2: Floats
+    w2: Floats
+    step: Floats
+    low: Floats
+    high: Floats
+    half: Floats
+    alpha: Floats
+    beta: Floats
     dac: tuple[float, float, float] = NO_DAC
 
     @property
@@ -116,7 +115,8 @@ class Columns:
             "deviation": self.alpha * np.sqrt(self.a2),
         }
         rows = [folded[name] if level == "column" else getattr(self, name) for name in ROWS[level]]
-        return np.stack(rows).astype(np.float32)
+        with np.errstate(over="ignore"):  # what overflows makes outputs that are refused
+            return np.stack(rows).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +133,20 @@ class Condition:
     """
 
     temperature_c: float | None = None
-    spreads: Mapping[str, Array] | None = None
-    alpha: Array | float = 1.0
-    w2: Array | float = 0.0
+    spreads: Mapping[str, Floats] | None = None
+    alpha: Floats | float = 1.0
+    w2: Floats | float = 0.0
+
+
+def spreads_of(profile: Profile) -> tuple[str, ...]:
+    """Return the parts of a chip by which the columns of a device differ."""
+    column, temperature = profile.column, profile.temperature
+    std = {
+        "gain": column.gain_std,
+        "offset": column.offset_std,
+        "offset_t": temperature.offset_std_per_k if temperature else 0.0,
+    }
+    return tuple(part for part, value in std.items() if value)
 
 
 def digital(layer: LayerArray) -> Columns:
@@ -155,7 +166,7 @@ def columns_of(profile: Profile, layer: LayerArray, condition: Condition) -> Col
     of_weight = layer.largest(profile.array.scale) * np.abs(layer.scale)
     sign = np.where(layer.scale < 0, -1.0, 1.0)
     unit = of_weight * input_range(profile, layer)
-    tiles = row_tiles(profile, layer)
+    tiles, _ = profile.array.tiles(layer.spec)
     found = digital(layer)
     found = with_noise(found, profile, layer, unit, tiles)
     found = with_gain(found, profile, unit * sign, condition)
@@ -176,19 +187,13 @@ def input_range(profile: Profile, layer: LayerArray) -> float:
     return layer.spec.input_max if asked == "max" else layer.spec.input_range
 
 
-def row_tiles(profile: Profile, layer: LayerArray) -> int:
-    """Return on how many tiles the inputs of a layer lie."""
-    rows = profile.array.rows
-    return 1 if rows is None else -(-layer.spec.fan_in // rows)
-
-
 def with_noise(
-    found: Columns, profile: Profile, layer: LayerArray, unit: Array, tiles: int
+    found: Columns, profile: Profile, layer: LayerArray, unit: Floats, tiles: int
 ) -> Columns:
     """Return a table with the noise of reads, but that of cells."""
     read = profile.read
     bound = 0.0 if profile.adc is None else profile.adc.bound
-    units: dict[str, Any] = {
+    units: dict[str, Floats | float] = {
         "array": unit,
         "rms": layer.spec.rms,
         "adc_range": unit * bound,
@@ -200,7 +205,7 @@ def with_noise(
     return replace(found, a2=reads * (read.a * own) ** 2, c=read.c * own, b2=read.b**2 * ones)
 
 
-def with_gain(found: Columns, profile: Profile, unit: Array, condition: Condition) -> Columns:
+def with_gain(found: Columns, profile: Profile, unit: Floats, condition: Condition) -> Columns:
     """Return a table with gain and offset, at the temperature; the unit has the columns' signs."""
     column, temperature = profile.column, profile.temperature
     spreads = condition.spreads or {}
@@ -217,10 +222,11 @@ def with_gain(found: Columns, profile: Profile, unit: Array, condition: Conditio
     return replace(found, gain=gain, offset=offset * unit)
 
 
-def with_adc(found: Columns, adc: Adc | None, unit: Array, tiles: int, sign: Array) -> Columns:
+def with_adc(found: Columns, adc: Adc | None, unit: Floats, tiles: int, sign: Floats) -> Columns:
     """Return a table with the converter of outputs.
 
-    To the nearest of ``2^bits - 1`` levels, symmetric about 0, or down to one of them.
+    To the nearest of ``2^bits - 1`` levels, symmetric about 0, or down to one of them; each tile
+    that rounds down loses half a step on average.
     """
     if adc is None:
         return found

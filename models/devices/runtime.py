@@ -5,40 +5,32 @@ ages that meet in one call are passed apart, each under the key of its own vote,
 votes depend on who else is served.
 """
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load
 
-from noisevote.models.checkpoint import Checkpoint, is_passing, refusing
+from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.device_specs import Level
 from noisevote.models.devices.arrays import LayerArray, layers_of, written
-from noisevote.models.devices.cells import Draws, aged_weights, without_errors
-from noisevote.models.devices.chips import UNIFORM, Chip
-from noisevote.models.devices.columns import Columns, Condition, columns_of, digital, level_for
+from noisevote.models.devices.chips import Chip
+from noisevote.models.devices.columns import Columns, columns_of, digital, level_for
+from noisevote.models.devices.conditions import condition_of
 from noisevote.models.devices.graphs import DeviceGraphs, tables_of
 from noisevote.models.devices.held import Held
 from noisevote.models.devices.noise import DeviceNoise, Placement, fingerprint_of, spec_of
-from noisevote.models.devices.profile import Profile
 from noisevote.models.devices.setting import DeviceSetting
-from noisevote.models.engines import Session, load_session
-from noisevote.models.errors import CheckpointError
-from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
+from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, Contents, Session, load_session
+from noisevote.models.noise import NoiseKind
 from noisevote.models.noise_fill import NoiseTensors
-from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, Rows, Runtime
-
-SPREADS = ("gain", "offset", "offset_t")
-"""Parts of a chip by which its columns differ."""
+from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, Rows
 
 OVERHEAD_BYTES = 2**19
 """Of a session beside its weights."""
 
 SINGLE_BYTES = 4
-MOST_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,10 +103,6 @@ class DeviceRuntime:
             found[chosen] = self._pass(rows.chosen(chosen), placement)
         return found
 
-    def on_chip(self, noise: DeviceNoise, key: VoteKey) -> OnChip:
-        """Return what casts a vote, made if it is not held."""
-        return self._on_chip(noise.setting, noise.placement(key))
-
     def compensation(self, noise: DeviceNoise) -> dict[str, float]:
         """Return what outputs are multiplied by to make up for drift, by noise point.
 
@@ -125,6 +113,11 @@ class DeviceRuntime:
         return (
             {point: sum(of[point] for of in held) / len(held) for point in held[0]} if held else {}
         )
+
+    def missing(self, noise: DeviceNoise) -> int:
+        """Return how many of the chips that cast the votes are not held."""
+        keys = [(self._name, placement) for placement in noise.places]
+        return sum(self._held.peek(key) is None for key in keys)
 
     def _pass(self, rows: Rows, placement: Placement) -> NDArray[np.float32]:
         noise = rows.noises[0]
@@ -153,17 +146,19 @@ class DeviceRuntime:
     def _made(self, setting: DeviceSetting, placement: Placement) -> OnChip:
         """Make a checkpoint on a chip: its weights, its columns, and the graph that takes them."""
         columns: dict[str, Columns] = {}
-        matrices: dict[str, NDArray[np.float64]] = {}
+        matrices: dict[str, NDArray[np.float32]] = {}
         compensation: dict[str, float] = {}
-        ages_s = dict(zip(setting.profiles, placement.ages_s, strict=True))
-        for point, profile in setting.profiles.items():
+        told = zip(placement.profiles, placement.ages_s, strict=True)
+        for (point, profile), (digest, age_s) in zip(setting.profiles.items(), told, strict=True):
             layer = self._layers.get(point)
             if layer is None:
                 continue
-            if profile is None:
+            if profile is None or digest is None:
                 columns[point] = digital(layer)
                 continue
-            condition, matrix = self._condition(point, profile, layer, placement, ages_s[point])
+            number = placement.chip
+            chip = None if number is None else Chip(digest, self._weights_digest, number)
+            condition, matrix = condition_of(point, layer, profile, chip, placement, age_s)
             columns[point] = columns_of(profile, layer, condition)
             if matrix is not None:
                 matrices[point] = matrix
@@ -180,108 +175,17 @@ class DeviceRuntime:
             OVERHEAD_BYTES + SINGLE_BYTES * values if matrices else OVERHEAD_BYTES // 8,
         )
 
-    def _condition(
-        self,
-        point: str,
-        profile: Profile,
-        layer: LayerArray,
-        placement: Placement,
-        age_s: float | None,
-    ) -> tuple[Condition, NDArray[np.float64] | None]:
-        """Return the condition of a layer on a chip, and its weights there if they differ."""
-        shape = layer.weights.shape
-        chip = placement.chip
-        if chip is None:
-            draws, spreads = nothing_drawn(shape), {}
-        else:
-            own = Chip(profile.digest, self._weights_digest, chip)
-            draws = own.draws_of(point, shape)
-            spreads = {
-                part: own.normals(point, part, shape[:1]).astype(np.float64) for part in SPREADS
-            }
-        largest = layer.largest(profile.array.scale)
-        age_s = profile.age_range_s[0] if age_s is None else age_s
-        if chip is None:
-            profile, age_s = without_errors(profile, age_s)
-        window_s = placement.votes * (profile.flicker.vote_gap_s if profile.flicker else 0.0)
-        aged = aged_weights(layer.weights / largest[:, np.newaxis], profile, draws, age_s, window_s)
-        has_frozen = chip is not None and profile.has_frozen_cells
-        alpha = aged.alpha if has_frozen else 1.0
-        condition = Condition(placement.temperature_c, spreads, alpha, aged.variance)
-        return condition, aged.weights * largest[:, np.newaxis] if has_frozen else None
-
-    def _session(self, level: Level | None, matrices: Mapping[str, NDArray[np.float64]]) -> Session:
+    def _session(self, level: Level | None, matrices: Mapping[str, NDArray[np.float32]]) -> Session:
         """Return a session of a graph, the plain one if no weights are given."""
         plain = self._graphs.session(level)
         if not matrices:
             return plain
         weights = self.card.weights
-        contents = {
+        contents: Contents = {
             **self._contents,
             weights: written(self._contents[weights], self._layers, matrices),
         }
-        return load_session(self._folder / self._graphs.file(level), contents)
-
-
-class DeviceRuntimes:
-    """The device runtimes of checkpoints, which share a bound on the memory of their chips.
-
-    Args:
-        most_bytes: that chips take together, about.
-    """
-
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self.held: Held[tuple[str, Placement], OnChip] = Held(most_bytes)
-        self._runtimes: WeakKeyDictionary[Checkpoint, DeviceRuntime] = WeakKeyDictionary()
-        self._refused: WeakKeyDictionary[Checkpoint, str] = WeakKeyDictionary()
-        self._loading = threading.Lock()
-
-    def loaded(self, checkpoint: Checkpoint) -> DeviceRuntime | None:
-        """Return the runtime of a checkpoint if it is loaded; never waits."""
-        return self._runtimes.get(checkpoint)
-
-    def of(self, checkpoint: Checkpoint) -> DeviceRuntime:
-        """Return the runtime of a checkpoint, loaded at the first call.
-
-        Raises:
-            CheckpointError: it has no graphs for devices, or they are not those of its card. What
-                was refused once stays refused, unless the system had no room at that time.
-        """
-        with self._loading:
-            if (refused := self._refused.get(checkpoint)) is not None:
-                raise CheckpointError(refused)
-            if (found := self._runtimes.get(checkpoint)) is None:
-                try:
-                    with refusing(checkpoint.name):
-                        found = self._runtimes[checkpoint] = DeviceRuntime(checkpoint, self.held)
-                except CheckpointError as error:
-                    if not is_passing(error):
-                        self._refused[checkpoint] = str(error)
-                    raise
-            return found
-
-
-def loaded_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes) -> Runtime | None:
-    """Return what casts votes of a noise, or on a device, if it is loaded; never waits."""
-    if isinstance(noise, DeviceNoise):
-        return devices.loaded(checkpoint)
-    return checkpoint.loaded(noise.kind)
-
-
-def runtime_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes) -> Runtime:
-    """Return what casts votes of a noise, or on a device, loaded at the first call.
-
-    Raises:
-        CheckpointError: its files are not those of the card.
-    """
-    if isinstance(noise, DeviceNoise):
-        return devices.of(checkpoint)
-    return checkpoint.runtime(noise.kind)
-
-
-def nothing_drawn(shape: tuple[int, ...]) -> Draws:
-    """Return what draws the middle of every distribution: nothing deviates, no cell is stuck."""
-    return lambda part: np.full(shape, 1.0 if part.startswith(UNIFORM) else 0.0)
+        return load_session(self._folder / self._graphs.file(level), contents, ONNX_RUNTIME_OF_MANY)
 
 
 def plain_sigma(columns: Columns | None, level: Level | None) -> float:

@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from noisevote.models.checkpoint import Checkpoint
-from noisevote.models.devices.runtime import MOST_BYTES, DeviceRuntimes, loaded_for, runtime_for
+from noisevote.models.devices.runtimes import MOST_BYTES, DeviceRuntimes, loaded_for, runtime_for
 from noisevote.models.errors import DeadlineError, NoSlotError
 from noisevote.models.runtime import Runtime, rows_of, votes_of
 from noisevote.models.voting import Observer, Poll, VoteRequest, VoteResult

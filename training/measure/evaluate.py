@@ -22,7 +22,7 @@ from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.data.dataset import Examples, as_inputs
 from noisevote.models.devices.noise import device_noise
-from noisevote.models.devices.runtime import DeviceRuntimes, runtime_for
+from noisevote.models.devices.runtimes import DeviceRuntimes, runtime_for
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.errors import DataError
 from noisevote.models.measured import Accuracy

@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 from noisevote.models import graph_verification
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
 from noisevote.models.devices.presets import DeviceStore
-from noisevote.models.devices.runtime import DeviceRuntimes
+from noisevote.models.devices.runtimes import DeviceRuntimes
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind
 from tests.models.devices.test_runtime import NAME, noise_on, rows

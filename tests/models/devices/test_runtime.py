@@ -14,11 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.device_specs import Level
 from noisevote.models.devices.noise import DeviceNoise, device_noise
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import Profile, profile_of
-from noisevote.models.devices.runtime import DeviceRuntime, DeviceRuntimes
+from noisevote.models.devices.runtime import DeviceRuntime
+from noisevote.models.devices.runtimes import DeviceRuntimes
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
+from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, load_session
 from noisevote.models.errors import InputError
 from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
 from noisevote.models.runtime import Rows
@@ -153,6 +156,23 @@ def test_votes_of_different_devices_chips_and_ages_in_one_tile_are_as_alone(
     assert len({row.tobytes() for row in together}) == len(noises)
 
 
+def test_two_ranges_of_ages_of_one_device_give_two_ages_where_none_is_asked_for(
+    checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
+) -> None:
+    hermes = DeviceStore().find("pcm-hermes-2t")
+    young, old = (hermes.model_copy(update={"ages_s": (age, 1e6)}) for age in (60.0, 86_400.0))
+    assert young.digest == old.digest  # so that chips are the same
+    asked = [
+        noise_on(young, checkpoint),
+        noise_on(old, checkpoint),
+        noise_on(young, checkpoint, age_s=86_400.0),
+    ]
+    by_default, later, as_late = (runtime.outputs(rows(images[:1], [noise])) for noise in asked)
+    assert not np.array_equal(by_default, later)
+    assert np.array_equal(later, as_late)
+    assert asked[1].places == asked[2].places
+
+
 def test_a_chip_is_the_same_for_all_seeds_and_in_all_processes(
     checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
 ) -> None:
@@ -160,7 +180,7 @@ def test_a_chip_is_the_same_for_all_seeds_and_in_all_processes(
         "import numpy as np\n"
         "from noisevote.models.checkpoint import SHIPPED, CheckpointStore\n"
         "from noisevote.models.devices.presets import DeviceStore\n"
-        "from noisevote.models.devices.runtime import DeviceRuntimes\n"
+        "from noisevote.models.devices.runtimes import DeviceRuntimes\n"
         "from tests.models.devices.test_runtime import NAME, noise_on, rows\n"
         "of = CheckpointStore(SHIPPED).find(NAME)\n"
         "noise = noise_on(DeviceStore().find('pcm-joshi'), of, chips=(9,))\n"
@@ -173,6 +193,24 @@ def test_a_chip_is_the_same_for_all_seeds_and_in_all_processes(
     for first in (0, 3):  # other votes, other draws
         found = runtime.outputs(rows(images[:1], [noise], first))
         assert found.tobytes().hex() == ran.stdout.strip()
+
+
+@pytest.mark.parametrize("level", ["column", "weight", "full"])
+def test_graphs_of_chips_are_those_of_the_engine_that_plans_all_to_the_bit(
+    checkpoint: Checkpoint, level: Level
+) -> None:
+    spec = checkpoint.card.devices
+    assert spec is not None
+    graph = checkpoint.folder / spec.graphs[level]
+    one, of_many = load_session(graph), load_session(graph, engine=ONNX_RUNTIME_OF_MANY)
+    generator = np.random.default_rng(1)
+    feed = {
+        name: generator.uniform(0.5, 1, [8 if axis is None else axis for axis in tensor.shape])
+        .astype(np.int64 if tensor.type == "int64" else np.float32)
+        for name, tensor in one.inputs.items()
+    }  # fmt: skip
+    output = checkpoint.card.output
+    assert np.array_equal(one.run(output, feed), of_many.run(output, feed))
 
 
 def test_chips_take_turns_in_an_order_that_hangs_on_seed_and_input_alone(
