@@ -131,7 +131,7 @@ async def test_a_queue_that_breaks_fails_all_that_wait_and_begins_anew(
     gated = GatedCheckpoint()
     first = asyncio.create_task(backend.vote(gated, votes_asked(1, 1)))
     await asyncio.to_thread(gated.gated.begun.wait)
-    nonsense = replace(votes_asked(1, 2), turn=None)  # type: ignore[arg-type]
+    nonsense = replace(votes_asked(1, 2), turn=0.5)  # type: ignore[arg-type]
     broken = asyncio.create_task(backend.vote(gated, nonsense))
     waiting = asyncio.create_task(backend.vote(gated, votes_asked(1, 2)))
     await until_queued(backend, 3)
