@@ -171,7 +171,12 @@ class Predictor:
         """
         checkpoint, request = prepared.checkpoint, prepared.request
         answer = await self.backend.vote(
-            checkpoint, request, prepared.deadline, prepared.priority, observer
+            checkpoint,
+            request,
+            prepared.deadline,
+            prepared.priority,
+            observer,
+            prepared.chip_votes,
         )
         return PredictResponse(
             checkpoint=checkpoint.name,

@@ -120,6 +120,7 @@ class VotingBackend:
         deadline: float = math.inf,
         priority: Priority = Priority.NORMAL,
         observer: Observer | None = None,
+        chip_votes: int = 0,
     ) -> Answer:
         """Cast the votes of a request; cancelling it casts no further ones.
 
@@ -129,6 +130,7 @@ class VotingBackend:
             deadline: time by ``time.monotonic`` at which the votes cast so far are the answer.
             priority: decides whose votes come first.
             observer: is told of every vote that counts, on the thread of a slot.
+            chip_votes: votes that the chips count for that have to be made.
 
         Raises:
             CheckpointError: the checkpoint's files are not those of its card.
@@ -142,7 +144,8 @@ class VotingBackend:
         if runtime is None:
             runtime = await self.run(lambda: runtime_for(checkpoint, request.noise, self.devices))
         poll = Poll(request, len(checkpoint.card.labels), observer)
-        entry = Entry(poll, runtime, self._group(checkpoint, runtime, request), priority, deadline)
+        group = self._group(checkpoint, runtime, request)
+        entry = Entry(poll, runtime, group, priority, deadline, first_votes=chip_votes)
         try:
             async with asyncio.timeout_at(loop_time(deadline)):
                 await self._admit(entry)

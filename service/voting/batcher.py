@@ -174,7 +174,8 @@ class VoteBatcher:
 
     def _share_of(self, entry: Entry) -> float:
         """Return what a request takes up of the queue: the votes left, by cost, within bounds."""
-        gmacs = entry.poll.votes_left * entry.group.gmacs
+        first = entry.first_votes if entry.started is None else 0
+        gmacs = (entry.poll.votes_left + first) * entry.group.gmacs
         return min(max(gmacs, SMALLEST_SHARE * self._limit), LARGEST_SHARE * self._limit)
 
     def _next_queue(self) -> Queue | None:
@@ -207,6 +208,8 @@ class VoteBatcher:
             entry.credit -= len(keys) * group.gmacs
             room -= len(keys)
             if keys:
+                if entry.started is None:
+                    entry.credit -= entry.first_votes * group.gmacs
                 entry.started = now if entry.started is None else entry.started
                 parts.setdefault(entry, []).extend(keys)
             if entry.poll.wanted(1):

@@ -37,6 +37,7 @@ class Entry:
         group: the requests that it can share forward passes with.
         priority: decides whose votes come first.
         deadline: time after which its votes are of no use, on the clock of the caller.
+        first_votes: votes that its first tile counts for beside its own: chips are made in it.
         started: when its first tile was handed out; None before.
         error: why it cannot be answered; None as a rule.
         share: the part of the queue that it takes up, in 10^9 multiply-accumulates.
@@ -50,6 +51,7 @@ class Entry:
     group: Group
     priority: Priority = Priority.NORMAL
     deadline: float = math.inf
+    first_votes: int = 0
     started: float | None = None
     error: Exception | None = None
     share: float = 0.0

@@ -5,6 +5,7 @@ from dataclasses import replace
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -177,6 +178,29 @@ def test_a_tile_that_fails_fails_its_requests_and_no_others() -> None:
     batcher.fail(entries[:2], error)  # they have left
     assert batcher.requests == 1
     assert list(served(batcher)) == [Counter({entries[2]: 2})]
+
+
+def test_chips_that_are_to_be_made_take_room_in_the_queue_until_they_are() -> None:
+    group = group_of(tile=4)
+    making, behind = (entry_for(group, request_for(1, 8)) for _ in range(2))
+    making.first_votes = 80
+    batcher = batcher_with(making, limit=100 * VOTE_GMACS * 8)  # one takes an eighth at most
+    assert batcher.queue_fill == pytest.approx(0.11)
+    tile = batcher.next_tile(0.0)
+    assert tile is not None
+    batcher.finish(tile, fell_on(tile), seconds=0.1)
+    assert batcher.queue_fill == pytest.approx(0.005)
+    batcher.admit(behind)
+
+
+def test_who_lets_chips_be_made_waits_for_as_many_turns_of_the_others() -> None:
+    group = group_of(tile=4)
+    making, *others = (entry_for(group, request_for(1, 2 * TURN)) for _ in range(3))
+    making.first_votes = 4 * TURN
+    order = list(served(batcher_with(making, *others)))
+    assert making in order[0]
+    last = max(at for at, tile in enumerate(order) if any(other in tile for other in others))
+    assert [at for at, tile in enumerate(order) if making in tile and 0 < at < last] == []
 
 
 def test_outputs_that_overflow_fail_their_request_alone() -> None:
