@@ -191,6 +191,17 @@ class VoteNoise:
         """Return which of the chips casts a vote, from 0."""
         return 0
 
+    @property
+    def overflow(self) -> InputError:
+        """What is to be said of outputs that are not finite under it."""
+        if self.is_silent:
+            return InputError(
+                "the outputs overflow single precision without noise; use smaller inputs", "inputs"
+            )
+        return InputError(
+            "the outputs overflow single precision under this noise; use a smaller sigma", "sigma"
+        )
+
     def is_measured_at(self, kind: NoiseKind, sigma: float) -> bool:
         """Return whether it is the normal noise of one sigma at all points, as cards have it."""
         is_normal = self.kind is kind and self.distribution is NORMAL

@@ -10,8 +10,11 @@ squared inputs of the column::
     y' = alpha q + beta
 
 A layer on n row tiles adds the noise of n reads and conversions; one conversion is modelled, of n
-times the range, and the rounding of the others as further noise (step^2 / 12 each, Sheppard), where
-it is down as half a step less, too. A clip of each tile is not modelled.
+times the range, and the rounding of the others as further noise (step^2 / 12 each, Sheppard) and,
+where they round down, half a step less each. A clip of each tile is not modelled.
+
+What follows the product may turn the sign of a column. Its offset turns, too, and what its
+converter rounds down is rounded up here.
 
 Sources: aihwkit (IOParameters), CrossSim; see the profiles for those of their numbers.
 """
@@ -30,6 +33,10 @@ from noisevote.models.devices.profile import Profile
 Floats = NDArray[np.float64]
 
 NO_DAC = (0.0, 0.0, 0.0)
+
+UP = 1 - 2.0**-12
+"""What is added before rounding down to round up; less than 1, so that levels stay what they are.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +115,8 @@ class Columns:
             "deviation": self.alpha * np.sqrt(self.a2),
         }
         rows = [folded[name] if level == "column" else getattr(self, name) for name in ROWS[level]]
-        return np.stack(rows).astype(np.float32)
+        with np.errstate(over="ignore"):  # what overflows makes outputs that are refused
+            return np.stack(rows).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +138,17 @@ class Condition:
     w2: Floats | float = 0.0
 
 
+def spreads_of(profile: Profile) -> tuple[str, ...]:
+    """Return the parts of a chip by which the columns of a device differ."""
+    column, temperature = profile.column, profile.temperature
+    std = {
+        "gain": column.gain_std,
+        "offset": column.offset_std,
+        "offset_t": temperature.offset_std_per_k if temperature else 0.0,
+    }
+    return tuple(part for part, value in std.items() if value)
+
+
 def digital(layer: LayerArray) -> Columns:
     """Return a point at which nothing happens."""
     zero, one = np.zeros(layer.spec.columns), np.ones(layer.spec.columns)
@@ -145,12 +164,13 @@ def columns_of(profile: Profile, layer: LayerArray, condition: Condition) -> Col
         condition: of its chip.
     """
     of_weight = layer.largest(profile.array.scale) * np.abs(layer.scale)
+    sign = np.where(layer.scale < 0, -1.0, 1.0)
     unit = of_weight * input_range(profile, layer)
     tiles, _ = profile.array.tiles(layer.spec)
     found = digital(layer)
     found = with_noise(found, profile, layer, unit, tiles)
-    found = with_gain(found, profile, unit, condition)
-    found = with_adc(found, profile.adc, unit, tiles)
+    found = with_gain(found, profile, unit * sign, condition)
+    found = with_adc(found, profile.adc, unit, tiles, sign)
     return replace(
         found,
         alpha=np.broadcast_to(np.asarray(condition.alpha, np.float64), unit.shape),
@@ -186,7 +206,7 @@ def with_noise(
 
 
 def with_gain(found: Columns, profile: Profile, unit: Floats, condition: Condition) -> Columns:
-    """Return a table with gain and offset, at the temperature."""
+    """Return a table with gain and offset, at the temperature; the unit has the columns' signs."""
     column, temperature = profile.column, profile.temperature
     spreads = condition.spreads or {}
     none = np.zeros(unit.shape)
@@ -202,7 +222,7 @@ def with_gain(found: Columns, profile: Profile, unit: Floats, condition: Conditi
     return replace(found, gain=gain, offset=offset * unit)
 
 
-def with_adc(found: Columns, adc: Adc | None, unit: Floats, tiles: int) -> Columns:
+def with_adc(found: Columns, adc: Adc | None, unit: Floats, tiles: int, sign: Floats) -> Columns:
     """Return a table with the converter of outputs.
 
     To the nearest of ``2^bits - 1`` levels, symmetric about 0, or down to one of them; each tile
@@ -212,13 +232,15 @@ def with_adc(found: Columns, adc: Adc | None, unit: Floats, tiles: int) -> Colum
         return found
     step = 2 * adc.bound / (2**adc.bits - 2) * unit
     bound = tiles * adc.bound * unit
+    is_down = adc.rounding == "floor"
     return replace(
         found,
+        offset=found.offset - sign * step * (tiles - 1) / 2 if is_down else found.offset,
         a2=found.a2 + (tiles - 1) * step**2 / 12,
         step=step,
         low=-bound,
         high=bound,
-        half=np.full(unit.shape, 0.5 if adc.rounding == "round" else (1 - tiles) / 2),
+        half=np.where(sign < 0, UP, 0.0) if is_down else np.full(unit.shape, 0.5),
     )
 
 

@@ -12,6 +12,7 @@ What a key means at a noise point stands in ``models.devices.columns``, what it 
 import hashlib
 import tomllib
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -201,7 +202,7 @@ class Profile(CardPart):
             return self.aged[0].t_s, self.aged[-1].t_s
         return 0.0, MAX_AGE_S
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of all that decides votes, in hexadecimal, shortened.
 
@@ -210,6 +211,12 @@ class Profile(CardPart):
         """
         content = self.model_dump(mode="json", exclude=DECIDES_NO_VOTE, exclude_defaults=True)
         return hashlib.sha256(to_json(content)).hexdigest()[:DIGITS]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, whose digest is its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("digest", None)
+        return copied
 
 
 DECIDES_NO_VOTE = {"name", "source", "description", "ages_s", "cost", "measured"}

@@ -3,10 +3,11 @@
 import threading
 from weakref import WeakKeyDictionary
 
-from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.checkpoint import Checkpoint, is_passing, refusing
 from noisevote.models.devices.held import Held
 from noisevote.models.devices.noise import DeviceNoise, Placement
 from noisevote.models.devices.runtime import DeviceRuntime, OnChip
+from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import VoteNoise
 from noisevote.models.runtime import Runtime
 
@@ -24,6 +25,7 @@ class DeviceRuntimes:
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self.held: Held[tuple[str, Placement], OnChip] = Held(most_bytes)
         self._runtimes: WeakKeyDictionary[Checkpoint, DeviceRuntime] = WeakKeyDictionary()
+        self._refused: WeakKeyDictionary[Checkpoint, str] = WeakKeyDictionary()
         self._loading = threading.Lock()
 
     def loaded(self, checkpoint: Checkpoint) -> DeviceRuntime | None:
@@ -34,11 +36,20 @@ class DeviceRuntimes:
         """Return the runtime of a checkpoint, loaded at the first call.
 
         Raises:
-            CheckpointError: it has no graphs for devices, or they are not those of its card.
+            CheckpointError: it has no graphs for devices, or they are not those of its card. What
+                was refused once stays refused, unless the system had no room at that time.
         """
         with self._loading:
+            if (refused := self._refused.get(checkpoint)) is not None:
+                raise CheckpointError(refused)
             if (found := self._runtimes.get(checkpoint)) is None:
-                found = self._runtimes[checkpoint] = DeviceRuntime(checkpoint, self.held)
+                try:
+                    with refusing(checkpoint.name):
+                        found = self._runtimes[checkpoint] = DeviceRuntime(checkpoint, self.held)
+                except CheckpointError as error:
+                    if not is_passing(error):
+                        self._refused[checkpoint] = str(error)
+                    raise
             return found
 
 

@@ -1,8 +1,11 @@
 """Votes on devices: the runtime against NumPy, chips, placements, memory."""
 
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.device_specs import Level
 from noisevote.models.devices.noise import DeviceNoise, device_noise
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import Profile, profile_of
 from noisevote.models.devices.runtime import DeviceRuntime
 from noisevote.models.devices.runtimes import DeviceRuntimes
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
+from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, load_session
 from noisevote.models.errors import InputError
 from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
 from noisevote.models.runtime import Rows
@@ -190,6 +195,24 @@ def test_a_chip_is_the_same_for_all_seeds_and_in_all_processes(
         assert found.tobytes().hex() == ran.stdout.strip()
 
 
+@pytest.mark.parametrize("level", ["column", "weight", "full"])
+def test_graphs_of_chips_are_those_of_the_engine_that_plans_all_to_the_bit(
+    checkpoint: Checkpoint, level: Level
+) -> None:
+    spec = checkpoint.card.devices
+    assert spec is not None
+    graph = checkpoint.folder / spec.graphs[level]
+    one, of_many = load_session(graph), load_session(graph, engine=ONNX_RUNTIME_OF_MANY)
+    generator = np.random.default_rng(1)
+    feed = {
+        name: generator.uniform(0.5, 1, [8 if axis is None else axis for axis in tensor.shape])
+        .astype(np.int64 if tensor.type == "int64" else np.float32)
+        for name, tensor in one.inputs.items()
+    }  # fmt: skip
+    output = checkpoint.card.output
+    assert np.array_equal(one.run(output, feed), of_many.run(output, feed))
+
+
 def test_chips_take_turns_in_an_order_that_hangs_on_seed_and_input_alone(
     checkpoint: Checkpoint,
 ) -> None:
@@ -241,3 +264,53 @@ def test_points_that_a_map_leaves_out_are_digital(
 def test_a_pattern_that_fits_no_point_is_refused(checkpoint: Checkpoint) -> None:
     with pytest.raises(InputError, match=r"'conv9' fits no noise point.*conv1"):
         profiles_at({"conv9": None}, checkpoint.card)
+
+
+DRIFTING: dict[str, Any] = {"profile": 1, "name": "drifting", "drift": {"t0_s": 20.0, "nu": 0.05}}
+
+
+def test_profiles_that_differ_in_their_first_age_have_chips_and_fingerprints_of_their_own(
+    checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
+) -> None:
+    ages_s = [None, 1e5, 1e8]
+    profiles = [
+        profile_of(DRIFTING | ({} if age_s is None else {"ages_s": [age_s, 1e9]}))
+        for age_s in ages_s
+    ]
+    assert len({profile.digest for profile in profiles}) == 1
+    noises = [noise_on(profile, checkpoint) for profile in profiles]
+    assert len({noise.fingerprint for noise in noises}) == 3
+    found = [runtime.outputs(rows(images[:1], [noise])) for noise in noises]
+    for age_s, outputs in zip(ages_s, found, strict=True):
+        named = noise_on(profiles[0], checkpoint, age_s=age_s or 0.0)
+        assert np.array_equal(outputs, runtime.outputs(rows(images[:1], [named])))
+    assert len({outputs.tobytes() for outputs in found}) == 3
+
+
+def test_a_checkpoint_measured_anew_for_devices_does_not_vote_on_chips_of_the_old_one(
+    checkpoint: Checkpoint, images: np.ndarray[Any, np.dtype[np.float32]], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(checkpoint.folder, tmp_path / NAME))
+    card = json.loads((folder / "card.json").read_text())
+    for array in card["devices"]["arrays"].values():
+        array["input_range"] /= 2
+    (folder / "card.json").write_text(json.dumps(card))
+    anew = Checkpoint(folder)
+    assert anew.fingerprint == checkpoint.fingerprint
+    runtimes, profile = DeviceRuntimes(), DeviceStore().find("ideal-8-8")
+    found = [
+        runtimes.of(of).outputs(rows(images[:1], [noise_on(profile, of)]))
+        for of in (checkpoint, anew)
+    ]
+    assert not np.array_equal(*found)
+
+
+def test_without_frozen_errors_reads_are_as_noisy_at_any_age(
+    checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
+) -> None:
+    profile = DeviceStore().find("pcm-hermes-2t")
+    found = [
+        runtime.outputs(rows(images, [noise_on(profile, checkpoint, chips=(), age_s=age_s)] * 3))
+        for age_s in (0.0, 1e9)
+    ]
+    assert np.array_equal(*found)
