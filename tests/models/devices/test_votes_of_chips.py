@@ -46,8 +46,10 @@ def test_a_bounded_vote_has_the_mode_of_all_votes_as_often_as_promised(
         ballot = Ballot(len(chances[0]), request_of(noise, stop, seed))
         keys = [VoteKey(seed, 0, vote) for vote in range(VOTES)]
         drawn = np.random.default_rng(seed).random(VOTES)
-        reached = [np.cumsum(chances[noise.part_of(key)]) for key in keys]
-        fell_on = [int(np.searchsorted(of, z, "right")) for of, z in zip(reached, drawn, strict=True)]
+        reached = [np.cumsum(chances[noise.chip_index(key)]) for key in keys]
+        fell_on = [
+            int(np.searchsorted(of, z, "right")) for of, z in zip(reached, drawn, strict=True)
+        ]
         for vote, of in enumerate(fell_on):
             if not ballot.is_decided:
                 ballot.cast(vote, of)
@@ -69,7 +71,9 @@ def test_statistics_are_given_of_one_chip_and_of_a_chip_for_each_vote(
     for vote in range(VOTES):
         ballot.cast(vote, vote % 2)
     result = ballot.result()
-    assert [of is not None for of in (result.interval, result.p_value, result.abstain)] == [holds] * 3
+    assert [of is not None for of in (result.interval, result.p_value, result.abstain)] == [
+        holds
+    ] * 3
     assert (result.per_chip is None) == (chips == 1)
     if result.per_chip is not None:
         assert np.sum(result.per_chip, axis=0).tolist() == list(result.vote_counts)
