@@ -133,7 +133,7 @@ def layers_of(
                 f"{spec.fan_in} rows on its card; its weights are {matrix.shape}, its scales "
                 f"{shapes}"
             )
-        if not all(np.isfinite(of).all() for of in (matrix, scale, beta)):
+        if not all(np.isfinite(of).all() for of in (matrix, scale, beta) if of is not None):
             raise CheckpointError(
                 f"the array of {point} of checkpoint {checkpoint} has weights or scales that are "
                 "not finite"

@@ -7,7 +7,7 @@ from typing import Any
 
 from noisevote.models.devices.chips import MAX_CHIP
 from noisevote.models.devices.parts import MAX_AGE_S
-from noisevote.models.devices.presets import SUFFIX, DeviceStore, profile_in, text_in
+from noisevote.models.devices.presets import SUFFIX, profile_in, store_of_environment, text_in
 from noisevote.models.devices.profile import Profile, read_profile
 from noisevote.models.devices.setting import FRESH, WITHOUT_ERRORS
 from noisevote.models.errors import InputError
@@ -77,4 +77,4 @@ def profile_named(text: str) -> Profile:
         UnknownDeviceError: there is no device of that name.
         InputError: the file cannot be read, or holds no profile.
     """
-    return profile_in(Path(text)) if text.endswith(SUFFIX) else DeviceStore().find(text)
+    return profile_in(Path(text)) if text.endswith(SUFFIX) else store_of_environment().find(text)

@@ -106,13 +106,13 @@ class DeviceRuntime:
     def compensation(self, noise: DeviceNoise) -> dict[str, float]:
         """Return what outputs are multiplied by to make up for drift, by noise point.
 
-        The mean over those chips of the setting that are held; nothing if none is.
+        The mean over the chips of the setting; nothing unless all are held.
         """
         keys = [(self._name, placement) for placement in noise.places]
         held = [chip.compensation for chip in map(self._held.peek, keys) if chip is not None]
-        return (
-            {point: sum(of[point] for of in held) / len(held) for point in held[0]} if held else {}
-        )
+        if len(held) < len(keys):
+            return {}
+        return {point: sum(of[point] for of in held) / len(held) for point in held[0]}
 
     def missing(self, noise: DeviceNoise) -> int:
         """Return how many of the chips that cast the votes are not held."""

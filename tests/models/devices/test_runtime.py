@@ -95,7 +95,7 @@ def test_outputs_are_those_of_the_same_device_by_hand(
 ) -> None:
     profile = profile_of({key: value for key, value in EVERYTHING.items() if key not in left_out})
     by_hand = ByHand(checkpoint, profile, 3, 3600.0, 45.0)
-    ages = {"age_s": 3600.0} if profile.ages else {}
+    ages = {"age_s": 3600.0} if profile.depends_on_age else {}
     noise = noise_on(profile, checkpoint, chips=(3,), temperature_c=45.0, **ages)
     outputs = runtime.outputs(rows(images[:1], [noise] * 2))
     for vote, found in enumerate(outputs):
@@ -302,7 +302,7 @@ def test_a_checkpoint_measured_anew_for_devices_does_not_vote_on_chips_of_the_ol
         runtimes.of(of).outputs(rows(images[:1], [noise_on(profile, of)]))
         for of in (checkpoint, anew)
     ]
-    assert not np.array_equal(*found)
+    assert not np.array_equal(found[0], found[1])
 
 
 def test_without_frozen_errors_reads_are_as_noisy_at_any_age(
@@ -313,4 +313,4 @@ def test_without_frozen_errors_reads_are_as_noisy_at_any_age(
         runtime.outputs(rows(images, [noise_on(profile, checkpoint, chips=(), age_s=age_s)] * 3))
         for age_s in (0.0, 1e9)
     ]
-    assert np.array_equal(*found)
+    assert np.array_equal(found[0], found[1])

@@ -1,4 +1,4 @@
-"""Votes of several chips: stop rules keep what they promise, statistics are given where they hold."""
+"""Votes of several chips: stop rules keep what they promise, statistics stand where they hold."""
 
 from collections.abc import Sequence
 

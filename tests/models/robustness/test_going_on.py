@@ -93,7 +93,7 @@ def test_real_checkpoints_are_assessed(tmp_path: Path) -> None:
     run = Assessment(
         plan=plan,
         subject=Subject(
-            lambda seed: CheckpointTarget(checkpoint, plan.kind, seed),
+            lambda seed: CheckpointTarget(checkpoint, NoiseKind.MULTIPLICATIVE, seed),
             surrogate,
             own=surrogate_from(checkpoint),
         ),
