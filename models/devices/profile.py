@@ -71,11 +71,11 @@ class Profile(CardPart):
     """Smallest and largest age for which it holds; a request that names none gets the smallest. By
     default those of the tables, or 0 and three hundred years."""
     array: Array = Array()
-    """The crossbar that holds a layer's weights."""
+    """Crossbar that holds a layer's weights."""
     cell: Cell = Cell()
-    """A memory cell."""
+    """Memory cell."""
     program: Program = Program()
-    """Errors of writing, which stay for the life of a chip."""
+    """Errors of writing cells, which stay for the life of a chip."""
     aged: Annotated[tuple[Aged, ...], Field(max_length=MAX_POINTS)] = ()
     """Instead of errors of writing, drift and relaxation: all of them, tabulated for ages."""
     drift: Drift | None = None
@@ -88,7 +88,7 @@ class Profile(CardPart):
     flicker: Flicker | None = None
     """Read noise of a 1/f spectrum; by default there is none."""
     read: Read = Read()
-    """Noise that is fresh in every read of an array."""
+    """Noise that is fresh in every read."""
     column: Column = Column()
     """Gain and offset of columns."""
     dac: Dac | None = None

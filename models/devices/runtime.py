@@ -62,6 +62,9 @@ class DeviceRuntime:
         checkpoint: with graphs for devices.
         held: keeps chips, also those of other checkpoints.
 
+    Attributes:
+        made: chips that were made so far.
+
     Raises:
         CheckpointError: its files are not those of its card, or a graph is not what it is to be.
     """
@@ -82,6 +85,7 @@ class DeviceRuntime:
         self._held = held
         self._plain: dict[Level | None, Session] = {}
         self._loading = threading.Lock()
+        self.made = 0
         self._tensors = NoiseTensors([point.shape for point in card.noise_points])
 
     @property
@@ -199,6 +203,7 @@ class DeviceRuntime:
     def _session(self, level: Level | None, matrices: Mapping[str, NDArray[np.float32]]) -> Session:
         """Return a session of a graph, the plain one if no weights are given."""
         with self._loading:
+            self.made += bool(matrices)
             if level not in self._plain:
                 self._plain[level] = self._checked(level)
         if not matrices:
