@@ -56,11 +56,12 @@ def noise_indices(key: VoteKey, count: int) -> NDArray[np.uint16]:
         ValueError: a part of the key is out of range and would run into another.
     """
     check_keys(np.array([key], np.int64))
-    return indices_of(*key, count=count)
+    return indices_of(key, count)
 
 
-def indices_of(low: int, middle: int, high: int, count: int) -> NDArray[np.uint16]:
+def indices_of(key: Sequence[int], count: int) -> NDArray[np.uint16]:
     """Return the first ``count`` table indices of a stream, by its key of 64, 32 and 32 bits."""
+    low, middle, high = key
     source = np.random.SFC64(low + (middle << 64) + (high << 96))
     words = source.random_raw(-(-count // 4)).astype("<u8", copy=False)
     return words.view("<u2")[:count].astype(np.uint16, copy=False)
@@ -177,7 +178,7 @@ def fill_in_numpy(
     flat = [tensor.reshape(tensor.shape[0], -1) for tensor in noise]
     ends = np.cumsum([tensor.shape[1] for tensor in flat]).tolist()
     for row, key in enumerate(keys.tolist()):
-        indices = indices_of(*key, count=ends[-1])
+        indices = indices_of(key, ends[-1])
         start = 0
         for point, end in enumerate(ends):
             table = tables[table_of[row, point]]

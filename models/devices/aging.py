@@ -115,7 +115,8 @@ class Life:
             one = self.cells(np.abs(target) * span + cell.g_min_us, active)
             # All idle cells have one target, and so one value of each curve.
             other = self.cells(np.full((1, 1), cell.g_min_us, target.dtype), idle)
-            held, variance = signed(one.held - other.held, target), one.variance + other.variance
+            held = signed(np.subtract(one.held, other.held, dtype=np.float32), target)
+            variance = one.variance + other.variance
             written = one.written - other.written if self.compensates else held
         of_all = self.compensates or self.profile.read.w != 0
         return Block(
@@ -189,7 +190,7 @@ class Life:
         drift = self.profile.drift
         if drift is None or z is None or self.drift == 0:
             return conductance
-        left = curve_at(drift.nu_std, x) * z
+        left: Floats = curve_at(drift.nu_std, x) * z
         left += curve_at(drift.nu, x)
         np.abs(left, out=left)
         left *= -self.drift
@@ -205,7 +206,7 @@ class Life:
         constant, growth = relaxation.std_us
         changed = draws["relaxation"] * max(constant + growth * self.log_age, 0.0)
         changed += relaxation.mean_us * self.log_age
-        return np.add(conductance, changed)
+        return conductance + changed
 
 
 def positive(values: Floats) -> Floats:
@@ -215,7 +216,7 @@ def positive(values: Floats) -> Floats:
 
 def deviated(mean: Floats, std: Floats | None, z: NDArray[Any] | None) -> Floats:
     """Return conductances around a mean, not below 0; a standard deviation below 0 counts as 0."""
-    return positive(mean.copy() if std is None else mean + positive(std) * z)
+    return positive(mean.copy() if std is None or z is None else mean + positive(std) * z)
 
 
 def bounded(weights: Floats) -> Floats:
@@ -225,12 +226,14 @@ def bounded(weights: Floats) -> Floats:
 
 def mean_magnitude(values: Floats) -> Floats:
     """Return the mean magnitude of each column ``[columns]``."""
-    return np.einsum("ij->i", np.abs(values)) / max(values.shape[1], 1)  # the fastest sum
+    means: Floats = np.einsum("ij->i", np.abs(values)) / max(values.shape[1], 1)
+    return means
 
 
 def mean_square(values: Floats) -> Floats:
     """Return the mean square of each column ``[columns]``."""
-    return np.einsum("ij,ij->i", values, values) / max(values.shape[1], 1)
+    means: Floats = np.einsum("ij,ij->i", values, values) / max(values.shape[1], 1)
+    return means
 
 
 def tables_around(ages_s: Sequence[float], age_s: float) -> tuple[int, int, float] | None:

@@ -88,7 +88,7 @@ class LayerArray:
     @cached_property
     def magnitudes(self) -> NDArray[np.float64]:
         """The largest magnitude of each column ``[columns]``."""
-        return np.abs(self.weights).max(axis=1).astype(np.float64)
+        return np.asarray(np.abs(self.weights).max(axis=1), np.float64)
 
     def largest(self, of: str) -> NDArray[np.float64]:
         """Return the weight that takes the largest conductance, of each column ``[columns]``.
@@ -132,6 +132,11 @@ def layers_of(
                 f"the array of {point} of checkpoint {checkpoint} has {spec.columns} columns and "
                 f"{spec.fan_in} rows on its card; its weights are {matrix.shape}, its scales "
                 f"{shapes}"
+            )
+        if not all(np.isfinite(of).all() for of in (matrix, scale, beta)):
+            raise CheckpointError(
+                f"the array of {point} of checkpoint {checkpoint} has weights or scales that are "
+                "not finite"
             )
         layers[point] = LayerArray(
             spec, matrix, np.asarray(scale, np.float64), np.asarray(beta, np.float64)

@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.devices.aging import Floats, Life
+from noisevote.models.devices.aging import Life
 from noisevote.models.devices.chips import UNIFORM
+from noisevote.models.devices.curves import Floats
 from noisevote.models.devices.parts import Program
 from noisevote.models.devices.profile import Profile
 
@@ -159,7 +160,7 @@ def compensation(kind: str, written: Floats, left: Floats) -> NDArray[np.float64
     if kind == "global":
         written, left = np.full(written.shape, written.mean()), np.full(left.shape, left.mean())
     least = np.maximum(left, LEAST_LEFT * written)
-    return np.divide(written, least, out=np.ones(written.shape), where=least > 0)
+    return np.asarray(np.divide(written, least, out=np.ones(written.shape), where=least > 0))
 
 
 def weight_variance(profile: Profile, magnitude: Floats) -> Floats:

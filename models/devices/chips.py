@@ -70,7 +70,8 @@ class Chip:
         def draws(part: str) -> NDArray[Any]:
             if part.startswith(UNIFORM):
                 return self.uniforms(point, part, shape)
-            return self.normals(point, part, shape, kept and kept.array(part, shape))
+            out = None if kept is None else kept.array(part, shape)
+            return self.normals(point, part, shape, out)
 
         return draws
 

@@ -29,11 +29,11 @@ CLOSEST = 1e-9
 HUGE = 1e25
 """Of any power, so that single precision can hold its product with a factor."""
 
-SHORTEST = 1e-30
-"""Over which a curve saturates: single precision can divide by it."""
-
 BUCKETS = 1024
 """Even pieces of a table, by which the place of a number is found."""
+
+SMALLEST_SCALE = 1e-12
+"""Of an exponential."""
 
 SMALLEST_ARGUMENT = 1e-7
 """From which on logarithms and powers are taken, as aihwkit does."""
@@ -53,7 +53,7 @@ class Piece(CardPart):
     """``[a, b]``: ``a ln(x) + b``."""
     power: Pair | None = None
     """``[k, p]``: ``k x^p``."""
-    saturating: tuple[Number, Annotated[float, Field(gt=0, le=LARGEST)]] | None = None
+    saturating: tuple[Number, Annotated[float, Field(ge=SMALLEST_SCALE, le=LARGEST)]] | None = None
     """``[k, s]``: ``k (1 - exp(-x / s))``."""
     clip: Pair | None = None
     """Smallest and largest value; by default it is not clipped."""
@@ -107,7 +107,7 @@ class Piece(CardPart):
                 values *= factor
             return values.clip(-LARGEST, LARGEST, out=values)
         if self.saturating is not None:
-            values = x * (-1 / max(self.saturating[1], SHORTEST))
+            values = x * (-1 / self.saturating[1])
             with np.errstate(under="ignore"):
                 np.expm1(values, out=values)
             values *= -self.saturating[0]

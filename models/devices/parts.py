@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from noisevote.models.device_specs import ArraySpec
 from noisevote.models.devices.curves import Curve, Number, checked
 from noisevote.models.specs import CardPart, Count
 
@@ -13,20 +14,19 @@ MAX_AGE_S = 1e10
 MAX_LEVEL = 1e6
 """Of any deviation, gain or bound."""
 
-LEAST_BOUND = 1e-9
-"""Of a converter: levels of 24 bits of it are still numbers in single precision."""
+SMALLEST = 1e-9
+"""Of a gain, bound or range that is above 0: single precision has to hold steps of it."""
 
-LEAST_TIME_S = 1e-15
-"""Of any time that is not 0: logarithms of ratios of times are finite."""
+SMALLEST_S = 1e-15
+"""Of a time that is above 0."""
 
 Text = Annotated[str, Field(max_length=1000)]
 Level = Annotated[float, Field(ge=0, le=MAX_LEVEL)]
 Signed = Annotated[float, Field(ge=-MAX_LEVEL, le=MAX_LEVEL)]
-Above0 = Annotated[float, Field(gt=0, le=MAX_LEVEL)]
-Seconds = Annotated[float, Field(ge=LEAST_TIME_S, le=MAX_AGE_S)]
+Above0 = Annotated[float, Field(ge=SMALLEST, le=MAX_LEVEL)]
+Seconds = Annotated[float, Field(ge=SMALLEST_S, le=MAX_AGE_S)]
 Celsius = Annotated[float, Field(ge=-273.15, le=1000)]
 Chance = Annotated[float, Field(ge=0, le=1)]
-Bound = Annotated[float, Field(ge=LEAST_BOUND, le=MAX_LEVEL)]
 Bits = Annotated[int, Field(ge=1, le=24)]
 SignedBits = Annotated[int, Field(ge=2, le=24)]
 """One bit has no level on either side of 0."""
@@ -47,11 +47,18 @@ class Array(CardPart):
     scale: Literal["column", "layer"] = "column"
     """Whose largest weight takes the largest conductance: each column's own, or the layer's."""
 
+    def tiles(self, layer: ArraySpec) -> tuple[int, int]:
+        """Return on how many tiles a layer lies, along its rows and along its columns."""
+        return (
+            1 if self.rows is None else -(-layer.fan_in // self.rows),
+            1 if self.columns is None else -(-layer.columns // self.columns),
+        )
+
 
 class Cell(CardPart):
     """A memory cell."""
 
-    g_max_us: Annotated[float, Field(ge=1e-9, le=MAX_LEVEL)] = 1.0
+    g_max_us: Above0 = 1.0
     """Largest conductance."""
     g_min_us: Level = 0.0
     """Smallest conductance."""
@@ -181,7 +188,7 @@ class Dac(CardPart):
 
     bits: Bits
     """Of ``2^bits - 1`` levels, symmetric about 0; unsigned: ``2^bits`` from 0 on."""
-    range: Bound | Literal["percentile:99.9", "max"] = "percentile:99.9"
+    range: Above0 | Literal["percentile:99.9", "max"] = "percentile:99.9"
     """Largest input: in units of the network, or as measured of the layer; it is the input range of
     the array, too."""
     signed: bool = True
@@ -209,7 +216,7 @@ class Adc(CardPart):
 
     bits: SignedBits
     """Of ``2^bits - 1`` levels, symmetric about 0."""
-    bound: Bound
+    bound: Above0
     """Largest output, in array units."""
     rounding: Literal["round", "floor"] = "round"
     """To the nearest level, or down."""

@@ -71,11 +71,11 @@ class Profile(CardPart):
     """Smallest and largest age for which it holds; a request that names none gets the smallest. By
     default those of the tables, or 0 and three hundred years."""
     array: Array = Array()
-    """Crossbar that holds a layer's weights."""
+    """Crossbar that holds the weights of a layer."""
     cell: Cell = Cell()
     """Memory cell."""
     program: Program = Program()
-    """Errors of writing cells, which stay for the life of a chip."""
+    """Errors of writing; they stay for the life of a chip."""
     aged: Annotated[tuple[Aged, ...], Field(max_length=MAX_POINTS)] = ()
     """Instead of errors of writing, drift and relaxation: all of them, tabulated for ages."""
     drift: Drift | None = None
@@ -166,10 +166,9 @@ class Profile(CardPart):
     @property
     def effects(self) -> tuple[Effect, ...]:
         """What the device does, in one word each."""
-        read = self.read.model_dump(exclude={"unit", "w_form"}, exclude_defaults=True)
         temperature = self.temperature or Temperature()
         does: dict[Effect, bool] = {
-            "read": bool(read or self.flicker),
+            "read": self.is_fresh,
             "columns": self.column != Column(),
             "converters": bool(self.dac or self.adc),
             "frozen": self.differs_by_chip,

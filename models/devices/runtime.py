@@ -8,32 +8,30 @@ votes depend on who else is served.
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load
 
 from noisevote.models.checkpoint import Checkpoint
-from noisevote.models.device_specs import CONVERTING, DAC_PREFIX, DEVICE_PREFIX, Level
+from noisevote.models.device_specs import Level
 from noisevote.models.devices.arrays import LayerArray, layers_of, written
 from noisevote.models.devices.chips import Chip
 from noisevote.models.devices.columns import Columns, columns_of, digital, level_for
 from noisevote.models.devices.conditions import condition_of
+from noisevote.models.devices.graphs import DeviceGraphs, tables_of
 from noisevote.models.devices.held import Held
 from noisevote.models.devices.noise import DeviceNoise, Placement, fingerprint_of, spec_of
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, Contents, Session, load_session
-from noisevote.models.errors import CheckpointError
-from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
+from noisevote.models.noise import NoiseKind
 from noisevote.models.noise_fill import NoiseTensors
-from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, GraphRuntime, Rows, Runtime
+from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, Rows
 
 OVERHEAD_BYTES = 2**19
 """Of a session beside its weights."""
 
 SINGLE_BYTES = 4
-MOST_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,20 +69,20 @@ class DeviceRuntime:
 
     def __init__(self, checkpoint: Checkpoint, held: "Held[tuple[str, Placement], OnChip]") -> None:
         self.card = card = checkpoint.card
-        self._spec = spec_of(card)
+        spec = spec_of(card)
         self._folder = checkpoint.folder
         self._contents = checkpoint.verified() | checkpoint.verified_devices()
         self._layers: dict[str, LayerArray] = layers_of(
-            self._spec.arrays,
+            spec.arrays,
             self._contents[card.weights],
-            load(self._contents[self._spec.scales]),
+            load(self._contents[spec.scales]),
             card.name,
         )
         self._weights_digest = card.digests[card.weights]
         self._name = f"{checkpoint.fingerprint}:{fingerprint_of(card)}"
         self._held = held
-        self._plain: dict[Level | None, Session] = {}
-        self._loading = threading.Lock()
+        self._graphs = DeviceGraphs(checkpoint, self._contents, self._layers)
+        self._counting = threading.Lock()
         self.made = 0
         self._tensors = NoiseTensors([point.shape for point in card.noise_points])
 
@@ -110,10 +108,6 @@ class DeviceRuntime:
         for placement, chosen in parts.items():
             found[chosen] = self._pass(rows.chosen(chosen), placement)
         return found
-
-    def on_chip(self, noise: DeviceNoise, key: VoteKey) -> OnChip:
-        """Return what casts a vote, made if it is not held."""
-        return self._on_chip(noise.setting, noise.placement(key))
 
     def compensation(self, noise: DeviceNoise) -> dict[str, float]:
         """Return what outputs are multiplied by to make up for drift, by noise point.
@@ -181,109 +175,25 @@ class DeviceRuntime:
         values = sum(of.weights.size for of in self._layers.values())
         return OnChip(
             session,
-            self._tables(level, columns),
+            tables_of(level, columns),
             np.array([plain_sigma(columns.get(name), level) for name in self.card.point_names]),
             compensation,
             OVERHEAD_BYTES + SINGLE_BYTES * values if matrices else OVERHEAD_BYTES // 8,
         )
 
-    def _tables(
-        self, level: Level | None, columns: Mapping[str, Columns]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Return what a graph takes of the points of arrays, by name."""
-        if level is None:
-            return {}
-        tables = {DEVICE_PREFIX + point: of.table(level) for point, of in columns.items()}
-        if level in CONVERTING:
-            tables |= {
-                DAC_PREFIX + point: np.array(of.dac, np.float32) for point, of in columns.items()
-            }
-        return tables
-
     def _session(self, level: Level | None, matrices: Mapping[str, NDArray[np.float32]]) -> Session:
         """Return a session of a graph, the plain one if no weights are given."""
-        with self._loading:
-            self.made += bool(matrices)
-            if level not in self._plain:
-                self._plain[level] = self._checked(level)
+        plain = self._graphs.session(level)
         if not matrices:
-            return self._plain[level]
+            return plain
+        with self._counting:
+            self.made += 1
         weights = self.card.weights
         contents: Contents = {
             **self._contents,
             weights: written(self._contents[weights], self._layers, matrices),
         }
-        return load_session(self._folder / self._file(level), contents, ONNX_RUNTIME_OF_MANY)
-
-    def _file(self, level: Level | None) -> str:
-        """Return the file of a graph."""
-        return self.card.graphs[self.kind] if level is None else self._spec.graphs[level]
-
-    def _checked(self, level: Level | None) -> Session:
-        """Load a graph and compare it with the card and a tile of votes."""
-        session = load_session(self._folder / self._file(level), self._contents)
-        if level is None:
-            return GraphRuntime(session, self.card, self.kind).session
-        expected = [
-            *(tensor.name for tensor in self.card.inputs),
-            INPUT_OF_ROW,
-            *(NOISE_PREFIX + name for name in self.card.point_names),
-            *(DEVICE_PREFIX + point for point in self._spec.arrays),
-        ]
-        if level in CONVERTING:
-            expected += [DAC_PREFIX + point for point in self._spec.arrays]
-        if sorted(session.inputs) != sorted(expected):
-            raise CheckpointError(
-                f"the {level} graph of checkpoint {self.card.name} has the inputs "
-                f"{list(session.inputs)}; its card promises {expected}"
-            )
-        return session
-
-
-class DeviceRuntimes:
-    """The device runtimes of checkpoints, which share a bound on the memory of their chips.
-
-    Args:
-        most_bytes: that chips take together, about.
-    """
-
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self.held: Held[tuple[str, Placement], OnChip] = Held(most_bytes)
-        self._runtimes: WeakKeyDictionary[Checkpoint, DeviceRuntime] = WeakKeyDictionary()
-        self._loading = threading.Lock()
-
-    def loaded(self, checkpoint: Checkpoint) -> DeviceRuntime | None:
-        """Return the runtime of a checkpoint if it is loaded; never waits."""
-        return self._runtimes.get(checkpoint)
-
-    def of(self, checkpoint: Checkpoint) -> DeviceRuntime:
-        """Return the runtime of a checkpoint, loaded at the first call.
-
-        Raises:
-            CheckpointError: it has no graphs for devices, or they are not those of its card.
-        """
-        with self._loading:
-            if (found := self._runtimes.get(checkpoint)) is None:
-                found = self._runtimes[checkpoint] = DeviceRuntime(checkpoint, self.held)
-            return found
-
-
-def loaded_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes) -> Runtime | None:
-    """Return what casts votes of a noise, or on a device, if it is loaded; never waits."""
-    if isinstance(noise, DeviceNoise):
-        return devices.loaded(checkpoint)
-    return checkpoint.loaded(noise.kind)
-
-
-def runtime_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes) -> Runtime:
-    """Return what casts votes of a noise, or on a device, loaded at the first call.
-
-    Raises:
-        CheckpointError: its files are not those of the card.
-    """
-    if isinstance(noise, DeviceNoise):
-        return devices.of(checkpoint)
-    return checkpoint.runtime(noise.kind)
+        return load_session(self._folder / self._graphs.file(level), contents, ONNX_RUNTIME_OF_MANY)
 
 
 def plain_sigma(columns: Columns | None, level: Level | None) -> float:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.devices.noise import device_noise
-from noisevote.models.devices.runtime import DeviceRuntimes, runtime_for
+from noisevote.models.devices.runtimes import DeviceRuntimes, runtime_for
 from noisevote.models.noise import MAX_SEED, Noise, NoiseKind, VoteKey, VoteNoise
 from noisevote.models.robustness.ball import Purpose, generator_for
 from noisevote.models.robustness.target import Conditions

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from noisevote.models.devices.chips import MAX_CHIP
 from noisevote.models.devices.parts import MAX_AGE_S
 from noisevote.models.devices.setting import DIGITAL, FRESH, WITHOUT_ERRORS
+from noisevote.models.specs import MAX_NAME
 from noisevote.service.wire.reply import Reply
 from noisevote.service.wire.shortened import shortened
 
@@ -16,8 +17,6 @@ DEVICE_ALLOWED = (
     f"pattern of noise points to one of these or {DIGITAL!r}"
 )
 MAX_PATTERNS = 1000
-MAX_PATTERN = 256
-"""Characters of a pattern: to read one takes time that grows with the square."""
 
 Celsius = Annotated[float, Field(ge=-273.15, le=1000, allow_inf_nan=False)]
 Age = Annotated[float, Field(ge=0, le=MAX_AGE_S, allow_inf_nan=False)]
@@ -55,9 +54,10 @@ class DeviceFields(BaseModel):
             if len(value) > MAX_PATTERNS:
                 raise ValueError(f"got {len(value)} patterns; allowed are {MAX_PATTERNS}")
             for pattern, of in value.items():
-                if len(pattern) > MAX_PATTERN:
+                if len(pattern) > MAX_NAME:
                     raise ValueError(
-                        f"got a pattern of {len(pattern)} characters; allowed are {MAX_PATTERN}"
+                        f"got the pattern {shortened(pattern)} of {len(pattern)} letters; allowed "
+                        f"are {MAX_NAME}"
                     )
                 if not isinstance(of, str | dict):
                     raise ValueError(  # noqa: TRY004 - what pydantic takes

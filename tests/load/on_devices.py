@@ -11,7 +11,7 @@ from itertools import count
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.devices.noise import DeviceNoise, device_noise
 from noisevote.models.devices.presets import DeviceStore
-from noisevote.models.devices.runtime import DeviceRuntimes
+from noisevote.models.devices.runtimes import DeviceRuntimes
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
 from noisevote.models.runtime import Rows
 from tests.load.engine import VOTES, Bench, Row, race, ratio_row

@@ -163,12 +163,15 @@ def test_the_log_says_why_a_graph_cannot_be_loaded_and_the_refusal_names_no_file
     assert "protobuf" in caplog.text.lower()
 
 
-def test_sessions_that_share_memory_give_the_same_outputs_to_the_bit(shipped: Checkpoint) -> None:
-    rows, kind = rows_on(shipped), NoiseKind.ADDITIVE
-    graph = shipped.folder / shipped.card.graphs[kind]
+@pytest.mark.parametrize("name", ["mnist_cnn-clean", "stroke_lstm-clean"])
+def test_sessions_that_share_memory_give_the_same_outputs_to_the_bit(
+    store: CheckpointStore, name: str
+) -> None:
+    checkpoint, kind = store.find(name), NoiseKind.ADDITIVE
+    rows, graph = rows_on(checkpoint), checkpoint.folder / checkpoint.card.graphs[kind]
     sessions = [load_session(graph, engine=ONNX_RUNTIME_OF_MANY) for _ in range(2)]
-    runtimes = [GraphRuntime(session, shipped.card, kind) for session in sessions]
-    expected = outputs(shipped, kind, rows)
+    runtimes = [GraphRuntime(session, checkpoint.card, kind) for session in sessions]
+    expected = outputs(checkpoint, kind, rows)
     with ThreadPoolExecutor(4) as threads:
         found = threads.map(lambda turn: runtimes[turn % 2].outputs(rows), range(8))
         assert all(np.array_equal(each, expected) for each in found)

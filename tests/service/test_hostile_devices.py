@@ -68,7 +68,7 @@ async def test_chips_beyond_the_last_are_refused(client: httpx.AsyncClient) -> N
 
 async def test_a_long_pattern_is_refused_unread(client: httpx.AsyncClient) -> None:
     _, message = await refused(client, device={"[" * 100_000: "digital"})
-    assert "got a pattern of 100000 characters; allowed are 256" in message
+    assert "of 100000 letters; allowed are 200" in message
     assert len(message) < 200
 
 

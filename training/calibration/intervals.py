@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import chdtri, stdtrit
+from scipy.special import chdtri
 
+from noisevote.models.statistics import student_interval
 from noisevote.training.calibration.measurements import Floats
 
 ALPHA = 0.05
@@ -37,10 +38,7 @@ class Estimate:
 
 def mean_of(values: Floats) -> Estimate:
     """Return the mean of independent values ``[n]``, n at least 2, by Student's t."""
-    mean = float(values.mean())
-    t = float(stdtrit(len(values) - 1, 1 - ALPHA / 2))
-    half = t * float(values.std(ddof=1)) / math.sqrt(len(values))
-    return Estimate(mean, mean - half, mean + half)
+    return Estimate(float(values.mean()), *student_interval(values, ALPHA))
 
 
 def spread_of(values: Floats, error_variances: Floats) -> Estimate:

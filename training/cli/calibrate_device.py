@@ -12,7 +12,6 @@ from noisevote.models.devices.options import parse_ages, profile_named
 from noisevote.models.devices.profile import read_profile
 from noisevote.models.errors import InputError, MissingExtraError, how_to_install
 from noisevote.models.files import write_whole
-from noisevote.training.cli.options import console
 from noisevote.training.calibration.calibrate import Calibration, calibrate
 from noisevote.training.calibration.intervals import Estimate
 from noisevote.training.calibration.measurement_files import read_measurements
@@ -20,6 +19,7 @@ from noisevote.training.calibration.measurement_writer import write_measurements
 from noisevote.training.calibration.profile_file import check_name, profile_text
 from noisevote.training.calibration.simulate import SimulationPlan, simulated
 from noisevote.training.calibration.verdict import notes_on, verdict_of
+from noisevote.training.cli.options import console
 
 Seed = Annotated[int, typer.Option(min=0, help="Of all that is drawn.")]
 PLAN = SimulationPlan()

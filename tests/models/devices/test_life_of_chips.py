@@ -21,9 +21,11 @@ DRIFT = {"t0_s": 20.0, "nu": 0.05, "nu_std": 0.02}
 ages = st.floats(0, 1e9)
 
 
-def of_chip(profile: Profile, age_s: float = 0.0, chip: int = 0, **more: float) -> AgedWeights:
+def of_chip(
+    profile: Profile, age_s: float = 0.0, chip: int = 0, window_s: float = 0.0
+) -> AgedWeights:
     draws = Chip(profile.digest, "w", chip).draws_of("fc", W.shape)
-    return aged_weights(W, profile, draws, age_s, **more)
+    return aged_weights(W, profile, draws, age_s, window_s)
 
 
 def drawn(_part: str) -> NDArray[Any]:

@@ -18,7 +18,8 @@ from noisevote.models.device_specs import Level
 from noisevote.models.devices.noise import DeviceNoise, device_noise
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import Profile, profile_of
-from noisevote.models.devices.runtime import DeviceRuntime, DeviceRuntimes
+from noisevote.models.devices.runtime import DeviceRuntime
+from noisevote.models.devices.runtimes import DeviceRuntimes
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
 from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, load_session
 from noisevote.models.errors import InputError
@@ -155,6 +156,23 @@ def test_votes_of_different_devices_chips_and_ages_in_one_tile_are_as_alone(
     assert len({row.tobytes() for row in together}) == len(noises)
 
 
+def test_two_ranges_of_ages_of_one_device_give_two_ages_where_none_is_asked_for(
+    checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
+) -> None:
+    hermes = DeviceStore().find("pcm-hermes-2t")
+    young, old = (hermes.model_copy(update={"ages_s": (age, 1e6)}) for age in (60.0, 86_400.0))
+    assert young.digest == old.digest  # so that chips are the same
+    asked = [
+        noise_on(young, checkpoint),
+        noise_on(old, checkpoint),
+        noise_on(young, checkpoint, age_s=86_400.0),
+    ]
+    by_default, later, as_late = (runtime.outputs(rows(images[:1], [noise])) for noise in asked)
+    assert not np.array_equal(by_default, later)
+    assert np.array_equal(later, as_late)
+    assert asked[1].places == asked[2].places
+
+
 def test_a_chip_is_the_same_for_all_seeds_and_in_all_processes(
     checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
 ) -> None:
@@ -162,7 +180,7 @@ def test_a_chip_is_the_same_for_all_seeds_and_in_all_processes(
         "import numpy as np\n"
         "from noisevote.models.checkpoint import SHIPPED, CheckpointStore\n"
         "from noisevote.models.devices.presets import DeviceStore\n"
-        "from noisevote.models.devices.runtime import DeviceRuntimes\n"
+        "from noisevote.models.devices.runtimes import DeviceRuntimes\n"
         "from tests.models.devices.test_runtime import NAME, noise_on, rows\n"
         "of = CheckpointStore(SHIPPED).find(NAME)\n"
         "noise = noise_on(DeviceStore().find('pcm-joshi'), of, chips=(9,))\n"
@@ -200,17 +218,17 @@ def test_chips_take_turns_in_an_order_that_hangs_on_seed_and_input_alone(
 ) -> None:
     profile = DeviceStore().find("pcm-joshi")
     noise = noise_on(profile, checkpoint, chips=(3, 4, 5), votes=20)
-    turns = [noise.part_of(VoteKey(1, 0, vote)) for vote in range(20)]
+    turns = [noise.chip_index(VoteKey(1, 0, vote)) for vote in range(20)]
     assert sorted(map(turns.count, range(3))) == [6, 7, 7]
     again = noise_on(profile, checkpoint, chips=(8, 9, 1), votes=20)
-    assert turns == [again.part_of(VoteKey(1, 0, vote)) for vote in range(20)]
-    others = [noise.part_of(VoteKey(2, 0, vote)) for vote in range(20)]
+    assert turns == [again.chip_index(VoteKey(1, 0, vote)) for vote in range(20)]
+    others = [noise.chip_index(VoteKey(2, 0, vote)) for vote in range(20)]
     assert others != turns
 
 
 def test_a_random_order_of_chips_puts_each_first_equally_often(checkpoint: Checkpoint) -> None:
     noise = noise_on(DeviceStore().find("pcm-joshi"), checkpoint, chips=(0, 1, 2, 3), votes=8)
-    first = np.bincount([noise.part_of(VoteKey(seed, 0, 0)) for seed in range(4000)])
+    first = np.bincount([noise.chip_index(VoteKey(seed, 0, 0)) for seed in range(4000)])
     assert np.abs(first - 1000).max() < 4.5 * np.sqrt(4000 * 3 / 16)  # fails with 3e-5 at most
 
 
