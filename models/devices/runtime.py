@@ -5,6 +5,7 @@ ages that meet in one call are passed apart, each under the key of its own vote,
 votes depend on who else is served.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -59,6 +60,9 @@ class DeviceRuntime:
         checkpoint: with graphs for devices.
         held: keeps chips, also those of other checkpoints.
 
+    Attributes:
+        made: chips that were made so far.
+
     Raises:
         CheckpointError: its files are not those of its card, or a graph is not what it is to be.
     """
@@ -78,6 +82,8 @@ class DeviceRuntime:
         self._name = f"{checkpoint.fingerprint}:{fingerprint_of(card)}"
         self._held = held
         self._graphs = DeviceGraphs(checkpoint, self._contents, self._layers)
+        self._counting = threading.Lock()
+        self.made = 0
         self._tensors = NoiseTensors([point.shape for point in card.noise_points])
 
     @property
@@ -180,6 +186,8 @@ class DeviceRuntime:
         plain = self._graphs.session(level)
         if not matrices:
             return plain
+        with self._counting:
+            self.made += 1
         weights = self.card.weights
         contents: Contents = {
             **self._contents,
