@@ -133,14 +133,15 @@ def layers_of(
                 f"{spec.fan_in} rows on its card; its weights are {matrix.shape}, its scales "
                 f"{shapes}"
             )
-        if not all(np.isfinite(of).all() for of in (matrix, scale, beta) if of is not None):
+        layer = LayerArray(
+            spec, matrix, np.asarray(scale, np.float64), np.asarray(beta, np.float64)
+        )
+        if not all(np.isfinite(of).all() for of in (layer.weights, layer.scale, layer.beta)):
             raise CheckpointError(
                 f"the array of {point} of checkpoint {checkpoint} has weights or scales that are "
                 "not finite"
             )
-        layers[point] = LayerArray(
-            spec, matrix, np.asarray(scale, np.float64), np.asarray(beta, np.float64)
-        )
+        layers[point] = layer
     return layers
 
 

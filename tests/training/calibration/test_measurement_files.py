@@ -1,6 +1,7 @@
 """Files of measurements: what they may hold, and what is said of those that cannot be used."""
 
 import re
+import zipfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -144,6 +145,20 @@ not_finite = np.ones((2, 30, 8))
 not_finite[1, 2, 3] = np.nan
 
 
+def npy_with_head(head: bytes) -> bytes:
+    """An array whose head is as given."""
+    return b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head
+
+
+def packed(**files: bytes) -> bytes:
+    """An ``.npz`` of files that may be no arrays."""
+    content = BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, of in files.items():
+            archive.writestr(f"{name}.npy", of)
+    return content.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -160,6 +175,8 @@ not_finite[1, 2, 3] = np.nan
         (arrays(chip=np.ones(3, int)), "chip has the shape [3] and type int64; needed are [8]"),
         (arrays(array_unit=-1.0), "#array_unit: got '-1.0'; allowed is above 0"),
         (arrays(ideal=np.array([object()])), "is no .npz of arrays"),
+        (packed(ideal=npy_with_head(b"{'descr': (((")), "is no .npz of arrays"),
+        (packed(ideal=b"no array", measured=b""), "is no .npz of arrays"),
     ],
 )
 def test_a_bad_npz_is_refused_with_what_is_allowed(
