@@ -236,7 +236,7 @@ def test_chips_beyond_the_bound_on_memory_are_made_anew_with_the_same_votes(
     checkpoint: Checkpoint, images: np.ndarray[Any, np.dtype[np.float32]]
 ) -> None:
     profile = DeviceStore().find("pcm-joshi")
-    runtimes = DeviceRuntimes(most_bytes=9 * 2**20)
+    runtimes = DeviceRuntimes(most_bytes=12 * 2**20)
     runtime = runtimes.of(checkpoint)
     noises = [noise_on(profile, checkpoint, chips=(chip,)) for chip in range(10)]
     found = [runtime.outputs(rows(images[:1], [noise])) for noise in noises]
