@@ -23,7 +23,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from noisevote.models.device_specs import ArraySpec, WeightSpec
 from noisevote.models.devices.arrays import LayerArray
-from noisevote.models.devices.columns import Columns, Condition, columns_of, dac_of
+from noisevote.models.devices.columns import Columns, columns_of, dac_of
 from noisevote.models.devices.profile import Profile
 from noisevote.models.networks.noise_points import (
     NoisePoint,
@@ -182,6 +182,7 @@ class DevicePass(Tracing):
         self._last = noise_points(network)[-1].name
         self._is_learning = network.training
         self._tables: dict[str, Columns] = {}
+        self._dacs: dict[str, tuple[float, float, float]] = {}
         self._keeps_norms = network.training and profile.differs_by_chip
         self.reads_squares = bool(profile.read.w or profile.flicker) or profile.read.cell_std_us != 0
         self.seen = Ranges(profile)
@@ -194,8 +195,9 @@ class DevicePass(Tracing):
         self.seen.note_inputs(point, inputs, is_needed=self._is_learning)
         if self._device.profile.dac is None:
             return inputs
-        array = self._array(point, None)
-        return converted_input(inputs, dac_of(self._device.profile, array))
+        if point not in self._dacs:
+            self._dacs[point] = dac_of(self._device.profile, self._array(point, None))
+        return converted_input(inputs, self._dacs[point])
 
     def held(self, name: str, weights: Tensor) -> Tensor:
         """Return what the chip holds."""

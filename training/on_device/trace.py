@@ -264,10 +264,10 @@ class Norm:
 
     def moments(self) -> tuple[Tensor, Tensor]:
         """Return mean and variance of the batch ``[columns]``."""
-        others = [axis for axis in range(self.input.dim()) if axis != 1]
         with torch.no_grad():
-            variance, mean = torch.var_mean(self.input.float(), dim=others, correction=0)
-        return mean, variance
+            flat = self.input.float().movedim(1, -1).reshape(-1, self.input.shape[1])
+            mean = flat.mean(0)
+            return mean, (flat - mean).square_().mean(0)
 
     def usual(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return the signal behind it, and the mean and variance that it took."""
