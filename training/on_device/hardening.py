@@ -5,8 +5,9 @@ For some steps at a time a random chip of a random age holds the weights: the ne
 out of each product passes the converters, the noise and the compensation of the device.
 
 Where chips differ, a batch norm that took the statistics of a batch would take off what a chip has
-added to a column, which no chip in use does: there it takes its running statistics, which the
-batches of all chips make up. (The wide spread of chips counts in their variance.)
+added to a column, which no chip in use does: there it takes its running statistics, whose momentum
+is parted among the steps of a chip, so that they are those of many chips; how these differ counts
+in their variance.
 
 Sources: V. Joshi et al., Nature Communications 11 (2020) 2473; M. J. Rasch et al., Nature
 Communications 14 (2023) 5282.
@@ -53,6 +54,7 @@ class OnDevice:
         layers: of the network, by noise point.
         ranges: of what enters and leaves the layers.
         chip: that is in use; None before the first step.
+        chip_steps: steps in which it is kept.
     """
 
     def __init__(self, profile: Profile, layers: Mapping[str, Layer], hardening: Hardening) -> None:
@@ -60,7 +62,7 @@ class OnDevice:
         self.layers = layers
         self.ranges = Ranges(profile)
         self.chip: DrawnChip | None = None
-        self._chip_steps = hardening.chip_steps
+        self.chip_steps = hardening.chip_steps
         first = profile.age_range_s[0]
         self._ages_s = hardening.age_s or (first, first)
 
@@ -72,7 +74,7 @@ class OnDevice:
             step: number of the step, from 0.
             generator: of what is drawn.
         """
-        if self.chip is None or step % self._chip_steps == 0:
+        if self.chip is None or step % self.chip_steps == 0:
             self.chip = self.drawn(network, generator)
 
     def drawn(self, network: nn.Module, generator: torch.Generator) -> DrawnChip:
@@ -121,7 +123,7 @@ class OnDevice:
         with torch.no_grad():
             for number, inputs in enumerate(batches, FIRST_COUNT):
                 for norm in norms:
-                    norm.momentum = 1 / number
+                    norm.momentum = self.chip_steps / number
                 with self.passing(network, self.drawn(network, generator), generator):
                     network(inputs)
         for norm, momentum in zip(norms, before, strict=True):
@@ -211,10 +213,11 @@ class DevicePass(Tracing):
             return call.usual()
         used = mean.clone(), variance.clone()
         of_batch, spread = call.moments()
+        share = call.momentum / self._device.chip_steps
         with torch.no_grad():
             away = of_batch - mean
-            mean.add_(away, alpha=call.momentum)
-            variance.lerp_(spread + away.square(), call.momentum)
+            mean.add_(away, alpha=share)
+            variance.lerp_(spread + away.square(), share)
         return call.by(*used, training=False), *used
 
     def at_point(self, point: NoisePoint, signal: Tensor, step: int | None) -> Tensor:  # noqa: ARG002
