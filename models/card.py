@@ -8,7 +8,7 @@ from pydantic_core import from_json, to_json
 
 from noisevote.models.device_specs import DevicesSpec
 from noisevote.models.errors import CheckpointError
-from noisevote.models.measured import AgreementReference, Evaluation, Threshold
+from noisevote.models.measured import AgreementReference, DeviceEvaluation, Evaluation, Threshold
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind
 from noisevote.models.specs import (
     OUTPUTS,
@@ -152,6 +152,8 @@ class Card(CardPart):
     """What the drift monitor expects of votes."""
     devices: DevicesSpec | None = None
     """How the network lies on arrays of analog devices; None if that was not measured."""
+    on_devices: Annotated[tuple[DeviceEvaluation, ...], Field(max_length=MAX_MEASURED)] = ()
+    """Measured accuracies on chips of devices."""
 
     @classmethod
     def read(cls, content: bytes) -> Self:

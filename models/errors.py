@@ -13,6 +13,7 @@ Each message says what was got, what is allowed and what to do. HTTP status code
     ├── NoSlotError               no thread is left that computes votes
     ├── DeadlineError             the time was up before there was an answer
     ├── UnknownCheckpointError    no checkpoint of that name
+    ├── UnknownDeviceError        no device of that name
     ├── UnknownJobError           no job of that id
     ├── JobStateError             a job is not in a state in which that can be done
     ├── StorageError              the folder of the jobs cannot be read or written, or is full
@@ -78,6 +79,16 @@ class UnknownCheckpointError(NoisevoteError):
     """
 
     field: str | None = None
+
+
+class UnknownDeviceError(NoisevoteError):
+    """No device of that name exists.
+
+    Attributes:
+        field: field that named it.
+    """
+
+    field = "device"
 
 
 class UnknownJobError(NoisevoteError):

@@ -116,3 +116,52 @@ class AgreementReference(CardPart):
     """Scheme that drew the noise."""
     command: str
     """Command that measured them."""
+
+
+class DeviceAccuracy(CardPart):
+    """A measured accuracy on chips of a device."""
+
+    device: str
+    """Name of the device."""
+    digest: str
+    """Digest of what of its profile decides votes."""
+    age_s: Annotated[float, Field(ge=0)] | None = None
+    """Seconds since the weights were written; None if nothing depends on it."""
+    temperature_c: float | None = None
+    """Temperature; None: that at which the profile holds."""
+    votes: Count
+    """Votes per input, all on one chip."""
+    correct: Annotated[tuple[CountFromZero, ...], Field(min_length=1)]
+    """Inputs whose mode was the label, on each chip, from chip 0 on."""
+    images: Count
+    """Inputs in all."""
+    mean: Share
+    """Mean share of correct inputs over the chips."""
+    worst: Share
+    """The smallest of these shares."""
+    best: Share
+    """The largest of these shares."""
+    interval: tuple[Share, Share] | None = None
+    """Student's interval at 95 % of the mean over all chips; None of one chip."""
+
+
+class DeviceEvaluation(CardPart):
+    """Accuracies on chips and how they were measured."""
+
+    split: str
+    """``test``, ``validation``, or ``samples`` with the name and digest of their file."""
+    seed: Seed
+    """Seed of the votes' noise."""
+    noise_scheme: str
+    """Scheme that drew the noise of the votes."""
+    chip_scheme: str
+    """Scheme that drew the errors of the chips."""
+    command: str
+    """Command that measured them."""
+    accuracies: Annotated[tuple[DeviceAccuracy, ...], Field(min_length=1)]
+    """One entry for each age and number of votes."""
+
+    def is_replaced_by(self, other: "DeviceEvaluation") -> bool:
+        """Return whether ``other`` measured the same device on the same split again."""
+        own, their = self.accuracies[0], other.accuracies[0]
+        return (self.split, self.seed, own.device) == (other.split, other.seed, their.device)

@@ -14,7 +14,16 @@ from noisevote.service.middleware import RequestMiddleware, refuse_while_full
 from noisevote.service.operations.authentication import KeyGuard, describe_keys
 from noisevote.service.operations.origin import OriginGuard
 from noisevote.service.processes.connections import MAX_CONNECTIONS
-from noisevote.service.routes import attack, checkpoints, operations, page, predict, stream, v2
+from noisevote.service.routes import (
+    attack,
+    checkpoints,
+    devices,
+    operations,
+    page,
+    predict,
+    stream,
+    v2,
+)
 from noisevote.service.service import Service
 from noisevote.service.wire.errors import install_error_handlers, table_of_codes
 
@@ -55,7 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     surround(app, service)
     install_error_handlers(app)
-    for routes in (predict, stream, checkpoints, attack, operations, v2, page):
+    for routes in (predict, stream, checkpoints, devices, attack, operations, v2, page):
         app.include_router(routes.router)
     app.openapi = lambda: (  # type: ignore[method-assign]
         app.openapi_schema or describe_keys(FastAPI.openapi(app))

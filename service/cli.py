@@ -1,4 +1,4 @@
-"""The command ``noisevote``: serve, predict and list checkpoints.
+"""The command ``noisevote``: serve, predict, list checkpoints and devices.
 
 Exit codes: 0 done; 1 it could not be done, the last line says why; 2 wrong usage; 130 interrupted.
 """
@@ -23,7 +23,9 @@ from noisevote.models.stopping import StopRule
 from noisevote.models.version import Version
 from noisevote.service.commands import voting
 from noisevote.service.commands.attack import attack_command
+from noisevote.service.commands.devices import devices_command
 from noisevote.service.commands.evaluate import evaluate_command
+from noisevote.service.commands.tables import table_console
 from noisevote.service.configuration.keys import check_name, digest_of, new_token
 from noisevote.service.configuration.reading import (
     check_at_start,
@@ -50,9 +52,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 errors = Console(stderr=True)
-
-PIPED_WIDTH = 200
-"""Columns of a table that no terminal shows, so that a name stays on one line."""
 
 
 @app.callback()
@@ -167,14 +166,12 @@ def checkpoints() -> None:
             sigma_text(card.noise.sigma_train),
             ", ".join(at_training),
         )
-    console = Console()
-    if not console.is_terminal:
-        console.width = PIPED_WIDTH
-    console.print(table)
+    table_console().print(table)
     for name, reason in store.refused.items():
         complain("refused", "yellow", f"{name}: {reason}")
 
 
+app.command("devices")(devices_command)
 app.command("evaluate")(evaluate_command)
 app.command("attack")(attack_command)
 

@@ -15,7 +15,8 @@ from noisevote.service.configuration.settings import Settings
 from noisevote.service.jobs.service import MOST_TAKEN, JobService
 from noisevote.service.operations.observer import RequestObserver
 from noisevote.service.operations.reload import CheckpointReloader
-from noisevote.service.prediction.predictor import Predictor, Prepared
+from noisevote.service.prediction.predictor import Predictor
+from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.processes.shutdown import told_to_stop
 from noisevote.service.v2.reply import V2Statistics
 from noisevote.service.voting.backend import VotingBackend

@@ -8,14 +8,21 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from noisevote.models.devices import parts
+from noisevote.models.devices.curves import Piece
+from noisevote.models.devices.profile import Profile
 from noisevote.models.specs import PictureSpec
-from noisevote.service.wire import replies
+from noisevote.service.wire import devices, replies
 from noisevote.service.wire.attack import AttackRequest
 from tests.programs import ROOT
 
-PAGES = (ROOT / "docs" / "http-api.md", ROOT / "docs" / "operations.md")
+PAGES = tuple(ROOT / "docs" / page for page in ("devices.md", "http-api.md", "operations.md"))
 MODELS: dict[str, type[BaseModel]] = {
     **vars(replies),
+    **vars(devices),
+    **vars(parts),
+    "Piece": Piece,
+    "Profile": Profile,
     "AttackRequest": AttackRequest,
     "PictureSpec": PictureSpec,
 }

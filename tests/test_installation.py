@@ -64,6 +64,7 @@ def test_a_wheel_takes_one_name_and_holds_all_files(theirs: Path, tmp_path: Path
     assert {name.split("/")[0].partition("-")[0] for name in names} == {"noisevote"}
     for file in (
         "models/checkpoints/mnist_cnn-mult-1.0/card.json",
+        "models/devices/presets/pcm-hermes-2t.toml",
         "models/robustness/page.html.j2",
         "service/static/page.js",
         "training/experiments/grid.py",

@@ -91,7 +91,8 @@ class Life:
         fresh = np.zeros(target.shape)
         if profile.flicker is not None:
             q = curve_at(profile.flicker.q, self.argument(before_drift))
-            fresh = (q * held) ** 2 * self.fast
+            if self.fast > 0:
+                fresh = (q * held) ** 2 * self.fast
             held = held + held * q * (math.sqrt(self.slow) * draws["slow" + sign])
         held = positive(held)
         if profile.read.cell_std_us != 0:

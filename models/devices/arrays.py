@@ -7,6 +7,7 @@ rows]``. In array units it is divided by the largest magnitude of each column, o
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from noisevote.models.errors import CheckpointError
 HEADER_LENGTH_BYTES = 8
 """Of a safetensors file: length, JSON header, data."""
 
-TYPES = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+TYPES: dict[str, np.dtype[Any]] = {
+    "F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8"),
+}  # fmt: skip
 """Of weights that a cell can hold, as safetensors calls them."""
 
 
@@ -32,7 +35,7 @@ class Place:
         end: behind its last byte.
     """
 
-    dtype: np.dtype[np.floating]
+    dtype: np.dtype[Any]
     shape: tuple[int, ...]
     begin: int
     end: int

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 
 from noisevote.models.device_specs import ROWS, Level
 from noisevote.models.devices.arrays import LayerArray
-from noisevote.models.devices.profile import Adc, Profile
+from noisevote.models.devices.parts import Adc
+from noisevote.models.devices.profile import Profile
 
 Array = NDArray[np.float64]
 
@@ -211,22 +212,19 @@ def with_gain(found: Columns, profile: Profile, unit: Array, condition: Conditio
 def with_adc(found: Columns, adc: Adc | None, unit: Array, tiles: int) -> Columns:
     """Return a table with the converter of outputs.
 
-    To the nearest of ``2^bits - 1`` levels, symmetric about 0; or down to one of ``2^bits``, of
-    which the largest is a step below the bound.
+    To the nearest of ``2^bits - 1`` levels, symmetric about 0, or down to one of them.
     """
     if adc is None:
         return found
-    floors = adc.rounding == "floor"
-    steps = 2**adc.bits if floors else 2**adc.bits - 2
-    step = 2 * adc.bound / steps * unit
+    step = 2 * adc.bound / (2**adc.bits - 2) * unit
     bound = tiles * adc.bound * unit
     return replace(
         found,
         a2=found.a2 + (tiles - 1) * step**2 / 12,
         step=step,
         low=-bound,
-        high=bound - step if floors else bound,
-        half=np.full(unit.shape, 0.0 if floors else 0.5),
+        high=bound,
+        half=np.full(unit.shape, 0.0 if adc.rounding == "floor" else 0.5),
     )
 
 

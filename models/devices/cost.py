@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from noisevote.models.card import Card
 from noisevote.models.cost import Hardware
 from noisevote.models.device_specs import ArraySpec
-from noisevote.models.devices.profile import Profile, TileCost
+from noisevote.models.devices.parts import TileCost
+from noisevote.models.devices.profile import Profile
 
 
 def tiles_of(profile: Profile, array: ArraySpec) -> tuple[int, int]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from noisevote.models.devices.chips import MAX_CHIP
 from noisevote.models.devices.parts import MAX_AGE_S
-from noisevote.models.devices.profile import MAX_PROFILE_BYTES, profile_of
+from noisevote.models.devices.presets import DeviceStore
+from noisevote.models.devices.profile import MAX_PROFILE_BYTES, Profile, profile_of
 from noisevote.models.errors import InputError
 from noisevote.models.files import regular_content
 
@@ -76,3 +77,14 @@ def parse_device(text: str) -> str | dict[str, Any]:
         raise InputError(f"{file} is no TOML: {error}", "device") from error
     profile_of(content, file.name)
     return content
+
+
+def profile_named(text: str) -> Profile:
+    """Return the profile of a preset, or in a file.
+
+    Raises:
+        UnknownDeviceError: there is no device of that name.
+        InputError: the file cannot be read, or holds no profile.
+    """
+    given = parse_device(text)
+    return DeviceStore().find(given) if isinstance(given, str) else profile_of(given, text)

@@ -70,22 +70,36 @@ class Profile(CardPart):
     """Smallest and largest age for which it holds; a request that names none gets the smallest. By
     default those of the tables, or 0 and three hundred years."""
     array: Array = Array()
+    """The crossbar that holds a layer's weights."""
     cell: Cell = Cell()
+    """A memory cell."""
     program: Program = Program()
+    """Errors of writing, which stay for the life of a chip."""
     aged: Annotated[tuple[Aged, ...], Field(max_length=MAX_POINTS)] = ()
+    """Instead of errors of writing, drift and relaxation: all of them, tabulated for ages."""
     drift: Drift | None = None
+    """Loss of conductance by a power law; by default there is none."""
     compensation: Literal["none", "global", "column"] = "none"
     """Whether outputs are multiplied by the ratio of the mean magnitude of the weights when written
     to that at the age, of each layer or each column."""
     relaxation: Relaxation | None = None
+    """Change of conductance after writing; by default there is none."""
     flicker: Flicker | None = None
+    """Read noise of a 1/f spectrum; by default there is none."""
     read: Read = Read()
+    """Noise that is fresh in every read of an array."""
     column: Column = Column()
+    """Gain and offset of columns."""
     dac: Dac | None = None
+    """Converter of a layer's inputs; by default they are not rounded."""
     adc: Adc | None = None
+    """Converter of a column's output; by default it is not rounded."""
     temperature: Temperature | None = None
+    """What warmth does; by default nothing."""
     cost: TileCost | None = None
+    """What reads cost, where it is known."""
     measured: Measured | None = None
+    """What the numbers were estimated from, if they were."""
 
     @field_validator("aged")
     @classmethod
@@ -135,7 +149,12 @@ class Profile(CardPart):
         """Whether reads differ from each other."""
         read = self.read
         return bool(
-            read.a or read.b or read.c or read.w or read.cell_std_us != 0 or self.flicker is not None
+            read.a
+            or read.b
+            or read.c
+            or read.w
+            or read.cell_std_us != 0
+            or self.flicker is not None
         )
 
     @property

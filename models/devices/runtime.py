@@ -1,4 +1,4 @@
-"""Votes on a device: the graph that holds its effects, a table for each point, and a chip's weights.
+"""Votes on a device: the graph that holds its effects, a table a point, and a chip's weights.
 
 A :class:`DeviceRuntime` computes rows like any other runtime. Rows of different devices, chips and
 ages that meet in one call are passed apart, each under the key of its own vote, so that nobody's
@@ -26,9 +26,9 @@ from noisevote.models.devices.profile import Profile
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.engines import Session, load_session
 from noisevote.models.errors import CheckpointError
-from noisevote.models.noise import NoiseKind, VoteKey
+from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
 from noisevote.models.noise_fill import NoiseTensors
-from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, GraphRuntime, Rows
+from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, GraphRuntime, Rows, Runtime
 
 SPREADS = ("gain", "offset", "offset_t")
 """Parts of a chip by which its columns differ."""
@@ -122,7 +122,9 @@ class DeviceRuntime:
         """
         keys = [(self._fingerprint, placement) for placement in noise.places]
         held = [chip.compensation for chip in map(self._held.peek, keys) if chip is not None]
-        return {point: sum(of[point] for of in held) / len(held) for point in held[0]} if held else {}
+        return (
+            {point: sum(of[point] for of in held) / len(held) for point in held[0]} if held else {}
+        )
 
     def _pass(self, rows: Rows, placement: Placement) -> NDArray[np.float32]:
         noise = rows.noises[0]
@@ -190,7 +192,9 @@ class DeviceRuntime:
         else:
             own = Chip(profile.digest, self._weights_digest, chip)
             draws = own.draws_of(point, shape)
-            spreads = {part: own.normals(point, part, shape[:1]) for part in SPREADS}
+            spreads = {
+                part: own.normals(point, part, shape[:1]).astype(np.float64) for part in SPREADS
+            }
         largest = layer.largest(profile.array.scale)
         age_s = profile.age_range_s[0] if placement.age_s is None else placement.age_s
         window_s = placement.votes * (profile.flicker.vote_gap_s if profile.flicker else 0.0)
@@ -278,6 +282,24 @@ class DeviceRuntimes:
             if (found := self._runtimes.get(checkpoint)) is None:
                 found = self._runtimes[checkpoint] = DeviceRuntime(checkpoint, self.held)
             return found
+
+
+def loaded_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes) -> Runtime | None:
+    """Return what casts votes of a noise, or on a device, if it is loaded; never waits."""
+    if isinstance(noise, DeviceNoise):
+        return devices.loaded(checkpoint)
+    return checkpoint.loaded(noise.kind)
+
+
+def runtime_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes) -> Runtime:
+    """Return what casts votes of a noise, or on a device, loaded at the first call.
+
+    Raises:
+        CheckpointError: its files are not those of the card.
+    """
+    if isinstance(noise, DeviceNoise):
+        return devices.of(checkpoint)
+    return checkpoint.runtime(noise.kind)
 
 
 def nothing_drawn(shape: tuple[int, ...]) -> Draws:

@@ -126,7 +126,7 @@ def profiles_at(
 
 
 def check_condition(setting: DeviceSetting) -> None:
-    """Refuse an age or temperature for which a profile does not hold.
+    """Refuse chips, an age or a temperature that a device does not have.
 
     Raises:
         InputError: it is out of range, or nothing depends on it.
@@ -138,27 +138,30 @@ def check_condition(setting: DeviceSetting) -> None:
             "chips",
         )
     if setting.age_s is not None:
-        if not any(of.ages for of in setting.distinct):
-            raise InputError(f"{setting.text}: nothing of it depends on the age", "age_s")
-        for profile in setting.distinct:
-            low, high = profile.age_range_s
-            if profile.ages and not low <= setting.age_s <= high:
-                raise InputError(
-                    f"age_s is {setting.age_s:g}; device {profile.name} is known from {low:g} to "
-                    f"{high:g} s",
-                    "age_s",
-                )
+        ranges = {of.name: of.age_range_s for of in setting.distinct if of.ages}
+        check_within("age_s", setting.age_s, ranges, setting)
     if setting.temperature_c is not None:
-        warm = [of for of in setting.distinct if of.temperature is not None]
-        if not warm:
+        ranges = {
+            of.name: of.temperature.range_c for of in setting.distinct if of.temperature is not None
+        }
+        check_within("temperature_c", setting.temperature_c, ranges, setting)
+
+
+def check_within(
+    field: str,
+    value: float,
+    ranges: Mapping[str, tuple[float, float]],
+    setting: DeviceSetting,
+) -> None:
+    """Refuse a value for which a device is not known, by the ranges of those that it matters to.
+
+    Raises:
+        InputError: there is such a device, or it matters to none.
+    """
+    if not ranges:
+        raise InputError(f"{field} is {value:g}; nothing of {setting.text} depends on it", field)
+    for name, (low, high) in ranges.items():
+        if not low <= value <= high:
             raise InputError(
-                f"{setting.text}: nothing of it depends on the temperature", "temperature_c"
+                f"{field} is {value:g}; device {name} is known from {low:g} to {high:g}", field
             )
-        for profile in warm:
-            low, high = profile.temperature.range_c if profile.temperature else (0.0, 0.0)
-            if not low <= setting.temperature_c <= high:
-                raise InputError(
-                    f"temperature_c is {setting.temperature_c:g}; device {profile.name} is known "
-                    f"from {low:g} to {high:g} C",
-                    "temperature_c",
-                )

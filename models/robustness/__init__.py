@@ -5,6 +5,7 @@ An assessment, downward::
     assessment   its steps in order, each kept when finished
     attacks/     a file and a row for each attack: its steps, what it may see, its texts
     sweeps, checks, probes   the same for each sweep and each sanity check
+    aim, target_class, targeting   which answers the attacker wants, and of which samples
     run          what steps share: who is assessed, the keys of steps, how one is done
     findings     the report of what is done: scores, worst case, threat model, verdict
     page         the report for readers

@@ -19,12 +19,14 @@ from noisevote.models.robustness.run import (
 )
 from noisevote.models.robustness.scores import CLEAN, CLEAN_CONTROL, CLEAN_NOISELESS, CLEAN_ONE_VOTE
 from noisevote.models.robustness.sweeps import SWEEPS
+from noisevote.models.robustness.targeting import target_steps
 from noisevote.models.robustness.trials import StepResult
 
 
 def steps_of(plan: Plan, parties: Parties, samples: int) -> list[Step]:
     """Return all steps of an assessment, in the order in which they are done."""
-    steps = [*label_steps(plan, samples), *clean_steps(plan, samples)]
+    steps = [*label_steps(plan, samples), *target_steps(plan, samples)]
+    steps += clean_steps(plan, samples)
     for attack in planned(plan):
         if attack.is_possible(parties):
             steps += attack.checked_steps(plan, samples)
@@ -76,13 +78,13 @@ def assess(
     keys = [step.key for step in steps]
     total = sum(step.work for step in steps)
     before = 0.0
-    run = run.labelled()
+    run = run.prepared()
     for step in steps:
         name = str(step.key)
         if run.state.load(name) is None:
             run.progress.begin(name, before, step.work, total)
             run.state.save(name, step.do(run))
-            run = run.labelled()
+            run = run.prepared()
             if on_partial is not None:
                 on_partial(report_of(run, about, keys))
         before += step.work

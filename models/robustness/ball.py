@@ -5,7 +5,7 @@ All arrays are ``[n, *shape]``, float32; norms are taken over all axes but the f
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from noisevote.models.card import Card
 from noisevote.models.errors import InputError
+from noisevote.models.robustness.aim import Aim
 
 
 class Purpose(IntEnum):
@@ -23,6 +24,7 @@ class Purpose(IntEnum):
     CONTROL = 3
     DECISION = 4
     TARGET = 5
+    TARGET_CLASS = 6
 
 
 def generator_for(seed: int, purpose: Purpose, *key: int) -> np.random.Generator:
@@ -41,22 +43,39 @@ class Samples:
         inputs: ``[n, *shape]``, float32, in the networks' input range.
         labels: class of each ``[n]``, int64.
         indices: number of each in its data set ``[n]``, int64; their random draws are keyed by it.
+        target_classes: the class that each is to be answered with ``[n]``, int64; None: any wrong
+            one will do.
     """
 
     inputs: NDArray[np.float32]
     labels: NDArray[np.int64]
     indices: NDArray[np.int64]
+    target_classes: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "Samples":
         """Return the chosen samples, in order."""
-        return Samples(self.inputs[chosen], self.labels[chosen], self.indices[chosen])
+        aim = self.aim.take(chosen)
+        return Samples(self.inputs[chosen], aim.labels, self.indices[chosen], aim.target_classes)
 
     def with_inputs(self, inputs: NDArray[np.float32]) -> "Samples":
         """Return the same samples with other inputs, such as adversarial ones."""
-        return Samples(inputs, self.labels, self.indices)
+        return replace(self, inputs=inputs)
+
+    def and_also(self, others: "Samples") -> "Samples":
+        """Return these and others, in order, with labels alone."""
+        return Samples(
+            np.concatenate([self.inputs, others.inputs]),
+            np.concatenate([self.labels, others.labels]),
+            np.concatenate([self.indices, others.indices]),
+        )
+
+    @property
+    def aim(self) -> Aim:
+        """What the attacker wants of them."""
+        return Aim(self.labels, self.target_classes)
 
 
 def samples_for(

@@ -19,7 +19,6 @@ from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.probes import (
     CLIMBING,
     FROZEN_CHECK,
-    UNBOUNDED_CHECK,
     CheckRow,
 )
 from noisevote.models.robustness.report import About, Check
@@ -36,15 +35,16 @@ from noisevote.models.robustness.scores import (
     CLEAN_CONTROL,
     CLEAN_NOISELESS,
     Outcome,
-    accuracy,
     as_percent,
     is_clearly_more_often_right,
+    outcome,
     share_of,
     stably_right,
 )
 from noisevote.models.robustness.sweeps import epsilon_key
 from noisevote.models.robustness.target import Condition
 from noisevote.models.robustness.trials import Trial
+from noisevote.models.robustness.unbounded import UNBOUNDED_CHECK
 
 BENIGN_LIMIT = 0.01
 """Largest share of stably right samples that may turn without any attack."""
@@ -75,7 +75,10 @@ def checks_of(run: Assessment, about: About) -> Iterator[Check]:
             passed, detail = check.judge(run)
         if passed is not None and check.caveat is not None:
             detail += check.caveat(about)
-        yield Check(name=check.name, question=check.question, passed=passed, detail=detail)
+        question = check.targeted_question if run.plan.is_targeted else ""
+        yield Check(
+            name=check.name, question=question or check.question, passed=passed, detail=detail
+        )
 
 
 def black_box_trials(run: Assessment, condition: Condition) -> dict[str, Trial]:
@@ -128,7 +131,7 @@ def benign_flips(run: Assessment) -> Outcome:
     stable = stably_right(run, noisy=True)
     if not stable.any():
         return None, "not run: no sample is stably right"
-    turned = share_of(run.trial(CLEAN_CONTROL).is_fooled[stable], run.plan.alpha)
+    turned = share_of(run.trial(CLEAN_CONTROL).is_turned[stable], run.plan.alpha)
     return turned.share <= BENIGN_LIMIT, f"{as_percent(turned)} turned on fresh noise"
 
 
@@ -142,10 +145,10 @@ def random_noise(run: Assessment) -> Outcome:
     for condition in Condition:
         attacked = run.trial(attack.key(condition, is_worst=attack is PGD))
         control = run.trial(RANDOM_NOISE.key(condition)).first(len(attacked.labels))
-        passed &= not is_clearly_more_often_right(attacked.is_right[0], control.is_right[0])
+        passed &= not is_clearly_more_often_right(attacked.withstood[0], control.withstood[0])
         details.append(
-            f"{condition}: {accuracy(run, control)} under random noise, "
-            f"{accuracy(run, attacked)} under {attack.title or attack.name}"
+            f"{condition}: {outcome(run, control)} under random noise, "
+            f"{outcome(run, attacked)} under {attack.title or attack.name}"
         )
     return passed, "; ".join(details)
 
@@ -159,7 +162,7 @@ def larger_epsilon(run: Assessment) -> Outcome:
     for condition in Condition:
         trials = [run.trial(epsilon_key(epsilon, condition)) for epsilon in epsilons]
         for smaller, larger in pairwise(trials):
-            passed &= not is_clearly_more_often_right(larger.is_right[0], smaller.is_right[0])
+            passed &= not is_clearly_more_often_right(larger.withstood[0], smaller.withstood[0])
     return passed, f"{len(epsilons)} values from {epsilons[0]:g} to {epsilons[-1]:g}"
 
 
@@ -179,8 +182,9 @@ def undefended(run: Assessment) -> Outcome:
         return None, "not run: no undefended network was named"
     if not clean.is_right[0].any():
         return None, "not run: it answers no sample right"
-    turned = share_of(~attacked.is_right[0][clean.is_right[0]], run.plan.alpha)
-    return turned.share >= FALLEN, f"{as_percent(turned)} of its right samples turned"
+    turned = share_of(~attacked.withstood[0][clean.is_right[0]], run.plan.alpha)
+    what = "led to the target class" if run.plan.is_targeted else "turned"
+    return turned.share >= FALLEN, f"{as_percent(turned)} of its right samples {what}"
 
 
 def only_the_surrogate(about: About) -> str:
@@ -197,11 +201,11 @@ def upper_bound(run: Assessment) -> Outcome:
         bound = run.find(WHITE_BOX.key(condition))
         if bound is None:
             return None, "not run: the target's own network is not attacked"
-        found.append(f"{condition}: {accuracy(run, bound)} under it")
+        found.append(f"{condition}: {outcome(run, bound)} under it")
         for name, trial in black_box_trials(run, condition).items():
-            own = bound.is_right[0][: len(trial.labels)]
-            if is_clearly_more_often_right(own, trial.is_right[0]):
-                beaten.append(f"{name} ({accuracy(run, trial)})")
+            own = bound.withstood[0][: len(trial.labels)]
+            if is_clearly_more_often_right(own, trial.withstood[0]):
+                beaten.append(f"{name} ({outcome(run, trial)})")
     detail = "; ".join(found)
     if beaten:
         detail += f"; beaten by {', '.join(beaten)}: the gradients may mislead"
@@ -233,6 +237,7 @@ CHECKS = (
         undefended_steps,
         only_the_surrogate,
         needs_surrogate=True,
+        targeted_question="The same examples lead a network without defence to the target class.",
     ),
     CheckRow("upper bound", "No black-box attack beats the target's own gradients.", upper_bound),
 )

@@ -35,6 +35,8 @@ from noisevote.models.robustness.scores import (
 )
 from noisevote.models.robustness.sweeps import sweeps_of
 from noisevote.models.robustness.target import Bill, Condition
+from noisevote.models.robustness.target_class import target_class_text
+from noisevote.models.robustness.targeted import Targeted, TargetedWorstCase
 from noisevote.models.robustness.threat import threat_model
 from noisevote.models.robustness.trials import Trial
 from noisevote.models.robustness.verdict import verdict_of
@@ -70,7 +72,8 @@ def report_of(run: Assessment, about: About, steps: Sequence[StepKey]) -> Report
         clean=clean,
         attacks=() if clean is None else tuple(attack_rows(run)),
         untried=tuple(untried(run)),
-        worst_case=worst_case(run) if is_complete else None,
+        worst_case=None if run.plan.is_targeted or not is_complete else worst_case(run),
+        targeted=targeted(run, about, is_complete),
         sweeps=sweeps_of(run),
         checks=tuple(checks_of(run, about)) if is_complete else (),
         pictures=() if clean is None else pictures_of(run, about.labels),
@@ -98,7 +101,7 @@ def clean_accuracy(run: Assessment) -> CleanAccuracy | None:
         stably_right=share_of(stable, alpha),
         benign_flip_probability=float(flips.mean()) if len(flips) else 0.0,
         benign_flip_interval=mean_interval(flips, alpha),
-        benign_fooled=share_of(control.is_fooled[stable], alpha),
+        benign_fooled=share_of(control.is_turned[stable], alpha),
         abstained=share_of(voted.abstained, alpha),
         paired=paired_of(voted.is_right[0], noiseless.is_right[0]),
         bill=sum((trial.verification_bill for trial in trials), Bill()),
@@ -152,34 +155,71 @@ def untried(run: Assessment) -> Iterator[Untried]:
 
 
 def worst_case(run: Assessment) -> WorstCase:
-    """Take the worst over all black-box attacks, sample by sample.
-
-    Samples that none of them was tried on do not count.
-    """
-    trials = black_box_trials(run, Condition.NOISY)
-    attacked = max((len(trial.labels) for trial in trials.values()), default=0)
-    noiseless = np.ones(attacked, np.bool_)
-    noisy = np.ones(attacked, np.bool_)
-    most_wrong = np.full(attacked, -1.0)
-    for trial in black_box_trials(run, Condition.NOISELESS).values():
-        noiseless[: len(trial.labels)] &= trial.is_right[0]
-    for trial in trials.values():
-        wrong = np.full(attacked, -1.0)
-        wrong[: len(trial.labels)] = 1 - trial.is_right[1:].mean(axis=0)
-        worse = wrong > most_wrong
-        most_wrong[worse] = wrong[worse]
-        noisy[worse] = trial.is_right[0][worse[: len(trial.labels)]]
+    """Return the robust accuracy under the worst of all black-box attacks on each sample."""
+    names, noiseless, noisy = worst_of_all(run)
     alpha = run.plan.alpha
     return WorstCase(
-        attacks=tuple(name.replace("/", ", ") for name in trials),
+        attacks=names,
         noiseless=share_of(noiseless, alpha),
         noisy=share_of(noisy, alpha),
         paired=paired_of(noisy, noiseless),
     )
 
 
+def targeted(run: Assessment, about: About, is_complete: bool) -> Targeted | None:
+    """Return what is wanted and how far the worst attack on each sample comes."""
+    plan, classes, left = run.plan, run.samples.target_classes, run.left_out
+    if plan.target_class is None or classes is None or left is None:
+        return None
+    clean, worst = run.find(CLEAN), None
+    if is_complete:
+        names, noiseless, noisy = worst_of_all(run)
+        worst = TargetedWorstCase(
+            attacks=names,
+            reached_noiseless=share_of(~noiseless, plan.alpha),
+            reached_noisy=share_of(~noisy, plan.alpha),
+            paired=paired_of(noisy, noiseless),
+        )
+    return Targeted(
+        wanted=target_class_text(plan.target_class, about.labels),
+        samples=len(classes),
+        left_out=len(left),
+        classes=tuple(classes.tolist()),
+        reached_without_attack=(
+            None if clean is None else share_of(~clean.withstood[0], plan.alpha)
+        ),
+        worst_case=worst,
+    )
+
+
+def worst_of_all(
+    run: Assessment,
+) -> tuple[tuple[str, ...], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Take the worst over all black-box attacks, sample by sample.
+
+    Samples that none of them was tried on do not count.
+
+    Returns:
+        The attacks, and which samples withstood without noise ``[n]`` and with it ``[n]``.
+    """
+    trials = black_box_trials(run, Condition.NOISY)
+    attacked = max((len(trial.labels) for trial in trials.values()), default=0)
+    noiseless = np.ones(attacked, np.bool_)
+    noisy = np.ones(attacked, np.bool_)
+    most_met = np.full(attacked, -1.0)
+    for trial in black_box_trials(run, Condition.NOISELESS).values():
+        noiseless[: len(trial.labels)] &= trial.withstood[0]
+    for trial in trials.values():
+        met = np.full(attacked, -1.0)
+        met[: len(trial.labels)] = 1 - trial.withstood[1:].mean(axis=0)
+        worse = met > most_met
+        most_met[worse] = met[worse]
+        noisy[worse] = trial.withstood[0][worse[: len(trial.labels)]]
+    return tuple(name.replace("/", ", ") for name in trials), noiseless, noisy
+
+
 def pictures_of(run: Assessment, labels: tuple[str, ...]) -> tuple[Picture, ...]:
-    """Return the stably right samples of the strongest attack that flip most often.
+    """Return the stably right samples that the strongest attack turned as is wanted, most often.
 
     What is wrong without an attack is no example of one. There are none if the samples are no
     pictures.
@@ -196,14 +236,14 @@ def pictures_of(run: Assessment, labels: tuple[str, ...]) -> tuple[Picture, ...]
     for key in judged_keys(run.plan, Condition.NOISY):
         if (trial := run.find(key)) is None:
             continue
-        flips = trial.flip_shares[stable[stable < len(trial.labels)]]
-        if len(flips) and (strongest is None or flips.mean() > strongest[0]):
-            strongest = (float(flips.mean()), key.of, trial)
+        met = trial.met_shares[stable[stable < len(trial.labels)]]
+        if len(met) and (strongest is None or met.mean() > strongest[0]):
+            strongest = (float(met.mean()), key.of, trial)
     if strongest is None:
         return ()
     _, attack, trial = strongest
     few = stable[stable < len(trial.labels)]
-    order = few[np.argsort(-trial.flip_shares[few], kind="stable")][:SHOWN]
+    order = few[np.argsort(-trial.met_shares[few], kind="stable")][:SHOWN]
     return tuple(picture_of(run, attack, trial, sample, labels) for sample in order.tolist())
 
 
@@ -213,6 +253,7 @@ def picture_of(
     """Return one example."""
     clean, adversarial = run.samples.inputs[sample], trial.examples[sample]
     span = run.high - run.low
+    classes = trial.target_classes
     most_frequent = int(np.bincount(trial.modes[:, sample]).argmax())
     return Picture(
         index=int(run.samples.indices[sample]),
@@ -220,6 +261,8 @@ def picture_of(
         answered=labels[most_frequent],
         attack=attack,
         flip_probability=float(trial.flip_shares[sample]),
+        target_class=None if classes is None else labels[classes[sample]],
+        target_probability=None if classes is None else float(trial.met_shares[sample]),
         clean=encoded((clean - run.low) / span),
         adversarial=encoded((adversarial - run.low) / span),
         perturbation=encoded(0.5 + (adversarial - clean) / (2 * run.ball.epsilon)),

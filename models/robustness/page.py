@@ -13,9 +13,10 @@ from markupsafe import Markup
 
 from noisevote.models.noise import NoiseKind, sigma_text
 from noisevote.models.robustness.attacks import BY_NAME
+from noisevote.models.robustness.counted import Paired, Share
 from noisevote.models.robustness.figures import Curve, Point, line_chart, row_chart
 from noisevote.models.robustness.plan import Plan
-from noisevote.models.robustness.report import POLICY, Paired, Report, Score, Share, SweepPoint
+from noisevote.models.robustness.report import POLICY, Report, Score, SweepPoint
 from noisevote.models.robustness.scores import as_percent
 from noisevote.models.robustness.sweeps import SWEEPS, Sweep
 
@@ -30,7 +31,11 @@ def html_report(report: Report) -> str:
         sweeps={sweep.name: sweep for sweep in SWEEPS},
         attacks_chart=attacks_chart,
         sweep_chart=sweep_chart,
+        sweep_title=sweep_title,
     )
+
+
+ALL = "all black-box attacks"
 
 
 @cache
@@ -90,25 +95,38 @@ def mean_text(mean: float, interval: tuple[float, float]) -> str:
 
 
 def attacks_chart(report: Report) -> Markup:
-    """Return robust accuracy by attack, of the worst restart where there are several."""
-    clean, rows, worst = report.clean, report.attacks, report.worst_case
+    """Return what each attack does, of the worst restart where there are several.
+
+    It is the robust accuracy, or the share that is led to the target class if one is wanted.
+    """
+    rows = report.attacks
     names = [row.attack for row in rows]
-    noiseless = [robust(row.worst_noiseless or row.noiseless) for row in rows]
-    noisy = [robust(row.worst_noisy or row.noisy) for row in rows]
-    if clean is not None:
+    noiseless = [shown_share(row.worst_noiseless or row.noiseless) for row in rows]
+    noisy = [shown_share(row.worst_noisy or row.noisy) for row in rows]
+    clean, worst, targeted = report.clean, report.worst_case, report.targeted
+    if clean is not None and not report.plan.is_targeted:
         names, noiseless = ["no attack", *names], [clean.noiseless, *noiseless]
         noisy = [clean.voted, *noisy]
     if worst is not None:
-        names, noiseless = [*names, "all black-box attacks"], [*noiseless, worst.noiseless]
+        names, noiseless = [*names, ALL], [*noiseless, worst.noiseless]
         noisy = [*noisy, worst.noisy]
-    title = "Robust accuracy by attack; the tables below have the figures"
+    if targeted is not None:
+        names, noiseless = ["no attack", *names], [None, *noiseless]
+        noisy = [targeted.reached_without_attack, *noisy]
+    if targeted is not None and targeted.worst_case is not None:
+        names, noiseless = [*names, ALL], [*noiseless, targeted.worst_case.reached_noiseless]
+        noisy = [*noisy, targeted.worst_case.reached_noisy]
+    what = "Target class reached" if report.plan.is_targeted else "Robust accuracy"
+    title = f"{what} by attack; the tables below have the figures"
     curves = [curve_of("without noise", noiseless), curve_of("with noise and votes", noisy)]
     return Markup(row_chart("attacks", title, names, curves))
 
 
-def robust(score: Score | None) -> Share | None:
-    """Return the robust accuracy of a score, if there is one."""
-    return None if score is None else score.robust_accuracy
+def shown_share(score: Score | None) -> Share | None:
+    """Return the share of a score that is drawn, if there is one."""
+    if score is None or score.target_reached is None:
+        return None if score is None else score.robust_accuracy
+    return score.target_reached.one_reply
 
 
 def curve_of(name: str, shares: Sequence[Share | None]) -> Curve:
@@ -121,6 +139,13 @@ def curve_of(name: str, shares: Sequence[Share | None]) -> Curve:
     return Curve(name, points)
 
 
+def sweep_title(sweep: Sweep, points: Sequence[SweepPoint]) -> str:
+    """Return the title of a sweep, which says what its shares are."""
+    if all(point.reached is None for point in points):
+        return sweep.title
+    return sweep.title.replace("Robust accuracy", "Target class reached")
+
+
 def sweep_chart(sweep: Sweep, points: Sequence[SweepPoint]) -> Markup:
     """Return the curves of a sweep."""
     ascending = sorted(points, key=lambda point: point.at)
@@ -128,12 +153,13 @@ def sweep_chart(sweep: Sweep, points: Sequence[SweepPoint]) -> Markup:
         Curve(
             name,
             [
-                Point(point.at, point.accuracy.share, *point.accuracy.interval)
+                Point(point.at, share.share, *share.interval)
                 for point in ascending
                 if point.curve == name
+                for share in [point.reached or point.accuracy]
             ],
         )
         for name in dict.fromkeys(point.curve for point in points)
     ]
-    title = f"{sweep.title}; the table below has the figures"
+    title = f"{sweep_title(sweep, points)}; the table below has the figures"
     return Markup(line_chart(sweep.name, title, sweep.x_name, curves))

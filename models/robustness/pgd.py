@@ -45,7 +45,8 @@ class SurrogateNoise:
 class Surrogate(Protocol):
     """A network that the attacker can differentiate.
 
-    Its loss ranks examples as the cross-entropy does.
+    Its loss ranks examples as the cross-entropy does: that of the label or, where the samples have
+    target classes, as the probability of these does.
     """
 
     def gradients(
@@ -63,6 +64,9 @@ class Surrogate(Protocol):
 
     def predictions(self, samples: Samples, turn: int) -> NDArray[np.int64]:
         """Return the class that the surrogate gives each sample ``[n]``."""
+
+    def least_likely(self, samples: Samples) -> NDArray[np.int64]:
+        """Return the class with the lowest output of each sample, but for its label ``[n]``."""
 
     def with_noise(self, noise: SurrogateNoise) -> "Surrogate":
         """Return the same network behind noise.
@@ -205,7 +209,7 @@ def attack_with_restarts(
         best.losses[standing[is_better]] = found.losses[is_better]
         turn = restart * (attack.steps + 1) + attack.steps
         answers = surrogate.predictions(left.with_inputs(found.examples), turn)
-        fooled = answers != left.labels
+        fooled = left.aim.is_met(answers)
         best.examples[standing[fooled]] = found.examples[fooled]
         best.losses[standing[fooled]] = found.losses[fooled]
         standing = standing[~fooled]

@@ -19,6 +19,7 @@ from noisevote.models.data.dataset import Labels
 from noisevote.models.noise import MAX_REPEATS, MAX_SEED, MAX_SIGMA, NoiseKind
 from noisevote.models.robustness.ball import Norm
 from noisevote.models.robustness.target import Conditions
+from noisevote.models.robustness.target_class import TargetClass
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Sigma = Annotated[float, Field(ge=0, le=MAX_SIGMA, allow_inf_nan=False)]
@@ -96,6 +97,11 @@ class AttackOptions(BaseModel):
     """Attacks to be tried: pgd and momentum_pgd climb the surrogate, square asks the target for
     votes, hop_skip_jump for labels alone. By default pgd, momentum_pgd and square, less those that
     need pictures or a surrogate where there is none; hop_skip_jump if none is left."""
+    target_class: TargetClass | None = None
+    """Class that the attacker wants the target to answer: one for all samples, a list with one for
+    each, next (the class after the label), random (any but the label) or least_likely (of all but
+    the label, by the surrogate). Samples whose label it is are left out. Default: any wrong class
+    will do (untargeted)."""
     queries: Count = 200
     """Queries of each attack by queries, per sample."""
     query_samples: Count = 20
@@ -173,6 +179,11 @@ class AttackOptions(BaseModel):
         """Budgets of the sweep over queries, ascending."""
         quarters = (max(1, self.queries * part // 4) for part in (1, 2, 3, 4))
         return tuple(sorted(set(self.budgets or quarters)))
+
+    @property
+    def is_targeted(self) -> bool:
+        """Whether the attacker wants a class that he chose."""
+        return self.target_class is not None
 
     def has(self, attack: str) -> bool:
         """Return whether an attack is part of the plan."""

@@ -2,22 +2,18 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from noisevote.models.robustness.counted import Paired, Part, Share
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.target import Bill
+from noisevote.models.robustness.targeted import Targeted, TargetReached
 
 Family = Literal["transfer", "query", "control", "upper bound"]
 """What an attack counts as."""
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """What the page of a report may load."""
-
-
-class Part(BaseModel):
-    """Base of the report and its parts: immutable, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class AboutSamples(Part):
@@ -56,30 +52,23 @@ class About(Part):
     """Versions of the programs that decide figures."""
 
 
-class Share(Part):
-    """A counted share with its exact (Clopper-Pearson) interval."""
-
-    count: int
-    """Samples for which it holds."""
-    of: int
-    """Samples in all."""
-    share: float
-    """``count / of``; 0 of 0 is 0."""
-    interval: tuple[float, float]
-    """Exact interval of the share, at confidence 1 - alpha of the plan."""
-
-
 class Score(Part):
-    """How the target did on the examples of one attack."""
+    """How the target did on the examples of one attack.
+
+    Success is what the attacker wants: any wrong class, or in a targeted assessment the target
+    class. Robust accuracy and wrong replies are about the label, whatever he wants: examples that
+    were made for a target class show there what they do beside.
+    """
 
     robust_accuracy: Share
     """Samples answered right in one fresh reply, as the service gives it."""
     mean_robust_accuracy: float
     """Share of right replies over all samples and replies."""
     attack_success_rate: Share
-    """Of the stably right samples, those with most fresh replies wrong."""
+    """Of the stably right samples, those with most fresh replies wrong; in a targeted assessment,
+    those with most fresh replies the target class."""
     one_check_success_rate: Share
-    """Of the stably right samples, those that the attacker saw wrong, perhaps by luck."""
+    """Of the stably right samples, those on which the attacker saw that, perhaps by luck."""
     flip_probability: float
     """Mean share of wrong replies over the stably right samples."""
     flip_interval: tuple[float, float]
@@ -99,23 +88,10 @@ class Score(Part):
     queries: float
     """Median number of queries per sample."""
     queries_of_successes: float | None
-    """Median number of queries over the stably right samples that most fresh replies get wrong;
-    null if there are none."""
-
-
-class Paired(Part):
-    """The noisy target against the noiseless one, sample by sample."""
-
-    noisy_only: int
-    """Samples that only the noisy target answered right."""
-    noiseless_only: int
-    """Samples that only the noiseless target answered right."""
-    samples: int
-    """Samples in all."""
-    gain: float
-    """Difference of the robust accuracies, noisy less noiseless."""
-    p_value: float
-    """P-value of the exact McNemar test, two-sided."""
+    """Median number of queries over the stably right samples on which the attack succeeds; null if
+    there are none."""
+    target_reached: TargetReached | None = None
+    """How often the target class was the answer; null in an untargeted assessment."""
 
 
 class AttackRow(Part):
@@ -204,6 +180,10 @@ class SweepPoint(Part):
     """Share of right replies over all samples and replies."""
     paired: Paired | None = None
     """Against the same attack on the noiseless target; null where that is meaningless."""
+    reached: Share | None = None
+    """Samples answered with the target class in one fresh reply; null if untargeted."""
+    mean_reached: float | None = None
+    """Share of replies with the target class over all samples and replies; null if untargeted."""
 
 
 class Check(Part):
@@ -241,6 +221,10 @@ class Picture(Part):
     """Attack that made the example."""
     flip_probability: float
     """Share of wrong replies."""
+    target_class: str | None = None
+    """Name of the class that is wanted; null if untargeted."""
+    target_probability: float | None = None
+    """Share of replies with the target class; null if untargeted."""
     clean: str
     """The sample, base64 PNG."""
     adversarial: str
@@ -282,7 +266,9 @@ class Report(Part):
     untried: tuple[Untried, ...] = ()
     """The other attacks that there are, and why they were not tried."""
     worst_case: WorstCase | None = None
-    """The worst over all black-box attacks; null before the end."""
+    """The worst over all black-box attacks; null before the end, and in a targeted assessment."""
+    targeted: Targeted | None = None
+    """What is wanted and how often it is reached; null if untargeted, or before it is known."""
     sweeps: dict[str, tuple[SweepPoint, ...]] = Field(default_factory=dict)
     """Points of each sweep, by its name."""
     checks: tuple[Check, ...] = ()

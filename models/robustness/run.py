@@ -123,6 +123,8 @@ class Assessment:
         classes: number of classes.
         state: finished steps.
         progress: told between batches.
+        left_out: samples that are not attacked, since their label is the class that is wanted;
+            None before the target classes are known, or if there are none.
     """
 
     plan: Plan
@@ -133,6 +135,7 @@ class Assessment:
     classes: int
     state: State
     progress: Progress
+    left_out: Samples | None = None
 
     @property
     def ball(self) -> Ball:
@@ -150,6 +153,11 @@ class Assessment:
     def query_samples(self) -> Samples:
         """The samples that are attacked by queries."""
         return self.samples.take(slice(self.plan.query_samples))
+
+    @property
+    def labelled_samples(self) -> Samples:
+        """All samples with their labels, those that are left out as well."""
+        return self.samples if self.left_out is None else self.samples.and_also(self.left_out)
 
     def result(self, key: StepKey) -> StepResult:
         """Return the result of an earlier step."""
@@ -171,12 +179,21 @@ class Assessment:
         """Return what an earlier step found."""
         return read(Found, self.result(key))
 
-    def labelled(self) -> "Assessment":
-        """Return the same with the labels that were asked for, if they were and are there."""
-        answers = self.state.load(str(LABELS))
-        if answers is None:
+    def prepared(self) -> "Assessment":
+        """Return the same with the labels and target classes of earlier steps, if they are there.
+
+        Samples whose label is the class that is wanted are left out.
+        """
+        if self.left_out is not None:
             return self
-        return replace(self, samples=replace(self.samples, labels=answers.arrays["labels"]))
+        samples = self.samples
+        if (answers := self.state.load(str(LABELS))) is not None:
+            samples = replace(samples, labels=answers.arrays["labels"])
+        if (chosen := self.state.load(str(TARGET_CLASSES))) is None:
+            return replace(self, samples=samples)
+        samples = replace(samples, target_classes=chosen.arrays["target_classes"])
+        is_there = samples.aim.is_met(samples.labels)
+        return replace(self, samples=samples.take(~is_there), left_out=samples.take(is_there))
 
     def oracle(self, key: StepKey, conditions: Conditions, undefended: bool = False) -> Oracle:
         """Return the target for one step, on noise that no other step meets."""
@@ -207,6 +224,9 @@ class Assessment:
 
 LABELS = StepKey("labels")
 """The step that asks for labels, where the target's noiseless answers stand for them."""
+
+TARGET_CLASSES = StepKey("target classes")
+"""The step that chooses the classes that are wanted, in a targeted assessment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +270,9 @@ def verification(
 
     def do(run: Assessment) -> StepResult:
         shown = run.found(found) if isinstance(found, StepKey) else found(run)
-        labels = run.samples.labels[: len(shown.examples)]
+        aim = run.samples.aim.take(slice(len(shown.examples)))
         oracle = run.oracle(key, conditions, undefended)
-        return stored(verify(oracle, shown, labels, replies, run.plan.alpha))
+        return stored(verify(oracle, shown, aim, replies, run.plan.alpha))
 
     return Step(key, work_of(conditions, samples, replies), do)
 

@@ -3,9 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.robustness.report import Paired, Score, Share
+from noisevote.models.robustness.counted import Paired, Share
+from noisevote.models.robustness.report import Score
 from noisevote.models.robustness.run import Assessment, Role, StepKey
 from noisevote.models.robustness.target import Condition
+from noisevote.models.robustness.targeted import TargetReached
 from noisevote.models.robustness.trials import Trial
 from noisevote.models.statistics import clopper_pearson, mcnemar_p_value, sign_test_p_value
 
@@ -80,6 +82,28 @@ def score_of(run: Assessment, trial: Trial | None, noisy: bool) -> Score | None:
         verification=trial.verification_bill,
         queries=float(np.median(trial.queries)),
         queries_of_successes=float(np.median(successes)) if len(successes) else None,
+        target_reached=target_reached(trial, stable, alpha),
+    )
+
+
+def target_reached(trial: Trial, stable: NDArray[np.bool_], alpha: float) -> TargetReached | None:
+    """Return how often the target class was the answer, if one was wanted.
+
+    Args:
+        trial: trial of an attack.
+        stable: which of its samples are stably right ``[n]``.
+        alpha: one less the confidence.
+    """
+    if trial.target_classes is None:
+        return None
+    reached = ~trial.withstood
+    shares = trial.met_shares[stable]
+    return TargetReached(
+        one_reply=share_of(reached[0], alpha),
+        mean=float(reached.mean()),
+        probability=float(shares.mean()) if len(shares) else 0.0,
+        interval=mean_interval(shares, alpha),
+        reached_and_sure=share_of(reached[0] & ~trial.abstained, alpha),
     )
 
 
@@ -87,7 +111,7 @@ def paired_of(noisy: NDArray[np.bool_], noiseless: NDArray[np.bool_]) -> Paired:
     """Compare the noisy with the noiseless target, sample by sample.
 
     Args:
-        noisy: whether one fresh reply was right ``[n]``.
+        noisy: whether it withstood in one fresh reply ``[n]``.
         noiseless: the same without noise ``[n]``.
     """
     noisy_only = int((noisy & ~noiseless).sum())
@@ -105,11 +129,11 @@ def paired_trials(noisy: Trial | None, noiseless: Trial | None) -> Paired | None
     """Compare two trials by their first reply, if both are there."""
     if noisy is None or noiseless is None:
         return None
-    return paired_of(noisy.is_right[0], noiseless.is_right[0])
+    return paired_of(noisy.withstood[0], noiseless.withstood[0])
 
 
 def is_clearly_more_often_right(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
-    """Return whether the first is right on more samples than the second, beyond chance."""
+    """Return whether the first is right, or withstands, on more samples, beyond chance."""
     first_only = int((first & ~second).sum())
     second_only = int((second & ~first).sum())
     return sign_test_p_value(first_only, second_only) < CLAIM_P
@@ -123,6 +147,13 @@ def as_percent(share: Share) -> str:
     return f"{100 * share.share:.1f} % [{low:.1f}, {high:.1f}]"
 
 
-def accuracy(run: Assessment, trial: Trial) -> str:
-    """Return the share of right first replies in per cent."""
-    return as_percent(share_of(trial.is_right[0], run.plan.alpha))
+def outcome(run: Assessment, trial: Trial) -> str:
+    """Return what first replies were in per cent: right, or the target class if one is wanted."""
+    return outcome_of(run, trial.withstood[0])
+
+
+def outcome_of(run: Assessment, withstood: NDArray[np.bool_]) -> str:
+    """Return on how many samples an attack was withstood ``[n]``, as :func:`outcome` does."""
+    if run.plan.is_targeted:
+        return f"{as_percent(share_of(~withstood, run.plan.alpha))} the target class"
+    return as_percent(share_of(withstood, run.plan.alpha))

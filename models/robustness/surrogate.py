@@ -17,6 +17,7 @@ from noisevote.models.networks.noise_points import given_noise, noise_from, nois
 from noisevote.models.networks.trained import load_network
 from noisevote.models.noise import Noise, VoteKey
 from noisevote.models.noise_fill import fill_noise
+from noisevote.models.robustness.aim import Aim
 from noisevote.models.robustness.ball import Samples
 from noisevote.models.robustness.pgd import SurrogateNoise
 
@@ -27,7 +28,9 @@ samples are attacked together."""
 
 
 class TorchSurrogate:
-    """A network in evaluation mode, with :func:`log_odds_against` as its loss.
+    """A network in evaluation mode, with log-odds as its loss.
+
+    They are those against the label or, where the samples have target classes, for these.
 
     Args:
         network: network that is differentiated with respect to its inputs.
@@ -66,9 +69,9 @@ class TorchSurrogate:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the loss of each sample ``[n]`` and its gradient ``[n, *shape]``."""
         losses, gradients = [], []
-        for rows, inputs, labels, keys in self._batches(samples, turn):
+        for rows, inputs, classes, keys in self._batches(samples, turn):
             inputs.requires_grad_(True)
-            loss = log_odds_against(self._outputs(inputs, keys), labels)
+            loss = loss_of(samples.aim, self._outputs(inputs, keys), classes)
             (gradient,) = torch.autograd.grad(loss.sum(), inputs)
             losses.append(loss.detach().cpu().numpy()[:rows])
             gradients.append(gradient.cpu().numpy()[:rows])
@@ -78,8 +81,8 @@ class TorchSurrogate:
         """Return the loss of each sample ``[n]``."""
         losses = []
         with torch.inference_mode():
-            for rows, inputs, labels, keys in self._batches(samples, turn):
-                loss = log_odds_against(self._outputs(inputs, keys), labels)
+            for rows, inputs, classes, keys in self._batches(samples, turn):
+                loss = loss_of(samples.aim, self._outputs(inputs, keys), classes)
                 losses.append(loss.cpu().numpy()[:rows])
         return self._mean(losses)
 
@@ -92,10 +95,25 @@ class TorchSurrogate:
         of_sample = np.concatenate(votes).reshape(len(samples), self.passes)
         return np.array([np.bincount(classes).argmax() for classes in of_sample], np.int64)
 
+    def least_likely(self, samples: Samples) -> NDArray[np.int64]:
+        """Return the class with the lowest output of each sample, but for its label ``[n]``."""
+        parts = []
+        with torch.inference_mode():
+            for rows, inputs, _, keys in self._batches(samples, 0):
+                parts.append(self._outputs(inputs, keys).cpu().numpy()[:rows])
+        outputs = self._mean(parts)
+        outputs[np.arange(len(samples)), samples.labels] = np.inf
+        return np.asarray(outputs.argmin(axis=1))
+
     def _batches(
         self, samples: Samples, turn: int
     ) -> Iterator[tuple[int, Tensor, Tensor, list[VoteKey]]]:
-        """Yield rows that count, inputs, labels and noise keys of passes of :data:`ROWS` rows."""
+        """Yield rows that count, inputs, classes and noise keys of passes of :data:`ROWS` rows.
+
+        The classes are the target classes or, if there are none, the labels.
+        """
+        aim = samples.aim
+        classes = aim.labels if aim.target_classes is None else aim.target_classes
         of_row = np.arange(len(samples)).repeat(self.passes)
         keys = [key for index in samples.indices.tolist() for key in self._keys(index, turn)]
         for first in range(0, len(of_row), ROWS):
@@ -106,7 +124,7 @@ class TorchSurrogate:
             yield (
                 rows,
                 torch.from_numpy(samples.inputs[filled]).to(self._device),
-                torch.from_numpy(samples.labels[filled]).to(self._device),
+                torch.from_numpy(classes[filled]).to(self._device),
                 batch_keys + batch_keys[-1:] * (ROWS - rows),
             )
 
@@ -145,6 +163,18 @@ class TorchSurrogate:
             return rows
         mean: NDArray[np.float32] = rows.reshape(-1, self.passes, *rows.shape[1:]).mean(axis=1)
         return mean
+
+
+def loss_of(aim: Aim, outputs: Tensor, classes: Tensor) -> Tensor:
+    """Return the loss that an attack raises ``[rows]``.
+
+    Args:
+        aim: what it wants.
+        outputs: ``[rows, classes]``, before the softmax.
+        classes: the class that is to be lost or, if there are target classes, won ``[rows]``.
+    """
+    against = log_odds_against(outputs, classes)
+    return against if aim.target_classes is None else -against
 
 
 def log_odds_against(outputs: Tensor, labels: Tensor) -> Tensor:

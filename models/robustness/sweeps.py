@@ -7,7 +7,7 @@ epsilon do with one restart.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from noisevote.models.robustness.attacks import planned
 from noisevote.models.robustness.attacks.transfer import PGD, submitted
@@ -25,7 +25,7 @@ from noisevote.models.robustness.run import (
 )
 from noisevote.models.robustness.scores import CLEAN_NOISELESS, paired_trials, share_of
 from noisevote.models.robustness.target import Condition, Conditions
-from noisevote.models.robustness.trials import Found, StepResult, stored
+from noisevote.models.robustness.trials import Found, StepResult, Trial, stored
 
 
 class Place(NamedTuple):
@@ -76,7 +76,16 @@ def points_of(run: Assessment, places: Iterator[Place]) -> Iterator[SweepPoint]:
             accuracy=share_of(trial.is_right[0], run.plan.alpha),
             mean_accuracy=float(trial.is_right.mean()),
             paired=paired_trials(trial, against),
+            **reached_in(trial, run.plan.alpha),
         )
+
+
+def reached_in(trial: Trial, alpha: float) -> dict[str, Any]:
+    """Return the figures of a point about the target class, if one is wanted."""
+    if trial.target_classes is None:
+        return {}
+    reached = ~trial.withstood
+    return {"reached": share_of(reached[0], alpha), "mean_reached": float(reached.mean())}
 
 
 def point(sweep: str, at: float) -> str:
@@ -159,7 +168,8 @@ SWEEPS = (
         "Robust accuracy over sigma",
         "sigma of the target's noise",
         "Under pgd, which does not reckon with the noise, and without attack (clean). The same "
-        "examples at every sigma: a rise is no proof that the noise protects.",
+        "examples at every sigma: that they do less at a larger one is no "
+        "proof that the noise protects.",
     ),
     Sweep(
         "votes",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from noisevote.models.robustness.aim import Aim
 from noisevote.models.robustness.progress import Progress
 from noisevote.models.stopping import StopRule
 
@@ -123,25 +124,6 @@ class Oracle:
         """Return the mode of the votes on each input ``[n]``, casting no vote that cannot count."""
         return np.asarray(self.vote_counts(inputs, StopRule.EXACT).argmax(axis=1))
 
-    def margins(
-        self, inputs: NDArray[np.float32], labels: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Return how far the label leads ``[n]``: 1 if it has all votes, -1 if a rival has.
-
-        It is the share of votes on the label, less that of the strongest other class.
-        """
-        return vote_margins(self.vote_counts(inputs), labels)
-
-
-def vote_margins(counts: NDArray[np.int64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the lead of the labels in votes ``[n, classes]`` as shares ``[n]``.
-
-    A tie goes to the lowest class, as the mode does: a label that loses it leads by less than 0.
-    """
-    rows = np.arange(len(counts))
-    rivals = counts.copy()
-    rivals[rows, labels] = -1
-    strongest = rivals.argmax(axis=1)
-    lead = (counts[rows, labels] - rivals[rows, strongest]).astype(np.float64)
-    lead -= 0.5 * ((lead == 0) & (strongest < labels))
-    return np.asarray(lead / counts.sum(axis=1))
+    def margins(self, inputs: NDArray[np.float32], aim: Aim) -> NDArray[np.float64]:
+        """Return how far the votes on each input are from an aim ``[n]``: its margins."""
+        return aim.margins(self.vote_counts(inputs))

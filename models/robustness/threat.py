@@ -7,12 +7,13 @@ from noisevote.models.robustness.ball import Norm
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import About
 from noisevote.models.robustness.run import Assessment
+from noisevote.models.robustness.target_class import target_class_text
 
 
 def threat_model(run: Assessment, about: About) -> tuple[str, ...]:
     """Return the threat model, a sentence or two an item."""
     return (
-        goal(run.plan),
+        goal(run, about),
         limit(run.plan),
         *sees(run.plan, about),
         surrogate(about),
@@ -22,14 +23,30 @@ def threat_model(run: Assessment, about: About) -> tuple[str, ...]:
     )
 
 
-def goal(plan: Plan) -> str:
+def goal(run: Assessment, about: About) -> str:
     """Return what the attacker wants."""
+    plan = run.plan
+    stands = " The target's own answer without noise and attack stands for the label."
+    if plan.target_class is not None:
+        wanted = (
+            f"Goal: {target_class_text(plan.target_class, about.labels)}, and no other (targeted)."
+        )
+        left = "" if run.left_out is None else left_out(len(run.left_out))
+        return wanted + left + (stands if plan.has_predicted_labels else "")
     if plan.has_predicted_labels:
         return (
             "Goal: any other class than the target's own answer without noise and attack "
             "(untargeted); that answer stands for the label."
         )
     return "Goal: any wrong class (untargeted)."
+
+
+def left_out(samples: int) -> str:
+    """Say how many samples have the class that is wanted as their label."""
+    if samples == 0:
+        return ""
+    are = "sample has" if samples == 1 else "samples have"
+    return f" {samples} {are} that label and are left out."
 
 
 def limit(plan: Plan) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from noisevote.models.errors import DataError
 from noisevote.models.files import whole_file, write_whole
+from noisevote.models.robustness.aim import Aim
 from noisevote.models.robustness.target import Bill, Oracle
 from noisevote.models.statistics import top_two_p_value
 
@@ -37,8 +38,8 @@ class Found:
 
     Attributes:
         examples: ``[n, *shape]``.
-        believed: whether the attacker saw the target fooled, on noise that is gone ``[n]``; None
-            if it did not look.
+        believed: whether the attacker saw his aim met, on noise that is gone ``[n]``; None if it
+            did not look.
         queries: queries spent on each sample ``[n]``; None if nothing was asked.
         bill: what it asked of the target in all.
         by_budget: the best points within smaller budgets ``[budgets, n, *shape]``, if it kept them.
@@ -61,10 +62,11 @@ class Trial:
         modes: of each reply ``[replies, n]``. The first reply stands for what the service answers;
             the others verify it.
         abstained: whether the first reply abstains ``[n]``.
-        believed: whether the attacker saw the target fooled, on noise that is gone ``[n]``.
+        believed: whether the attacker saw his aim met, on noise that is gone ``[n]``.
         queries: queries that the attack spent on each sample ``[n]``.
         attack_bill: what the attack asked of the target.
         verification_bill: what the replies took.
+        target_classes: the class that each was to be answered with ``[n]``; None: any wrong one.
     """
 
     examples: NDArray[np.float32]
@@ -75,6 +77,17 @@ class Trial:
     queries: NDArray[np.int64]
     attack_bill: Bill
     verification_bill: Bill
+    target_classes: NDArray[np.int64] | None = None
+
+    @property
+    def aim(self) -> Aim:
+        """What the attacker wanted."""
+        return Aim(self.labels, self.target_classes)
+
+    @property
+    def withstood(self) -> NDArray[np.bool_]:
+        """Whether a reply was not what the attacker wanted ``[replies, n]``."""
+        return ~self.aim.is_met(self.modes)
 
     @property
     def is_right(self) -> NDArray[np.bool_]:
@@ -83,10 +96,12 @@ class Trial:
 
     def first(self, count: int) -> "Trial":
         """Return the trial of the first samples; its bills are those of all."""
+        aim = self.aim.take(slice(count))
         return replace(
             self,
             examples=self.examples[:count],
-            labels=self.labels[:count],
+            labels=aim.labels,
+            target_classes=aim.target_classes,
             modes=self.modes[:, :count],
             abstained=self.abstained[:count],
             believed=self.believed[:count],
@@ -99,9 +114,19 @@ class Trial:
         return np.asarray(1.0 - self.is_right.mean(axis=0))
 
     @property
-    def is_fooled(self) -> NDArray[np.bool_]:
+    def is_turned(self) -> NDArray[np.bool_]:
         """Whether most replies are wrong ``[n]``."""
         return np.asarray(self.flip_shares > 0.5)
+
+    @property
+    def met_shares(self) -> NDArray[np.float64]:
+        """Share of replies that are what the attacker wanted ``[n]``."""
+        return np.asarray(1.0 - self.withstood.mean(axis=0))
+
+    @property
+    def is_fooled(self) -> NDArray[np.bool_]:
+        """Whether most replies are what the attacker wanted ``[n]``."""
+        return np.asarray(self.met_shares > 0.5)
 
 
 Kept = TypeVar("Kept", Found, Trial)
@@ -122,15 +147,13 @@ def read(kind: type[Kept], result: StepResult) -> Kept:
     return kind(**values)
 
 
-def verify(
-    oracle: Oracle, found: Found, labels: NDArray[np.int64], replies: int, alpha: float
-) -> Trial:
+def verify(oracle: Oracle, found: Found, aim: Aim, replies: int, alpha: float) -> Trial:
     """Ask for fresh replies on what an attack found.
 
     Args:
         oracle: oracle of the verification, on noise that no attack has seen.
         found: inputs to show.
-        labels: the right class of each.
+        aim: what the attacker wants of each.
         replies: asked for per input; one stands for all where none can differ.
         alpha: p-value of the top two classes above which a reply abstains.
     """
@@ -138,11 +161,12 @@ def verify(
     counts = oracle.vote_counts(found.examples)
     further = [oracle.modes(found.examples) for _ in range(asked - 1)]
     modes = np.stack([counts.argmax(axis=1), *further])
-    seen = modes[0] != labels
-    nothing = np.zeros(len(labels), np.int64)
+    seen = aim.is_met(modes[0])
+    nothing = np.zeros(len(seen), np.int64)
     return Trial(
         examples=found.examples,
-        labels=labels,
+        labels=aim.labels,
+        target_classes=aim.target_classes,
         modes=np.repeat(modes, replies, axis=0) if asked < replies else modes,
         abstained=abstaining(oracle, counts, alpha),
         believed=seen if found.believed is None else found.believed,

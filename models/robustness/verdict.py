@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from noisevote.models.robustness.attacks import planned
 from noisevote.models.robustness.checks import LABELS
+from noisevote.models.robustness.judgement import against_all, judgement, only_targeted, power
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import (
     AttackRow,
@@ -11,13 +12,12 @@ from noisevote.models.robustness.report import (
     CleanAccuracy,
     Report,
     Verdict,
-    WorstCase,
 )
 from noisevote.models.robustness.scores import CLAIM_P, as_percent
-from noisevote.models.statistics import fewest_votes_to_be_sure, mcnemar_p_value
+from noisevote.models.statistics import fewest_votes_to_be_sure
 
 STILL_GAINING = 0.02
-"""Robust accuracy lost between the last two budgets of queries."""
+"""Robust accuracy lost, or target classes reached, between the last two budgets of queries."""
 
 
 def verdict_of(report: Report) -> Verdict:
@@ -26,7 +26,7 @@ def verdict_of(report: Report) -> Verdict:
     A gain counts only against the worst of all black-box attacks, adaptive ones included, sample
     by sample, and at a p-value below 0.01.
     """
-    worst = report.worst_case
+    worst = report.worst_case if report.targeted is None else report.targeted.worst_case
     failed = [check for check in report.checks if check.passed is False]
     if worst is None or report.clean is None:
         return Verdict(answer="no verdict", sentences=("The assessment is not complete.",))
@@ -42,7 +42,8 @@ def verdict_of(report: Report) -> Verdict:
         )
     unaware = rows_with_gain(report)
     answer, first = judgement(worst, unaware, has_adaptive(report.plan))
-    sentences = [first, against_all(worst), untried(report), without_gradients(report)]
+    sentences = [first, against_all(worst), only_targeted(report)]
+    sentences += [untried(report), without_gradients(report)]
     sentences += [power(worst), label_source(report.plan), clean_cost(report)]
     sentences += [own_gradients(report), toothless(report), unfinished(report)]
     sentences += [luck(report), always_abstains(report.plan), skipped(report)]
@@ -82,31 +83,6 @@ def nothing_to_attack(clean: CleanAccuracy, failed: Sequence[Check]) -> str:
     )
 
 
-def judgement(worst: WorstCase, unaware: list[AttackRow], has_adaptive: bool) -> tuple[str, str]:
-    """Return the answer and the sentence that says it."""
-    paired = worst.paired
-    if paired.p_value < CLAIM_P and paired.gain > 0 and has_adaptive:
-        return "helps", (
-            "The noise helps against these black-box attacks, by "
-            f"{100 * paired.gain:.1f} points of robust accuracy."
-        )
-    if paired.p_value < CLAIM_P and paired.gain > 0:
-        return "helps against the unaware", (
-            "The noise helps against attacks that do not reckon with it, by "
-            f"{100 * paired.gain:.1f} points of robust accuracy. Whether it helps against one who "
-            "averages it out was not tried."
-        )
-    if paired.p_value < CLAIM_P:
-        return "harms", "The noise harms: the target falls more often with it than without."
-    if unaware:
-        names = ", ".join(row.attack for row in unaware)
-        return "helps against the unaware", (
-            f"The noise helps against attacks that do not reckon with it ({names}), but not beyond "
-            "chance against the worst attack on each sample."
-        )
-    return "no evidence", "There is no evidence that the noise helps."
-
-
 def has_adaptive(plan: Plan) -> bool:
     """Return whether a plan has a black-box attack that knows of the noise."""
     return any(attack.plain is not None for attack in planned(plan))
@@ -131,17 +107,6 @@ def rows_with_gain(report: Report) -> list[AttackRow]:
     ]
 
 
-def against_all(worst: WorstCase) -> str:
-    """Return the figures behind the judgement."""
-    paired = worst.paired
-    return (
-        f"Under the worst of all black-box attacks on each sample, robust accuracy is "
-        f"{as_percent(worst.noiseless)} without and {as_percent(worst.noisy)} with noise: "
-        f"right only with noise {paired.noisy_only}, only without {paired.noiseless_only} "
-        f"(exact McNemar test, p = {paired.p_value:.2g})."
-    )
-
-
 def untried(report: Report) -> str:
     """Return on how many samples there were attacks by queries."""
     rows = [row for row in report.attacks if row.family == "query" and row.noisy is not None]
@@ -153,8 +118,8 @@ def untried(report: Report) -> str:
         return ""
     if report.about.surrogate is None:
         return (
-            f"Only the first {tried} of the {samples} samples were attacked; robust accuracy is "
-            "theirs."
+            f"Only the first {tried} of the {samples} samples were attacked; "
+            f"{'what is reached' if report.plan.is_targeted else 'robust accuracy'} is theirs."
         )
     return (
         f"Attacks by queries were tried on the first {tried} of the {samples} samples; on the "
@@ -180,6 +145,13 @@ def own_gradients(report: Report) -> str:
     """Return how far a gain would hold against one who knows the weights."""
     for row in report.attacks:
         if row.family == "upper bound" and row.noiseless and row.noisy:
+            without, behind = row.noiseless.target_reached, row.noisy.target_reached
+            if without is not None and behind is not None:
+                return (
+                    "By the target's own gradients, which no black-box attacker has, the target "
+                    f"class is reached on {as_percent(without.one_reply)} without and "
+                    f"{as_percent(behind.one_reply)} with noise."
+                )
             return (
                 "By the target's own gradients, which no black-box attacker has, robust accuracy "
                 f"is {as_percent(row.noiseless.robust_accuracy)} without and "
@@ -199,8 +171,9 @@ def toothless(report: Report) -> str:
     ]
     if not names:
         return ""
+    done = "led to its target class" if report.plan.is_targeted else "turned"
     return (
-        f"Even without noise no sample was turned by {', '.join(names)}, so what the noise does "
+        f"Even without noise no sample was {done} by {', '.join(names)}, so what the noise does "
         "against such attacks was not shown."
     )
 
@@ -209,7 +182,8 @@ def unfinished(report: Report) -> str:
     """Return which attacks by queries were still gaining when their queries were spent."""
     curves: dict[str, list[float]] = {}
     for point in sorted(report.sweeps.get("queries", ()), key=lambda point: point.at):
-        curves.setdefault(point.curve, []).append(point.mean_accuracy)
+        withstood = point.mean_accuracy if point.mean_reached is None else 1 - point.mean_reached
+        curves.setdefault(point.curve, []).append(withstood)
     names = [
         curve
         for curve, accuracies in curves.items()
@@ -220,21 +194,6 @@ def unfinished(report: Report) -> str:
     return (
         f"When their queries were spent, attacks still gained ({'; '.join(names)}): with more "
         f"than {report.plan.queries} queries they would turn more samples."
-    )
-
-
-def power(worst: WorstCase) -> str:
-    """Return which gain the number of samples could show at all."""
-    samples = worst.paired.samples
-    needed = next(count for count in range(1, 100) if mcnemar_p_value(count, 0) < CLAIM_P)
-    if samples < needed:
-        return (
-            f"With {samples} samples no gain, however large, can reach p < {CLAIM_P:g}: that takes "
-            f"{needed} samples at least."
-        )
-    return (
-        f"With {samples} samples no gain below {100 * needed / samples:.1f} points can reach "
-        f"p < {CLAIM_P:g}."
     )
 
 

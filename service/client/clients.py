@@ -28,6 +28,7 @@ from noisevote.service.client.exchange import (
     broken_off,
     checked,
 )
+from noisevote.service.wire.devices import DeviceList, ServedDevice
 from noisevote.service.wire.replies import (
     CheckpointList,
     PredictResponse,
@@ -45,6 +46,7 @@ Heard = VotesEvent | PredictResponse
 
 HEARD: TypeAdapter[Heard] = TypeAdapter(Heard)
 CHECKPOINTS = Call("GET", "/checkpoints", CheckpointList.model_validate_json)
+DEVICES = Call("GET", "/devices", DeviceList.model_validate_json)
 
 
 def predicting(asked: PredictRequest) -> Call[PredictResponse]:
@@ -62,6 +64,11 @@ def streaming(asked: PredictRequest) -> Call[Heard]:
 def showing(name: str) -> Call[ServedCheckpoint]:
     """Return the call of a checkpoint's card."""
     return Call("GET", f"/checkpoints/{name}", ServedCheckpoint.model_validate_json)
+
+
+def showing_device(name: str) -> Call[ServedDevice]:
+    """Return the call of a device."""
+    return Call("GET", f"/devices/{name}", ServedDevice.model_validate_json)
 
 
 class Client:
@@ -133,6 +140,14 @@ class Client:
     def card(self, name: str) -> ServedCheckpoint:
         """Return the card of a checkpoint."""
         return self.call(showing(name))
+
+    def devices(self) -> DeviceList:
+        """Return the analog devices that votes can be cast on."""
+        return self.call(DEVICES)
+
+    def device(self, name: str) -> ServedDevice:
+        """Return an analog device: its profile, and what it does."""
+        return self.call(showing_device(name))
 
     def call(self, call: Call[Result]) -> Result:
         """Send a request, again if that may help, and return what its reply holds.
@@ -243,6 +258,14 @@ class AsyncClient:
     async def card(self, name: str) -> ServedCheckpoint:
         """Return the card of a checkpoint."""
         return await self.call(showing(name))
+
+    async def devices(self) -> DeviceList:
+        """Return the analog devices that votes can be cast on."""
+        return await self.call(DEVICES)
+
+    async def device(self, name: str) -> ServedDevice:
+        """Return an analog device: its profile, and what it does."""
+        return await self.call(showing_device(name))
 
     async def call(self, call: Call[Result]) -> Result:
         """Send a request and return what its reply holds; see :meth:`Client.call`."""

@@ -26,6 +26,8 @@ from noisevote.models.robustness.assessment import assess
 from noisevote.models.robustness.plan import DEFAULT_ATTACKS, AttackName, AttackOptions
 from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.report import Report
+from noisevote.models.robustness.target_class import parse_target_class
+from noisevote.models.robustness.targeting import check_targets
 from noisevote.service.commands.module_surrogate import attacker_from_module
 from noisevote.service.commands.options import with_options_of
 from noisevote.service.commands.voting import SnrDb
@@ -42,7 +44,7 @@ NONE = "none"
 INTERFACE = "in the process, by votes alone"
 
 
-@with_options_of(AttackOptions, leaving_out=["attacks"])
+@with_options_of(AttackOptions, leaving_out=["attacks", "target_class"])
 def attack_command(
     target: Annotated[str, typer.Argument(help="Checkpoint under attack.")],
     surrogate: Annotated[
@@ -82,6 +84,13 @@ def attack_command(
             metavar="NAME",
             help=f"Any of {', '.join(AttackName)}. Repeat for several. "
             f"Default: {', '.join(DEFAULT_ATTACKS)}, as far as they can be tried.",
+        ),
+    ] = None,
+    target_class: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS|CLASSES|RULE",
+            help=AttackOptions.model_fields["target_class"].description,
         ),
     ] = None,
     undefended: Annotated[
@@ -127,7 +136,9 @@ def attack_command(
     )
     if sigma is not None and snr_db is not None:
         raise InputError("sigma and snr_db say the same thing; give one of them", "snr_db")
-    plan = plan_of(chosen.target.card, asked, options | {"attacks": attacks}, labels)
+    options["attacks"] = attacks
+    options["target_class"] = None if target_class is None else parse_target_class(target_class)
+    plan = plan_of(chosen.target.card, asked, options, labels)
     check_installed(plan.attacks)
     check_plan(plan, chosen)
     if samples is None:
@@ -136,6 +147,7 @@ def attack_command(
         read = read_samples(samples, data_dir(data))
         source = read.source
     taken = fitted(read, chosen.target, labels is Labels.GIVEN)
+    check_targets(plan, taken, len(chosen.target.card.labels))
     about = about_of(chosen, taken, source, INTERFACE, plan.has_predicted_labels)
     bar = progress_bar()
     task = bar.add_task("", total=1.0)

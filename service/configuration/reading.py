@@ -39,6 +39,7 @@ SECRETS = {
 
 SHOWN_DEFAULTS = {
     "checkpoints": "those that are shipped",
+    "devices": "none",
     "slots": "cores allowed by affinity and cgroup quota",
     "api_keys": "none",
     "internal_token": "random",
@@ -129,7 +130,9 @@ def check_at_start(settings: Settings) -> None:
 
 
 def about_folder(settings: Settings) -> Iterable[str]:
-    """Yield what is wrong with the checkpoints."""
+    """Yield what is wrong with the folders of checkpoints and devices."""
+    if wrong := next((folder for folder in settings.devices if not folder.is_dir()), None):
+        yield f"devices is {wrong}, which is no folder"
     folders, name = settings.checkpoints, settings.default_checkpoint
     if wrong := next((folder for folder in folders if not folder.is_dir()), None):
         yield f"checkpoints is {wrong}, which is no folder"

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.cores import allowed_cores
-from noisevote.service.configuration.folders import folders_from
+from noisevote.service.configuration.folders import folders_from, some_folders_from
 from noisevote.service.configuration.keys import KeyDigest, KeyName, new_secret
 from noisevote.service.log.output import LogFormat, LogLevel
 
@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     max_connections: int = Field(default=256, ge=1)
     """Most connections that are open at the same time in a worker process; never more than half of
     the files that it may open."""
-    devices: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(folders_from)] = ()
+    devices: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(some_folders_from)] = ()
     """Folders of device profiles, ``*.toml``, beside those that are shipped; several have the
     separator of paths between."""
     allow_inline_devices: bool = True

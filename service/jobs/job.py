@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Json
 
+from noisevote.models.robustness.counted import Share
 from noisevote.models.robustness.plan import Plan
-from noisevote.models.robustness.report import About, AttackRow, Report
+from noisevote.models.robustness.report import About, AttackRow, Report, Score
 from noisevote.service.configuration.keys import KEY_OWNER
 from noisevote.service.wire.attack import (
     AttackResult,
@@ -131,10 +132,25 @@ def results_of(report: Report) -> PartialResults:
 
 def result_of(row: AttackRow) -> AttackResult:
     """Return what is known of one attack, in short."""
+    noiseless, noisy = row.noiseless, row.noisy
     return AttackResult(
         attack=row.attack,
         family=row.family,
-        robust_accuracy_noiseless=None if row.noiseless is None else row.noiseless.robust_accuracy,
-        robust_accuracy=None if row.noisy is None else row.noisy.robust_accuracy,
-        attack_success_rate=None if row.noisy is None else row.noisy.attack_success_rate,
+        robust_accuracy_noiseless=robust_accuracy(noiseless),
+        robust_accuracy=robust_accuracy(noisy),
+        attack_success_rate=None if noisy is None else noisy.attack_success_rate,
+        target_reached_noiseless=target_reached(noiseless),
+        target_reached=target_reached(noisy),
     )
+
+
+def robust_accuracy(score: Score | None) -> Share | None:
+    """Return the robust accuracy, which is that of attacks that want any wrong class."""
+    return None if score is None or score.target_reached is not None else score.robust_accuracy
+
+
+def target_reached(score: Score | None) -> Share | None:
+    """Return the share of samples answered with the target class, if one is wanted."""
+    if score is None or score.target_reached is None:
+        return None
+    return score.target_reached.one_reply

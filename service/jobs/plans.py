@@ -13,6 +13,7 @@ from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.attacks import CHOICES
 from noisevote.models.robustness.ball import TOLERANCE, Norm
 from noisevote.models.robustness.plan import DEFAULT_ATTACKS, AttackName, Plan
+from noisevote.models.robustness.targeting import check_target_class
 from noisevote.service.jobs.chosen import Chosen
 from noisevote.service.prediction.inputs import check_points, sigma_at_snr
 from noisevote.service.wire.errors import input_error_from
@@ -116,8 +117,11 @@ def check_plan(plan: Plan, chosen: Chosen) -> None:
     """Refuse what these networks do not allow.
 
     Raises:
-        InputError: an attack does not fit them, or no two of their inputs are so far apart.
+        InputError: an attack or a target class does not fit them, or no two of their inputs are so
+            far apart.
     """
+    classes = len(chosen.target.card.labels)
+    check_target_class(plan, classes, has_surrogate=chosen.attacker is not None)
     check_attacks(plan, chosen)
     check_surrogate(plan, chosen)
     check_sizes(plan, chosen.target.card)

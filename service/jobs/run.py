@@ -93,7 +93,7 @@ def identity_of(plan: Plan, about: About) -> dict[str, Any]:
     }
 
 
-LATER_FIELDS = {"labels", "repeats"}
+LATER_FIELDS = {"labels", "repeats", "target_class"}
 """Of plans, that earlier versions did not know: what these began has the defaults."""
 
 

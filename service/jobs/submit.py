@@ -12,6 +12,7 @@ from noisevote.models.robustness.attacks import CHOICES, planned
 from noisevote.models.robustness.ball import Samples
 from noisevote.models.robustness.plan import AttackName, AttackOptions, Plan
 from noisevote.models.robustness.run import Parties
+from noisevote.models.robustness.targeting import check_targets
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.jobs.chosen import NEEDS_TORCH, Chosen, chosen_from
 from noisevote.service.jobs.job import JobContent
@@ -95,6 +96,7 @@ def submission_of(asked: AttackRequest, settings: Settings, store: CheckpointSto
     check_plan(plan, chosen)
     check_votes(plan, chosen, settings)
     samples, source = samples_of(asked, chosen.target, settings)
+    check_targets(plan, samples, len(card.labels))
     parties = Parties(
         own=plan.white_box and chosen.own is not None,
         undefended=chosen.undefended is not None,

@@ -33,7 +33,7 @@ from noisevote.models.drift import (
 )
 from noisevote.models.measured import AgreementReference
 from noisevote.models.stopping import StopRule
-from noisevote.service.prediction.predictor import Prepared
+from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.voting.priority import Priority
 from noisevote.service.wire.replies import DriftBody, DriftState, PredictResponse, SharesBody
 

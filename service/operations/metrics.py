@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from noisevote.models.drift import top_two
 from noisevote.service.log.request_record import RequestRecord
-from noisevote.service.prediction.predictor import Prepared
+from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.processes.worker_folder import VARIABLE, is_alive
 from noisevote.service.voting.entries import Entry, Tile
 from noisevote.service.wire.replies import DriftBody, DriftState, PredictResponse

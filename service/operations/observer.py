@@ -12,8 +12,8 @@ from noisevote.service.log.request_record import RequestRecord, current_record, 
 from noisevote.service.operations.drift import DriftMonitor
 from noisevote.service.operations.metrics import Metrics
 from noisevote.service.operations.rate_limit import RateLimit, network_of
-from noisevote.service.prediction.predictor import Prepared
 from noisevote.service.prediction.preparation import Took, untold
+from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.prediction.sizes import votes_of_work
 from noisevote.service.wire.replies import PredictResponse
 

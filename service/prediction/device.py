@@ -6,6 +6,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from noisevote.models.card import Card
+from noisevote.models.cost import Hardware
 from noisevote.models.devices.cost import hardware_of_device
 from noisevote.models.devices.noise import DeviceNoise, device_noise
 from noisevote.models.devices.presets import DeviceStore
@@ -18,10 +19,9 @@ from noisevote.models.devices.setting import (
     fresh_chips,
     profiles_at,
 )
-from noisevote.models.cost import Hardware
 from noisevote.models.errors import InputError, LimitError
 from noisevote.service.configuration.settings import Settings
-from noisevote.service.wire.device import FRESH, WITHOUT_ERRORS, DeviceBody
+from noisevote.service.wire.device import FRESH, DeviceBody
 from noisevote.service.wire.requests import PredictRequest
 from noisevote.service.wire.shortened import shortened
 
@@ -55,7 +55,8 @@ def device_of(
     if request.chip == FRESH:
         numbers = fresh_chips(seed, chips)
     else:
-        first = None if request.chip == WITHOUT_ERRORS else request.chip or 0
+        is_number = isinstance(request.chip, int)
+        first = 0 if request.chip is None else int(request.chip) if is_number else None
         numbers = chips_from(first, chips)
     setting = DeviceSetting(
         profiles=profiles,
@@ -95,9 +96,7 @@ def inline(given: Mapping[str, Any], field: str, settings: Settings) -> Profile:
             "this service takes devices by name only; GET /devices lists them", "device"
         )
     if len(to_json(given)) > MAX_PROFILE_BYTES:
-        raise InputError(
-            f"{field} is longer than {MAX_PROFILE_BYTES // 1024} KiB", "device"
-        )
+        raise InputError(f"{field} is longer than {MAX_PROFILE_BYTES // 1024} KiB", "device")
     return profile_of(given, field)
 
 
@@ -111,11 +110,13 @@ def device_hardware(noise: DeviceNoise, card: Card) -> Hardware | None:
     return hardware_of_device(noise.setting.profiles, card)
 
 
-def device_body(noise: DeviceNoise, compensation: Mapping[str, float] | None) -> DeviceBody:
+def device_body(noise: DeviceNoise, compensation: Mapping[str, float]) -> DeviceBody:
     """Return the device of a reply."""
     setting = noise.setting
     names = {point: DIGITAL if of is None else of.name for point, of in setting.profiles.items()}
-    digests = {point: DIGITAL if of is None else of.digest for point, of in setting.profiles.items()}
+    digests = {
+        point: DIGITAL if of is None else of.digest for point, of in setting.profiles.items()
+    }
     ages = [of.age_range_s[0] for of in setting.distinct if of.ages]
     temperatures = [of.temperature.reference_c for of in setting.distinct if of.temperature]
     return DeviceBody(

@@ -13,8 +13,8 @@ from noisevote.models.inputs import strokes
 from noisevote.models.inputs.pictures import decode_base64
 from noisevote.models.inputs.pipelines import prepared
 from noisevote.models.measured import Threshold
-from noisevote.models.specs import PointSpec
 from noisevote.models.noise import MAX_SIGMA, Noise, NoiseKind, VoteNoise, sigma_from_snr_db
+from noisevote.models.specs import PointSpec
 from noisevote.models.stopping import Stopping
 from noisevote.service.prediction.arrays import arrays_of, taken
 from noisevote.service.wire.requests import PredictRequest

@@ -3,19 +3,14 @@
 import math
 import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore
-from noisevote.models.cost import Hardware, cost_of
-from noisevote.models.devices.noise import DeviceNoise
+from noisevote.models.cost import Hardware
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.errors import InputError, LimitError
 from noisevote.models.noise import MAX_SEED, Noise, VoteNoise
-from noisevote.models.statistics import fewest_votes_to_be_sure
-from noisevote.models.stopping import Promise
-from noisevote.models.voting import VOTES_A_TURN, Observer, VoteRequest, VoteResult
+from noisevote.models.voting import VOTES_A_TURN, Observer, VoteRequest
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.prediction.device import (
     device_body,
@@ -23,69 +18,27 @@ from noisevote.service.prediction.device import (
     device_of,
     votes_for_chips,
 )
-from noisevote.service.prediction.inputs import check_points, hardware_of, inputs_of, noise_of, stopping_of
-from noisevote.service.prediction.preparation import Charge, Preparation
-from noisevote.service.voting.backend import Answer, VotingBackend
-from noisevote.service.voting.batcher import GIGA
-from noisevote.service.voting.priority import Priority
-from noisevote.service.wire.device import DeviceBody
-from noisevote.service.wire.replies import (
-    CostBody,
-    GuaranteeBody,
-    NoiseBody,
-    Prediction,
-    PredictResponse,
-    Timing,
-    told_counts,
+from noisevote.service.prediction.inputs import (
+    check_points,
+    hardware_of,
+    inputs_of,
+    noise_of,
+    stopping_of,
 )
+from noisevote.service.prediction.preparation import Charge, Preparation
+from noisevote.service.prediction.prepared import Prepared
+from noisevote.service.prediction.replies import (
+    guarantee_body,
+    noise_body,
+    prediction_of,
+    timing_of,
+)
+from noisevote.service.voting.backend import VotingBackend
+from noisevote.service.voting.batcher import GIGA
+from noisevote.service.wire.device import DeviceBody
+from noisevote.service.wire.replies import PredictResponse
 from noisevote.service.wire.requests import PredictRequest
 from noisevote.service.wire.shortened import shortened
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A request that has been checked and turned into arrays; what it came in is gone.
-
-    Attributes:
-        began: when it arrived, by ``time.monotonic``.
-        deadline: when the votes cast so far are the answer, on the same clock.
-        priority: decides whose votes come first.
-        checkpoint: checkpoint that votes.
-        request: inputs, and the votes that are to be cast on them.
-        noise: as asked or by default; None on a device.
-        hardware: hardware whose cost is told.
-    """
-
-    began: float
-    deadline: float
-    priority: Priority
-    checkpoint: Checkpoint
-    request: VoteRequest
-    noise: Noise | None
-    hardware: Hardware | None
-
-    @property
-    def fingerprint(self) -> str:
-        """Names all that decides the votes of this request and seed."""
-        margin, device = self.request.stop.margin, self.device
-        return (
-            self.checkpoint.fingerprint
-            + ("" if device is None else f":{device.fingerprint}")
-            + ("" if margin is None else f":margin-{margin}")
-        )
-
-    @property
-    def repeats(self) -> Mapping[str, int]:
-        """Reads that are averaged, by noise point."""
-        if self.noise is not None:
-            return self.noise.repeats
-        return {} if self.device is None else self.device.setting.repeats
-
-    @property
-    def device(self) -> DeviceNoise | None:
-        """The noise of the votes if they are cast on a device."""
-        noise = self.request.noise
-        return noise if isinstance(noise, DeviceNoise) else None
 
 
 class Predictor:
@@ -225,9 +178,8 @@ class Predictor:
         if prepared.device is None:
             return None
         runtime = self.backend.devices.loaded(prepared.checkpoint)
-        return device_body(
-            prepared.device, runtime and runtime.compensation(prepared.device)
-        )
+        held = {} if runtime is None else runtime.compensation(prepared.device)
+        return device_body(prepared.device, held)
 
     def close(self) -> None:
         """Drop what waits to be prepared."""
@@ -280,71 +232,3 @@ class Predictor:
 def deadline_of(request: PredictRequest, began: float) -> float:
     """Return the time by ``time.monotonic`` at which the votes cast so far are the answer."""
     return math.inf if request.deadline_ms is None else began + request.deadline_ms / 1000
-
-
-def noise_body(noise: Noise) -> NoiseBody:
-    """Return the noise of a reply."""
-    return NoiseBody(
-        kind=noise.kind,
-        sigma=noise.sigma,
-        snr_db=None if noise.snr_db is None else round(noise.snr_db, 4),
-        repeats=noise.repeats or None,
-    )
-
-
-def guarantee_body(promise: Promise | None) -> GuaranteeBody | None:
-    """Return what a stop rule promises as it stands in a reply."""
-    return None if promise is None else GuaranteeBody.model_validate(asdict(promise))
-
-
-def cost_body(result: VoteResult, prepared: Prepared) -> CostBody | None:
-    """Return what the votes of a result cost, if the request names its hardware."""
-    if prepared.hardware is None:
-        return None
-    points = prepared.checkpoint.card.noise_points
-    sigma = None if prepared.noise is None else prepared.noise.sigma
-    cost = cost_of(result.votes_cast, points, prepared.hardware, prepared.repeats)
-    return CostBody(
-        sequential_latency=cost.sequential_latency,
-        pipelined_latency=cost.pipelined_latency,
-        parallel_latency=cost.parallel_latency,
-        energy=cost.energy,
-        equal_energy_sigma={name: cost.equal_energy_sigma(of) for name, of in sigma.items()}
-        if isinstance(sigma, dict)
-        else sigma and cost.equal_energy_sigma(sigma),
-    )
-
-
-def abstains_below(result: VoteResult, request: VoteRequest) -> int | None:
-    """Return how many votes are needed not to abstain, where the test holds."""
-    if result.abstain is None:
-        return None
-    return 1 if request.noise.is_silent else fewest_votes_to_be_sure(request.alpha)
-
-
-def prediction_of(result: VoteResult, prepared: Prepared) -> Prediction:
-    """Return a result as it stands in a reply."""
-    labels = prepared.checkpoint.card.labels
-    vote_counts, top = told_counts(result.vote_counts, labels)
-    return Prediction(
-        mode=result.mode,
-        label=labels[result.mode],
-        vote_counts=vote_counts,
-        top=top,
-        votes_cast=result.votes_cast,
-        stopped_by=result.stopped_by,
-        agreement=result.agreement,
-        interval=result.interval,
-        p_value=result.p_value,
-        abstain=result.abstain,
-        abstains_below=abstains_below(result, prepared.request),
-        cost=cost_body(result, prepared),
-        per_chip=None if result.per_chip is None else [list(of) for of in result.per_chip],
-    )
-
-
-def timing_of(answer: Answer, total_s: float) -> Timing:
-    """Return seconds as the milliseconds of a reply."""
-    seconds = answer.queue_s, answer.compute_s, total_s
-    queue, compute, total = (round(1000 * of_it, 3) for of_it in seconds)
-    return Timing(queue=queue, compute=compute, total=total)

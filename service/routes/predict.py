@@ -15,8 +15,9 @@ from noisevote.models.errors import (
     OverloadedError,
     PictureError,
     UnknownCheckpointError,
+    UnknownDeviceError,
 )
-from noisevote.service.prediction.predictor import Prepared
+from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.routes.prediction_body import body_of
 from noisevote.service.service import Service, service_of
 from noisevote.service.wire.disconnect import unless_client_leaves
@@ -52,6 +53,7 @@ router = APIRouter(tags=["predictions"], route_class=DirectRoute)
 REFUSALS = responses_for(
     NotJsonError,
     UnknownCheckpointError,
+    UnknownDeviceError,
     BodyTimeoutError,
     BodyTooLargeError,
     ForeignOriginError,

@@ -8,7 +8,8 @@ from typing import TypeVar
 from fastapi import Request
 
 from noisevote.models.errors import DeadlineError
-from noisevote.service.prediction.predictor import Prepared, deadline_of
+from noisevote.service.prediction.predictor import deadline_of
+from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.prediction.sizes import QUICK_S, work_s_of
 from noisevote.service.service import Service
 from noisevote.service.wire.bodies import read_body

@@ -20,10 +20,8 @@ from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from noisevote.models.checkpoint import Checkpoint
-from noisevote.models.devices.noise import DeviceNoise
-from noisevote.models.devices.runtime import MOST_BYTES, DeviceRuntimes
+from noisevote.models.devices.runtime import MOST_BYTES, DeviceRuntimes, loaded_for, runtime_for
 from noisevote.models.errors import DeadlineError, NoSlotError
-from noisevote.models.noise import VoteNoise
 from noisevote.models.runtime import Runtime, rows_of, votes_of
 from noisevote.models.voting import Observer, Poll, VoteRequest, VoteResult
 from noisevote.service.voting.batcher import GIGA, VoteBatcher
@@ -140,7 +138,9 @@ class VotingBackend:
             DeadlineError: the time was up before every input had a vote.
         """
         asked = time.monotonic()
-        runtime = await self._runtime(checkpoint, request.noise)
+        runtime = loaded_for(checkpoint, request.noise, self.devices)
+        if runtime is None:
+            runtime = await self.run(lambda: runtime_for(checkpoint, request.noise, self.devices))
         poll = Poll(request, len(checkpoint.card.labels), observer)
         entry = Entry(poll, runtime, self._group(checkpoint, runtime, request), priority, deadline)
         try:
@@ -160,16 +160,6 @@ class VotingBackend:
         if entry.started is None or not poll.has_votes:
             raise DeadlineError("the time was up before every input had a vote")
         return Answer(poll.results(), entry.started - asked, finished - entry.started)
-
-    async def _runtime(self, checkpoint: Checkpoint, noise: VoteNoise) -> Runtime:
-        """Return what computes votes of a noise, loaded if it is not yet."""
-        if isinstance(noise, DeviceNoise):
-            if (on_devices := self.devices.loaded(checkpoint)) is not None:
-                return on_devices
-            return await self.run(lambda: self.devices.of(checkpoint))
-        if (plain := checkpoint.loaded(noise.kind)) is not None:
-            return plain
-        return await self.run(lambda: checkpoint.runtime(noise.kind))
 
     @property
     def load(self) -> Load:

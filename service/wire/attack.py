@@ -15,9 +15,10 @@ from pydantic import (
 
 from noisevote.models.data.dataset import Labels
 from noisevote.models.noise import MAX_SNR_DB, MIN_SNR_DB, NoiseKind
+from noisevote.models.robustness.counted import Share
 from noisevote.models.robustness.plan import AttackOptions, Named, Plan, Repeats, SigmaOrMap
-from noisevote.models.robustness.report import Share, Verdict
-from noisevote.service.wire.replies import Reply
+from noisevote.models.robustness.report import Verdict
+from noisevote.service.wire.reply import Reply
 from noisevote.service.wire.shortened import shortened
 
 MAX_RESTARTS = 1000
@@ -158,11 +159,17 @@ class AttackResult(Reply):
     family: str
     """What the attack counts as: ``transfer``, ``query``, ``control`` or ``upper bound``."""
     robust_accuracy_noiseless: Share | None
-    """Robust accuracy of the target without noise; null if it is not there (yet)."""
+    """Robust accuracy of the target without noise; null if it is not there (yet), and in a targeted
+    assessment, which does not measure it."""
     robust_accuracy: Share | None
-    """Robust accuracy of the target as assessed; null if it is not there (yet)."""
+    """Robust accuracy of the target as assessed; null if it is not there (yet), or targeted."""
     attack_success_rate: Share | None
-    """Success on the target as assessed, verified on fresh noise; null if it is not there (yet)."""
+    """Success on the target as assessed, verified on fresh noise: samples turned, or led to the
+    target class if one is wanted; null if it is not there (yet)."""
+    target_reached_noiseless: Share | None = None
+    """Samples that the target without noise answers with the target class; null if untargeted."""
+    target_reached: Share | None = None
+    """Samples that the target as assessed answers with the target class; null if untargeted."""
 
 
 class PartialResults(Reply):

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from noisevote.models.devices.chips import MAX_CHIP
 from pydantic import BaseModel, Field, field_validator, model_validator
 
-from noisevote.models.devices.profile import MAX_AGE_S
+from noisevote.models.devices.chips import MAX_CHIP
+from noisevote.models.devices.parts import MAX_AGE_S
 from noisevote.models.devices.setting import DIGITAL
 from noisevote.service.wire.reply import Reply
 from noisevote.service.wire.shortened import shortened
@@ -13,8 +13,8 @@ from noisevote.service.wire.shortened import shortened
 FRESH, WITHOUT_ERRORS = "fresh", "none"
 CHIP_ALLOWED = f"a whole number from 0 to {MAX_CHIP}, {FRESH!r} or {WITHOUT_ERRORS!r}"
 DEVICE_ALLOWED = (
-    "the name of a device, a device profile (an object with the key profile), or a map from pattern "
-    f"of noise points to one of these or {DIGITAL!r}"
+    "the name of a device, a device profile (an object with the key profile), or a map from "
+    f"pattern of noise points to one of these or {DIGITAL!r}"
 )
 MAX_PATTERNS = 1000
 
@@ -53,7 +53,7 @@ class DeviceFields(BaseModel):
                 raise ValueError(f"got {len(value)} patterns; allowed are {MAX_PATTERNS}")
             for pattern, of in value.items():
                 if not isinstance(of, str | dict):
-                    raise ValueError(
+                    raise ValueError(  # noqa: TRY004 - what pydantic takes
                         f"got {shortened(of)} for {shortened(pattern)}; allowed is {DEVICE_ALLOWED}"
                     )
         return value

@@ -32,10 +32,11 @@ from noisevote.models.errors import (
     StorageError,
     TrainingError,
     UnknownCheckpointError,
+    UnknownDeviceError,
     UnknownJobError,
 )
 from noisevote.service.log.request_record import current_record
-from noisevote.service.wire.replies import Reply
+from noisevote.service.wire.reply import Reply
 from noisevote.service.wire.shortened import shortened
 
 log = logging.getLogger("noisevote")
@@ -82,6 +83,7 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     UnauthorisedError: (401, "unauthorized"),
     ForeignOriginError: (403, "foreign_origin"),
     UnknownCheckpointError: (404, "unknown_checkpoint"),
+    UnknownDeviceError: (404, "unknown_device"),
     UnknownJobError: (404, "unknown_job"),
     BodyTimeoutError: (408, "body_timeout"),
     JobStateError: (409, "job_state"),

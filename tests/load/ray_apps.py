@@ -19,7 +19,8 @@ from ray.serve import RunTarget
 from noisevote.models.voting import Observer
 from noisevote.service.configuration.reading import load_settings
 from noisevote.service.configuration.settings import Settings
-from noisevote.service.prediction.predictor import Predictor, Prepared
+from noisevote.service.prediction.predictor import Predictor
+from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.processes.scaling import ScaleOut
 from noisevote.service.scale_out import Replica, deployed
 from noisevote.service.service import service_of

@@ -21,7 +21,8 @@ from noisevote.service.app import create_app
 from noisevote.service.configuration.keys import digest_of
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.log.output import JsonFormatter
-from noisevote.service.prediction.predictor import Predictor, Prepared
+from noisevote.service.prediction.predictor import Predictor
+from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.service import Service, service_of
 from noisevote.service.voting.backend import VotingBackend
 from noisevote.service.wire.replies import PredictResponse

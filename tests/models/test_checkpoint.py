@@ -89,7 +89,7 @@ def test_unknown_name_is_answered_with_the_known_ones(store: CheckpointStore, na
 
 def test_card_that_names_other_noise_points_than_its_graph_is_refused(copied: Path) -> None:
     points = json.loads((copied / CARD_FILE).read_text())["noise_points"]
-    change_card(copied, noise_points=points[:-1])
+    change_card(copied, noise_points=points[:-1], devices=None)
     with pytest.raises(CheckpointError, match=r"has the inputs .* its card promises"):
         Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
 

@@ -55,6 +55,24 @@ def test_writes_a_report_and_resumes_from_its_steps(
     assert "holds the steps of another assessment" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("wanted", "classes"), [("next", (1, 2)), ("3", (3, 3)), ("5,4", (5, 4))])
+def test_a_class_is_wanted_of_all_of_each_or_by_a_rule(
+    wanted: str,
+    classes: tuple[int, ...],
+    samples: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = [*QUICK, f"--samples={samples}", f"--output={tmp_path}/a"]
+    asked = ["attack", "mnist_cnn-mult-1.0", *arguments, f"--target-class={wanted}"]
+    assert run_main(monkeypatch, *asked) == 0
+    report = Report.model_validate_json((tmp_path / "a" / "report.json").read_bytes())
+    assert report.targeted is not None
+    assert report.targeted.classes == classes
+    assert "the target class" in capsys.readouterr().out
+
+
 def test_a_second_process_with_the_same_folder_is_told_at_once(
     samples: Path,
     tmp_path: Path,
@@ -116,6 +134,18 @@ FAULTS: dict[str, tuple[list[str], str]] = {
         "the folder ",
     ),
     "no numbers": (["mnist_cnn-mult-1.0", *QUICK, "--sigmas=a,b"], "sigmas is 'a,b'; it must be"),
+    "a class that is none": (
+        ["mnist_cnn-mult-1.0", *QUICK, "--target-class=10"],
+        "10 is no class; the target has 0 to 9",
+    ),
+    "a rule that is none": (
+        ["mnist_cnn-mult-1.0", *QUICK, "--target-class=far"],
+        "target_class is 'far'; write a class like 3, classes with commas between",
+    ),
+    "classes of other samples": (
+        ["mnist_cnn-mult-1.0", *QUICK, "--target-class=1,2,3"],
+        "there are 2 samples and 3 target classes",
+    ),
     "no samples": (["mnist_cnn-mult-1.0", *QUICK, "--samples=nosuch.npz"], "nosuch.npz "),
 }
 

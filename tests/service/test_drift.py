@@ -20,7 +20,8 @@ from noisevote.models.noise import NOISE_SCHEME, NoiseKind
 from noisevote.models.runtime import GraphRuntime, Rows
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.operations.drift import DriftMonitor
-from noisevote.service.prediction.predictor import Predictor, Prepared
+from noisevote.service.prediction.predictor import Predictor
+from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.service import service_of
 from noisevote.service.wire.replies import PredictResponse
 from noisevote.service.wire.requests import PredictRequest

@@ -47,6 +47,8 @@ CLOSED = {
     "/predict/stream": "POST",
     "/checkpoints": "GET",
     "/checkpoints/{name}": "GET",
+    "/devices": "GET",
+    "/devices/{name}": "GET",
     "/attack": "GET POST",
     "/attack/{job_id}": "GET DELETE",
     "/attack/{job_id}/cancel": "POST",

@@ -120,6 +120,8 @@ def test_every_route_is_in_the_document(document: Json) -> None:
         ("/predict/stream", "post"),
         ("/checkpoints", "get"),
         ("/checkpoints/{name}", "get"),
+        ("/devices", "get"),
+        ("/devices/{name}", "get"),
         ("/attack", "post"),
         ("/attack", "get"),
         ("/attack/{job_id}", "get"),

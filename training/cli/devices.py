@@ -20,7 +20,7 @@ from noisevote.training.cli.options import (
     console,
     given_command,
 )
-from noisevote.training.devices.fit import IMAGES, fit_devices
+from noisevote.training.devices.fit import IMAGES, fit_devices, measured_on
 from noisevote.training.export.card_file import check_writable
 from noisevote.training.measure.evaluate import inputs_of
 from noisevote.training.measure.subject import Source
@@ -28,9 +28,7 @@ from noisevote.training.measure.subject import Source
 
 def fit_devices_command(
     names: Annotated[list[str] | None, typer.Argument(help="Names of checkpoints.")] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="All checkpoints of the folder.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="All checkpoints of the folder.")] = False,
     samples: SamplesGiven = None,
     images: Annotated[
         int, typer.Option(min=1, help="Inputs to measure ranges on, spread over the split.")
@@ -70,7 +68,7 @@ def fitted(name: str, checkpoints: Path, source: Source, images: int) -> Devices
     return fit_devices(
         measured.checkpoint,
         inputs_of(examples, measured.checkpoint.card),
-        f"{measured.split}, {len(examples)} inputs",
+        measured_on(measured.split, len(examples)),
         given_command(),
     )
 

@@ -26,6 +26,7 @@ from noisevote.training.cli.network_options import (
 )
 from noisevote.training.cli.options import AllowUnknown, DataDir, console, given_command
 from noisevote.training.cli.train import NOT_FINISHED
+from noisevote.training.devices.fit import IMAGES, measured_on, told_fit
 from noisevote.training.importing.harden import (
     HardenPlan,
     brought_by,
@@ -40,6 +41,7 @@ from noisevote.training.importing.harden import (
 from noisevote.training.importing.inputs import parsed_inputs, parsed_ranges
 from noisevote.training.importing.look import Wishes
 from noisevote.training.importing.take import ImportPlan, check_free, take_in
+from noisevote.training.measure.evaluate import inputs_of, numbered
 from noisevote.training.recipes.recipe import Schedule
 
 
@@ -143,6 +145,10 @@ def harden_command(
         first = take_in(looks[0], aside).checkpoint
         second = take_in(looks[1], place).checkpoint
         show_gain({"as given": first, "hardened": second}, held_back)
+    some = numbered(held_back).spread(IMAGES)[0].examples
+    about = measured_on(f"held back of {read.text}", len(some))
+    line = told_fit(second, inputs_of(some, second.card), about, given_command())
+    console.print(line, soft_wrap=True)
     console.print(f"hardened; the checkpoint lies in {place.folder}", soft_wrap=True)
 
 

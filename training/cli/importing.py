@@ -33,6 +33,7 @@ from noisevote.training.cli.network_options import (
     labels_of,
 )
 from noisevote.training.cli.options import DataDir, changed, console, given_command
+from noisevote.training.devices.fit import measured_on, told_fit
 from noisevote.training.importing.inputs import Asked, parsed_inputs
 from noisevote.training.importing.look import Look, look_at, scores_alone
 from noisevote.training.importing.read import Graph, first_line, read_graph
@@ -116,8 +117,20 @@ def import_command(
             plan = replace(plan, batch_norms=(batch_norm_sigma, inputs_for(few, specs, source)))
         made = take_in(look, plan)
         tell(made)
-        if read is not None and read.content.labels is not None:
-            compare(look, made.checkpoint, read.spread(MOST_COMPARED))
+        if read is None:
+            console.print(
+                f"not ready for devices: noisevote-train fit-devices {name} --samples FILE makes "
+                "it so",
+                soft_wrap=True,
+            )
+            return
+        some = read.spread(MOST_COMPARED)
+        if read.content.labels is not None:
+            compare(look, made.checkpoint, some)
+        inputs = inputs_for(some, made.checkpoint.card.inputs, name)
+        about = measured_on(read.text, len(some))
+        line = told_fit(made.checkpoint, inputs, about, given_command())
+        console.print(line, soft_wrap=True)
 
 
 @contextmanager

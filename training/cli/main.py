@@ -16,13 +16,14 @@ from rich.markup import escape
 
 from noisevote.models.errors import MissingExtraError, NoisevoteError, how_to_install
 from noisevote.models.version import Version
+from noisevote.training.cli.calibrate_device import calibrate_device, simulate_measurements
 from noisevote.training.cli.importing import import_command, points
 from noisevote.training.cli.network_options import NetworkOptions
 from noisevote.training.cli.options import console, with_options
 
 INTERRUPTED, TERMINATED = 130, 128 + signal.SIGTERM
 
-IMPORTING = ("points", "import")
+WITHOUT_TORCH = ("points", "import", "calibrate-device", "simulate-measurements")
 """Commands that need no torch; the others are loaded unless one of these is asked for."""
 
 
@@ -38,7 +39,7 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(options)
-    if not {*arguments[:1]}.intersection(IMPORTING):
+    if not {*arguments[:1]}.intersection(WITHOUT_TORCH):
         try:
             from noisevote.training.cli.torch_commands import add_torch_commands
 
@@ -53,6 +54,8 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
                 ) from error
     app.command()(with_options(points, NetworkOptions()))
     app.command("import")(with_options(import_command, NetworkOptions()))
+    app.command("calibrate-device")(calibrate_device)
+    app.command("simulate-measurements")(simulate_measurements)
     return app
 
 

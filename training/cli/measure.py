@@ -1,13 +1,10 @@
 """The commands ``evaluate``, ``calibrate`` and ``agreement``: what the votes of a checkpoint do."""
 
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
@@ -15,15 +12,14 @@ from noisevote.models.cores import allowed_cores
 from noisevote.models.data.dataset import Labels
 from noisevote.models.data.files import data_dir
 from noisevote.models.data.fitting import doubt_about
-from noisevote.models.measured import Accuracy, AgreementReference, Evaluation, Threshold
+from noisevote.models.errors import InputError
+from noisevote.models.measured import Accuracy, Evaluation
 from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
 from noisevote.models.noise_setting import (
     parse_repeats,
     parse_sigma,
-    shown_map,
-    shown_sigma,
 )
-from noisevote.models.statistics import clopper_pearson
+from noisevote.training.cli.on_devices import evaluate_on_device
 from noisevote.training.cli.options import (
     AllowUnknown,
     Checkpoints,
@@ -36,6 +32,7 @@ from noisevote.training.cli.options import (
     given_command,
     images_progress,
 )
+from noisevote.training.cli.tables import show_accuracies, show_agreements, show_thresholds
 from noisevote.training.export.card_file import check_writable, update_card
 from noisevote.training.measure.agreement import AgreementPlan, measured_agreement, with_agreements
 from noisevote.training.measure.calibrate import (
@@ -55,6 +52,9 @@ from noisevote.training.measure.results import (
 )
 from noisevote.training.measure.splits import Split
 from noisevote.training.measure.subject import Source, Subject, subject_of
+
+MAX_CHIPS = 1000
+"""Most chips of an evaluation."""
 
 DEFAULT_SIGMAS = ["0", "0.2", "0.4", "0.6", "0.8", "1"]
 
@@ -104,6 +104,17 @@ def evaluate(
         str, typer.Option(help="Reads averaged, by noise point: fc1=4,fc2=20.")
     ] = "",
     noise: Annotated[NoiseKind | None, typer.Option(help="Default: the checkpoint's.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE.toml", help="Analog device instead of noise and sigma."),
+    ] = None,
+    chips: Annotated[int, typer.Option(min=1, max=MAX_CHIPS, help="Of the device.")] = 10,
+    age: Annotated[
+        str, typer.Option(help="Since the weights were written: 60s, or several: 60s,1h,1d.")
+    ] = "",
+    temperature: Annotated[
+        float | None, typer.Option(help="Of the device, in degrees Celsius.")
+    ] = None,
     votes: Annotated[int, typer.Option(min=1)] = 20,
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED)] = 0,
     on_test_data: Annotated[
@@ -129,11 +140,15 @@ def evaluate(
     allow_unknown_data: AllowUnknown = False,
     threads: Threads = None,
 ) -> None:
-    """Measure the accuracy over sigma and votes."""
+    """Measure the accuracy over sigma and votes, or over chips and ages of a device."""
+    check_one_noise(device, sigma, noise, repeats, output)
     split = {None: None, True: Split.TEST, False: Split.VALIDATION}[on_test_data]
     split = Split.EXACT_TEST if on_exact_test_data else split
     source = source_of(samples, labels, data, allow_unknown_data, threads)
     measured = subject(name, checkpoints, source, split, images)
+    if device is not None:
+        evaluate_on_device(measured, device, chips, age, temperature, votes, seed, card)
+        return
     chosen = measured.examples
     kind = noise or measured.checkpoint.card.noise.kind
     settings = [
@@ -165,6 +180,19 @@ def evaluate(
     if card:
         command = (file.about if file else about)["command"]
         add_to_card(measured, seed, command, results)
+
+
+def check_one_noise(device: str | None, *others: object) -> None:
+    """Refuse a device together with noise of another kind, or a file for its results.
+
+    Raises:
+        InputError: both are given.
+    """
+    if device is not None and any(others):
+        raise InputError(
+            "--device stands for --noise, --sigma and --repeats, and has no --output; `experiment "
+            "devices` writes results files"
+        )
 
 
 def add_to_card(subject: Subject, seed: int, command: str, results: list[Accuracy]) -> None:
@@ -234,53 +262,3 @@ def agreement(
         found = list(measured_agreement(caster, images, plan, measured.noted(given_command())))
     show_agreements(found)
     update_card(measured.checkpoint, lambda now: with_agreements(now, found))
-
-
-def show_accuracies(results: list[Accuracy]) -> None:
-    """Print accuracies as a table, one row a noise setting."""
-    columns = sorted({entry.votes for entry in results})
-    title = "accuracy in %, over sigma and votes"
-    table = Table("sigma", *map(str, columns), title=title, title_justify="left")
-    rows: dict[str, dict[int, Accuracy]] = {}
-    for entry in results:
-        reads = f" ({shown_map(entry.repeats)})" if entry.repeats else ""
-        rows.setdefault(shown_sigma(entry.sigma) + reads, {})[entry.votes] = entry
-    for setting, cells in rows.items():
-        table.add_row(
-            setting,
-            # Five signs each, so that the table fits 80 columns.
-            *(f"{100 * cells[v].accuracy:.2f}"[:5] if v in cells else "" for v in columns),
-        )
-    Console().print(table)
-
-
-def show_thresholds(rows: Iterable[tuple[Threshold, Outcome]], images: int) -> None:
-    """Print what margins do."""
-    table = Table("noise", "sigma", "votes", "delta", "margin", "votes cast", "modes changed")
-    for entry, outcome in rows:
-        low, high = clopper_pearson(outcome.changed, images, 0.05)
-        table.add_row(
-            entry.kind,
-            f"{entry.sigma:g}",
-            str(entry.votes),
-            f"{entry.delta:g}",
-            str(entry.margin),
-            f"{outcome.mean_votes:.2f}",
-            f"{outcome.changed} of {images} ({100 * low:.3f} to {100 * high:.3f} %)",
-        )
-    Console().print(table)
-
-
-def show_agreements(found: list[AgreementReference]) -> None:
-    """Print how much votes agree."""
-    table = Table("noise", "sigma", "votes", "inputs", "agreement", "top-two margin")
-    for entry in found:
-        table.add_row(
-            entry.kind,
-            f"{entry.sigma:g}",
-            str(entry.votes),
-            str(entry.inputs),
-            f"{entry.agreement_mean:.4f} (sd {entry.agreement_sd:.4f})",
-            f"{entry.margin_mean:.4f} (sd {entry.margin_sd:.4f})",
-        )
-    Console().print(table)

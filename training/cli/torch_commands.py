@@ -5,20 +5,31 @@ from typing import Annotated
 
 import typer
 
-from noisevote.models.checkpoint import SHIPPED
+from noisevote.models.checkpoint import SHIPPED, Checkpoint
 from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.files import data_dir
 from noisevote.training.cli.devices import fit_devices_command
 from noisevote.training.cli.experiment import experiments
 from noisevote.training.cli.harden import harden_command
 from noisevote.training.cli.measure import agreement, calibrate_checkpoint, evaluate
-from noisevote.training.cli.options import AllowUnknown, Checkpoints, DataDir, console, with_options
+from noisevote.training.cli.options import (
+    AllowUnknown,
+    Checkpoints,
+    DataDir,
+    console,
+    given_command,
+    with_options,
+)
 from noisevote.training.cli.train import recipes, throughput, train
+from noisevote.training.devices.fit import IMAGES, measured_on, told_fit
 from noisevote.training.experiments.page import write_report
 from noisevote.training.export.run import ExportPlan, export_run
+from noisevote.training.fit.data import split
 from noisevote.training.fit.sources import finished_run
 from noisevote.training.measure.agreement import AgreementPlan
 from noisevote.training.measure.calibrate import CalibrationPlan
+from noisevote.training.measure.evaluate import inputs_of, numbered
+from noisevote.training.measure.splits import Split
 
 
 def export(
@@ -39,6 +50,11 @@ def export(
     for line in export_run(trained, dataset, plan):
         console.print(line)
     console.print(f"exported to {plan.folder}")
+    held_back, _ = numbered(split(dataset.train, trained.recipe)[1]).spread(IMAGES)
+    made = Checkpoint(plan.folder)
+    inputs = inputs_of(held_back.examples, made.card)
+    about = measured_on(Split.VALIDATION, len(held_back))
+    console.print(told_fit(made, inputs, about, given_command()), soft_wrap=True)
 
 
 def report_command() -> None:

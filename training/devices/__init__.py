@@ -1,1 +1,1 @@
-"""Trained networks are made ready for analog devices: device graphs, column scales, ranges."""
+"""Networks and measurements on analog devices: graphs, ranges, calibration."""

@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint, sha256_of
 from noisevote.models.device_specs import ROWS, ArraySpec, DevicesSpec, Level, WeightSpec
-from noisevote.models.errors import ExportError
+from noisevote.models.errors import ExportError, NoisevoteError
 from noisevote.models.noise import NoiseKind
 from noisevote.training.devices.graph import device_graph
 from noisevote.training.devices.points import ArrayPoint, Traced, traced_points
@@ -47,14 +47,14 @@ class DeviceFiles:
 
 
 def fit_devices(
-    checkpoint: Checkpoint, inputs: Mapping[str, NDArray[Any]], measured_on: str, command: str
+    checkpoint: Checkpoint, inputs: Mapping[str, NDArray[Any]], about: str, command: str
 ) -> DevicesSpec:
     """Make a checkpoint ready for devices, in its place.
 
     Args:
         checkpoint: to be made ready; the rest of its card and its other files stay.
         inputs: to measure ranges on, by name ``[n, *shape]``; at least one.
-        measured_on: what these are, for the card.
+        about: what these are, as :func:`measured_on` says it.
         command: for the card.
 
     Raises:
@@ -62,13 +62,30 @@ def fit_devices(
             or the checkpoint has changed meanwhile or cannot be written.
         CheckpointError: its files are not those that the card describes.
     """
-    made = device_files(checkpoint, inputs, measured_on, command)
+    made = device_files(checkpoint, inputs, about, command)
     update_card(checkpoint, made.put_on, made.files)
     return made.spec
 
 
+def told_fit(
+    checkpoint: Checkpoint, inputs: Mapping[str, NDArray[Any]], about: str, command: str
+) -> str:
+    """Make a checkpoint ready for devices if it can be, and say in a line what came of it.
+
+    See :func:`fit_devices`.
+    """
+    try:
+        devices = fit_devices(checkpoint, inputs, about, command)
+    except NoisevoteError as error:
+        return f"not ready for devices: {error}"
+    except Exception as error:  # what libraries raise on graphs of strangers; the rest serves
+        return f"not ready for devices: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    points = len(devices.arrays) + len(devices.without)
+    return f"ready for devices: {len(devices.arrays)} of {points} noise points lie on arrays"
+
+
 def device_files(
-    checkpoint: Checkpoint, inputs: Mapping[str, NDArray[Any]], measured_on: str, command: str
+    checkpoint: Checkpoint, inputs: Mapping[str, NDArray[Any]], about: str, command: str
 ) -> DeviceFiles:
     """Return what a checkpoint needs for devices; see :func:`fit_devices`."""
     card = checkpoint.card
@@ -93,10 +110,15 @@ def device_files(
         scales=SCALES_FILE,
         arrays={point.name: array_spec(point, ranges[point.name]) for point in traced.points},
         without=traced.without,
-        measured_on=measured_on,
+        measured_on=about,
         command=command,
     )
     return DeviceFiles(spec, files)
+
+
+def measured_on(split: str, count: int) -> str:
+    """Return on what ranges were measured, as the card tells it."""
+    return f"{split}, {count} inputs"
 
 
 def check_any(card: Card, traced: Traced) -> None:

@@ -14,6 +14,7 @@ stays where it runs once an input. Noise points without an array keep their summ
 """
 
 from collections.abc import Iterator
+from math import prod
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
@@ -30,7 +31,11 @@ OLDEST_OPSET = 11
 """Of the operators by which devices act."""
 
 AXES_ARE_INPUT = 18
-"""From which version on ``ReduceSumSquare`` reads its axes, and ``Split`` counts its outputs."""
+"""From which version on ``ReduceSumSquare`` reads its axes, and ``Split`` is told of its parts."""
+
+FINEST_STEP, WIDEST = 2.0**-60, float(np.finfo(np.float32).max)
+"""Of a converter that is off: 24 bits of any signal beyond 2^-36 pass it as they are. To choose
+between two signals would cost as much as half a conversion."""
 
 
 def device_graph(traced: Traced, level: Level) -> ModelProto:
@@ -83,7 +88,7 @@ class Pass:
         multiplying = {
             product.node.output[0]: (point, product)
             for point in self._points
-            for product in point.signal.products
+            for product in point.products
         }
         for point in self._points:
             self._take_tables(point)
@@ -141,18 +146,26 @@ class Pass:
         if behind:
             shape = [len(rows), point.columns, *[1] * behind]
             table = self._add("Reshape", table, self._constant(shape, np.int64))
-        self._rows[point.name] = dict(zip(rows, self._split(table, len(rows)), strict=True))
+        self._rows[point.name] = row = dict(zip(rows, self._split(table, len(rows)), strict=True))
+        if "beta" in row:
+            without_gain = self._add("Mul", row["gain"], row["beta"])
+            row["offset"] = self._add("Sub", row["offset"], without_gain)
         if self._converts:
-            parts = self._split(DAC_PREFIX + point.name, 3)
-            dac = dict(zip(("step", "low", "high"), parts, strict=True))
-            self._dac[point.name] = self._with_switch(dac)
-            self._rows[point.name] = self._with_switch(self._rows[point.name])
+            row |= self._with_step(row)
+            dac = {
+                name: self._add("Gather", DAC_PREFIX + point.name, self._constant(at, np.int64))
+                for at, name in enumerate(("step", "low", "high"))
+            }
+            self._dac[point.name] = self._with_step(dac)
 
-    def _with_switch(self, converter: dict[str, str]) -> dict[str, str]:
-        """Return what a converter has, with whether it converts and a step to divide by."""
+    def _with_step(self, converter: dict[str, str]) -> dict[str, str]:
+        """Return step and bounds of a converter, which do nothing where it is off."""
         is_on = self._add("Greater", converter["step"], self._constant(0))
-        divisor = self._add("Where", is_on, converter["step"], self._constant(1))
-        return {**converter, "is_on": is_on, "divisor": divisor}
+        off = {"step": FINEST_STEP, "low": -WIDEST, "high": WIDEST}
+        return {
+            name: self._add("Where", is_on, converter[name], self._constant(value))
+            for name, value in off.items()
+        }
 
     def _convert_inputs(self, point: ArrayPoint, product: Product) -> str:
         """Return what enters a product, behind the DAC if there is one."""
@@ -162,18 +175,13 @@ class Pass:
         key = f"{point.name} {entering}"
         if key not in self._entering:
             dac, given = self._dac[point.name], self._single(entering, product)
-            levels = self._add("Round", self._add("Div", given, dac["divisor"]))
-            found = self._clipped(self._add("Mul", levels, dac["divisor"]), dac, given)
+            levels = self._add("Round", self._add("Div", given, dac["step"]))
+            stepped = self._add("Mul", levels, dac["step"])
+            found = self._add("Clip", stepped, dac["low"], dac["high"])
             if not product.is_single:
                 found = self._add("Cast", found, to=product.stored.type)
             self._entering[key] = found
         return self._entering[key]
-
-    def _clipped(self, levels: str, converter: dict[str, str], otherwise: str) -> str:
-        """Return levels within the range of a converter, or another value if it is off."""
-        above = self._add("Max", levels, converter["low"])
-        within = self._add("Min", above, converter["high"])
-        return self._add("Where", converter["is_on"], within, otherwise)
 
     def _single(self, name: str, product: Product) -> str:
         """Return what enters or leaves a product in single precision."""
@@ -194,9 +202,9 @@ class Pass:
         mean, deviation = parts
         found = self._add("Add", mean, self._add("Mul", deviation, meeting.noise))
         if self._converts:
-            steps = self._add("Add", self._add("Div", found, row["divisor"]), row["half"])
-            levels = self._add("Mul", self._add("Floor", steps), row["divisor"])
-            found = self._clipped(levels, row, found)
+            steps = self._add("Add", self._add("Div", found, row["step"]), row["half"])
+            levels = self._add("Mul", self._add("Floor", steps), row["step"])
+            found = self._add("Min", self._add("Max", levels, row["low"]), row["high"])
         self._end("Add", self._add("Mul", row["alpha"], found), row["beta"], made)
 
     def _end(self, operator: str, left: str, right: str, made: str) -> None:
@@ -204,10 +212,9 @@ class Pass:
 
     def _signal_parts(self, row: dict[str, str], signal: str) -> list[str]:
         """Return what a signal becomes without noise and, but for ``column``, its deviation."""
+        mean = self._add("Add", self._add("Mul", signal, row["gain"]), row["offset"])
         if self._level == "column":
-            return [self._add("Add", self._add("Mul", signal, row["gain"]), row["offset"])]
-        product = self._add("Sub", signal, row["beta"])
-        mean = self._add("Add", self._add("Mul", product, row["gain"]), row["offset"])
+            return [mean]
         size = self._add("Abs", mean)
         slope = self._add("Add", self._add("Mul", size, row["b2"]), row["c"])
         variance = self._add("Add", self._add("Mul", slope, size), row["a2"])
@@ -245,29 +252,28 @@ class Pass:
         product, point = next(
             (product, point)
             for point in self._points
-            for product in point.signal.products
+            for product in point.products
             if product.node.output[0] == node.output[0]
         )
         entering = self._single(self._convert_inputs(point, product), product)
         if node.op_type != "Conv":
-            return self._sum_of_squares(entering, -1)
+            # Sums one by one. ReduceSum is faster, and gives other bits in other batches.
+            if self._values.opset >= AXES_ARE_INPUT:
+                last = self._constant([-1], np.int64)
+                return self._add("ReduceSumSquare", entering, last, keepdims=1)
+            return self._add("ReduceSumSquare", entering, axes=[-1], keepdims=1)
         shape = self._values.constant(node.input[1]).shape
         groups = int(self._values.attribute(node, "group", 1))  # type: ignore[call-overload]
-        kept = [entry for entry in node.attribute if entry.name != "group"]
-        if groups == 1:
-            squares = self._sum_of_squares(entering, 1)
-            ones = self._constant(np.ones((1, 1, *shape[2:])))
-        else:
-            squares = self._add("Mul", entering, entering)
-            one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
-            size = self._constant(shape, np.int64)
-            ones = self._add("ConstantOfShape", size, value=one)
-        found = self._add("Conv", squares, ones)
-        self._nodes[-1].attribute.extend(kept)
-        self._nodes[-1].attribute.append(helper.make_attribute("group", groups))
+        squares = self._add("Mul", entering, entering)
+        if groups == 1 and prod(shape[2:]) > 1:
+            channels = (1, shape[1], *[1] * len(shape[2:]))
+            squares = self._add("Conv", squares, self._ones(channels))
+            shape = (1, 1, *shape[2:])
+        found = self._add("Conv", squares, self._ones(shape if groups > 1 else (1, *shape[1:])))
+        self._nodes[-1].attribute.extend(node.attribute)
         return found
 
-    def _sum_of_squares(self, name: str, axis: int) -> str:
-        if self._values.opset >= AXES_ARE_INPUT:
-            return self._add("ReduceSumSquare", name, self._constant([axis], np.int64), keepdims=1)
-        return self._add("ReduceSumSquare", name, axes=[axis], keepdims=1)
+    def _ones(self, shape: tuple[int, ...]) -> str:
+        """Return a kernel of ones; made when the graph is loaded, since it may be large."""
+        one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
+        return self._add("ConstantOfShape", self._constant(shape, np.int64), value=one)

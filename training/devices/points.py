@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
 
 from noisevote.models.runtime import NOISE_PREFIX
-from noisevote.training.devices.trace import Signal, joined, summed, traced
+from noisevote.training.devices.trace import Product, Signal, joined, summed, traced
 from noisevote.training.devices.values import UntraceableError, Values
 
 LAID_ROWS = 2
@@ -56,6 +56,11 @@ class ArrayPoint:
         return self.signal.columns
 
     @property
+    def products(self) -> tuple[Product, ...]:
+        """What multiplies by the weights on it."""
+        return self.signal.products
+
+    @property
     def evaluations(self) -> int:
         """Matrix-vector products of a vote."""
         return int(np.prod(self.shape)) // self.columns
@@ -63,18 +68,18 @@ class ArrayPoint:
     @property
     def tensors(self) -> dict[str, int]:
         """The stored weights on its array: name and axis of the columns."""
-        return {product.stored.name: product.columns for product in self.signal.products}
+        return {product.stored.name: product.columns for product in self.products}
 
     @property
     def fan_in(self) -> int:
         """Rows of its array."""
-        return sum({each.stored.name: each.fan_in for each in self.signal.products}.values())
+        return sum({each.stored.name: each.fan_in for each in self.products}.values())
 
     @property
     def entering(self) -> dict[str, list[str]]:
         """Names of the values that enter it, by the stored weights that they meet."""
         found: dict[str, set[str]] = {}
-        for product in self.signal.products:
+        for product in self.products:
             found.setdefault(product.stored.name, set()).add(product.entering)
         return {name: sorted(values) for name, values in found.items()}
 
@@ -225,14 +230,14 @@ def shared(values: Values, points: Mapping[str, ArrayPoint]) -> dict[str, str]:
     """Return the points whose weights or products are used elsewhere, too, and where."""
     users: dict[str, set[str]] = {}
     for name, point in points.items():
-        for product in point.signal.products:
+        for product in point.products:
             users.setdefault(product.node.output[0], set()).add(name)
     found = {}
     for name, point in points.items():
-        own = {product.node.output[0] for product in point.signal.products}
+        own = {product.node.output[0] for product in point.products}
         readers = [
             node
-            for product in point.signal.products
+            for product in point.products
             for held in holders(values, product.stored.name)
             for node in values.readers(held)
         ]

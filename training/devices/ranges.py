@@ -28,7 +28,7 @@ Inputs = Mapping[str, NDArray[Any]]
 PERCENTILE = 99.9
 DROPPED_BITS = 14
 BINS = 2 ** (31 - DROPPED_BITS)
-MOST_BYTES = 2**28
+MOST_BYTES = 2**27
 """Of the values of a pass that are looked at together."""
 
 MOST_ROWS = 40

@@ -118,8 +118,8 @@ def product_signal(values: Values, node: NodeProto, rank: int) -> Signal:
         side = "stand on the left of its product" if entering in values.constants else "are none"
         reason = "it multiplies two signals" if side == "are none" else f"its weights {side}"
         raise UntraceableError(reason)
-    shape = values.constant(factor).shape
     stored = values.stored(factor)
+    shape = values.constant(factor).shape
     if node.op_type == "Conv":
         column, axis, fan_in, is_fit = 0, 1, int(np.prod(shape[1:])), len(shape) == rank
     else:

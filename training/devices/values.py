@@ -6,14 +6,27 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, external_data_helper, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
+from onnx import (
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    external_data_helper,
+    helper,
+    numpy_helper,
+)
+from onnxruntime import InferenceSession
 
+from noisevote.models.engines import session_options
 from noisevote.training.export.nodes import constant_names, names_read
 from noisevote.training.export.weights import HEADER_LENGTH_BYTES
 
 PASSING = {"Cast", "Identity", "Transpose"}
 """Operators between stored weights and their product that leave each number what it is."""
+
+
+HELD = {TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE}
+"""Types of stored weights that can lie on an array."""
 
 
 class UntraceableError(Exception):
@@ -84,18 +97,22 @@ class Values:
         if name in self.initializers:
             return self._initializer(self.initializers[name])
         node = self.made[name]
-        graph = helper.make_graph(
-            [node],
-            "constant",
-            [helper.make_value_info(read, helper.make_tensor_type_proto(0, None))
-             for read in names_read(node)],
-            [helper.make_value_info(made, helper.make_tensor_type_proto(0, None))
-             for made in node.output if made],
-        )  # fmt: skip
-        model = helper.make_model(graph, opset_imports=list(self.model.opset_import))
-        fed = {read: self.constant(read) for read in names_read(node)}
-        outputs = ReferenceEvaluator(model).run(None, fed)
-        return dict(zip([made for made in node.output if made], outputs, strict=True))[name]
+        read = [
+            numpy_helper.from_array(np.asarray(self.constant(each)), each)
+            for each in sorted(names_read(node))
+        ]
+        made = [ValueInfoProto(name=each) for each in node.output if each]
+        graph = helper.make_graph([node], "constant", [], made, read)
+        opsets, version = list(self.model.opset_import), self.model.ir_version
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=version)
+        try:
+            session = InferenceSession(
+                model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
+            )
+            found: NDArray[np.generic] = session.run([name], {})[0]
+        except Exception as error:
+            raise UntraceableError(f"a constant made by {node.op_type} is not known") from error
+        return found
 
     def _initializer(self, tensor: TensorProto) -> NDArray[np.generic]:
         if not external_data_helper.uses_external_data(tensor):
@@ -143,6 +160,9 @@ class Values:
                 order = before if order is None else [before[axis] for axis in order]
             value = node.input[0]
         tensor = self.initializers[value]
+        if tensor.data_type not in HELD:
+            stored_as = TensorProto.DataType.Name(tensor.data_type).lower()
+            raise UntraceableError(f"its weights are stored as {stored_as}")
         if not external_data_helper.uses_external_data(tensor):
             raise UntraceableError("its weights stand in the graph, not in the weights file")
         place = external_data_helper.ExternalDataInfo(tensor)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import Profile
-from noisevote.models.devices.setting import DeviceSetting, check_condition, profiles_at
+from noisevote.models.devices.setting import DeviceSetting, profiles_at
 from noisevote.models.noise import MAX_REPEATS, Noise
 from noisevote.training.experiments.bench import SEEDS, Bench
 from noisevote.training.experiments.experiment import Experiment, one_figure_each, shown_each
@@ -46,7 +46,7 @@ errors; "more chips" what as many chips as votes gain over one chip.
 class DevicesPlan(Plan):
     """What is measured."""
 
-    devices: tuple[str, ...] = ("pcm-hermes-2t", "reram-wan", "sonos-40nm")
+    devices: tuple[str, ...] = ("pcm-nandakumar", "reram-wan", "brainscales-2")
     """On which."""
 
     ages_s: tuple[float, ...] = (60.0, HOUR_S, DAY_S)
@@ -96,7 +96,7 @@ def run_devices(bench: Bench, name: str, plan: DevicesPlan) -> None:
     cells = [
         (profile, age_s, cell)
         for profile in map(store.find, plan.devices)
-        for age_s in plan.ages_s
+        for age_s in (plan.ages_s if profile.ages else (0.0,))
         for cell in cells_of(plan, profile, age_s, checkpoint.card)
         if not done(file, profile, age_s, cell)
     ]
@@ -108,7 +108,9 @@ def run_devices(bench: Bench, name: str, plan: DevicesPlan) -> None:
         for profile, age_s, cell in cells:
             cast = caster.cast(images, cell.setting, cell.votes)
             file.add(
-                row_of(profile.name, profile.digest, age_s, cell.chips, votes, cast.is_correct(votes))
+                row_of(
+                    profile.name, profile.digest, age_s, cell.chips, votes, cast.is_correct(votes)
+                )
                 for votes in cell.told
             )
 
@@ -146,14 +148,13 @@ def cells_of(plan: DevicesPlan, profile: Profile, age_s: float, card: object) ->
     at = profiles_at(profile, card)  # type: ignore[arg-type]
     own = partial(DeviceSetting, at, age_s=age_s if profile.ages else None, votes=plan.votes)
     told = (1, plan.votes)
-    for chip in range(plan.chips):
+    for chip in range(plan.chips if profile.differs_by_chip else 1):
         yield Cell(str(chip), own(chips=(chip,)), plan.votes, told)
         often = dict.fromkeys(at, MAX_REPEATS)
         yield Cell(f"{CEILING} {chip}", own(chips=(chip,), repeats=often), 1, (1,))
     yield Cell(WITHOUT, own(chips=()), plan.votes, told)
-    spread = own(chips=tuple(range(plan.votes)))
-    check_condition(spread)
-    yield Cell(SPREAD, spread, plan.votes, (plan.votes,))
+    if profile.differs_by_chip:
+        yield Cell(SPREAD, own(chips=tuple(range(plan.votes))), plan.votes, (plan.votes,))
 
 
 def devices_section(results: Path) -> list[str]:
@@ -212,7 +213,9 @@ def of_chips(rows: list[Row], votes: int) -> list[Row]:
 
 
 def shown_age(age_s: float) -> str:
-    """Return an age in the largest unit in which it is whole."""
+    """Return an age in the largest unit in which it is whole; 0 is of what does not age."""
+    if not age_s:
+        return "-"
     for seconds, unit in ((DAY_S, "d"), (HOUR_S, "h"), (60.0, "min")):
         if age_s >= seconds and age_s % seconds == 0:
             return f"{age_s / seconds:.0f} {unit}"

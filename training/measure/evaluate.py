@@ -22,12 +22,12 @@ from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.data.dataset import Examples, as_inputs
 from noisevote.models.devices.noise import device_noise
-from noisevote.models.devices.runtime import DeviceRuntimes
+from noisevote.models.devices.runtime import DeviceRuntimes, runtime_for
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.errors import DataError
 from noisevote.models.measured import Accuracy
 from noisevote.models.noise import Noise, VoteKey, VoteNoise
-from noisevote.models.runtime import Rows, Runtime, votes_of
+from noisevote.models.runtime import Rows, votes_of
 from noisevote.models.voting import NOWHERE
 from noisevote.training.measure.results import accuracy_of
 
@@ -179,11 +179,7 @@ class Caster:
         """
         card = self.checkpoint.card
         at_points = self.at_points(noise)
-        runtime: Runtime = (
-            self.devices.of(self.checkpoint)
-            if isinstance(noise, DeviceSetting)
-            else self.checkpoint.runtime(noise.kind)
-        )
+        runtime = runtime_for(self.checkpoint, at_points, self.devices)
         inputs = inputs_of(images.examples, card)
         keys = [
             VoteKey(request_seed(self.seed, number), 0, vote)

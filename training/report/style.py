@@ -62,16 +62,20 @@ def new_figure(width: float, height: float) -> Figure:
 def save(figure: Figure, folder: Path, name: str) -> None:
     """Write a figure as SVG and PNG, without dates and versions."""
     folder.mkdir(parents=True, exist_ok=True)
-    drawing = StringIO()
-    figure.savefig(drawing, format="svg", metadata={"Date": None, "Creator": None})
-    lines = (line.strip() for line in drawing.getvalue().splitlines())
-    without_indentation = "\n".join(lines) + "\n"
-    write_whole(folder / f"{name}.svg", without_indentation.encode())
+    write_whole(folder / f"{name}.svg", svg_of(figure))
     picture = BytesIO()
     figure.savefig(picture, dpi=PNG_DPI, format="png", metadata={"Software": None})
     few_colours = Image.open(picture).convert("RGB").quantize(PNG_COLOURS)
     with whole_file(folder / f"{name}.png") as file:
         few_colours.save(file, format="png", optimize=True)
+
+
+def svg_of(figure: Figure) -> bytes:
+    """Return a figure as SVG, without dates, versions and indentation."""
+    drawing = StringIO()
+    figure.savefig(drawing, format="svg", metadata={"Date": None, "Creator": None})
+    lines = (line.strip() for line in drawing.getvalue().splitlines())
+    return ("\n".join(lines) + "\n").encode()
 
 
 def settings() -> Any:

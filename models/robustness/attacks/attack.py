@@ -37,6 +37,7 @@ class Attack:
         has_budgets: whether it keeps what it had found within smaller budgets of queries.
         needs_pictures: whether it takes only samples ``[channels, height, width]``.
         needs_surrogate: whether it climbs the loss of a network of the attacker's own.
+        starts_at_target_class: whether it is targeted only from a sample of the target class.
         check_installed: raises MissingExtraError if a package of its own is missing.
     """
 
@@ -53,6 +54,7 @@ class Attack:
     has_budgets: bool = False
     needs_pictures: bool = False
     needs_surrogate: bool = False
+    starts_at_target_class: bool = False
     check_installed: Callable[[], None] | None = None
 
     @property

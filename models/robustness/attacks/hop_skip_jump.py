@@ -8,22 +8,24 @@ is wrong half of the time, and the nearest wrong one may have been wrong by luck
 the latest wrong inputs are moved along their direction to the surface of the ball, and the rest of
 the budget asks which of them is wrong most often. All that is used of a reply is its mode.
 
+A targeted search is the same, with "the target class" for "wrong"; it starts from a sample whose
+label is that class.
+
 Source: J. Chen, M. I. Jordan and M. J. Wainwright, arXiv 1904.02144.
 """
 
-import warnings
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.errors import MissingExtraError, how_to_install
+from noisevote.models.robustness.aim import Aim
+from noisevote.models.robustness.attacks.art import art_modules, check_art, seeded_globally
 from noisevote.models.robustness.attacks.attack import Attack, Sees
 from noisevote.models.robustness.attacks.square import QueryResult
 from noisevote.models.robustness.ball import TINY, Ball, Norm, Purpose, Samples, generator_for
@@ -81,8 +83,9 @@ class Search:
 
     Attributes:
         sample: ``[*shape]``.
-        label: its class.
-        start: an input of another class ``[*shape]``, from which the search comes nearer.
+        aim: which answers are wanted of it; such a point is called wrong.
+        start: an input of another class, or of the target class ``[*shape]``, from which the search
+            comes nearer.
         left: queries left.
         nearest: the nearest wrong point, wherever it lies.
         distance: distance of that point.
@@ -93,7 +96,7 @@ class Search:
     oracle: LabelOracle
     ball: Ball
     sample: NDArray[np.float32]
-    label: int
+    aim: Aim
     start: NDArray[np.float32]
     left: int
     nearest: NDArray[np.float32] | None = None
@@ -123,7 +126,7 @@ class Search:
         """Return whether the target is wrong on each point ``[n]``."""
         self.left -= len(points)
         self.asked += len(points)
-        return np.asarray(self.oracle.modes(points) != self.label)
+        return self.aim.is_met(self.oracle.modes(points))
 
     def choose(self, queries: int) -> tuple[NDArray[np.float32], bool]:
         """Spend further queries on what to submit; return it and whether it was mostly wrong."""
@@ -179,10 +182,10 @@ def hop_skip_jump(
         oracle: oracle that is asked.
         samples: samples under attack.
         attack: settings.
-        donors: inputs of several classes; a search starts from one of another class.
+        donors: inputs of several classes; a search starts from one whose label is wanted.
 
     Returns:
-        What is submitted; its margin is -1 where the target was seen to be wrong, else 1.
+        What is submitted; its margin is -1 where the aim was seen to be met, else 1.
     """
     examples, margins, queries = [], [], []
     for sample in range(len(samples)):
@@ -201,14 +204,14 @@ def search_near(
 ) -> Search:
     """Search near one sample, and leave some of the budget to choose what is submitted."""
     generator = generator_for(attack.seed, Purpose.DECISION, int(one.indices[0]))
-    others = np.flatnonzero(donors.labels != one.labels[0])
+    others = np.flatnonzero(one.aim.is_met(donors.labels))
     sample = one.inputs[0]
     if len(others) == 0:
         start = attack.ball.random_on_surface(one.inputs, [generator])[0]
     else:
         start = donors.inputs[generator.choice(others)]
     budget = attack.queries - max(1, round(FINAL_SHARE * attack.queries))
-    search = Search(oracle, attack.ball, sample, int(one.labels[0]), start, budget)
+    search = Search(oracle, attack.ball, sample, one.aim, start, budget)
     seed = int(generator.integers(2**32))
     with seeded_globally(seed), np.errstate(all="ignore"), suppress(BudgetSpentError):
         art_search(search)
@@ -231,40 +234,6 @@ def art_search(search: Search) -> None:
     ).generate(search.sample[np.newaxis], x_adv_init=search.start[np.newaxis].copy())
 
 
-def check_art() -> None:
-    """Refuse to begin without ART; it is not imported, which takes seconds.
-
-    Raises:
-        MissingExtraError: it is not installed.
-    """
-    if find_spec("art") is None:
-        raise MissingExtraError(
-            "the attack hop_skip_jump needs the Adversarial Robustness Toolbox; "
-            + how_to_install("art")
-        )
-
-
-def art_modules() -> dict[str, Any]:
-    """Import what is needed of ART."""
-    check_art()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from art.attacks.evasion import HopSkipJump
-        from art.estimators.classification import BlackBoxClassifier
-    return {"HopSkipJump": HopSkipJump, "BlackBoxClassifier": BlackBoxClassifier}
-
-
-@contextmanager
-def seeded_globally(seed: int) -> Iterator[None]:
-    """Seed NumPy's global generator, which ART draws from, and put it back afterwards."""
-    before = np.random.get_state()  # noqa: NPY002 - the global generator is ART's
-    np.random.seed(seed)  # noqa: NPY002
-    try:
-        yield
-    finally:
-        np.random.set_state(before)  # noqa: NPY002
-
-
 def decision_steps(attack: Attack, plan: Plan, samples: int) -> Iterator[Step]:
     """Yield each label-only search and its verification."""
     count = min(samples, plan.query_samples)
@@ -280,10 +249,10 @@ def decision_steps(attack: Attack, plan: Plan, samples: int) -> Iterator[Step]:
 
 
 def search_boundary(run: Assessment, conditions: Conditions, key: StepKey) -> StepResult:
-    """Run HopSkipJump; it starts from samples of other classes."""
+    """Run HopSkipJump; it starts from samples of other classes, or of the target class."""
     oracle = run.oracle(key, conditions)
     attack = DecisionAttack(run.ball, run.plan.queries, run.plan.seed)
-    found = hop_skip_jump(oracle, run.query_samples, attack, run.samples)
+    found = hop_skip_jump(oracle, run.query_samples, attack, run.labelled_samples)
     return found.stored(oracle.bill)
 
 
@@ -295,5 +264,6 @@ HOP_SKIP_JUMP = Attack(
     decision_steps,
     title="HopSkipJump",
     times_votes=1,
+    starts_at_target_class=True,
     check_installed=check_art,
 )

@@ -36,7 +36,7 @@ def random_control(
     margins: NDArray[np.float64] = np.full(len(samples), np.inf)
     for _ in range(tries):
         points = ball.random_on_surface(samples.inputs, generators)
-        found = oracle.margins(points, samples.labels)
+        found = oracle.margins(points, samples.aim)
         lower = found < margins
         best[lower], margins[lower] = points[lower], found[lower]
     queries = np.full(len(samples), tries)

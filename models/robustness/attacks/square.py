@@ -3,8 +3,8 @@
 Against noise the libraries count luck as success: they keep the lowest of many noisy margins and
 stop at the first that is negative. Here a margin is a mean over votes; a move that seems to help
 is asked for once more and taken only by the mean of both; the present point is asked again now and
-then; nothing stops before all votes of a point are wrong; and what is found is for others to
-verify on fresh noise.
+then; nothing stops before all votes of a point are on one class that is wanted; and what is found
+is for others to verify on fresh noise.
 
 Source: M. Andriushchenko et al., arXiv 1912.00049.
 """
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.errors import InputError
+from noisevote.models.robustness.aim import Aim
 from noisevote.models.robustness.attacks.attack import Attack, Sees
 from noisevote.models.robustness.attacks.square_moves import changed_share, first_move, next_move
 from noisevote.models.robustness.ball import Ball, Purpose, Samples, generator_for
@@ -34,15 +35,13 @@ ASKED_AGAIN_EVERY = 20
 
 
 class MarginOracle(Protocol):
-    """What the attack asks: how far a label leads; negative where the target is fooled."""
+    """What the attack asks: how far votes are from the aim; negative where it is met."""
 
     @property
     def is_random(self) -> bool:
         """Whether the same question may get another reply."""
 
-    def margins(
-        self, inputs: NDArray[np.float32], labels: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def margins(self, inputs: NDArray[np.float32], aim: Aim) -> NDArray[np.float64]:
         """Return the margin of each input ``[n]``."""
 
 
@@ -55,7 +54,8 @@ class SquareAttack:
         queries: most of them, per sample.
         seed: seed of the moves.
         first_share: share of the pixels that the first moves change.
-        goal: margin at which nothing more is to be gained; -1 is all votes on one wrong class.
+        goal: margin at which nothing more is to be gained; -1 is all votes on one class that is
+            wanted.
     """
 
     ball: Ball
@@ -137,7 +137,7 @@ class SquareSearch:
                 for picture, generator in zip(samples.inputs, self._generators, strict=True)
             ]
         )
-        self.margins = oracle.margins(self.best, samples.labels)
+        self.margins = oracle.margins(self.best, samples.aim)
         self._measured = np.ones(len(samples), np.int64)
         self.queries = np.ones(len(samples), np.int64)
         self.by_budget = np.repeat(self.best[np.newaxis], len(budgets), axis=0)
@@ -186,7 +186,7 @@ class SquareSearch:
     def _ask(self, points: NDArray[np.float32], samples: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the margins of points, one a sample, and count the queries."""
         self.queries[samples] += 1
-        return self._oracle.margins(points, self._samples.labels[samples])
+        return self._oracle.margins(points, self._samples.aim.take(samples))
 
     def _measure_again(self, samples: NDArray[np.int64]) -> None:
         """Average another measurement into the margins of the present points."""

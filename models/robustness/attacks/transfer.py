@@ -86,14 +86,14 @@ def worst_restarts(
     """Choose for each sample the restart with the lowest margin on the target."""
     oracle = run.oracle(key, conditions)
     restarts = restarts_of(run, attack)
-    labels = run.samples.labels
-    margins = np.stack([oracle.margins(restart.examples, labels) for restart in restarts])
+    aim = run.samples.aim
+    margins = np.stack([oracle.margins(restart.examples, aim) for restart in restarts])
     worst = margins.argmin(axis=0)
-    columns = np.arange(len(labels))
+    columns = np.arange(len(worst))
     found = Found(
         np.stack([restart.examples for restart in restarts])[worst, columns],
         believed=margins[worst, columns] < 0,
-        queries=np.full(len(labels), len(restarts)),
+        queries=np.full(len(worst), len(restarts)),
         bill=oracle.bill,
     )
     return stored(found)

@@ -194,7 +194,7 @@ def test_page_says_what_was_assessed_and_what_the_names_mean() -> None:
     for text in (
         "What was assessed", "additive, sigma 0.05 at every noise point",
         f"{PLAN.votes} a reply", ": made up", "adaptive: Square with 4 times the votes",
-        "wrong and not abstained", "a rise is no proof that the noise protects",
+        "wrong and not abstained", "is no proof that the noise protects",
     ):  # fmt: skip
         assert text in page, text
 

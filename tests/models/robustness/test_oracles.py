@@ -7,6 +7,7 @@ McNemar test). A right attack fails here with a chance of at most 1 %, once, for
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from noisevote.models.robustness.attacks.hop_skip_jump import seeded_globally
+from noisevote.models.robustness.aim import Aim
+from noisevote.models.robustness.attacks.art import seeded_globally
 from noisevote.models.robustness.attacks.square import SquareAttack, square_attack
 from noisevote.models.robustness.ball import Ball, Norm, Samples
 from noisevote.models.robustness.pgd import TransferAttack, attack_surrogate, strongest
@@ -63,20 +65,20 @@ class Logits:
         with torch.inference_mode():
             return np.asarray(self.network(torch.from_numpy(inputs)).numpy())
 
-    def margins(
-        self, inputs: NDArray[np.float32], labels: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def margins(self, inputs: NDArray[np.float32], aim: Aim) -> NDArray[np.float64]:
         outputs, rows = self.outputs(inputs).astype(np.float64), np.arange(len(inputs))
-        of_label = outputs[rows, labels].copy()
-        outputs[rows, labels] = -np.inf
-        return np.asarray(of_label - outputs.max(axis=1))
+        classes = aim.labels if aim.target_classes is None else aim.target_classes
+        of_class = outputs[rows, classes].copy()
+        outputs[rows, classes] = -np.inf
+        lead = of_class - outputs.max(axis=1)
+        return np.asarray(lead if aim.target_classes is None else -lead)
 
 
 def check_agreement(
     ours: NDArray[np.float32], theirs: NDArray[np.float32], samples: Samples, logits: Logits
 ) -> None:
     robust = [
-        logits.outputs(examples).argmax(axis=1) == samples.labels
+        ~samples.aim.is_met(logits.outputs(examples).argmax(axis=1))
         for examples in (ours, theirs.astype(np.float32))
     ]
     first_only = int((robust[0] & ~robust[1]).sum())
@@ -86,9 +88,12 @@ def check_agreement(
 
 
 @pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("targeted", [False, True])
 def test_pgd_agrees_with_the_library(
-    norm: Norm, small_network: nn.Module, samples: Samples, art: Any
+    norm: Norm, targeted: bool, small_network: nn.Module, samples: Samples, art: Any
 ) -> None:
+    if targeted:
+        samples = replace(samples, target_classes=(samples.labels + 1) % 10)
     ball, step = BALLS[norm], BALLS[norm].epsilon / 4
     attack = TransferAttack(ball, step, steps=10, seed=1)
     surrogate = TorchSurrogate(small_network)
@@ -106,8 +111,9 @@ def test_pgd_agrees_with_the_library(
             eps_step=step,
             max_iter=10,
             num_random_init=2,
+            targeted=targeted,
             verbose=False,
-        ).generate(samples.inputs, samples.labels)
+        ).generate(samples.inputs, samples.target_classes if targeted else samples.labels)
     check_agreement(ours.examples, theirs, samples, Logits(small_network))
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noisevote.models.noise import NoiseKind
+from noisevote.models.robustness.counted import Paired, Share
 from noisevote.models.robustness.figures import Curve, Point, line_chart, row_chart
 from noisevote.models.robustness.page import html_report
 from noisevote.models.robustness.plan import Plan
@@ -20,9 +21,7 @@ from noisevote.models.robustness.report import (
     AboutSamples,
     Check,
     CleanAccuracy,
-    Paired,
     Report,
-    Share,
     WorstCase,
 )
 from noisevote.models.robustness.scores import is_clearly_more_often_right, paired_of, share_of

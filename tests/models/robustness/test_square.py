@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from noisevote.models.errors import InputError
+from noisevote.models.robustness.aim import Aim
 from noisevote.models.robustness.attacks.random_noise import random_control
 from noisevote.models.robustness.attacks.square import QueryResult, SquareAttack, square_attack
 from noisevote.models.robustness.attacks.square_moves import (
@@ -36,9 +37,8 @@ class Margins:
     def is_random(self) -> bool:
         return self.noise > 0
 
-    def margins(
-        self, inputs: NDArray[np.float32], labels: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def margins(self, inputs: NDArray[np.float32], aim: Aim) -> NDArray[np.float64]:
+        labels = aim.labels
         self.asked += len(inputs)
         scores, rows = columns(inputs), np.arange(len(inputs))
         of_label = scores[rows, labels]
@@ -109,9 +109,9 @@ def test_bumps_fall_from_their_middle_and_cancel() -> None:
 def test_margins_fall_with_the_queries_and_are_what_the_examples_have(norm: Norm) -> None:
     samples = line_samples(12)
     found, oracle = searched(samples, 80, norm)
-    assert np.array_equal(found.margins, Margins().margins(found.examples, samples.labels))
+    assert np.array_equal(found.margins, Margins().margins(found.examples, samples.aim))
     assert oracle.asked == found.queries.sum() == 12 * 80
-    by_budget = [Margins().margins(kept, samples.labels) for kept in found.by_budget]
+    by_budget = [Margins().margins(kept, samples.aim) for kept in found.by_budget]
     assert (by_budget[1] <= by_budget[0]).all()
     assert (by_budget[2] <= by_budget[1]).all()
     assert (by_budget[2] < by_budget[0]).mean() > 0.9
@@ -165,7 +165,7 @@ def test_more_votes_find_more_under_noise() -> None:
     for votes in (1, 60):
         oracle = Oracle(LineTarget(3), Conditions(0.1, votes), Progress())
         found = square_attack(oracle, samples, SquareAttack(ball, 60))
-        fooled.append(int((Margins().margins(found.examples, samples.labels) < 0).sum()))
+        fooled.append(int((Margins().margins(found.examples, samples.aim) < 0).sum()))
     assert fooled[1] > fooled[0] + 5
 
 
@@ -180,6 +180,6 @@ def test_random_noise_is_weaker_than_a_search_of_the_same_cost() -> None:
     control = random_control(oracle, samples, BALL, tries=40, seed=0)
     assert oracle.asked == control.queries.sum() == 60 * 40
     assert BALL.distances(control.examples, samples.inputs) == pytest.approx(np.full(60, 0.12))
-    assert np.array_equal(control.margins, Margins().margins(control.examples, samples.labels))
+    assert np.array_equal(control.margins, Margins().margins(control.examples, samples.aim))
     found, _ = searched(samples, 40)
     assert found.margins.mean() < control.margins.mean()

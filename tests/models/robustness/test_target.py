@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
 from noisevote.models.errors import CancelledError
 from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.robustness.aim import vote_margins
 from noisevote.models.robustness.ball import Samples
 from noisevote.models.robustness.checkpoint_target import CheckpointTarget
 from noisevote.models.robustness.pgd import SurrogateNoise
 from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.surrogate import surrogate_from
-from noisevote.models.robustness.target import Conditions, Oracle, vote_margins
+from noisevote.models.robustness.target import Conditions, Oracle
 from noisevote.models.specs import IMAGES
 from noisevote.models.stopping import Full, StopRule, mode_of
 from noisevote.models.voting import VoteRequest
@@ -97,8 +98,8 @@ def test_modes_cast_no_vote_that_cannot_count(checkpoint: Checkpoint, few: Sampl
 
 def test_bill_counts_every_input_sent(checkpoint: Checkpoint, few: Samples) -> None:
     oracle = Oracle(target_of(checkpoint), Conditions(0.0, 1), Progress())
-    oracle.margins(few.inputs, few.labels)
-    oracle.margins(few.inputs[:2], few.labels[:2])
+    oracle.margins(few.inputs, few.aim)
+    oracle.margins(few.inputs[:2], few.take(slice(2)).aim)
     assert (oracle.bill.queries, oracle.bill.votes) == (8, 8)
 
 

@@ -96,7 +96,8 @@ class LineTarget:
 class LineSurrogate:
     """The same scores with their gradients; ``sign`` -1 makes it climb the wrong way.
 
-    The loss is the best other score less that of the label, plus 1.
+    The loss is the best other score less that of the label, plus 1; with target classes, their
+    score less the best other, plus 1.
     """
 
     sign: float = 1.0
@@ -123,19 +124,29 @@ class LineSurrogate:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         rows = np.arange(len(samples))
         gradients = np.zeros_like(samples.inputs)
-        as_columns(gradients)[rows, :, samples.labels] -= 1 / PIXELS
-        as_columns(gradients)[rows, :, self._rivals(samples)] += 1 / PIXELS
+        down, up = self._pair(samples)
+        as_columns(gradients)[rows, :, down] -= 1 / PIXELS
+        as_columns(gradients)[rows, :, up] += 1 / PIXELS
         return self.losses(samples, turn), np.float32(self.sign) * gradients
 
     def losses(self, samples: Samples, turn: int) -> NDArray[np.float32]:  # noqa: ARG002
         rows, scores = np.arange(len(samples)), columns(samples.inputs)
-        lead = scores[rows, self._rivals(samples)] - scores[rows, samples.labels]
+        down, up = self._pair(samples)
+        lead = scores[rows, up] - scores[rows, down]
         return (1 + lead).astype(np.float32)
 
     def predictions(self, samples: Samples, turn: int) -> NDArray[np.int64]:  # noqa: ARG002
         return np.asarray(columns(samples.inputs).argmax(axis=1))
 
-    def _rivals(self, samples: Samples) -> NDArray[np.int64]:
+    def least_likely(self, samples: Samples) -> NDArray[np.int64]:
         scores = columns(samples.inputs)
-        scores[np.arange(len(samples)), samples.labels] = -np.inf
-        return np.asarray(scores.argmax(axis=1))
+        scores[np.arange(len(samples)), samples.labels] = np.inf
+        return np.asarray(scores.argmin(axis=1))
+
+    def _pair(self, samples: Samples) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The class whose score is lowered and the one whose score is raised, of each sample."""
+        scores, classes = columns(samples.inputs), samples.target_classes
+        wanted = samples.labels if classes is None else classes
+        scores[np.arange(len(samples)), wanted] = -np.inf
+        rivals = np.asarray(scores.argmax(axis=1))
+        return (wanted, rivals) if classes is None else (rivals, wanted)

@@ -4,17 +4,27 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from noisevote.models.data.dataset import Labels
+from noisevote.models.robustness.assessment import assess
+from noisevote.models.robustness.page import html_report
+from noisevote.models.robustness.report import Report
 from noisevote.service.jobs.job import JobContent
 from noisevote.service.jobs.run import identity_of
+from tests.models.robustness.assessed import ABOUT, SHORT, run_of
 from tests.service.jobs.support import serving_jobs
 
 pytestmark = pytest.mark.anyio
 
 JOB = "0123456789abcdef"
+
+LATER = {
+    "target_class", "target_probability", "target_reached", "targeted", "reached", "mean_reached",
+}  # fmt: skip
+"""Fields of plans and reports that came with targeted assessments."""
 
 VERSION_1 = """
 CREATE TABLE jobs (
@@ -84,3 +94,17 @@ async def test_the_plan_of_an_earlier_version_goes_on_with_its_steps() -> None:
     assert identity_of(later, content.about) != identity
     read_often = content.plan.model_copy(update={"repeats": {"fc2": 20}})
     assert identity_of(read_often, content.about)["plan"]["repeats"] == {"fc2": 20}
+
+
+def without_later_fields(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: without_later_fields(v) for k, v in value.items() if k not in LATER}
+    return [without_later_fields(each) for each in value] if isinstance(value, list) else value
+
+
+def test_a_report_of_before_targeted_assessments_is_read_and_shown() -> None:
+    report = assess(run_of(SHORT), ABOUT)
+    old = without_later_fields(json.loads(report.model_dump_json()))
+    read = Report.model_validate_json(json.dumps(old))
+    assert read == report
+    assert "any wrong class (untargeted)" in html_report(read)

@@ -1,0 +1,139 @@
+"""``evaluate --device``: what it casts, tells and keeps; and the experiment of devices."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.data.dataset import Examples
+from noisevote.models.devices.presets import PRESETS, DeviceStore
+from noisevote.models.devices.setting import DeviceSetting, profiles_at
+from noisevote.service.configuration.settings import Settings
+from noisevote.service.prediction.predictor import Predictor
+from noisevote.service.voting.backend import VotingBackend
+from noisevote.service.wire.replies import PredictResponse
+from noisevote.service.wire.requests import PredictRequest
+from noisevote.training.measure.evaluate import Caster, numbered, request_seed
+from noisevote.training.measure.results import read_table
+from tests.training.support import run
+
+NAME = "mnist_cnn-mult-1.0"
+VOTES = 6
+
+
+def arguments(data: Path, *more: str) -> list[str]:
+    place = ["--data-dir", str(data), "--allow-unknown-data", "--threads", "1"]
+    return ["evaluate", NAME, "--test", "--images", "6", "--votes", "3", *place, *more]
+
+
+@pytest.mark.parametrize("chips", [(2,), (0, 1, 2)], ids=["one chip", "three chips"])
+def test_an_evaluation_casts_the_votes_that_the_service_casts(chips: tuple[int, ...]) -> None:
+    store = CheckpointStore(SHIPPED)
+    checkpoint = store.find(NAME)
+    images = np.random.default_rng(1).random((3, 1, 28, 28), np.float32)
+    examples = numbered(Examples(images, np.zeros(3, np.int64)))
+    profile = DeviceStore().find("pcm-hermes-2t")
+    setting = DeviceSetting(profiles_at(profile, checkpoint.card), chips, age_s=3600.0, votes=VOTES)
+    fell_on = Caster(checkpoint, seed=4).cast(examples, setting, VOTES).fell_on
+    backend = VotingBackend(1)
+    predictor = Predictor(Settings(slots=1), store, backend)
+
+    async def asked() -> list[PredictResponse]:
+        return [
+            await predictor.predict(
+                PredictRequest(
+                    checkpoint=NAME,
+                    inputs=[image.tolist()],
+                    device=profile.name,
+                    chip=chips[0],
+                    chips=len(chips),
+                    age_s=3600.0,
+                    votes=VOTES,
+                    seed=request_seed(4, number),
+                )
+            )
+            for number, image in enumerate(images)
+        ]
+
+    replies = asyncio.run(asked())
+    backend.close()
+    for votes, reply in zip(fell_on, replies, strict=True):
+        assert np.bincount(votes, minlength=10).tolist() == reply.predictions[0].vote_counts
+
+
+def test_accuracy_over_chips_and_ages_is_told_and_kept_on_the_card(
+    monkeypatch: pytest.MonkeyPatch, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(SHIPPED / NAME, tmp_path / NAME)
+    given = ["--device", "reram-wan", "--chips", "2", "--age", "60s,1d"]
+    kept = ["--checkpoints", str(tmp_path), "--card"]
+    for _ in range(2):  # the second takes the place of the first
+        assert run(monkeypatch, *arguments(data, *given, *kept)) == 0
+    assert "reram-wan, 2 chips, 6 inputs" in capsys.readouterr().out.replace("\n", " ")
+    (entry,) = CheckpointStore(tmp_path).find(NAME).card.on_devices
+    assert [(of.age_s, of.votes) for of in entry.accuracies] == [
+        (age_s, votes) for age_s in (60.0, 86_400.0) for votes in (1, 2, 3)
+    ]
+    for of in entry.accuracies:
+        shares = np.array(of.correct) / of.images
+        assert (of.mean, of.worst, of.best) == pytest.approx(
+            (shares.mean(), shares.min(), shares.max())
+        )
+        assert of.interval is not None
+        assert of.interval[0] <= of.mean <= of.interval[1]
+    assert CheckpointStore(tmp_path).find(NAME).fingerprint == (
+        CheckpointStore(SHIPPED).find(NAME).fingerprint
+    )
+
+
+def test_a_profile_in_a_file_is_the_device_that_it_says(
+    monkeypatch: pytest.MonkeyPatch, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(PRESETS / "ideal-8-8.toml")
+    assert run(monkeypatch, *arguments(data, "--device", file)) == 0
+    assert "ideal-8-8, 1 chips" in capsys.readouterr().out.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--device", "pcm"], "there is no device 'pcm'; there are:"),
+        (["--device", "reram-wan", "--sigma", "1"], "--device stands for --noise, --sigma"),
+        (["--device", "reram-wan", "--age", "soon"], "'soon' is no age; write 60s"),
+        (["--device", "reram-wan", "--age", "1y"], "device reram-wan is known from"),
+        (["--device", "ideal-8-8", "--age", "1h"], "nothing of device ideal-8-8"),
+        (["--device", "reram-wan", "--temperature", "40"], "temperature_c is 40; nothing of"),
+        (["--device", "nowhere.toml"], "nowhere.toml cannot be read"),
+    ],
+)
+def test_a_device_that_cannot_be_is_one_line_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch,
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: list[str],
+    message: str,
+) -> None:
+    assert run(monkeypatch, *arguments(data, *option)) == 1
+    error = " ".join(capsys.readouterr().err.split())
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_the_experiment_goes_on_where_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    results, smoke = ["--results", str(tmp_path)], ["--smoke", "--threads", "1"]
+    begin = ["experiment", "--runs", str(tmp_path / "runs"), *smoke, *results, "devices", NAME]
+    assert run(monkeypatch, *begin, "--devices", "pcm-joshi") == 0
+    file = tmp_path / "devices" / f"{NAME}.csv"
+    first = read_table(file).rows
+    assert run(monkeypatch, *begin, "--devices", "pcm-joshi", "--devices", "ideal-8-8") == 0
+    rows = read_table(file).rows
+    assert rows[: len(first)] == first
+    assert {row["device"] for row in rows} == {"", "pcm-joshi", "ideal-8-8"}
+    for row in rows:
+        right = np.unpackbits(np.frombuffer(bytes.fromhex(row["right"]), np.uint8))
+        assert right.sum() == int(row["correct"])
