@@ -9,6 +9,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from noisevote.models.data.datasets import DATASETS, find_dataset
+from noisevote.models.devices.options import profile_named
 from noisevote.models.errors import TrainingError
 from noisevote.models.networks.brought import is_brought
 from noisevote.models.networks.quantisers import CEILING
@@ -18,7 +19,6 @@ from noisevote.training.fit.state import Progress, has_state, restore_state
 from noisevote.training.losses.noise_level import check_points
 from noisevote.training.on_device.hardening import OnDevice
 from noisevote.training.on_device.layers import Layer, layers_of
-from noisevote.training.on_device.profile import profile_named
 from noisevote.training.recipes.network import check_fits, network_of
 from noisevote.training.recipes.recipe import Recipe, Schedule
 

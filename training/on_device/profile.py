@@ -1,24 +1,13 @@
 """The device of a recipe: its profile, and what a recipe may ask of it."""
 
 from dataclasses import replace
-from pathlib import Path
 
-from noisevote.models.devices.options import SUFFIX
-from noisevote.models.devices.presets import DeviceStore, profile_in
+from noisevote.models.devices.options import profile_named
 from noisevote.models.devices.profile import Profile
 from noisevote.models.errors import TrainingError
 from noisevote.training.recipes.recipe import Hardening, ProfileId, Recipe
 
 LOSSES = ("cross_entropy", "marginal")
-
-
-def profile_named(device: str) -> Profile:
-    """Return the profile of a device by its name, or of a file ``FILE.toml``.
-
-    Raises:
-        InputError: there is none of that name, or the file cannot be read or holds none.
-    """
-    return profile_in(Path(device)) if device.endswith(SUFFIX) else DeviceStore().find(device)
 
 
 def with_profile(recipe: Recipe) -> Recipe:
