@@ -62,7 +62,9 @@ NOTHING = {"profile": 1, "name": "nothing"}
 READ = {"profile": 1, "name": "read", "read": {"unit": "network", "a": 0.1}}
 
 
-def device_for(network: nn.Module, profile: Profile, shape: tuple[int, ...], **more: object) -> OnDevice:
+def device_for(
+    network: nn.Module, profile: Profile, shape: tuple[int, ...], **more: object
+) -> OnDevice:
     hardening = Hardening(device=profile.name, **more)  # type: ignore[arg-type]
     return OnDevice(profile, layers_of(network, shape, "a device"), hardening)
 
@@ -116,7 +118,9 @@ def test_a_point_behind_something_else_than_a_layer_is_refused_by_name() -> None
             outputs: Tensor = self.noise(self.layer(inputs) ** 2)
             return outputs
 
-    with pytest.raises(TrainingError, match="hardening.device needs .* at squared the signal is no"):
+    with pytest.raises(
+        TrainingError, match="hardening.device needs .* at squared the signal is no"
+    ):
         layers_of(Squared(), (4,), "hardening.device")
 
 
@@ -151,7 +155,10 @@ def test_the_sum_of_squared_inputs_is_that_of_each_column_at_each_place(layer: n
 
 
 def expected_output(
-    y: NDArray[np.float64], x2: NDArray[np.float64], z: NDArray[np.float64], table: dict[str, NDArray[np.float64]]
+    y: NDArray[np.float64],
+    x2: NDArray[np.float64],
+    z: NDArray[np.float64],
+    table: dict[str, NDArray[np.float64]],
 ) -> NDArray[np.float64]:
     """The formula of ``models.devices.columns``, written down again."""
     v = table["gain"] * (y - table["beta"]) + table["offset"]
@@ -233,7 +240,8 @@ def test_a_network_on_a_chip_computes_with_the_weights_of_the_chip(
         with device.passing(network, chip, generator()):
             found = network(images)
         changed = {
-            name: weights + chip.added.get(name, 0.0) for name, weights in network.named_parameters()
+            name: weights + chip.added.get(name, 0.0)
+            for name, weights in network.named_parameters()
         }
         expected = torch.func.functional_call(network, changed, images)
         plain = network(images)
@@ -305,7 +313,9 @@ def test_the_lstm_meets_a_device_at_every_step() -> None:
         torch.testing.assert_close(on_converters, network(sequences), rtol=0.3, atol=0.3)
 
 
-def stepped(network: MnistCnn, images: Tensor, hardening: Hardening, device: OnDevice | None) -> MnistCnn:
+def stepped(
+    network: MnistCnn, images: Tensor, hardening: Hardening, device: OnDevice | None
+) -> MnistCnn:
     optimizer = torch.optim.SGD(network.parameters(), 0.1)
     network.train()
     random = generator()
@@ -330,7 +340,9 @@ def test_a_device_that_does_nothing_trains_as_without_noise(images: Tensor) -> N
 
 
 def test_where_chips_differ_batch_norms_take_running_statistics_of_all_chips() -> None:
-    inner = nn.Sequential(nn.Linear(4, 3, bias=False), nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(3, 2))
+    inner = nn.Sequential(
+        nn.Linear(4, 3, bias=False), nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(3, 2)
+    )
     network = Brought(inner, (4,))
     profile = profile_of({"profile": 1, "name": "gains", "column": {"gain_std": 0.1}})
     device = device_for(network, profile, (4,))
@@ -363,7 +375,9 @@ def test_where_chips_differ_batch_norms_take_running_statistics_of_all_chips() -
 @settings(max_examples=50, deadline=None)
 @given(
     deviations=st.floats(1, 4),
-    weights=st.lists(st.lists(st.floats(-1e3, 1e3, width=32), min_size=6, max_size=6), min_size=1, max_size=4),
+    weights=st.lists(
+        st.lists(st.floats(-1e3, 1e3, width=32), min_size=6, max_size=6), min_size=1, max_size=4
+    ),
 )
 def test_no_weight_stays_beyond_the_clip_of_its_column_and_smaller_ones_stay(
     deviations: float, weights: list[list[float]]
@@ -505,7 +519,10 @@ def test_nothing_of_a_device_is_left_behind_in_the_network(
     device = device_for(network.eval(), DeviceStore().find("brainscales-2"), IMAGE)
     with torch.no_grad():
         before = network(images)
-        with noise_from(network, None), device.passing(network, device.drawn(network, generator()), generator()):
+        with (
+            noise_from(network, None),
+            device.passing(network, device.drawn(network, generator()), generator()),
+        ):
             assert not torch.equal(network(images), before)
         assert torch.equal(network(images), before)
     assert all(point.source is None for point in noise_points(network))

@@ -125,9 +125,7 @@ def train_epochs(run: Run, bar: Bar) -> None:
             average = progress.average
             network = progress.network if average is None else average.module
             side = run.recipe.schedule.side_at((progress.step - 1) / run.steps)
-            row |= validate(
-                network, run.validation.of_side(side), run.recipe, progress.on_device
-            )
+            row |= validate(network, run.validation.of_side(side), run.recipe, progress.on_device)
             progress.history.append(row)
             bar.console.print("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
         run.save()

@@ -47,9 +47,7 @@ class DrawnChip:
             point: {
                 "alpha": torch.from_numpy(np.array(of.alpha)),
                 "w2": torch.from_numpy(np.array(of.w2)),
-                "spreads": {
-                    name: torch.from_numpy(z) for name, z in (of.spreads or {}).items()
-                },
+                "spreads": {name: torch.from_numpy(z) for name, z in (of.spreads or {}).items()},
             }
             for point, of in self.conditions.items()
         }

@@ -186,7 +186,9 @@ class DevicePass(Tracing):
         self._tables: dict[str, Columns] = {}
         self._dacs: dict[str, tuple[float, float, float]] = {}
         self._keeps_norms = network.training and profile.differs_by_chip
-        self.reads_squares = bool(profile.read.w or profile.flicker) or profile.read.cell_std_us != 0
+        self.reads_squares = (
+            bool(profile.read.w or profile.flicker) or profile.read.cell_std_us != 0
+        )
         self.seen = Ranges(profile)
 
     def entering(self, name: str, inputs: Tensor) -> Tensor:

@@ -161,7 +161,7 @@ ROWS = (
     mnist(
         "mnist_cnn-reram-cmo",
         ON_RERAM,
-        auto(6, 2e-3),
+        auto(2, 2e-4),
         warm_start="mnist_cnn-clean",
     ),
     mnist("madry_cnn-adv", CLEAN, auto(12, 1e-3), adversary=PGD),
