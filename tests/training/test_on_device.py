@@ -119,7 +119,7 @@ def test_a_point_behind_something_else_than_a_layer_is_refused_by_name() -> None
             return outputs
 
     with pytest.raises(
-        TrainingError, match="hardening.device needs .* at squared the signal is no"
+        TrainingError, match=r"hardening\.device needs .* at squared the signal is no"
     ):
         layers_of(Squared(), (4,), "hardening.device")
 
@@ -200,6 +200,21 @@ def test_the_read_out_is_the_formula_of_the_columns(left_out: tuple[str, ...]) -
     # A value within rounding of the border between two levels may fall on either.
     assert ((off < 1e-4) | (np.abs(off - step) < 1e-4)).all()
     assert np.mean(off < 1e-4) > 0.95
+
+
+def test_gradients_pass_through_noise_that_depends_on_the_signal() -> None:
+    profile = profile_of({"profile": 1, "name": "b", "read": {"b": 0.5}})
+    spec = ArraySpec(
+        weights=(WeightSpec(name="w", columns=0),), axis=0, columns=2, fan_in=1, evaluations=1,
+        input_range=1.0, input_max=1.0, rms=1.0,
+    )  # fmt: skip
+    layer = LayerArray(spec, np.ones((2, 1)), np.ones(2), np.zeros(2))
+    signal = torch.tensor([[2.0, 0.0]], requires_grad=True)
+    found = read_out(signal, columns_of(profile, layer, Condition()), 1, None, torch.ones_like)
+    found.sum().backward()  # type: ignore[no-untyped-call]
+    assert found.tolist() == [[3.0, pytest.approx(0.0, abs=1e-6)]]
+    assert signal.grad is not None
+    assert signal.grad.tolist() == [[1.5, 1.0]]
 
 
 def test_inputs_are_rounded_to_the_nearest_level_and_cut_off() -> None:
@@ -462,7 +477,7 @@ def test_a_run_tells_its_profile_and_refuses_to_go_on_with_another(
     assert "profile" not in train_command(told)
     assert "hardening.device=pcm-nandakumar" in train_command(told)
     other = vary(told, {"hardening.profile.digest": "0" * 16})
-    with pytest.raises(TrainingError, match="whose profile is now pcm-nandakumar .* made for"):
+    with pytest.raises(TrainingError, match=r"whose profile is now pcm-nandakumar .* made for"):
         with_profile(other)
 
 

@@ -1,8 +1,8 @@
 """Training on a device: a network computes as it would on a chip, and learns from that.
 
 For some steps at a time a random chip of a random age holds the weights: the network multiplies by
-``W + (held - W)``, in which the bracket has no gradient and stays while the chip is kept. What comes
-out of each product passes the converters, the noise and the compensation of the device.
+``W + (held - W)``, in which the bracket has no gradient and stays while the chip is kept. What
+leaves each product passes the converters, the noise and the compensation of the device.
 
 Where chips differ, a batch norm that took the statistics of a batch would take off what a chip has
 added to a column, which no chip in use does: there it takes its running statistics, whose momentum
@@ -33,11 +33,12 @@ from noisevote.models.networks.noise_points import (
     table_draws_like,
 )
 from noisevote.models.noise import NoiseKind
+from noisevote.training.on_device.calls import Norm
 from noisevote.training.on_device.chips import DrawnChip, drawn_chip
 from noisevote.training.on_device.layers import Layer
 from noisevote.training.on_device.ranges import Ranges
 from noisevote.training.on_device.read_out import converted_input, read_out
-from noisevote.training.on_device.trace import Norm, Origin, Tracing
+from noisevote.training.on_device.trace import Origin, Tracing
 from noisevote.training.recipes.recipe import Hardening
 
 

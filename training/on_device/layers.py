@@ -84,8 +84,8 @@ def layers_of(network: nn.Module, shape: Iterable[int], use: str) -> dict[str, L
     missed = [point.name for point in noise_points(network) if point.name not in weights]
     if wrong := dict.fromkeys([*without, *(name for name in missed if name != OUTPUTS)]):
         raise TrainingError(
-            f"{use} needs layers that lie on arrays; at {', '.join(wrong)} the signal is no product "
-            "of the network's weights, followed by bias and batch norm at most"
+            f"{use} needs layers that lie on arrays; at {', '.join(wrong)} the signal is no "
+            "product of the network's weights, followed by bias and batch norm at most"
         )
     layers = {point: layer_at(point, used, parameters) for point, used in weights.items()}
     check_shared(layers.values(), use)

@@ -15,18 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-CONVOLUTIONS: dict[Callable[..., Any], int] = {
-    torch.conv1d: 1,
-    torch.conv2d: 2,
-    torch.conv3d: 3,
-}
-"""Each with the number of its places' axes."""
-
-MULTIPLIED = (
-    torch.matmul, torch.mm, Tensor.matmul, Tensor.mm, Tensor.__matmul__,
-)  # fmt: skip
-ADDED = (torch.add, Tensor.add, Tensor.__add__, Tensor.__radd__)
-TAKEN_APART = (torch.unbind, Tensor.unbind)
+from noisevote.training.on_device.calls import Norm, Window
 
 LAST = -1
 
@@ -96,34 +85,23 @@ class Tracing(TorchFunctionMode):
         """Return what inputs are multiplied by in the place of a parameter."""
         return weights
 
-    def normalised(self, origin: Origin, call: "Norm") -> tuple[Tensor, Tensor, Tensor]:  # noqa: ARG002
+    def normalised(self, origin: Origin, call: Norm) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ARG002
         """Return a signal behind its batch norm, and the mean and variance that this took."""
         return call.usual()
 
     def __torch_function__(
         self,
         func: Callable[..., Any],
-        types: Iterable[type],  # noqa: ARG002
+        types: Iterable[type],
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         """Compute what a network asks torch for."""
         named = kwargs or {}
-        if func in CONVOLUTIONS:
-            return self._convolve(func, *args, **named)
-        if func is functional.linear:
-            return self._linear(*args, **named)
-        if func in MULTIPLIED:
-            return self._multiply(func, *args, **named)
-        if func in {torch.addmm, Tensor.addmm} and len(args) == 3:
-            return self._add_product(*args, **named)
-        if func in ADDED and len(args) == 2:
-            return self._add(func, *args, **named)
-        if func in TAKEN_APART:
-            return self._take_apart(func, *args, **named)
-        if func is functional.batch_norm:
-            return self._normalise(*args, **named)
-        return func(*args, **named)
+        handler = HANDLERS.get(func)
+        if handler is None or len(args) < POSITIONAL.get(handler, 1):
+            return func(*args, **named)
+        return handler(self, func, *args, **named)
 
     def _name(self, weights: object) -> str | None:
         return self._names.get(id(weights)) if isinstance(weights, Tensor) else None
@@ -144,27 +122,19 @@ class Tracing(TorchFunctionMode):
         input: Tensor,  # noqa: A002 - as torch calls it
         weight: Tensor,
         bias: Tensor | None = None,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
+        *where: Any,
+        **named: Any,
     ) -> Any:
         name = self._name(weight)
         if name is None:
-            return func(input, weight, bias, stride, padding, dilation, groups)
+            return func(input, weight, bias, *where, **named)
+        window = Window(*where, **named)
         entering = self.entering(name, input)
-        given = (stride, padding, dilation)
-        signal = func(entering, self.held(name, weight), bias, *given, groups)
+        signal = window.slide(func, entering, self.held(name, weight), bias)
         squares = None
         if self.reads_squares:
             with torch.no_grad():
-                squared = entering.float().square()
-                shape: tuple[int, ...] = (1, 1, *weight.shape[2:])
-                if groups == 1:
-                    squared = squared.sum(1, keepdim=True)
-                else:
-                    shape = tuple(weight.shape)
-                squares = func(squared, squared.new_ones(shape), None, *given, groups)
+                squares = window.squares(func, entering.float().square(), weight.shape)
         origin = self._product(name, (0, weight.shape[0]), 1, squares, signal)
         return self._noted(signal, origin.shifted(bias))
 
@@ -173,12 +143,18 @@ class Tracing(TorchFunctionMode):
             return None
         return entering.detach().float().square().sum(-1, keepdim=True)
 
-    def _linear(self, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Any:  # noqa: A002
+    def _linear(
+        self,
+        func: Callable[..., Any],
+        input: Tensor,  # noqa: A002
+        weight: Tensor,
+        bias: Tensor | None = None,
+    ) -> Any:
         name = self._name(weight)
         if name is None:
-            return functional.linear(input, weight, bias)
+            return func(input, weight, bias)
         entering = self.entering(name, input)
-        signal = functional.linear(entering, self.held(name, weight), bias)
+        signal = func(entering, self.held(name, weight), bias)
         squares = self._squares(entering)
         origin = self._product(name, (0, weight.shape[0]), LAST, squares, signal)
         return self._noted(signal, origin.shifted(bias))
@@ -192,15 +168,16 @@ class Tracing(TorchFunctionMode):
         return self._noted(signal, self._of_matrix(name, right, entering, signal))
 
     def _of_matrix(self, name: str, right: Tensor, entering: Tensor, signal: Tensor) -> Origin:
-        columns = (1, right.shape[1])
-        return self._product(name, columns, LAST, self._squares(entering), signal)
+        return self._product(name, (1, right.shape[1]), LAST, self._squares(entering), signal)
 
-    def _add_product(self, added: Tensor, left: Tensor, right: Tensor, **named: Any) -> Any:
+    def _add_product(
+        self, func: Callable[..., Any], added: Tensor, left: Tensor, right: Tensor, **named: Any
+    ) -> Any:
         name, before = self._name(right), self.origin(added)
         if name is None:
-            return torch.addmm(added, left, right, **named)
+            return func(added, left, right, **named)
         entering = self.entering(name, left)
-        signal = torch.addmm(added, entering, self.held(name, right), **named)
+        signal = func(added, entering, self.held(name, right), **named)
         origin = self._of_matrix(name, right, entering, signal)
         if before is not None and not named:
             return self._noted(signal, before.plus(origin))
@@ -229,7 +206,13 @@ class Tracing(TorchFunctionMode):
                 self._noted(part, replace(origin, squares=own))
         return parts
 
-    def _normalise(self, input: Tensor, *args: Any, **named: Any) -> Any:  # noqa: A002
+    def _normalise(
+        self,
+        func: Callable[..., Any],  # noqa: ARG002 - torch's one batch norm
+        input: Tensor,  # noqa: A002
+        *args: Any,
+        **named: Any,
+    ) -> Any:
         origin, call = self.origin(input), Norm(input, *args, **named)
         if origin is None:
             return call.usual()[0]
@@ -243,36 +226,18 @@ class Tracing(TorchFunctionMode):
         return self._noted(signal, found.shifted(call.bias))
 
 
-@dataclass(slots=True, eq=False)
-class Norm:
-    """A call of a batch norm, as torch has it."""
+HANDLERS: dict[Callable[..., Any], Callable[..., Any]] = {
+    **dict.fromkeys((torch.conv1d, torch.conv2d, torch.conv3d), Tracing._convolve),
+    functional.linear: Tracing._linear,
+    **dict.fromkeys(
+        (torch.matmul, torch.mm, Tensor.matmul, Tensor.mm, Tensor.__matmul__), Tracing._multiply
+    ),
+    **dict.fromkeys((torch.addmm, Tensor.addmm), Tracing._add_product),
+    **dict.fromkeys((torch.add, Tensor.add, Tensor.__add__, Tensor.__radd__), Tracing._add),
+    **dict.fromkeys((torch.unbind, Tensor.unbind), Tracing._take_apart),
+    functional.batch_norm: Tracing._normalise,
+}
+"""What is done for a function of torch, in the place of calling it alone."""
 
-    input: Tensor
-    running_mean: Tensor | None = None
-    running_var: Tensor | None = None
-    weight: Tensor | None = None
-    bias: Tensor | None = None
-    training: bool = False
-    momentum: float = 0.1
-    eps: float = 1e-5
-
-    def by(self, mean: Tensor | None, variance: Tensor | None, training: bool) -> Tensor:
-        """Return the signal behind it, by other statistics."""
-        return functional.batch_norm(
-            self.input, mean, variance, self.weight, self.bias, training, self.momentum, self.eps
-        )
-
-    def moments(self) -> tuple[Tensor, Tensor]:
-        """Return mean and variance of the batch ``[columns]``."""
-        with torch.no_grad():
-            flat = self.input.float().movedim(1, -1).reshape(-1, self.input.shape[1])
-            mean = flat.mean(0)
-            return mean, (flat - mean).square_().mean(0)
-
-    def usual(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the signal behind it, and the mean and variance that it took."""
-        if self.training or self.running_mean is None or self.running_var is None:
-            mean, variance = self.moments()
-        else:
-            mean, variance = self.running_mean, self.running_var
-        return self.by(self.running_mean, self.running_var, self.training), mean, variance
+POSITIONAL = {Tracing._multiply: 2, Tracing._add: 2, Tracing._add_product: 3}
+"""Tensors that stand without their names; calls with fewer are left as they are."""
