@@ -21,9 +21,10 @@ from noisevote.models.engines import load_session
 from noisevote.models.errors import CheckpointError, UnknownCheckpointError
 from noisevote.models.files import regular_content
 from noisevote.models.fingerprint import fingerprint_of
+from noisevote.models.graph_verification import check_runtime
 from noisevote.models.noise import NoiseKind
 from noisevote.models.runtime import GraphRuntime
-from noisevote.models.verification import check_card, check_runtime
+from noisevote.models.verification import check_card
 
 log = logging.getLogger("noisevote")
 

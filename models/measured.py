@@ -144,6 +144,11 @@ class DeviceAccuracy(CardPart):
     interval: tuple[Share, Share] | None = None
     """Student's interval at 95 % of the mean over all chips; None of one chip."""
 
+    @property
+    def measured(self) -> tuple[float | None, float | None, int]:
+        """What was measured: age, temperature and votes."""
+        return self.age_s, self.temperature_c, self.votes
+
 
 class DeviceEvaluation(CardPart):
     """Accuracies on chips and how they were measured."""
@@ -162,6 +167,10 @@ class DeviceEvaluation(CardPart):
     """One entry for each age and number of votes."""
 
     def is_replaced_by(self, other: "DeviceEvaluation") -> bool:
-        """Return whether ``other`` measured the same device on the same split again."""
+        """Return whether ``other`` measured again what this one did, or the device has changed."""
         own, their = self.accuracies[0], other.accuracies[0]
-        return (self.split, self.seed, own.device) == (other.split, other.seed, their.device)
+        if (self.split, self.seed, own.device) != (other.split, other.seed, their.device):
+            return False
+        return own.digest != their.digest or (
+            {a.measured for a in self.accuracies} <= {a.measured for a in other.accuracies}
+        )

@@ -183,13 +183,24 @@ class VoteNoise:
         return not self.sigma.any()
 
     @property
-    def parts(self) -> int:
+    def chip_count(self) -> int:
         """How many chips cast the votes."""
         return 1
 
-    def part_of(self, key: VoteKey) -> int:  # noqa: ARG002 - here all are cast on one
+    def chip_index(self, key: VoteKey) -> int:  # noqa: ARG002 - here all are cast on one
         """Return which of the chips casts a vote, from 0."""
         return 0
+
+    @property
+    def overflow(self) -> InputError:
+        """What is to be said of outputs that are not finite under it."""
+        if self.is_silent:
+            return InputError(
+                "the outputs overflow single precision without noise; use smaller inputs", "inputs"
+            )
+        return InputError(
+            "the outputs overflow single precision under this noise; use a smaller sigma", "sigma"
+        )
 
     def is_measured_at(self, kind: NoiseKind, sigma: float) -> bool:
         """Return whether it is the normal noise of one sigma at all points, as cards have it."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib.machinery import EXTENSION_SUFFIXES
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +45,8 @@ Fill = Callable[
     ],
     None,
 ]
-"""Takes keys ``[rows, 3]``, tables, the table of each row and noise point ``[rows, points]``, and
-the tensors to fill, one a noise point, C-contiguous ``[rows, ...]``."""
+"""Takes keys ``[rows, 3]`` of 64, 32 and 32 bits, tables, the table of each row and noise point
+``[rows, points]``, and the tensors to fill, one a noise point, C-contiguous ``[rows, ...]``."""
 
 
 def noise_indices(key: VoteKey, count: int) -> NDArray[np.uint16]:
@@ -55,7 +56,13 @@ def noise_indices(key: VoteKey, count: int) -> NDArray[np.uint16]:
         ValueError: a part of the key is out of range and would run into another.
     """
     check_keys(np.array([key], np.int64))
-    source = np.random.SFC64(key.seed + (key.position << 64) + (key.vote << 96))
+    return indices_of(key, count)
+
+
+def indices_of(key: Sequence[int], count: int) -> NDArray[np.uint16]:
+    """Return the first ``count`` table indices of a stream, by its key of 64, 32 and 32 bits."""
+    low, middle, high = key
+    source = np.random.SFC64(low + (middle << 64) + (high << 96))
     words = source.random_raw(-(-count // 4)).astype("<u8", copy=False)
     return words.view("<u2")[:count].astype(np.uint16, copy=False)
 
@@ -171,7 +178,7 @@ def fill_in_numpy(
     flat = [tensor.reshape(tensor.shape[0], -1) for tensor in noise]
     ends = np.cumsum([tensor.shape[1] for tensor in flat]).tolist()
     for row, key in enumerate(keys.tolist()):
-        indices = noise_indices(VoteKey(*key), ends[-1])
+        indices = indices_of(key, ends[-1])
         start = 0
         for point, end in enumerate(ends):
             table = tables[table_of[row, point]]
@@ -204,12 +211,12 @@ def compiled_fill() -> Fill | None:
         sizes = np.array([tensor[0].size for tensor in noise], np.uintp)
         table_at = addresses(tables)[table_of]
         tensor_at = addresses(noise)
-        function(*table_of.shape, *(at.ctypes.data for at in (keys, sizes, table_at, tensor_at)))
+        function(*table_of.shape, *addresses((keys, sizes, table_at, tensor_at)).tolist())
 
     return fill
 
 
-def addresses(arrays: Sequence[NDArray[np.float32]]) -> NDArray[np.uintp]:
+def addresses(arrays: Sequence[NDArray[Any]]) -> NDArray[np.uintp]:
     """Return where arrays lie in memory; they must outlive the use."""
     return np.array([array.__array_interface__["data"][0] for array in arrays], np.uintp)
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, betaincinv, betaln, ndtri, xlog1py, xlogy
+from scipy.special import bdtr, betaincinv, betaln, ndtri, stdtrit, xlog1py, xlogy
 
 KEPT = 4096
 """Values of each statistic that are kept: few votes make few different counts."""
@@ -64,6 +64,19 @@ def clopper_pearson(successes: float, trials: int, alpha: float) -> tuple[float,
     lower = 0.0 if successes == 0 else betaincinv(successes, failures + 1, alpha / 2)
     upper = 1.0 if failures == 0 else betaincinv(successes + 1, failures, 1 - alpha / 2)
     return float(lower), float(upper)
+
+
+def student_interval(values: NDArray[np.float64], alpha: float) -> tuple[float, float]:
+    """Return the interval of the mean of independent normal values, at confidence ``1 - alpha``.
+
+    Args:
+        values: ``[n]``, n at least 2.
+        alpha: chance that the interval misses the mean, shared by both sides.
+    """
+    quantile = float(stdtrit(len(values) - 1, 1 - alpha / 2))
+    half = quantile * float(values.std(ddof=1)) / math.sqrt(len(values))
+    mean = float(values.mean())
+    return mean - half, mean + half
 
 
 def share_of_mode(vote_counts: NDArray[np.int64], alpha: float) -> tuple[float, float]:

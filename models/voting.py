@@ -5,14 +5,13 @@ them, where, and beside which votes of other requests, is not its business.
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.errors import InputError
 from noisevote.models.noise import VoteKey, VoteNoise
 from noisevote.models.statistics import CERTAIN, UNKNOWN, fixed_votes_statistics
 from noisevote.models.stopping import Stopping, StopReason, StopRule, mode_of
@@ -113,8 +112,10 @@ class Ballot:
         self._position = position
         self._observer = observer
         self._is_noiseless = request.noise.is_silent
-        self._parts = request.noise.parts
-        self._of_parts = np.zeros((self._parts, classes) if self._parts > 1 else 0, np.int64)
+        self._chips = request.noise.chip_count
+        self._of_chips = np.zeros((self._chips, classes) if self._chips > 1 else 0, np.int64)
+        self._goes_by_chip = self._chips > 1 and request.turn > 1 and observer is None
+        self._opened, self._open = 0, list[int]()
         self._waiting: dict[int, int] = {}
         self._earliest_decision = self._fewest()
 
@@ -139,10 +140,21 @@ class Ballot:
         """Whether the answer is there."""
         return self.votes_cast == self._earliest_decision
 
-    def issue(self, count: int) -> range:
-        """Hand out the next ``count`` votes."""
+    def issue(self, count: int) -> Sequence[int]:
+        """Hand out ``count`` of the votes that are wanted.
+
+        They are the next ones or, unless somebody watches or the time may be up, the next ones on
+        a chip: what holds few chips makes each of them once.
+        """
         first, self.issued = self.issued, self.issued + count
-        return range(first, self.issued)
+        if not self._goes_by_chip:
+            return range(first, self.issued)
+        key, seed = self._request.noise.chip_index, self._request.seed
+        further = range(self._opened, self._earliest_decision)
+        self._open += sorted(further, key=lambda vote: key(VoteKey(seed, self._position, vote)))
+        self._opened = self._earliest_decision
+        taken, self._open = self._open[:count], self._open[count:]
+        return taken
 
     def cast(self, vote: int, fell_on: int) -> None:
         """Take the class that a vote fell on; votes after the decision are discarded.
@@ -167,7 +179,7 @@ class Ballot:
         is_full = self.votes_cast == request.votes
         statistics = UNKNOWN
         # Votes of a few chips hang together; they are independent on one, or each on its own.
-        is_independent = self._parts in {1, request.votes}
+        is_independent = self._chips in {1, request.votes}
         if request.stop.casts_all and is_full and is_independent:
             statistics = (
                 CERTAIN if self._is_noiseless else fixed_votes_statistics(counts, request.alpha)
@@ -181,7 +193,7 @@ class Ballot:
             interval=statistics.interval,
             p_value=statistics.p_value,
             abstain=statistics.abstain,
-            per_chip=tuple(map(tuple, self._of_parts.tolist())) if self._parts > 1 else None,
+            per_chip=tuple(map(tuple, self._of_chips.tolist())) if self._chips > 1 else None,
         )
 
     def _reason(self, is_full: bool) -> StopReason:
@@ -194,19 +206,11 @@ class Ballot:
 
     def _count(self, fell_on: int, votes: int) -> None:
         if fell_on == NOWHERE:
-            if self._is_noiseless:
-                raise InputError(
-                    "the outputs overflow single precision without noise; use smaller inputs",
-                    "inputs",
-                )
-            raise InputError(
-                "the outputs overflow single precision under this noise; use a smaller sigma",
-                "sigma",
-            )
+            raise self._request.noise.overflow
         self.vote_counts[fell_on] += votes
-        if self._parts > 1:
+        if self._chips > 1:
             key = VoteKey(self._request.seed, self._position, self.votes_cast)
-            self._of_parts[self._request.noise.part_of(key), fell_on] += votes
+            self._of_chips[self._request.noise.chip_index(key), fell_on] += votes
         self.votes_cast += votes
         if self._observer is not None:
             self._observer(self._position, fell_on, votes)
@@ -233,6 +237,7 @@ class Poll:
         self._ballots = [
             Ballot(classes, request, position, observer) for position in range(request.count)
         ]
+        self._turn = min(request.turn, max(1, request.votes // request.noise.chip_count))
         self._turns = deque(range(len(self._ballots)))  # positions that want votes
         self.votes_left = sum(ballot.left for ballot in self._ballots)
 
@@ -265,7 +270,7 @@ class Poll:
         while self._turns and len(taken) < limit:
             position = self._turns.popleft()
             ballot = self._ballots[position]
-            count = min(ballot.wanted, self.request.turn, limit - len(taken))
+            count = min(ballot.wanted, self._turn, limit - len(taken))
             seed = self.request.seed
             taken.extend(VoteKey(seed, position, vote) for vote in ballot.issue(count))
             if ballot.wanted:

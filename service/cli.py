@@ -130,7 +130,9 @@ def predict(
         "delta": delta,
         "seed": seed,
     }
-    predictor = Predictor(chosen, store, VotingBackend(chosen.slots))
+    predictor = Predictor(
+        chosen, store, VotingBackend(chosen.slots, chip_bytes=chosen.max_chip_bytes)
+    )
     requests = [(file, request_for(file, options)) for file in files]
     for file, reply in asyncio.run(predict_all(predictor, requests)):
         if json:

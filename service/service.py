@@ -75,7 +75,9 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Serve inside the block: warm up, look after checkpoints and jobs; end all at its end."""
         settings, metrics = self.settings, self.observer.metrics
-        backend = VotingBackend(settings.slots, settings.max_queue_gmacs, metrics)
+        backend = VotingBackend(
+            settings.slots, settings.max_queue_gmacs, metrics, settings.max_chip_bytes
+        )
         self.reloader = CheckpointReloader(settings.checkpoints, settings.default_checkpoint)
         self.predictor = predictor = Predictor(settings, self.reloader.store, backend)
         self.jobs = JobService(settings, self.reloader.store)
@@ -113,6 +115,9 @@ class Service:
         self.observer.asked(prepared)
         answer = await self.predictor.answer(prepared, observer)
         self.observer.answered(prepared, answer)
+        if prepared.device is not None:
+            held = self.predictor.backend.devices.held
+            self.observer.metrics.holds_chips(held.made, held.bytes)
         return answer
 
     @property

@@ -1,26 +1,58 @@
 """Cells at an age: programming, stuck cells, drift, relaxation, 1/f noise; conductances in uS.
 
-The steps and their sources stand in ``models.devices.cells``.
+The steps and their sources stand in ``models.devices.cells``. Somebody waits for a new chip, so
+numbers have the precision of the target, which is single, and arrays that nobody else holds are
+written over.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.devices.curves import curve_at
+from noisevote.models.devices.curves import Floats, curve_at
+from noisevote.models.devices.pairs import exchanged, signed
 from noisevote.models.devices.parts import MAX_LEVEL
 from noisevote.models.devices.profile import Profile
 
-Floats = NDArray[np.float64]
 OfParts = Mapping[str, NDArray[Any]]
-"""Draws of each part."""
+"""Draws of each part of one cell of each weight: ``program``, without the sign."""
 
 LARGEST_ARGUMENT = 2.0
 """Of curves: no conductance counts as more than twice the largest one."""
+
+
+class Block(NamedTuple):
+    """What some columns hold, in array units.
+
+    Attributes:
+        weights: at the age ``[columns, rows]``.
+        written: mean magnitude of the weights as written ``[columns]``; ``[1]`` if not needed.
+        left: the same at the age.
+        variance: of a fresh read, the mean over the rows ``[columns]``, or ``[1]`` for all.
+    """
+
+    weights: Floats
+    written: Floats
+    left: Floats
+    variance: Floats
+
+
+class Cells(NamedTuple):
+    """What one cell of each weight holds.
+
+    Attributes:
+        held: conductance at the age in uS ``[columns, rows]``, or ``[1, 1]`` for all.
+        written: the same as written.
+        variance: of a fresh read in uS^2, the mean over the rows ``[columns]``, or ``[1]`` for all.
+    """
+
+    held: Floats
+    written: Floats
+    variance: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,50 +90,78 @@ class Life:
             fast=fast,
         )
 
-    def block(self, target: Floats, draws: OfParts) -> tuple[Floats, Floats, Floats]:
-        """Return weights at the age, weights as written, and the fresh variance of each column."""
+    @property
+    def compensates(self) -> bool:
+        """Whether weights as written are needed."""
+        return self.profile.compensation != "none"
+
+    def block(self, target: NDArray[np.float32], draws: Mapping[str, NDArray[Any]]) -> Block:
+        """Return what some columns hold.
+
+        Args:
+            target: weights in array units ``[columns, rows]``.
+            draws: of each part, with the sign of the cell: ``program+``; each ``[columns, rows]``.
+        """
         cell = self.profile.cell
         span = cell.g_max_us - cell.g_min_us
         if self.profile.array.mapping == "single":
             unit, middle = span / 2, (cell.g_max_us + cell.g_min_us) / 2
-            held, written, fresh = self.cells(middle + unit * target, draws, "+")
+            own = {part.removesuffix("+"): values for part, values in draws.items()}
+            held, written, variance = self.cells(target * unit + middle, own)
             held, written = held - middle, written - middle
         else:
             unit = span
-            held, written, fresh = self.cells(positive(target) * span + cell.g_min_us, draws, "+")
-            other = self.cells(positive(-target) * span + cell.g_min_us, draws, "-")
-            held, written, fresh = held - other[0], written - other[1], fresh + other[2]
-        of_column = fresh.sum(1) / max(target.shape[1], 1) / unit**2
-        return bounded(held / unit), bounded(written / unit), np.minimum(of_column, MAX_LEVEL**2)
+            active, idle = exchanged(draws, target)
+            one = self.cells(np.abs(target) * span + cell.g_min_us, active)
+            # All idle cells have one target, and so one value of each curve.
+            other = self.cells(np.full((1, 1), cell.g_min_us, target.dtype), idle)
+            held = signed(np.subtract(one.held, other.held, dtype=np.float32), target)
+            variance = one.variance + other.variance
+            written = one.written - other.written if self.compensates else held
+        of_all = self.compensates or self.profile.read.w != 0
+        return Block(
+            bounded(held / unit),
+            mean_magnitude(written) / unit if self.compensates else np.zeros(1),
+            mean_magnitude(held) / unit if of_all else np.zeros(1),
+            np.minimum(variance / unit**2, MAX_LEVEL**2),
+        )
 
-    def cells(self, target: Floats, draws: OfParts, sign: str) -> tuple[Floats, Floats, Floats]:
-        """Return conductances at the age and as written, and their fresh variance; uS, uS^2."""
+    def cells(self, target: Floats, draws: OfParts) -> Cells:
+        """Return what one cell of each weight holds.
+
+        Args:
+            target: conductance in uS ``[columns, rows]``, or ``[1, 1]`` for all.
+            draws: of each part ``[columns, rows]``.
+        """
         profile, x = self.profile, target / self.profile.cell.g_max_us
-        stuck = self.stuck_cells(draws.get("stuck" + sign))
-        z = draws.get("program" + sign)
+        stuck = self.stuck_cells(draws.get("stuck"))
+        z = draws.get("program")
         if self.tables is None or z is None:
-            std = 0.0 if z is None else curve_at(profile.program.std_us, x)
+            std = None if z is None else curve_at(profile.program.std_us, x)
             written = held = stuck(deviated(target, std, z))
         else:
             held = stuck(self.tabulated(target, x, z, self.tables))
-            is_needed = profile.compensation != "none"
-            written = stuck(self.tabulated(target, x, z, (0, 0, 0.0))) if is_needed else held
+            written = stuck(self.tabulated(target, x, z, (0, 0, 0.0))) if self.compensates else held
         before_drift = held
-        held = self.relaxed(self.drifted(held, x, draws.get("nu" + sign)), draws, sign)
-        fresh = np.zeros(target.shape)
+        held = self.relaxed(self.drifted(held, x, draws.get("nu")), draws)
+        variance: Floats = np.zeros(1)
         if profile.flicker is not None:
-            q = curve_at(profile.flicker.q, self.argument(before_drift))
-            if self.fast > 0:
-                fresh = (q * held) ** 2 * self.fast
-            held = held + held * q * (math.sqrt(self.slow) * draws["slow" + sign])
+            noise = curve_at(profile.flicker.q, self.argument(before_drift)) * held
+            variance = mean_square(noise) * self.fast
+            if self.slow > 0:
+                noise = noise * draws["slow"]
+                noise *= math.sqrt(self.slow)
+                held = np.add(noise, held, out=noise)
         held = positive(held)
         if profile.read.cell_std_us != 0:
-            fresh = fresh + curve_at(profile.read.cell_std_us, self.argument(held)) ** 2
-        return held, written, fresh
+            std = curve_at(profile.read.cell_std_us, self.argument(held))
+            variance = variance + mean_square(std)
+        return Cells(held, written, variance)
 
     def argument(self, conductance: Floats) -> Floats:
         """Return what curves take: a conductance over the largest one."""
-        return np.minimum(conductance / self.profile.cell.g_max_us, LARGEST_ARGUMENT)
+        x = conductance / self.profile.cell.g_max_us
+        return x.clip(-np.inf, LARGEST_ARGUMENT, out=x)
 
     def tabulated(
         self, target: Floats, x: Floats, z: NDArray[Any], tables: tuple[int, int, float]
@@ -111,9 +171,10 @@ class Life:
         first, second = self.profile.aged[lower], self.profile.aged[upper]
         std, shift = curve_at(first.std_us, x), curve_at(first.shift_us, x)
         if share > 0:
-            std = std + share * (curve_at(second.std_us, x) - std)
-            shift = shift + share * (curve_at(second.shift_us, x) - shift)
-        return deviated(target + shift, std, z)
+            std += share * (curve_at(second.std_us, x) - std)
+            shift += share * (curve_at(second.shift_us, x) - shift)
+        shift += target
+        return deviated(shift, std, z)
 
     def stuck_cells(self, uniform: NDArray[Any] | None) -> Callable[[Floats], Floats]:
         """Return what puts stuck cells in the place of others, by a draw on [0, 1) of each."""
@@ -121,7 +182,7 @@ class Life:
             return lambda conductance: conductance
         off = self.profile.program.stuck_off
         is_off, is_stuck = uniform < off, uniform < off + self.profile.program.stuck_on
-        at = np.where(is_off, 0.0, self.profile.cell.g_max_us)
+        at = np.where(is_off, np.float32(0), np.float32(self.profile.cell.g_max_us))
         return lambda conductance: np.where(is_stuck, at, conductance)
 
     def drifted(self, conductance: Floats, x: Floats, z: NDArray[Any] | None) -> Floats:
@@ -129,33 +190,50 @@ class Life:
         drift = self.profile.drift
         if drift is None or z is None or self.drift == 0:
             return conductance
-        nu = np.abs(curve_at(drift.nu, x) + curve_at(drift.nu_std, x) * z)
-        left: Floats = conductance * np.exp(-self.drift * nu)
+        left: Floats = curve_at(drift.nu_std, x) * z
+        left += curve_at(drift.nu, x)
+        np.abs(left, out=left)
+        left *= -self.drift
+        np.exp(left, out=left)
+        left *= conductance
         return left
 
-    def relaxed(self, conductance: Floats, draws: OfParts, sign: str) -> Floats:
+    def relaxed(self, conductance: Floats, draws: OfParts) -> Floats:
         """Return conductances that have changed after writing, whatever they were."""
         relaxation = self.profile.relaxation
         if relaxation is None or self.log_age is None:
             return conductance
         constant, growth = relaxation.std_us
-        std = max(constant + growth * self.log_age, 0.0)
-        return conductance + relaxation.mean_us * self.log_age + std * draws["relaxation" + sign]
+        changed = draws["relaxation"] * max(constant + growth * self.log_age, 0.0)
+        changed += relaxation.mean_us * self.log_age
+        return conductance + changed
 
 
 def positive(values: Floats) -> Floats:
-    """Return values, 0 where they are negative."""
-    return np.maximum(values, 0)
+    """Set values to 0 where they are negative, and return them."""
+    return values.clip(0, np.inf, out=values)  # maximum() of a number takes three times as long
 
 
-def deviated(mean: Floats, std: Floats | float, z: NDArray[Any] | None) -> Floats:
+def deviated(mean: Floats, std: Floats | None, z: NDArray[Any] | None) -> Floats:
     """Return conductances around a mean, not below 0; a standard deviation below 0 counts as 0."""
-    return positive(mean if z is None else mean + np.maximum(std, 0) * z)
+    return positive(mean.copy() if std is None or z is None else mean + positive(std) * z)
 
 
 def bounded(weights: Floats) -> Floats:
-    """Return weights that single precision can hold and compute with, whatever the profile."""
-    return np.clip(weights, -MAX_LEVEL, MAX_LEVEL)
+    """Bound weights to what can be computed with, whatever the profile, and return them."""
+    return weights.clip(-MAX_LEVEL, MAX_LEVEL, out=weights)
+
+
+def mean_magnitude(values: Floats) -> Floats:
+    """Return the mean magnitude of each column ``[columns]``."""
+    means: Floats = np.einsum("ij->i", np.abs(values)) / max(values.shape[1], 1)
+    return means
+
+
+def mean_square(values: Floats) -> Floats:
+    """Return the mean square of each column ``[columns]``."""
+    means: Floats = np.einsum("ij,ij->i", values, values) / max(values.shape[1], 1)
+    return means
 
 
 def tables_around(ages_s: Sequence[float], age_s: float) -> tuple[int, int, float] | None:

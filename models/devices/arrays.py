@@ -7,6 +7,7 @@ rows]``. In array units it is divided by the largest magnitude of each column, o
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,10 @@ class Place:
     begin: int
     end: int
 
-    def read(self, content: bytes | bytearray) -> NDArray[np.float64]:
-        """Return the tensor."""
+    def view(self, content: bytes | bytearray) -> NDArray[np.floating]:
+        """Return the tensor, in memory that it shares with the content."""
         found = np.frombuffer(content, self.dtype, offset=self.begin, count=self.count)
-        return found.reshape(self.shape).astype(np.float64)
+        return found.reshape(self.shape)
 
     @property
     def count(self) -> int:
@@ -68,7 +69,7 @@ def places_of(content: bytes) -> dict[str, Place]:
     }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class LayerArray:
     """A layer as it is meant to lie on arrays.
 
@@ -80,9 +81,14 @@ class LayerArray:
     """
 
     spec: ArraySpec
-    weights: NDArray[np.float64]
+    weights: NDArray[np.float32]
     scale: NDArray[np.float64]
     beta: NDArray[np.float64]
+
+    @cached_property
+    def magnitudes(self) -> NDArray[np.float64]:
+        """The largest magnitude of each column ``[columns]``."""
+        return np.asarray(np.abs(self.weights).max(axis=1), np.float64)
 
     def largest(self, of: str) -> NDArray[np.float64]:
         """Return the weight that takes the largest conductance, of each column ``[columns]``.
@@ -90,7 +96,7 @@ class LayerArray:
         Args:
             of: ``column`` or ``layer``. A column of zeros takes the layer's.
         """
-        magnitudes = np.abs(self.weights).max(axis=1)
+        magnitudes = self.magnitudes
         of_layer = magnitudes.max() or 1.0
         if of == "layer":
             return np.full(magnitudes.shape, of_layer)
@@ -127,6 +133,11 @@ def layers_of(
                 f"{spec.fan_in} rows on its card; its weights are {matrix.shape}, its scales "
                 f"{shapes}"
             )
+        if not all(np.isfinite(of).all() for of in (matrix, scale, beta)):
+            raise CheckpointError(
+                f"the array of {point} of checkpoint {checkpoint} has weights or scales that are "
+                "not finite"
+            )
         layers[point] = LayerArray(
             spec, matrix, np.asarray(scale, np.float64), np.asarray(beta, np.float64)
         )
@@ -135,7 +146,7 @@ def layers_of(
 
 def matrix_of(
     part: WeightSpec, places: Mapping[str, Place], content: bytes, checkpoint: str
-) -> NDArray[np.float64]:
+) -> NDArray[np.float32]:
     """Return a tensor as a matrix ``[columns, rows]``.
 
     Raises:
@@ -147,13 +158,13 @@ def matrix_of(
             f"the weights of checkpoint {checkpoint} have no tensor {part.name!r} of numbers with "
             f"an axis {part.columns}"
         )
-    moved = np.moveaxis(place.read(content), part.columns, 0)
+    moved = np.moveaxis(place.view(content).astype(np.float32), part.columns, 0)
     return moved.reshape(len(moved), -1)
 
 
 def written(
-    content: bytes, layers: Mapping[str, LayerArray], matrices: Mapping[str, NDArray[np.float64]]
-) -> bytes:
+    content: bytes, layers: Mapping[str, LayerArray], matrices: Mapping[str, NDArray[np.float32]]
+) -> bytearray:
     """Return a weights file with other matrices of some layers, each rounded to its file's type.
 
     Args:
@@ -167,15 +178,12 @@ def written(
         first = 0
         for part in layers[point].spec.weights:
             place = places[part.name]
-            shape = (
-                place.shape[part.columns],
-                *place.shape[: part.columns],
-                *place.shape[part.columns + 1 :],
-            )
-            rows = place.count // shape[0]
-            own = matrix[:, first : first + rows].reshape(shape)
-            largest = np.finfo(place.dtype).max
-            tensor = np.moveaxis(np.clip(own, -largest, largest), 0, part.columns)
-            changed[place.begin : place.end] = tensor.astype(place.dtype).tobytes()
+            tensor = np.moveaxis(place.view(changed), part.columns, 0)
+            rows = place.count // len(tensor)
+            own = matrix[:, first : first + rows]
+            largest = float(np.finfo(place.dtype).max)
+            if max(own.max(), -own.min()) > largest:
+                own = np.clip(own, -largest, largest)
+            tensor[...] = own.reshape(tensor.shape)
             first += rows
-    return bytes(changed)
+    return changed

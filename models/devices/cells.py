@@ -26,14 +26,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.devices.aging import Floats, Life
+from noisevote.models.devices.aging import Life
+from noisevote.models.devices.chips import UNIFORM
+from noisevote.models.devices.curves import Floats
+from noisevote.models.devices.parts import Program
 from noisevote.models.devices.profile import Profile
 
 Draws = Callable[[str], NDArray[Any]]
 """Returns the draws of a part ``[columns, rows]``: uniform on [0, 1) of ``stuck+`` and ``stuck-``,
 standard normals of all others."""
 
-BLOCK = 32_768
+BLOCK = 65_536
 """Weights that are worked on at a time: they stay in the cache."""
 
 LEAST_LEFT = 1e-4
@@ -45,7 +48,7 @@ class AgedWeights:
     """What the cells of a layer hold at an age.
 
     Attributes:
-        weights: in array units ``[columns, rows]``.
+        weights: in array units, or those of the target ``[columns, rows]``.
         alpha: factor of each column's output that makes up for drift ``[columns]``; 1 without.
         variance: what a fresh read adds to the variance of each column's output, for each unit of
             the sum of squared inputs, both in array units ``[columns]``: fast 1/f noise, read noise
@@ -72,7 +75,14 @@ def parts_of(profile: Profile) -> tuple[str, ...]:
 
 
 def aged_weights(
-    target: NDArray[Any], profile: Profile, draws: Draws, age_s: float, window_s: float = 0.0
+    target: NDArray[Any],
+    profile: Profile,
+    draws: Draws,
+    age_s: float,
+    window_s: float = 0.0,
+    *,
+    largest: NDArray[np.float64] | None = None,
+    out: NDArray[np.float32] | None = None,
 ) -> AgedWeights:
     """Return what the cells of a layer hold at an age.
 
@@ -84,6 +94,9 @@ def aged_weights(
         age_s: time since the weights were written, or first read if there is drift.
         window_s: time in which all votes are read, ``votes * vote_gap_s``: slower 1/f noise is the
             same in all of them, faster noise is fresh.
+        largest: of each column, what is 1 in array units, where weights to take and to return are
+            in others ``[columns]``.
+        out: takes the weights, if given ``[columns, rows]``.
 
     Raises:
         ValueError: the target is no matrix.
@@ -91,24 +104,40 @@ def aged_weights(
     if target.ndim != 2:
         raise ValueError(f"target has the shape {target.shape}; needed is [columns, rows]")
     life = Life.of(profile, age_s, window_s)
-    taken = {part: draws(part) for part in parts_of(profile)}
+    taken = {part: in_single(part, draws(part)) for part in parts_of(profile)}
     columns, rows = target.shape
-    weights = np.empty((columns, rows), np.float32)
+    weights = np.empty((columns, rows), np.float32) if out is None else out
     written, left, variance = np.empty(columns), np.empty(columns), np.empty(columns)
+    unit = np.ones(columns) if largest is None else largest
+    units = unit.astype(np.float32)[:, np.newaxis]
     for block in blocks(columns, rows):
-        held, before, fresh = life.block(
-            np.asarray(target[block], np.float64),
+        found = life.block(
+            np.divide(target[block], units[block], dtype=np.float32),
             {part: values[block] for part, values in taken.items()},
         )
-        weights[block] = held
-        written[block] = np.abs(before).mean(1) if rows else 0.0
-        left[block] = np.abs(held).mean(1) if rows else 0.0
-        variance[block] = fresh
+        np.multiply(found.weights, units[block], out=weights[block])
+        written[block], left[block], variance[block] = found[1:]
     return AgedWeights(
         weights,
         compensation(profile.compensation, written, left),
         variance + weight_variance(profile, left),
     )
+
+
+def in_single(part: str, values: NDArray[Any]) -> NDArray[Any]:
+    """Return draws in single precision, but the uniform ones, which would be rounded up to 1."""
+    return values if part.startswith(UNIFORM) else values.astype(np.float32, copy=False)
+
+
+def without_errors(profile: Profile, age_s: float) -> tuple[Profile, float]:
+    """Return a device whose cells hold what they should, and the age that it is to be asked for.
+
+    Reads are as noisy as those of such cells are. What of 1/f noise is fresh depends on the time
+    since writing, of which a drift holds the first part.
+    """
+    exact = {"program": Program(), "aged": (), "drift": None, "relaxation": None}
+    since_writing_s = age_s + (profile.drift.t0_s if profile.drift else 0.0)
+    return profile.model_copy(update=exact), since_writing_s
 
 
 def blocks(columns: int, rows: int) -> Iterator[slice]:
@@ -131,7 +160,7 @@ def compensation(kind: str, written: Floats, left: Floats) -> NDArray[np.float64
     if kind == "global":
         written, left = np.full(written.shape, written.mean()), np.full(left.shape, left.mean())
     least = np.maximum(left, LEAST_LEFT * written)
-    return np.divide(written, least, out=np.ones(written.shape), where=least > 0)
+    return np.asarray(np.divide(written, least, out=np.ones(written.shape), where=least > 0))
 
 
 def weight_variance(profile: Profile, magnitude: Floats) -> Floats:

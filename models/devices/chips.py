@@ -25,7 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from noisevote.models.devices.kept import Kept
 from noisevote.models.noise import standard_normal_table
+from noisevote.models.noise_fill import FILL
 
 CHIP_SCHEME = "chip-sfc64-1"
 """Names the scheme above; part of the fingerprint of requests on a device."""
@@ -51,36 +53,57 @@ class Chip:
     weights: str
     number: int
 
-    def draws_of(self, point: str, shape: tuple[int, ...]) -> Callable[[str], NDArray[Any]]:
+    def draws_of(
+        self, point: str, shape: tuple[int, ...], kept: Kept | None = None
+    ) -> Callable[[str], NDArray[Any]]:
         """Return what gives the draws of a noise point's parts, each of a shape.
 
         The parts are those of ``models.devices.cells`` and ``models.devices.columns``; normals are
         float32, which holds them exactly, uniform draws float64.
+
+        Args:
+            point: the noise point.
+            shape: of the draws of each part.
+            kept: where normals are drawn into; the next ones of the same part take their place.
         """
 
         def draws(part: str) -> NDArray[Any]:
-            of_part = self.uniforms if part.startswith(UNIFORM) else self.normals
-            return of_part(point, part, shape)
+            if part.startswith(UNIFORM):
+                return self.uniforms(point, part, shape)
+            out = None if kept is None else kept.array(part, shape)
+            return self.normals(point, part, shape, out)
 
         return draws
 
-    def normals(self, point: str, part: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Return standard normals of a part of a noise point."""
-        count = prod(shape)
-        words = self.source_of(point, part).random_raw(-(-count // 4))
-        indices = words.astype("<u8", copy=False).view("<u2")[:count]
-        return np.take(single_normals(), indices, mode="wrap").reshape(shape)
+    def normals(
+        self,
+        point: str,
+        part: str,
+        shape: tuple[int, ...],
+        out: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return standard normals of a part of a noise point, drawn into an array if given."""
+        values = np.empty(shape, np.float32) if out is None else out
+        key = self.key_of(point, part)
+        parts = [key & (2**64 - 1), key >> 64 & (2**32 - 1), key >> 96]
+        FILL(
+            np.array([parts], np.uint64),
+            [single_normals()],
+            np.zeros((1, 1), np.intp),
+            [values.reshape(1, prod(shape))],
+        )
+        return values
 
     def uniforms(self, point: str, part: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Return draws on [0, 1) of a part of a noise point."""
-        words = self.source_of(point, part).random_raw(prod(shape))
+        words = np.random.SFC64(self.key_of(point, part)).random_raw(prod(shape))
         return ((words >> np.uint64(11)).astype(np.float64) * 2.0**-53).reshape(shape)
 
-    def source_of(self, point: str, part: str) -> np.random.SFC64:
-        """Return the bit generator of a part of a noise point."""
+    def key_of(self, point: str, part: str) -> int:
+        """Return the 128 bits that seed the draws of a part of a noise point."""
         key = [CHIP_SCHEME, self.profile, self.weights, self.number, point, part]
         digest = hashlib.sha256(json.dumps(key, separators=(",", ":")).encode()).digest()
-        return np.random.SFC64(int.from_bytes(digest[:16], "big"))
+        return int.from_bytes(digest[:16], "big")
 
 
 @lru_cache(maxsize=1)

@@ -10,15 +10,17 @@ squared inputs of the column::
     y' = alpha q + beta
 
 A layer on n row tiles adds the noise of n reads and conversions; one conversion is modelled, of n
-times the range, and the rounding of the others as further noise (step^2 / 12 each, Sheppard). A
-clip of each tile is not modelled.
+times the range, and the rounding of the others as further noise (step^2 / 12 each, Sheppard) and,
+where they round down, half a step less each. A clip of each tile is not modelled.
+
+What follows the product may turn the sign of a column. Its offset turns, too, and what its
+converter rounds down is rounded up here.
 
 Sources: aihwkit (IOParameters), CrossSim; see the profiles for those of their numbers.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +30,13 @@ from noisevote.models.devices.arrays import LayerArray
 from noisevote.models.devices.parts import Adc
 from noisevote.models.devices.profile import Profile
 
-Array = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 NO_DAC = (0.0, 0.0, 0.0)
+
+UP = 1 - 2.0**-12
+"""What is added before rounding down to round up; less than 1, so that levels stay what they are.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,24 +53,24 @@ class Columns:
         step: of the ADC; 0 where there is none.
         low: smallest output of the ADC.
         high: largest output of the ADC.
-        half: what is added before rounding down: 0.5 rounds to the nearest level.
+        half: what is added before rounding down, in steps: 0.5 rounds to the nearest level.
         alpha: compensation of drift.
         beta: what follows the product.
         dac: step, smallest and largest input; a step of 0 where there is no DAC.
     """
 
-    gain: Array
-    offset: Array
-    a2: Array
-    c: Array
-    b2: Array
-    w2: Array
-    step: Array
-    low: Array
-    high: Array
-    half: Array
-    alpha: Array
-    beta: Array
+    gain: Floats
+    offset: Floats
+    a2: Floats
+    c: Floats
+    b2: Floats
+    w2: Floats
+    step: Floats
+    low: Floats
+    high: Floats
+    half: Floats
+    alpha: Floats
+    beta: Floats
     dac: tuple[float, float, float] = NO_DAC
 
     @property
@@ -109,7 +115,8 @@ class Columns:
             "deviation": self.alpha * np.sqrt(self.a2),
         }
         rows = [folded[name] if level == "column" else getattr(self, name) for name in ROWS[level]]
-        return np.stack(rows).astype(np.float32)
+        with np.errstate(over="ignore"):  # what overflows makes outputs that are refused
+            return np.stack(rows).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +133,20 @@ class Condition:
     """
 
     temperature_c: float | None = None
-    spreads: Mapping[str, Array] | None = None
-    alpha: Array | float = 1.0
-    w2: Array | float = 0.0
+    spreads: Mapping[str, Floats] | None = None
+    alpha: Floats | float = 1.0
+    w2: Floats | float = 0.0
+
+
+def spreads_of(profile: Profile) -> tuple[str, ...]:
+    """Return the parts of a chip by which the columns of a device differ."""
+    column, temperature = profile.column, profile.temperature
+    std = {
+        "gain": column.gain_std,
+        "offset": column.offset_std,
+        "offset_t": temperature.offset_std_per_k if temperature else 0.0,
+    }
+    return tuple(part for part, value in std.items() if value)
 
 
 def digital(layer: LayerArray) -> Columns:
@@ -146,12 +164,13 @@ def columns_of(profile: Profile, layer: LayerArray, condition: Condition) -> Col
         condition: of its chip.
     """
     of_weight = layer.largest(profile.array.scale) * np.abs(layer.scale)
+    sign = np.where(layer.scale < 0, -1.0, 1.0)
     unit = of_weight * input_range(profile, layer)
-    tiles = row_tiles(profile, layer)
+    tiles, _ = profile.array.tiles(layer.spec)
     found = digital(layer)
     found = with_noise(found, profile, layer, unit, tiles)
-    found = with_gain(found, profile, unit, condition)
-    found = with_adc(found, profile.adc, unit, tiles)
+    found = with_gain(found, profile, unit * sign, condition)
+    found = with_adc(found, profile.adc, unit, tiles, sign)
     return replace(
         found,
         alpha=np.broadcast_to(np.asarray(condition.alpha, np.float64), unit.shape),
@@ -168,19 +187,13 @@ def input_range(profile: Profile, layer: LayerArray) -> float:
     return layer.spec.input_max if asked == "max" else layer.spec.input_range
 
 
-def row_tiles(profile: Profile, layer: LayerArray) -> int:
-    """Return on how many tiles the inputs of a layer lie."""
-    rows = profile.array.rows
-    return 1 if rows is None else -(-layer.spec.fan_in // rows)
-
-
 def with_noise(
-    found: Columns, profile: Profile, layer: LayerArray, unit: Array, tiles: int
+    found: Columns, profile: Profile, layer: LayerArray, unit: Floats, tiles: int
 ) -> Columns:
     """Return a table with the noise of reads, but that of cells."""
     read = profile.read
     bound = 0.0 if profile.adc is None else profile.adc.bound
-    units: dict[str, Any] = {
+    units: dict[str, Floats | float] = {
         "array": unit,
         "rms": layer.spec.rms,
         "adc_range": unit * bound,
@@ -192,8 +205,8 @@ def with_noise(
     return replace(found, a2=reads * (read.a * own) ** 2, c=read.c * own, b2=read.b**2 * ones)
 
 
-def with_gain(found: Columns, profile: Profile, unit: Array, condition: Condition) -> Columns:
-    """Return a table with gain and offset, at the temperature."""
+def with_gain(found: Columns, profile: Profile, unit: Floats, condition: Condition) -> Columns:
+    """Return a table with gain and offset, at the temperature; the unit has the columns' signs."""
     column, temperature = profile.column, profile.temperature
     spreads = condition.spreads or {}
     none = np.zeros(unit.shape)
@@ -209,22 +222,25 @@ def with_gain(found: Columns, profile: Profile, unit: Array, condition: Conditio
     return replace(found, gain=gain, offset=offset * unit)
 
 
-def with_adc(found: Columns, adc: Adc | None, unit: Array, tiles: int) -> Columns:
+def with_adc(found: Columns, adc: Adc | None, unit: Floats, tiles: int, sign: Floats) -> Columns:
     """Return a table with the converter of outputs.
 
-    To the nearest of ``2^bits - 1`` levels, symmetric about 0, or down to one of them.
+    To the nearest of ``2^bits - 1`` levels, symmetric about 0, or down to one of them; each tile
+    that rounds down loses half a step on average.
     """
     if adc is None:
         return found
     step = 2 * adc.bound / (2**adc.bits - 2) * unit
     bound = tiles * adc.bound * unit
+    is_down = adc.rounding == "floor"
     return replace(
         found,
+        offset=found.offset - sign * step * (tiles - 1) / 2 if is_down else found.offset,
         a2=found.a2 + (tiles - 1) * step**2 / 12,
         step=step,
         low=-bound,
         high=bound,
-        half=np.full(unit.shape, 0.0 if adc.rounding == "floor" else 0.5),
+        half=np.where(sign < 0, UP, 0.0) if is_down else np.full(unit.shape, 0.5),
     )
 
 

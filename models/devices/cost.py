@@ -15,18 +15,9 @@ from noisevote.models.devices.parts import TileCost
 from noisevote.models.devices.profile import Profile
 
 
-def tiles_of(profile: Profile, array: ArraySpec) -> tuple[int, int]:
-    """Return on how many tiles a layer lies, along its rows and along its columns."""
-    rows, columns = profile.array.rows, profile.array.columns
-    return (
-        1 if rows is None else -(-array.fan_in // rows),
-        1 if columns is None else -(-array.columns // columns),
-    )
-
-
 def evaluation_energy_j(profile: Profile, cost: TileCost, array: ArraySpec) -> float | None:
     """Return the energy of one matrix-vector product of a layer; None if the profile is silent."""
-    down, across = tiles_of(profile, array)
+    down, across = profile.array.tiles(array)
     if cost.tile_energy_j is not None:
         return down * across * cost.tile_energy_j
     parts = (cost.mac_energy_j, cost.adc_energy_j, cost.dac_energy_j)

@@ -1,5 +1,6 @@
 """Curves of a device profile: numbers that depend on the conductance of a cell, as data."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Self
 
@@ -9,18 +10,30 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from noisevote.models.specs import CardPart
 
+Floats = NDArray[np.floating]
+"""In single or double precision; what is computed of them has the same."""
+
 MAX_POINTS = 64
-"""Most points of a table and pieces of a curve."""
+"""Most points of a table."""
+
+MAX_PIECES = 8
+"""Most pieces of a curve: each is worked out for every cell of a chip."""
 
 MAX_COEFFICIENTS = 12
 LARGEST = 1e12
 """Of any number of a curve."""
 
-HUGE = 1e290
-"""Of any power, so that it can be multiplied."""
+CLOSEST = 1e-9
+"""Distance of two points of a table at least: a line between them is still no wall."""
+
+HUGE = 1e25
+"""Of any power, so that single precision can hold its product with a factor."""
 
 BUCKETS = 1024
 """Even pieces of a table, by which the place of a number is found."""
+
+SMALLEST_SCALE = 1e-12
+"""Of an exponential."""
 
 SMALLEST_ARGUMENT = 1e-7
 """From which on logarithms and powers are taken, as aihwkit does."""
@@ -40,7 +53,7 @@ class Piece(CardPart):
     """``[a, b]``: ``a ln(x) + b``."""
     power: Pair | None = None
     """``[k, p]``: ``k x^p``."""
-    saturating: tuple[Number, Annotated[float, Field(gt=0, le=LARGEST)]] | None = None
+    saturating: tuple[Number, Annotated[float, Field(ge=SMALLEST_SCALE, le=LARGEST)]] | None = None
     """``[k, s]``: ``k (1 - exp(-x / s))``."""
     clip: Pair | None = None
     """Smallest and largest value; by default it is not clipped."""
@@ -53,9 +66,10 @@ class Piece(CardPart):
         """Refuse points that are out of order."""
         if table is not None:
             places = [x for x, _ in table]
-            if not places or any(b <= a for a, b in pairwise(places)):
+            if not places or any(b - a < CLOSEST for a, b in pairwise(places)):
                 raise ValueError(
-                    f"needed are one or more points [x, value], x rising; got {places}"
+                    f"needed are one or more points [x, value], x rising by {CLOSEST:g} or more; "
+                    f"got {places}"
                 )
         return table
 
@@ -69,24 +83,36 @@ class Piece(CardPart):
             raise ValueError(f"clip is {list(self.clip)}; allowed is [smallest, largest]")
         return self
 
-    def at(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def at(self, x: Floats) -> Floats:
         """Return the values at conductances over the largest one, of any shape."""
-        values = np.zeros(x.shape)
-        if self.coefficients is not None:
-            values = np.polynomial.polynomial.polyval(x, np.array(self.coefficients or (0.0,)))
-        elif self.table is not None:
-            values = on_table(x, np.array(self.table))
-        elif self.log is not None:
-            values = self.log[0] * np.log(np.maximum(x, SMALLEST_ARGUMENT)) + self.log[1]
-        elif self.power is not None:
+        values = self.formula_at(x)
+        return values if self.clip is None else values.clip(*self.clip, out=values)
+
+    def formula_at(self, x: Floats) -> Floats:
+        """Return the values before they are clipped."""
+        if self.table is not None:
+            return on_table(x, np.array(self.table))
+        if self.log is not None:
+            values = x.clip(SMALLEST_ARGUMENT, np.inf)
+            np.log(values, out=values)
+            values *= self.log[0]
+            values += self.log[1]
+            return values
+        if self.power is not None:
             factor, exponent = self.power
+            values = x.clip(SMALLEST_ARGUMENT, np.inf)
             with np.errstate(over="ignore", under="ignore"):
-                of_x = np.maximum(x, SMALLEST_ARGUMENT) ** exponent
-                values = np.clip(factor * np.minimum(of_x, HUGE), -LARGEST, LARGEST)
-        elif self.saturating is not None:
+                np.power(values, exponent, out=values)
+                values.clip(-np.inf, HUGE, out=values)
+                values *= factor
+            return values.clip(-LARGEST, LARGEST, out=values)
+        if self.saturating is not None:
+            values = x * (-1 / self.saturating[1])
             with np.errstate(under="ignore"):
-                values = self.saturating[0] * -np.expm1(-x / self.saturating[1])
-        return values if self.clip is None else np.clip(values, *self.clip)
+                np.expm1(values, out=values)
+            values *= -self.saturating[0]
+            return values
+        return polynomial(x, self.coefficients or (0.0,))
 
 
 FORMULAS = ("coefficients", "table", "log", "power", "saturating")
@@ -104,14 +130,23 @@ Curve = Annotated[
     Annotated[Number, Tag("number")]
     | Annotated[Piece, Tag("formula")]
     | Annotated[
-        Annotated[tuple[Piece, ...], Field(min_length=1, max_length=MAX_POINTS)], Tag("pieces")
+        Annotated[tuple[Piece, ...], Field(min_length=1, max_length=MAX_PIECES)], Tag("pieces")
     ],
     Discriminator(form_of),
 ]
 """A number, one formula, or pieces of several, each up to its ``below``."""
 
 
-def on_table(x: NDArray[np.float64], table: NDArray[np.float64]) -> NDArray[np.float64]:
+def polynomial(x: Floats, coefficients: Sequence[float]) -> Floats:
+    """Return ``c0 + c1 x + c2 x^2 ...``."""
+    values = np.full(x.shape, coefficients[-1], x.dtype)
+    for coefficient in reversed(coefficients[:-1]):
+        values *= x
+        values += coefficient
+    return values
+
+
+def on_table(x: Floats, table: NDArray[np.float64]) -> Floats:
     """Return values on straight lines between points, level beyond them.
 
     As ``numpy.interp``, which looks for the place of each x anew and takes five times as long.
@@ -122,32 +157,37 @@ def on_table(x: NDArray[np.float64], table: NDArray[np.float64]) -> NDArray[np.f
         x: places, of any shape.
         table: points ``[points, 2]``, x rising.
     """
-    places, values = table.T
+    places, values = table.T.astype(x.dtype)
     width = (places[-1] - places[0]) / BUCKETS
     if x.size < BUCKETS or len(places) < 2 or np.diff(places).min() <= 1.01 * width:
-        found: NDArray[np.float64] = np.interp(x, places, values)
+        found: Floats = np.interp(x, places, values).astype(x.dtype)
         return found
-    slopes = np.append(np.diff(values) / np.diff(places), 0.0)
+    slopes = np.append(np.diff(values) / np.diff(places), x.dtype.type(0))
     line_of = np.searchsorted(places, places[0] + width * np.arange(BUCKETS + 1), "right") - 1
-    within = np.clip(x, places[0], places[-1])
+    within = x.clip(places[0], places[-1])
     line = line_of[((within - places[0]) / width).astype(np.intp)]
-    following = np.append(places[1:], np.inf)
+    following = np.append(places[1:], x.dtype.type(np.inf))
     line += within >= following[line]
-    on_line: NDArray[np.float64] = values[line] + slopes[line] * (within - places[line])
-    return on_line
+    within -= places[line]
+    within *= slopes[line]
+    within += values[line]
+    return within
 
 
-def curve_at(curve: Curve, x: NDArray[np.float64]) -> NDArray[np.float64]:
+def curve_at(curve: Curve, x: Floats) -> Floats:
     """Return a curve's values at conductances over the largest one, of any shape."""
     if isinstance(curve, Piece):
         return curve.at(x)
     if not isinstance(curve, tuple):
-        return np.full(x.shape, float(curve))
+        return np.full(x.shape, curve, x.dtype)
     values = curve[-1].at(x)
     for piece in reversed(curve[:-1]):
         # As numpy.where, whose branches take four times as long; numbers of curves are finite.
-        is_below = (x < (piece.below or 0.0)).astype(np.float64)
-        values = piece.at(x) * is_below + values * (1 - is_below)
+        is_below = (x < (piece.below or 0.0)).astype(x.dtype)
+        before = piece.at(x)
+        before *= is_below
+        values *= 1 - is_below
+        values += before
     return values
 
 

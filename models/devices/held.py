@@ -57,10 +57,10 @@ class Held(Generic[Key, Value]):
                 return held
             try:
                 value = make()
+                self._put(key, value)
             finally:
                 with self._lock:
                     self._making.pop(key, None)
-            self._put(key, value)
             return value
 
     def _held(self, key: Key) -> Value | None:

@@ -1,6 +1,7 @@
 """The noise of votes on a device: on which chip each is cast, and what names it."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,9 +11,9 @@ from pydantic_core import to_json
 from noisevote.models.card import Card
 from noisevote.models.device_specs import DevicesSpec
 from noisevote.models.devices.chips import CHIP_SCHEME
-from noisevote.models.devices.profile import DIGITS
+from noisevote.models.devices.profile import DIGITS, Profile
 from noisevote.models.devices.setting import DeviceSetting
-from noisevote.models.errors import CheckpointError
+from noisevote.models.errors import CheckpointError, InputError
 from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
 
 
@@ -23,14 +24,14 @@ class Placement:
     Attributes:
         profiles: digest of each noise point's profile, None where it is digital.
         chip: number of the chip; None without frozen errors.
-        age_s: since the weights were written; None: the smallest of each profile.
+        ages_s: since the weights of each noise point were written; None where that is no matter.
         temperature_c: None: that at which the profile holds.
         votes: on an input, where that matters for 1/f noise; else 0.
     """
 
     profiles: tuple[str | None, ...]
     chip: int | None
-    age_s: float | None
+    ages_s: tuple[float | None, ...]
     temperature_c: float | None
     votes: int
 
@@ -54,21 +55,30 @@ class DeviceNoise(VoteNoise):
     @property
     def is_silent(self) -> bool:
         """Whether all votes on an input are the same."""
-        return self.parts == 1 and not any(of.is_fresh for of in self.setting.distinct)
+        return self.chip_count == 1 and not any(of.is_fresh for of in self.setting.distinct)
 
     @property
-    def parts(self) -> int:
+    def chip_count(self) -> int:
         """How many chips cast the votes."""
         return len(self.places)
 
-    def part_of(self, key: VoteKey) -> int:
+    def chip_index(self, key: VoteKey) -> int:
         """Return which of the chips casts a vote, from 0."""
-        if self.parts == 1:
+        if self.chip_count == 1:
             return 0
         at = key.seed, key.position
         if at not in self.orders:
             self.orders[at] = self.setting.order(*at)
         return int(self.orders[at][key.vote])
+
+    @property
+    def overflow(self) -> InputError:
+        """What is to be said of outputs that are not finite on it."""
+        return InputError(
+            f"the outputs overflow single precision on {self.setting.text}; use a profile of "
+            "smaller numbers, or smaller inputs",
+            "device",
+        )
 
     def is_measured_at(self, kind: NoiseKind, sigma: float) -> bool:  # noqa: ARG002 - of no device
         """Return False: cards hold no thresholds of devices."""
@@ -76,7 +86,7 @@ class DeviceNoise(VoteNoise):
 
     def placement(self, key: VoteKey) -> Placement:
         """Return on what a vote is cast."""
-        return self.places[self.part_of(key)]
+        return self.places[self.chip_index(key)]
 
 
 def placements(setting: DeviceSetting) -> tuple[Placement, ...]:
@@ -84,10 +94,9 @@ def placements(setting: DeviceSetting) -> tuple[Placement, ...]:
     flickers = any(of.flicker for of in setting.distinct)
     chips = setting.chips if setting.differs_by_chip and setting.chips else (None,)
     profiles = tuple(None if of is None else of.digest for of in setting.profiles.values())
+    ages_s = tuple(map(setting.age_on, setting.profiles.values()))
     votes = setting.votes if flickers else 0
-    return tuple(
-        Placement(profiles, chip, setting.age_s, setting.temperature_c, votes) for chip in chips
-    )
+    return tuple(Placement(profiles, chip, ages_s, setting.temperature_c, votes) for chip in chips)
 
 
 def device_noise(setting: DeviceSetting, card: Card) -> DeviceNoise:
@@ -97,24 +106,38 @@ def device_noise(setting: DeviceSetting, card: Card) -> DeviceNoise:
         setting: the device and its condition.
         card: of a checkpoint that has graphs for devices.
     """
-    spec = spec_of(card)
-    files = sorted({*spec.graphs.values(), spec.scales})
-    digest = hashlib.sha256()
-    for part in (
-        CHIP_SCHEME,
-        [None if of is None else of.digest for of in setting.profiles.values()],
-        {name: of.model_dump(mode="json") for name, of in spec.arrays.items()},
-        [card.digests.get(file) for file in files],
-    ):
-        digest.update(to_json(part))
     reads = [setting.repeats.get(name, 1) for name in card.point_names]
     return DeviceNoise(
         NoiseKind.ADDITIVE,
         1 / np.sqrt(np.array(reads, np.float64)),
         setting=setting,
         places=placements(setting),
-        fingerprint=f"device-{digest.hexdigest()[:DIGITS]}",
+        fingerprint=f"device-{fingerprint_of(card, list(setting.profiles.values()))}",
     )
+
+
+def fingerprint_of(card: Card, profiles: Sequence[Profile | None] = ()) -> str:
+    """Return what names all of a network on devices that decides votes, beside the plain network.
+
+    Args:
+        card: of a checkpoint that has graphs for devices.
+        profiles: of each noise point. Of one that says for which ages it holds the first counts,
+            too: it is that of a request that names none.
+    """
+    spec = spec_of(card)
+    files = sorted({*spec.graphs.values(), spec.scales})
+    digest = hashlib.sha256()
+    for part in (
+        CHIP_SCHEME,
+        [None if of is None else of.digest for of in profiles],
+        {name: of.model_dump(mode="json") for name, of in spec.arrays.items()},
+        [card.digests.get(file) for file in files],
+    ):
+        digest.update(to_json(part))
+    first_ages = [None if of is None or of.ages_s is None else of.ages_s[0] for of in profiles]
+    if any(age_s is not None for age_s in first_ages):
+        digest.update(to_json(first_ages))
+    return digest.hexdigest()[:DIGITS]
 
 
 def spec_of(card: Card) -> DevicesSpec:

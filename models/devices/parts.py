@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from noisevote.models.device_specs import ArraySpec
 from noisevote.models.devices.curves import Curve, Number, checked
 from noisevote.models.specs import CardPart, Count
 
@@ -13,14 +14,22 @@ MAX_AGE_S = 1e10
 MAX_LEVEL = 1e6
 """Of any deviation, gain or bound."""
 
+SMALLEST = 1e-9
+"""Of a gain, bound or range that is above 0: single precision has to hold steps of it."""
+
+SMALLEST_S = 1e-15
+"""Of a time that is above 0."""
+
 Text = Annotated[str, Field(max_length=1000)]
 Level = Annotated[float, Field(ge=0, le=MAX_LEVEL)]
 Signed = Annotated[float, Field(ge=-MAX_LEVEL, le=MAX_LEVEL)]
-Above0 = Annotated[float, Field(gt=0, le=MAX_LEVEL)]
-Seconds = Annotated[float, Field(gt=0, le=MAX_AGE_S)]
+Above0 = Annotated[float, Field(ge=SMALLEST, le=MAX_LEVEL)]
+Seconds = Annotated[float, Field(ge=SMALLEST_S, le=MAX_AGE_S)]
 Celsius = Annotated[float, Field(ge=-273.15, le=1000)]
 Chance = Annotated[float, Field(ge=0, le=1)]
 Bits = Annotated[int, Field(ge=1, le=24)]
+SignedBits = Annotated[int, Field(ge=2, le=24)]
+"""One bit has no level on either side of 0."""
 CurveOf = Annotated[Curve, AfterValidator(checked)]
 
 
@@ -38,11 +47,18 @@ class Array(CardPart):
     scale: Literal["column", "layer"] = "column"
     """Whose largest weight takes the largest conductance: each column's own, or the layer's."""
 
+    def tiles(self, layer: ArraySpec) -> tuple[int, int]:
+        """Return on how many tiles a layer lies, along its rows and along its columns."""
+        return (
+            1 if self.rows is None else -(-layer.fan_in // self.rows),
+            1 if self.columns is None else -(-layer.columns // self.columns),
+        )
+
 
 class Cell(CardPart):
     """A memory cell."""
 
-    g_max_us: Annotated[float, Field(ge=1e-9, le=MAX_LEVEL)] = 1.0
+    g_max_us: Above0 = 1.0
     """Largest conductance."""
     g_min_us: Level = 0.0
     """Smallest conductance."""
@@ -187,11 +203,18 @@ class Dac(CardPart):
         names = " or ".join(MEASURED_RANGES)
         raise ValueError(f"got {given!r:.60}; allowed is a number above 0, {names}")
 
+    @model_validator(mode="after")
+    def has_levels(self) -> Self:
+        """Refuse one bit for inputs of either sign: no level is left but 0."""
+        if self.signed and self.bits == 1:
+            raise ValueError("bits is 1; inputs with a sign take 2 to 24")
+        return self
+
 
 class Adc(CardPart):
     """Converter of a column's output."""
 
-    bits: Bits
+    bits: SignedBits
     """Of ``2^bits - 1`` levels, symmetric about 0."""
     bound: Above0
     """Largest output, in array units."""

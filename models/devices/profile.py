@@ -12,6 +12,7 @@ What a key means at a noise point stands in ``models.devices.columns``, what it 
 import hashlib
 import tomllib
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
@@ -70,11 +71,11 @@ class Profile(CardPart):
     """Smallest and largest age for which it holds; a request that names none gets the smallest. By
     default those of the tables, or 0 and three hundred years."""
     array: Array = Array()
-    """The crossbar that holds a layer's weights."""
+    """Crossbar that holds the weights of a layer."""
     cell: Cell = Cell()
-    """A memory cell."""
+    """Memory cell."""
     program: Program = Program()
-    """Errors of writing, which stay for the life of a chip."""
+    """Errors of writing; they stay for the life of a chip."""
     aged: Annotated[tuple[Aged, ...], Field(max_length=MAX_POINTS)] = ()
     """Instead of errors of writing, drift and relaxation: all of them, tabulated for ages."""
     drift: Drift | None = None
@@ -87,7 +88,7 @@ class Profile(CardPart):
     flicker: Flicker | None = None
     """Read noise of a 1/f spectrum; by default there is none."""
     read: Read = Read()
-    """Noise that is fresh in every read of an array."""
+    """Noise that is fresh in every read."""
     column: Column = Column()
     """Gain and offset of columns."""
     dac: Dac | None = None
@@ -165,10 +166,9 @@ class Profile(CardPart):
     @property
     def effects(self) -> tuple[Effect, ...]:
         """What the device does, in one word each."""
-        read = self.read.model_dump(exclude={"unit", "w_form"}, exclude_defaults=True)
         temperature = self.temperature or Temperature()
         does: dict[Effect, bool] = {
-            "read": bool(read or self.flicker),
+            "read": self.is_fresh,
             "columns": self.column != Column(),
             "converters": bool(self.dac or self.adc),
             "frozen": self.differs_by_chip,
@@ -202,7 +202,7 @@ class Profile(CardPart):
             return self.aged[0].t_s, self.aged[-1].t_s
         return 0.0, MAX_AGE_S
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of all that decides votes, in hexadecimal, shortened.
 
@@ -211,6 +211,12 @@ class Profile(CardPart):
         """
         content = self.model_dump(mode="json", exclude=DECIDES_NO_VOTE, exclude_defaults=True)
         return hashlib.sha256(to_json(content)).hexdigest()[:DIGITS]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy, whose digest is its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("digest", None)
+        return copied
 
 
 DECIDES_NO_VOTE = {"name", "source", "description", "ages_s", "cost", "measured"}

@@ -11,8 +11,11 @@ from noisevote.models.card import Card
 from noisevote.models.devices.profile import Profile
 from noisevote.models.errors import InputError
 
-MAX_CHIP = 2**32 - 1
-"""Largest number of a chip."""
+FRESH, WITHOUT_ERRORS = "fresh", "none"
+"""Instead of the number of a chip: the seed chooses, or there are no frozen errors."""
+
+FRESH_CHIPS = 2**32
+"""Of so many the seed of a request chooses."""
 
 ORDER_KEY = 1 << 128
 """Beyond all keys of votes, in the seed of the order of chips."""
@@ -47,18 +50,55 @@ class DeviceSetting:
         found = {of.digest: of for of in self.profiles.values() if of is not None}
         return list(found.values())
 
+    def age_on(self, profile: Profile | None) -> float | None:
+        """Return the age of a profile's cells, the smallest by default; None: it is no matter."""
+        if profile is None or not profile.ages:
+            return None
+        return profile.age_range_s[0] if self.age_s is None else self.age_s
+
     @property
     def differs_by_chip(self) -> bool:
         """Whether chips differ in anything."""
         return any(of.differs_by_chip for of in self.distinct)
 
     @property
+    def names(self) -> str | dict[str, str]:
+        """Name of the device; by noise point if they differ."""
+        return one_or_all({p: DIGITAL if of is None else of.name for p, of in self.each})
+
+    @property
+    def digests(self) -> str | dict[str, str]:
+        """Digest of its profile; by noise point if they differ."""
+        return one_or_all({p: DIGITAL if of is None else of.digest for p, of in self.each})
+
+    @property
+    def each(self) -> list[tuple[str, Profile | None]]:
+        """Noise points and their profiles."""
+        return list(self.profiles.items())
+
+    @property
+    def told_age_s(self) -> float | None:
+        """Age that was asked for, or the smallest; None if nothing depends on it."""
+        ages = [of.age_range_s[0] for of in self.distinct if of.ages]
+        return next(iter(ages), None) if self.age_s is None else self.age_s
+
+    @property
+    def told_temperature_c(self) -> float | None:
+        """Temperature that was asked for, or at which it holds; None if nothing depends on it."""
+        of_profiles = [of.temperature.reference_c for of in self.distinct if of.temperature]
+        return next(iter(of_profiles), None) if self.temperature_c is None else self.temperature_c
+
+    @property
     def text(self) -> str:
         """What it is, for people."""
-        names = " + ".join(dict.fromkeys(of.name for of in self.distinct)) or DIGITAL
         age = "" if self.age_s is None else f", age {self.age_s:g} s"
         warm = "" if self.temperature_c is None else f", {self.temperature_c:g} C"
-        return f"device {names}{age}{warm}"
+        return f"device {self.listed}{age}{warm}"
+
+    @property
+    def listed(self) -> str:
+        """Names of the devices that take part, for people."""
+        return " + ".join(dict.fromkeys(of.name for of in self.distinct)) or DIGITAL
 
     def order(self, seed: int, position: int) -> NDArray[np.intp]:
         """Return which of the chips casts each vote on an input ``[votes]``.
@@ -70,9 +110,26 @@ class DeviceSetting:
         return np.argsort(words, kind="stable") % len(self.chips)
 
 
-def chips_from(chip: int | None, chips: int) -> tuple[int, ...]:
-    """Return the numbers of chips, from the first on; none for None."""
-    return () if chip is None else tuple(range(chip, chip + chips))
+def one_or_all(of_points: Mapping[str, str]) -> str | dict[str, str]:
+    """Return what is the same at all points, else a map."""
+    (first, *others) = set(of_points.values())
+    return dict(of_points) if others else first
+
+
+def chips_of(chip: int | str, chips: int, seed: int) -> tuple[int, ...]:
+    """Return the numbers of the chips that a request asks for; none without frozen errors.
+
+    Args:
+        chip: the first, or :data:`FRESH` or :data:`WITHOUT_ERRORS`.
+        chips: how many.
+        seed: of the request; it chooses fresh ones.
+    """
+    if chip == WITHOUT_ERRORS:
+        return ()
+    if chip == FRESH:
+        return fresh_chips(seed, chips)
+    first = int(chip)
+    return tuple(range(first, first + chips))
 
 
 def fresh_chips(seed: int, chips: int) -> tuple[int, ...]:
@@ -80,7 +137,7 @@ def fresh_chips(seed: int, chips: int) -> tuple[int, ...]:
     found: dict[int, None] = {}
     source = np.random.SFC64(ORDER_KEY * 2 + seed)
     while len(found) < chips:
-        found[int(source.random_raw() % (MAX_CHIP + 1))] = None
+        found[int(source.random_raw() % FRESH_CHIPS)] = None
     return tuple(found)
 
 
@@ -133,8 +190,8 @@ def check_condition(setting: DeviceSetting) -> None:
     """
     if len(setting.chips) > 1 and not setting.differs_by_chip:
         raise InputError(
-            f"chips is {len(setting.chips)}; {setting.text} has no frozen errors, so all its chips "
-            "are the same",
+            f"chips is {len(setting.chips)}; device {setting.listed} has no frozen errors, so all "
+            "its chips are the same",
             "chips",
         )
     if setting.age_s is not None:
@@ -159,7 +216,9 @@ def check_within(
         InputError: there is such a device, or it matters to none.
     """
     if not ranges:
-        raise InputError(f"{field} is {value:g}; nothing of {setting.text} depends on it", field)
+        raise InputError(
+            f"{field} is {value:g}; nothing of device {setting.listed} depends on it", field
+        )
     for name, (low, high) in ranges.items():
         if not low <= value <= high:
             raise InputError(

@@ -6,12 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import Checkpoint
-from noisevote.models.noise import MAX_SEED, Noise, NoiseKind, VoteKey
+from noisevote.models.devices.noise import device_noise
+from noisevote.models.devices.runtimes import DeviceRuntimes, runtime_for
+from noisevote.models.noise import MAX_SEED, Noise, NoiseKind, VoteKey, VoteNoise
 from noisevote.models.robustness.ball import Purpose, generator_for
 from noisevote.models.robustness.target import Conditions
 from noisevote.models.runtime import Rows, rows_of, votes_of
 from noisevote.models.stopping import StopRule
 from noisevote.models.voting import Poll, VoteRequest
+
+DEVICES = DeviceRuntimes()
 
 
 class CheckpointTarget:
@@ -22,11 +26,20 @@ class CheckpointTarget:
         kind: kind of the noise.
         seed: decides the fresh seeds of its queries; the caller cannot.
         key: tells targets of one seed apart.
+        devices: hold the chips of devices; those of all targets in this process by default.
     """
 
-    def __init__(self, checkpoint: Checkpoint, kind: NoiseKind, seed: int, *key: int) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        kind: NoiseKind,
+        seed: int,
+        *key: int,
+        devices: DeviceRuntimes = DEVICES,
+    ) -> None:
         self._checkpoint = checkpoint
         self._kind = kind
+        self._devices = devices
         self._generator = generator_for(seed, Purpose.TARGET, *key)
 
     def vote_counts(
@@ -39,19 +52,27 @@ class CheckpointTarget:
         card = self._checkpoint.card
         request = VoteRequest(
             inputs={card.input.name: inputs},
-            noise=Noise(self._kind, conditions.sigma, conditions.repeats).at(card.point_names),
+            noise=self._noise(conditions, seed),
             votes=conditions.votes,
             stop=stop.rule(),
             seed=seed,
         )
         poll = Poll(request, len(card.labels))
-        runtime = self._checkpoint.runtime(self._kind)
+        runtime = runtime_for(self._checkpoint, request.noise, self._devices)
         while keys := poll.take(card.tile):
             rows = rows_of([(request, keys)])
             outputs = runtime.outputs(rows if conditions.seed is None else with_one_position(rows))
             for key, fell_on in zip(keys, votes_of(outputs).tolist(), strict=True):
                 poll.cast(key, fell_on)
         return np.array([result.vote_counts for result in poll.results()])
+
+    def _noise(self, conditions: Conditions, seed: int) -> VoteNoise:
+        card = self._checkpoint.card
+        if conditions.device is None:
+            noise = Noise(self._kind, conditions.sigma, conditions.repeats)
+            return noise.at(card.point_names)
+        votes, repeats = conditions.votes, conditions.repeats
+        return device_noise(conditions.device.setting(card, votes, seed, repeats), card)
 
 
 def with_one_position(rows: Rows) -> Rows:

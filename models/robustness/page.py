@@ -11,12 +11,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from noisevote.models.devices.setting import FRESH
 from noisevote.models.noise import NoiseKind, sigma_text
 from noisevote.models.robustness.attacks import BY_NAME
 from noisevote.models.robustness.counted import Paired, Share
 from noisevote.models.robustness.figures import Curve, Point, line_chart, row_chart
 from noisevote.models.robustness.plan import Plan
-from noisevote.models.robustness.report import POLICY, Report, Score, SweepPoint
+from noisevote.models.robustness.report import POLICY, AboutDevice, Report, Score, SweepPoint
 from noisevote.models.robustness.scores import as_percent
 from noisevote.models.robustness.sweeps import SWEEPS, Sweep
 
@@ -27,7 +28,7 @@ def html_report(report: Report) -> str:
         report=report,
         policy=POLICY,
         snr_db=snr_db(report.plan),
-        noise_text=noise_text(report.plan),
+        noise_text=noise_text(report.plan, report.about.device),
         sweeps={sweep.name: sweep for sweep in SWEEPS},
         attacks_chart=attacks_chart,
         sweep_chart=sweep_chart,
@@ -63,17 +64,42 @@ def template() -> Template:
 
 def snr_db(plan: Plan) -> float | None:
     """Return the signal-to-noise ratio of multiplicative noise that is the same everywhere."""
-    if plan.kind is not NoiseKind.MULTIPLICATIVE or isinstance(plan.sigma, dict) or plan.repeats:
+    if plan.sigma is None or isinstance(plan.sigma, dict) or plan.repeats:
+        return None
+    if plan.kind is not NoiseKind.MULTIPLICATIVE:
         return None
     return -20 * log10(plan.sigma)
 
 
-def noise_text(plan: Plan) -> str:
-    """Return the strength of the target's noise."""
-    where = "" if isinstance(plan.sigma, dict) else " at every noise point"
+def noise_text(plan: Plan, device: AboutDevice | None = None) -> str:
+    """Return the strength of the target's noise, or the device that it is on."""
     reads = ", ".join(f"{point} {reads}" for point, reads in plan.repeats.items())
     averaged = f"; reads that are averaged: {reads}" if reads else ""
-    return f"{plan.kind}, sigma {sigma_text(plan.sigma)}{where}{averaged}"
+    if device is not None:
+        return device_text(device) + averaged
+    where = "" if isinstance(plan.sigma, dict) else " at every noise point"
+    return f"{plan.kind}, sigma {sigma_text(plan.sigma or 0.0)}{where}{averaged}"
+
+
+def device_text(device: AboutDevice) -> str:
+    """Return a device, its chips and their condition."""
+    chips = ", ".join(map(str, device.chips))
+    if device.chips == FRESH:
+        chips = "other chips in each request"
+    elif device.chips:
+        chips = f"chip {chips}" if len(device.chips) == 1 else f"chips {chips}"
+    else:
+        chips = "no frozen errors"
+    age = "" if device.age_s is None else f", age {device.age_s:g} s"
+    warm = "" if device.temperature_c is None else f", {device.temperature_c:g} degrees C"
+    return f"device {listed(device.name)}, digest {listed(device.digest)}, {chips}{age}{warm}"
+
+
+def listed(of_points: str | dict[str, str]) -> str:
+    """Return what holds at all noise points, or at each."""
+    if isinstance(of_points, str):
+        return of_points
+    return ", ".join(f"{point} {of}" for point, of in of_points.items())
 
 
 def percent(share: float) -> str:

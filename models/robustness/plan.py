@@ -13,9 +13,11 @@ from pydantic import (
     ValidatorFunctionWrapHandler,
     WrapValidator,
     field_validator,
+    model_validator,
 )
 
 from noisevote.models.data.dataset import Labels
+from noisevote.models.devices.asked import AskedDevice
 from noisevote.models.noise import MAX_REPEATS, MAX_SEED, MAX_SIGMA, NoiseKind
 from noisevote.models.robustness.ball import Norm
 from noisevote.models.robustness.target import Conditions
@@ -193,15 +195,27 @@ class AttackOptions(BaseModel):
 class Plan(AttackOptions):
     """Everything that decides an assessment, but networks and samples."""
 
-    kind: NoiseKind
-    """Kind of the target's noise."""
-    sigma: SigmaOrMap
-    """Sigma of the target's noise, at every noise point or by name."""
+    kind: NoiseKind | None = None
+    """Kind of the target's noise; null on a device."""
+    sigma: SigmaOrMap | None = None
+    """Sigma of the target's noise, at every noise point or by name; null on a device."""
+    device: AskedDevice | None = None
+    """Analog device that the target's votes are cast on; null: noise of a kind and sigma."""
     repeats: Repeats = Field(default_factory=dict)
     """Reads of the target's noise points that are averaged, by name."""
 
     labels: Annotated[Labels, Named] = Labels.GIVEN
     """Where the labels come from; ``predicted``: the target's own answers without noise."""
+
+    @model_validator(mode="after")
+    def is_of_noise_or_device(self) -> "Plan":
+        """Refuse both or neither, and points of a sigma that a device does not have."""
+        is_noise = self.kind is not None and self.sigma is not None
+        if is_noise == (self.device is not None) or (self.device and (self.kind or self.sigma)):
+            raise ValueError("needed are kind and sigma of noise, or a device, and not both")
+        if self.device is not None and self.sigmas:
+            raise ValueError("sigmas are those of noise; a device has none to vary")
+        return self
 
     @property
     def has_predicted_labels(self) -> bool:
@@ -211,9 +225,9 @@ class Plan(AttackOptions):
     @property
     def noisy(self) -> Conditions:
         """The target as it is assessed."""
-        return Conditions(self.sigma, self.votes, repeats=self.repeats)
+        return Conditions(self.sigma or 0.0, self.votes, None, self.repeats, self.device)
 
     @property
     def noiseless(self) -> Conditions:
-        """The same target without noise, where one vote stands for all."""
+        """The same target without noise and device, where one vote stands for all."""
         return Conditions(0.0, 1)

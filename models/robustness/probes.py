@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from noisevote.models.errors import InputError
 from noisevote.models.robustness.attacks.transfer import WHITE_BOX
 from noisevote.models.robustness.pgd import (
-    SurrogateNoise,
     TransferAttack,
     attack_surrogate,
     attack_with_restarts,
@@ -180,7 +179,7 @@ def convergence(run: Assessment) -> Outcome:
 
 def frozen_steps(plan: Plan, parties: Parties, samples: int) -> Iterator[Step]:
     """Yield the steps that attack the target's own network on noise fixed to one seed."""
-    if not (plan.white_box and parties.own and parties.may_freeze):
+    if not (WHITE_BOX.is_in(plan) and parties.own and parties.may_freeze):
         return
     few = min(samples, FROZEN_SAMPLES)
     fixed = replace(plan.noisy, votes=min(plan.votes, FROZEN_VOTES), seed=plan.seed)
@@ -194,13 +193,9 @@ def climb_frozen(run: Assessment, draws: int) -> StepResult:
     own = run.subject.own
     if own is None:
         raise InputError("the target's own network is not at hand", "white_box")
-    plan = run.plan
-    noise = SurrogateNoise(
-        plan.kind, plan.sigma, draws, plan.seed, is_frozen=True, repeats=plan.repeats
-    )
     few = run.samples.take(slice(FROZEN_SAMPLES))
-    surrogate = own.with_noise(noise)
-    found = attack_with_restarts(surrogate, few, run.attack(), plan.restarts, run.progress)
+    surrogate = own.with_noise(run.surrogate_noise(frozen_draws=draws))
+    found = attack_with_restarts(surrogate, few, run.attack(), run.plan.restarts, run.progress)
     return stored(Found(found.examples))
 
 

@@ -27,6 +27,24 @@ class AboutSamples(Part):
     """SHA-256 of inputs and labels; of inputs alone where the target gives the labels."""
 
 
+class AboutDevice(Part):
+    """The analog device that the target's votes were cast on."""
+
+    name: str | dict[str, str]
+    """Name of the device; a map from noise point if they differ."""
+    digest: str | dict[str, str]
+    """Digest of what of its profile decides votes; a map from noise point if they differ."""
+    fingerprint: str
+    """Names what of device and checkpoint decides votes, beside the fingerprint of the target."""
+    chips: tuple[int, ...] | Literal["fresh"]
+    """Numbers of the chips that cast the votes; `fresh`: others in each request; empty without
+    frozen errors."""
+    age_s: float | None
+    """Seconds since the weights were written; null if nothing depends on it."""
+    temperature_c: float | None
+    """Temperature; null if nothing depends on it."""
+
+
 class About(Part):
     """What a report says about itself."""
 
@@ -46,6 +64,8 @@ class About(Part):
     """Names of the classes."""
     samples: AboutSamples
     """The samples that were attacked."""
+    device: AboutDevice | None = None
+    """Analog device of the target; null if its noise is of a kind and sigma."""
     interface: str
     """How the target was asked."""
     versions: dict[str, str]

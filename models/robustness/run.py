@@ -215,11 +215,18 @@ class Assessment:
             seed=self.plan.seed,
         )
 
-    def surrogate_noise(self) -> SurrogateNoise:
-        """Return the noise of an attacker who knows the target's."""
-        plan = self.plan
-        seed = seed_of(plan.seed, "surrogate")
-        return SurrogateNoise(plan.kind, plan.sigma, plan.draws, seed, repeats=plan.repeats)
+    def surrogate_noise(self, frozen_draws: int | None = None) -> SurrogateNoise:
+        """Return the noise of an attacker who knows the target's; KeyError on a device.
+
+        Args:
+            frozen_draws: as many draws, of exactly the noise of a target whose noise is frozen.
+        """
+        plan, frozen = self.plan, frozen_draws is not None
+        if plan.kind is None or plan.sigma is None:
+            raise KeyError("sigma")
+        seed = plan.seed if frozen else seed_of(plan.seed, "surrogate")
+        draws = frozen_draws or plan.draws
+        return SurrogateNoise(plan.kind, plan.sigma, draws, seed, frozen, plan.repeats)
 
 
 LABELS = StepKey("labels")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from noisevote.models.devices.asked import AskedDevice
 from noisevote.models.robustness.aim import Aim
 from noisevote.models.robustness.progress import Progress
 from noisevote.models.stopping import StopRule
@@ -29,20 +30,24 @@ class Conditions:
 
     Attributes:
         sigma: standard deviation at every noise point, or by name, where points left out get no
-            noise; 0 asks the noiseless network.
+            noise; 0 asks the noiseless network, or the device.
         votes: N of each reply.
         seed: freezes the noise: every input meets the same draws; None draws fresh noise.
         repeats: reads that are averaged at noise points, by name.
+        device: device that votes are cast on, instead of noise.
     """
 
     sigma: float | dict[str, float]
     votes: int
     seed: int | None = None
     repeats: dict[str, int] = field(default_factory=dict)
+    device: AskedDevice | None = None
 
     @property
     def has_noise(self) -> bool:
-        """Whether there is noise at any point."""
+        """Whether there is noise at any point, or a device."""
+        if self.device is not None:
+            return True
         if isinstance(self.sigma, dict):
             return any(self.sigma.values())
         return self.sigma > 0

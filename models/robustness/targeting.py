@@ -78,8 +78,8 @@ def check_target_class(plan: Plan, classes: int, has_surrogate: bool) -> None:
     if wanted is None or isinstance(wanted, TargetRule):
         return
     named = wanted if isinstance(wanted, tuple) else (wanted,)
-    if largest := next((each for each in named if each >= classes), None):
-        raise InputError(f"{largest} is no class; the target has 0 to {classes - 1}", FIELD)
+    if beyond := next((each for each in named if each >= classes), None):
+        raise InputError(f"{beyond} is no class; the target has 0 to {classes - 1}", FIELD)
 
 
 def check_targets(plan: Plan, samples: Samples, classes: int) -> None:

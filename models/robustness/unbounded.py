@@ -76,9 +76,8 @@ def unbounded_targeted(run: Assessment) -> Outcome:
     trials = {condition: run.trial(StepKey(UNBOUNDED, condition)) for condition in Condition}
     climbed = share_of(trials[Condition.NOISELESS].believed, run.plan.alpha)
     figures = "; ".join(f"{name}: {outcome(run, trial)}" for name, trial in trials.items())
-    return climbed.interval[
-        1
-    ] >= REACHED, f"surrogate: {as_percent(climbed)} the target class; {figures}"
+    passed = climbed.interval[1] >= REACHED
+    return passed, f"surrogate: {as_percent(climbed)} the target class; {figures}"
 
 
 UNBOUNDED_CHECK = CheckRow(

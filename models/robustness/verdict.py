@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from noisevote.models.devices.setting import FRESH
 from noisevote.models.robustness.attacks import planned
 from noisevote.models.robustness.checks import LABELS
 from noisevote.models.robustness.judgement import against_all, judgement, only_targeted, power
@@ -42,13 +43,25 @@ def verdict_of(report: Report) -> Verdict:
         )
     unaware = rows_with_gain(report)
     answer, first = judgement(worst, unaware, has_adaptive(report.plan))
-    sentences = [first, against_all(worst), only_targeted(report)]
+    sentences = [first, on_device(report), against_all(worst), only_targeted(report)]
     sentences += [untried(report), without_gradients(report)]
     sentences += [power(worst), label_source(report.plan), clean_cost(report)]
     sentences += [own_gradients(report), toothless(report), unfinished(report)]
     sentences += [luck(report), always_abstains(report.plan), skipped(report)]
     return Verdict.model_validate(
         {"answer": answer, "sentences": tuple(text for text in sentences if text)}
+    )
+
+
+def on_device(report: Report) -> str:
+    """Say what noise means for a target on a device."""
+    if (device := report.about.device) is None:
+        return ""
+    chips = "" if device.chips == FRESH or len(device.chips) != 1 else ", on this chip"
+    return (
+        "Noise is here all that the device does, frozen errors and converters as well; without "
+        f"noise is the clean network, on no device. What is found holds for this device{chips}. "
+        "No attacker averaged gradients over it."
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich import progress as bars
 from rich.console import Console
 
@@ -18,6 +19,8 @@ from noisevote.models.checkpoint import CheckpointStore
 from noisevote.models.data.dataset import Labels
 from noisevote.models.data.files import data_dir
 from noisevote.models.data.samples import read_samples
+from noisevote.models.devices.asked import AskedDevice
+from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.errors import InputError, StorageError
 from noisevote.models.files import hold
 from noisevote.models.noise import NoiseKind
@@ -28,15 +31,19 @@ from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.report import Report
 from noisevote.models.robustness.target_class import parse_target_class
 from noisevote.models.robustness.targeting import check_targets
+from noisevote.service.commands import voting
 from noisevote.service.commands.module_surrogate import attacker_from_module
 from noisevote.service.commands.options import with_options_of
-from noisevote.service.commands.voting import SnrDb
 from noisevote.service.configuration.folders import SHIPPED_NAME, folders_from
+from noisevote.service.configuration.reading import load_settings
 from noisevote.service.jobs.chosen import chosen_from
 from noisevote.service.jobs.plans import AskedNoise, check_plan, plan_of, usual_attacks
 from noisevote.service.jobs.run import REPORT_JSON, about_of, run_of, write_report
 from noisevote.service.jobs.samples import dataset_samples, fitted
 from noisevote.service.jobs.submit import check_installed
+from noisevote.service.prediction.device import asked_device
+from noisevote.service.wire.device import DeviceFields
+from noisevote.service.wire.errors import input_error_from
 
 NONE = "none"
 """As the surrogate: the attacker has no network."""
@@ -69,7 +76,7 @@ def attack_command(
             "where points left out get none. Default: its sigma_train."
         ),
     ] = None,
-    snr_db: SnrDb = None,
+    snr_db: voting.SnrDb = None,
     repeats: Annotated[
         str, typer.Option(help="Reads of the target's noise points that are averaged: fc2=20.")
     ] = "",
@@ -77,6 +84,11 @@ def attack_command(
         NoiseKind | None,
         typer.Option(help="Kind of the target's noise. Default: the target's own."),
     ] = None,
+    device: voting.Device = None,
+    chip: voting.Chip = None,
+    chips: voting.Chips = None,
+    age: voting.Age = None,
+    temperature: voting.Temperature = None,
     output: Annotated[Path, typer.Option(help="Folder of report and steps.")] = Path("assessment"),
     attack: Annotated[
         list[AttackName] | None,
@@ -132,7 +144,11 @@ def attack_command(
         chosen = replace(chosen, attacker=attacker)
     attacks = tuple(attack or usual_attacks(chosen))
     asked = AskedNoise(
-        noise, None if sigma is None else parse_sigma(sigma), snr_db, parse_repeats(repeats)
+        noise,
+        None if sigma is None else parse_sigma(sigma),
+        snr_db,
+        parse_repeats(repeats),
+        device_from(device, chip=chip, chips=chips, age_s=age, temperature_c=temperature),
     )
     if sigma is not None and snr_db is not None:
         raise InputError("sigma and snr_db say the same thing; give one of them", "snr_db")
@@ -148,7 +164,7 @@ def attack_command(
         source = read.source
     taken = fitted(read, chosen.target, labels is Labels.GIVEN)
     check_targets(plan, taken, len(chosen.target.card.labels))
-    about = about_of(chosen, taken, source, INTERFACE, plan.has_predicted_labels)
+    about = about_of(chosen, taken, source, INTERFACE, plan)
     bar = progress_bar()
     task = bar.add_task("", total=1.0)
     told_of: set[str] = set()
@@ -165,6 +181,24 @@ def attack_command(
             report = assess(run, about, lambda partial: write_report(partial, output))
         write_report(report, output)
     show(report, output)
+
+
+def device_from(device: str | dict[str, Any] | None, **condition: Any) -> AskedDevice | None:
+    """Return the device that the options name, with its profile.
+
+    Raises:
+        InputError: an option is out of range, or given without a device.
+        UnknownDeviceError: there is no device of that name.
+    """
+    given = {"device": device} | condition
+    try:
+        fields = DeviceFields.model_validate(
+            {name: value for name, value in given.items() if value is not None}
+        )
+    except ValidationError as error:
+        raise input_error_from(error) from None
+    settings = load_settings()
+    return asked_device(fields, DeviceStore(*settings.devices), settings)
 
 
 def named_surrogate(checkpoint: str | None, module: str | None) -> str | None:

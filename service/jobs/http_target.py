@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.devices.noise import device_noise
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import MAX_SEED, NoiseKind
 from noisevote.models.robustness.ball import Purpose, generator_for
 from noisevote.models.robustness.target import Conditions
 from noisevote.models.stopping import StopRule
 from noisevote.service.client import Client
+from noisevote.service.prediction.device import VOTES_A_CHIP
 from noisevote.service.voting.batcher import GIGA
 from noisevote.service.voting.priority import Priority
 from noisevote.service.wire.requests import PredictRequest
@@ -29,12 +31,16 @@ class RequestLimits(BaseModel):
     max_body_bytes: int
     max_request_gmacs: float
     allow_client_seed: bool
+    allow_inline_devices: bool = True
 
-    def inputs_at_once(self, checkpoint: Checkpoint, votes: int) -> int:
+    def inputs_at_once(self, checkpoint: Checkpoint, conditions: Conditions) -> int:
         """Return how many inputs a request may hold, at least 1."""
+        votes, chips = conditions.votes, 0
+        if conditions.device is not None:
+            chips = VOTES_A_CHIP * min(conditions.device.chips, votes)
         card = checkpoint.card
         by_bytes = self.max_body_bytes // (BYTES_A_NUMBER * int(np.prod(card.input.shape)) + 1)
-        by_cost = int(self.max_request_gmacs * GIGA / (card.macs * votes))
+        by_cost = int(self.max_request_gmacs * GIGA / card.macs - chips) // votes
         return max(1, min(self.max_inputs, by_bytes, by_cost))
 
 
@@ -89,7 +95,7 @@ class HttpTarget:
         self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
     ) -> NDArray[np.int64]:
         """Return the votes of each class ``[n, classes]``."""
-        size = self._limits.inputs_at_once(self._checkpoint, conditions.votes)
+        size = self._limits.inputs_at_once(self._checkpoint, conditions)
         if (
             conditions.seed is not None
         ):  # noise is keyed by the position; all meet that of the first
@@ -106,8 +112,7 @@ class HttpTarget:
         asked: dict[str, Any] = {
             "checkpoint": self._checkpoint.name,
             "inputs": inputs.tolist(),
-            "noise": self._kind,
-            "sigma": conditions.sigma,
+            **self._noise_fields(conditions),
             "votes": conditions.votes,
             "stop": stop,
             "priority": Priority.LOW,
@@ -119,9 +124,10 @@ class HttpTarget:
         elif self._limits.allow_client_seed:
             asked["seed"] = int(self._generator.integers(MAX_SEED + 1))
         reply = self._client.predict(PredictRequest.model_validate(asked))
-        if reply.fingerprint != self._checkpoint.fingerprint:
+        if reply.fingerprint != self._fingerprint(conditions):
+            other = "checkpoint" if conditions.device is None else "device or checkpoint"
             raise CheckpointError(
-                f"the server votes with another checkpoint {self._checkpoint.name} than the one "
+                f"the server votes with another {other} {self._checkpoint.name} than the one "
                 "that is assessed; was it replaced?"
             )
         classes = len(self._checkpoint.card.labels)
@@ -129,3 +135,17 @@ class HttpTarget:
         self._meter.queries += len(inputs)
         self._meter.votes += int(counts.sum())
         return counts
+
+    def _noise_fields(self, conditions: Conditions) -> dict[str, Any]:
+        """Return the fields of a request that say under which noise votes are cast."""
+        if conditions.device is None:
+            return {"noise": self._kind, "sigma": conditions.sigma}
+        return conditions.device.fields(conditions.votes, self._limits.allow_inline_devices)
+
+    def _fingerprint(self, conditions: Conditions) -> str:
+        """Return the fingerprint that votes of the checkpoint that is assessed bear."""
+        if conditions.device is None:
+            return self._checkpoint.fingerprint
+        card = self._checkpoint.card
+        setting = conditions.device.setting(card, conditions.votes, 0, conditions.repeats)
+        return f"{self._checkpoint.fingerprint}:{device_noise(setting, card).fingerprint}"

@@ -8,11 +8,12 @@ from pydantic import ValidationError
 
 from noisevote.models.card import Card
 from noisevote.models.data.dataset import Labels
+from noisevote.models.devices.asked import AskedDevice
 from noisevote.models.errors import InputError
 from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.attacks import CHOICES
 from noisevote.models.robustness.ball import TOLERANCE, Norm
-from noisevote.models.robustness.plan import DEFAULT_ATTACKS, AttackName, Plan
+from noisevote.models.robustness.plan import DEFAULT_ATTACKS, AttackName, AttackOptions, Plan
 from noisevote.models.robustness.targeting import check_target_class
 from noisevote.service.jobs.chosen import Chosen
 from noisevote.service.prediction.inputs import check_points, sigma_at_snr
@@ -30,12 +31,14 @@ class AskedNoise:
         sigma: standard deviation at all noise points, or by name.
         snr_db: signal-to-noise power ratio, instead of sigma.
         repeats: reads that are averaged at noise points, by name.
+        device: device that votes are cast on, instead of a kind and sigma.
     """
 
     kind: NoiseKind | None = None
     sigma: float | dict[str, float] | None = None
     snr_db: float | None = None
     repeats: dict[str, int] | None = None
+    device: AskedDevice | None = None
 
 
 def plan_of(
@@ -52,15 +55,45 @@ def plan_of(
     Raises:
         InputError: the noise cannot be that of the target, or a value is out of range.
     """
-    kind = kind_of(noise.kind, card)
-    sigma, repeats = sigma_of(noise, card, kind), noise.repeats or {}
-    for field, given in (("sigma", sigma), ("repeats", repeats)):
-        if isinstance(given, dict):
-            check_points(given, card, field)
+    repeats = noise.repeats or {}
+    check_points(repeats, card, "repeats")
+    of_noise: dict[str, Any]
+    if noise.device is None:
+        kind = kind_of(noise.kind, card)
+        of_noise = {"kind": kind, "sigma": sigma_of(noise, card, kind)}
+    else:
+        check_device(noise, card, options, repeats)
+        of_noise = {"device": noise.device}
+    if isinstance(sigma := of_noise.get("sigma"), dict):
+        check_points(sigma, card, "sigma")
     try:
-        return Plan(kind=kind, sigma=sigma, repeats=repeats, labels=labels, **options)
+        return Plan(**of_noise, repeats=repeats, labels=labels, **options)
     except ValidationError as error:
         raise input_error_from(error) from None
+
+
+def check_device(
+    noise: AskedNoise, card: Card, options: dict[str, Any], repeats: dict[str, int]
+) -> None:
+    """Refuse a device that the target cannot be put on, and what makes no sense there.
+
+    Raises:
+        InputError: noise is asked for as well, or chips, age or temperature are not those of the
+            device, or there is a sweep over sigma.
+    """
+    if noise.device is None:
+        return
+    for field, given in (("noise", noise.kind), ("sigma", noise.sigma), ("snr_db", noise.snr_db)):
+        if given is not None:
+            raise InputError(f"device and {field} both say what noise there is; give one", field)
+    if options.get("sigmas"):
+        raise InputError("a device has no sigma to sweep over; leave out sigmas", "sigmas")
+    votes = int(options.get("votes", AttackOptions.model_fields["votes"].default))
+    if noise.device.chips > votes:
+        raise InputError(
+            f"chips is {noise.device.chips}; allowed are 1 to {votes}, no more than votes", "chips"
+        )
+    noise.device.setting(card, votes, 0, repeats)
 
 
 def kind_of(asked: NoiseKind | None, card: Card) -> NoiseKind:
@@ -167,7 +200,7 @@ def check_surrogate(plan: Plan, chosen: Chosen) -> None:
             )
         return
     attacker = chosen.attacker
-    if not plan.adaptive:
+    if not plan.adaptive or plan.device is not None:
         return
     if not attacker.points:
         raise InputError(

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.devices.noise import device_noise
+from noisevote.models.devices.setting import FRESH
 from noisevote.models.files import write_whole
 from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.ball import Samples
 from noisevote.models.robustness.checkpoint_target import CheckpointTarget
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.progress import Progress
-from noisevote.models.robustness.report import About, AboutSamples, Report
+from noisevote.models.robustness.report import About, AboutDevice, AboutSamples, Report
 from noisevote.models.robustness.run import Assessment, Subject
 from noisevote.models.robustness.target import Target
 from noisevote.models.robustness.trials import FolderState
@@ -34,9 +36,7 @@ STEPS_VERSION = 2
 PROGRAMS = ("noisevote", "numpy", "onnxruntime", "torch", "adversarial-robustness-toolbox")
 
 
-def about_of(
-    chosen: Chosen, samples: Samples, source: str, interface: str, has_no_labels: bool = False
-) -> About:
+def about_of(chosen: Chosen, samples: Samples, source: str, interface: str, plan: Plan) -> About:
     """Return what the report says about itself.
 
     Args:
@@ -44,8 +44,9 @@ def about_of(
         samples: samples under attack.
         source: what these are, in words.
         interface: how the target is asked, in words.
-        has_no_labels: whether the target gives them.
+        plan: plan of the assessment.
     """
+    has_no_labels = plan.has_predicted_labels
     target, attacker, undefended = chosen.target, chosen.attacker, chosen.undefended
     return About(
         target=target.name,
@@ -60,8 +61,25 @@ def about_of(
             indices=tuple(samples.indices.tolist()),
             digest=digest_of(samples.inputs, *([] if has_no_labels else [samples.labels])),
         ),
+        device=device_of(plan, target),
         interface=interface,
         versions={"python": sys.version.split()[0]} | versions(),
+    )
+
+
+def device_of(plan: Plan, target: Checkpoint) -> AboutDevice | None:
+    """Return what a report says of the device, if the target is on one."""
+    if plan.device is None:
+        return None
+    setting = plan.device.setting(target.card, plan.votes, plan.seed, plan.repeats)
+    chip, differs = plan.device.chip, setting.differs_by_chip
+    return AboutDevice(
+        name=setting.names,
+        digest=setting.digests,
+        fingerprint=device_noise(setting, target.card).fingerprint,
+        chips=chip if chip == FRESH else setting.chips if differs else (),
+        age_s=setting.told_age_s,
+        temperature_c=setting.told_temperature_c,
     )
 
 
@@ -89,11 +107,13 @@ def identity_of(plan: Plan, about: About) -> dict[str, Any]:
     return {
         "version": STEPS_VERSION,
         "plan": plan.model_dump(mode="json", exclude=unchanged(plan)),
-        "about": about.model_dump(mode="json", exclude={"versions"}),
+        "about": about.model_dump(
+            mode="json", exclude={"versions"} | ({"device"} if about.device is None else set())
+        ),
     }
 
 
-LATER_FIELDS = {"labels", "repeats", "target_class"}
+LATER_FIELDS = {"device", "labels", "repeats", "target_class"}
 """Of plans, that earlier versions did not know: what these began has the defaults."""
 
 
@@ -135,13 +155,20 @@ def run_of(
     own = chosen.own if plan.white_box else None
     low, high = target.card.input.limits
     subject = Subject(
-        target=lambda seed: asked(target, plan.kind, seed),
+        target=lambda seed: asked(target, kind_for(target, plan), seed),
         surrogate=None if chosen.attacker is None else chosen.attacker.surrogate(),
         own=None if own is None else own.surrogate(),
-        undefended=None if undefended is None else lambda seed: asked(undefended, plan.kind, seed),
+        undefended=None
+        if undefended is None
+        else lambda seed: asked(undefended, kind_for(undefended, plan), seed),
     )
     state = FolderState(folder / STEPS, identity_of(plan, about))
     return Assessment(plan, subject, samples, low, high, len(target.card.labels), state, progress)
+
+
+def kind_for(checkpoint: Checkpoint, plan: Plan) -> NoiseKind:
+    """Return the kind of noise that a checkpoint is asked with; on a device, where it has none."""
+    return plan.kind or checkpoint.card.noise.kind
 
 
 def write_report(report: Report, folder: Path) -> None:

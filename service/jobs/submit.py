@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pydantic import ValidationError
 
 from noisevote.models.checkpoint import CheckpointStore
+from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.errors import LimitError, MissingExtraError
 from noisevote.models.robustness.assessment import steps_of
 from noisevote.models.robustness.attacks import CHOICES, planned
@@ -19,6 +20,7 @@ from noisevote.service.jobs.job import JobContent
 from noisevote.service.jobs.plans import AskedNoise, check_plan, plan_of, usual_attacks
 from noisevote.service.jobs.run import about_of
 from noisevote.service.jobs.samples import samples_of
+from noisevote.service.prediction.device import VOTES_A_CHIP, asked_device
 from noisevote.service.voting.batcher import GIGA
 from noisevote.service.wire.attack import AttackRequest
 from noisevote.service.wire.errors import input_error_from
@@ -91,7 +93,8 @@ def submission_of(asked: AttackRequest, settings: Settings, store: CheckpointSto
         options["attacks"] = usual_attacks(chosen)
     check_installed(options["attacks"])
     card = chosen.target.card
-    noise = AskedNoise(asked.noise, asked.sigma, asked.snr_db, asked.repeats)
+    device = asked_device(asked, DeviceStore(*settings.devices), settings)
+    noise = AskedNoise(asked.noise, asked.sigma, asked.snr_db, asked.repeats, device)
     plan = plan_of(card, noise, options, asked.label_source)
     check_plan(plan, chosen)
     check_votes(plan, chosen, settings)
@@ -113,7 +116,7 @@ def submission_of(asked: AttackRequest, settings: Settings, store: CheckpointSto
             f"are {settings.max_job_bytes / 2**20:.0f} MiB a job. Take fewer samples, restarts or "
             "points of the sweeps"
         )
-    about = about_of(chosen, samples, source, INTERFACE, plan.has_predicted_labels)
+    about = about_of(chosen, samples, source, INTERFACE, plan)
     return Submission(JobContent(plan=plan, about=about), samples, steps, size)
 
 
@@ -137,7 +140,11 @@ def check_votes(plan: Plan, chosen: Chosen, settings: Settings) -> None:
     most = {"votes": plan.votes * times, "vote_numbers": max(plan.vote_numbers, default=1)}
     asked = (chosen.target, chosen.undefended)
     macs = max(each.card.macs for each in asked if each is not None)
-    allowed = min(settings.max_votes, int(settings.max_request_gmacs * GIGA / macs))
+    chips = 0 if plan.device is None else plan.device.chips
+    if chips > settings.max_chips:
+        raise LimitError(f"chips is {chips}; allowed are 1 to {settings.max_chips}", "chips")
+    most_at_once = int(settings.max_request_gmacs * GIGA / macs) - VOTES_A_CHIP * chips
+    allowed = min(settings.max_votes, most_at_once)
     reason = f" ({times} times as many for {asking.title or asking.name})" if times > 1 else ""
     for field, votes in most.items():
         if votes > allowed:

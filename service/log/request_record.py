@@ -30,9 +30,11 @@ class RequestRecord:
         route: its path, if it was turned away before a route had it.
         key: name of the API key that it came with.
         checkpoint: checkpoint that votes.
+        device: device of the votes: its name, or ``inline`` or ``by point`` if it has none here.
         votes: asked for, per input.
         votes_requested: votes asked for, of all inputs.
         votes_charged: votes of these that were charged to whoever asked, under a rate limit.
+        chip_votes_charged: votes that were charged for chips that had to be made.
         is_answered: whether there was an answer to a prediction.
         votes_cast: votes that counted, of all inputs.
         stopped_by: how many inputs each reason ended the voting of.
@@ -46,9 +48,11 @@ class RequestRecord:
     route: str | None = None
     key: str | None = None
     checkpoint: str | None = None
+    device: str | None = None
     votes: int = 0
     votes_requested: int = 0
     votes_charged: int = 0
+    chip_votes_charged: int = 0
     is_answered: bool = False
     votes_cast: int = 0
     stopped_by: Counter[str] = field(default_factory=Counter)
@@ -102,6 +106,7 @@ def fields_of(
     if record.checkpoint is not None:
         fields |= {
             "checkpoint": record.checkpoint,
+            "device": record.device,
             "votes_requested": record.votes_requested,
             "votes_cast": record.votes_cast,
             "stopped_by": dict(record.stopped_by) or None,

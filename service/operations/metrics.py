@@ -109,6 +109,17 @@ class Metrics:
         self._drift_alarms = self._counter(
             "drift_alarms", "Alarms of the vote drift monitor.", "checkpoint", "direction"
         )
+        self._on_devices = self._counter(
+            "device_predictions", "Answers on analog devices.", "checkpoint", "device"
+        )
+        self._chips_made = self._counter("chips_made", "Chips made.")
+        self._chip_bytes = Gauge(
+            "noisevote_chip_bytes",
+            "Memory of the chips that are held, about.",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._chips_told = 0
         self._rejections = self._counter("rejections", "Errors by code.", "code")
         self._key_requests = self._counter("key_requests", "Requests of an API key.", "key")
         self._key_votes = self._counter("key_votes", "Votes cast for an API key.", "key")
@@ -182,6 +193,9 @@ class Metrics:
         of.compute_s.observe(timing.compute / 1000)
         of.requested.inc(prepared.request.votes * len(answer.predictions))
         of.cast.inc(sum(one.votes_cast for one in answer.predictions))
+        if prepared.device_name is not None:
+            on_device = self._on_devices.labels(answer.checkpoint, prepared.device_name)
+            on_device.inc(len(answer.predictions))
         for one in answer.predictions:
             self._predictions.labels(answer.checkpoint, str(one.stopped_by)).inc()
             first, second = top_two(one.counts)
@@ -189,6 +203,12 @@ class Metrics:
             of.margin.observe((first - second) / one.votes_cast)
             if one.abstain:
                 of.abstentions.inc()
+
+    def holds_chips(self, made: int, held_bytes: int) -> None:
+        """Tell how many chips have been made so far, and what those that are held take."""
+        self._chips_made.inc(max(0, made - self._chips_told))
+        self._chips_told = max(made, self._chips_told)
+        self._chip_bytes.set(held_bytes)
 
     def drifted(self, checkpoint: str, body: DriftBody, raised: DriftState | None) -> None:
         """Tell how the votes of a checkpoint agree of late, and of an alarm if there is one."""

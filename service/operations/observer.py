@@ -80,13 +80,15 @@ class RequestObserver:
         """
         record, request = current_record(), prepared.request
         record.checkpoint = prepared.checkpoint.name
+        record.device = prepared.device_name
         record.votes = request.votes
         record.votes_requested = request.votes * request.count
         if self._limit is not None and is_charged(record):
             # Without noise one forward pass stands for all votes.
             charged = request.count if request.noise.is_silent else record.votes_requested
-            self._limit.take(client_of(record), charged)
+            self._limit.take(client_of(record), charged + prepared.chip_votes)
             record.votes_charged = charged
+            record.chip_votes_charged = prepared.chip_votes
 
     def answered(self, prepared: Prepared, answer: PredictResponse) -> None:
         """Note what was answered."""
@@ -114,6 +116,8 @@ class RequestObserver:
 
     def _give_back(self, record: RequestRecord) -> None:
         uncast = max(0, record.votes_charged - record.votes_cast)
+        if not record.is_answered:
+            uncast += record.chip_votes_charged
         if self._limit is not None and uncast:
             self._limit.give_back(client_of(record), uncast)
 

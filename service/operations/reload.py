@@ -1,6 +1,7 @@
 """Looks after the folders of the checkpoints: new, replaced and removed ones, without a restart.
 
-What changed is read, verified and warmed up beside what serves, and takes its place only then.
+What changed is read, verified and warmed up beside what serves, and takes its place only then;
+what devices need is verified alone.
 Requests that run finish on the old one. What does not have the digests of its card is refused, and
 the old one goes on serving; it is tried again when a file changes again, so that files may be
 copied into a folder that is watched. So is a name that comes to stand in two of the folders.
@@ -67,6 +68,8 @@ class CheckpointReloader:
             candidate = Checkpoint(only_one_of(places, self._directories))
             for kind in self._kinds_for(candidate):
                 candidate.runtime(kind)
+            if candidate.card.devices is not None:
+                candidate.verified_devices()
         except CheckpointError as error:
             self.store.refuse(name, str(error))
             if is_passing(error):

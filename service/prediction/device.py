@@ -7,23 +7,21 @@ from pydantic_core import to_json
 
 from noisevote.models.card import Card
 from noisevote.models.cost import Hardware
+from noisevote.models.devices.asked import AskedDevice
 from noisevote.models.devices.cost import hardware_of_device
 from noisevote.models.devices.noise import DeviceNoise, device_noise
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import MAX_PROFILE_BYTES, Profile, profile_of
-from noisevote.models.devices.setting import (
-    DIGITAL,
-    DeviceSetting,
-    check_condition,
-    chips_from,
-    fresh_chips,
-    profiles_at,
-)
+from noisevote.models.devices.runtime import DeviceRuntime
+from noisevote.models.devices.setting import DIGITAL
 from noisevote.models.errors import InputError, LimitError
 from noisevote.service.configuration.settings import Settings
-from noisevote.service.wire.device import FRESH, DeviceBody
+from noisevote.service.wire.device import DeviceBody, DeviceFields
 from noisevote.service.wire.requests import PredictRequest
 from noisevote.service.wire.shortened import shortened
+
+INLINE, BY_POINT = "inline", "by point"
+"""What a device is called that has no name here: its profile, or a map, stands in the request."""
 
 VOTES_A_CHIP = 80
 """As many votes as it counts for to make a chip: four tiles of 20."""
@@ -51,31 +49,35 @@ def device_of(
         raise LimitError(
             f"chips is {shortened(chips)}; allowed are 1 to {most}, no more than votes", "chips"
         )
-    profiles = profiles_at(given_profiles(request.device, store, settings), card)
-    if request.chip == FRESH:
-        numbers = fresh_chips(seed, chips)
-    else:
-        is_number = isinstance(request.chip, int)
-        first = 0 if request.chip is None else int(request.chip) if is_number else None
-        numbers = chips_from(first, chips)
-    setting = DeviceSetting(
-        profiles=profiles,
-        chips=numbers,
-        age_s=request.age_s,
-        temperature_c=request.temperature_c,
-        votes=request.votes,
-        repeats=request.repeats or {},
+    asked = asked_device(request, store, settings)
+    assert asked is not None  # noqa: S101 - the caller has looked
+    return device_noise(asked.setting(card, request.votes, seed, request.repeats), card)
+
+
+def asked_device(asked: DeviceFields, store: DeviceStore, settings: Settings) -> AskedDevice | None:
+    """Return the device that a request names, with its profiles; None if it names none.
+
+    Raises:
+        InputError: it holds a profile that is none, or none may be held.
+        UnknownDeviceError: there is no device of that name.
+    """
+    if asked.device is None:
+        return None
+    return AskedDevice(
+        profiles=given_profiles(asked.device, store, settings),
+        chip=0 if asked.chip is None else asked.chip,
+        chips=asked.chips or 1,
+        age_s=asked.age_s,
+        temperature_c=asked.temperature_c,
     )
-    check_condition(setting)
-    return device_noise(setting, card)
 
 
 def given_profiles(
-    given: str | dict[str, Any] | None, store: DeviceStore, settings: Settings
+    given: str | dict[str, Any], store: DeviceStore, settings: Settings
 ) -> Profile | dict[str, Profile | None]:
     """Return the profiles that a request names or holds: one, or some by patterns of points."""
     if not isinstance(given, dict):
-        return store.find(given or "")
+        return store.find(given)
     if "profile" in given:
         return inline(given, "device", settings)
     found: dict[str, Profile | None] = {}
@@ -101,8 +103,27 @@ def inline(given: Mapping[str, Any], field: str, settings: Settings) -> Profile:
 
 
 def votes_for_chips(noise: DeviceNoise) -> int:
-    """Return how many votes the chips of a request count for, held or not."""
-    return VOTES_A_CHIP * noise.parts if noise.setting.differs_by_chip else 0
+    """Return how many votes the chips of a request count for in its limits, held or not."""
+    return VOTES_A_CHIP * noise.chip_count if noise.setting.differs_by_chip else 0
+
+
+def votes_for_new_chips(noise: DeviceNoise, runtime: DeviceRuntime | None) -> int:
+    """Return how many votes the chips of a request count for that have to be made.
+
+    Args:
+        noise: of the request.
+        runtime: that casts its votes, if it is loaded.
+    """
+    if not noise.setting.differs_by_chip:
+        return 0
+    return VOTES_A_CHIP * (noise.chip_count if runtime is None else runtime.missing(noise))
+
+
+def name_of(given: str | dict[str, Any] | None) -> str | None:
+    """Return what logs and metrics call the device of a request: by few names, whatever is sent."""
+    if not isinstance(given, dict):
+        return given
+    return INLINE if "profile" in given else BY_POINT
 
 
 def device_hardware(noise: DeviceNoise, card: Card) -> Hardware | None:
@@ -113,30 +134,11 @@ def device_hardware(noise: DeviceNoise, card: Card) -> Hardware | None:
 def device_body(noise: DeviceNoise, compensation: Mapping[str, float]) -> DeviceBody:
     """Return the device of a reply."""
     setting = noise.setting
-    names = {point: DIGITAL if of is None else of.name for point, of in setting.profiles.items()}
-    digests = {
-        point: DIGITAL if of is None else of.digest for point, of in setting.profiles.items()
-    }
-    ages = [of.age_range_s[0] for of in setting.distinct if of.ages]
-    temperatures = [of.temperature.reference_c for of in setting.distinct if of.temperature]
     return DeviceBody(
-        name=one_or_all(names),
-        digest=one_or_all(digests),
+        name=setting.names,
+        digest=setting.digests,
         chips=list(setting.chips) if setting.differs_by_chip else [],
-        age_s=first_of(ages) if setting.age_s is None else setting.age_s,
-        temperature_c=first_of(temperatures)
-        if setting.temperature_c is None
-        else setting.temperature_c,
+        age_s=setting.told_age_s,
+        temperature_c=setting.told_temperature_c,
         compensation=dict(compensation) if compensation else None,
     )
-
-
-def first_of(numbers: list[float]) -> float | None:
-    """Return the first number, if there is one."""
-    return numbers[0] if numbers else None
-
-
-def one_or_all(of_points: Mapping[str, str]) -> str | dict[str, str]:
-    """Return what is the same at all points, else a map."""
-    (first, *others) = set(of_points.values())
-    return dict(of_points) if others else first

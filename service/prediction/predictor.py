@@ -7,6 +7,7 @@ import time
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore
 from noisevote.models.cost import Hardware
+from noisevote.models.devices.noise import DeviceNoise
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.errors import InputError, LimitError
 from noisevote.models.noise import MAX_SEED, Noise, VoteNoise
@@ -16,7 +17,9 @@ from noisevote.service.prediction.device import (
     device_body,
     device_hardware,
     device_of,
+    name_of,
     votes_for_chips,
+    votes_for_new_chips,
 )
 from noisevote.service.prediction.inputs import (
     check_points,
@@ -128,7 +131,15 @@ class Predictor:
             ),
             noise=noise,
             hardware=hardware,
+            device_name=name_of(request.device),
+            chip_votes=self._chip_votes(checkpoint, at_points),
         )
+
+    def _chip_votes(self, checkpoint: Checkpoint, noise: VoteNoise) -> int:
+        """Return how many votes the chips count for that have to be made."""
+        if not isinstance(noise, DeviceNoise):
+            return 0
+        return votes_for_new_chips(noise, self.backend.devices.loaded(checkpoint))
 
     def _noise_of(
         self, request: PredictRequest, card: Card, seed: int

@@ -23,6 +23,8 @@ class Prepared:
         request: inputs, and the votes that are to be cast on them.
         noise: as asked or by default; None on a device.
         hardware: hardware whose cost is told.
+        device_name: device of the votes as logs and metrics name it; None without one.
+        chip_votes: votes that the chips count for that are not held.
     """
 
     began: float
@@ -32,6 +34,8 @@ class Prepared:
     request: VoteRequest
     noise: Noise | None
     hardware: Hardware | None
+    device_name: str | None = None
+    chip_votes: int = 0
 
     @property
     def fingerprint(self) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any
 
+from pydantic_core import to_json
+
 from noisevote.models.card import Card
 from noisevote.models.inputs.pictures import MAX_PIXELS, PNG_SIGNATURE
 from noisevote.models.inputs.strokes import MAX_POINTS, count_of_points
@@ -34,6 +36,9 @@ USUAL_ASPECT = 2
 
 BYTE_S = 3e-7
 """Of a file that is read in small pieces."""
+
+PROFILE_BYTE_S, PATTERN_S = 4e-7, 2e-4
+"""Of device profiles in the request, and of each pattern of noise points, or key of a profile."""
 
 STROKE_S, POINT_S = 1.2e-4, 3e-6
 BOUNDARY_VOTE_S = 2e-5
@@ -81,6 +86,8 @@ def work_s_of(request: PredictRequest, card: Card) -> float:
         seconds += work_s_of_picture(request.image, card.input.picture)
     if request.strokes is not None:
         seconds += work_s_of_strokes(request.strokes)
+    if isinstance(request.device, dict):
+        seconds += PROFILE_BYTE_S * len(to_json(request.device)) + PATTERN_S * len(request.device)
     return seconds
 
 

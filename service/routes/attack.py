@@ -15,6 +15,7 @@ from noisevote.models.errors import (
     OverloadedError,
     StorageError,
     UnknownCheckpointError,
+    UnknownDeviceError,
     UnknownJobError,
 )
 from noisevote.models.robustness.report import POLICY, Report
@@ -96,6 +97,7 @@ KeyHeader = Annotated[
     responses=responses_for(
         NotJsonError,
         UnknownCheckpointError,
+        UnknownDeviceError,
         JobStateError,
         BodyTooLargeError,
         ForeignOriginError,

@@ -4,12 +4,26 @@ const ROWS = [
   ["One vote after another", (cost) => time(cost.sequential_latency)],
   ["Pipelined, one array a layer", (cost) => time(cost.pipelined_latency)],
   ["All at once, a copy a vote", (cost) => time(cost.parallel_latency)],
-  ["Energy", (cost, fj) => energy(cost.energy * fj)],
+  ["Energy", (cost, fj) => energy(cost.isOfDevice ? cost.energy : cost.energy * fj)],
   ["One pass of equal energy, sigma", (cost) => digits(cost.equal_energy_sigma)],
 ];
 
+/** Return costs that a device's own profile tells, in s and J, in ns and fJ. */
+export function ofDevice(cost) {
+  const { sequential_latency: one, pipelined_latency: next, parallel_latency: all } = cost;
+  return {
+    sequential_latency: one * 1e9,
+    pipelined_latency: next * 1e9,
+    parallel_latency: all * 1e9,
+    energy: cost.energy * 1e15,
+    equal_energy_sigma: null,
+    isOfDevice: true,
+  };
+}
+
 /** Return a number with three significant digits. */
 function digits(number) {
+  if (typeof number !== "number") return "–"; // on a device no sigma is of equal energy
   return Number(number.toPrecision(3)).toString();
 }
 

@@ -70,8 +70,15 @@ export function calibratedFor(card) {
   return each.length ? `for ${[...new Set(each)].join(", ")}` : "no margins for this network";
 }
 
+/** Return why a network cannot be asked on a device; nothing if it can. */
+function whyOnNoDevice(card, { stop }) {
+  if (!card.devices) return "It is not ready for devices.";
+  return stop === "calibrated" ? "The rule calibrated has no margins of devices." : "";
+}
+
 /** Return why a network cannot be asked under these settings; nothing if it can. */
 export function reasonAgainst(card, options) {
+  if (options.device) return whyOnNoDevice(card, options);
   if (!(options.noise in card.graphs)) return `It takes no ${options.noise} noise.`;
   if (options.stop === "calibrated" && !isCalibrated(card, options)) {
     return `The rule calibrated: ${calibratedFor(card)}.`;

@@ -1,7 +1,7 @@
 /** The try-it page: one drawing, three networks, and the votes that each casts on it. */
 
 import { Ballot } from "./ballot.js";
-import { showCosts } from "./cost.js";
+import { ofDevice, showCosts } from "./cost.js";
 import { EXAMPLES } from "./examples.js";
 import {
   calibratedFor,
@@ -11,8 +11,9 @@ import {
   rolesOf,
   sigmaOfTraining,
 } from "./networks.js";
+import { noiseFields, offerDevices, showDevices, showSnr, tellsCosts } from "./noise.js";
 import { Pad } from "./pad.js";
-import { cards, curl, patientStream, Refusal, useKey } from "./service.js";
+import { cards, curl, devices, patientStream, Refusal, useKey } from "./service.js";
 
 /** Milliseconds after the last stroke, or the last change of a setting, before votes are asked for. */
 const PAUSE_MS = 700;
@@ -46,12 +47,11 @@ const roles = () => rolesOf(known, at("checkpoint").value);
 /** Return what is asked of every network. */
 function options() {
   const asked = {
-    noise: roles().hardened.card?.noise.kind,
-    sigma: at("sigma").valueAsNumber,
+    ...noiseFields(roles().hardened.card?.noise.kind),
     votes: at("votes").valueAsNumber,
     stop: at("stop").value,
-    hardware: { latency: at("latency").valueAsNumber },
   };
+  if (!tellsCosts()) asked.hardware = { latency: at("latency").valueAsNumber };
   if (seedIsAllowed) asked.seed = at("seed").valueAsNumber;
   return asked;
 }
@@ -75,6 +75,7 @@ async function fill(name, card, signal) {
     } else {
       const [prediction] = data.predictions;
       answers[name] = { cost: prediction.cost, seed: data.seed };
+      if (tellsCosts()) answers[name].cost = ofDevice(prediction.cost);
       ballot.end(prediction, data.guarantee);
     }
   }
@@ -169,23 +170,12 @@ function showCall() {
   at("call").textContent = against || curl(bodyFor(name, card));
 }
 
-/** Say what SNR the sigma means. */
-function showSnr() {
-  const sigma = at("sigma").valueAsNumber;
-  const additive = options().noise === "additive";
-  let text = `${(-20 * Math.log10(sigma)).toFixed(1).replace("-0.0", "0.0")} dB`;
-  if (!(sigma >= 0)) text = "–";
-  else if (sigma === 0) text = "no noise";
-  else if (additive) text = "depends on the signal's power";
-  at("snr").textContent = text.replace("-", "\u2212");
-}
-
 /** Take a setting that has changed: the votes shown are of older ones. */
 function changed() {
   at("problem").textContent = "";
   held = null; // another network has another card
   hold(pad.isEmpty ? "Waits for a drawing." : "Waits for the settings.");
-  showSnr();
+  showSnr(options().noise);
   pause = setTimeout(vote, SETTLE_MS);
 }
 
@@ -235,6 +225,7 @@ function wire() {
   });
   form.addEventListener("input", ({ target }) => {
     if (target === at("checkpoint")) useSigmaOfTraining();
+    showDevices(roles().hardened.card, target === at("device"));
     if (target === at("sigma-slider")) at("sigma").value = target.value;
     if (target === at("sigma")) at("sigma-slider").value = target.value;
     changed();
@@ -265,11 +256,13 @@ function askForKeyIf(error) {
 async function list() {
   try {
     const { cards: found, standard, listedAt } = await cards();
+    offerDevices(await devices());
     known = found;
     const names = found.filter(readsPictures).map(({ name }) => name);
     at("checkpoint").replaceChildren(...names.map((name) => new Option(name, name)));
     if (names.includes(standard)) at("checkpoint").value = standard;
     useSigmaOfTraining();
+    showDevices(roles().hardened.card, true);
     at("key-form").hidden = true;
     at("list").href = listedAt;
     at("list").textContent = "Checkpoints";

@@ -64,6 +64,13 @@ export async function cards() {
   };
 }
 
+/** Return the analog devices that there are. */
+export async function devices() {
+  const response = await fetch("devices", { headers: authorization() });
+  if (!response.ok) await refuse(response);
+  return (await response.json()).devices;
+}
+
 /**
  * Post a prediction and yield its events as they come.
  * @param {object} body of the request

@@ -19,6 +19,7 @@ from noisevote.service.v2.schemas import (
     Parameters,
 )
 from noisevote.service.wire.replies import PredictResponse
+from noisevote.service.wire.requests import PredictRequest
 
 NS_PER_S = 10**9
 NS_PER_MS = 10**6
@@ -32,7 +33,7 @@ def reply_to(inference: Inference, answer: PredictResponse) -> Response:
         model_name=answer.checkpoint,
         model_version=VERSION,
         id=inference.id,
-        parameters=parameters_of(answer),
+        parameters=parameters_of(answer, inference.asked),
         outputs=[
             described(name, tensors[name], is_binary)
             for name, is_binary in inference.outputs.items()
@@ -70,7 +71,7 @@ def described(name: str, tensor: NDArray[np.int64], is_binary: bool) -> OutputTe
     )
 
 
-def parameters_of(answer: PredictResponse) -> Parameters:
+def parameters_of(answer: PredictResponse, asked: PredictRequest) -> Parameters:
     """Return what the same votes can be asked for again with."""
     told: Parameters = {"seed": answer.seed, "fingerprint": answer.fingerprint}
     noise, device = answer.noise, answer.device
@@ -80,8 +81,10 @@ def parameters_of(answer: PredictResponse) -> Parameters:
             told["sigma"] = noise.sigma
     if device is not None and isinstance(device.name, str):
         told |= {"device": device.name, "device_digest": str(device.digest)}
-        if len(device.chips) == 1:
-            told["chip"] = device.chips[0]
+        if device.chips or asked.chip is not None:
+            told["chip"] = 0 if asked.chip is None else asked.chip
+        if len(device.chips) > 1:
+            told["chips"] = len(device.chips)
         told |= {
             name: value
             for name, value in (("age_s", device.age_s), ("temperature_c", device.temperature_c))

@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from noisevote.models.checkpoint import Checkpoint
-from noisevote.models.devices.runtime import MOST_BYTES, DeviceRuntimes, loaded_for, runtime_for
+from noisevote.models.devices.runtimes import MOST_BYTES, DeviceRuntimes, loaded_for, runtime_for
 from noisevote.models.errors import DeadlineError, NoSlotError
 from noisevote.models.runtime import Runtime, rows_of, votes_of
 from noisevote.models.voting import Observer, Poll, VoteRequest, VoteResult
@@ -234,13 +234,28 @@ class VotingBackend:
     def _cast(self, tile: Tile) -> None:
         """Compute the votes of a tile and count them."""
         began = time.monotonic()
-        rows = rows_of([(entry.poll.request, keys) for entry, keys in tile.parts])
-        fell_on = votes_of(tile.runtime.outputs(rows)).tolist()
+        try:
+            rows = rows_of([(entry.poll.request, keys) for entry, keys in tile.parts])
+            fell_on = votes_of(tile.runtime.outputs(rows)).tolist()
+        except Exception:
+            if len(tile.parts) == 1:
+                raise
+            self._cast_apart(tile)
+            return
         with self._lock:
             seconds = time.monotonic() - began
             self._settle(self._batcher.finish(tile, fell_on, seconds))
             if self._queue_observer is not None:
                 self._queue_observer.computed(tile)
+
+    def _cast_apart(self, tile: Tile) -> None:
+        """Compute the votes of each request alone: what one asks for is no fault of the others."""
+        for part in tile.parts:
+            alone = Tile([part])
+            try:
+                self._cast(alone)
+            except BaseException as error:  # noqa: BLE001 - its request hears of it
+                self._fail(alone, error)
 
     def _fail(self, tile: Tile | None, error: BaseException) -> None:
         """Tell the requests of a tile that it failed; all there are if it never came to a tile."""

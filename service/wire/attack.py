@@ -18,6 +18,7 @@ from noisevote.models.noise import MAX_SNR_DB, MIN_SNR_DB, NoiseKind
 from noisevote.models.robustness.counted import Share
 from noisevote.models.robustness.plan import AttackOptions, Named, Plan, Repeats, SigmaOrMap
 from noisevote.models.robustness.report import Verdict
+from noisevote.service.wire.device import DeviceFields
 from noisevote.service.wire.reply import Reply
 from noisevote.service.wire.shortened import shortened
 
@@ -40,8 +41,8 @@ CLASSES = TypeAdapter(Annotated[list[int], Field(fail_fast=True)])
 CheckpointName = Annotated[str, Field(max_length=200)]
 
 
-class AttackRequest(AttackOptions):
-    """What is to be assessed: the target behind its noise, the attacker, the samples.
+class AttackRequest(AttackOptions, DeviceFields):
+    """What is to be assessed: the target behind noise or on a device, the attacker, the samples.
 
     The samples are either ``inputs`` with ``labels``, or the first ``images`` of ``dataset``. Where
     there are no labels, the target's own answers without noise can stand for them.
@@ -63,7 +64,8 @@ class AttackRequest(AttackOptions):
     """Sigma of the target's noise: one number, or a map from noise point to number, where points
     left out get no noise. Default: its sigma_train."""
     snr_db: Annotated[float | None, Field(ge=MIN_SNR_DB, le=MAX_SNR_DB, allow_inf_nan=False)] = None
-    """Signal-to-noise power ratio in dB, instead of sigma; multiplicative noise only."""
+    """Signal-to-noise power ratio in dB, instead of sigma; of additive noise against the root mean
+    square of the signal at each noise point, where the card holds it."""
     repeats: Repeats | None = None
     """Reads of the target's noise points that are averaged, by name: r reads divide sigma by the
     square root of r."""

@@ -2,15 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from noisevote.models.devices.chips import MAX_CHIP
 from noisevote.models.devices.parts import MAX_AGE_S
-from noisevote.models.devices.setting import DIGITAL
+from noisevote.models.devices.setting import DIGITAL, FRESH, WITHOUT_ERRORS
+from noisevote.models.specs import MAX_NAME
 from noisevote.service.wire.reply import Reply
 from noisevote.service.wire.shortened import shortened
 
-FRESH, WITHOUT_ERRORS = "fresh", "none"
 CHIP_ALLOWED = f"a whole number from 0 to {MAX_CHIP}, {FRESH!r} or {WITHOUT_ERRORS!r}"
 DEVICE_ALLOWED = (
     "the name of a device, a device profile (an object with the key profile), or a map from "
@@ -24,6 +24,8 @@ Age = Annotated[float, Field(ge=0, le=MAX_AGE_S, allow_inf_nan=False)]
 
 class DeviceFields(BaseModel):
     """The fields of a request that put the network on a device."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
 
     device: str | dict[str, Any] | None = None
     """Analog device instead of noise, sigma and snr_db: its name (`GET /devices`), a device
@@ -52,6 +54,11 @@ class DeviceFields(BaseModel):
             if len(value) > MAX_PATTERNS:
                 raise ValueError(f"got {len(value)} patterns; allowed are {MAX_PATTERNS}")
             for pattern, of in value.items():
+                if len(pattern) > MAX_NAME:
+                    raise ValueError(
+                        f"got the pattern {shortened(pattern)} of {len(pattern)} letters; allowed "
+                        f"are {MAX_NAME}"
+                    )
                 if not isinstance(of, str | dict):
                     raise ValueError(  # noqa: TRY004 - what pydantic takes
                         f"got {shortened(of)} for {shortened(pattern)}; allowed is {DEVICE_ALLOWED}"
@@ -63,7 +70,7 @@ class DeviceFields(BaseModel):
     def is_chip(cls, value: object) -> object:
         """Complain in one sentence instead of once for each way to write it."""
         is_number = isinstance(value, int) and not isinstance(value, bool)
-        if value is None or value in {FRESH, WITHOUT_ERRORS}:
+        if value is None or (isinstance(value, str) and value in {FRESH, WITHOUT_ERRORS}):
             return value
         if is_number and 0 <= int(str(value)) <= MAX_CHIP:
             return value
@@ -76,6 +83,11 @@ class DeviceFields(BaseModel):
             for name in ("chip", "chips", "age_s", "temperature_c"):
                 if getattr(self, name) is not None:
                     raise ValueError(f"{name} is that of a device; give a device, too")
+        if isinstance(self.chip, int) and self.chip + (self.chips or 1) - 1 > MAX_CHIP:
+            raise ValueError(
+                f"chip is {self.chip}, and chips is {shortened(self.chips)}; the last that there "
+                f"is has the number {MAX_CHIP}"
+            )
         if self.chip == WITHOUT_ERRORS and (self.chips or 1) > 1:
             raise ValueError(
                 f"chip is {WITHOUT_ERRORS!r}, and chips is {self.chips}; leave out one"

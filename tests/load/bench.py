@@ -1,4 +1,4 @@
-"""The benchmarks: ``make bench``, or ``python -m tests.load.bench engine http scaling page``.
+"""The benchmarks: ``make bench``, or ``python -m tests.load.bench engine devices page``.
 
 ``peers``, ``ray`` (on Ray Serve, with and without its batches) and ``attack`` (an assessment, and
 requests beside it) are run only if they are named.
@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.cores import allowed_cores
 from noisevote.models.noise_fill import compiled_fill
 from noisevote.training.measure.results import as_text, machine, write_table
@@ -24,6 +24,7 @@ from tests.load.attack_load import duration_rows, interleaved_rows
 from tests.load.engine import engine_rows
 from tests.load.http_load import Lengths, Row, grid_rows, scaling_rows
 from tests.load.inputs import some_inputs
+from tests.load.on_devices import device_rows
 from tests.load.overhead import overhead_rows
 from tests.load.overload import overload_rows
 from tests.load.page import RESULTS, write_page
@@ -34,6 +35,7 @@ from tests.load.surroundings import surroundings_rows
 console = Console(stderr=True)
 
 ENGINE_SECONDS = 6.0
+DEVICES_SECONDS = 10.0
 SURROUNDINGS_SECONDS = 30.0
 RAY_SECONDS = 1.5
 ENGINE_CHECKPOINTS = ("mnist_cnn-mult-1.0", "stroke_lstm-mult-1.0", "densenet40", "densenet100")
@@ -44,7 +46,8 @@ def run(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            help="engine, http, surroundings, scaling, page; and only if named: peers, ray, attack."
+            help="engine, devices, http, surroundings, scaling, page; and only if named: peers, "
+            "ray, attack."
         ),
     ] = None,
     peer: Annotated[list[str] | None, typer.Option(help="Only these peers.")] = None,
@@ -56,7 +59,8 @@ def run(
     lengths = Lengths(*(seconds * length for length in (2.0, 3.0, 4.0, 2.0)))
     cores = allowed_cores()
     benchmarks: Mapping[str, Mapping[str, Callable[[], Iterable[Row]]]] = {
-        "engine": {"engine": lambda: all_engine_rows(seconds)},
+        "engine": {"engine": lambda: all_rows(engine_rows, seconds * ENGINE_SECONDS)},
+        "devices": {"devices": lambda: all_rows(device_rows, seconds * DEVICES_SECONDS)},
         "http": {
             "overhead": lambda: overhead_rows(cores, lengths),
             "grid": lambda: grid_rows(cores, lengths),
@@ -72,7 +76,7 @@ def run(
         },
         "page": {},
     }
-    for name in what or ["engine", "http", "surroundings", "scaling", "page"]:
+    for name in what or ["engine", "devices", "http", "surroundings", "scaling", "page"]:
         if name not in benchmarks:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(benchmarks)}")
         for table, measure in benchmarks[name].items():
@@ -100,13 +104,15 @@ def measured(name: str, rows: Iterable[Row], results: Path) -> None:
         write_table(results / f"{name}.csv", about, list(done[0]), done)
 
 
-def all_engine_rows(seconds: float) -> Iterable[Row]:
-    """Measure every network that is shipped."""
+def all_rows(
+    measure: Callable[[Checkpoint, float], Iterable[Row]], seconds: float
+) -> Iterable[Row]:
+    """Measure every network that is shipped, for about so long each."""
     store = CheckpointStore(SHIPPED)
     for beginning in ENGINE_CHECKPOINTS:
         name = next((name for name in store.names() if name.startswith(beginning)), None)
         if name is not None:
-            yield from engine_rows(store.find(name), seconds * ENGINE_SECONDS)
+            yield from measure(store.find(name), seconds)
 
 
 def cpu_name() -> str:

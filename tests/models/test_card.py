@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
 from noisevote.models.fingerprint import fingerprint_of
-from noisevote.models.measured import Accuracy, Evaluation
+from noisevote.models.measured import Accuracy, DeviceAccuracy, DeviceEvaluation, Evaluation
 from noisevote.models.noise import NoiseKind
 
 
@@ -36,6 +36,26 @@ def test_evaluation_stays_beside_one_of_other_sigmas_split_or_noise() -> None:
     assert not first.is_replaced_by(evaluation_of([0.0, 0.5]))
     assert not first.is_replaced_by(evaluation_of([0.0, 1.0], split="validation"))
     assert not first.is_replaced_by(evaluation_of([0.0, 1.0], kind=NoiseKind.MULTIPLICATIVE))
+
+
+def on_device(ages_s: list[float], digest: str = "d") -> DeviceEvaluation:
+    accuracies = tuple(
+        DeviceAccuracy(
+            device="lab", digest=digest, age_s=age_s, votes=1, correct=(9,), images=10,
+            mean=0.9, worst=0.9, best=0.9,
+        )
+        for age_s in ages_s
+    )  # fmt: skip
+    return DeviceEvaluation(
+        split="test", seed=0, noise_scheme="s", chip_scheme="c", command="c", accuracies=accuracies
+    )
+
+
+def test_evaluation_on_a_device_is_replaced_by_one_that_covers_it_or_of_a_changed_device() -> None:
+    first = on_device([60.0, 3600.0])
+    assert first.is_replaced_by(on_device([60.0, 3600.0, 86400.0]))
+    assert first.is_replaced_by(on_device([60.0], digest="other"))
+    assert not first.is_replaced_by(on_device([60.0, 86400.0]))
 
 
 def test_sigma_train_by_layer_names_noise_points_of_the_network() -> None:

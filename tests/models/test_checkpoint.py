@@ -16,9 +16,9 @@ from noisevote.models.checkpoint import (
     CheckpointStore,
 )
 from noisevote.models.errors import CheckpointError, UnknownCheckpointError
+from noisevote.models.graph_verification import check_batch_invariance
 from noisevote.models.noise import NoiseKind
 from noisevote.models.runtime import Rows
-from noisevote.models.verification import check_batch_invariance
 
 
 @pytest.fixture

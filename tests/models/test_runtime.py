@@ -1,5 +1,6 @@
 """The runtime on the shipped checkpoints: rows are independent of the batch they are in."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore
-from noisevote.models.engines import ENGINES, Inputs, OnnxSession, load_session
+from noisevote.models.engines import (
+    ENGINES,
+    ONNX_RUNTIME_OF_MANY,
+    Inputs,
+    OnnxSession,
+    load_session,
+)
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind, VoteKey
 from noisevote.models.runtime import GraphRuntime, Rows, votes_of
@@ -154,6 +161,20 @@ def test_the_log_says_why_a_graph_cannot_be_loaded_and_the_refusal_names_no_file
     with pytest.raises(CheckpointError, match=r"place/broken.onnx cannot be loaded: \w+$"):
         load_session(graph, contents)
     assert "protobuf" in caplog.text.lower()
+
+
+@pytest.mark.parametrize("name", ["mnist_cnn-clean", "stroke_lstm-clean"])
+def test_sessions_that_share_memory_give_the_same_outputs_to_the_bit(
+    store: CheckpointStore, name: str
+) -> None:
+    checkpoint, kind = store.find(name), NoiseKind.ADDITIVE
+    rows, graph = rows_on(checkpoint), checkpoint.folder / checkpoint.card.graphs[kind]
+    sessions = [load_session(graph, engine=ONNX_RUNTIME_OF_MANY) for _ in range(2)]
+    runtimes = [GraphRuntime(session, checkpoint.card, kind) for session in sessions]
+    expected = outputs(checkpoint, kind, rows)
+    with ThreadPoolExecutor(4) as threads:
+        found = threads.map(lambda turn: runtimes[turn % 2].outputs(rows), range(8))
+        assert all(np.array_equal(each, expected) for each in found)
 
 
 class RecordingSession(OnnxSession):

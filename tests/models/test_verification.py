@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from noisevote.models import verification
+from noisevote.models import graph_verification
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.errors import CheckpointError
@@ -142,7 +142,7 @@ def test_a_graph_that_never_ends_is_refused(copied: Path, monkeypatch: pytest.Mo
     )
     loop = helper.make_node("Loop", ["turns", "begins", "raw"], ["outputs"], body=body)
     end_in(copied, [loop], {"turns": 2**62, "begins": True})
-    monkeypatch.setattr(verification, "TRIAL_S", 0.1)
+    monkeypatch.setattr(graph_verification, "TRIAL_S", 0.1)
     with pytest.raises(CheckpointError, match=r"multiplicative graph .* longer than 0.1 s"):
         Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
 

@@ -89,6 +89,33 @@ async def test_a_replaced_checkpoint_serves_its_new_votes(
     assert counts_of(after) != counts_of(before)
 
 
+async def test_a_checkpoint_measured_anew_for_devices_serves_its_new_chips(
+    served: tuple[FastAPI, httpx.AsyncClient], tmp_path: Path
+) -> None:
+    _, client = served
+    asked = ASKED | {"device": "pcm-nandakumar"}
+    before = await ask(client, **asked)
+    card = json.loads((tmp_path / CHECKPOINT / "card.json").read_text())
+    for of in card["devices"]["arrays"].values():
+        of["input_range"] /= 10
+    (tmp_path / CHECKPOINT / "card.json").write_text(json.dumps(card))
+    assert (await load(client)).status_code == 200
+    after = await ask(client, **asked)
+    assert after["fingerprint"] != before["fingerprint"]
+    assert counts_of(after) != counts_of(before)
+
+
+async def test_damaged_files_of_devices_are_refused_and_the_old_ones_go_on(
+    served: tuple[FastAPI, httpx.AsyncClient], tmp_path: Path
+) -> None:
+    _, client = served
+    asked = ASKED | {"device": "pcm-nandakumar"}
+    before = await ask(client, **asked)
+    flip_a_bit(tmp_path / CHECKPOINT / "device-full.onnx")
+    assert (await load(client)).status_code == 503
+    assert counts_of(await ask(client, **asked)) == counts_of(before)
+
+
 @pytest.mark.parametrize("damage", ["bit", "truncated", "missing", "card", "swapped weights"])
 async def test_what_is_damaged_is_refused_and_the_old_one_goes_on(
     served: tuple[FastAPI, httpx.AsyncClient], tmp_path: Path, damage: str

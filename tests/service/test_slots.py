@@ -16,10 +16,12 @@ from noisevote.models.runtime import GraphRuntime, Rows
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.service import service_of
 from noisevote.service.voting.backend import VotingBackend
-from tests.service.gated import GatedCheckpoint, one_slot, votes_asked
+from tests.service.gated import GatedCheckpoint, GatedRuntime, one_slot, votes_asked
 from tests.service.support import CHECKPOINT, array, ask, error_in, serving
 
 pytestmark = pytest.mark.anyio
+
+UNLIKED = 13
 
 FAILURES = [IndexError("labels"), MemoryError(), SystemExit(1), KeyboardInterrupt()]
 
@@ -46,6 +48,16 @@ class FailingCheckpoint(Checkpoint):
 
     def runtime(self, kind: NoiseKind) -> GraphRuntime:
         return self.failing if kind is NoiseKind.MULTIPLICATIVE else super().runtime(kind)
+
+
+class PickyRuntime(GatedRuntime):
+    """Computes no pass that holds a vote of a seed that it does not like."""
+
+    def outputs(self, rows: Rows) -> NDArray[np.float32]:
+        found = super().outputs(rows)
+        if any(key.seed == UNLIKED for key in rows.keys):
+            raise MemoryError
+        return found
 
 
 @pytest.fixture
@@ -92,6 +104,25 @@ async def test_an_error_while_votes_are_counted_fails_that_request_alone(
     assert (await beside).results[0].votes_cast == 2
     assert (await first).results[0].votes_cast == 1
     assert gated.gated.rows == [1, 4]
+
+
+async def test_a_request_whose_votes_cannot_be_computed_does_not_harm_those_in_its_tile(
+    backend: VotingBackend,
+) -> None:
+    gated = GatedCheckpoint()
+    gated.gated = PickyRuntime(gated, NoiseKind.MULTIPLICATIVE)
+    first = asyncio.create_task(backend.vote(gated, votes_asked(1, 1)))
+    await asyncio.to_thread(gated.gated.begun.wait)  # those behind it share a tile
+    failing = asyncio.create_task(backend.vote(gated, votes_asked(1, 2, seed=UNLIKED)))
+    beside = asyncio.create_task(backend.vote(gated, votes_asked(1, 2, seed=2)))
+    await until_queued(backend, 3)
+    gated.gated.gate.set()
+    with pytest.raises(MemoryError):
+        await failing
+    assert (await beside).results[0].votes_cast == 2
+    assert (await first).results[0].votes_cast == 1
+    assert gated.gated.rows == [1, 4, 2, 2]
+    assert backend.load.requests == 0
 
 
 async def test_a_queue_that_breaks_fails_all_that_wait_and_begins_anew(

@@ -37,6 +37,8 @@ def test_data_files_become_a_checkpoint_that_is_evaluated(
     assert card.command == (
         "noisevote-train train mnist_cnn-mult-1.0-marginal --epochs 1 --validation-images 64"
     )
+    assert card.devices is not None
+    assert card.devices.measured_on == "validation, 64 inputs"
     (evaluation,) = card.evaluations
     assert str(tmp_path) not in json.dumps(card.model_dump(mode="json")) + csv.read_text()
     assert [(a.sigma, a.votes, a.images) for a in evaluation.accuracies] == [

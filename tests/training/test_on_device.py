@@ -180,7 +180,8 @@ def test_the_read_out_is_the_formula_of_the_columns(left_out: tuple[str, ...]) -
         weights=(WeightSpec(name="w", columns=0),), axis=0, columns=5, fan_in=100, evaluations=1,
         input_range=1.5, input_max=2.0, rms=1.0,
     )  # fmt: skip
-    layer = LayerArray(spec, *(random.normal(size=shape) for shape in ((5, 100), 5, 5)))
+    weights = random.normal(size=(5, 100)).astype(np.float32)
+    layer = LayerArray(spec, weights, random.normal(size=5), random.normal(size=5))
     spreads = {name: random.normal(size=5) for name in ("gain", "offset")}
     alpha = 1.0 if "drift" in left_out else random.uniform(1, 2, 5)
     columns = columns_of(profile, layer, Condition(None, spreads, alpha, 1e-4))
@@ -208,7 +209,7 @@ def test_gradients_pass_through_noise_that_depends_on_the_signal() -> None:
         weights=(WeightSpec(name="w", columns=0),), axis=0, columns=2, fan_in=1, evaluations=1,
         input_range=1.0, input_max=1.0, rms=1.0,
     )  # fmt: skip
-    layer = LayerArray(spec, np.ones((2, 1)), np.ones(2), np.zeros(2))
+    layer = LayerArray(spec, np.ones((2, 1), np.float32), np.ones(2), np.zeros(2))
     signal = torch.tensor([[2.0, 0.0]], requires_grad=True)
     found = read_out(signal, columns_of(profile, layer, Condition()), 1, None, torch.ones_like)
     found.sum().backward()  # type: ignore[no-untyped-call]
@@ -523,7 +524,7 @@ def test_weights_are_clipped_without_a_device_too(
 ) -> None:
     hardening = Hardening(sigma_train=0.5, weight_clip=1.5)
     network = fit(replace(on_device, hardening=hardening), parts, tmp_path, quiet).network
-    weights = network.network.first.weight.detach()  # type: ignore[union-attr]
+    weights = dict(network.named_parameters())["network.first.weight"].detach()
     spread = weights.square().mean(1).sqrt()
     assert bool((weights.abs().amax(1) < 1.6 * spread).all())
 

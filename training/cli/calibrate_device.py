@@ -12,14 +12,14 @@ from noisevote.models.devices.options import parse_ages, profile_named
 from noisevote.models.devices.profile import read_profile
 from noisevote.models.errors import InputError, MissingExtraError, how_to_install
 from noisevote.models.files import write_whole
+from noisevote.training.calibration.calibrate import Calibration, calibrate
+from noisevote.training.calibration.intervals import Estimate
+from noisevote.training.calibration.measurement_files import read_measurements
+from noisevote.training.calibration.measurement_writer import write_measurements
+from noisevote.training.calibration.profile_file import check_name, profile_text
+from noisevote.training.calibration.simulate import SimulationPlan, simulated
+from noisevote.training.calibration.verdict import notes_on, verdict_of
 from noisevote.training.cli.options import console
-from noisevote.training.devices.calibrate import Calibration, calibrate
-from noisevote.training.devices.intervals import Estimate
-from noisevote.training.devices.measurement_files import read_measurements
-from noisevote.training.devices.measurement_writer import write_measurements
-from noisevote.training.devices.profile_file import check_name, profile_text
-from noisevote.training.devices.simulate import SimulationPlan, simulated
-from noisevote.training.devices.verdict import notes_on, verdict_of
 
 Seed = Annotated[int, typer.Option(min=0, help="Of all that is drawn.")]
 PLAN = SimulationPlan()

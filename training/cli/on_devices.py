@@ -61,7 +61,7 @@ def show_on_device(found: Sequence[DeviceAccuracy]) -> None:
 
 
 def add_on_device(subject: Subject, seed: int, found: Sequence[DeviceAccuracy]) -> None:
-    """Write accuracies over chips to the card, in the place of those of the same device."""
+    """Write accuracies over chips to the card, in the place of those that measured the same."""
     entry = DeviceEvaluation(
         split=subject.split,
         seed=seed,

@@ -1,1 +1,1 @@
-"""Networks and measurements on analog devices: graphs, ranges, calibration."""
+"""Checkpoints are made ready for analog devices: device graphs, column scales, ranges."""

@@ -78,7 +78,7 @@ def told_fit(
         devices = fit_devices(checkpoint, inputs, about, command)
     except NoisevoteError as error:
         return f"not ready for devices: {error}"
-    except Exception as error:  # what libraries raise on graphs of strangers; the rest serves
+    except Exception as error:  # noqa: BLE001 - what libraries raise on graphs of strangers; the rest serves
         return f"not ready for devices: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
     points = len(devices.arrays) + len(devices.without)
     return f"ready for devices: {len(devices.arrays)} of {points} noise points lie on arrays"

@@ -15,8 +15,10 @@ stays where it runs once an input. Noise points without an array keep their summ
 
 from collections.abc import Iterator
 from math import prod
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from noisevote.models.device_specs import CONVERTING, DAC_PREFIX, DEVICE_PREFIX, ROWS, Level
@@ -116,7 +118,7 @@ class Pass:
         for point in self._points if self._converts else ():
             yield helper.make_tensor_value_info(DAC_PREFIX + point.name, TensorProto.FLOAT, [3])
 
-    def _add(self, operator: str, *inputs: str, **attributes: object) -> str:
+    def _add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Add a node and return the name of its output."""
         made = next(self._names)
         self._nodes.append(helper.make_node(operator, list(inputs), [made], **attributes))
@@ -125,13 +127,15 @@ class Pass:
     def _split(self, name: str, count: int) -> list[str]:
         """Return the parts of a value along its first axis, each of length 1."""
         made = [next(self._names) for _ in range(count)]
-        counted = {"num_outputs": count} if self._values.opset >= AXES_ARE_INPUT else {}
+        counted: dict[str, Any] = (
+            {"num_outputs": count} if self._values.opset >= AXES_ARE_INPUT else {}
+        )
         self._nodes.append(helper.make_node("Split", [name], made, axis=0, **counted))
         return made
 
     def _constant(self, values: object, dtype: type = np.float32) -> str:
         """Return the name of a constant, made if it is not there."""
-        array = np.asarray(values, dtype)
+        array: NDArray[Any] = np.asarray(values, dtype)
         key = f"{array.dtype}{array.shape}{array.tobytes()!r}"
         if key not in self._constants:
             self._constants[key] = name = next(self._names)
@@ -263,7 +267,7 @@ class Pass:
                 return self._add("ReduceSumSquare", entering, last, keepdims=1)
             return self._add("ReduceSumSquare", entering, axes=[-1], keepdims=1)
         shape = self._values.constant(node.input[1]).shape
-        groups = int(self._values.attribute(node, "group", 1))  # type: ignore[call-overload]
+        groups = int(self._values.attribute(node, "group", 1))
         squares = self._add("Mul", entering, entering)
         if groups == 1 and prod(shape[2:]) > 1:
             channels = (1, shape[1], *[1] * len(shape[2:]))

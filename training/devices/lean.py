@@ -11,7 +11,11 @@ from noisevote.training.export.nodes import graphs_of, names_read, rename_reads,
 
 def fresh_names(model: ModelProto) -> Iterator[str]:
     """Yield short names that no value of a graph has."""
-    taken = all_names(model.graph)
+    return names_but(all_names(model.graph))
+
+
+def names_but(taken: set[str]) -> Iterator[str]:
+    """Yield short names that are not taken."""
     for length in count(1):
         for letters in product(digits + ascii_lowercase, repeat=length):
             if (name := "v" + "".join(letters)) not in taken:
@@ -50,8 +54,7 @@ def shorten(model: ModelProto) -> None:
     """
     outputs = {output.name for output in model.graph.output}
     own = {made for node in model.graph.node for made in node.output} - outputs
-    names = (name for name in fresh_names(ModelProto()) if name not in foreign)
-    foreign = all_names(model.graph) - own
+    names = names_but(all_names(model.graph) - own)
     short: dict[str, str] = {}
     constants: dict[bytes, str] = {}
     nodes = []

@@ -1,4 +1,4 @@
-"""The noise points of a graph as arrays of devices see them, or why a device cannot be put there."""
+"""The noise points of a graph as arrays of devices see them, or why none can be put there."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -162,7 +162,7 @@ def with_step(whole: ArrayPoint, step: ArrayPoint) -> ArrayPoint:
 
 def meetings(
     values: Values, name: str, shape: tuple[int, ...]
-) -> list[tuple[Meeting, list[NDArray[np.int32] | None]]]:
+) -> list[tuple[Meeting, list[NDArray[np.int32]]]]:
     """Return where a point's noise is added, and how each axis of it lies there.
 
     The second is, for each axis of the noise of a vote, the index along it at each place of the
@@ -189,7 +189,7 @@ def meetings(
             else:
                 ahead.append((node.output[0], [moved(values, node, each) for each in laid]))
     order = {id(node): at for at, node in enumerate(values.model.graph.node)}
-    return sorted(found, key=lambda entry: order[id(entry[0].node)])  # type: ignore[return-value]
+    return sorted(found, key=lambda entry: order[id(entry[0].node)])
 
 
 def moved(values: Values, node: NodeProto, places: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -199,18 +199,19 @@ def moved(values: Values, node: NodeProto, places: NDArray[np.int32]) -> NDArray
         UntraceableError: it is no such node.
     """
     if node.op_type == "Transpose":
-        return places.transpose(values.attribute(node, "perm", None))  # type: ignore[arg-type]
+        return places.transpose(values.attribute(node, "perm", None))
     if node.op_type == "Reshape":
         target = values.constant(node.input[1]).tolist()
         # Where a pass holds one vote, its signal has the shape of its noise.
         return (places[:1] if -1 not in target else places).reshape(target)
     if node.op_type == "Gather":
-        step = int(values.constant(node.input[1]))  # type: ignore[call-overload]
-        return places.take(step, axis=int(values.attribute(node, "axis", 0)))  # type: ignore[call-overload]
+        along = np.moveaxis(places, values.attribute(node, "axis", 0), 0)
+        step: NDArray[np.int32] = along[int(values.constant(node.input[1]))]
+        return step
     raise UntraceableError(f"its noise goes through {node.op_type}")
 
 
-def axis_of(signal: Signal, places: list[NDArray[np.int32] | None], rank: int) -> int:
+def axis_of(signal: Signal, places: list[NDArray[np.int32]], rank: int) -> int:
     """Return the axis of the noise of a vote along which the columns of a signal lie.
 
     Raises:
@@ -220,9 +221,9 @@ def axis_of(signal: Signal, places: list[NDArray[np.int32] | None], rank: int) -
         raise UntraceableError("its columns lie where votes follow each other")
     along = np.arange(signal.columns, dtype=np.int32).reshape(-1, *[1] * (rank - signal.axis - 1))
     for axis, laid in enumerate(places):
-        if laid is not None and laid.shape[signal.axis] == signal.columns:
-            if np.array_equal(laid, np.broadcast_to(along, laid.shape)):
-                return axis
+        is_as_long = laid.shape[signal.axis] == signal.columns
+        if is_as_long and np.array_equal(laid, np.broadcast_to(along, laid.shape)):
+            return axis
     raise UntraceableError("its columns lie along no axis of its noise")
 
 
@@ -252,9 +253,9 @@ def shared(values: Values, points: Mapping[str, ArrayPoint]) -> dict[str, str]:
 
 def holders(values: Values, stored: str) -> list[str]:
     """Return the initialisers of a graph that hold a stored tensor."""
-    found = []
-    for name, tensor in values.initializers.items():
-        for entry in tensor.external_data:
-            if entry.key == "offset" and values.tensor_at.get(int(entry.value)) == stored:
-                found.append(name)
-    return found
+    return [
+        name
+        for name, tensor in values.initializers.items()
+        for entry in tensor.external_data
+        if entry.key == "offset" and values.tensor_at.get(int(entry.value)) == stored
+    ]

@@ -4,8 +4,8 @@ The percentile comes from a histogram that takes the same memory whatever the nu
 bins are the magnitudes that share exponent and first nine bits of a number in single precision,
 512 an octave, so that it is off by at most 0.2 %; within a bin values are taken to lie evenly.
 
-An array on which several tensors lie has the largest of their percentiles: the few inputs of an LSTM
-are larger than its many states, and would be cut off by a percentile of all together.
+An array on which several tensors lie has the largest of their percentiles: the few inputs of an
+LSTM are larger than its many states, and would be cut off by a percentile of all together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -112,9 +112,7 @@ def measured_ranges(
     Raises:
         ExportError: a value is not finite.
     """
-    entering = {
-        point.name: {tensor: Magnitudes() for tensor in point.entering} for point in points
-    }
+    entering = {point.name: {tensor: Magnitudes() for tensor in point.entering} for point in points}
     signals = {point.name: MeanSquare() for point in points}
     for values in passes(checkpoint, model, contents, points, inputs):
         for point in points:

@@ -8,6 +8,7 @@ reason in words.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,51 +109,49 @@ def is_by_row(node: NodeProto) -> bool:
 
 
 def product_signal(values: Values, node: NodeProto, rank: int) -> Signal:
-    """Return the signal of a node that multiplies.
+    """Return the signal of a node that multiplies, and may add.
 
     Raises:
-        UntraceableError: not by stored weights on its right side.
+        UntraceableError: it does not multiply by stored weights on its right side.
+    """
+    signal = multiplied(values, node, rank)
+    is_gemm = node.op_type == "Gemm"
+    if is_gemm:
+        signal = scaled(signal, values.attribute(node, "alpha", 1.0))
+    factor = values.attribute(node, "beta", 1.0) if is_gemm else 1.0
+    added = next((name for name in node.input[2:] if name), None)
+    if added is None:
+        return signal
+    if added not in values.constants:
+        return summed(signal, scaled(traced(values, added, rank), factor))
+    bias = values.constant(added)
+    # That of a convolution lies along its channels, which are not its last axis.
+    wide = bias if is_gemm else bias.reshape(-1, *[1] * (rank - 2))
+    return shifted(signal, factor * by_column(wide, signal, rank))
+
+
+def multiplied(values: Values, node: NodeProto, rank: int) -> Signal:
+    """Return the signal of a product alone.
+
+    Raises:
+        UntraceableError: it is not by stored weights on its right side.
     """
     entering, factor = node.input[0], node.input[1]
+    if entering in values.constants:
+        raise UntraceableError("its weights stand on the left of its product")
     if factor not in values.constants:
-        side = "stand on the left of its product" if entering in values.constants else "are none"
-        reason = "it multiplies two signals" if side == "are none" else f"its weights {side}"
-        raise UntraceableError(reason)
-    stored = values.stored(factor)
-    shape = values.constant(factor).shape
-    if node.op_type == "Conv":
-        column, axis, fan_in, is_fit = 0, 1, int(np.prod(shape[1:])), len(shape) == rank
-    else:
-        is_turned = bool(values.attribute(node, "transB", 0))
-        column, axis, is_fit = 1 - is_turned, rank - 1, len(shape) == MATRIX_AXES <= rank
-        fan_in = shape[is_turned] if is_fit else 0
-    if not is_fit:
-        raise UntraceableError(f"its weights have the shape {list(shape)}")
+        raise UntraceableError("it multiplies two signals")
     if values.attribute(node, "transA", 0):
         raise UntraceableError("its inputs are transposed in the product")
+    stored = values.stored(factor)
+    shape = values.constant(factor).shape
+    is_conv = node.op_type == "Conv"
+    if len(shape) != rank if is_conv else (len(shape) != MATRIX_AXES or rank < MATRIX_AXES):
+        raise UntraceableError(f"its weights have the shape {list(shape)}")
+    column = 0 if is_conv else 1 - values.attribute(node, "transB", 0)
     count = shape[column]
-    plain = Product(node, stored, stored.order[column], fan_in)
-    signal = Signal(np.ones(count), np.zeros(count), axis, (plain,))
-    added = node.input[2] if len(node.input) > 2 else ""  # noqa: PLR2004
-    if node.op_type == "Gemm":
-        signal = scaled(signal, number(values, node, "alpha"))
-        factor_of_added = number(values, node, "beta")
-    else:
-        factor_of_added = 1.0
-    if not added:
-        return signal
-    if added in values.constants:
-        # The bias of a convolution lies along its channels, which are not its last axis.
-        bias = values.constant(added)
-        if node.op_type == "Conv":
-            bias = bias.reshape(-1, *[1] * (rank - 2))
-        return shifted(signal, factor_of_added * by_column(bias, signal, rank))
-    return summed(signal, scaled(traced(values, added, rank), factor_of_added))
-
-
-def number(values: Values, node: NodeProto, name: str) -> float:
-    """Return an attribute that is 1 by default."""
-    return float(values.attribute(node, name, 1.0))  # type: ignore[arg-type]
+    product = Product(node, stored, stored.order[column], prod(shape) // count)
+    return Signal(np.ones(count), np.zeros(count), 1 if is_conv else rank - 1, (product,))
 
 
 def arithmetic(values: Values, node: NodeProto, rank: int) -> Signal:
@@ -209,7 +208,7 @@ def normalised(values: Values, node: NodeProto, rank: int) -> Signal:
     scale, shift, mean, variance = (
         values.constant(name).astype(np.float64) for name in node.input[1:5]
     )
-    epsilon = float(values.attribute(node, "epsilon", 1e-5))  # type: ignore[arg-type]
+    epsilon = float(values.attribute(node, "epsilon", 1e-5))
     factor = scale / np.sqrt(variance + epsilon)
     return shifted(scaled(signal, factor), shift - mean * factor)
 

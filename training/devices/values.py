@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,7 +124,7 @@ class Values:
         held.raw_data = self._weights[first : first + length]
         return numpy_helper.to_array(held)
 
-    def attribute(self, node: NodeProto, name: str, default: object) -> object:
+    def attribute(self, node: NodeProto, name: str, default: Any) -> Any:
         """Return an attribute of a node."""
         for entry in node.attribute:
             if entry.name == name:
@@ -153,10 +154,10 @@ class Values:
                 how = "are quantised" if quantised else f"are made by {node.op_type}"
                 raise UntraceableError(f"its weights {how}")
             if node.op_type == "Cast" and kind is None:
-                kind = int(self.attribute(node, "to", TensorProto.FLOAT))  # type: ignore[call-overload]
+                kind = int(self.attribute(node, "to", TensorProto.FLOAT))
             if node.op_type == "Transpose":
                 perm = self.attribute(node, "perm", None)
-                before = [*(perm if perm is not None else range(self.constant(name).ndim)[::-1])]  # type: ignore[misc]
+                before = [*(perm if perm is not None else range(self.constant(name).ndim)[::-1])]
                 order = before if order is None else [before[axis] for axis in order]
             value = node.input[0]
         tensor = self.initializers[value]

@@ -145,7 +145,7 @@ class Bench:
     def run(self, recipe: Recipe) -> None:
         """Train a recipe to its end, as it is; before it the runs that it needs and that lack."""
         folder = self.runs / recipe.name
-        sources = Sources(self.checkpoints, self.runs)
+        sources = Sources(self.checkpoints, self.runs, self.others)
         for needed in sources.lacking(recipe, folder):
             self.run(self.recipe(needed))
         torch.set_num_threads(self.threads)

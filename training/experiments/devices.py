@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from noisevote.models.card import Card
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import Profile
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
@@ -140,12 +141,12 @@ def row_of(
     }
 
 
-def cells_of(plan: DevicesPlan, profile: Profile, age_s: float, card: object) -> Iterator[Cell]:
+def cells_of(plan: DevicesPlan, profile: Profile, age_s: float, card: Card) -> Iterator[Cell]:
     """Yield what is measured of a device at an age."""
     low, high = profile.age_range_s
     if profile.ages and not low <= age_s <= high:
         return
-    at = profiles_at(profile, card)  # type: ignore[arg-type]
+    at = profiles_at(profile, card)
     own = partial(DeviceSetting, at, age_s=age_s if profile.ages else None, votes=plan.votes)
     told = (1, plan.votes)
     for chip in range(plan.chips if profile.differs_by_chip else 1):

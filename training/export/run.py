@@ -24,7 +24,7 @@ PARITY_IMAGES = 1000
 DEFAULT_SIGMA = 0.5
 """Of the comparison with torch, for a network that was trained without noise."""
 
-MEASURED = ("evaluations", "thresholds", "agreements")
+MEASURED = ("evaluations", "thresholds", "agreements", "on_devices")
 """Fields of the card that hold what was measured of the weights."""
 
 

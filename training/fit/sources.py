@@ -26,10 +26,12 @@ class Sources:
     Attributes:
         checkpoints: folder of the checkpoints.
         runs: folder of the runs, each in a folder of its recipe's name.
+        others: folder of the checkpoints that are taken where the first has none of a name.
     """
 
     checkpoints: Path = SHIPPED
     runs: Path = Path("runs")
+    others: Path = SHIPPED
 
     def network(self, name: str, use: str = "the trained network") -> nn.Module:
         """Return the network of a checkpoint, or of the run whose name follows ``run:``.
@@ -44,7 +46,9 @@ class Sources:
             TrainingError: there is no such run, or it is not finished.
         """
         if not is_run(name):
-            checkpoint = CheckpointStore(self.checkpoints).find(name)
+            own = CheckpointStore(self.checkpoints)
+            store = own if name in own.names() else CheckpointStore(self.others)
+            checkpoint = store.find(name)
             checkpoint.verified()
             return load_network(checkpoint.folder, checkpoint.card)
         folder = self.runs / name.removeprefix(RUN_PREFIX)

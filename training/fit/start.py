@@ -1,6 +1,7 @@
 """The start of a run: the network, its first weights, and what changes them."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -93,7 +94,7 @@ def layers_for(recipe: Recipe, network: nn.Module) -> dict[str, Layer]:
     if hardening.device is None and hardening.weight_clip is None:
         return {}
     is_own = not is_brought(recipe.network)
-    shape = find_dataset(recipe.dataset).shape if is_own else recipe.options["shape"]
+    shape: Any = find_dataset(recipe.dataset).shape if is_own else recipe.options["shape"]
     use = "hardening.weight_clip" if hardening.device is None else "hardening.device"
     return layers_of(network, shape, use)
 

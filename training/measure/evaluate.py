@@ -22,7 +22,7 @@ from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.data.dataset import Examples, as_inputs
 from noisevote.models.devices.noise import device_noise
-from noisevote.models.devices.runtime import DeviceRuntimes, runtime_for
+from noisevote.models.devices.runtimes import DeviceRuntimes, runtime_for
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.errors import DataError
 from noisevote.models.measured import Accuracy
@@ -187,7 +187,7 @@ class Caster:
             for vote in range(votes)
         ]
         # Votes of one chip share passes.
-        order = np.argsort([at_points.part_of(key) for key in keys], kind="stable")
+        order = np.argsort([at_points.chip_index(key) for key in keys], kind="stable")
         outputs = []
         rows = rows_of_pass(card)
         for first in range(0, len(keys), rows):

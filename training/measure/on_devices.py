@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
 from noisevote.models.devices.profile import Profile
 from noisevote.models.devices.setting import DeviceSetting, check_condition, profiles_at
 from noisevote.models.measured import DeviceAccuracy
+from noisevote.models.statistics import student_interval
 from noisevote.training.measure.evaluate import Caster, NumberedExamples, reported
 
-LEVEL = 0.975
-"""Quantile of the ends of intervals at 95 %."""
+ALPHA = 0.05
+"""Chance that an interval misses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,7 @@ def accuracy_on_chips(
     shares = np.array(correct) / images
     interval = None
     if len(shares) > 1:
-        half = stdtrit(len(shares) - 1, LEVEL) * shares.std(ddof=1) / np.sqrt(len(shares))
-        low, high = np.clip([shares.mean() - half, shares.mean() + half], 0, 1).tolist()
+        low, high = np.clip(student_interval(shares, ALPHA), 0, 1).tolist()
         interval = low, high
     return DeviceAccuracy(
         device=profile.name,

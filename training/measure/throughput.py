@@ -18,10 +18,10 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from noisevote.models.data.dataset import Examples
 from noisevote.models.data.datasets import DATASETS
+from noisevote.models.statistics import student_interval
 from noisevote.training.fit.loop import take_step
 from noisevote.training.fit.run import Run, prepare
 from noisevote.training.fit.sources import Sources
@@ -32,7 +32,9 @@ from noisevote.training.recipes.vary import vary
 Rival = Literal["noiseless", "torch"]
 """What a recipe's steps are compared with."""
 
-CONFIDENCE = 0.95
+ALPHA = 0.05
+"""Chance that the interval misses."""
+
 BATCHES = 4
 """Batches of made-up examples that the steps take in turn."""
 
@@ -113,12 +115,9 @@ def summary(seconds: NDArray[np.float64], images: int) -> Throughput:
     """Summarise the times ``[pairs, 2]`` of blocks of ``images``, in the one way and the other."""
     logarithms = np.log(seconds[:, 1] / seconds[:, 0])
     pairs = len(logarithms)
-    centre = float(logarithms.mean())
-    quantile = float(stdtrit(pairs - 1, (1 + CONFIDENCE) / 2))
-    half = quantile * float(logarithms.std(ddof=1)) / math.sqrt(pairs)
+    low, high = map(math.exp, student_interval(logarithms, ALPHA))
     one, other = images * pairs / seconds.sum(axis=0)
-    interval = math.exp(centre - half), math.exp(centre + half)
-    return Throughput(float(one), float(other), math.exp(centre), interval, pairs)
+    return Throughput(float(one), float(other), math.exp(logarithms.mean()), (low, high), pairs)
 
 
 def seconds_of(run: Run, steps: int) -> float:

@@ -112,7 +112,9 @@ def on_chip(
         chip: of that device.
         age_s: since the weights were written.
     """
-    spreads = {part: chip.normals(point, part, weights.shape[:1]) for part in SPREADS}
+    spreads = {
+        part: chip.normals(point, part, weights.shape[:1]).astype(np.float64) for part in SPREADS
+    }
     read = profile.read
     if not (profile.has_frozen_cells or read.w or read.cell_std_us != 0):
         return Condition(spreads=spreads), None

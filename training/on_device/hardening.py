@@ -36,7 +36,7 @@ from noisevote.models.noise import NoiseKind
 from noisevote.training.on_device.calls import Norm
 from noisevote.training.on_device.chips import DrawnChip, drawn_chip
 from noisevote.training.on_device.layers import Layer
-from noisevote.training.on_device.ranges import Ranges
+from noisevote.training.on_device.ranges import Range, Ranges
 from noisevote.training.on_device.read_out import converted_input, read_out
 from noisevote.training.on_device.trace import Origin, Tracing
 from noisevote.training.recipes.recipe import Hardening
@@ -255,7 +255,7 @@ class DevicePass(Tracing):
         """Return a layer as it lies on its array now."""
         layer = self._device.layers[point]
         largest = layer.matrix(self._parameters).abs().amax(1, keepdim=True)
-        held = self._device.ranges.of(point) or self.seen.of(point)
+        held = self._device.ranges.of(point) or self.seen.of(point) or Range()
         weights = tuple(WeightSpec(name=name, columns=axis) for name, axis in layer.weights)
         spec = ArraySpec(
             weights=weights,
@@ -269,4 +269,5 @@ class DevicePass(Tracing):
         )
         one = torch.ones(layer.columns)
         scale, beta = (one, one) if origin is None else (origin.scale, origin.offset)
-        return LayerArray(spec, *(of.double().cpu().numpy() for of in (largest, scale, beta)))
+        of_columns = (of.double().cpu().numpy() for of in (scale, beta))
+        return LayerArray(spec, largest.cpu().numpy(), *of_columns)

@@ -185,6 +185,12 @@ ROWS = (
     densenet("densenet40-clean", CLEAN, PROGRESSIVE),
     densenet("densenet40-mult-1.0", RISING, HARDENING, warm_start="densenet40-clean"),
     densenet(
+        "densenet40-mult-0.8",
+        replace(RISING, sigma_train=0.8),
+        HARDENING,
+        warm_start="densenet40-clean",
+    ),
+    densenet(
         "densenet40-mult-grid",
         MULT,
         replace(HARDENING, epochs=1),

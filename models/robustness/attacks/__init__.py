@@ -51,6 +51,8 @@ def why_not(attack: Attack, plan: Plan, parties: Parties, is_picture: bool) -> s
         return "it needs gradients, and there is no surrogate"
     if attack.needs_pictures and not is_picture:
         return "it needs pictures"
+    if attack.averages_noise and plan.device is not None:
+        return "it averages gradients over noise, and nothing here can do that over a device"
     if not attack.is_in(plan):
         return NOT_ASKED_FOR
     if not attack.is_possible(parties):

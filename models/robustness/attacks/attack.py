@@ -38,6 +38,8 @@ class Attack:
         needs_pictures: whether it takes only samples ``[channels, height, width]``.
         needs_surrogate: whether it climbs the loss of a network of the attacker's own.
         starts_at_target_class: whether it is targeted only from a sample of the target class.
+        averages_noise: whether it averages gradients over noise like the target's; it cannot over a
+            device.
         check_installed: raises MissingExtraError if a package of its own is missing.
     """
 
@@ -55,6 +57,7 @@ class Attack:
     needs_pictures: bool = False
     needs_surrogate: bool = False
     starts_at_target_class: bool = False
+    averages_noise: bool = False
     check_installed: Callable[[], None] | None = None
 
     @property
@@ -74,6 +77,8 @@ class Attack:
 
     def is_in(self, plan: Plan) -> bool:
         """Return whether a plan asks for it; the upper bound needs the target's network, too."""
+        if self.averages_noise and plan.device is not None:
+            return False
         if self.family == "control":
             return True
         if self.family == "upper bound":

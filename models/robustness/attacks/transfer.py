@@ -150,6 +150,7 @@ EOT_PGD = Attack(
         f"average gradients over {plan.draws} draws of noise in the surrogate"
     ),
     needs_surrogate=True,
+    averages_noise=True,
 )
 WHITE_BOX = Attack(
     "white_box",
@@ -158,4 +159,5 @@ WHITE_BOX = Attack(
     Sees.GRADIENTS,
     white_box_steps,
     is_adaptive=True,
+    averages_noise=True,
 )

@@ -52,8 +52,8 @@ def cells_of(profile: Profile, level: float, age_s: float) -> NDArray[np.float64
     shape = (1, COUNT)
     draws = Chip("0", "w", 0).draws_of(f"{level:g}", shape)
     target = np.full(shape, level * profile.cell.g_max_us)
-    parts = {part: draws(part) for part in parts_of(profile)}
-    return Life.of(profile, age_s, 0.0).cells(target, parts, "+")[0].ravel()
+    parts = {part[:-1]: draws(part) for part in parts_of(profile) if part.endswith("+")}
+    return np.asarray(Life.of(profile, age_s, 0.0).cells(target, parts).held.ravel(), np.float64)
 
 
 def compare(values: NDArray[np.float64], mean: float, deviation: float) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from noisevote.models.devices.chips import CHIP_SCHEME, MAX_CHIP, Chip
 from noisevote.models.noise import standard_normal_table
+from noisevote.models.noise_fill import fill_in_numpy
 
 CHIP = Chip("0123456789abcdef", "a" * 64, 7)
 parts = st.sampled_from(["program+", "program-", "nu+", "slow-", "stuck+", "gain", "offset_t"])
@@ -40,6 +41,13 @@ def test_the_draws_are_made_as_the_description_says() -> None:
     assert np.array_equal(
         CHIP.uniforms("fc1", "nu-", (3,)), [(int(word) >> 11) / 2**53 for word in words]
     )
+
+
+def test_draws_are_the_same_without_compiled_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = [CHIP.normals("fc1", f"nu{chip}", (3, 11_003)) for chip in range(5)]
+    monkeypatch.setattr("noisevote.models.devices.chips.FILL", fill_in_numpy)
+    for chip, values in enumerate(drawn):
+        assert np.array_equal(values, CHIP.normals("fc1", f"nu{chip}", (3, 11_003)))
 
 
 @given(st.integers(0, MAX_CHIP), st.integers(0, MAX_CHIP), parts, parts, st.text(max_size=5))

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from noisevote.models.devices.aging import tables_around
+from noisevote.models.devices.aging import Life, tables_around
 from noisevote.models.devices.cells import BLOCK, AgedWeights, aged_weights, parts_of
 from noisevote.models.devices.chips import Chip
+from noisevote.models.devices.kept import Kept
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import Profile
 from tests.models.devices.oracle import W, device
@@ -20,9 +21,11 @@ DRIFT = {"t0_s": 20.0, "nu": 0.05, "nu_std": 0.02}
 ages = st.floats(0, 1e9)
 
 
-def of_chip(profile: Profile, age_s: float = 0.0, chip: int = 0, **more: float) -> AgedWeights:
+def of_chip(
+    profile: Profile, age_s: float = 0.0, chip: int = 0, window_s: float = 0.0
+) -> AgedWeights:
     draws = Chip(profile.digest, "w", chip).draws_of("fc", W.shape)
-    return aged_weights(W, profile, draws, age_s, **more)
+    return aged_weights(W, profile, draws, age_s, window_s)
 
 
 def drawn(_part: str) -> NDArray[Any]:
@@ -69,7 +72,8 @@ def test_what_votes_share_less_of_is_fresh_in_each() -> None:
     apart, close = (of_chip(profile, 86400.0, window_s=window) for window in (1.0, 1e-5))
     assert np.std(apart.weights - W) < np.std(close.weights - W)
     assert (apart.variance > close.variance).all()
-    np.testing.assert_allclose(apart.variance, 0.01**2 * np.log(1.0 / 2e-6) * (W**2).mean(1))
+    expected = 0.01**2 * np.log(1.0 / 2e-6) * (W**2).mean(1)
+    np.testing.assert_allclose(apart.variance, expected, rtol=1e-6)
 
 
 def test_an_age_before_the_first_read_has_no_slow_noise() -> None:
@@ -99,6 +103,40 @@ def test_a_chip_is_the_same_in_blocks_of_any_size(monkeypatch: pytest.MonkeyPatc
     parts = of_chip(profile, 3600.0)
     assert np.array_equal(whole.weights, parts.weights)
     np.testing.assert_allclose(whole.variance, parts.variance)
+
+
+@pytest.mark.parametrize("name", STORE.names())
+def test_cells_in_single_precision_are_those_in_double(name: str) -> None:
+    profile = STORE.find(name)
+    largest = profile.cell.g_max_us
+    target = largest * np.geomspace(1e-9, 1, 20_000).reshape(4, -1)
+    draws = Chip(profile.digest, "w", 3).draws_of("fc", target.shape)
+    parts = {part[:-1]: draws(part) for part in parts_of(profile) if part.endswith("+")}
+    for age_s in (profile.age_of(None), profile.age_of(profile.age_range_s[1])):
+        life = Life.of(profile, age_s, 1e-4)
+        double, single = (life.cells(target.astype(of), parts) for of in (np.float64, np.float32))
+        assert single.held.dtype == np.float32
+        for one, other in zip(single, double, strict=True):
+            np.testing.assert_allclose(one, other, rtol=3e-6, atol=2e-6 * largest)
+
+
+def test_the_same_memory_can_take_the_draws_and_weights_of_many_chips() -> None:
+    profile, kept, out = STORE.find("pcm-hermes-2t"), Kept(), np.empty(W.shape, np.float32)
+    for chip in range(3):
+        draws = Chip(profile.digest, "w", chip).draws_of("fc", W.shape, kept)
+        aged = aged_weights(W, profile, draws, 3600.0, out=out)
+        assert aged.weights is out
+        assert np.array_equal(out, of_chip(profile, 3600.0, chip).weights)
+
+
+def test_weights_in_other_units_are_those_in_array_units() -> None:
+    profile, largest = STORE.find("pcm-hermes-2t"), np.linspace(0.5, 7.0, len(W))
+    draws = Chip(profile.digest, "w", 0).draws_of("fc", W.shape)
+    aged = aged_weights(W * largest[:, None], profile, draws, 3600.0, largest=largest)
+    same = of_chip(profile, 3600.0)
+    np.testing.assert_allclose(aged.weights / largest[:, None], same.weights, atol=1e-6)
+    np.testing.assert_allclose(aged.alpha, same.alpha, rtol=1e-6)
+    np.testing.assert_allclose(aged.variance, same.variance, rtol=1e-5)
 
 
 def test_compensation_gives_the_mean_weight_back() -> None:
@@ -154,7 +192,7 @@ def test_relaxation_moves_all_cells_alike_and_spreads_them() -> None:
         cell={"g_max_us": 100.0}, array={"mapping": "single"},
         relaxation={"mean_us": -0.1, "std_us": [0.0, 0.0]},
     )  # fmt: skip
-    assert np.array_equal(of_chip(profile, 0.0).weights, W.astype(np.float32))
+    np.testing.assert_allclose(of_chip(profile, 0.0).weights, W, atol=1e-6)
     moved = of_chip(profile, np.e**10).weights - W
     np.testing.assert_allclose(moved[W > -0.9], -1.0 / 50, atol=1e-6)
     wide = profile.model_copy(

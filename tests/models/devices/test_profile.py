@@ -112,14 +112,18 @@ WRONG: dict[str, tuple[Place, Any]] = {
     r"device\.program\.std_us: pieces end below .*all but the last need a rising below": (
         ("program", "std_us"), [{"log": [1, 2]}, {"log": [1, 2]}],
     ),
-    r"device\.drift\.t0_s: Input should be greater than 0, got 0": (("drift", "t0_s"), 0),
+    r"device\.drift\.t0_s: Input should be greater than or equal to 0.0+1, got 0": (
+        ("drift", "t0_s"), 0,
+    ),
     r"device\.drift\.nu\.clip: .*|device\.drift\.nu: clip is \[1\.0, 0\.0\]; allowed is \[": (
         ("drift", "nu", "clip"), [1, 0],
     ),
     r"device\.dac\.range: got 'percentile:50'; allowed is a number above 0, percentile:99\.9": (
         ("dac", "range"), "percentile:50",
     ),
-    r"device\.dac\.range: Input should be greater than 0, got -1": (("dac", "range"), -1),
+    r"device\.dac\.range: Input should be greater than or equal to 0.0+1, got -1": (
+        ("dac", "range"), -1,
+    ),
     r"device\.dac\.bits: Input should be less than or equal to 24, got 25": (("dac", "bits"), 25),
     r"device\.adc\.bits: Input should be a valid integer, got 7\.5": (("adc", "bits"), 7.5),
     r"device\.read\.a: Input should be a finite number, got nan": (("read", "a"), float("nan")),

@@ -1,8 +1,11 @@
 """Votes on devices: the runtime against NumPy, chips, placements, memory."""
 
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.device_specs import Level
 from noisevote.models.devices.noise import DeviceNoise, device_noise
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import Profile, profile_of
-from noisevote.models.devices.runtime import DeviceRuntime, DeviceRuntimes
+from noisevote.models.devices.runtime import DeviceRuntime
+from noisevote.models.devices.runtimes import DeviceRuntimes
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
+from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, load_session
 from noisevote.models.errors import InputError
 from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
 from noisevote.models.runtime import Rows
@@ -150,6 +156,23 @@ def test_votes_of_different_devices_chips_and_ages_in_one_tile_are_as_alone(
     assert len({row.tobytes() for row in together}) == len(noises)
 
 
+def test_two_ranges_of_ages_of_one_device_give_two_ages_where_none_is_asked_for(
+    checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
+) -> None:
+    hermes = DeviceStore().find("pcm-hermes-2t")
+    young, old = (hermes.model_copy(update={"ages_s": (age, 1e6)}) for age in (60.0, 86_400.0))
+    assert young.digest == old.digest  # so that chips are the same
+    asked = [
+        noise_on(young, checkpoint),
+        noise_on(old, checkpoint),
+        noise_on(young, checkpoint, age_s=86_400.0),
+    ]
+    by_default, later, as_late = (runtime.outputs(rows(images[:1], [noise])) for noise in asked)
+    assert not np.array_equal(by_default, later)
+    assert np.array_equal(later, as_late)
+    assert asked[1].places == asked[2].places
+
+
 def test_a_chip_is_the_same_for_all_seeds_and_in_all_processes(
     checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
 ) -> None:
@@ -157,7 +180,7 @@ def test_a_chip_is_the_same_for_all_seeds_and_in_all_processes(
         "import numpy as np\n"
         "from noisevote.models.checkpoint import SHIPPED, CheckpointStore\n"
         "from noisevote.models.devices.presets import DeviceStore\n"
-        "from noisevote.models.devices.runtime import DeviceRuntimes\n"
+        "from noisevote.models.devices.runtimes import DeviceRuntimes\n"
         "from tests.models.devices.test_runtime import NAME, noise_on, rows\n"
         "of = CheckpointStore(SHIPPED).find(NAME)\n"
         "noise = noise_on(DeviceStore().find('pcm-joshi'), of, chips=(9,))\n"
@@ -172,22 +195,40 @@ def test_a_chip_is_the_same_for_all_seeds_and_in_all_processes(
         assert found.tobytes().hex() == ran.stdout.strip()
 
 
+@pytest.mark.parametrize("level", ["column", "weight", "full"])
+def test_graphs_of_chips_are_those_of_the_engine_that_plans_all_to_the_bit(
+    checkpoint: Checkpoint, level: Level
+) -> None:
+    spec = checkpoint.card.devices
+    assert spec is not None
+    graph = checkpoint.folder / spec.graphs[level]
+    one, of_many = load_session(graph), load_session(graph, engine=ONNX_RUNTIME_OF_MANY)
+    generator = np.random.default_rng(1)
+    feed = {
+        name: generator.uniform(0.5, 1, [8 if axis is None else axis for axis in tensor.shape])
+        .astype(np.int64 if tensor.type == "int64" else np.float32)
+        for name, tensor in one.inputs.items()
+    }  # fmt: skip
+    output = checkpoint.card.output
+    assert np.array_equal(one.run(output, feed), of_many.run(output, feed))
+
+
 def test_chips_take_turns_in_an_order_that_hangs_on_seed_and_input_alone(
     checkpoint: Checkpoint,
 ) -> None:
     profile = DeviceStore().find("pcm-joshi")
     noise = noise_on(profile, checkpoint, chips=(3, 4, 5), votes=20)
-    turns = [noise.part_of(VoteKey(1, 0, vote)) for vote in range(20)]
+    turns = [noise.chip_index(VoteKey(1, 0, vote)) for vote in range(20)]
     assert sorted(map(turns.count, range(3))) == [6, 7, 7]
     again = noise_on(profile, checkpoint, chips=(8, 9, 1), votes=20)
-    assert turns == [again.part_of(VoteKey(1, 0, vote)) for vote in range(20)]
-    others = [noise.part_of(VoteKey(2, 0, vote)) for vote in range(20)]
+    assert turns == [again.chip_index(VoteKey(1, 0, vote)) for vote in range(20)]
+    others = [noise.chip_index(VoteKey(2, 0, vote)) for vote in range(20)]
     assert others != turns
 
 
 def test_a_random_order_of_chips_puts_each_first_equally_often(checkpoint: Checkpoint) -> None:
     noise = noise_on(DeviceStore().find("pcm-joshi"), checkpoint, chips=(0, 1, 2, 3), votes=8)
-    first = np.bincount([noise.part_of(VoteKey(seed, 0, 0)) for seed in range(4000)])
+    first = np.bincount([noise.chip_index(VoteKey(seed, 0, 0)) for seed in range(4000)])
     assert np.abs(first - 1000).max() < 4.5 * np.sqrt(4000 * 3 / 16)  # fails with 3e-5 at most
 
 
@@ -223,3 +264,53 @@ def test_points_that_a_map_leaves_out_are_digital(
 def test_a_pattern_that_fits_no_point_is_refused(checkpoint: Checkpoint) -> None:
     with pytest.raises(InputError, match=r"'conv9' fits no noise point.*conv1"):
         profiles_at({"conv9": None}, checkpoint.card)
+
+
+DRIFTING: dict[str, Any] = {"profile": 1, "name": "drifting", "drift": {"t0_s": 20.0, "nu": 0.05}}
+
+
+def test_profiles_that_differ_in_their_first_age_have_chips_and_fingerprints_of_their_own(
+    checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
+) -> None:
+    ages_s = [None, 1e5, 1e8]
+    profiles = [
+        profile_of(DRIFTING | ({} if age_s is None else {"ages_s": [age_s, 1e9]}))
+        for age_s in ages_s
+    ]
+    assert len({profile.digest for profile in profiles}) == 1
+    noises = [noise_on(profile, checkpoint) for profile in profiles]
+    assert len({noise.fingerprint for noise in noises}) == 3
+    found = [runtime.outputs(rows(images[:1], [noise])) for noise in noises]
+    for age_s, outputs in zip(ages_s, found, strict=True):
+        named = noise_on(profiles[0], checkpoint, age_s=age_s or 0.0)
+        assert np.array_equal(outputs, runtime.outputs(rows(images[:1], [named])))
+    assert len({outputs.tobytes() for outputs in found}) == 3
+
+
+def test_a_checkpoint_measured_anew_for_devices_does_not_vote_on_chips_of_the_old_one(
+    checkpoint: Checkpoint, images: np.ndarray[Any, np.dtype[np.float32]], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(checkpoint.folder, tmp_path / NAME))
+    card = json.loads((folder / "card.json").read_text())
+    for array in card["devices"]["arrays"].values():
+        array["input_range"] /= 2
+    (folder / "card.json").write_text(json.dumps(card))
+    anew = Checkpoint(folder)
+    assert anew.fingerprint == checkpoint.fingerprint
+    runtimes, profile = DeviceRuntimes(), DeviceStore().find("ideal-8-8")
+    found = [
+        runtimes.of(of).outputs(rows(images[:1], [noise_on(profile, of)]))
+        for of in (checkpoint, anew)
+    ]
+    assert not np.array_equal(*found)
+
+
+def test_without_frozen_errors_reads_are_as_noisy_at_any_age(
+    checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
+) -> None:
+    profile = DeviceStore().find("pcm-hermes-2t")
+    found = [
+        runtime.outputs(rows(images, [noise_on(profile, checkpoint, chips=(), age_s=age_s)] * 3))
+        for age_s in (0.0, 1e9)
+    ]
+    assert np.array_equal(*found)

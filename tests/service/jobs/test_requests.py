@@ -137,9 +137,6 @@ FAULTS: dict[str, tuple[Json, str, str]] = {
     "no noise at any point": ({"sigma": {"conv1": 0.0}}, "sigma", "no noise point gets noise"),
     "sigma that is text": ({"sigma": "0.1"}, "sigma", "valid number"),
     "two strengths": ({"snr_db": 3.0}, "", "sigma and snr_db say the same thing"),
-    "SNR of additive noise": (
-        {"sigma": None, "snr_db": 3.0, "noise": "additive"}, "snr_db", "for multiplicative noise",
-    ),
     "repeats of a noise point that there is not": (
         {"repeats": {"fc9": 2}}, "repeats", '"fc9" is no noise point of checkpoint',
     ),

@@ -109,7 +109,9 @@ def test_requests_are_cut_to_what_the_server_takes(server: Server) -> None:
         ({"max_request_gmacs": 0.5}, 10, 0.5e9 / 10 / checkpoint.card.macs),
         ({"max_request_gmacs": 0.001}, 1000, 1),
     ):
-        at_once = LIMITS.model_copy(update=changes).inputs_at_once(checkpoint, votes)
+        at_once = LIMITS.model_copy(update=changes).inputs_at_once(
+            checkpoint, Conditions(0.5, votes)
+        )
         assert at_once == max(1, int(most))
 
 

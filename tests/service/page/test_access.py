@@ -31,7 +31,7 @@ def test_a_drawing_needs_no_mouse(visit: Visit) -> None:
 def test_every_control_is_reached_by_the_keyboard_in_the_order_of_the_page(visit: Visit) -> None:
     visit.page.locator("h1").click()
     reached = []
-    for _ in range(29):
+    for _ in range(30):
         visit.page.keyboard.press("Tab")
         reached.append(
             visit.page.evaluate("document.activeElement.id || document.activeElement.tagName")

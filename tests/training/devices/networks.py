@@ -1,4 +1,4 @@
-"""Small networks twice: as ONNX, drawn node by node, and by formula with devices at their points."""
+"""Small networks twice: as ONNX, drawn node by node, and by formula with devices in them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,7 +27,9 @@ class Network:
 
 def weights_of(model: ModelProto) -> dict[str, Tensor]:
     return {
-        tensor.name.removesuffix(".weight"): torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float64))
+        tensor.name.removesuffix(".weight"): torch.from_numpy(
+            numpy_helper.to_array(tensor).astype(np.float64)
+        )
         for tensor in model.graph.initializer
         if tensor.data_type == FLOAT
     }
@@ -42,7 +44,9 @@ SCORES: dict[str, Any] = {"scores": (FLOAT, ["n", 3])}
 
 def folded(weights: Weights, name: str, axes: int) -> tuple[Tensor, Tensor]:
     """Scale and offset of a batch norm."""
-    scale, bias, mean, var = (weights[f"{name}.{part}"] for part in ("scale", "bias", "mean", "var"))
+    scale, bias, mean, var = (
+        weights[f"{name}.{part}"] for part in ("scale", "bias", "mean", "var")
+    )
     factor = scale / torch.sqrt(var + EPSILON)
     wide = [-1, *[1] * axes]
     return factor.reshape(wide), (bias - mean * factor).reshape(wide)
@@ -64,8 +68,8 @@ def dense(weight: Tensor) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]
 def draw_convolutional() -> ModelProto:
     """Conv with bias and batch norm, strides and pads; a dilated one with scalings; Gemm."""
     draw = Drawing()
-    first = draw("Conv", "x", draw.weight("w1.weight", 4, 2, 3, 3), draw.weight("b1", 4), pads=[1, 0, 1, 2],
-                 strides=[2, 1])  # fmt: skip
+    kernel, bias = draw.weight("w1.weight", 4, 2, 3, 3), draw.weight("b1", 4)
+    first = draw("Conv", "x", kernel, bias, pads=[1, 0, 1, 2], strides=[2, 1])
     first = draw("Relu", draw.batch_norm(first, "bn", 4))
     second = draw("Conv", first, draw.weight("w2.weight", 5, 4, 2, 2), dilations=[2, 2])
     second = draw("Sub", draw.constant("shift", np.linspace(-1, 1, 5).reshape(5, 1, 1), "float32"),
@@ -73,8 +77,8 @@ def draw_convolutional() -> ModelProto:
     second = draw("Div", second, draw.constant("divisor", np.linspace(1, 2, 5).reshape(1, 5, 1, 1),
                                                "float32"))  # fmt: skip
     pooled = draw("Flatten", draw("GlobalAveragePool", draw("Relu", second)))
-    draw("Gemm", pooled, draw.weight("w3.weight", 3, 5), draw.weight("b3", 3), to="scores", transB=1,
-         alpha=0.5, beta=2.0)  # fmt: skip
+    matrix, bias = draw.weight("w3.weight", 3, 5), draw.weight("b3", 3)
+    draw("Gemm", pooled, matrix, bias, to="scores", transB=1, alpha=0.5, beta=2.0)
     return draw.model(declared(2, 8, 8), SCORES)
 
 
@@ -135,7 +139,9 @@ def draw_residual() -> ModelProto:
     """Two layers read the same map, which went through a device before."""
     draw = Drawing()
     stem = draw("Relu", draw("Conv", "x", draw.weight("ws.weight", 4, 3, 3, 3), pads=[1, 1, 1, 1]))
-    inner = draw("Conv", stem, draw.weight("wi.weight", 6, 4, 3, 3), pads=[1, 1, 1, 1], strides=[2, 2])
+    inner = draw(
+        "Conv", stem, draw.weight("wi.weight", 6, 4, 3, 3), pads=[1, 1, 1, 1], strides=[2, 2]
+    )
     inner = draw.batch_norm(inner, "bn", 6)
     short = draw("Conv", stem, draw.weight("wd.weight", 6, 4, 1, 1), strides=[2, 2])
     both = draw("Relu", draw("Add", inner, short))
@@ -168,7 +174,7 @@ def lstm(device: Drawn, weights: Weights, x: Tensor) -> Tensor:
             weights["bias"],
             step,
         )
-        gates, candidate = signal.split([3 * units, units], 1)
+        gates, candidate = signal[:, : 3 * units], signal[:, 3 * units :]
         enter, keep, leave = torch.sigmoid(gates).chunk(3, 1)
         new = enter * torch.tanh(candidate)
         cell = new if cell is None else keep * cell + new

@@ -62,16 +62,17 @@ class Drawn:
             step: of the point's noise.
         """
         entering = [self.enters(point, each) for each in (x if isinstance(x, list) else [x])]
-        y = scale * multiply(*entering) + offset
+        y: Tensor = scale * multiply(*entering) + offset
         axis = self.axes[point] + 1 - (step is not None)
-        rows = {
+        rows: dict[str, Tensor] = {
             name: torch.from_numpy(row.astype(np.float64)).reshape(-1, *[1] * (y.ndim - axis - 1))
             for name, row in zip(ROWS[self.level], self.tables[point], strict=True)
         }
         z = torch.from_numpy(self.noise[point].astype(np.float64))
         z = z if step is None else z[:, step]
         if self.level == "column":
-            return y * rows["gain"] + rows["offset"] + rows["deviation"] * z
+            summed: Tensor = y * rows["gain"] + rows["offset"] + rows["deviation"] * z
+            return summed
         v = rows["gain"] * (y - rows["beta"]) + rows["offset"]
         variance = rows["a2"] + rows["c"] * v.abs() + rows["b2"] * v**2
         if "w2" in rows:
@@ -81,7 +82,8 @@ class Drawn:
             divisor = torch.where(rows["step"] > 0, rows["step"], 1.0)
             levels = torch.floor(q / divisor + rows["half"]) * divisor
             q = torch.where(rows["step"] > 0, levels.clip(rows["low"], rows["high"]), q)
-        return rows["alpha"] * q + rows["beta"]
+        left: Tensor = rows["alpha"] * q + rows["beta"]
+        return left
 
 
 def drawn(
@@ -98,7 +100,7 @@ def drawn(
     for name, array in devices.arrays.items():
         count, size = array.columns, array.rms
         bound = generator.uniform(2, 4, count) * size
-        own = {
+        own: dict[str, Any] = {
             "gain": generator.uniform(0.7, 1.3, count),
             "offset": generator.normal(0, EFFECTS * size, count),
             "deviation": generator.uniform(0, EFFECTS * size, count),

@@ -52,9 +52,7 @@ class Ready:
     def weights(self) -> dict[str, Tensor]:
         """What the weights file holds, in double precision."""
         stored = load(self.checkpoint.verified()[self.checkpoint.card.weights])
-        return {
-            name: torch.from_numpy(array.astype(np.float64)) for name, array in stored.items()
-        }
+        return {name: torch.from_numpy(array.astype(np.float64)) for name, array in stored.items()}
 
     def draw(self, level: Level, seed: int = 0) -> Drawn:
         return drawn(level, self.devices, self.scales, self.shapes, ROWS, seed)
@@ -66,7 +64,7 @@ class Ready:
         session = session_of(self.checkpoint, graph)
         card = self.checkpoint.card
         rows = self.of_row if of_row is None else of_row
-        return session.run(card.output, {card.input.name: self.inputs, INPUT_OF_ROW: rows} | given)
+        return session.run(card.output, {card.input.name: self.inputs, INPUT_OF_ROW: rows, **given})
 
     @property
     def of_row(self) -> NDArray[np.int64]:

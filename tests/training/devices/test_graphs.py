@@ -37,9 +37,7 @@ def network(
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_a_graph_gives_what_its_formula_gives(
-    network: tuple[Ready, Formula], level: Level
-) -> None:
+def test_a_graph_gives_what_its_formula_gives(network: tuple[Ready, Formula], level: Level) -> None:
     made, formula = network
     device = made.draw(level)
     found = made.outputs(f"device-{level}.onnx", device.feed())
