@@ -29,7 +29,7 @@ from noisevote.training.report.style import groups, new_figure, series_style
 
 COLUMNS = ("device", "digest", "age_s", "chips", "votes", *SHARE_COLUMNS, "right")
 FOLDER = "devices"
-SHOWN = ("mnist_cnn-mult-1.0", "stroke_lstm-256-mult-1.0", "densenet40-mult-1.0")
+SHOWN = ("mnist_cnn-clean", "stroke_lstm-clean", "densenet40-clean")
 CLEAN, WITHOUT, SPREAD, CEILING = "clean", "none", "spread", "ceiling"
 HOUR_S, DAY_S = 3600.0, 86_400.0
 
@@ -47,7 +47,7 @@ errors; "more chips" what as many chips as votes gain over one chip.
 class DevicesPlan(Plan):
     """What is measured."""
 
-    devices: tuple[str, ...] = ("pcm-nandakumar", "reram-wan", "brainscales-2")
+    devices: tuple[str, ...] = ("reram-cmo", "pcm-nandakumar", "brainscales-2")
     """On which."""
 
     ages_s: tuple[float, ...] = (60.0, HOUR_S, DAY_S)
