@@ -183,11 +183,11 @@ class VoteNoise:
         return not self.sigma.any()
 
     @property
-    def parts(self) -> int:
+    def chip_count(self) -> int:
         """How many chips cast the votes."""
         return 1
 
-    def part_of(self, key: VoteKey) -> int:  # noqa: ARG002 - here all are cast on one
+    def chip_index(self, key: VoteKey) -> int:  # noqa: ARG002 - here all are cast on one
         """Return which of the chips casts a vote, from 0."""
         return 0
 

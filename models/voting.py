@@ -112,9 +112,9 @@ class Ballot:
         self._position = position
         self._observer = observer
         self._is_noiseless = request.noise.is_silent
-        self._parts = request.noise.parts
-        self._of_parts = np.zeros((self._parts, classes) if self._parts > 1 else 0, np.int64)
-        self._goes_by_chip = self._parts > 1 and request.turn > 1 and observer is None
+        self._chips = request.noise.chip_count
+        self._of_chips = np.zeros((self._chips, classes) if self._chips > 1 else 0, np.int64)
+        self._goes_by_chip = self._chips > 1 and request.turn > 1 and observer is None
         self._opened, self._open = 0, list[int]()
         self._waiting: dict[int, int] = {}
         self._earliest_decision = self._fewest()
@@ -149,7 +149,7 @@ class Ballot:
         first, self.issued = self.issued, self.issued + count
         if not self._goes_by_chip:
             return range(first, self.issued)
-        key, seed = self._request.noise.part_of, self._request.seed
+        key, seed = self._request.noise.chip_index, self._request.seed
         further = range(self._opened, self._earliest_decision)
         self._open += sorted(further, key=lambda vote: key(VoteKey(seed, self._position, vote)))
         self._opened = self._earliest_decision
@@ -179,7 +179,7 @@ class Ballot:
         is_full = self.votes_cast == request.votes
         statistics = UNKNOWN
         # Votes of a few chips hang together; they are independent on one, or each on its own.
-        is_independent = self._parts in {1, request.votes}
+        is_independent = self._chips in {1, request.votes}
         if request.stop.casts_all and is_full and is_independent:
             statistics = (
                 CERTAIN if self._is_noiseless else fixed_votes_statistics(counts, request.alpha)
@@ -193,7 +193,7 @@ class Ballot:
             interval=statistics.interval,
             p_value=statistics.p_value,
             abstain=statistics.abstain,
-            per_chip=tuple(map(tuple, self._of_parts.tolist())) if self._parts > 1 else None,
+            per_chip=tuple(map(tuple, self._of_chips.tolist())) if self._chips > 1 else None,
         )
 
     def _reason(self, is_full: bool) -> StopReason:
@@ -208,9 +208,9 @@ class Ballot:
         if fell_on == NOWHERE:
             raise self._request.noise.overflow
         self.vote_counts[fell_on] += votes
-        if self._parts > 1:
+        if self._chips > 1:
             key = VoteKey(self._request.seed, self._position, self.votes_cast)
-            self._of_parts[self._request.noise.part_of(key), fell_on] += votes
+            self._of_chips[self._request.noise.chip_index(key), fell_on] += votes
         self.votes_cast += votes
         if self._observer is not None:
             self._observer(self._position, fell_on, votes)
@@ -237,7 +237,7 @@ class Poll:
         self._ballots = [
             Ballot(classes, request, position, observer) for position in range(request.count)
         ]
-        self._turn = min(request.turn, max(1, request.votes // request.noise.parts))
+        self._turn = min(request.turn, max(1, request.votes // request.noise.chip_count))
         self._turns = deque(range(len(self._ballots)))  # positions that want votes
         self.votes_left = sum(ballot.left for ballot in self._ballots)
 

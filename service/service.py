@@ -115,9 +115,9 @@ class Service:
         self.observer.asked(prepared)
         answer = await self.predictor.answer(prepared, observer)
         self.observer.answered(prepared, answer)
-        if prepared.device is not None:
-            held = self.predictor.backend.devices.held
-            self.observer.metrics.holds_chips(held.made, held.bytes)
+        devices, checkpoint = self.predictor.backend.devices, prepared.checkpoint
+        if prepared.device is not None and (runtime := devices.loaded(checkpoint)) is not None:
+            self.observer.metrics.holds_chips(checkpoint.name, runtime, devices.held.bytes)
         return answer
 
     @property

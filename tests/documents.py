@@ -14,12 +14,14 @@ from noisevote.models.devices.profile import Profile
 from noisevote.models.specs import PictureSpec
 from noisevote.service.wire import devices, replies
 from noisevote.service.wire.attack import AttackRequest
+from noisevote.service.wire.device import DeviceBody
 from tests.programs import ROOT
 
 PAGES = tuple(ROOT / "docs" / page for page in ("devices.md", "http-api.md", "operations.md"))
 MODELS: dict[str, type[BaseModel]] = {
     **vars(replies),
     **vars(devices),
+    "DeviceBody": DeviceBody,
     **vars(parts),
     "Piece": Piece,
     "Profile": Profile,

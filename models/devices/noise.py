@@ -55,16 +55,16 @@ class DeviceNoise(VoteNoise):
     @property
     def is_silent(self) -> bool:
         """Whether all votes on an input are the same."""
-        return self.parts == 1 and not any(of.is_fresh for of in self.setting.distinct)
+        return self.chip_count == 1 and not any(of.is_fresh for of in self.setting.distinct)
 
     @property
-    def parts(self) -> int:
+    def chip_count(self) -> int:
         """How many chips cast the votes."""
         return len(self.places)
 
-    def part_of(self, key: VoteKey) -> int:
+    def chip_index(self, key: VoteKey) -> int:
         """Return which of the chips casts a vote, from 0."""
-        if self.parts == 1:
+        if self.chip_count == 1:
             return 0
         at = key.seed, key.position
         if at not in self.orders:
@@ -86,7 +86,7 @@ class DeviceNoise(VoteNoise):
 
     def placement(self, key: VoteKey) -> Placement:
         """Return on what a vote is cast."""
-        return self.places[self.part_of(key)]
+        return self.places[self.chip_index(key)]
 
 
 def placements(setting: DeviceSetting) -> tuple[Placement, ...]:

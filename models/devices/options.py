@@ -7,14 +7,13 @@ from typing import Any
 
 from noisevote.models.devices.chips import MAX_CHIP
 from noisevote.models.devices.parts import MAX_AGE_S
-from noisevote.models.devices.presets import SUFFIX, DeviceStore, profile_in, text_in
+from noisevote.models.devices.presets import SUFFIX, profile_in, store_of_environment, text_in
 from noisevote.models.devices.profile import Profile, read_profile
+from noisevote.models.devices.setting import FRESH, WITHOUT_ERRORS
 from noisevote.models.errors import InputError
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "y": 31_557_600.0}
 """In each unit that an age may have."""
-
-UNLIKE_NUMBERS = ("fresh", "none")
 
 
 def parse_age(text: str) -> float:
@@ -48,12 +47,13 @@ def parse_chip(text: str) -> int | str:
     Raises:
         InputError: it is none of these.
     """
-    if text in UNLIKE_NUMBERS:
+    if text in {FRESH, WITHOUT_ERRORS}:
         return text
     if text.isascii() and text.isdigit() and int(text) <= MAX_CHIP:
         return int(text)
     raise InputError(
-        f"{text!r} is no chip; write a number from 0 to {MAX_CHIP}, fresh or none", "chip"
+        f"{text!r} is no chip; write a number from 0 to {MAX_CHIP}, {FRESH} or {WITHOUT_ERRORS}",
+        "chip",
     )
 
 
@@ -77,4 +77,4 @@ def profile_named(text: str) -> Profile:
         UnknownDeviceError: there is no device of that name.
         InputError: the file cannot be read, or holds no profile.
     """
-    return profile_in(Path(text)) if text.endswith(SUFFIX) else DeviceStore().find(text)
+    return profile_in(Path(text)) if text.endswith(SUFFIX) else store_of_environment().find(text)

@@ -21,7 +21,7 @@ SMALLEST_S = 1e-15
 """Of a time that is above 0."""
 
 Text = Annotated[str, Field(max_length=1000)]
-Level = Annotated[float, Field(ge=0, le=MAX_LEVEL)]
+NotNegative = Annotated[float, Field(ge=0, le=MAX_LEVEL)]
 Signed = Annotated[float, Field(ge=-MAX_LEVEL, le=MAX_LEVEL)]
 Above0 = Annotated[float, Field(ge=SMALLEST, le=MAX_LEVEL)]
 Seconds = Annotated[float, Field(ge=SMALLEST_S, le=MAX_AGE_S)]
@@ -60,7 +60,7 @@ class Cell(CardPart):
 
     g_max_us: Above0 = 1.0
     """Largest conductance."""
-    g_min_us: Level = 0.0
+    g_min_us: NotNegative = 0.0
     """Smallest conductance."""
 
     @model_validator(mode="after")
@@ -150,13 +150,13 @@ class Read(CardPart):
     unit: Literal["array", "rms", "adc_range", "network"] = "array"
     """Of a: array units; the root mean square of the signal at the noise point; the ADC's bound;
     or units of the network. c is in the same unit, as the variance of a signal of 1 unit."""
-    a: Level = 0.0
+    a: NotNegative = 0.0
     """Standard deviation, whatever the signal."""
-    b: Level = 0.0
+    b: NotNegative = 0.0
     """Standard deviation relative to the signal."""
-    c: Level = 0.0
+    c: NotNegative = 0.0
     """Variance relative to the magnitude of the signal (shot noise)."""
-    w: Level = 0.0
+    w: NotNegative = 0.0
     """Standard deviation of each weight in array units, fresh in every read."""
     w_form: Literal["norm", "pcm"] = "norm"
     """``norm``: the same for all weights. ``pcm``: its variance grows with the weight's magnitude;
@@ -171,11 +171,11 @@ class Column(CardPart):
 
     gain: Above0 = 1.0
     """Mean gain."""
-    gain_std: Level = 0.0
+    gain_std: NotNegative = 0.0
     """Spread of the gain over columns, relative to the mean."""
     offset: Signed = 0.0
     """Mean offset, in array units."""
-    offset_std: Level = 0.0
+    offset_std: NotNegative = 0.0
     """Spread of the offset over columns, in array units."""
 
 
@@ -233,7 +233,7 @@ class Temperature(CardPart):
     """Relative change of the gain."""
     offset_per_k: Signed = 0.0
     """Change of the offset, in array units."""
-    offset_std_per_k: Level = 0.0
+    offset_std_per_k: NotNegative = 0.0
     """Spread of that change over columns."""
 
     @model_validator(mode="after")

@@ -24,6 +24,16 @@ MOST_READ = 256
 """Files whose profiles are kept."""
 
 
+VARIABLE = "NOISEVOTE_DEVICES"
+"""Names folders of the operator, as the setting of the service does."""
+
+
+def store_of_environment() -> "DeviceStore":
+    """Return the presets and the devices in the folders that the environment names."""
+    folders = os.environ.get(VARIABLE, "").split(os.pathsep)
+    return DeviceStore(*(Path(folder) for folder in folders if folder))
+
+
 class DeviceStore:
     """The devices that there are.
 

@@ -159,7 +159,7 @@ class Profile(CardPart):
         )
 
     @property
-    def ages(self) -> bool:
+    def depends_on_age(self) -> bool:
         """Whether anything depends on the age."""
         return bool(len(self.aged) > 1 or self.drift or self.relaxation or self.flicker)
 
@@ -172,7 +172,7 @@ class Profile(CardPart):
             "columns": self.column != Column(),
             "converters": bool(self.dac or self.adc),
             "frozen": self.differs_by_chip,
-            "ages": self.ages,
+            "ages": self.depends_on_age,
             "temperature": bool(
                 temperature.gain_per_k or temperature.offset_per_k or temperature.offset_std_per_k
             ),

@@ -5,6 +5,7 @@ ages that meet in one call are passed apart, each under the key of its own vote,
 votes depend on who else is served.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,10 @@ from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, Rows
 
 OVERHEAD_BYTES = 2**19
 """Of a session beside its weights."""
+
+OF_GRAPH = 110
+"""Bytes that a session takes for each of its graph's file: measured on ``mnist_cnn`` (2 MiB
+beside its weights) and ``densenet40`` (12 MiB)."""
 
 SINGLE_BYTES = 4
 
@@ -59,6 +64,9 @@ class DeviceRuntime:
         checkpoint: with graphs for devices.
         held: keeps chips, also those of other checkpoints.
 
+    Attributes:
+        made: chips that were made so far.
+
     Raises:
         CheckpointError: its files are not those of its card, or a graph is not what it is to be.
     """
@@ -78,6 +86,8 @@ class DeviceRuntime:
         self._name = f"{checkpoint.fingerprint}:{fingerprint_of(card)}"
         self._held = held
         self._graphs = DeviceGraphs(checkpoint, self._contents, self._layers)
+        self._counting = threading.Lock()
+        self.made = 0
         self._tensors = NoiseTensors([point.shape for point in card.noise_points])
 
     @property
@@ -106,13 +116,13 @@ class DeviceRuntime:
     def compensation(self, noise: DeviceNoise) -> dict[str, float]:
         """Return what outputs are multiplied by to make up for drift, by noise point.
 
-        The mean over those chips of the setting that are held; nothing if none is.
+        The mean over the chips of the setting; nothing unless all are held.
         """
         keys = [(self._name, placement) for placement in noise.places]
         held = [chip.compensation for chip in map(self._held.peek, keys) if chip is not None]
-        return (
-            {point: sum(of[point] for of in held) / len(held) for point in held[0]} if held else {}
-        )
+        if len(held) < len(keys):
+            return {}
+        return {point: sum(of[point] for of in held) / len(held) for point in held[0]}
 
     def missing(self, noise: DeviceNoise) -> int:
         """Return how many of the chips that cast the votes are not held."""
@@ -172,14 +182,21 @@ class DeviceRuntime:
             tables_of(level, columns),
             np.array([plain_sigma(columns.get(name), level) for name in self.card.point_names]),
             compensation,
-            OVERHEAD_BYTES + SINGLE_BYTES * values if matrices else OVERHEAD_BYTES // 8,
+            self._size(level, values) if matrices else OVERHEAD_BYTES // 8,
         )
+
+    def _size(self, level: Level | None, values: int) -> int:
+        """Return about how many bytes a session of a graph takes with so many weights."""
+        graph = len(self._contents[self._graphs.file(level)])
+        return OVERHEAD_BYTES + OF_GRAPH * graph + SINGLE_BYTES * values
 
     def _session(self, level: Level | None, matrices: Mapping[str, NDArray[np.float32]]) -> Session:
         """Return a session of a graph, the plain one if no weights are given."""
         plain = self._graphs.session(level)
         if not matrices:
             return plain
+        with self._counting:
+            self.made += 1
         weights = self.card.weights
         contents: Contents = {
             **self._contents,

@@ -52,7 +52,7 @@ class DeviceSetting:
 
     def age_on(self, profile: Profile | None) -> float | None:
         """Return the age of a profile's cells, the smallest by default; None: it is no matter."""
-        if profile is None or not profile.ages:
+        if profile is None or not profile.depends_on_age:
             return None
         return profile.age_range_s[0] if self.age_s is None else self.age_s
 
@@ -79,7 +79,7 @@ class DeviceSetting:
     @property
     def told_age_s(self) -> float | None:
         """Age that was asked for, or the smallest; None if nothing depends on it."""
-        ages = [of.age_range_s[0] for of in self.distinct if of.ages]
+        ages = [of.age_range_s[0] for of in self.distinct if of.depends_on_age]
         return next(iter(ages), None) if self.age_s is None else self.age_s
 
     @property
@@ -195,7 +195,7 @@ def check_condition(setting: DeviceSetting) -> None:
             "chips",
         )
     if setting.age_s is not None:
-        ranges = {of.name: of.age_range_s for of in setting.distinct if of.ages}
+        ranges = {of.name: of.age_range_s for of in setting.distinct if of.depends_on_age}
         check_within("age_s", setting.age_s, ranges, setting)
     if setting.temperature_c is not None:
         ranges = {

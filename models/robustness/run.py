@@ -218,8 +218,7 @@ class Assessment:
     def surrogate_noise(self, frozen_draws: int | None = None) -> SurrogateNoise:
         """Return the noise of an attacker who knows the target's; KeyError on a device.
 
-        Args:
-            frozen_draws: as many draws, of exactly the noise of a target whose noise is frozen.
+        With ``frozen_draws`` these are those of a target whose noise is frozen.
         """
         plan, frozen = self.plan, frozen_draws is not None
         if plan.kind is None or plan.sigma is None:

@@ -77,7 +77,7 @@ def show_checked(file: Path, profile: Profile) -> None:
     """Print what a file holds that is right."""
     typer.echo(f"{file} holds the device {profile.name}, digest {profile.digest}")
     typer.echo(f"effects: {', '.join(profile.effects) or 'none'}")
-    if profile.ages:
+    if profile.depends_on_age:
         typer.echo(f"ages in s: {ages_of(profile)}")
     if file.name != profile.name + SUFFIX:
         typer.echo(f"in a folder of NOISEVOTE_DEVICES its name must be {profile.name}{SUFFIX}")
@@ -144,4 +144,4 @@ def unit_of(key: str) -> str:
 def ages_of(profile: Profile) -> str:
     """Return the ages for which a device is known; nothing if none matters."""
     low, high = profile.age_range_s
-    return f"{low:g} to {high:g}" if profile.ages else ""
+    return f"{low:g} to {high:g}" if profile.depends_on_age else ""

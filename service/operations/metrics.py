@@ -12,12 +12,14 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from noisevote.models.devices.runtime import DeviceRuntime
 from noisevote.models.drift import top_two
 from noisevote.service.log.request_record import RequestRecord
 from noisevote.service.prediction.prepared import Prepared
@@ -112,14 +114,14 @@ class Metrics:
         self._on_devices = self._counter(
             "device_predictions", "Answers on analog devices.", "checkpoint", "device"
         )
-        self._chips_made = self._counter("chips_made", "Chips made.")
+        self._chips_made = self._counter("chips_made", "Chips made.", "checkpoint")
         self._chip_bytes = Gauge(
             "noisevote_chip_bytes",
             "Memory of the chips that are held, about.",
             registry=self._registry,
             multiprocess_mode="livesum",
         )
-        self._chips_told = 0
+        self._chips_told: WeakKeyDictionary[DeviceRuntime, int] = WeakKeyDictionary()
         self._rejections = self._counter("rejections", "Errors by code.", "code")
         self._key_requests = self._counter("key_requests", "Requests of an API key.", "key")
         self._key_votes = self._counter("key_votes", "Votes cast for an API key.", "key")
@@ -204,10 +206,11 @@ class Metrics:
             if one.abstain:
                 of.abstentions.inc()
 
-    def holds_chips(self, made: int, held_bytes: int) -> None:
-        """Tell how many chips have been made so far, and what those that are held take."""
-        self._chips_made.inc(max(0, made - self._chips_told))
-        self._chips_told = max(made, self._chips_told)
+    def holds_chips(self, checkpoint: str, runtime: DeviceRuntime, held_bytes: int) -> None:
+        """Tell how many chips of a checkpoint have been made, and what all that are held take."""
+        made = runtime.made
+        self._chips_made.labels(checkpoint).inc(made - self._chips_told.get(runtime, 0))
+        self._chips_told[runtime] = made
         self._chip_bytes.set(held_bytes)
 
     def drifted(self, checkpoint: str, body: DriftBody, raised: DriftState | None) -> None:

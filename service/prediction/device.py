@@ -104,7 +104,7 @@ def inline(given: Mapping[str, Any], field: str, settings: Settings) -> Profile:
 
 def votes_for_chips(noise: DeviceNoise) -> int:
     """Return how many votes the chips of a request count for in its limits, held or not."""
-    return VOTES_A_CHIP * noise.parts if noise.setting.differs_by_chip else 0
+    return VOTES_A_CHIP * noise.chip_count if noise.setting.differs_by_chip else 0
 
 
 def votes_for_new_chips(noise: DeviceNoise, runtime: DeviceRuntime | None) -> int:
@@ -116,7 +116,7 @@ def votes_for_new_chips(noise: DeviceNoise, runtime: DeviceRuntime | None) -> in
     """
     if not noise.setting.differs_by_chip:
         return 0
-    return VOTES_A_CHIP * (noise.parts if runtime is None else runtime.missing(noise))
+    return VOTES_A_CHIP * (noise.chip_count if runtime is None else runtime.missing(noise))
 
 
 def name_of(given: str | dict[str, Any] | None) -> str | None:

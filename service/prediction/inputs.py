@@ -118,7 +118,14 @@ def sigma_at_snr(snr_db: float, kind: NoiseKind, card: Card) -> float | dict[str
             f"it with noisevote-train fit-devices {card.name}",
             "snr_db",
         )
-    return {name: min(MAX_SIGMA, of_signal * (value or 0.0)) for name, value in rms.items()}
+    sigma = {name: of_signal * (value or 0.0) for name, value in rms.items()}
+    if max(sigma.values()) > MAX_SIGMA:
+        raise InputError(
+            f"snr_db is {snr_db:g}, a sigma of {max(sigma.values()):g}; allowed is one up to "
+            f"{MAX_SIGMA:g}",
+            "snr_db",
+        )
+    return sigma
 
 
 def rms_at(point: PointSpec, card: Card) -> float | None:

@@ -109,5 +109,5 @@ class DeviceBody(Reply):
     temperature_c: float | None
     """Temperature; null if nothing depends on it."""
     compensation: dict[str, float] | None
-    """What outputs are multiplied by to make up for drift, by noise point, the mean over the chips
-    that are still held; null without compensation."""
+    """What outputs are multiplied by to make up for drift, by noise point, the mean over the chips;
+    null without compensation, or if not all of the chips fit into memory."""

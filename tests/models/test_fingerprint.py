@@ -19,6 +19,7 @@ FINGERPRINTS = {
     "mnist_cnn-clean": "sfc64-icdf16-1:8bd132a0868b235e",
     "mnist_cnn-mult-0.6": "sfc64-icdf16-1:bd32342a8a15dabf",
     "mnist_cnn-mult-1.0": "sfc64-icdf16-1:13242b9779c52a84",
+    "mnist_cnn-reram-cmo": "sfc64-icdf16-1:9c4650fb6736f2ce",
     "stroke_lstm-256-mult-1.0": "sfc64-icdf16-1:f8200f88a4fa93f0",
     "stroke_lstm-clean": "sfc64-icdf16-1:c78385c55b314beb",
     "stroke_lstm-mult-1.0": "sfc64-icdf16-1:1923c246b2c72793",

@@ -123,7 +123,7 @@ FIELDS: dict[str, tuple[Json, str | None, str]] = {
     "unknown field": (
         {"image": "", "vote": 20},
         "vote",
-        'there is no field "vote"; there are: checkpoint, inputs, image, strokes, noise, sigma',
+        'there is no field "vote"; there are: device, chip, chips, age_s, temperature_c',
     ),
     "no votes": ({"votes": 0}, "votes", "votes: Input should be greater than or equal to 1; got 0"),
     "votes as text": ({"votes": "20"}, "votes", 'Input should be a valid integer; got "20"'),
@@ -162,10 +162,10 @@ FIELDS: dict[str, tuple[Json, str | None, str]] = {
         None,
         "sigma and snr_db say the same thing; give one of them",
     ),
-    "snr_db of additive noise": (
-        {"noise": "additive", "snr_db": 3},
+    "snr_db of additive noise that is too loud": (
+        {"noise": "additive", "snr_db": -60},
         "snr_db",
-        "snr_db is defined for multiplicative noise only; give sigma instead",
+        "snr_db is -60, a sigma of",
     ),
     "snr_db too low": ({"snr_db": -61}, "snr_db", "greater than or equal to -60; got -61"),
     "snr_db NaN": ({"snr_db": float("nan")}, "snr_db", "should be a finite number; got NaN"),

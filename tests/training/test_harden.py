@@ -255,6 +255,42 @@ def test_names_that_are_not_as_many_as_outputs_are_refused_before_anything_is_le
         names_of_classes(None, unlabelled, 10)
 
 
+def test_a_module_learns_on_a_device_and_its_chips_are_told(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = (
+        *("harden", "nets_to_harden.mine:make", "--samples", str(here / "digits.npz")),
+        *("--checkpoints", str(tmp_path / "mine"), "--name", "mine", "--epochs", "2"),
+        *("--runs", str(tmp_path / "runs"), "--device", "pcm-joshi", "--weight-clip", "2.5"),
+    )
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run(monkeypatch, *command) == 0
+    told = capsys.readouterr().err
+    assert len(re.findall(r"(as given|hardened) │ -", told)) == 4
+    assert "10 chips of pcm-joshi" in told
+    card = Checkpoint(tmp_path / "mine" / "mine").card
+    assert card.devices is not None
+    assert "--device pcm-joshi" in card.devices.command
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"device": "pcm-joshi", "recipe": "mult-1.0"}, "leave out --recipe mult-1.0"),
+        ({"device": "pcm-josh"}, "there is no device 'pcm-josh'"),
+        ({"device": "pcm-joshi", "weight_clip": 0.1}, "hardening.weight_clip is 0.1"),
+        ({"device": "pcm-joshi", "age_s": (1.0, 2.0)}, "depends on the age"),
+        ({"age_s": (1.0, 2.0)}, "hardening.age_s needs a device"),
+    ],
+)
+def test_what_does_not_go_with_a_device_is_told_before_it_learns(
+    here: Path, digits: Examples, changed: dict[str, object], said: str
+) -> None:
+    assert here.exists()
+    with pytest.raises(NoisevoteError, match=re.escape(said)):
+        recipe_of(plan(**({"recipe": None} | changed)), digits)  # type: ignore[arg-type]
+
+
 @pytest.mark.slow
 def test_a_layer_that_is_called_twice_serves_with_the_noise_of_training_at_both_calls(
     place: Path,

@@ -108,6 +108,13 @@ def check_plan(profile: Profile, plan: SimulationPlan) -> None:
     for name in ABOVE_0:
         if getattr(plan, name) < 1:
             raise InputError(f"{name} is {getattr(plan, name)}; allowed is 1 or more", name)
+    most = profile.array.rows
+    if most is not None and plan.rows > most:
+        raise InputError(
+            f"rows is {plan.rows}; one tile is simulated, which has at most {most} on "
+            f"{profile.name}",
+            "rows",
+        )
     if profile.read.unit != "array":
         raise InputError(
             f"read.unit is {profile.read.unit}; measurements are simulated of array", "device"

@@ -13,11 +13,12 @@ from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.data.dataset import Examples
 from noisevote.models.data.files import data_dir
 from noisevote.models.data.samples import Samples, read_samples
-from noisevote.models.errors import TrainingError
+from noisevote.models.devices.options import parse_ages, profile_named
+from noisevote.models.errors import InputError, TrainingError
 from noisevote.models.inputs.pictures import PREPROCESSINGS
 from noisevote.models.noise import Noise
 from noisevote.models.specs import InputSpec
-from noisevote.training.cli.importing import MEASURED, accuracies_of
+from noisevote.training.cli.importing import MEASURED, VOTES, accuracies_of
 from noisevote.training.cli.network_options import (
     check_place,
     labels_of,
@@ -41,7 +42,8 @@ from noisevote.training.importing.harden import (
 from noisevote.training.importing.inputs import parsed_inputs, parsed_ranges
 from noisevote.training.importing.look import Wishes
 from noisevote.training.importing.take import ImportPlan, check_free, take_in
-from noisevote.training.measure.evaluate import inputs_of, numbered
+from noisevote.training.measure.evaluate import Caster, inputs_of, numbered
+from noisevote.training.measure.on_devices import OnDevicePlan, measured_on_device
 from noisevote.training.recipes.recipe import Schedule
 
 
@@ -64,11 +66,27 @@ def harden_command(
         Path | None, typer.Option(help="Weights to start from: .safetensors, or of torch.")
     ] = None,
     recipe: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="mult-SIGMA, add-SIGMA, or add-rms-SIGMA in units of each layer's signal."
+            help="mult-SIGMA, add-SIGMA, or add-rms-SIGMA in units of each layer's signal. "
+            "Default: mult-1.0, or what --device does."
         ),
-    ] = "mult-1.0",
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE.toml", help="Analog device on whose chips it learns."),
+    ] = None,
+    ages: Annotated[
+        str | None,
+        typer.Option(
+            help="20s,30d: between which the ages of the chips are drawn. Default: the smallest "
+            "for which the device is known."
+        ),
+    ] = None,
+    weight_clip: Annotated[
+        float | None,
+        typer.Option(help="Clip weights at so many standard deviations of their column."),
+    ] = None,
     noise_points: Annotated[
         list[str] | None,
         typer.Option(
@@ -118,7 +136,10 @@ def harden_command(
     read = read_samples(samples, data_dir(data), allow_unknown_data, to_learn=True)
     spec = spec_of(read, shape, ranges, preprocessing)
     schedule = Schedule(epochs, batch_size=batch_size, learning_rate=learning_rate)
-    plan = HardenPlan(source, weights, recipe, noise_points or (), name, schedule, seed)
+    plan = HardenPlan(
+        source, weights, recipe, noise_points or (), name, schedule, seed, device,
+        ages_between(ages), weight_clip,
+    )  # fmt: skip
     network = brought_by(plan, spec.shape)
     classes = names_of_classes(labels_of(labels), read, network.classes)
     parts = learned, held_back = parts_of(read, spec, classes, name)
@@ -144,12 +165,32 @@ def harden_command(
         aside = dataclasses.replace(place, folder=Path(beside) / name)
         first = take_in(looks[0], aside).checkpoint
         second = take_in(looks[1], place).checkpoint
-        show_gain({"as given": first, "hardened": second}, held_back)
-    some = numbered(held_back).spread(IMAGES)[0].examples
-    about = measured_on(f"held back of {read.text}", len(some))
-    line = told_fit(second, inputs_of(some, second.card), about, given_command())
+        some = numbered(held_back).spread(IMAGES)[0].examples
+        about = measured_on(f"held back of {read.text}", len(some))
+        for each in (first, second):
+            line = told_fit(each, inputs_of(some, each.card), about, given_command())
+        # Read anew: their cards now tell of arrays, if devices can be put on them.
+        pair = {"as given": Checkpoint(first.folder), "hardened": Checkpoint(second.folder)}
+        if device is None:
+            show_gain(pair, held_back)
+        elif all(each.card.devices for each in pair.values()):
+            show_gain_on_device(pair, held_back, device, plan.age_s)
     console.print(line, soft_wrap=True)
     console.print(f"hardened; the checkpoint lies in {place.folder}", soft_wrap=True)
+
+
+def ages_between(given: str | None) -> tuple[float, float] | None:
+    """Return the smallest and the largest age of an option, in seconds.
+
+    Raises:
+        InputError: these are not two ages.
+    """
+    if given is None:
+        return None
+    ages = parse_ages(given)
+    if len(ages) != 2:
+        raise InputError(f"--ages {given!r} names no two ages; write 20s,30d", "age_s")
+    return ages[0], ages[1]
 
 
 def spec_of(
@@ -186,3 +227,22 @@ def show_gain(checkpoints: dict[str, Checkpoint], examples: Examples) -> None:
         table.add_row(title, *accuracies_of(checkpoint, examples, noise))
     console.print(table)
     console.print(f"{len(examples)} samples held back, {noise.text}, 95 % intervals")
+
+
+def show_gain_on_device(
+    checkpoints: dict[str, Checkpoint],
+    examples: Examples,
+    device: str,
+    ages_s: tuple[float, float] | None,
+) -> None:
+    """Print the accuracy of a network before and after it was hardened, on chips of the device."""
+    plan = OnDevicePlan(profile_named(device), ages_s=sorted(set(ages_s or ())), votes=VOTES)
+    table = Table("", "age, s", "votes", "mean over chips", "worst chip")
+    for title, checkpoint in checkpoints.items():
+        for found in measured_on_device(Caster(checkpoint, 0), numbered(examples), plan):
+            if found.votes in {1, VOTES}:
+                age = "-" if found.age_s is None else f"{found.age_s:g}"
+                shares = f"{found.mean:.1%}", f"{found.worst:.1%}"
+                table.add_row(title, age, str(found.votes), *shares)
+    console.print(table)
+    console.print(f"{len(examples)} samples held back, {plan.chips} chips of {plan.profile.name}")

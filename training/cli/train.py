@@ -46,11 +46,12 @@ def recipes() -> None:
     """List the recipes."""
     for recipe in RECIPES.values():
         hardening, epochs = recipe.hardening, recipe.schedule.epochs
-        sigma = sigma_text(hardening.sigma_train)
+        noise = f"{hardening.kind} noise of sigma {sigma_text(hardening.sigma_train)}"
+        noise = noise if hardening.device is None else f"device {hardening.device}"
         before = f", starts from {shown_source(recipe.warm_start)}" if recipe.warm_start else ""
         typer.echo(
-            f"{recipe.name}: {recipe.network} on {recipe.dataset}, {hardening.kind} noise of sigma "
-            f"{sigma}, {hardening.loss}, {epochs} epochs{before}"
+            f"{recipe.name}: {recipe.network} on {recipe.dataset}, {noise}, {hardening.loss}, "
+            f"{epochs} epochs{before}"
         )
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from noisevote.models.card import Card
-from noisevote.models.devices.presets import DeviceStore
+from noisevote.models.devices.presets import store_of_environment
 from noisevote.models.devices.profile import Profile
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
 from noisevote.models.noise import MAX_REPEATS, Noise
@@ -29,7 +29,7 @@ from noisevote.training.report.style import groups, new_figure, series_style
 
 COLUMNS = ("device", "digest", "age_s", "chips", "votes", *SHARE_COLUMNS, "right")
 FOLDER = "devices"
-SHOWN = ("mnist_cnn-mult-1.0", "stroke_lstm-256-mult-1.0", "densenet40-mult-1.0")
+SHOWN = ("mnist_cnn-clean", "stroke_lstm-clean", "densenet40-clean")
 CLEAN, WITHOUT, SPREAD, CEILING = "clean", "none", "spread", "ceiling"
 HOUR_S, DAY_S = 3600.0, 86_400.0
 
@@ -47,7 +47,7 @@ errors; "more chips" what as many chips as votes gain over one chip.
 class DevicesPlan(Plan):
     """What is measured."""
 
-    devices: tuple[str, ...] = ("pcm-nandakumar", "reram-wan", "brainscales-2")
+    devices: tuple[str, ...] = ("reram-cmo", "pcm-nandakumar", "brainscales-2")
     """On which."""
 
     ages_s: tuple[float, ...] = (60.0, HOUR_S, DAY_S)
@@ -93,11 +93,11 @@ def run_devices(bench: Bench, name: str, plan: DevicesPlan) -> None:
         split=f"{split}, {len(images)} images spread over it, seed {SEEDS[split]}",
         votes=str(plan.votes),
     )
-    store = DeviceStore()
+    store = store_of_environment()
     cells = [
         (profile, age_s, cell)
         for profile in map(store.find, plan.devices)
-        for age_s in (plan.ages_s if profile.ages else (0.0,))
+        for age_s in (plan.ages_s if profile.depends_on_age else (0.0,))
         for cell in cells_of(plan, profile, age_s, checkpoint.card)
         if not done(file, profile, age_s, cell)
     ]
@@ -144,10 +144,12 @@ def row_of(
 def cells_of(plan: DevicesPlan, profile: Profile, age_s: float, card: Card) -> Iterator[Cell]:
     """Yield what is measured of a device at an age."""
     low, high = profile.age_range_s
-    if profile.ages and not low <= age_s <= high:
+    if profile.depends_on_age and not low <= age_s <= high:
         return
     at = profiles_at(profile, card)
-    own = partial(DeviceSetting, at, age_s=age_s if profile.ages else None, votes=plan.votes)
+    own = partial(
+        DeviceSetting, at, age_s=age_s if profile.depends_on_age else None, votes=plan.votes
+    )
     told = (1, plan.votes)
     for chip in range(plan.chips if profile.differs_by_chip else 1):
         yield Cell(str(chip), own(chips=(chip,)), plan.votes, told)

@@ -9,7 +9,7 @@ part stands on the card.
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -32,6 +32,9 @@ from noisevote.training.fit.validation import validate
 from noisevote.training.kernels.densenet import serves
 from noisevote.training.losses.adversary import with_adversarial_part
 from noisevote.training.losses.noise_level import sigma_of_batch
+from noisevote.training.on_device.hardening import OnDevice
+from noisevote.training.on_device.layers import clip_weights
+from noisevote.training.on_device.profile import with_profile
 from noisevote.training.recipes.recipe import Recipe
 
 SAVE_SECONDS = 60.0
@@ -75,6 +78,7 @@ def fit(
         SystemExit: likewise by SIGTERM.
     """
     where = accelerator_named(accelerator)
+    recipe = with_profile(recipe)
     with closing(hold_run(folder)):
         run = prepare(recipe, examples, folder, where, minutes, sources or Sources())
         if not run.progress.is_finished:
@@ -121,7 +125,7 @@ def train_epochs(run: Run, bar: Bar) -> None:
             average = progress.average
             network = progress.network if average is None else average.module
             side = run.recipe.schedule.side_at((progress.step - 1) / run.steps)
-            row |= validate(network, run.validation.of_side(side), run.recipe)
+            row |= validate(network, run.validation.of_side(side), run.recipe, progress.on_device)
             progress.history.append(row)
             bar.console.print("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
         run.save()
@@ -135,7 +139,8 @@ def where_it_learns(run: Run) -> str:
     network, (images, _) = run.progress.network.train(), run.train.batch(slice(0, batch_size))
     sigma = sigma_of_batch(hardening, 1.0, batch_size, torch.Generator(run.accelerator))
     with mixed(run):
-        is_fused = serves(network, images, hardening.kind, sigma)
+        on_device = run.progress.on_device is not None
+        is_fused = not on_device and serves(network, images, hardening.kind, sigma)
     return shown_accelerator(run.accelerator, run.precision, is_fused)
 
 
@@ -200,6 +205,8 @@ def take_step(run: Run, chosen: Tensor) -> Tensor:
     )
     images, labels = run.train.batch(chosen)
     share = progress.step / run.steps
+    if progress.on_device is not None:
+        progress.on_device.begin_step(progress.network, progress.step, generator)
     images = resized(augmented(images, recipe, generator), recipe.schedule.side_at(share))
     with mixed(run):
         images = with_adversarial_part(progress.network, (images, labels), recipe, share, generator)
@@ -209,6 +216,8 @@ def take_step(run: Run, chosen: Tensor) -> Tensor:
     if recipe.schedule.clip_norm is not None:
         nn.utils.clip_grad_norm_(progress.network.parameters(), recipe.schedule.clip_norm)
     progress.optimizer.step()
+    if recipe.hardening.weight_clip is not None:
+        clip_weights(progress.network, progress.layers.values(), recipe.hardening.weight_clip)
     progress.scheduler.step()
     if progress.average is not None:
         progress.average.update_parameters(progress.network)
@@ -230,18 +239,23 @@ def finish(run: Run) -> None:
     if run.progress.average is not None:
         run.progress.network.load_state_dict(run.progress.average.module.state_dict())
         run.progress.average = None
-    estimate_batch_norm(run.progress.network, run.train, run.recipe)
+    estimate_batch_norm(run.progress.network, run.train, run.recipe, run.progress.on_device)
     run.progress.is_finished = True
     run.save()
 
 
-def estimate_batch_norm(network: nn.Module, train: Batches, recipe: Recipe) -> None:
+def estimate_batch_norm(
+    network: nn.Module, train: Batches, recipe: Recipe, on_device: OnDevice | None = None
+) -> None:
     """Estimate the batch-norm statistics anew, at the training sigma and the final weights.
 
     The running averages of the training lag behind the weights and give the last batches too much
     weight; here many batches count alike. As in the training, the adversary has its part of them.
     """
     generator = torch.Generator(train.inputs.device).manual_seed(recipe.seed)
+    if on_device is not None:
+        on_device.norms_estimated(network, batches_of(train, recipe), generator)
+        return
     with torch.no_grad():
         update_bn(noisy_batches(network, train, recipe, generator), network)
 
@@ -252,10 +266,20 @@ def noisy_batches(
     """Yield inputs ``[batch, ...]``, and make the network noisy while each is passed."""
     # Of its own, since the statistics of the other are in the making.
     as_trained = copy.deepcopy(network) if recipe.adversary else network
-    chosen = torch.from_numpy(np.random.default_rng(recipe.seed).permutation(len(train)))
-    size = train.no_more_than(STATISTICS_BATCH)
-    for part in torch.split(chosen[: STATISTICS_BATCHES * size].to(train.inputs.device), size):
+    for part in parts_of(train, recipe):
         images = with_adversarial_part(as_trained, train.batch(part), recipe, 1.0, generator)
         sigma = sigma_of_batch(recipe.hardening, 1.0, len(images), generator)
         with noise_from(network, fresh_noise(recipe.hardening.kind, sigma, generator)):
             yield images
+
+
+def batches_of(train: Batches, recipe: Recipe) -> Iterator[Tensor]:
+    """Yield inputs ``[batch, ...]`` on which batch norms are estimated."""
+    return (train.batch(part)[0] for part in parts_of(train, recipe))
+
+
+def parts_of(train: Batches, recipe: Recipe) -> Iterable[Tensor]:
+    """Return the places of the examples of each batch on which batch norms are estimated."""
+    chosen = torch.from_numpy(np.random.default_rng(recipe.seed).permutation(len(train)))
+    size = train.no_more_than(STATISTICS_BATCH)
+    return torch.split(chosen[: STATISTICS_BATCHES * size].to(train.inputs.device), size)

@@ -157,7 +157,7 @@ def prepare(
         Batches.on(accelerator, train),
         Batches.on(accelerator, validation),
         progress,
-        step_loss(recipe.hardening, recipe.teacher, teaching),
+        step_loss(recipe.hardening, recipe.teacher, teaching, progress.on_device),
         accelerator,
         precision_on(accelerator, recipe.schedule),
         stop_at,

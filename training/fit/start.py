@@ -1,6 +1,7 @@
 """The start of a run: the network, its first weights, and what changes them."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -8,13 +9,17 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from noisevote.models.data.datasets import DATASETS
+from noisevote.models.data.datasets import DATASETS, find_dataset
+from noisevote.models.devices.options import profile_named
 from noisevote.models.errors import TrainingError
+from noisevote.models.networks.brought import is_brought
 from noisevote.models.networks.quantisers import CEILING
 from noisevote.training.fit.muon import KernelMuon
 from noisevote.training.fit.sources import Sources, weights_digest
 from noisevote.training.fit.state import Progress, has_state, restore_state
 from noisevote.training.losses.noise_level import check_points
+from noisevote.training.on_device.hardening import OnDevice
+from noisevote.training.on_device.layers import Layer, layers_of
 from noisevote.training.recipes.network import check_fits, network_of
 from noisevote.training.recipes.recipe import Recipe, Schedule
 
@@ -40,6 +45,7 @@ def start(
             trained network that the recipe names is none of this recipe's network, or is not there.
     """
     network = untrained(recipe)
+    layers = layers_for(recipe, network)
     resumes = has_state(folder)
     digests = {}
     if recipe.warm_start is not None and not resumes:
@@ -59,6 +65,8 @@ def start(
         scheduler_of(optimizer, recipe.schedule, steps),
         average_of(network, recipe.schedule),
         sources=digests,
+        layers=layers,
+        on_device=device_of(recipe, layers),
     )
     if resumes:
         restore_state(folder, recipe, progress)
@@ -74,6 +82,27 @@ def untrained(recipe: Recipe) -> nn.Module:
     check_points(recipe.hardening, network)
     check_stages(recipe, network)
     return network
+
+
+def layers_for(recipe: Recipe, network: nn.Module) -> dict[str, Layer]:
+    """Return the layers that lie on arrays, if the recipe needs to know.
+
+    Raises:
+        TrainingError: a noise point has none.
+    """
+    hardening = recipe.hardening
+    if hardening.device is None and hardening.weight_clip is None:
+        return {}
+    is_own = not is_brought(recipe.network)
+    shape: Any = find_dataset(recipe.dataset).shape if is_own else recipe.options["shape"]
+    use = "hardening.weight_clip" if hardening.device is None else "hardening.device"
+    return layers_of(network, shape, use)
+
+
+def device_of(recipe: Recipe, layers: dict[str, Layer]) -> OnDevice | None:
+    """Return the device on which a recipe's network learns; None without one."""
+    device = recipe.hardening.device
+    return None if device is None else OnDevice(profile_named(device), layers, recipe.hardening)
 
 
 def check_stages(recipe: Recipe, network: nn.Module) -> None:

@@ -1,14 +1,15 @@
 """The state of a training run on disk: written often, resumed exactly.
 
 The weights, the optimiser and the number of steps done are all that a run needs to go on: the
-order of the images and the noise of a step are functions of the recipe's seed and the step. A
-finished run keeps the weights alone.
+order of the images and the noise of a step are functions of the recipe's seed and the step. On a
+device the chip in use is kept, too, and the ranges of the layers. A finished run keeps the weights
+alone.
 
 While it runs, the state of every registered recipe stays under 16 MiB, but for ``madry_cnn``: its
 3.3 million weights, each with the two averages of AdamW, take 37.5 MiB.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from noisevote.models.errors import TrainingError
 from noisevote.models.files import Hold, hold, whole_file
+from noisevote.training.on_device.hardening import OnDevice
+from noisevote.training.on_device.layers import Layer
 from noisevote.training.recipes.recipe import Recipe, recipe_from_dict
 from noisevote.training.recipes.vary import differences
 
@@ -55,6 +58,8 @@ class Progress:
         epoch_loss: sum of the losses of the current epoch's steps.
         epoch_steps: steps in that sum.
         kept_step: steps done in the state on disk; None if there is none.
+        layers: of the network by noise point, where a device or the clipping of weights needs them.
+        on_device: the device on which it learns, if the recipe has one.
         is_finished: whether all steps are done, ``network`` has the weights that the run gives, and
             its batch-norm statistics are estimated.
     """
@@ -71,6 +76,8 @@ class Progress:
     epoch_steps: int = 0
     is_finished: bool = False
     kept_step: int | None = None
+    layers: Mapping[str, Layer] = field(default_factory=dict)
+    on_device: OnDevice | None = None
 
 
 def save_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
@@ -88,6 +95,7 @@ def save_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
         state["optimizer"] = progress.optimizer.state_dict()
         state["scheduler"] = progress.scheduler.state_dict()
         state["average"] = progress.average.state_dict() if progress.average else None
+        state["on_device"] = progress.on_device.state() if progress.on_device else None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(folder / STATE_FILE) as file:
@@ -199,6 +207,8 @@ def restore_state(folder: Path, recipe: Recipe, progress: Progress) -> None:
             progress.scheduler.load_state_dict(state["scheduler"])
             if progress.average:
                 progress.average.load_state_dict(state["average"])
+            if progress.on_device:
+                progress.on_device.restore(state["on_device"], progress.network)
     older = {"sources": {}, "devices": list(OLDER_DEVICES), "epoch_loss": 0.0, "epoch_steps": 0}
     for name in PLAIN:
         setattr(progress, name, state.get(name, older.get(name)))

@@ -6,6 +6,7 @@ from torch import nn
 from noisevote.models.networks.noise_points import NoiseSource, fresh_noise, noise_from
 from noisevote.training.fit.data import Batches
 from noisevote.training.losses.adversary import LinfAttack, adversarial, attack_of_step
+from noisevote.training.on_device.hardening import OnDevice
 from noisevote.training.recipes.recipe import Recipe
 
 EVALUATION_BATCH = 500
@@ -15,11 +16,14 @@ ROBUST_REACH = 2.5
 """How far the steps of the validation's attack would lead in all, in units of epsilon."""
 
 
-def validate(network: nn.Module, validation: Batches, recipe: Recipe) -> dict[str, float]:
+def validate(
+    network: nn.Module, validation: Batches, recipe: Recipe, on_device: OnDevice | None = None
+) -> dict[str, float]:
     """Return what a network that trains by ``recipe`` gets right.
 
     Returns:
-        The accuracy without noise and that of one vote at the training sigma; for a recipe with an
+        The accuracy without noise and that of one vote at the training sigma, or on chips of the
+        device, another one for each batch; for a recipe with an
         adversary also that under an attack of many steps, of one vote at the training sigma. If it
         falls while the training goes on, the network has learned to deceive the short attack of
         the training (catastrophic overfitting, arXiv 2001.03994, section 5.4).
@@ -29,7 +33,9 @@ def validate(network: nn.Module, validation: Batches, recipe: Recipe) -> dict[st
     noise = fresh_noise(hardening.kind, hardening.sigma_train, generator)
     found = {
         "clean_accuracy": accuracy(network, validation),
-        "noisy_accuracy": accuracy(network, validation, noise),
+        "noisy_accuracy": accuracy(network, validation, noise)
+        if on_device is None
+        else accuracy_on_device(network, validation, on_device, generator),
     }
     if recipe.adversary is not None:
         attack = attack_of_step(recipe.adversary, recipe.dataset, share=1.0)
@@ -45,6 +51,20 @@ def accuracy(network: nn.Module, examples: Batches, source: NoiseSource | None =
     with torch.inference_mode(), noise_from(network, source):
         for images, labels in examples.in_order(EVALUATION_BATCH):
             right += int((network(images).argmax(1) == labels).sum())
+    return right / len(examples)
+
+
+def accuracy_on_device(
+    network: nn.Module, examples: Batches, on_device: OnDevice, generator: torch.Generator
+) -> float:
+    """Return the share of ``examples`` that one pass gets right, each batch on another chip."""
+    network.eval()
+    right = 0
+    with torch.inference_mode():
+        for images, labels in examples.in_order(EVALUATION_BATCH):
+            chip = on_device.drawn(network, generator)
+            with on_device.passing(network, chip, generator):
+                right += int((network(images).argmax(1) == labels).sum())
     return right / len(examples)
 
 

@@ -27,9 +27,13 @@ from noisevote.training.importing.callables import graph_from
 from noisevote.training.importing.inputs import Asked
 from noisevote.training.importing.layers import CALL, PRODUCTS, Rule
 from noisevote.training.importing.look import Look, Wishes, look_at
-from noisevote.training.recipes.recipe import Hardening, Recipe, Schedule
+from noisevote.training.on_device.profile import with_profile
+from noisevote.training.recipes.recipe import Hardening, Recipe, Schedule, recipe_from_dict
 
 NAMED = re.compile(r"(?P<kind>mult|add)-(?P<relative>rms-)?(?P<sigma>\d+(?:\.\d+)?)")
+USUAL = "mult-1.0"
+"""The recipe where none is named."""
+
 KINDS = {"mult": NoiseKind.MULTIPLICATIVE, "add": NoiseKind.ADDITIVE}
 NUMBER = re.compile(r"0|[1-9][0-9]*")
 DRAWS = 16
@@ -46,20 +50,26 @@ class HardenPlan:
         source: ``MODULE:CALLABLE``.
         weights: file that it starts from; None: as the callable gives it.
         recipe: ``mult-SIGMA``, ``add-SIGMA``, or ``add-rms-SIGMA``: in units of the root mean
-            square of each layer's signal.
+            square of each layer's signal; None: ``mult-1.0``, or on a device no other noise.
         points: patterns of the names of layers that get noise; none: all.
         name: of the run and the checkpoint.
         schedule: how the weights are learned.
         seed: of the order of the samples and the noise.
+        device: name of a device, or ``FILE.toml``, on which it is to be learned.
+        age_s: smallest and largest age of its chips; None: the smallest for which it is known.
+        weight_clip: weights are clipped at so many standard deviations of their column.
     """
 
     source: str
     weights: Path | None
-    recipe: str
+    recipe: str | None
     points: Sequence[str]
     name: str
     schedule: Schedule
     seed: int = 1
+    device: str | None = None
+    age_s: tuple[float, float] | None = None
+    weight_clip: float | None = None
 
 
 def brought_by(plan: HardenPlan, shape: tuple[int, ...]) -> Brought:
@@ -136,17 +146,52 @@ def recipe_for(
         held_back: how many others are looked at after each epoch.
 
     Raises:
-        TrainingError: there is no recipe of that name, there are too few examples, or one is of a
-            class that the network has no output for.
+        TrainingError: there is no recipe of that name, there are too few examples, one is of a
+            class that the network has no output for, or the device does not go with the rest.
+        InputError: there is no such device.
     """
-    match = NAMED.fullmatch(plan.recipe)
+    hardening = hardening_for(plan, network, examples)
+    check_classes(network, examples)
+    shape = examples.inputs.shape[1:]
+    options: dict[str, Any] = {"shape": list(shape), "points": list(plan.points)}
+    if plan.weights is not None:
+        options["weights"] = str(plan.weights)
+    data = Recipe(
+        name=plan.name,
+        network=plan.source,
+        dataset=about,
+        hardening=hardening,
+        schedule=fitting(plan.schedule, len(examples)),
+        seed=plan.seed,
+        validation_images=held_back,
+        options=options,
+    ).as_dict()
+    return with_profile(recipe_from_dict(data))  # which looks at the numbers, too
+
+
+def hardening_for(plan: HardenPlan, network: Brought, examples: Examples) -> Hardening:
+    """Return how the noise of a plan enters.
+
+    Raises:
+        TrainingError: there is no recipe of that name, or there is one beside a device.
+    """
+    draws = DRAWS if network.ends_in_noise else 1
+    clip = plan.weight_clip
+    if plan.device is not None:
+        if plan.recipe is not None:
+            raise TrainingError(
+                f"--device {plan.device} brings its own noise; leave out --recipe {plan.recipe}"
+            )
+        return Hardening(
+            loss="marginal", output_draws=draws, device=plan.device, age_s=plan.age_s,
+            weight_clip=clip,
+        )  # fmt: skip
+    match = NAMED.fullmatch(plan.recipe or USUAL)
     if match is None:
         raise TrainingError(
             f"there is no recipe {plan.recipe!r}; write mult-1.0, add-0.1 or add-rms-0.1, with any "
             "sigma"
         )
-    check_classes(network, examples)
-    shape = examples.inputs.shape[1:]
     sigma: float | dict[str, float] = float(match["sigma"])
     if match["relative"]:
         sigma = {
@@ -155,20 +200,10 @@ def recipe_for(
         }
     elif not network.ends_in_noise:
         sigma = dict.fromkeys(names_in(network), float(match["sigma"]))
-    draws = DRAWS if network.ends_in_noise else 1
-    options: dict[str, Any] = {"shape": list(shape), "points": list(plan.points)}
-    if plan.weights is not None:
-        options["weights"] = str(plan.weights)
-    return Recipe(
-        name=plan.name,
-        network=plan.source,
-        dataset=about,
-        hardening=Hardening(KINDS[match["kind"]], sigma, "marginal", output_draws=draws),
-        schedule=fitting(plan.schedule, len(examples)),
-        seed=plan.seed,
-        validation_images=held_back,
-        options=options,
-    )
+    return Hardening(
+        KINDS[match["kind"]], sigma, "marginal", output_draws=draws, age_s=plan.age_s,
+        weight_clip=clip,
+    )  # fmt: skip
 
 
 def check_classes(network: Brought, examples: Examples) -> None:

@@ -25,6 +25,7 @@ from noisevote.models.networks.noise_points import (
 from noisevote.training.kernels.densenet import fused_outputs, serves
 from noisevote.training.losses.noise_level import sigma_of_batch
 from noisevote.training.losses.vote_loss import vote_loss
+from noisevote.training.on_device.hardening import OnDevice
 from noisevote.training.recipes.recipe import Hardening, Loss, Teacher
 
 StepLoss = Callable[[nn.Module, Tensor, Tensor, torch.Generator, float], Tensor]
@@ -36,7 +37,10 @@ share of the run's steps that are done, 0 to 1.
 
 
 def step_loss(
-    hardening: Hardening, teacher: Teacher | None = None, teaching: nn.Module | None = None
+    hardening: Hardening,
+    teacher: Teacher | None = None,
+    teaching: nn.Module | None = None,
+    on_device: OnDevice | None = None,
 ) -> StepLoss:
     """Return the loss that a recipe minimises.
 
@@ -44,6 +48,7 @@ def step_loss(
         hardening: how the noise enters.
         teacher: how much is learned from the teacher.
         teaching: the teacher's network, in evaluation mode.
+        on_device: the device on which the network learns, if the recipe has one.
     """
 
     def loss(
@@ -54,12 +59,16 @@ def step_loss(
         share: float,
     ) -> Tensor:
         sigma = sigma_of_batch(hardening, share, len(images), generator)
-        outputs = inner_outputs(network, images, hardening, sigma, generator)
         at_last = sigma_at(sigma, noise_points(network)[-1].name)
-        if hardening.loss in IN_CLOSED_FORM and not is_zero(at_last):
+        if on_device is not None:
+            outputs = outputs_on_device(network, images, hardening, on_device, generator, share)
+            of_labels = OF_DRAWS[hardening.loss](outputs, labels, hardening)
+        elif hardening.loss in IN_CLOSED_FORM and not is_zero(at_last):
+            outputs = inner_outputs(network, images, hardening, sigma, generator)
             closed = IN_CLOSED_FORM[hardening.loss]
             of_labels = closed(outputs, labels, hardening, at_last, generator)
         else:
+            outputs = inner_outputs(network, images, hardening, sigma, generator)
             outputs = with_output_noise(outputs, hardening, at_last, generator)
             of_labels = OF_DRAWS[hardening.loss](outputs, labels, hardening)
         if teacher is None or teaching is None:
@@ -90,6 +99,35 @@ def inner_outputs(
         with noise_from(network, fresh_noise(hardening.kind, levels, generator)):
             outputs = network(shown).float()
     return outputs.view(passes, len(images), -1)
+
+
+def outputs_on_device(
+    network: nn.Module,
+    images: Tensor,
+    hardening: Hardening,
+    on_device: OnDevice,
+    generator: torch.Generator,
+    share: float,
+) -> Tensor:
+    """Return outputs ``[pass_draws * output_draws, batch, classes]`` of a network on a device.
+
+    The first pass is on the chip of the step, each further one on another.
+
+    Args:
+        network: that learns.
+        images: ``[batch, ...]``.
+        hardening: how many draws there are.
+        on_device: the device.
+        generator: of the noise of reads, and of further chips.
+        share: share of the run's steps that are done, 0 to 1; during the ramp errors rise with it.
+    """
+    strength = min(1.0, share / hardening.ramp) if hardening.ramp else 1.0
+    passes = []
+    for number in range(hardening.pass_draws):
+        chip = on_device.drawn(network, generator) if number else None
+        with on_device.passing(network, chip, generator, strength, hardening.output_draws):
+            passes.append(network(images).float())
+    return torch.cat(passes).view(-1, len(images), passes[0].shape[-1])
 
 
 def with_output_noise(

@@ -187,7 +187,7 @@ class Caster:
             for vote in range(votes)
         ]
         # Votes of one chip share passes.
-        order = np.argsort([at_points.part_of(key) for key in keys], kind="stable")
+        order = np.argsort([at_points.chip_index(key) for key in keys], kind="stable")
         outputs = []
         rows = rows_of_pass(card)
         for first in range(0, len(keys), rows):

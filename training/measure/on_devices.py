@@ -41,7 +41,7 @@ class OnDevicePlan:
         """
         at = profiles_at(self.profile, caster.checkpoint.card)
         chips = self.chips if self.profile.differs_by_chip else 1
-        youngest = self.profile.age_range_s[0] if self.profile.ages else None
+        youngest = self.profile.age_range_s[0] if self.profile.depends_on_age else None
         ages: list[float | None] = [*self.ages_s] or [youngest]
         found = [
             [

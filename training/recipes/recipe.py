@@ -65,6 +65,19 @@ class Variance(Part):
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileId(Part):
+    """Which device profile a run took: a name may stand for another one some day.
+
+    Attributes:
+        name: of the device.
+        digest: of all in its profile that decides votes.
+    """
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hardening(Part):
     """How the noise enters the training.
 
@@ -84,6 +97,14 @@ class Hardening(Part):
         variance: how sigma varies from image to image once the ramp is over; None: not at all.
         label_smoothing: share of the label that cross-entropy spreads over all classes (C. Szegedy
             et al., arXiv 1512.00567, section 7).
+        device: name of a device, or ``FILE.toml`` with its profile: the network learns on its chips
+            (``training.on_device``) in the place of noise of ``sigma_train``.
+        age_s: smallest and largest age of the chips, drawn log-uniformly; None: the smallest age
+            for which the profile holds.
+        chip_steps: steps in which one chip is kept before the next is drawn.
+        weight_clip: weights beyond so many standard deviations of their column are clipped after
+            each step; None: none are.
+        profile: the profile that ``device`` named when the run began; set by the run.
     """
 
     kind: NoiseKind = NoiseKind.MULTIPLICATIVE
@@ -95,6 +116,11 @@ class Hardening(Part):
     ramp: Share = 0.0
     variance: Variance | None = None
     label_smoothing: Share = 0.0
+    device: str | None = None
+    age_s: tuple[NotNegative, NotNegative] | None = None
+    chip_steps: Natural = 4
+    weight_clip: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+    profile: ProfileId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,9 @@ VOTE = Hardening(sigma_train=1.0, loss="vote", loss_power=1.0)
 VARIANCE_AWARE = replace(
     MULT, ramp=0.2, variance=Variance(alpha=0.45, theta=0.5, distribution="half_normal")
 )
+ON_RERAM = Hardening(device="reram-cmo", age_s=(20.0, 2.6e6), weight_clip=2.5)
+"""Its chips spoil a network most of all the presets whose errors are frozen; ages up to a month."""
+
 QUANTISED_UNDER = {"clean": CLEAN, "mult-1.0": MULT, "add-1.0": ADD}
 
 
@@ -154,6 +157,12 @@ ROWS = (
         auto(4, 2e-3),
         warm_start="run:mnist_cnn-adv-0.3",
         adversary=PGD_WIDE,
+    ),
+    mnist(
+        "mnist_cnn-reram-cmo",
+        ON_RERAM,
+        auto(2, 2e-4),
+        warm_start="mnist_cnn-clean",
     ),
     mnist("madry_cnn-adv", CLEAN, auto(12, 1e-3), adversary=PGD),
     mnist("mnist_cnn-variance-aware-1.0", VARIANCE_AWARE, auto(10, 1e-2)),

@@ -21,6 +21,9 @@ SHORT_OPTIONS = (
 )  # fmt: skip
 """Paths of values that have an option of their own beside ``--set``, named as the field is."""
 
+SET_BY_RUN = ("hardening.profile",)
+"""Paths of values that a run finds itself."""
+
 SIGMA_TRAIN = re.compile(r"\d+(\.\d+)?")
 """As it stands behind the name of a grid's recipe."""
 
@@ -91,7 +94,9 @@ def train_command(recipe: Recipe) -> str:
         ),
     )
     ordered = [path for path in (*SHORT_OPTIONS, *settings) if path in settings]
-    options = [option(path, settings[path]) for path in dict.fromkeys(ordered)]
+    options = [
+        option(path, settings[path]) for path in dict.fromkeys(ordered) if path not in SET_BY_RUN
+    ]
     return " ".join(["noisevote-train train", base.name, *options])
 
 

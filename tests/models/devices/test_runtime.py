@@ -95,7 +95,7 @@ def test_outputs_are_those_of_the_same_device_by_hand(
 ) -> None:
     profile = profile_of({key: value for key, value in EVERYTHING.items() if key not in left_out})
     by_hand = ByHand(checkpoint, profile, 3, 3600.0, 45.0)
-    ages = {"age_s": 3600.0} if profile.ages else {}
+    ages = {"age_s": 3600.0} if profile.depends_on_age else {}
     noise = noise_on(profile, checkpoint, chips=(3,), temperature_c=45.0, **ages)
     outputs = runtime.outputs(rows(images[:1], [noise] * 2))
     for vote, found in enumerate(outputs):
@@ -218,17 +218,17 @@ def test_chips_take_turns_in_an_order_that_hangs_on_seed_and_input_alone(
 ) -> None:
     profile = DeviceStore().find("pcm-joshi")
     noise = noise_on(profile, checkpoint, chips=(3, 4, 5), votes=20)
-    turns = [noise.part_of(VoteKey(1, 0, vote)) for vote in range(20)]
+    turns = [noise.chip_index(VoteKey(1, 0, vote)) for vote in range(20)]
     assert sorted(map(turns.count, range(3))) == [6, 7, 7]
     again = noise_on(profile, checkpoint, chips=(8, 9, 1), votes=20)
-    assert turns == [again.part_of(VoteKey(1, 0, vote)) for vote in range(20)]
-    others = [noise.part_of(VoteKey(2, 0, vote)) for vote in range(20)]
+    assert turns == [again.chip_index(VoteKey(1, 0, vote)) for vote in range(20)]
+    others = [noise.chip_index(VoteKey(2, 0, vote)) for vote in range(20)]
     assert others != turns
 
 
 def test_a_random_order_of_chips_puts_each_first_equally_often(checkpoint: Checkpoint) -> None:
     noise = noise_on(DeviceStore().find("pcm-joshi"), checkpoint, chips=(0, 1, 2, 3), votes=8)
-    first = np.bincount([noise.part_of(VoteKey(seed, 0, 0)) for seed in range(4000)])
+    first = np.bincount([noise.chip_index(VoteKey(seed, 0, 0)) for seed in range(4000)])
     assert np.abs(first - 1000).max() < 4.5 * np.sqrt(4000 * 3 / 16)  # fails with 3e-5 at most
 
 
@@ -236,7 +236,7 @@ def test_chips_beyond_the_bound_on_memory_are_made_anew_with_the_same_votes(
     checkpoint: Checkpoint, images: np.ndarray[Any, np.dtype[np.float32]]
 ) -> None:
     profile = DeviceStore().find("pcm-joshi")
-    runtimes = DeviceRuntimes(most_bytes=9 * 2**20)
+    runtimes = DeviceRuntimes(most_bytes=12 * 2**20)
     runtime = runtimes.of(checkpoint)
     noises = [noise_on(profile, checkpoint, chips=(chip,)) for chip in range(10)]
     found = [runtime.outputs(rows(images[:1], [noise])) for noise in noises]

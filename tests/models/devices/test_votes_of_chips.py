@@ -1,4 +1,4 @@
-"""Votes of several chips: stop rules keep their promise, statistics are given where they hold."""
+"""Votes of several chips: stop rules keep what they promise, statistics stand where they hold."""
 
 from collections.abc import Sequence
 
@@ -46,7 +46,7 @@ def test_a_bounded_vote_has_the_mode_of_all_votes_as_often_as_promised(
         ballot = Ballot(len(chances[0]), request_of(noise, stop, seed))
         keys = [VoteKey(seed, 0, vote) for vote in range(VOTES)]
         drawn = np.random.default_rng(seed).random(VOTES)
-        reached = [np.cumsum(chances[noise.part_of(key)]) for key in keys]
+        reached = [np.cumsum(chances[noise.chip_index(key)]) for key in keys]
         fell_on = [
             int(np.searchsorted(of, z, "right")) for of, z in zip(reached, drawn, strict=True)
         ]

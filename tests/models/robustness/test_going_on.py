@@ -77,8 +77,9 @@ def test_steps_have_names_of_their_own() -> None:
 def test_real_checkpoints_are_assessed(tmp_path: Path) -> None:
     checkpoint = Checkpoint(SHIPPED / "mnist_cnn-mult-1.0")
     surrogate = surrogate_from(Checkpoint(SHIPPED / "mnist_cnn-clean"))
+    kind = NoiseKind.MULTIPLICATIVE
     plan = Plan(
-        kind=NoiseKind.MULTIPLICATIVE,
+        kind=kind,
         sigma=0.5,
         votes=3,
         epsilon=0.2,
@@ -93,7 +94,7 @@ def test_real_checkpoints_are_assessed(tmp_path: Path) -> None:
     run = Assessment(
         plan=plan,
         subject=Subject(
-            lambda seed: CheckpointTarget(checkpoint, plan.kind, seed),
+            lambda seed: CheckpointTarget(checkpoint, kind, seed),
             surrogate,
             own=surrogate_from(checkpoint),
         ),

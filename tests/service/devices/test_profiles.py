@@ -50,7 +50,7 @@ NUMBERS = [
     0, 1, 2, 24, 2**24, 2**63, 10**400, -1, 0.5, 5e-324, 1e-300, 1e-15, 1e-12, 1e-9, 1e-6, 100.0,
     1e6, 1e10, 1e12, 1e300, -1e-3, -1e6, -1e12, float("inf"), float("nan"),
 ]  # fmt: skip
-STRANGE = [
+STRANGE: list[Any] = [
     True, None, "", "x", [], {}, [[]], [1, 2], [[1, 2], [0, 3]], {"table": [[0, 1], [0, 1]]},
     {"coefficients": [1e12] * 12}, {"power": [1e12, -1e12]}, {"log": [1e12, -1e12]},
     {"saturating": [1e12, 1e-12]}, [{"coefficients": [1.0], "below": 0.5}, {"log": [1.0, 1.0]}],

@@ -42,7 +42,7 @@ def test_a_device_takes_the_place_of_sigma_with_the_chip_and_age_that_it_has(
 ) -> None:
     page = visit.page
     fields = {name: page.get_by_label(label, exact=True) for name, label in (
-        ("device", "Analog device"), ("chip", "Chip, number"), ("age", "Age, s since writing"),
+        ("device", "Device"), ("chip", "Chip number"), ("age", "Age, seconds"),
         ("sigma", "Noise, sigma"), ("slider", "Noise, sigma, slider"),
     )}  # fmt: skip
     shown = {

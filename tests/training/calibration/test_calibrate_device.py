@@ -138,6 +138,10 @@ def test_estimates_and_what_was_not_measured_are_shown(
         (["calibrate-device", "a.csv", "--name", "a", "--figure", "a.png"], "needed is an .svg"),
         (["simulate-measurements", "nothing", "--output", "a.csv"], "there is no device 'nothing'"),
         (["simulate-measurements", "ideal-8-8", "--output", "a.txt"], "neither a .csv nor a .npz"),
+        (
+            ["simulate-measurements", "pcm-hermes-2t", "--output", "a.csv", "--rows", "257"],
+            "rows is 257; one tile is simulated, which has at most 256 on pcm-hermes-2t",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_code_1(

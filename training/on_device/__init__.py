@@ -1,0 +1,1 @@
+"""Networks learn on the chips of an analog device."""
