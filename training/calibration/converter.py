@@ -1,5 +1,6 @@
-"""The converter of the outputs, as its readings show it: step, levels, clipping."""
+"""The converter of the outputs, as its readings show it: step, levels, clipping, range."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,31 @@ few levels the last one has a good share, too."""
 
 FEWEST_VALUES = 4
 """Distinct readings that show a lattice."""
+
+FEWEST_BITS, MOST_BITS = 2, 24
+"""Of a profile's converter."""
+
+OPEN_BITS = 16
+"""More than those that were seen, of a converter whose range was not reached."""
+
+SAME_END = 1.5, 0.02
+"""Ends are as far from 0 as each other within so many steps, as -128 and 127, or this share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What a profile, whose range is symmetric about 0, can hold of a converter.
+
+    Attributes:
+        bits: of ``2^bits - 1`` levels.
+        bound: largest output.
+        is_measured: whether the bound is where readings were clipped; if not, it is beyond all
+            that was seen by ``2^OPEN_BITS``, or as far as ``MOST_BITS`` reach.
+    """
+
+    bits: int
+    bound: float
+    is_measured: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +79,29 @@ class Converter:
         )
 
     @property
-    def bits(self) -> int:
-        """Bits that give as many levels."""
-        return max(1, int(np.ceil(np.log2(max(self.levels, 2)))))
+    def range(self) -> Range | None:
+        """What a profile can hold; None of no step and no bound, or more than ``MOST_BITS``.
+
+        A range that was not reached is left open: a network's signals may be larger than those
+        that were measured, and nothing may be clipped that was not seen to be.
+        """
+        farthest = max(abs(self.low), abs(self.high))
+        most_apart = max(SAME_END[0] * (self.step or 0.0), SAME_END[1] * farthest)
+        ends = zip((self.low, self.high), self.clipped, strict=True)
+        is_measured = any(share and abs(end) >= farthest - most_apart for end, share in ends)
+        if self.step is None:
+            return Range(MOST_BITS, farthest, is_measured) if is_measured else None
+        # 127 levels above 0 take 8 bits, and so do 128: readings of two's complement end at -128.
+        above_0 = max(round(farthest / self.step), 1)
+        bits = max(math.ceil(math.log2(above_0)) + 1, FEWEST_BITS)
+        if bits > MOST_BITS:
+            return None
+        if not is_measured:
+            bits = min(bits + OPEN_BITS, MOST_BITS)
+        most = 2 ** (bits - 1) - 1
+        # Of other numbers of levels the bound is kept, and the step becomes finer.
+        is_finer = is_measured and above_0 < most
+        return Range(bits, farthest if is_finer else self.step * most, is_measured)
 
 
 def converter_of(measured: Floats) -> Converter:

@@ -12,9 +12,7 @@ from noisevote.training.calibration.intervals import Estimate
 from noisevote.training.calibration.verdict import verdict_of
 
 DIGITS = 5
-FULL_BITS = 24
-"""Of a converter whose clipping was seen, but no step."""
-
+NOT_REACHED = "left open, with bits to spare: the converter's range was not reached"
 LIFT = 5.0
 """Smallest conductance, in standard deviations of programming: no cell is clipped at 0, so that the
 errors of weights are normal as they were measured."""
@@ -167,13 +165,13 @@ class ProfileFile:
 
     def adc(self) -> Iterator[str]:
         """Yield the converter of the outputs."""
-        converter = self.found.converter
-        if converter.step is None and not any(converter.clipped):
+        converter, held = self.found.converter, self.found.converter.range
+        if held is None:
             return
         yield "\n[adc]"
-        bits, bound, about = range_of(converter)
-        yield f"bits = {bits}  # {about}"
-        yield f"bound = {number(bound)}  # array units"
+        yield f"bits = {held.bits}  # {seen_of(converter)}"
+        about = "where readings were clipped" if held.is_measured else NOT_REACHED
+        yield f"bound = {number(held.bound)}  # array units; {about}"
 
     def temperature(self) -> Iterator[str]:
         """Yield what warmth does."""
@@ -209,19 +207,11 @@ def shown(value: Estimate) -> str:
     return f"[{number(value.low)}, {number(value.high)}]"
 
 
-def range_of(converter: Converter) -> tuple[int, float, str]:
-    """Return bits and bound of a converter, and what is known of them."""
+def seen_of(converter: Converter) -> str:
+    """Return what was seen of a converter's levels."""
     if converter.step is None:
-        bound = max(abs(converter.low), abs(converter.high))
-        return FULL_BITS, bound, "clipping was seen, no step"
-    bits = max(converter.bits, 2)
-    is_reached = any(converter.clipped)
-    about = f"{converter.levels} levels of {converter.step:.6g} seen"
-    return (
-        bits,
-        converter.step * (2 ** (bits - 1) - 1),
-        about if is_reached else f"{about}, the range was not reached: a lower bound",
-    )
+        return "clipping was seen, no step"
+    return f"{converter.levels} levels of {converter.step:.6g} seen"
 
 
 def profile_text(found: Calibration, name: str, source: str) -> str:

@@ -121,8 +121,17 @@ def of_converter(found: Calibration) -> Iterator[str]:
             f"The read noise of small signals is below the converter's step "
             f"({converter.step:.4g}): a is an upper bound."
         )
-    if converter.step is not None and not any(converter.clipped):
-        yield "The converter's range was not reached; its bits are a lower bound."
+    held = converter.range
+    if held is None or held.is_measured:
+        return
+    seen = f"readings reach from {converter.low:.4g} to {converter.high:.4g}"
+    if any(converter.clipped):
+        yield (
+            f"The converter clips at the end nearer to 0 ({seen}), which the profile cannot hold; "
+            "it leaves the range open."
+        )
+    else:
+        yield f"The converter's range was not reached ({seen}); the profile leaves it open."
 
 
 def notes_on(found: Calibration) -> Iterator[str]:
@@ -145,6 +154,8 @@ def notes_on(found: Calibration) -> Iterator[str]:
     yield from notes_on_conditions(found)
     if found.converter.step is None:
         yield "Converter of the outputs: no step was seen."
+    if found.converter.range is None and (found.converter.step or any(found.converter.clipped)):
+        yield "Converter of the outputs: the profile cannot hold what was seen of it."
 
 
 def notes_on_conditions(found: Calibration) -> Iterator[str]:

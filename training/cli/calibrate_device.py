@@ -148,6 +148,9 @@ def facts_of(found: Calibration) -> Iterator[tuple[str, str]]:
     if converter.step is not None:
         yield "converter's step", f"{converter.step:.6g}"
         yield "converter's levels seen", str(converter.levels)
+    if (held := converter.range) is not None:
+        about = "measured" if held.is_measured else "left open, since it was not reached"
+        yield "converter's range", f"{about}: {held.bits} bits, bound {held.bound:.4g}"
     if any(converter.clipped):
         low, high = converter.clipped
         yield "clipped below, above", f"{100 * low:.1f} %, {100 * high:.1f} %"

@@ -64,7 +64,9 @@ def test_the_step_of_a_converter_is_found_exactly(repeats: int, bits: int, level
     read = np.clip(np.floor(1.4 * readings / step), -levels / 2, levels / 2 - 1) * step
     found = converter_of(read)
     assert found.step == pytest.approx(step, rel=1e-9)
-    assert (found.levels, found.bits) == (levels, bits)
+    assert found.range is not None
+    assert (found.levels, found.range.bits) == (levels, bits)
+    assert found.range.bound == pytest.approx(step * (levels / 2 - 1))
     assert found.clipped[0] > 0.005
     assert found.clipped[1] > 0.005
 
