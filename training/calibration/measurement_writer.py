@@ -19,12 +19,22 @@ def write_measurements(measured: Measurements, path: Path) -> None:
         InputError: the file has another ending.
         OSError: it cannot be written.
     """
-    if path.suffix.lower() == ".npz":
+    if check_ending(path) == ".npz":
         write_whole(path, npz_of(measured))
-    elif path.suffix.lower() == ".csv":
-        write_whole(path, ("\n".join(lines_of(measured)) + "\n").encode())
     else:
+        write_whole(path, ("\n".join(lines_of(measured)) + "\n").encode())
+
+
+def check_ending(path: Path) -> str:
+    """Return the ending of a file of measurements, in small letters.
+
+    Raises:
+        InputError: the file has another ending.
+    """
+    ending = path.suffix.lower()
+    if ending not in {".npz", ".csv"}:
         raise InputError(f"{path} is neither a .csv nor a .npz", "output")
+    return ending
 
 
 def npz_of(measured: Measurements) -> bytes:

@@ -15,11 +15,12 @@ from noisevote.models.files import write_whole
 from noisevote.training.calibration.calibrate import Calibration, calibrate
 from noisevote.training.calibration.intervals import Estimate
 from noisevote.training.calibration.measurement_files import read_measurements
-from noisevote.training.calibration.measurement_writer import write_measurements
+from noisevote.training.calibration.measurement_writer import check_ending, write_measurements
 from noisevote.training.calibration.profile_file import check_name, profile_text
 from noisevote.training.calibration.simulate import SimulationPlan, simulated
 from noisevote.training.calibration.verdict import notes_on, verdict_of
 from noisevote.training.cli.options import console
+from noisevote.training.cli.outputs import check_writable, make_folder_of
 
 Seed = Annotated[int, typer.Option(min=0, help="Of all that is drawn.")]
 PLAN = SimulationPlan()
@@ -40,9 +41,10 @@ def calibrate_device(
 ) -> None:
     """Estimate a device from measurements, with intervals, checks, a verdict and a profile."""
     check_name(name)
-    if figure is not None and figure.suffix.lower() != ".svg":
-        raise InputError(f"--figure is {figure}; needed is an .svg", "figure")
     output = output or Path(f"{name}.toml")
+    check_writable(output, "output")
+    if figure is not None:
+        check_figure(figure)
     found = calibrate(read_measurements(measurements), seed)
     source = f"Measured; {measurements.name}, seed {seed}."
     profile = profile_text(found, name, source)
@@ -53,6 +55,7 @@ def calibrate_device(
     shown.print(verdict_of(found), highlight=False, soft_wrap=True)
     for note in notes_on(found):
         shown.print(f"* {note}", highlight=False, markup=False, soft_wrap=True)
+    make_folder_of(output)
     write_whole(output, profile.encode())
     console.print(f"wrote {output}")
     if figure is not None:
@@ -89,7 +92,11 @@ def simulate_measurements(
         tuple(temperature_c or ()),
         seed,
     )
-    write_measurements(simulated(profile_named(device), plan), output)
+    check_ending(output)
+    check_writable(output, "output")
+    measured = simulated(profile_named(device), plan)
+    make_folder_of(output)
+    write_measurements(measured, output)
     console.print(f"wrote {output}")
 
 
@@ -169,19 +176,29 @@ def facts_of(found: Calibration) -> Iterator[tuple[str, str]]:
         yield f"gain of chip {chip}", f"{found.fits.gain[of_chip].mean():.4g}"
 
 
-def draw(found: Calibration, name: str, path: Path) -> None:
-    """Write the figure.
+def check_figure(path: Path) -> None:
+    """Refuse a figure that could not be drawn, before the work.
 
     Raises:
+        InputError: it is no ``.svg``, or cannot be written.
         MissingExtraError: matplotlib is missing.
     """
+    if path.suffix.lower() != ".svg":
+        raise InputError(f"--figure is {path}; needed is an .svg", "figure")
+    check_writable(path, "figure")
     try:
-        from noisevote.training.report.calibration_figure import ReadNoisePoints, read_noise_figure
-        from noisevote.training.report.style import settings, svg_of
+        import noisevote.training.report.calibration_figure  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"--figure needs {error.name}; {how_to_install('train')}"
         ) from error
+
+
+def draw(found: Calibration, name: str, path: Path) -> None:
+    """Write the figure; matplotlib is there, as :func:`check_figure` found."""
+    from noisevote.training.report.calibration_figure import ReadNoisePoints, read_noise_figure
+    from noisevote.training.report.style import settings, svg_of
+
     measured, used = found.measured, found.kept > 0
     points = ReadNoisePoints(
         found.fits.expected[used],
@@ -190,5 +207,6 @@ def draw(found: Calibration, name: str, path: Path) -> None:
     )
     known = measured.directives.array_unit is not None
     unit = "array units" if known else measured.directives.unit or "units of the file"
+    make_folder_of(path)
     with settings():
         write_whole(path, svg_of(read_noise_figure(points, name, unit)))

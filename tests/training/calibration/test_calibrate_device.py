@@ -130,6 +130,37 @@ def test_estimates_and_what_was_not_measured_are_shown(
     assert "Differences between chips: not measured" in shown
 
 
+def test_folders_of_outputs_are_made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = folder / "new" / "folders"
+    outputs = {name: there / f"{name}.x" / "a" for name in ("profile", "figure", "measured")}
+    command = ["calibrate-device", str(folder / "measured.npz"), "--name", "a"]
+    files = [str(outputs["profile"]), "--figure", f"{outputs['figure']}.svg"]
+    assert run(monkeypatch, *command, "--output", *files) == 0
+    simulate = ["simulate-measurements", "ideal-8-8", "--repeats", "2"]
+    assert run(monkeypatch, *simulate, "--output", f"{outputs['measured']}.npz") == 0
+    assert sorted(path.name for path in there.rglob("a*")) == ["a", "a.npz", "a.svg"]
+
+
+@pytest.mark.parametrize("option", ["--output", "--figure"])
+def test_what_cannot_be_written_is_told_before_the_work(
+    option: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The measurements are missing, and are not even looked for."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.svg").mkdir()
+    for place, why in (
+        ("file/b/a.svg", f"{tmp_path / 'file'} is no folder"),
+        ("a.svg", "it is no file, but a folder"),
+    ):
+        command = ["calibrate-device", "none.csv", "--name", "a", option, place]
+        assert run(monkeypatch, *command) == 1
+        assert f"{option} {place} cannot be written: {why}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
