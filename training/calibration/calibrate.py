@@ -51,6 +51,9 @@ FEWEST_FOR_KIND = 16
 MISFIT = 0.06
 """Of Allan variances, up to which they are those of 1/f noise and independent reads."""
 
+LEAST_FRESH = 1e-6
+"""Share of the read noise's variance that is fresh, at least."""
+
 RISING = 0.5
 """Power of the Allan variance over the number of reads, above which the device drifts or jumps
 while it is read; -1 of independent reads, 0 of 1/f noise."""
@@ -122,6 +125,31 @@ class Calibration:
     def describes(self) -> bool:
         """Whether nothing speaks against the noise model."""
         return self.worst_p >= DOUBT / 3 and not self.shape.has_heavy_tails
+
+    @property
+    def flicker_of_weight(self) -> float | None:
+        """Strength of the 1/f noise of a weight, which a profile holds; None if it is not known."""
+        measured, squared = self.measured, None
+        if self.flicker is None or measured.directives.reads_gap_s is None:
+            return None
+        if measured.x_norm is not None:
+            squared = float((measured.x_norm**2)[self.kept > 0].mean())
+        return math.sqrt(self.flicker.variance / squared) if squared else None
+
+    @property
+    def fresh_share(self) -> float:
+        """Share of the read noise's variance that a profile's ``[read]`` holds.
+
+        The rest is in its ``[flicker]``.
+        """
+        if self.flicker is None or self.flicker_of_weight is None:
+            return 1.0
+        return max(self.flicker.fresh_share, LEAST_FRESH)
+
+    @property
+    def has_drift(self) -> bool:
+        """Whether there is drift to speak of."""
+        return self.drift is not None and self.drift.nu.low > 0
 
     @property
     def is_silent(self) -> bool:

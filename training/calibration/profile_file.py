@@ -67,15 +67,19 @@ class ProfileFile:
         yield from self.measured()
 
     def ages(self) -> Iterator[str]:
-        """Yield between which ages it holds."""
-        ages = self.found.measured.ages_s
-        if self.has_drift and ages is not None:
-            yield f"ages_s = [{number(ages.min())}, {number(ages.max())}]  # as measured"
+        """Yield between which ages it holds, and that drift is not made up for."""
+        found, ages = self.found, self.found.measured.ages_s
+        if ages is not None and (found.has_drift or found.flicker_of_weight is not None):
+            youngest, oldest = number(ages.min()), number(ages.max())
+            if youngest != oldest:
+                yield f"ages_s = [{youngest}, {oldest}]  # as measured"
+        if found.has_drift:
+            yield 'compensation = "none"  # write "global" if your system rescales its outputs'
 
     def program(self) -> Iterator[str]:
         """Yield frozen errors of weights, which both cells of a pair share alike."""
         noise, std = self.found.noise, self.found.noise.weight_std
-        flicker = self.flicker_of_weight()
+        flicker = self.found.flicker_of_weight
         if (std is None or std.value <= 0) and flicker is None:
             return
         lowest = max(1.0, math.ceil(LIFT * (std.high if std is not None else 0)))
@@ -111,22 +115,9 @@ class ProfileFile:
             points.append(f"[{number(x)}, {number(math.sqrt(at_0 / 2 + more * weight))}]")
         return ", ".join(points)
 
-    def flicker_of_weight(self) -> float | None:
-        """Return the strength of the 1/f noise of a weight, None if it is not known."""
-        flicker, measured = self.found.flicker, self.found.measured
-        if flicker is None or measured.x_norm is None or measured.directives.reads_gap_s is None:
-            return None
-        squared = float((measured.x_norm**2)[self.found.kept > 0].mean())
-        return math.sqrt(flicker.variance / squared) if squared > 0 else None
-
-    @property
-    def has_drift(self) -> bool:
-        """Whether there is drift to speak of."""
-        return self.found.drift is not None and self.found.drift.nu.low > 0
-
     def drift(self) -> Iterator[str]:
         """Yield the drift."""
-        if self.found.drift is None or not self.has_drift:
+        if self.found.drift is None or not self.found.has_drift:
             return
         yield "\n[drift]  # g ((t + t0) / t0)^-nu"
         yield f"t0_s = {number(self.found.measured.directives.t0_s)}  # s"
@@ -135,25 +126,29 @@ class ProfileFile:
 
     def read(self) -> Iterator[str]:
         """Yield the read noise."""
-        noise = self.found.noise
-        share = 1.0
-        if self.found.flicker is not None and self.flicker_of_weight() is not None:
-            share = max(self.found.flicker.fresh_share, 1e-6)
-        size = 1 / math.sqrt(share)
+        noise, share = self.found.noise, self.found.fresh_share
         yield "\n[read]  # fresh in every read"
+        if share < 1:
+            yield "# only the part that is independent from read to read; the rest is in [flicker]"
         yield 'unit = "array"'
-        yield self.estimate("read.a", noise.a.over(size), "standard deviation, array units")
-        yield self.estimate("read.b", noise.b.over(size), "relative to the signal")
-        yield self.estimate("read.c", noise.c.over(1 / share), "variance over signal, array units")
+        yield self.fresh("a", noise.a, 0.5, "standard deviation, array units")
+        yield self.fresh("b", noise.b, 0.5, "relative to the signal")
+        yield self.fresh("c", noise.c, 1, "variance over signal, array units")
         if noise.w is not None:
-            yield self.estimate("read.w", noise.w.over(size), "of a weight, array units")
+            yield self.fresh("w", noise.w, 0.5, "of a weight, array units")
             yield f'w_form = "{noise.read.form}"'
+
+    def fresh(self, key: str, value: Estimate, power: float, about: str) -> str:
+        """Return the line of a part of the read noise, without what is 1/f noise."""
+        share = self.found.fresh_share
+        both = f"; {number(value.value)} with the 1/f part" if share < 1 and value.value else ""
+        return self.estimate(f"read.{key}", value.over(share**-power), about + both)
 
     def column(self) -> Iterator[str]:
         """Yield gain and offset, at the age 0 of the drift."""
         found, since = self.found, 1.0
         ages, drift = found.measured.ages_s, found.drift
-        if drift is not None and self.has_drift and ages is not None:
+        if drift is not None and self.found.has_drift and ages is not None:
             t0_s = found.measured.directives.t0_s
             since = ((ages[found.measured.base] + t0_s) / t0_s) ** -drift.nu.value
         about = "before drift" if since < 1 else "mean"

@@ -167,10 +167,15 @@ def notes_on_conditions(found: Calibration) -> Iterator[str]:
             f"Drift: the gain grows with the age (nu {found.drift.nu.value:.2g}), as if outputs "
             "were compensated; left out of the profile."
         )
-    elif found.drift.nu.low <= 0:
+    elif not found.has_drift:
         yield "Drift: not told from none; left out of the profile."
-    elif found.drift.curvature_p is None:
-        yield "Drift: from two ages; that it is a power law was not checked."
+    else:
+        if found.drift.curvature_p is None:
+            yield "Drift: from two ages; that it is a power law was not checked."
+        yield (
+            'Drift: the profile has compensation = "none", as it was measured; if your system '
+            'rescales its outputs, write compensation = "global" ("column": each column).'
+        )
     if found.temperature is None:
         yield "Temperature: not measured; it takes temperature_c of two or more at one age."
     if len(set(found.measured.chips)) < 2:

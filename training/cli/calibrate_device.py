@@ -133,11 +133,12 @@ def rows_of(found: Calibration) -> Iterator[tuple[str, Estimate, str]]:
     if noise.weight_std is not None:
         grows = ", grows with it" if noise.grows else ""
         yield f"frozen error of a weight{grows}", noise.weight_std, "largest weight"
-    yield "read noise a", noise.a, array
-    yield "read noise b", noise.b, "of the signal"
-    yield "read noise c", noise.c, "variance / signal"
+    both = ", 1/f included" if found.fresh_share < 1 else ""
+    yield f"read noise a{both}", noise.a, array
+    yield f"read noise b{both}", noise.b, "of the signal"
+    yield f"read noise c{both}", noise.c, "variance / signal"
     if noise.w is not None:
-        yield f"read noise w of weights ({noise.read.form})", noise.w, array
+        yield f"read noise w of weights ({noise.read.form}){both}", noise.w, array
     if found.drift is not None:
         yield "drift exponent", found.drift.nu, ""
         yield "drift exponent, spread over columns", found.drift.nu_spread, ""
@@ -150,8 +151,13 @@ def rows_of(found: Calibration) -> Iterator[tuple[str, Estimate, str]]:
 
 def facts_of(found: Calibration) -> Iterator[tuple[str, str]]:
     """Yield what was seen, without an interval."""
-    converter, order = found.converter, found.order
+    converter, order, noise = found.converter, found.order, found.noise
     between = f"{order.between_columns:.3f} (by chance: {order.between_columns_limit:.3f})"
+    if (share := found.fresh_share) < 1:
+        parts = {"a": noise.a, "b": noise.b} | ({"w": noise.w} if noise.w is not None else {})
+        roots = [f"{key} = {part.value * share**0.5:.4g}" for key, part in parts.items()]
+        values = ", ".join([*roots, f"c = {noise.c.value * share:.4g}"])
+        yield "without 1/f, as in the profile", values
     if converter.step is not None:
         yield "converter's step", f"{converter.step:.6g}"
         yield "converter's levels seen", str(converter.levels)

@@ -1,18 +1,22 @@
 """A wrong model is called wrong, and nothing is claimed that was not measured."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from noisevote.models.devices.curves import Piece
 from noisevote.models.devices.profile import Profile, profile_of, read_profile
-from noisevote.training.calibration.calibrate import calibrate
+from noisevote.training.calibration.calibrate import Calibration, calibrate
+from noisevote.training.calibration.measurement_writer import write_measurements
 from noisevote.training.calibration.measurements import Directives, Measurements
 from noisevote.training.calibration.profile_file import profile_text
 from noisevote.training.calibration.simulate import SimulationPlan, pink, simulated
 from noisevote.training.calibration.verdict import notes_on, verdict_of
 from tests.training.calibration.bench import Floats, Truth, measurements
+from tests.training.support import run
 
 TRUTH = Truth()
 
@@ -180,6 +184,44 @@ def test_a_profile_with_1_over_f_noise_comes_back() -> None:
     assert profile.read.a < 0.03
 
 
+def test_what_of_the_read_noise_is_1_over_f_noise_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_measurements(simulated(flickering(), SimulationPlan(repeats=64)), tmp_path / "m.npz")
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, "calibrate-device", "m.npz", "--name", "a") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    text = (tmp_path / "a.toml").read_text()
+    profile = read_profile(text)
+    read = profile.read
+    for told in ("read noise a, 1/f included", "without 1/f, as in the", f"w = {read.w:.3g}"):
+        assert told in shown
+    w = next(line for line in text.splitlines() if line.startswith("w = "))
+    (both,) = re.findall(r"; (\S+) with the 1/f part", w)
+    assert float(both) > 1.2 * read.w
+
+
+def test_without_1_over_f_noise_the_table_and_the_profile_hold_the_same() -> None:
+    found = calibrate(device(white()), 0, 10)
+    assert found.fresh_share == 1
+    assert "1/f" not in profile_text(found, "a", "")
+    profile = read_profile(profile_text(found, "a", ""))
+    assert profile.read.a == pytest.approx(found.noise.a.value, rel=1e-4)
+
+
+@pytest.mark.parametrize(("ages", "known"), [((60.0, 86400.0), (60, 86400)), ((60.0,), None)])
+def test_1_over_f_noise_is_known_for_the_ages_that_were_measured(
+    ages: tuple[float, ...], known: tuple[float, float] | None
+) -> None:
+    """One age is no range; what a profile holds for at least, and at most, must differ."""
+    plan = SimulationPlan(repeats=64, ages_s=ages, seed=12)
+    found = calibrate(simulated(flickering(), plan), 0, 4)
+    profile = read_profile(profile_text(found, "again", ""))
+    assert profile.drift is None
+    assert profile.depends_on_age
+    assert profile.ages_s == known
+
+
 def test_equal_repeats_are_told_as_no_noise() -> None:
     ideal, readings = TRUTH.readings(1, np.random.default_rng(13))
     found = calibrate(measurements(ideal, np.repeat(readings, 4, 0)), 0, 4)
@@ -206,6 +248,22 @@ def test_small_measurements_are_not_called_wrong_by_chance() -> None:
     assert sum(found.describes for found in founds) >= 98
 
 
+def notes_and_text(found: Calibration) -> str:
+    return " ".join([*notes_on(found), profile_text(found, "device", "")])
+
+
+def test_of_drift_it_is_told_that_nothing_compensates_it() -> None:
+    drifting = profile_of(
+        {"profile": 1, "name": "d", "read": {"a": 0.05}, "drift": {"t0_s": 20.0, "nu": 0.05}}
+    )
+    found = calibrate(simulated(drifting, SimulationPlan(ages_s=(60.0, 86400.0))), 0, 4)
+    text = notes_and_text(found)
+    assert 'the profile has compensation = "none", as it was measured' in text
+    assert '\ncompensation = "none"  # write "global" if your system rescales its outputs' in text
+    rescaled = profile_text(found, "d", "").replace('"none"', '"global"')
+    assert read_profile(rescaled).compensation == "global"
+
+
 @pytest.mark.parametrize(
     ("nu", "note"), [(0.0, "Drift: not told from none"), (-0.05, "Drift: the gain grows")]
 )
@@ -218,4 +276,6 @@ def test_without_loss_there_is_no_drift_in_the_profile(nu: float, note: str) -> 
     assert note in " ".join(notes_on(found))
     profile = read_profile(profile_text(found, "still", ""))
     assert profile.drift is None
+    assert profile.ages_s is None
+    assert "compensation" not in notes_and_text(found)
     assert profile.column.gain == pytest.approx(found.gain.value, rel=1e-4)
