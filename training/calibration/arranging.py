@@ -50,7 +50,7 @@ def arranged(readings: Readings, directives: Directives, sha256: str, shown: str
     check_numbers(dict(zip(("repeats", "vectors", "columns"), shape[1:], strict=True)), shown)
     check_layers(layer.reshape(-1), vector, layers, shown)
     flat = np.ravel_multi_index((session, repeat, vector, column), shape)
-    check_grid(readings, flat, shape, shown)
+    check_grid(readings, flat, (session, repeat, vector, column), shape, shown)
     order = np.argsort(flat)
     cell = np.ravel_multi_index((vector, column), shape[2:])
     scale = directives.array_unit or 1.0
@@ -130,8 +130,21 @@ def check_layers(layer: Places, vector: Places, names: NDArray[np.str_], shown: 
         )
 
 
-def check_grid(readings: Readings, flat: Places, shape: tuple[int, ...], shown: str) -> None:
+def check_grid(
+    readings: Readings,
+    flat: Places,
+    ranks: tuple[Places, ...],
+    shape: tuple[int, ...],
+    shown: str,
+) -> None:
     """Refuse readings that stand there twice or not at all.
+
+    Args:
+        readings: all.
+        flat: place of each in the whole array.
+        ranks: the same by session, repeat, vector and column.
+        shape: of the whole array.
+        shown: name of the file.
 
     Raises:
         DataError: there is one.
@@ -144,15 +157,41 @@ def check_grid(readings: Readings, flat: Places, shape: tuple[int, ...], shown: 
             f"{named(readings, int(first))}; each reading has a repeat of its own"
         )
     if counts.min() == 0:
-        session, repeat, vector, column = (
-            int(i) for i in np.unravel_index(int(counts.argmin()), shape)
-        )
+        lacks = tuple(int(i) for i in np.unravel_index(int(counts.argmin()), shape))
         raise DataError(
             f"{shown}: of {int(np.prod(shape))} readings {int((counts == 0).sum())} are missing, "
-            f"the first in session {session + 1} of {shape[0]}, of repeat {repeat + 1}, vector "
-            f"{vector + 1}, column {column + 1} in rising order; every column needs every vector "
-            "and repeat, at each age and temperature"
+            f"the first of {missing(readings, ranks, lacks)}; every column needs every vector and "
+            "repeat, at each age and temperature"
         )
+
+
+def missing(readings: Readings, ranks: tuple[Places, ...], lacks: tuple[int, ...]) -> str:
+    """Return what a missing reading is of, in the numbers that the file gives to others.
+
+    Args:
+        readings: all that are there.
+        ranks: session, repeat, vector and column of each, in rising order.
+        lacks: the same of the one that is missing.
+    """
+    session, repeat, vector, column = (
+        rank == lack for rank, lack in zip(ranks, lacks, strict=True)
+    )
+    of_column = int(np.argmax(column))
+    of_layer = readings.layer == readings.layer[of_column]
+    parts = {
+        "chip": readings.chip[of_column],
+        "layer": readings.layer[of_column],
+        "column": readings.column[of_column],
+        "vector": readings.vector[int(np.argmax(vector & of_layer))],
+    }
+    if (session & repeat).any():
+        parts["repeat"] = readings.repeat[int(np.argmax(session & repeat))]
+    else:
+        parts["repeat"] = f"{lacks[1]} in rising order from 0 on"
+    for name in ("time_s", "temperature_c"):
+        if (values := getattr(readings, name)) is not None:
+            parts[name] = f"{values[int(np.argmax(session))]:g}"
+    return ", ".join(f"{name} {value}" for name, value in parts.items() if f"{value}")
 
 
 def named(readings: Readings, place: int) -> str:

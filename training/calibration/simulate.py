@@ -14,6 +14,7 @@ from noisevote.models.devices.cells import AgedWeights, aged_weights
 from noisevote.models.devices.curves import curve_at
 from noisevote.models.devices.parts import Flicker
 from noisevote.models.devices.profile import Profile
+from noisevote.models.devices.setting import DeviceSetting, check_condition
 from noisevote.models.errors import InputError
 from noisevote.training.calibration.measurements import (
     DEFAULT_T0_S,
@@ -62,7 +63,8 @@ def simulated(profile: Profile, plan: SimulationPlan) -> Measurements:
     """Return what a device would read.
 
     Raises:
-        InputError: the profile's read noise is not in array units, or the plan asks for nothing.
+        InputError: the profile's read noise is not in array units, or the plan asks for nothing,
+            or for ages or temperatures that the device does not have.
     """
     check_plan(profile, plan)
     generator = np.random.default_rng(plan.seed)
@@ -103,7 +105,7 @@ def check_plan(profile: Profile, plan: SimulationPlan) -> None:
     """Refuse what is not simulated.
 
     Raises:
-        InputError: it is asked for.
+        InputError: it is asked for, or an age or temperature that the device does not have.
     """
     for name in ABOVE_0:
         if getattr(plan, name) < 1:
@@ -117,8 +119,15 @@ def check_plan(profile: Profile, plan: SimulationPlan) -> None:
         )
     if profile.read.unit != "array":
         raise InputError(
-            f"read.unit is {profile.read.unit}; measurements are simulated of array", "device"
+            f"read.unit of {profile.name} is {profile.read.unit!r}; simulate-measurements takes "
+            "profiles whose read.unit is 'array'",
+            "device",
         )
+    profiles = {"simulated": profile}
+    for age_s in plan.ages_s:
+        check_condition(DeviceSetting(profiles, age_s=age_s))
+    for temperature_c in plan.temperatures_c:
+        check_condition(DeviceSetting(profiles, temperature_c=temperature_c))
 
 
 class SimulatedDevice:

@@ -173,6 +173,22 @@ def test_what_cannot_be_written_is_told_before_the_work(
             ["simulate-measurements", "pcm-hermes-2t", "--output", "a.csv", "--rows", "257"],
             "rows is 257; one tile is simulated, which has at most 256 on pcm-hermes-2t",
         ),
+        (
+            ["simulate-measurements", "sonos-40nm", "--output", "a.csv", "--age", "1s"],
+            "age_s is 1; device sonos-40nm is known from ",
+        ),
+        (
+            ["simulate-measurements", "pcm-joshi", "--output", "a.csv", "--age", "1d"],
+            "age_s is 86400; nothing of device pcm-joshi depends on it",
+        ),
+        (
+            ["simulate-measurements", "ideal-8-8", "--output", "a.csv", "--temperature-c", "60"],
+            "temperature_c is 60; nothing of device ideal-8-8 depends on it",
+        ),
+        (
+            ["simulate-measurements", "photonic-shot", "--output", "a.csv"],
+            "read.unit of photonic-shot is 'rms'; simulate-measurements takes profiles whose",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_code_1(

@@ -57,7 +57,8 @@ def assert_same(first: Measurements, second: Measurements) -> None:
 
 @pytest.mark.parametrize("ending", ["csv", "npz"])
 def test_a_file_holds_what_was_written(tmp_path: Path, ending: str) -> None:
-    profile = profile_of({"profile": 1, "name": "p", "read": {"a": 0.1}})
+    changes = {"drift": {"t0_s": 20.0, "nu": 0.05}, "temperature": {"gain_per_k": -0.001}}
+    profile = profile_of({"profile": 1, "name": "p", "read": {"a": 0.1}, **changes})
     simulation, path = simulated(profile, PLAN), tmp_path / f"m.{ending}"
     write_measurements(simulation, path)
     read = read_measurements(path)
@@ -115,7 +116,23 @@ BAD: list[tuple[Callable[[list[str]], list[str]], str]] = [
     (lambda r: ["#array_unit: 0", HEAD, *r], "line 1: #array_unit: got '0'; allowed is above 0"),
     (lambda r: ["#unit: a", "#unit: b", HEAD, *r], "line 2: #unit stands there twice"),
     (lambda r: [HEAD, *r, r[0]], "line 482 repeats line 2: layer fc, column 0, vector 0, repeat 0"),
-    (lambda r: [HEAD, *r[1:]], "of 480 readings 1 are missing, the first in session 1 of 1, of"),
+    (
+        lambda r: [HEAD, *r[1:]],
+        "of 480 readings 1 are missing, the first of layer fc, column 0, vector 0, repeat 0; every",
+    ),
+    (
+        lambda r: [HEAD, *(re.sub(r"^fc,(\d+)", later, x) for x in r if "fc,2,4,1" not in x)],
+        "of 480 readings 1 are missing, the first of layer fc, column 114, vector 4, repeat 1; ",
+    ),
+    (
+        lambda r: [
+            f"{HEAD},time_s,chip",
+            *(f"{line},60,left" for line in r),
+            *(f"{line},86400,left" for line in r if line.split(",")[3] == "0"),
+        ],
+        "of 960 readings 240 are missing, the first of chip left, layer fc, column 0, vector 0, "
+        "repeat 1 in rising order from 0 on, time_s 86400; every",
+    ),
     (lambda r: [HEAD, *r[:-1], "fc,7,29,1,9,9"], "line 481: ideal is 9, at line 480 it is 2.9"),
     (lambda _: [HEAD, *rows(repeats=1)], "has 1 repeats; needed are 2 or more: with one reading"),
     (lambda _: [HEAD, *rows(vectors=29)], "has 29 vectors; needed are 30 or more"),
