@@ -206,7 +206,7 @@ def test_wrong_usage_has_exit_code_2(
 
 
 def test_predict_says_which_chips_voted_and_how(drawing: Path) -> None:
-    asked = ["predict", drawing, "--device=reram-wan", "--votes=5", "--seed=1"]
+    asked = ["predict", str(drawing), "--device=reram-wan", "--votes=5", "--seed=1"]
     assert ", device reram-wan, chip 2, age 1 s, seed 1" in printed(*asked, "--chip=2")
     output = printed(*asked, "--chip=3", "--chips=2")
     assert ", device reram-wan, chips 3 to 4, age 1 s, seed 1" in output
