@@ -69,6 +69,13 @@ def places_of(content: bytes) -> dict[str, Place]:
     }
 
 
+def tensors_in(content: bytes) -> dict[str, NDArray[np.float32]]:
+    """Return the tensors of a safetensors file by name, in single precision."""
+    return {
+        name: place.view(content).astype(np.float32) for name, place in places_of(content).items()
+    }
+
+
 @dataclass(frozen=True, eq=False)
 class LayerArray:
     """A layer as it is meant to lie on arrays.

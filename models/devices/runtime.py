@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.device_specs import Level
-from noisevote.models.devices.arrays import LayerArray, layers_of, written
+from noisevote.models.devices.arrays import LayerArray, layers_of, tensors_in, written
 from noisevote.models.devices.chips import Chip
 from noisevote.models.devices.columns import Columns, columns_of, digital, level_for
 from noisevote.models.devices.conditions import condition_of
@@ -79,7 +78,7 @@ class DeviceRuntime:
         self._layers: dict[str, LayerArray] = layers_of(
             spec.arrays,
             self._contents[card.weights],
-            load(self._contents[spec.scales]),
+            tensors_in(self._contents[spec.scales]),
             card.name,
         )
         self._weights_digest = card.digests[card.weights]

@@ -18,8 +18,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from pydantic import TypeAdapter
-
+from noisevote.service.client.calls import (
+    CHECKPOINTS,
+    DEVICES,
+    Heard,
+    predicting,
+    showing,
+    showing_device,
+    streaming,
+)
 from noisevote.service.client.exchange import (
     Attempts,
     Call,
@@ -29,46 +36,13 @@ from noisevote.service.client.exchange import (
     checked,
 )
 from noisevote.service.wire.devices import DeviceList, ServedDevice
-from noisevote.service.wire.replies import (
-    CheckpointList,
-    PredictResponse,
-    ServedCheckpoint,
-    VotesEvent,
-)
+from noisevote.service.wire.replies import CheckpointList, PredictResponse, ServedCheckpoint
 from noisevote.service.wire.requests import PredictRequest
 
 if TYPE_CHECKING:
     import httpx
 
 Result = TypeVar("Result")
-Heard = VotesEvent | PredictResponse
-"""An event of a prediction."""
-
-HEARD: TypeAdapter[Heard] = TypeAdapter(Heard)
-CHECKPOINTS = Call("GET", "/checkpoints", CheckpointList.model_validate_json)
-DEVICES = Call("GET", "/devices", DeviceList.model_validate_json)
-
-
-def predicting(asked: PredictRequest) -> Call[PredictResponse]:
-    """Return the call of a prediction."""
-    content = asked.model_dump_json(exclude_unset=True)
-    return Call("POST", "/predict", PredictResponse.model_validate_json, content)
-
-
-def streaming(asked: PredictRequest) -> Call[Heard]:
-    """Return the call of a prediction whose votes are told."""
-    content = asked.model_dump_json(exclude_unset=True)
-    return Call("POST", "/predict/stream", HEARD.validate_json, content)
-
-
-def showing(name: str) -> Call[ServedCheckpoint]:
-    """Return the call of a checkpoint's card."""
-    return Call("GET", f"/checkpoints/{name}", ServedCheckpoint.model_validate_json)
-
-
-def showing_device(name: str) -> Call[ServedDevice]:
-    """Return the call of a device."""
-    return Call("GET", f"/devices/{name}", ServedDevice.model_validate_json)
 
 
 class Client:

@@ -14,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from noisevote.models.statistics import running
+from noisevote.models.anytime import running
 from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.routes.predict import PREDICTION_BODY, REFUSALS, DirectRoute, prepared_of
 from noisevote.service.service import Service, service_of

@@ -1,7 +1,7 @@
 """The vote batcher: which votes share the next forward pass.
 
 It decides and counts; it starts no thread, waits for nothing and reads no clock, so that every
-decision can be tested. ``service/voting/backend.py`` runs it.
+decision can be tested. ``service/voting/slots.py`` runs it.
 
 The unit is the vote. A tile is filled with votes of all requests for the same checkpoint and kind
 of noise. Requests take turns of equal cost (deficit round robin, M. Shreedhar and G. Varghese,

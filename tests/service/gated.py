@@ -17,7 +17,8 @@ from noisevote.models.runtime import GraphRuntime, Rows
 from noisevote.models.specs import IMAGES
 from noisevote.models.stopping import StopRule
 from noisevote.models.voting import VoteRequest
-from noisevote.service.voting.backend import QueueObserver, VotingBackend
+from noisevote.service.voting.backend import VotingBackend
+from noisevote.service.voting.slots import QueueObserver
 from tests.service.support import CHECKPOINT, array, noise_image
 
 

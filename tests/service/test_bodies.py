@@ -259,6 +259,11 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
     "seed": st.integers(0, 2**53),
     "deadline_ms": st.floats(1e5, 1e7),
     "priority": st.sampled_from([*Priority]),
+    "device": st.sampled_from(["reram-wan", "ideal-8-8", {"fc*": "pcm-joshi", "*": "digital"}]),
+    "chip": st.integers(0, 2) | st.sampled_from(["fresh", "none"]),
+    "chips": st.integers(1, 3),
+    "age_s": st.floats(0, 2e5),
+    "temperature_c": st.floats(-50, 150),
 }
 BODIES = st.fixed_dictionaries(
     {},
@@ -274,10 +279,14 @@ MOSTLY_RIGHT = st.fixed_dictionaries(
         for name in ("noise", "sigma", "repeats", "hardware", "votes", "stop", "alpha", "seed")
     },
 )
+ON_DEVICES = st.fixed_dictionaries(
+    {"inputs": st.just([array()]), "device": PLAUSIBLE["device"]},
+    optional={name: PLAUSIBLE[name] for name in ("chip", "chips", "age_s", "votes", "stop")},
+)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
-@given(body=BODIES | MOSTLY_RIGHT)
+@given(body=BODIES | MOSTLY_RIGHT | ON_DEVICES)
 async def test_whatever_object_is_sent_the_reply_is_an_answer_or_a_refusal(
     client: httpx.AsyncClient, body: dict[str, Any]
 ) -> None:

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from noisevote.models.anytime import running
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.engines import load_session
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind
 from noisevote.models.runtime import GraphRuntime, Rows
-from noisevote.models.statistics import running
 from noisevote.service.app import create_app
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.prediction.predictor import Predictor

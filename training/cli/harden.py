@@ -32,11 +32,13 @@ from noisevote.training.importing.harden import (
     HardenPlan,
     brought_by,
     harden,
-    look_at_module,
     names_of_classes,
-    names_of_layers,
     parts_of,
     recipe_for,
+)
+from noisevote.training.importing.hardened import (
+    look_at_module,
+    names_of_layers,
     sigma_of_calls,
 )
 from noisevote.training.importing.inputs import parsed_inputs, parsed_ranges

@@ -23,10 +23,6 @@ from noisevote.models.noise import NoiseKind
 from noisevote.models.specs import InputSpec
 from noisevote.training.fit.data import Parts
 from noisevote.training.fit.loop import fit
-from noisevote.training.importing.callables import graph_from
-from noisevote.training.importing.inputs import Asked
-from noisevote.training.importing.layers import CALL, PRODUCTS, Rule
-from noisevote.training.importing.look import Look, Wishes, look_at
 from noisevote.training.on_device.profile import with_profile
 from noisevote.training.recipes.recipe import Hardening, Recipe, Schedule, recipe_from_dict
 
@@ -266,37 +262,3 @@ def harden(
     progress = fit(recipe, parts, folder, console, minutes=minutes)
     network = progress.network
     return network if progress.is_finished and isinstance(network, Brought) else None
-
-
-def names_of_layers(network: Brought) -> Rule:
-    """Return the rule by which the layers that were hardened get noise, and no others."""
-    return Rule(PRODUCTS, only=tuple(names_in(network)))
-
-
-def sigma_of_calls(sigma: float | dict[str, float], look: Look) -> float | dict[str, float]:
-    """Return the sigma of training at the noise points of an imported module.
-
-    A layer that is called several times has a point of its own for each call there.
-
-    Args:
-        sigma: one number, or by the names of layers.
-        look: at the module, by :func:`names_of_layers`.
-    """
-    if not isinstance(sigma, dict):
-        return sigma
-    points = [each.layer.name for each in look.layers if each.layer.quiet is None]
-    return {name: sigma[name.partition(CALL)[0]] for name in points}
-
-
-def look_at_module(
-    network: nn.Module,
-    source: str,
-    shape: tuple[int, ...],
-    wishes: Wishes,
-    inputs: NDArray[Any],
-) -> Look:
-    """Look at a torch module, as at a network that comes as a file."""
-    asked: dict[str | None, Asked] = {None: Asked(shape)}
-    graph = graph_from(network, source, asked)
-    name = graph.model.graph.input[0].name
-    return look_at(graph, replace(wishes, shapes={None: shape}), lambda _: {name: inputs})

@@ -69,7 +69,7 @@ def check(recipe: Recipe, profile: Profile) -> None:
     if hardening.age_s is None:
         return
     (low, high), (first, last) = hardening.age_s, profile.age_range_s
-    if not profile.ages:
+    if not profile.depends_on_age:
         raise TrainingError(
             f"hardening.age_s is given; nothing of device {profile.name} depends on the age"
         )

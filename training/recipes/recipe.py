@@ -270,11 +270,18 @@ class Recipe(Part):
         return plain
 
     def is_like(self, other: "Recipe") -> bool:
-        """Return whether two recipes are the same, the precision ``auto`` being either one."""
+        """Return whether two recipes are the same, the precision ``auto`` being either one.
+
+        A recipe whose device no run has looked up yet is like one whose profile stands there.
+        """
         precisions = self.schedule.precision, other.schedule.precision
         if "auto" in precisions:
             schedule = replace(other.schedule, precision=self.schedule.precision)
             other = replace(other, schedule=schedule)
+        profiles = self.hardening.profile, other.hardening.profile
+        if None in profiles:
+            hardening = replace(other.hardening, profile=self.hardening.profile)
+            other = replace(other, hardening=hardening)
         return self == other
 
 

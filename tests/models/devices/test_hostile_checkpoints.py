@@ -19,7 +19,7 @@ from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.runtimes import DeviceRuntimes
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind
-from tests.models.devices.test_runtime import NAME, noise_on, rows
+from tests.models.devices.support import NAME, noise_on, rows
 
 IMAGES = np.zeros((1, 1, 28, 28), np.float32)
 

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.device_specs import Level
-from noisevote.models.devices.noise import DeviceNoise, device_noise
+from noisevote.models.devices.noise import device_noise
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import Profile, profile_of
 from noisevote.models.devices.runtime import DeviceRuntime
@@ -24,11 +23,9 @@ from noisevote.models.devices.setting import DeviceSetting, profiles_at
 from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, load_session
 from noisevote.models.errors import InputError
 from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
-from noisevote.models.runtime import Rows
 from tests.models.devices.by_hand import ByHand
+from tests.models.devices.support import NAME, noise_on, rows
 
-NAME = "mnist_cnn-clean"
-IMAGES = 3
 TOLERANCE = 2e-3
 """Of the largest output: chips hold weights in half precision."""
 
@@ -46,40 +43,6 @@ EVERYTHING: dict[str, Any] = {
     "adc": {"bits": 12, "bound": 12.0},
     "temperature": {"gain_per_k": 0.002, "offset_per_k": 0.001, "offset_std_per_k": 0.0005},
 }
-
-
-@pytest.fixture(scope="module")
-def checkpoint(store: CheckpointStore) -> Checkpoint:
-    return store.find(NAME)
-
-
-@pytest.fixture(scope="module")
-def runtime(checkpoint: Checkpoint) -> DeviceRuntime:
-    return DeviceRuntimes().of(checkpoint)
-
-
-@pytest.fixture(scope="module")
-def images() -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.random.default_rng(5).random((IMAGES, 1, 28, 28), np.float32)
-
-
-def noise_on(profile: Profile, checkpoint: Checkpoint, **condition: Any) -> DeviceNoise:
-    at = profiles_at(profile, checkpoint.card)
-    return device_noise(DeviceSetting(at, **condition), checkpoint.card)
-
-
-def rows(
-    images: np.ndarray[Any, np.dtype[np.float32]], noises: Sequence[VoteNoise], first: int = 0
-) -> Rows:
-    """A vote on each noise, the images in turns."""
-    votes = range(first, first + len(noises))
-    return Rows(
-        {"images": images},
-        np.array([vote % len(images) for vote in votes], np.int64),
-        np.stack([noise.sigma for noise in noises]),
-        [VoteKey(7, 0, vote) for vote in votes],
-        noises=noises,
-    )
 
 
 @pytest.mark.parametrize(
@@ -156,23 +119,6 @@ def test_votes_of_different_devices_chips_and_ages_in_one_tile_are_as_alone(
     assert len({row.tobytes() for row in together}) == len(noises)
 
 
-def test_two_ranges_of_ages_of_one_device_give_two_ages_where_none_is_asked_for(
-    checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
-) -> None:
-    hermes = DeviceStore().find("pcm-hermes-2t")
-    young, old = (hermes.model_copy(update={"ages_s": (age, 1e6)}) for age in (60.0, 86_400.0))
-    assert young.digest == old.digest  # so that chips are the same
-    asked = [
-        noise_on(young, checkpoint),
-        noise_on(old, checkpoint),
-        noise_on(young, checkpoint, age_s=86_400.0),
-    ]
-    by_default, later, as_late = (runtime.outputs(rows(images[:1], [noise])) for noise in asked)
-    assert not np.array_equal(by_default, later)
-    assert np.array_equal(later, as_late)
-    assert asked[1].places == asked[2].places
-
-
 def test_a_chip_is_the_same_for_all_seeds_and_in_all_processes(
     checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
 ) -> None:
@@ -181,7 +127,7 @@ def test_a_chip_is_the_same_for_all_seeds_and_in_all_processes(
         "from noisevote.models.checkpoint import SHIPPED, CheckpointStore\n"
         "from noisevote.models.devices.presets import DeviceStore\n"
         "from noisevote.models.devices.runtimes import DeviceRuntimes\n"
-        "from tests.models.devices.test_runtime import NAME, noise_on, rows\n"
+        "from tests.models.devices.support import NAME, noise_on, rows\n"
         "of = CheckpointStore(SHIPPED).find(NAME)\n"
         "noise = noise_on(DeviceStore().find('pcm-joshi'), of, chips=(9,))\n"
         "images = np.random.default_rng(5).random((1, 1, 28, 28), np.float32)\n"
@@ -266,27 +212,6 @@ def test_a_pattern_that_fits_no_point_is_refused(checkpoint: Checkpoint) -> None
         profiles_at({"conv9": None}, checkpoint.card)
 
 
-DRIFTING: dict[str, Any] = {"profile": 1, "name": "drifting", "drift": {"t0_s": 20.0, "nu": 0.05}}
-
-
-def test_profiles_that_differ_in_their_first_age_have_chips_and_fingerprints_of_their_own(
-    checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
-) -> None:
-    ages_s = [None, 1e5, 1e8]
-    profiles = [
-        profile_of(DRIFTING | ({} if age_s is None else {"ages_s": [age_s, 1e9]}))
-        for age_s in ages_s
-    ]
-    assert len({profile.digest for profile in profiles}) == 1
-    noises = [noise_on(profile, checkpoint) for profile in profiles]
-    assert len({noise.fingerprint for noise in noises}) == 3
-    found = [runtime.outputs(rows(images[:1], [noise])) for noise in noises]
-    for age_s, outputs in zip(ages_s, found, strict=True):
-        named = noise_on(profiles[0], checkpoint, age_s=age_s or 0.0)
-        assert np.array_equal(outputs, runtime.outputs(rows(images[:1], [named])))
-    assert len({outputs.tobytes() for outputs in found}) == 3
-
-
 def test_a_checkpoint_measured_anew_for_devices_does_not_vote_on_chips_of_the_old_one(
     checkpoint: Checkpoint, images: np.ndarray[Any, np.dtype[np.float32]], tmp_path: Path
 ) -> None:
@@ -303,14 +228,3 @@ def test_a_checkpoint_measured_anew_for_devices_does_not_vote_on_chips_of_the_ol
         for of in (checkpoint, anew)
     ]
     assert not np.array_equal(found[0], found[1])
-
-
-def test_without_frozen_errors_reads_are_as_noisy_at_any_age(
-    checkpoint: Checkpoint, runtime: DeviceRuntime, images: np.ndarray[Any, np.dtype[np.float32]]
-) -> None:
-    profile = DeviceStore().find("pcm-hermes-2t")
-    found = [
-        runtime.outputs(rows(images, [noise_on(profile, checkpoint, chips=(), age_s=age_s)] * 3))
-        for age_s in (0.0, 1e9)
-    ]
-    assert np.array_equal(found[0], found[1])

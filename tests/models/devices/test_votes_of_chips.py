@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.devices.noise import DeviceNoise
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.noise import VoteKey
 from noisevote.models.specs import IMAGES
 from noisevote.models.stopping import Stopping, StopRule, mode_of
 from noisevote.models.voting import Ballot, VoteRequest
-from tests.models.devices.test_runtime import NAME, noise_on
+from tests.models.devices.support import noise_on
 
 SEEDS, VOTES, DELTA = 1500, 20, 0.05
 
@@ -22,11 +22,6 @@ CLASSES_OF_CHIPS = {
     "one is surer than the others": [[0.9, 0.1, 0.0], [0.3, 0.4, 0.3], [0.3, 0.3, 0.4]],
 }
 """Chance of each class on each chip."""
-
-
-@pytest.fixture(scope="module")
-def checkpoint(store: CheckpointStore) -> Checkpoint:
-    return store.find(NAME)
 
 
 def request_of(noise: DeviceNoise, stop: Stopping, seed: int = 1) -> VoteRequest:

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from noisevote.models.robustness.assessment import assess
 from noisevote.models.robustness.attacks.hop_skip_jump import DecisionAttack, hop_skip_jump
 from noisevote.models.robustness.ball import Ball, Norm
 from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.target import Conditions, Oracle
+from tests.models.robustness.assessed import ABOUT, changed, row, run_of, subject_of
 from tests.models.robustness.worlds import PIXELS, LineTarget, columns, line_samples
 
 pytest.importorskip("art")
@@ -89,3 +91,17 @@ def test_without_other_classes_it_starts_from_noise() -> None:
     same = SAMPLES.take(SAMPLES.labels == 0)
     found = hop_skip_jump(oracle_of(0.0), same, DecisionAttack(ball, 100), same)
     assert ball.holds(found.examples, same.inputs)
+
+
+def test_the_search_by_labels_starts_from_the_target_class_and_ends_there() -> None:
+    plan = changed(
+        attacks=("hop_skip_jump",), target_class=2, queries=300, epsilon=0.3, query_samples=9,
+        sigmas=(), epsilons=(), vote_numbers=(),
+    )  # fmt: skip
+    run = run_of(plan, subject_of(surrogate=None, own=None, undefended=None))
+    alone = ABOUT.model_copy(update={"surrogate": None, "surrogate_fingerprint": None})
+    score = row(assess(run, alone), "hop_skip_jump").noiseless
+    assert score is not None
+    assert score.in_ball
+    assert score.target_reached is not None
+    assert score.target_reached.one_reply.share > 0.9

@@ -239,21 +239,6 @@ def test_untargeted_plans_have_no_further_step_and_partial_reports_of_targeted_o
     assert all("<h2>" in html_report(each) for each in partial)
 
 
-def test_the_search_by_labels_starts_from_the_target_class_and_ends_there() -> None:
-    pytest.importorskip("art")
-    plan = changed(
-        attacks=("hop_skip_jump",), target_class=2, queries=300, epsilon=0.3, query_samples=9,
-        sigmas=(), epsilons=(), vote_numbers=(),
-    )  # fmt: skip
-    run = run_of(plan, subject_of(surrogate=None, own=None, undefended=None))
-    alone = ABOUT.model_copy(update={"surrogate": None, "surrogate_fingerprint": None})
-    score = row(assess(run, alone), "hop_skip_jump").noiseless
-    assert score is not None
-    assert score.in_ball
-    assert score.target_reached is not None
-    assert score.target_reached.one_reply.share > 0.9
-
-
 def refused(run: Assessment, said: str) -> None:
     with pytest.raises(InputError, match=said):
         assess(run, ABOUT)

@@ -1,9 +1,7 @@
 """``noisevote-train harden``: a torch module of the user's own, in a package called models."""
 
-import math
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,68 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.data.dataset import Examples
-from noisevote.models.data.sample_files import Content
-from noisevote.models.data.samples import Samples, samples_of
 from noisevote.models.errors import ImportingError, NoisevoteError, TrainingError
 from noisevote.models.networks.brought import Brought, module_from
 from noisevote.models.networks.noise_points import NoisePoint, noise_points
 from noisevote.models.noise import NoiseKind
-from noisevote.models.specs import InputSpec
-from noisevote.training.fit.run import prepare
-from noisevote.training.fit.sources import Sources
-from noisevote.training.importing.harden import (
-    HardenPlan,
-    brought_by,
-    names_of_classes,
-    parts_of,
-    recipe_for,
-)
-from noisevote.training.recipes.recipe import Recipe, Schedule
+from tests.training.harden.support import plan, recipe_of
 from tests.training.support import run
-
-MODULES = Path(__file__).with_name("modules_of_users.py")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a module in a package called models, and samples."""
-    folder = tmp_path_factory.mktemp("harden")
-    for package in ("models", "nets_to_harden"):
-        (folder / package).mkdir()
-        (folder / package / "__init__.py").write_text("")
-        shutil.copy(MODULES, folder / package / "mine.py")
-    inputs, labels = load_digits(return_X_y=True)
-    np.savez(folder / "digits.npz", inputs=(inputs / 16).astype(np.float32), labels=labels)
-    return folder
-
-
-@pytest.fixture
-def here(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(place)
-    monkeypatch.syspath_prepend(str(place))
-    return place
-
-
-@pytest.fixture
-def digits() -> Examples:
-    inputs, labels = load_digits(return_X_y=True)
-    return Examples((inputs / 16).astype(np.float32), labels.astype(np.int64))
-
-
-def plan(callable_name: str = "make", **changed: object) -> HardenPlan:
-    """What is to be learned of a module that can be imported in this process."""
-    usual = {"weights": None, "recipe": "mult-1.0", "points": (), "name": "mine"}
-    source = f"nets_to_harden.mine:{callable_name}"
-    return HardenPlan(source, schedule=Schedule(2), **(usual | changed))  # type: ignore[arg-type]
-
-
-def recipe_of(asked: HardenPlan, examples: Examples, held_back: int = 10) -> Recipe:
-    network = brought_by(asked, examples.inputs.shape[1:])
-    return recipe_for(asked, network, examples, "digits", held_back)
 
 
 def learn_without_noise(digits: Examples, weights: Path) -> None:
@@ -198,97 +143,6 @@ def test_a_checkpoint_that_stands_in_the_way_is_told_before_hours_of_training(
     assert run(monkeypatch, "harden", "nets_to_harden.mine:make", *samples, *place) == 1
     assert "there is a checkpoint mine" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
-
-
-def labelled(labels: list[str], inputs: np.ndarray | None = None) -> Samples:
-    given = np.arange(len(labels), dtype=np.float32)[:, None] if inputs is None else inputs
-    names = tuple(map(str, range(len(labels))))
-    return samples_of("some.npz", Content(names, tuple(labels), arrays={"inputs": given}))
-
-
-def test_what_is_held_back_is_like_nothing_that_was_learned_from(
-    here: Path, digits: Examples, tmp_path: Path
-) -> None:
-    assert here.exists()
-    inputs = np.concatenate([digits.inputs[:200]] * 5)
-    samples = labelled([str(label) for label in digits.labels[:200].tolist()] * 5, inputs)
-    spec, classes = InputSpec(shape=(64,)), list("0123456789")
-    parts = used, held_back = parts_of(samples, spec, classes, "mine")
-    learned = {row.tobytes() for row in used.inputs}
-    assert len(used) + len(held_back) == 1000
-    assert 100 < len(held_back) < 300
-    assert not [row for row in held_back.inputs if row.tobytes() in learned]
-    recipe = recipe_of(plan(), used, len(held_back))
-    run = prepare(recipe, parts, tmp_path, torch.device("cpu"), math.inf, Sources())
-    np.testing.assert_array_equal(run.train.inputs, used.inputs)
-    np.testing.assert_array_equal(run.validation.inputs, held_back.inputs)
-    np.testing.assert_array_equal(run.validation.labels, held_back.labels)
-
-
-@pytest.mark.parametrize(
-    ("given", "labels", "names"),
-    [
-        (None, ["2", "0"], ["0", "1", "2"]),
-        (None, ["02", "00", "01"], ["00", "01", "02"]),
-        (None, ["owl", "cat", "dog"], ["cat", "dog", "owl"]),
-        (["a", "b", "c"], ["0"], ["a", "b", "c"]),
-        (None, ["0", "99999999999"], ["0", "1", "2"]),  # which is told when they are fitted
-    ],
-)
-def test_classes_bear_the_labels_of_the_samples_or_the_numbers_of_the_outputs(
-    given: list[str] | None, labels: list[str], names: list[str]
-) -> None:
-    assert names_of_classes(given, labelled(labels), 3) == names
-
-
-def test_names_that_are_not_as_many_as_outputs_are_refused_before_anything_is_learned(
-    here: Path,
-) -> None:
-    assert here.exists()
-    assert brought_by(plan(), (64,)).classes == 10
-    with pytest.raises(TrainingError, match=r"some\.npz has 2 classes; the module has 10 outputs"):
-        names_of_classes(None, labelled(["cat", "dog"]), 10)
-    with pytest.raises(TrainingError, match="--labels names 2 classes; the module has 10"):
-        names_of_classes(["cat", "dog"], labelled(["0"]), 10)
-    unlabelled = samples_of("some.npz", Content(("0",), None, arrays={"inputs": np.zeros((1, 1))}))
-    with pytest.raises(TrainingError, match=r"some\.npz has no labels"):
-        names_of_classes(None, unlabelled, 10)
-
-
-def test_a_module_learns_on_a_device_and_its_chips_are_told(
-    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = (
-        *("harden", "nets_to_harden.mine:make", "--samples", str(here / "digits.npz")),
-        *("--checkpoints", str(tmp_path / "mine"), "--name", "mine", "--epochs", "2"),
-        *("--runs", str(tmp_path / "runs"), "--device", "pcm-joshi", "--weight-clip", "2.5"),
-    )
-    monkeypatch.setenv("COLUMNS", "200")
-    assert run(monkeypatch, *command) == 0
-    told = capsys.readouterr().err
-    assert len(re.findall(r"(as given|hardened) │ -", told)) == 4
-    assert "10 chips of pcm-joshi" in told
-    card = Checkpoint(tmp_path / "mine" / "mine").card
-    assert card.devices is not None
-    assert "--device pcm-joshi" in card.devices.command
-
-
-@pytest.mark.parametrize(
-    ("changed", "said"),
-    [
-        ({"device": "pcm-joshi", "recipe": "mult-1.0"}, "leave out --recipe mult-1.0"),
-        ({"device": "pcm-josh"}, "there is no device 'pcm-josh'"),
-        ({"device": "pcm-joshi", "weight_clip": 0.1}, "hardening.weight_clip is 0.1"),
-        ({"device": "pcm-joshi", "age_s": (1.0, 2.0)}, "depends on the age"),
-        ({"age_s": (1.0, 2.0)}, "hardening.age_s needs a device"),
-    ],
-)
-def test_what_does_not_go_with_a_device_is_told_before_it_learns(
-    here: Path, digits: Examples, changed: dict[str, object], said: str
-) -> None:
-    assert here.exists()
-    with pytest.raises(NoisevoteError, match=re.escape(said)):
-        recipe_of(plan(**({"recipe": None} | changed)), digits)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noisevote.models.statistics import anytime_interval, clopper_pearson, leads_surely, running
+from noisevote.models.anytime import anytime_interval, leads_surely, running
+from noisevote.models.statistics import clopper_pearson
 from noisevote.models.stopping import Exact, mode_of
 
 VOTES = st.lists(st.integers(0, 3), min_size=1, max_size=30)
