@@ -230,6 +230,12 @@ class Card(CardPart):
         return self.trained.recipe
 
     @property
+    def to_fit(self) -> str:
+        """The command that makes the checkpoint ready for devices."""
+        samples = "" if self.imported is None else " --samples FILE"
+        return f"noisevote-train fit-devices {self.name} --checkpoints FOLDER{samples}"
+
+    @property
     def input(self) -> InputSpec:
         """The input of a network that takes one tensor."""
         return self.inputs[0]

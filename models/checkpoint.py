@@ -146,8 +146,7 @@ class Checkpoint:
         """
         if self.card.devices is None:
             raise CheckpointError(
-                f"checkpoint {self.name} is not ready for devices; noisevote-train fit-devices "
-                f"{self.name} makes it so"
+                f"checkpoint {self.name} is not ready for devices; {self.card.to_fit} makes it so"
             )
         return self._verified(*self.card.devices.files)
 

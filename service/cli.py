@@ -25,6 +25,7 @@ from noisevote.service.commands import voting
 from noisevote.service.commands.attack import attack_command
 from noisevote.service.commands.devices import devices_command
 from noisevote.service.commands.evaluate import evaluate_command
+from noisevote.service.commands.shown import show
 from noisevote.service.commands.tables import table_console
 from noisevote.service.configuration.keys import check_name, digest_of, new_token
 from noisevote.service.configuration.reading import (
@@ -37,7 +38,7 @@ from noisevote.service.prediction.predictor import Predictor
 from noisevote.service.server import Address, serve_app
 from noisevote.service.voting.backend import VotingBackend
 from noisevote.service.wire.parsing import validated
-from noisevote.service.wire.replies import PredictResponse, told_noise
+from noisevote.service.wire.replies import PredictResponse
 from noisevote.service.wire.requests import PredictRequest
 
 SettingsFile = Annotated[
@@ -215,32 +216,6 @@ async def predict_all(
     finally:
         predictor.backend.close()
     return replies
-
-
-def show(file: Path, reply: PredictResponse, labels: Sequence[str]) -> None:
-    """Print a reply for people: the mode, its votes as bars, what they mean."""
-    console = Console(highlight=False, soft_wrap=True)
-    for prediction in reply.predictions:
-        console.print(
-            f"[bold]{escape(str(file))}: {prediction.label}[/]  {prediction.votes_cast} votes on "
-            f"{reply.checkpoint}, {told_noise(reply)}, seed {reply.seed}"
-        )
-        for label, count in zip(labels, prediction.counts_of(len(labels)), strict=True):
-            if count:
-                bar = "█" * round(40 * count / prediction.votes_cast)
-                console.print(f"  {label:>3} {count:>5} {bar}")
-        if prediction.interval is not None:
-            low, high = prediction.interval
-            verdict = "the top two may be equally likely" if prediction.abstain else "sure"
-            console.print(
-                f"  agreement {prediction.agreement:.2f}, one vote falls on the mode with chance "
-                f"{low:.2f} to {high:.2f}; {verdict} (p = {prediction.p_value:.2g})"
-            )
-    if reply.guarantee is not None:
-        console.print(
-            "  the mode of all votes would be another one with a chance of at most "
-            f"{reply.guarantee.delta:g}, for {reply.guarantee.condition}"
-        )
 
 
 def complain(word: str, colour: str, text: str) -> None:

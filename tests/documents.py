@@ -15,6 +15,7 @@ from noisevote.models.specs import PictureSpec
 from noisevote.service.wire import devices, replies
 from noisevote.service.wire.attack import AttackRequest
 from noisevote.service.wire.device import DeviceBody
+from tests.allowed import allowed_in
 from tests.programs import ROOT
 
 PAGES = tuple(ROOT / "docs" / page for page in ("devices.md", "http-api.md", "operations.md"))
@@ -32,12 +33,18 @@ PLACE = re.compile(r"<!-- table: ([\w ]+) -->\n(.*?)<!-- end -->", re.DOTALL)
 
 
 def table_of(model: type[BaseModel]) -> str:
-    """Return the fields of a model with their meanings."""
+    """Return the fields of a model with their meanings; of a device, with what is allowed."""
     rows = [
-        f"| `{name}` | {' '.join((field.description or '').split()).replace('``', '`')} |"
+        [f"`{name}`", " ".join((field.description or "").split()).replace("``", "`")]
         for name, field in model.model_fields.items()
     ]
-    return "\n".join([f"| `{model.__name__}` | meaning |", "|---|---|", *rows, ""])
+    head = [f"`{model.__name__}`", "meaning"]
+    if model.__module__.startswith(Profile.__module__.rpartition(".")[0]):
+        head.append("allowed; default")
+        for row, name in zip(rows, model.model_fields, strict=True):
+            row.append(allowed_in(model, name).replace("|", "\\|"))
+    lines = [f"| {' | '.join(row)} |" for row in (head, *rows)]
+    return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:], ""])
 
 
 def with_tables(text: str) -> str:

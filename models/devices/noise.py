@@ -148,7 +148,6 @@ def spec_of(card: Card) -> DevicesSpec:
     """
     if card.devices is None:
         raise CheckpointError(
-            f"checkpoint {card.name} has no graphs for devices; make them with: noisevote-train "
-            f"fit-devices {card.name}"
+            f"checkpoint {card.name} has no graphs for devices; make them with: {card.to_fit}"
         )
     return card.devices

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ ORDER_KEY = 1 << 128
 
 DIGITAL = "digital"
 """A point that no device is put on: its layer is computed without error."""
+
+
+Told = TypeVar("Told", str, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +81,26 @@ class DeviceSetting:
         return list(self.profiles.items())
 
     @property
-    def told_age_s(self) -> float | None:
-        """Age that was asked for, or the smallest; None if nothing depends on it."""
-        ages = [of.age_range_s[0] for of in self.distinct if of.depends_on_age]
-        return next(iter(ages), None) if self.age_s is None else self.age_s
+    def told_age_s(self) -> float | dict[str, float] | None:
+        """Age that was asked for, or the smallest; by noise point if they differ.
+
+        None if nothing depends on it; a map leaves out the points where nothing does.
+        """
+        if self.age_s is not None:
+            return self.age_s
+        ages = {p: of.age_range_s[0] for p, of in self.each if of and of.depends_on_age}
+        return one_or_all(ages) if ages else None
 
     @property
-    def told_temperature_c(self) -> float | None:
-        """Temperature that was asked for, or at which it holds; None if nothing depends on it."""
-        of_profiles = [of.temperature.reference_c for of in self.distinct if of.temperature]
-        return next(iter(of_profiles), None) if self.temperature_c is None else self.temperature_c
+    def told_temperature_c(self) -> float | dict[str, float] | None:
+        """Temperature that was asked for, or at which it holds; by noise point if they differ.
+
+        None if nothing depends on it; a map leaves out the points where nothing does.
+        """
+        if self.temperature_c is not None:
+            return self.temperature_c
+        warmth = {p: of.temperature.reference_c for p, of in self.each if of and of.temperature}
+        return one_or_all(warmth) if warmth else None
 
     @property
     def text(self) -> str:
@@ -110,7 +124,7 @@ class DeviceSetting:
         return np.argsort(words, kind="stable") % len(self.chips)
 
 
-def one_or_all(of_points: Mapping[str, str]) -> str | dict[str, str]:
+def one_or_all(of_points: Mapping[str, Told]) -> Told | dict[str, Told]:
     """Return what is the same at all points, else a map."""
     (first, *others) = set(of_points.values())
     return dict(of_points) if others else first
@@ -156,8 +170,7 @@ def profiles_at(
     """
     if card.devices is None:
         raise InputError(
-            f"checkpoint {card.name} has no graphs for devices; make them with: noisevote-train "
-            f"fit-devices {card.name}",
+            f"checkpoint {card.name} has no graphs for devices; make them with: {card.to_fit}",
             "device",
         )
     patterns = {"*": given} if isinstance(given, Profile) else dict(given)

@@ -3,7 +3,7 @@
 ``page.html.j2`` has its markup and escapes every text; ``figures.py`` draws its charts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from math import log10
 from pathlib import Path
@@ -90,16 +90,18 @@ def device_text(device: AboutDevice) -> str:
         chips = f"chip {chips}" if len(device.chips) == 1 else f"chips {chips}"
     else:
         chips = "no frozen errors"
-    age = "" if device.age_s is None else f", age {device.age_s:g} s"
-    warm = "" if device.temperature_c is None else f", {device.temperature_c:g} degrees C"
+    age = "" if device.age_s is None else f", age {listed(device.age_s)} s"
+    warm = "" if device.temperature_c is None else f", {listed(device.temperature_c)} degrees C"
     return f"device {listed(device.name)}, digest {listed(device.digest)}, {chips}{age}{warm}"
 
 
-def listed(of_points: str | dict[str, str]) -> str:
+def listed(of_points: str | float | Mapping[str, str | float]) -> str:
     """Return what holds at all noise points, or at each."""
+    if isinstance(of_points, float):
+        return f"{of_points:g}"
     if isinstance(of_points, str):
         return of_points
-    return ", ".join(f"{point} {of}" for point, of in of_points.items())
+    return ", ".join(f"{point} {listed(of)}" for point, of in of_points.items())
 
 
 def percent(share: float) -> str:

@@ -39,10 +39,11 @@ class AboutDevice(Part):
     chips: tuple[int, ...] | Literal["fresh"]
     """Numbers of the chips that cast the votes; `fresh`: others in each request; empty without
     frozen errors."""
-    age_s: float | None
-    """Seconds since the weights were written; null if nothing depends on it."""
-    temperature_c: float | None
-    """Temperature; null if nothing depends on it."""
+    age_s: float | dict[str, float] | None
+    """Seconds since the weights were written; a map from noise point if they differ; null if
+    nothing depends on it."""
+    temperature_c: float | dict[str, float] | None
+    """Temperature; a map from noise point if they differ; null if nothing depends on it."""
 
 
 class About(Part):

@@ -8,7 +8,7 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from noisevote.models.devices.presets import SUFFIX, DeviceStore, profile_in, text_in
 from noisevote.models.devices.profile import Profile
@@ -18,9 +18,6 @@ from noisevote.service.configuration.reading import load_settings
 
 UNITS = {"_per_k": "1/K", "_us": "uS", "_s": "s", "_c": "degrees C", "_j": "J"}
 """Units by the end of a key."""
-
-SHOWN = 70
-"""Letters of a value; curves of many points are longer."""
 
 
 def devices_command(
@@ -79,8 +76,21 @@ def show_checked(file: Path, profile: Profile) -> None:
     typer.echo(f"effects: {', '.join(profile.effects) or 'none'}")
     if profile.depends_on_age:
         typer.echo(f"ages in s: {ages_of(profile)}")
+    if (said := largest_by_default(profile)) is not None:
+        typer.echo(said)
     if file.name != profile.name + SUFFIX:
         typer.echo(f"in a folder of NOISEVOTE_DEVICES its name must be {profile.name}{SUFFIX}")
+
+
+def largest_by_default(profile: Profile) -> str | None:
+    """Return what conductances are measured against, if they are given and that is not."""
+    given = [key for key, _, _ in keys_in(profile) if key.endswith("_us")]
+    if not given or "g_max_us" in profile.cell.model_fields_set:
+        return None
+    return (
+        f"cell.g_max_us is not given, so the largest conductance is {profile.cell.g_max_us:g} uS "
+        f"by default; {', '.join(given)} {'is' if len(given) == 1 else 'are'} meant against it"
+    )
 
 
 def explain(profile: Profile) -> None:
@@ -90,7 +100,9 @@ def explain(profile: Profile) -> None:
     for text in (profile.description, f"Source: {profile.source}"):
         shown.print(escape(text), highlight=False, soft_wrap=True)
     shown.print(f"Effects: {', '.join(profile.effects) or 'none'}", highlight=False)
-    table = Table("key", "value", "unit", "meaning")
+    if (said := largest_by_default(profile)) is not None:
+        shown.print(said, highlight=False, soft_wrap=True)
+    table = Table("key", Column("value", overflow="fold"), "unit", "meaning")
     for key, value, meaning in keys_in(profile):
         if key not in {"profile", "name", "source", "description"}:
             table.add_row(key, escape(value), unit_of(key), escape(meaning))
@@ -110,17 +122,11 @@ def keys_in(part: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, str]]
                 yield from keys_in(table, f"{prefix}{name}.{number}.")
         else:
             meaning = " ".join((field.description or "").split()).replace("``", "")
-            yield prefix + name, text_of(value), meaning
+            yield prefix + name, written(value), meaning
 
 
 CURVES = {"std_us", "shift_us", "nu", "nu_std", "q", "cell_std_us"}
 """Keys whose values may depend on the conductance."""
-
-
-def text_of(value: Any) -> str:
-    """Return a value as its file has it, cut where it is long."""
-    text = written(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def written(value: Any) -> str:

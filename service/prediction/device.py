@@ -14,7 +14,7 @@ from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import MAX_PROFILE_BYTES, Profile, profile_of
 from noisevote.models.devices.runtime import DeviceRuntime
 from noisevote.models.devices.setting import DIGITAL
-from noisevote.models.errors import InputError, LimitError
+from noisevote.models.errors import InputError, LimitError, UnknownDeviceError
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.wire.device import DeviceBody, DeviceFields
 from noisevote.service.wire.requests import PredictRequest
@@ -76,6 +76,11 @@ def given_profiles(
     given: str | dict[str, Any], store: DeviceStore, settings: Settings
 ) -> Profile | dict[str, Profile | None]:
     """Return the profiles that a request names or holds: one, or some by patterns of points."""
+    if given == DIGITAL and DIGITAL not in store.names():
+        raise UnknownDeviceError(
+            f"there is no device {DIGITAL!r}; a network of which no layer lies on a device is the "
+            f'map {{"*": "{DIGITAL}"}}'
+        )
     if not isinstance(given, dict):
         return store.find(given)
     if "profile" in given:
@@ -140,5 +145,6 @@ def device_body(noise: DeviceNoise, compensation: Mapping[str, float]) -> Device
         chips=list(setting.chips) if setting.differs_by_chip else [],
         age_s=setting.told_age_s,
         temperature_c=setting.told_temperature_c,
+        repeats=dict(setting.repeats) or None,
         compensation=dict(compensation) if compensation else None,
     )

@@ -115,7 +115,7 @@ def sigma_at_snr(snr_db: float, kind: NoiseKind, card: Card) -> float | dict[str
         raise InputError(
             f"snr_db of additive noise needs the signal at each noise point; that of "
             f"{listed(unknown)} of checkpoint {card.name} was not measured. Give sigma, or measure "
-            f"it with noisevote-train fit-devices {card.name}",
+            f"it with {card.to_fit}",
             "snr_db",
         )
     sigma = {name: of_signal * (value or 0.0) for name, value in rms.items()}

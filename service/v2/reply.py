@@ -88,7 +88,7 @@ def parameters_of(answer: PredictResponse, asked: PredictRequest) -> Parameters:
         told |= {
             name: value
             for name, value in (("age_s", device.age_s), ("temperature_c", device.temperature_c))
-            if value is not None
+            if isinstance(value, float)
         }
     return told
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from noisevote.models.devices.chips import MAX_CHIP
 from noisevote.models.devices.parts import MAX_AGE_S
+from noisevote.models.devices.profile import Profile
 from noisevote.models.devices.setting import DIGITAL, FRESH, WITHOUT_ERRORS
 from noisevote.models.specs import MAX_NAME
 from noisevote.service.wire.reply import Reply
@@ -45,7 +46,11 @@ class DeviceFields(BaseModel):
     @field_validator("device", mode="before")
     @classmethod
     def is_name_profile_or_map(cls, value: object) -> object:
-        """Complain in one sentence instead of once for each way to write it."""
+        """Complain in one sentence instead of once for each way to write it.
+
+        What stands for a profile may be a :class:`Profile`, as clients get it.
+        """
+        value = as_data(value)
         if value is None or isinstance(value, str):
             return value
         if not isinstance(value, dict) or not value:
@@ -53,6 +58,7 @@ class DeviceFields(BaseModel):
         if "profile" not in value:
             if len(value) > MAX_PATTERNS:
                 raise ValueError(f"got {len(value)} patterns; allowed are {MAX_PATTERNS}")
+            value = {pattern: as_data(of) for pattern, of in value.items()}
             for pattern, of in value.items():
                 if len(pattern) > MAX_NAME:
                     raise ValueError(
@@ -95,6 +101,13 @@ class DeviceFields(BaseModel):
         return self
 
 
+def as_data(value: object) -> object:
+    """Return a profile as a request holds it; all else as it is."""
+    if isinstance(value, Profile):
+        return value.model_dump(mode="json", exclude_defaults=True)
+    return value
+
+
 class DeviceBody(Reply):
     """The device that the votes were cast on."""
 
@@ -104,10 +117,13 @@ class DeviceBody(Reply):
     """Digest of what of its profile decides votes; a map from noise point if they differ."""
     chips: list[int]
     """Numbers of the chips that cast votes; empty without frozen errors."""
-    age_s: float | None
-    """Seconds since the weights were written; null if nothing depends on it."""
-    temperature_c: float | None
-    """Temperature; null if nothing depends on it."""
+    age_s: float | dict[str, float] | None
+    """Seconds since the weights were written; a map from noise point if they differ, as each device
+    has its own smallest age; null if nothing depends on it."""
+    temperature_c: float | dict[str, float] | None
+    """Temperature; a map from noise point if they differ; null if nothing depends on it."""
+    repeats: dict[str, int] | None = None
+    """Reads of a noise point that are averaged, as asked; null if none were asked for."""
     compensation: dict[str, float] | None
     """What outputs are multiplied by to make up for drift, by noise point, the mean over the chips;
     null without compensation, or if not all of the chips fit into memory."""

@@ -29,18 +29,6 @@ class NoiseBody(Reply):
     """Reads of a noise point that are averaged, as asked."""
 
 
-def told_noise(answer: "PredictResponse") -> str:
-    """Return under which noise, or on which device, votes were cast, for people."""
-    if answer.noise is not None:
-        return f"{answer.noise.kind} noise, sigma {answer.noise.sigma}"
-    device = answer.device
-    if device is None:
-        return "no noise"
-    chips = f", chips {', '.join(map(str, device.chips))}" if device.chips else ""
-    age = "" if device.age_s is None else f", age {device.age_s:g} s"
-    return f"device {device.name}{chips}{age}"
-
-
 class CostBody(Reply):
     """What the votes cost on the hardware of the request, in its units."""
 

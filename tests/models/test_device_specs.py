@@ -106,5 +106,5 @@ def test_a_card_without_devices_reads_as_before_and_tells_how_to_get_them(copied
     assert checkpoint.card.devices is None
     assert checkpoint.fingerprint == fingerprint
     checkpoint.runtime(NoiseKind.MULTIPLICATIVE)
-    with pytest.raises(CheckpointError, match=f"noisevote-train fit-devices {NAME} makes it so"):
+    with pytest.raises(CheckpointError, match=f"fit-devices {NAME} --checkpoints FOLDER makes"):
         checkpoint.verified_devices()

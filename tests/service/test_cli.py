@@ -11,6 +11,7 @@ from anyio import to_thread
 from typer.testing import CliRunner
 
 from noisevote.service.cli import app, main
+from noisevote.service.commands.shown import told_chips
 from tests.drawing import draw_digit, png_bytes
 from tests.service.support import CHECKPOINT, Json, ask, copy_of_checkpoint, encoded
 
@@ -202,3 +203,21 @@ def test_wrong_usage_has_exit_code_2(
 ) -> None:
     assert run_main(monkeypatch, "predict", "x.png", "--sigma=much") == 2
     assert "--sigma" in capsys.readouterr().err
+
+
+def test_predict_says_which_chips_voted_and_how(drawing: Path) -> None:
+    asked = ["predict", str(drawing), "--device=reram-wan", "--votes=5", "--seed=1"]
+    assert ", device reram-wan, chip 2, age 1 s, seed 1" in printed(*asked, "--chip=2")
+    output = printed(*asked, "--chip=3", "--chips=2")
+    assert ", device reram-wan, chips 3 to 4, age 1 s, seed 1" in output
+    assert [line for line in output.splitlines() if "chip " in line] == [
+        "  chip 3  7: 3",
+        "  chip 4  7: 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chips", "said"), [([2], "chip 2"), ([0, 1, 2], "chips 0 to 2"), ([7, 3], "chips 7, 3")]
+)
+def test_chips_are_told_by_their_numbers(chips: list[int], said: str) -> None:
+    assert told_chips(chips) == said

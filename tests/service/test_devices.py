@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from typer.testing import CliRunner
 
+from noisevote.models.devices.curves import Piece
 from noisevote.models.devices.presets import PRESETS, DeviceStore
 from noisevote.models.devices.profile import profile_of
 from noisevote.models.errors import InputError
@@ -156,6 +157,28 @@ def test_the_command_explains_a_device_key_by_key() -> None:
     ]  # fmt: skip
     assert "log = [-0.0387, -0.0182], clip = [0.072, 0.13], below = 0.0945" in output
     assert "cost.tile_energy_j" in output
+
+
+def test_long_curves_are_shown_to_their_end() -> None:
+    table = DeviceStore().find("sonos-40nm").aged[-1].std_us
+    assert isinstance(table, Piece)
+    assert table.table is not None
+    output = printed("sonos-40nm")
+    assert "..." not in output
+    assert f"{table.table[-1][1]:.10g}]]" in output
+
+
+@pytest.mark.parametrize("arguments", [["--check"], []], ids=["checked", "explained"])
+def test_the_largest_conductance_is_told_where_it_is_left_to_its_default(
+    folder: Path, arguments: list[str]
+) -> None:
+    file = folder / "cells.toml"
+    file.write_text('profile = 1\nname = "cells"\n[program]\nstd_us = 0.1\n')
+    said = "the largest conductance is 1 uS by default; program.std_us is meant against it"
+    assert said in printed(*arguments, file)
+    file.write_text(file.read_text() + "[cell]\ng_max_us = 1.0\n")
+    assert "by default; program" not in printed(*arguments, file)
+    assert "by default; " not in printed(*arguments, folder / "mine.toml")
 
 
 @pytest.mark.parametrize("name", DeviceStore().names())

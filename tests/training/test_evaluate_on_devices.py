@@ -72,7 +72,12 @@ def test_accuracy_over_chips_and_ages_is_told_and_kept_on_the_card(
     kept = ["--checkpoints", str(tmp_path), "--card"]
     for _ in range(2):  # the second takes the place of the first
         assert run(monkeypatch, *arguments(data, *given, *kept)) == 0
-    assert "reram-wan, 2 chips, 6 inputs" in capsys.readouterr().out.replace("\n", " ")
+    output = capsys.readouterr().out
+    assert "reram-wan, 2 chips, 6 inputs" in output.replace("\n", " ")
+    rows = [[part.strip() for part in line.split("│")[1:-1]] for line in output.splitlines()]
+    without = [row for row in rows if row and row[0] == "no device"]
+    assert [row[1] for row in without] == ["1", "1"]
+    assert all(0 <= float(row[2]) <= 100 and row[3:] == ["-"] * 3 for row in without)
     (entry,) = CheckpointStore(tmp_path).find(NAME).card.on_devices
     assert [(of.age_s, of.votes) for of in entry.accuracies] == [
         (age_s, votes) for age_s in (60.0, 86_400.0) for votes in (1, 2, 3)
@@ -94,14 +99,19 @@ def test_a_profile_in_a_file_is_the_device_that_it_says(
 ) -> None:
     file = str(PRESETS / "ideal-8-8.toml")
     assert run(monkeypatch, *arguments(data, "--device", file)) == 0
-    assert "ideal-8-8, 1 chips" in capsys.readouterr().out.replace("\n", " ")
+    assert "ideal-8-8, 1 chip," in capsys.readouterr().out.replace("\n", " ")
 
 
 @pytest.mark.parametrize(
     ("option", "message"),
     [
         (["--device", "pcm"], "there is no device 'pcm'; there are:"),
-        (["--device", "reram-wan", "--sigma", "1"], "--device stands for --noise, --sigma"),
+        (["--device", "reram-wan", "--sigma", "1"], "--device takes the place of --sigma; leave"),
+        (
+            ["--device", "reram-wan", "--noise", "additive", "--repeats", "fc1=2"],
+            "--device takes the place of --noise and --repeats",
+        ),
+        (["--device", "reram-wan", "--output", "x.csv"], "--output goes with noise of a sigma"),
         (["--device", "reram-wan", "--age", "soon"], "'soon' is no age; write 60s"),
         (["--device", "reram-wan", "--age", "1y"], "device reram-wan is known from"),
         (["--device", "ideal-8-8", "--age", "1h"], "nothing of device ideal-8-8"),
@@ -137,3 +147,21 @@ def test_the_experiment_goes_on_where_it_was(
     for row in rows:
         right = np.unpackbits(np.frombuffer(bytes.fromhex(row["right"]), np.uint8))
         assert right.sum() == int(row["correct"])
+
+
+def test_the_experiment_takes_files_and_says_which_ages_it_leaves_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "young.toml"
+    file.write_text(
+        'profile = 1\nname = "young"\nages_s = [60, 3600]\n[relaxation]\n'
+        "mean_us = 0\nstd_us = [0.01, 0.01]\n"
+    )
+    begin = ["experiment", "--runs", str(tmp_path / "runs"), "--results", str(tmp_path), "--smoke"]
+    ages = ["--ages-s", "1", "--ages-s", "60", "--ages-s", "86400"]
+    asked = ["--threads", "1", "devices", NAME, "--devices", str(file), *ages]
+    assert run(monkeypatch, *begin, *asked) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "young is left out at 1 s, 86400 s: it is known from 60 to 3600 s" in said
+    rows = read_table(tmp_path / "devices" / f"{NAME}.csv").rows
+    assert {(row["device"], row["age_s"]) for row in rows} == {("", ""), ("young", "60")}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -119,8 +120,8 @@ def import_command(
         tell(made)
         if read is None:
             console.print(
-                f"not ready for devices: noisevote-train fit-devices {name} --samples FILE makes "
-                "it so",
+                f"not ready for devices: noisevote-train fit-devices {name} --checkpoints "
+                f"{quote(str(checkpoints))} --samples FILE makes it so",
                 soft_wrap=True,
             )
             return

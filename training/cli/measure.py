@@ -141,7 +141,8 @@ def evaluate(
     threads: Threads = None,
 ) -> None:
     """Measure the accuracy over sigma and votes, or over chips and ages of a device."""
-    check_one_noise(device, sigma, noise, repeats, output)
+    if device is not None:
+        check_one_noise(sigma=sigma, noise=noise, repeats=repeats, output=output)
     split = {None: None, True: Split.TEST, False: Split.VALIDATION}[on_test_data]
     split = Split.EXACT_TEST if on_exact_test_data else split
     source = source_of(samples, labels, data, allow_unknown_data, threads)
@@ -182,16 +183,19 @@ def evaluate(
         add_to_card(measured, seed, command, results)
 
 
-def check_one_noise(device: str | None, *others: object) -> None:
-    """Refuse a device together with noise of another kind, or a file for its results.
+def check_one_noise(*, output: Path | None, **others: object) -> None:
+    """Refuse noise of another kind beside a device, or a file for its results.
 
     Raises:
-        InputError: both are given.
+        InputError: one is given.
     """
-    if device is not None and any(others):
+    if given := [f"--{name}" for name, value in others.items() if value]:
         raise InputError(
-            "--device stands for --noise, --sigma and --repeats, and has no --output; `experiment "
-            "devices` writes results files"
+            f"--device takes the place of {' and '.join(given)}; leave out one or the other"
+        )
+    if output is not None:
+        raise InputError(
+            "--output goes with noise of a sigma; of devices `experiment devices` writes files"
         )
 
 

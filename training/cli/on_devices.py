@@ -9,7 +9,7 @@ from noisevote.models.card import Card
 from noisevote.models.devices.chips import CHIP_SCHEME
 from noisevote.models.devices.options import parse_ages, profile_named
 from noisevote.models.measured import DeviceAccuracy, DeviceEvaluation
-from noisevote.models.noise import NOISE_SCHEME
+from noisevote.models.noise import NOISE_SCHEME, Noise
 from noisevote.training.cli.options import given_command, images_progress
 from noisevote.training.export.card_file import check_writable, update_card
 from noisevote.training.measure.evaluate import casting
@@ -34,19 +34,22 @@ def evaluate_on_device(
         check_writable(subject.checkpoint.folder)
     with casting(subject.checkpoint, seed, subject.threads, images_progress(), None) as caster:
         found = list(measured_on_device(caster, subject.examples, plan))
-    show_on_device(found)
+        clean = caster.cast(subject.examples, Noise(subject.checkpoint.card.noise.kind, 0.0), 1)
+    show_on_device(found, clean.correct(1) / len(subject.examples))
     if on_card:
         add_on_device(subject, seed, found)
 
 
-def show_on_device(found: Sequence[DeviceAccuracy]) -> None:
-    """Print accuracies over chips."""
+def show_on_device(found: Sequence[DeviceAccuracy], clean: float) -> None:
+    """Print accuracies over chips, below that without noise and device."""
     first = found[0]
+    chips = "1 chip" if len(first.correct) == 1 else f"{len(first.correct)} chips"
     title = (
-        f"accuracy in % on {first.device}, {len(first.correct)} chips, {first.images} inputs; "
+        f"accuracy in % on {first.device}, {chips}, {first.images} inputs; "
         "the interval is for the mean over all chips"
     )
     table = Table("age, s", "votes", "mean", "95 %", "worst", "best", title=title)
+    table.add_row("no device", "1", f"{100 * clean:.2f}", "-", "-", "-")
     for entry in found:
         low, high = (100 * bound for bound in entry.interval or (entry.mean, entry.mean))
         table.add_row(

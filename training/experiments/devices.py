@@ -16,12 +16,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from noisevote.models.card import Card
-from noisevote.models.devices.presets import store_of_environment
+from noisevote.models.devices.options import profile_named
 from noisevote.models.devices.profile import Profile
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
 from noisevote.models.noise import MAX_REPEATS, Noise
 from noisevote.training.experiments.bench import SEEDS, Bench
 from noisevote.training.experiments.experiment import Experiment, one_figure_each, shown_each
+from noisevote.training.measure.on_devices import left_out
 from noisevote.training.measure.plan import Count, Plan
 from noisevote.training.measure.results import SHARE_COLUMNS, Z_95, ResultsFile, Row, Table, share
 from noisevote.training.report.markdown import commands, figure, markdown_table
@@ -48,7 +49,7 @@ class DevicesPlan(Plan):
     """What is measured."""
 
     devices: tuple[str, ...] = ("reram-cmo", "pcm-nandakumar", "brainscales-2")
-    """On which."""
+    """On which: names or files (FILE.toml)."""
 
     ages_s: tuple[float, ...] = (60.0, HOUR_S, DAY_S)
     """Since the weights were written; one that a device is not known for is left out."""
@@ -93,10 +94,12 @@ def run_devices(bench: Bench, name: str, plan: DevicesPlan) -> None:
         split=f"{split}, {len(images)} images spread over it, seed {SEEDS[split]}",
         votes=str(plan.votes),
     )
-    store = store_of_environment()
+    profiles = [profile_named(given) for given in plan.devices]
+    for said in left_out(profiles, plan.ages_s):
+        bench.console.print(said, soft_wrap=True)
     cells = [
         (profile, age_s, cell)
-        for profile in map(store.find, plan.devices)
+        for profile in profiles
         for age_s in (plan.ages_s if profile.depends_on_age else (0.0,))
         for cell in cells_of(plan, profile, age_s, checkpoint.card)
         if not done(file, profile, age_s, cell)

@@ -1,6 +1,6 @@
 """Accuracy on the chips of a device: mean, spread and worst, at several ages."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +69,18 @@ def measured_on_device(
         for votes in reported(plan.votes):
             correct = [of_chip.correct(votes) for of_chip in cast]
             yield accuracy_on_chips(plan.profile, of_age[0], votes, correct, len(images))
+
+
+def left_out(profiles: Iterable[Profile], ages_s: Iterable[float]) -> Iterator[str]:
+    """Yield for people which devices are not measured at which ages, and why."""
+    for profile in profiles:
+        low, high = profile.age_range_s
+        beyond = [f"{age_s:g} s" for age_s in ages_s if not low <= age_s <= high]
+        if profile.depends_on_age and beyond:
+            yield (
+                f"{profile.name} is left out at {', '.join(beyond)}: it is known from {low:g} to "
+                f"{high:g} s"
+            )
 
 
 def accuracy_on_chips(

@@ -47,6 +47,7 @@ ONE = {"inputs": [array(7)], "device": FROZEN, "votes": 4, "seed": 3}
         ({"repeats": {"fc9": 2}}, "invalid_input", "repeats", "is no noise point"),
         ({"device": {"fc9": PRESET}}, "invalid_input", "device", "'fc9' fits no noise point"),
         ({"device": {"*": "no-such"}}, "unknown_device", "device", "there is no device 'no-such'"),
+        ({"device": "digital"}, "unknown_device", "device", 'is the map {"*": "digital"}'),
         ({"device": ""}, "unknown_device", "device", "there is no device ''"),
         ({"device": {}}, "invalid_input", "device", "allowed is the name of a device"),
         ({"device": [PRESET]}, "invalid_input", "device", "allowed is the name of a device"),

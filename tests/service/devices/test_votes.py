@@ -126,7 +126,7 @@ async def test_a_device_without_fresh_noise_is_sure_of_its_answer_after_one_pass
     assert all(one["interval"] == [1.0, 1.0] for one in reply["predictions"])
     assert reply["device"] | {"digest": ""} == {
         "name": "ideal-8-8", "digest": "", "chips": [], "age_s": None, "temperature_c": None,
-        "compensation": None,
+        "repeats": None, "compensation": None,
     }  # fmt: skip
     rows = [value(seen, "batch_rows_sum", checkpoint=CHECKPOINT) for seen in (before, after)]
     assert rows[1] - rows[0] == len(UNSURE)
@@ -191,6 +191,50 @@ async def test_the_reply_says_what_the_device_was(client: httpx.AsyncClient) -> 
     assert by_point["device"]["name"] == dict.fromkeys(POINTS, "digital") | {"fc1": profile.name}
     prints = {reply["fingerprint"] for reply in (first, old, by_point)}
     assert len(prints) == 2, "the age is part of the request, the device of the fingerprint"
+
+
+async def test_ages_and_temperatures_that_differ_are_told_by_noise_point(
+    client: httpx.AsyncClient,
+) -> None:
+    warm = {"profile": 1, "name": "warm", "temperature": {"gain_per_k": 0.01, "reference_c": 40.0}}
+    kept = {"conv1": "pcm-hermes-2t", "conv2": "sonos-40nm", "fc1": "ideal-8-8", "fc2": warm}
+    reply = await ask(client, **on(kept))
+    assert reply["device"]["age_s"] == {"conv1": 0.0, "conv2": 60.0}
+    assert reply["device"]["temperature_c"] == 40.0
+    asked = await ask(client, **on(kept, age_s=60.0))
+    assert asked["device"]["age_s"] == 60.0
+    both = await ask(client, **on({"conv1": "sonos-40nm", "fc2": "sonos-40nm"}))
+    assert both["device"]["age_s"] == 60.0
+
+
+async def test_repeats_are_told_where_they_were_asked_for(client: httpx.AsyncClient) -> None:
+    assert (await ask(client, **on(BOTH)))["device"]["repeats"] is None
+    reply = await ask(client, **on(BOTH, repeats={"fc2": 4}))
+    assert reply["device"]["repeats"] == {"fc2": 4}
+
+
+def test_what_clients_get_as_a_profile_may_be_sent_back() -> None:
+    profile = DeviceStore().find("pcm-hermes-2t")
+    plain = PredictRequest(inputs=UNSURE, device="pcm-hermes-2t")
+    whole = PredictRequest.model_validate({"inputs": UNSURE, "device": profile})
+    parts = PredictRequest.model_validate(
+        {"inputs": UNSURE, "device": {"conv*": profile, "fc1": "digital"}}
+    )
+    assert plain.device == profile.name
+    assert isinstance(whole.device, dict)
+    assert profile_of(whole.device) == profile
+    assert isinstance(parts.device, dict)
+    assert profile_of(parts.device["conv*"]) == profile
+    again = PredictRequest.model_validate_json(whole.model_dump_json(exclude_unset=True))
+    assert again.device == whole.device
+
+
+async def test_without_frozen_errors_each_number_is_the_same_chip(
+    client: httpx.AsyncClient,
+) -> None:
+    first, other = [await ask(client, **on(FRESH, chip=chip)) for chip in (0, 7)]
+    assert told(other) == told(first)
+    assert first["device"]["chips"] == []
 
 
 async def test_a_profile_in_the_request_casts_the_votes_of_the_preset(

@@ -122,7 +122,9 @@ def test_an_import_without_samples_says_how_it_gets_ready(
 ) -> None:
     checkpoint = imported(model, tmp_path / "mine")
     assert checkpoint.card.devices is None
-    assert "noisevote-train fit-devices theirs --samples FILE makes it so" in said(capsys)
+    hint = f"fit-devices theirs --checkpoints {tmp_path / 'mine'} --samples FILE makes it so"
+    assert hint in said(capsys)
+    assert hint.replace(str(tmp_path / "mine"), "FOLDER").startswith(checkpoint.card.to_fit[16:])
     place = ["--checkpoints", str(tmp_path / "mine"), "--samples", sequences]
     assert command("fit-devices", "theirs", *place) == 0
     assert Checkpoint(checkpoint.folder).card.devices is not None
