@@ -1,5 +1,9 @@
 """The bodies of ``/devices``: which analog devices there are, and what they do."""
 
+from typing import Annotated
+
+from pydantic import WithJsonSchema
+
 from noisevote.models.devices.parts import TileCost
 from noisevote.models.devices.profile import Effect, Profile
 from noisevote.service.wire.reply import Reply
@@ -39,7 +43,7 @@ class ServedDevice(DeviceSummary):
 
     description: str
     """What it is, what of it was tested and what only read."""
-    profile: Profile
+    profile: Annotated[Profile, WithJsonSchema({"type": "object"})]
     """Its profile; a request may hold it, changed or not, as `device`."""
     toml: str
     """The file of the profile as it stands, with units and remarks."""

@@ -194,16 +194,28 @@ def reply_to(server: Server, sent: bytes) -> bytes:
 
 
 def reply_on(line: socket.socket) -> bytes:
-    """Return the next whole reply of a connection that stays open."""
+    """Return the next whole reply of a connection that stays open.
+
+    Raises:
+        ConnectionResetError: it was closed instead.
+    """
     reply = b""
     while b"\r\n\r\n" not in reply:
-        reply += line.recv(2**16)
+        reply += received(line)
     head = reply.partition(b"\r\n\r\n")[0]
     length = re.search(rb"content-length: (\d+)", head)
     assert length is not None, reply
     while len(reply) < len(head) + 4 + int(length[1]):
-        reply += line.recv(2**16)
+        reply += received(line)
     return reply
+
+
+def received(line: socket.socket) -> bytes:
+    """Return what has come on a connection, or wait for it."""
+    some = line.recv(2**16)
+    if not some:
+        raise ConnectionResetError
+    return some
 
 
 def json_in(reply: bytes) -> Json:
