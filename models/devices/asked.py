@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from noisevote.models.card import Card
 from noisevote.models.devices.chips import MAX_CHIP
 from noisevote.models.devices.parts import MAX_AGE_S, Celsius
-from noisevote.models.devices.profile import Profile
+from noisevote.models.devices.profile import Profile, ShownProfile
 from noisevote.models.devices.setting import (
     DIGITAL,
     DeviceSetting,
@@ -24,7 +24,7 @@ class AskedDevice(BaseModel):
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
 
-    profiles: Profile | dict[str, Profile | None]
+    profiles: ShownProfile | dict[str, ShownProfile | None]
     """Profile of the device, or profiles by patterns of noise points; null is digital."""
     chip: Annotated[int, Field(ge=0, le=MAX_CHIP)] | Literal["fresh", "none"] = 0
     """Which chip: a number; `fresh`: drawn anew for each request; `none`: without frozen errors."""

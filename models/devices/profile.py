@@ -16,7 +16,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, WithJsonSchema, field_validator, model_validator
 from pydantic_core import to_json
 
 from noisevote.models.devices.curves import LISTED, MAX_POINTS
@@ -218,6 +218,9 @@ class Profile(CardPart):
         copied.__dict__.pop("digest", None)
         return copied
 
+
+ShownProfile = Annotated[Profile, WithJsonSchema({"type": "object"})]
+"""A profile in a reply: in full in the documentation of devices, in short in the reference."""
 
 DECIDES_NO_VOTE = {"name", "source", "description", "ages_s", "cost", "measured"}
 

@@ -1,11 +1,7 @@
 """The bodies of ``/devices``: which analog devices there are, and what they do."""
 
-from typing import Annotated
-
-from pydantic import WithJsonSchema
-
 from noisevote.models.devices.parts import TileCost
-from noisevote.models.devices.profile import Effect, Profile
+from noisevote.models.devices.profile import Effect, Profile, ShownProfile
 from noisevote.service.wire.reply import Reply
 
 
@@ -43,7 +39,7 @@ class ServedDevice(DeviceSummary):
 
     description: str
     """What it is, what of it was tested and what only read."""
-    profile: Annotated[Profile, WithJsonSchema({"type": "object"})]
+    profile: ShownProfile
     """Its profile; a request may hold it, changed or not, as `device`."""
     toml: str
     """The file of the profile as it stands, with units and remarks."""
