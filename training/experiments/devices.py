@@ -207,7 +207,7 @@ def shown_condition(device: str, age_s: float, rows: list[Row]) -> list[str]:
         device,
         shown_age(age_s),
         *map(shown_chips, (one, many, ceiling)),
-        *(f"{100 * float(row['accuracy']):.1f}" for row in spread),
+        f"{100 * float(spread[0]['accuracy']):.1f}" if spread else "-",
         shown_gain(without, many),
         shown_gain(spread, many),
     ]
