@@ -2,8 +2,8 @@
 
 Each chip has frozen errors of its own, which are the same in all votes on it. The rows are, for
 each device and age: each chip with one vote and with many; many votes on as many chips; no frozen
-errors at all; and each chip read so often that no fresh noise is left, the ceiling that no votes
-pass.
+errors at all; and each chip read so often that no fresh noise is left: the ceiling, which votes
+pass only where noise smooths the steps of a converter.
 """
 
 from collections.abc import Iterator
@@ -39,8 +39,8 @@ TEXT = """## On devices: chips, ages, votes
 Networks on the device presets (`noisevote devices`), whose frozen errors differ from chip to chip.
 Accuracy in %, mean over the chips and [worst, best chip]; the last columns are differences in
 points, paired over the images, with 95 % intervals that hold for these chips. "Ceiling" is a chip
-without fresh noise (every layer read a million times): no votes on that chip pass it, but by
-chance. "Not won back" is what many votes on one chip lack against the same votes without frozen
+without fresh noise (every layer read a million times); no votes on that chip pass it, unless the
+noise smooths the steps of a converter. "Not won back" is what many votes on one chip lack against the same votes without frozen
 errors; "more chips" what as many chips as votes gain over one chip.
 """
 
