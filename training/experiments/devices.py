@@ -40,8 +40,8 @@ Networks on the device presets (`noisevote devices`), whose frozen errors differ
 Accuracy in %, mean over the chips and [worst, best chip]; the last columns are differences in
 points, paired over the images, with 95 % intervals that hold for these chips. "Ceiling" is a chip
 without fresh noise (every layer read a million times); no votes on that chip pass it, unless the
-noise smooths the steps of a converter. "Not won back" is what many votes on one chip lack against the same votes without frozen
-errors; "more chips" what as many chips as votes gain over one chip.
+noise smooths the steps of a converter. "Not won back" is what many votes on one chip lack against
+the same votes without frozen errors; "more chips" what as many chips as votes gain over one chip.
 """
 
 

@@ -99,7 +99,10 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "infinite": (infinite, "outputs that are not finite"),
     "another level": (of_another_level, r"has device.conv1 as float \[11, 32\]; .* \[12, 32\]"),
     "no graph": (lambda f: put(f, "device-full.onnx", b"\0"), "device-full.onnx cannot be loaded"),
-    "no scales": (lambda f: put(f, "devices.safetensors", b"\0"), "cannot be loaded: JSONDecodeError"),
+    "no scales": (
+        lambda f: put(f, "devices.safetensors", b"\0"),
+        "cannot be loaded: JSONDecodeError",
+    ),
     "no numbers": (without_numbers, "conv1 .* weights or scales that are not finite"),
 }
 
