@@ -4,10 +4,8 @@ The graphs hold no weights: their initialisers point into ``weights.safetensors`
 stored twice. Nothing is unpickled.
 """
 
-import errno
 import hashlib
 import logging
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -23,6 +21,7 @@ from noisevote.models.files import regular_content
 from noisevote.models.fingerprint import fingerprint_of
 from noisevote.models.graph_verification import check_runtime
 from noisevote.models.noise import NoiseKind
+from noisevote.models.once import Once
 from noisevote.models.runtime import GraphRuntime
 from noisevote.models.verification import check_card
 
@@ -31,9 +30,6 @@ log = logging.getLogger("noisevote")
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
 SHIPPED = Path(__file__).parent / "checkpoints"
-
-NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-"""Errors that say nothing of the file."""
 
 MAX_CARD_BYTES = 16 * 2**20
 """A thousand times the largest that is shipped."""
@@ -57,9 +53,7 @@ class Checkpoint:
         with refusing(folder.name):
             self.card = read_card(folder)
             check_card(self.card)
-        self._runtimes: dict[NoiseKind, GraphRuntime] = {}
-        self._refused: dict[NoiseKind, CheckpointError] = {}
-        self._loading = threading.Lock()
+        self._runtimes: Once[NoiseKind, GraphRuntime] = Once({}, {})
 
     @property
     def name(self) -> str:
@@ -69,19 +63,19 @@ class Checkpoint:
     @property
     def loaded_kinds(self) -> list[NoiseKind]:
         """The kinds of noise whose runtimes are loaded."""
-        return list(self._runtimes)
+        return list(self._runtimes.loaded)
 
     @property
     def refusal(self) -> str | None:
         """Why a kind of noise was refused, the checkpoint's own before the other; None if none."""
-        own = self._refused.get(self.card.noise.kind)
-        error = own or next(iter(list(self._refused.values())), None)  # a thread may add one
-        return None if error is None else str(error)
+        refused = self._runtimes.refused
+        own = refused.get(self.card.noise.kind)
+        return own or next(iter(list(refused.values())), None)  # a thread may add one
 
     @property
     def serves(self) -> bool:
         """Whether the noise that it was trained for has not been refused."""
-        return self.card.noise.kind not in self._refused
+        return self.card.noise.kind not in self._runtimes.refused
 
     @cached_property
     def fingerprint(self) -> str:
@@ -94,7 +88,7 @@ class Checkpoint:
 
     def loaded(self, kind: NoiseKind) -> GraphRuntime | None:
         """Return the runtime for one kind of noise if it is loaded; never waits."""
-        return self._runtimes.get(kind)
+        return self._runtimes.loaded.get(kind)
 
     def runtime(self, kind: NoiseKind) -> GraphRuntime:
         """Return the runtime for one kind of noise, loaded and checked at the first call.
@@ -107,28 +101,16 @@ class Checkpoint:
         """
         if kind not in self.card.graphs:
             raise CheckpointError(f"checkpoint {self.name} has no graph for {kind} noise")
-        if (loaded := self._runtimes.get(kind)) is not None:
-            return loaded
-        with self._loading:
-            if kind in self._refused:
-                raise CheckpointError(str(self._refused[kind]))
-            if kind not in self._runtimes:
-                try:
-                    with refusing(self.name):
-                        self._runtimes[kind] = self._load(kind)
-                except CheckpointError as error:
-                    if not is_passing(error):
-                        self._refused[kind] = error
-                    raise
-            return self._runtimes[kind]
+        return self._runtimes.get(kind, lambda: self._load(kind))
 
     def _load(self, kind: NoiseKind) -> GraphRuntime:
         """Verify the files, load the graph, and check that it is what the card says."""
-        contents = self.verified()
-        session = load_session(self.folder / self.card.graphs[kind], contents)
-        runtime = GraphRuntime(session, self.card, kind)
-        check_runtime(runtime, self.card, contents)
-        return runtime
+        with refusing(self.name):
+            contents = self.verified()
+            session = load_session(self.folder / self.card.graphs[kind], contents)
+            runtime = GraphRuntime(session, self.card, kind)
+            check_runtime(runtime, self.card, contents)
+            return runtime
 
     def verified(self) -> dict[str, bytes]:
         """Return the content of all that plain noise needs: its graphs and the weights.
@@ -236,12 +218,6 @@ class CheckpointStore:
 def shown_name(name: str) -> str:
     """Return the name of a folder as it can stand in JSON and in a line of the log."""
     return name if name.isprintable() else ascii(name)[1:-1]
-
-
-def is_passing(error: CheckpointError) -> bool:
-    """Return whether the system had no room, so that the checkpoint may be sound."""
-    cause = error.__cause__
-    return isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in NO_ROOM)
 
 
 @contextmanager

@@ -131,18 +131,7 @@ def check_kind(runtime: GraphRuntime, card: Card) -> None:
         CheckpointError: the graph takes the other kind of noise, or its outputs are no numbers,
             or not one for each label.
     """
-    generator = np.random.default_rng(0)
-    inputs = {tensor.name: tensor.trial(generator, 2) for tensor in card.inputs}
-    noise = [np.zeros((2, *point.shape), np.float32) for point in card.noise_points]
-    each = [
-        runtime.outputs_for(
-            {name: tensor[[row]] for name, tensor in inputs.items()},
-            np.zeros(1, np.int64),
-            [tensor[[row]] for tensor in noise],
-        )
-        for row in range(2)
-    ]
-    outputs = np.concatenate(each)
+    outputs = two_votes(runtime, card)
     check_values(outputs, card)
     is_factor = np.array_equal(outputs[0], outputs[1])
     # Of an imported network nothing is told: what an input does may pass beside the noise, and
@@ -152,6 +141,20 @@ def check_kind(runtime: GraphRuntime, card: Card) -> None:
         raise CheckpointError(
             f"the {runtime.kind} graph of checkpoint {card.name} takes the other kind of noise"
         )
+
+
+def two_votes(runtime: GraphRuntime, card: Card) -> NDArray[np.float32]:
+    """Return the outputs of two votes on different inputs, cast one by one with noise of 0."""
+    generator = np.random.default_rng(0)
+    inputs = {tensor.name: tensor.trial(generator, 2) for tensor in card.inputs}
+    noise = [np.zeros((1, *point.shape), np.float32) for point in card.noise_points]
+    each = [
+        runtime.outputs_for(
+            {name: tensor[[row]] for name, tensor in inputs.items()}, np.zeros(1, np.int64), noise
+        )
+        for row in range(2)
+    ]
+    return np.concatenate([np.atleast_2d(outputs) for outputs in each])
 
 
 def check_values(outputs: NDArray[np.float32], card: Card) -> None:

@@ -137,20 +137,31 @@ class GraphRuntime:
         session: session of the graph.
         card: card of the checkpoint.
         kind: kind of the noise that the graph takes.
+        tables: what else it takes, the same in all passes, by name, in its order.
+        tensors: that noise is drawn into; shared by runtimes of the same noise points.
 
     Raises:
         CheckpointError: the inputs of the graph are not the expected ones.
     """
 
-    def __init__(self, session: Session, card: Card, kind: NoiseKind) -> None:
+    def __init__(
+        self,
+        session: Session,
+        card: Card,
+        kind: NoiseKind,
+        tables: Inputs | None = None,
+        tensors: NoiseTensors | None = None,
+    ) -> None:
         self.session = session
+        self._tables = tables or {}
         self._kind = kind
         self._output = card.output
         self._noise = [NOISE_PREFIX + name for name in card.point_names]
-        self._tensors = NoiseTensors([point.shape for point in card.noise_points])
+        self._tensors = tensors or NoiseTensors([point.shape for point in card.noise_points])
         self._work = Work()
         self._counting = threading.Lock()
-        expected = [*(tensor.name for tensor in card.inputs), INPUT_OF_ROW, *self._noise]
+        named = (tensor.name for tensor in card.inputs)
+        expected = [*named, INPUT_OF_ROW, *self._noise, *self._tables]
         if list(session.inputs) != expected:
             raise CheckpointError(
                 f"the {kind} graph of checkpoint {card.name} has the inputs "
@@ -183,7 +194,8 @@ class GraphRuntime:
     def _feed(
         self, inputs: Inputs, input_of_row: NDArray[np.int64], noise: Sequence[NDArray[np.float32]]
     ) -> Inputs:
-        return {**inputs, INPUT_OF_ROW: input_of_row, **dict(zip(self._noise, noise, strict=True))}
+        own = dict(zip(self._noise, noise, strict=True))
+        return {**inputs, INPUT_OF_ROW: input_of_row, **own, **self._tables}
 
     def _count(self, rows: Rows, noise: Sequence[NDArray[np.float32]], feed: Inputs) -> None:
         inputs = len(next(iter(rows.inputs.values())))

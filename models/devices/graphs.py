@@ -3,16 +3,14 @@
 As the plain graphs are, each is compared with the card and with a few votes before it serves.
 """
 
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models import graph_verification as verification
 from noisevote.models.card import Card
-from noisevote.models.checkpoint import Checkpoint, is_passing, refusing
+from noisevote.models.checkpoint import Checkpoint, refusing
 from noisevote.models.device_specs import CONVERTING, DAC_PREFIX, DEVICE_PREFIX, ROWS, Level
 from noisevote.models.devices.arrays import LayerArray
 from noisevote.models.devices.columns import Columns, Condition, columns_of
@@ -21,11 +19,9 @@ from noisevote.models.devices.parts import Adc, Column, Dac, Read
 from noisevote.models.devices.profile import Profile
 from noisevote.models.engines import Session, Tensor, load_session
 from noisevote.models.errors import CheckpointError
-from noisevote.models.noise import NoiseKind, VoteKey
-from noisevote.models.noise_fill import NoiseTensors
-from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, GraphRuntime, Rows
-
-Tables = Mapping[str, NDArray[np.float32]]
+from noisevote.models.noise import NoiseKind
+from noisevote.models.once import Once
+from noisevote.models.runtime import GraphRuntime
 
 TRIED_ON = Profile(
     profile=1,
@@ -60,9 +56,7 @@ class DeviceGraphs:
         self._folder = checkpoint.folder
         self._contents = contents
         self._layers = layers
-        self._loaded: dict[Level | None, Session] = {}
-        self._refused: dict[Level | None, str] = {}
-        self._loading = threading.Lock()
+        self._sessions: Once[Level | None, Session] = Once({}, {})
 
     def file(self, level: Level | None) -> str:
         """Return the file of a graph; None: that of additive noise."""
@@ -76,94 +70,36 @@ class DeviceGraphs:
             CheckpointError: it cannot be loaded, or is not what the card describes. What was
                 refused once stays refused, unless the system had no room at that time.
         """
-        if (loaded := self._loaded.get(level)) is not None:
-            return loaded
-        with self._loading:
-            if level in self._refused:
-                raise CheckpointError(self._refused[level])
-            if level not in self._loaded:
-                try:
-                    with refusing(self._card.name):
-                        self._loaded[level] = self._checked(level)
-                except CheckpointError as error:
-                    if not is_passing(error):
-                        self._refused[level] = str(error)
-                    raise
-            return self._loaded[level]
+        return self._sessions.get(level, lambda: self._checked(level))
 
     def _checked(self, level: Level | None) -> Session:
         """Load a graph and compare it with the card and a tile of votes."""
-        card, contents = self._card, self._contents
-        session = load_session(self._folder / self.file(level), contents)
-        if level is None:
-            runtime = GraphRuntime(session, card, NoiseKind.ADDITIVE)
-            verification.check_runtime(runtime, card, contents)
+        with refusing(self._card.name):
+            session = load_session(self._folder / self.file(level), self._contents)
+            if level is None:
+                runtime = GraphRuntime(session, self._card, NoiseKind.ADDITIVE)
+                verification.check_runtime(runtime, self._card, self._contents)
+            else:
+                self._try(session, level)
             return session
+
+    def _try(self, session: Session, level: Level) -> None:
+        """Compare a graph with the card and a tile of votes on a device."""
+        card, condition = self._card, Condition(w2=TRIED_W2)
         check_inputs(session, card, level)
-        condition = Condition(w2=TRIED_W2)
         tried = {
             point: columns_of(TRIED_ON, layer, condition) for point, layer in self._layers.items()
         }
-        trial = Trial(session, card, tables_of(level, tried))
+        runtime = GraphRuntime(session, card, NoiseKind.ADDITIVE, tables_of(level, tried))
         try:
             with session.for_at_most(verification.TRIAL_S):
-                verification.check_values(trial.two_votes(), card)
-                verification.check_batch_invariance(trial, card)
+                verification.check_values(verification.two_votes(runtime, card), card)
+                verification.check_batch_invariance(runtime, card)
         except TimeoutError as error:
             raise CheckpointError(
                 f"a few votes of the {level} graph of checkpoint {card.name} take longer than "
                 f"{verification.TRIAL_S:g} s"
             ) from error
-        return session
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """Runs a graph for a trial.
-
-    Attributes:
-        session: of the graph.
-        card: of the checkpoint.
-        tables: what it takes beside inputs and noise, by name.
-    """
-
-    session: Session
-    card: Card
-    tables: Tables
-
-    @property
-    def kind(self) -> NoiseKind:
-        """How the draws of a vote enter the graph."""
-        return NoiseKind.ADDITIVE
-
-    def outputs(self, rows: Rows) -> NDArray[np.float32]:
-        """Return the outputs of each row ``[rows, classes]``."""
-        points = self.card.noise_points
-        noise = NoiseTensors([point.shape for point in points]).filled(
-            self.kind, rows.sigma, rows.keys, rows.distribution
-        )
-        named = {
-            NOISE_PREFIX + point.name: tensor for point, tensor in zip(points, noise, strict=True)
-        }
-        feed = {**rows.inputs, INPUT_OF_ROW: rows.input_of_row, **named, **self.tables}
-        return self.session.run(self.card.output, feed)
-
-    def two_votes(self) -> NDArray[np.float32]:
-        """Return the outputs of two votes, cast one by one."""
-        generator, points = np.random.default_rng(0), len(self.card.noise_points)
-        inputs = {tensor.name: tensor.trial(generator, 2) for tensor in self.card.inputs}
-        each = [
-            self.outputs(
-                Rows(
-                    {name: tensor[[row]] for name, tensor in inputs.items()},
-                    np.zeros(1, np.int64),
-                    np.zeros((1, points)),
-                    [VoteKey(0, row, 0)],
-                )
-            )
-            for row in range(2)
-        ]
-        return np.concatenate([np.atleast_2d(outputs) for outputs in each])
 
 
 def tables_of(

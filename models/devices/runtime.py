@@ -6,8 +6,8 @@ votes depend on who else is served.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, Contents, Session, load_session
 from noisevote.models.noise import NoiseKind
 from noisevote.models.noise_fill import NoiseTensors
-from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX, Rows
+from noisevote.models.runtime import GraphRuntime, Rows
 
 OVERHEAD_BYTES = 2**19
 """Of a session beside its weights."""
@@ -42,15 +42,13 @@ class OnChip:
     """A checkpoint on a chip, ready for votes.
 
     Attributes:
-        session: of the graph that holds all effects, with the chip's weights.
-        tables: what it takes beside inputs and noise, by name.
+        runtime: of the graph that holds all effects, with the chip's weights and tables.
         sigma: of additive noise at each point, for a read; ones where tables hold it ``[points]``.
         compensation: mean alpha of each point that has one, by name.
         size: bytes that it holds.
     """
 
-    session: Session
-    tables: Mapping[str, NDArray[np.float32]]
+    runtime: GraphRuntime
     sigma: NDArray[np.float64]
     compensation: Mapping[str, float]
     size: int
@@ -132,22 +130,7 @@ class DeviceRuntime:
         noise = rows.noises[0]
         assert isinstance(noise, DeviceNoise)  # noqa: S101 - outputs() has looked
         chip = self._on_chip(noise.setting, placement)
-        tensors = self._tensors.filled(
-            self.kind, rows.sigma * chip.sigma, rows.keys, rows.distribution
-        )
-        return self._run(chip, rows, tensors)
-
-    def _run(
-        self, chip: OnChip, rows: Rows, tensors: Sequence[NDArray[np.float32]]
-    ) -> NDArray[np.float32]:
-        names = [NOISE_PREFIX + name for name in self.card.point_names]
-        feed = {
-            **rows.inputs,
-            INPUT_OF_ROW: rows.input_of_row,
-            **dict(zip(names, tensors, strict=True)),
-            **chip.tables,
-        }
-        return chip.session.run(self.card.output, feed)
+        return chip.runtime.outputs(replace(rows, sigma=rows.sigma * chip.sigma))
 
     def _on_chip(self, setting: DeviceSetting, placement: Placement) -> OnChip:
         return self._held.get((self._name, placement), lambda: self._made(setting, placement))
@@ -177,8 +160,7 @@ class DeviceRuntime:
         session = self._session(level, matrices)
         values = sum(of.weights.size for of in self._layers.values())
         return OnChip(
-            session,
-            tables_of(level, columns),
+            GraphRuntime(session, self.card, self.kind, tables_of(level, columns), self._tensors),
             np.array([plain_sigma(columns.get(name), level) for name in self.card.point_names]),
             compensation,
             self._size(level, values) if matrices else OVERHEAD_BYTES // 8,

@@ -1,14 +1,13 @@
 """What casts votes of a noise, or on a device: runtimes of checkpoints, loaded when asked for."""
 
-import threading
 from weakref import WeakKeyDictionary
 
-from noisevote.models.checkpoint import Checkpoint, is_passing, refusing
+from noisevote.models.checkpoint import Checkpoint, refusing
 from noisevote.models.devices.held import Held
 from noisevote.models.devices.noise import DeviceNoise, Placement
 from noisevote.models.devices.runtime import DeviceRuntime, OnChip
-from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import VoteNoise
+from noisevote.models.once import Once
 from noisevote.models.runtime import Runtime
 
 MOST_BYTES = 256 * 2**20
@@ -24,13 +23,13 @@ class DeviceRuntimes:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self.held: Held[tuple[str, Placement], OnChip] = Held(most_bytes)
-        self._runtimes: WeakKeyDictionary[Checkpoint, DeviceRuntime] = WeakKeyDictionary()
-        self._refused: WeakKeyDictionary[Checkpoint, str] = WeakKeyDictionary()
-        self._loading = threading.Lock()
+        self._runtimes: Once[Checkpoint, DeviceRuntime] = Once(
+            WeakKeyDictionary(), WeakKeyDictionary()
+        )
 
     def loaded(self, checkpoint: Checkpoint) -> DeviceRuntime | None:
         """Return the runtime of a checkpoint if it is loaded; never waits."""
-        return self._runtimes.get(checkpoint)
+        return self._runtimes.loaded.get(checkpoint)
 
     def of(self, checkpoint: Checkpoint) -> DeviceRuntime:
         """Return the runtime of a checkpoint, loaded at the first call.
@@ -39,18 +38,12 @@ class DeviceRuntimes:
             CheckpointError: it has no graphs for devices, or they are not those of its card. What
                 was refused once stays refused, unless the system had no room at that time.
         """
-        with self._loading:
-            if (refused := self._refused.get(checkpoint)) is not None:
-                raise CheckpointError(refused)
-            if (found := self._runtimes.get(checkpoint)) is None:
-                try:
-                    with refusing(checkpoint.name):
-                        found = self._runtimes[checkpoint] = DeviceRuntime(checkpoint, self.held)
-                except CheckpointError as error:
-                    if not is_passing(error):
-                        self._refused[checkpoint] = str(error)
-                    raise
-            return found
+
+        def load() -> DeviceRuntime:
+            with refusing(checkpoint.name):
+                return DeviceRuntime(checkpoint, self.held)
+
+        return self._runtimes.get(checkpoint, load)
 
 
 def loaded_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes) -> Runtime | None:

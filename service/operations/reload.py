@@ -12,10 +12,11 @@ import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from noisevote.models.checkpoint import Checkpoint, CheckpointStore, is_passing, shown_name
+from noisevote.models.checkpoint import Checkpoint, CheckpointStore, shown_name
 from noisevote.models.checkpoint_folders import only_one_of, places_in
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind
+from noisevote.models.once import is_passing
 
 log = logging.getLogger("noisevote")
 
