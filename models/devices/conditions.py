@@ -11,8 +11,8 @@ from noisevote.models.devices.kept import Kept
 from noisevote.models.devices.noise import Placement
 from noisevote.models.devices.profile import Profile
 
-KEPT = Kept()
-"""Draws and weights of chips that are being made."""
+DRAWS, WEIGHTS = Kept(), Kept()
+"""Of chips that are being made: draws by part, weights by noise point."""
 
 
 def condition_of(
@@ -44,7 +44,7 @@ def condition_of(
         cells, age_s = without_errors(profile, age_s)
     else:
         cells = profile
-        draws = chip.draws_of(point, shape, KEPT)
+        draws = chip.draws_of(point, shape, DRAWS)
         spreads = {
             part: chip.normals(point, part, shape[:1]).astype(np.float64)
             for part in spreads_of(profile)
@@ -56,7 +56,7 @@ def condition_of(
         age_s,
         placement.votes * (profile.flicker.vote_gap_s if profile.flicker else 0.0),
         largest=layer.largest(profile.array.scale),
-        out=KEPT.array(point, shape),
+        out=WEIGHTS.array(point, shape),
     )
     has_frozen = chip is not None and profile.has_frozen_cells
     alpha = aged.alpha if has_frozen else 1.0

@@ -6,10 +6,8 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_BYTES = 8 * 2**20
-"""Of an array that is kept; larger ones are fresh every time."""
-
-SINGLE_BYTES = 4
+MOST_BYTES = 32 * 2**20
+"""Of all arrays that are kept in a thread; those beyond are fresh every time."""
 
 
 class Kept(threading.local):
@@ -17,13 +15,15 @@ class Kept(threading.local):
 
     def __init__(self) -> None:
         self._flat: dict[str, NDArray[np.float32]] = {}
+        self._bytes = 0
 
     def array(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Return an array that holds anything; the next one of the name takes its place."""
         count = prod(shape)
-        if count * SINGLE_BYTES > MOST_BYTES:
-            return np.empty(shape, np.float32)
         flat = self._flat.get(name)
         if flat is None or flat.size < count:
-            flat = self._flat[name] = np.empty(count, np.float32)
+            flat = np.empty(count, np.float32)
+            more = flat.nbytes - (self._flat[name].nbytes if name in self._flat else 0)
+            if self._bytes + more <= MOST_BYTES:
+                self._flat[name], self._bytes = flat, self._bytes + more
         return flat[:count].reshape(shape)

@@ -35,3 +35,10 @@ def test_memory_is_kept_by_name_and_thread_unless_it_is_much() -> None:
     assert kept.array("a", (100, 10)).shape == (100, 10)
     much = (MOST_BYTES // 4 + 1,)
     assert not np.shares_memory(kept.array("a", much), kept.array("a", much))
+
+
+def test_no_more_is_kept_than_a_bound_in_all() -> None:
+    kept, shape = Kept(), (MOST_BYTES // 4 * 2 // 3,)
+    first = kept.array("first", shape)
+    assert not np.shares_memory(kept.array("second", shape), kept.array("second", shape))
+    assert np.shares_memory(first, kept.array("first", shape))
