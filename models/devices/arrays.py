@@ -95,7 +95,7 @@ class LayerArray:
     @cached_property
     def magnitudes(self) -> NDArray[np.float64]:
         """The largest magnitude of each column ``[columns]``."""
-        return np.asarray(np.abs(self.weights).max(axis=1), np.float64)
+        return magnitudes_of(self.weights)
 
     def largest(self, of: str) -> NDArray[np.float64]:
         """Return the weight that takes the largest conductance, of each column ``[columns]``.
@@ -103,11 +103,25 @@ class LayerArray:
         Args:
             of: ``column`` or ``layer``. A column of zeros takes the layer's.
         """
-        magnitudes = self.magnitudes
-        of_layer = magnitudes.max() or 1.0
-        if of == "layer":
-            return np.full(magnitudes.shape, of_layer)
-        return np.where(magnitudes > 0, magnitudes, of_layer)
+        return largest_of(self.magnitudes, of)
+
+
+def magnitudes_of(weights: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the largest magnitude of each column ``[columns]`` of weights ``[columns, rows]``."""
+    return np.asarray(np.abs(weights).max(axis=1), np.float64)
+
+
+def largest_of(magnitudes: NDArray[np.float64], of: str) -> NDArray[np.float64]:
+    """Return the weight that takes the largest conductance, of each column ``[columns]``.
+
+    Args:
+        magnitudes: of each column the largest.
+        of: ``column`` or ``layer``. A column of zeros takes the layer's.
+    """
+    of_layer = magnitudes.max() or 1.0
+    if of == "layer":
+        return np.full(magnitudes.shape, of_layer)
+    return np.where(magnitudes > 0, magnitudes, of_layer)
 
 
 def layers_of(
