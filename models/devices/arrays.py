@@ -4,10 +4,10 @@ A layer's matrix has its columns (output channels, neurons) first and its fan-in
 rows]``. In array units it is divided by the largest magnitude of each column, or of the layer.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 from noisevote.models.device_specs import ArraySpec, WeightSpec
 from noisevote.models.errors import CheckpointError
-
-HEADER_LENGTH_BYTES = 8
-"""Of a safetensors file: length, JSON header, data."""
+from noisevote.models.safetensors_header import tensors_told
 
 TYPES: dict[str, np.dtype[Any]] = {
     "F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8"),
@@ -54,9 +52,7 @@ class Place:
 
 def places_of(content: bytes) -> dict[str, Place]:
     """Return where the tensors of a safetensors file lie that cells can hold."""
-    length = int.from_bytes(content[:HEADER_LENGTH_BYTES], "little")
-    start = HEADER_LENGTH_BYTES + length
-    header = json.loads(content[HEADER_LENGTH_BYTES:start])
+    header, start = tensors_told(BytesIO(content))
     return {
         name: Place(
             TYPES[entry["dtype"]],
@@ -65,7 +61,7 @@ def places_of(content: bytes) -> dict[str, Place]:
             start + entry["data_offsets"][1],
         )
         for name, entry in header.items()
-        if name != "__metadata__" and entry["dtype"] in TYPES
+        if entry["dtype"] in TYPES
     }
 
 
