@@ -1,5 +1,7 @@
 """A device graph that does not do what it should is refused."""
 
+from typing import Any
+
 import onnx
 import pytest
 from onnx import ModelProto, TensorProto, helper
@@ -25,7 +27,7 @@ def tried(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trial, Traced]:
     return Trial(checkpoint, contents, traced, ranges, inputs), traced
 
 
-def with_end(model: ModelProto, operator: str, factor: float, **attributes: object) -> bytes:
+def with_end(model: ModelProto, operator: str, factor: float, **attributes: Any) -> bytes:
     """The graph with ``factor * operator(outputs)`` added to its outputs."""
     graph = model.graph
     name = graph.output[0].name
@@ -40,7 +42,7 @@ def with_end(model: ModelProto, operator: str, factor: float, **attributes: obje
             helper.make_node("Add", ["before", "added"], [name]),
         ]
     )
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 @pytest.mark.parametrize("level", ROWS)
