@@ -36,6 +36,10 @@ CONVERTING: tuple[Level, ...] = ("converter", "full")
 NotNegative = Annotated[float, Field(ge=0)]
 
 
+INPUT_SHARE = 0.999
+"""Of the magnitudes that enter an array, those up to its ``input_range``."""
+
+
 class WeightSpec(CardPart):
     """A tensor of the weights file that lies on an array."""
 

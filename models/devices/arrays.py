@@ -4,10 +4,10 @@ A layer's matrix has its columns (output channels, neurons) first and its fan-in
 rows]``. In array units it is divided by the largest magnitude of each column, or of the layer.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 from noisevote.models.device_specs import ArraySpec, WeightSpec
 from noisevote.models.errors import CheckpointError
-
-HEADER_LENGTH_BYTES = 8
-"""Of a safetensors file: length, JSON header, data."""
+from noisevote.models.safetensors_header import tensors_told
 
 TYPES: dict[str, np.dtype[Any]] = {
     "F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "F64": np.dtype("<f8"),
@@ -54,9 +52,7 @@ class Place:
 
 def places_of(content: bytes) -> dict[str, Place]:
     """Return where the tensors of a safetensors file lie that cells can hold."""
-    length = int.from_bytes(content[:HEADER_LENGTH_BYTES], "little")
-    start = HEADER_LENGTH_BYTES + length
-    header = json.loads(content[HEADER_LENGTH_BYTES:start])
+    header, start = tensors_told(BytesIO(content))
     return {
         name: Place(
             TYPES[entry["dtype"]],
@@ -65,7 +61,7 @@ def places_of(content: bytes) -> dict[str, Place]:
             start + entry["data_offsets"][1],
         )
         for name, entry in header.items()
-        if name != "__metadata__" and entry["dtype"] in TYPES
+        if entry["dtype"] in TYPES
     }
 
 
@@ -95,7 +91,7 @@ class LayerArray:
     @cached_property
     def magnitudes(self) -> NDArray[np.float64]:
         """The largest magnitude of each column ``[columns]``."""
-        return np.asarray(np.abs(self.weights).max(axis=1), np.float64)
+        return magnitudes_of(self.weights)
 
     def largest(self, of: str) -> NDArray[np.float64]:
         """Return the weight that takes the largest conductance, of each column ``[columns]``.
@@ -103,11 +99,25 @@ class LayerArray:
         Args:
             of: ``column`` or ``layer``. A column of zeros takes the layer's.
         """
-        magnitudes = self.magnitudes
-        of_layer = magnitudes.max() or 1.0
-        if of == "layer":
-            return np.full(magnitudes.shape, of_layer)
-        return np.where(magnitudes > 0, magnitudes, of_layer)
+        return largest_of(self.magnitudes, of)
+
+
+def magnitudes_of(weights: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the largest magnitude of each column ``[columns]`` of weights ``[columns, rows]``."""
+    return np.asarray(np.abs(weights).max(axis=1), np.float64)
+
+
+def largest_of(magnitudes: NDArray[np.float64], of: str) -> NDArray[np.float64]:
+    """Return the weight that takes the largest conductance, of each column ``[columns]``.
+
+    Args:
+        magnitudes: of each column the largest.
+        of: ``column`` or ``layer``. A column of zeros takes the layer's.
+    """
+    of_layer = magnitudes.max() or 1.0
+    if of == "layer":
+        return np.full(magnitudes.shape, of_layer)
+    return np.where(magnitudes > 0, magnitudes, of_layer)
 
 
 def layers_of(

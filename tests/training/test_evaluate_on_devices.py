@@ -10,6 +10,7 @@ import pytest
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.data.dataset import Examples
 from noisevote.models.devices.presets import PRESETS, DeviceStore
+from noisevote.models.devices.profile import profile_of
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.prediction.predictor import Predictor
@@ -17,6 +18,7 @@ from noisevote.service.voting.backend import VotingBackend
 from noisevote.service.wire.replies import PredictResponse
 from noisevote.service.wire.requests import PredictRequest
 from noisevote.training.measure.evaluate import Caster, numbered, request_seed
+from noisevote.training.measure.on_devices import accuracy_on_chips
 from noisevote.training.measure.results import read_table
 from tests.training.support import run
 
@@ -62,6 +64,34 @@ def test_an_evaluation_casts_the_votes_that_the_service_casts(chips: tuple[int, 
     backend.close()
     for votes, reply in zip(fell_on, replies, strict=True):
         assert np.bincount(votes, minlength=10).tolist() == reply.predictions[0].vote_counts
+
+
+def test_each_vote_has_the_outputs_of_its_image_on_its_chip() -> None:
+    """Cells deviate and reads do not, so that an image has one result on each chip."""
+    checkpoint = CheckpointStore(SHIPPED).find(NAME)
+    written = {"profile": 1, "name": "w", "cell": {"g_max_us": 25}, "program": {"std_us": 1.0}}
+    at = profiles_at(profile_of(written), checkpoint.card)
+    images = np.random.default_rng(1).random((5, 1, 28, 28), np.float32)
+    examples, caster = numbered(Examples(images, np.zeros(5, np.int64))), Caster(checkpoint, seed=4)
+    chips = (7, 8, 9)
+    alone = [caster.outputs(examples, DeviceSetting(at, (chip,)), 1)[:, 0] for chip in chips]
+    setting = DeviceSetting(at, chips)
+    together = caster.outputs(examples, setting, VOTES)
+    for number, votes in enumerate(together):
+        order = setting.order(request_seed(4, number), 0)
+        for vote, chip in enumerate(order[:VOTES]):
+            np.testing.assert_array_equal(votes[vote], alone[chip][number])
+    assert len(np.unique(np.concatenate(alone), axis=0)) == len(images) * len(chips)
+
+
+def test_accuracies_are_those_of_the_worst_chip_the_best_and_all() -> None:
+    profile = DeviceStore().find("reram-wan")
+    setting = DeviceSetting({"fc": profile}, (0,), age_s=60.0)
+    found = accuracy_on_chips(profile, setting, 3, [4, 2, 3], 5)
+    assert (found.mean, found.worst, found.best) == pytest.approx((0.6, 0.4, 0.8))
+    assert found.interval is not None
+    assert found.interval[0] < found.worst
+    assert found.interval[1] > found.best
 
 
 def test_accuracy_over_chips_and_ages_is_told_and_kept_on_the_card(

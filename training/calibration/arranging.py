@@ -23,10 +23,8 @@ from noisevote.training.calibration.measurements import (
 def ranks_within(groups: Places, numbers: NDArray[np.int64]) -> Places:
     """Return the place of each number among the different ones of its group, from 0 on."""
     pairs, codes = np.unique(np.stack([groups, numbers]), axis=1, return_inverse=True)
-    starts = np.searchsorted(pairs[0], np.unique(groups))
-    firsts = dict(zip(np.unique(groups).tolist(), starts.tolist(), strict=True))
-    first = np.array([firsts[group] for group in groups.tolist()], np.intp)
-    return codes.reshape(-1).astype(np.intp) - first
+    found, group = np.unique(groups, return_inverse=True)
+    return codes.reshape(-1).astype(np.intp) - np.searchsorted(pairs[0], found)[group]
 
 
 def arranged(readings: Readings, directives: Directives, sha256: str, shown: str) -> Measurements:

@@ -175,7 +175,8 @@ def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATE
     check_kept(kept)
     step = converter.step or 0.0
     is_corrected = bool(step and quietest(readings, measured.ideal, kept) >= STEP_SEEN * step)
-    moments = Moments.of(measured, kept, step**2 / 12 if is_corrected else 0.0)
+    of_step = step**2 / 12 if is_corrected else 0.0
+    moments = Moments.of(measured, kept, of_step)
     sessions = session_fits(measured, kept)
     fits = column_fits(moments.ideal, moments.mean, kept)
     gain = mean_of(fits.gain)
@@ -185,7 +186,7 @@ def calibrate(measured: Measurements, seed: int = 0, replicates: int = REPLICATE
             "is above 0"
         )
     noise = noise_of(moments, seed, replicates)
-    variance = fitted_variance(moments, noise) + (step**2 / 12 if is_corrected else 0.0)
+    variance = fitted_variance(moments, fits, noise) + of_step
     z = standardised(readings, variance, kept)
     order = order_of(z)
     return Calibration(
@@ -249,10 +250,9 @@ def quietest(readings: Floats, ideal: Floats, kept: Floats) -> float:
     return math.sqrt(float(variance[smallest].mean()))
 
 
-def fitted_variance(moments: Moments, noise: Noise) -> Floats:
+def fitted_variance(moments: Moments, fits: ColumnFits, noise: Noise) -> Floats:
     """Return the read noise that is fitted to each vector and column, as a variance."""
     read = noise.read
-    fits = column_fits(moments.ideal, moments.mean, moments.kept)
     return read.at(regressors(moments, fits, noise.frozen.at(moments), read.form))
 
 

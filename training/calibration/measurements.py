@@ -116,7 +116,7 @@ class Measurements:
         if values is None:
             return list(range(len(self.measured)))
         codes = self.codes_of(values)
-        return [s for s in range(len(codes)) if codes[s] == codes[self.base]]
+        return np.flatnonzero(codes == codes[self.base]).tolist()
 
     def codes_of(self, values: Floats) -> Places:
         """Return which sessions have about the same age, or temperature ``[sessions]``."""

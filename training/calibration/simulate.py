@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.devices.cells import AgedWeights, aged_weights
+from noisevote.models.devices.chips import UNIFORM
 from noisevote.models.devices.curves import curve_at
 from noisevote.models.devices.parts import Flicker
 from noisevote.models.devices.profile import Profile
@@ -158,7 +159,7 @@ class SimulatedDevice:
         """Return the draws of a part, the same at every age ``[columns, rows]``."""
         if part not in self.drawn:
             shape = self.weights.shape
-            is_uniform = part.startswith("stuck")
+            is_uniform = part.startswith(UNIFORM)
             self.drawn[part] = (
                 self.generator.random(shape) if is_uniform else self.generator.normal(size=shape)
             )

@@ -17,7 +17,7 @@ from noisevote.models.noise import NoiseKind
 from noisevote.training.devices.graph import device_graph
 from noisevote.training.devices.points import ArrayPoint, Traced, traced_points
 from noisevote.training.devices.ranges import Range, measured_ranges
-from noisevote.training.devices.trial import check_graph
+from noisevote.training.devices.trial import Trial
 from noisevote.training.export.card_file import update_card
 
 SCALES_FILE = "devices.safetensors"
@@ -100,10 +100,11 @@ def device_files(
     traced = without_silent(traced, ranges, list(shapes))
     check_any(card, traced)
     names: dict[Level, str] = {level: f"device-{level}.onnx" for level in ROWS}
+    trial = Trial(checkpoint, contents, traced, ranges, inputs)
     files = {}
     for level, name in names.items():
         files[name] = device_graph(traced, level).SerializeToString(deterministic=True)
-        check_graph(checkpoint, contents, traced, level, files[name], ranges, inputs)
+        trial.check(level, files[name])
     files[SCALES_FILE] = scales_of(traced)
     spec = DevicesSpec(
         graphs=names,

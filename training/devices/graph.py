@@ -82,16 +82,16 @@ class Pass:
         self._dac: dict[str, dict[str, str]] = {}
         self._entering: dict[str, str] = {}
         self._squares: dict[str, str] = {}
+        self._multiplying = {
+            product.node.output[0]: (point, product)
+            for point in self._points
+            for product in point.products
+        }
 
     def graph(self) -> ModelProto:
         """Return the graph."""
         graph = self._model.graph
         met = {m.node.output[0]: (p, m) for p in self._points for m in p.meetings}
-        multiplying = {
-            product.node.output[0]: (point, product)
-            for point in self._points
-            for product in point.products
-        }
         for point in self._points:
             self._take_tables(point)
         for node in graph.node:
@@ -99,8 +99,8 @@ class Pass:
             if made in met:
                 self._act(*met[made], made)
                 continue
-            if made in multiplying:
-                point, product = multiplying[made]
+            if made in self._multiplying:
+                point, product = self._multiplying[made]
                 node.input[0] = self._convert_inputs(point, product)
             self._nodes.append(node)
         replace_nodes(graph, self._nodes)
@@ -253,12 +253,7 @@ class Pass:
 
     def _squares_entering(self, node: NodeProto) -> str:
         """Return X of a product: of all that enters a column at each place."""
-        product, point = next(
-            (product, point)
-            for point in self._points
-            for product in point.products
-            if product.node.output[0] == node.output[0]
-        )
+        point, product = self._multiplying[node.output[0]]
         entering = self._single(self._convert_inputs(point, product), product)
         if node.op_type != "Conv":
             # Sums one by one. ReduceSum is faster, and gives other bits in other batches.

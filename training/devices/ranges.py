@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, ValueInfoProto
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.device_specs import INPUT_SHARE
 from noisevote.models.engines import options_with
 from noisevote.models.errors import ExportError
 from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX
@@ -25,7 +26,7 @@ from noisevote.training.devices.points import ArrayPoint
 
 Inputs = Mapping[str, NDArray[Any]]
 
-PERCENTILE = 99.9
+PERCENTILE = 100 * INPUT_SHARE
 DROPPED_BITS = 14
 BINS = 2 ** (31 - DROPPED_BITS)
 MOST_BYTES = 2**27

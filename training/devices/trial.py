@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.device_specs import CONVERTING, DAC_PREFIX, DEVICE_PREFIX, ROWS, Level
-from noisevote.models.engines import load_session
+from noisevote.models.engines import Session, load_session
 from noisevote.models.errors import ExportError
 from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX
 from noisevote.training.devices.points import ArrayPoint, Traced
@@ -88,66 +88,98 @@ def table(level: Level, rows: Mapping[str, NDArray[Any]], columns: int) -> NDArr
     return np.stack([rows.get(name, np.zeros(columns)) for name in ROWS[level]]).astype(np.float32)
 
 
-def check_graph(
-    checkpoint: Checkpoint,
-    contents: Mapping[str, bytes],
-    traced: Traced,
-    level: Level,
-    graph: bytes,
-    ranges: Mapping[str, Range],
-    inputs: Arrays,
-) -> None:
-    """Compare votes of a device graph with those without noise, and with themselves alone.
+class Trial:
+    """A few votes of a checkpoint, which each of its device graphs has to cast.
 
     Args:
-        checkpoint: whose graph.
+        checkpoint: whose graphs.
         contents: of its plain files.
         traced: the points of its graph.
-        level: of the graph.
-        graph: the graph, serialised.
         ranges: measured at each point.
         inputs: by name ``[n, *shape]``.
-
-    Raises:
-        ExportError: a device that does nothing changes them, or they depend on their neighbours.
     """
-    card = checkpoint.card
-    total = len(next(iter(inputs.values())))
-    count = min(card.tile, MOST_ROWS)
-    some = {name: array[: min(count, total)] for name, array in inputs.items()}
-    of_row = np.arange(count)[::-1] % min(count, total)
-    generator = np.random.default_rng(0)
-    noise = {
-        NOISE_PREFIX + point.name: generator.standard_normal((count, *point.shape), np.float32)
-        if point.name not in traced.without
-        else np.zeros((count, *point.shape), np.float32)
-        for point in card.noise_points
-    }
-    kept = weights_of(checkpoint, contents)
-    name = f"device-{level}.onnx"
-    session = load_session(Path(checkpoint.name, name), {name: graph, **kept})
-    plain = load_session(
-        Path(checkpoint.name, "additive.onnx"),
-        {"additive.onnx": traced.values.model.SerializeToString(), **kept},
-    )
-    clean = plain.run(card.output, fed(checkpoint, some))[of_row]
-    given = {**some, INPUT_OF_ROW: of_row, **noise}
-    still = session.run(card.output, {**given, **neutral_tables(traced, level)})
-    scale = np.maximum(np.abs(clean).max(axis=1), 1)
-    apart = float(np.median(np.abs(still - clean).max(axis=1) / scale))
-    is_half = any(e.stored.type == TensorProto.FLOAT16 for p in traced.points for e in p.products)
-    if not apart <= (COARSE_TOLERANCE if is_half else TOLERANCE):
-        raise ExportError(
-            f"{name} of checkpoint {checkpoint.name} changes outputs by {apart:.1e} where a device "
-            "does nothing"
-        )
-    tables = trial_tables(traced, level, ranges)
-    together = session.run(card.output, {**given, **tables})
-    for row, index in enumerate(of_row):
-        one = {key: array[[index]] for key, array in some.items()}
-        own = {key: array[[row]] for key, array in noise.items()}
-        alone = {**one, INPUT_OF_ROW: np.zeros(1, np.int64), **own, **tables}
-        if not np.array_equal(session.run(card.output, alone)[0], together[row]):
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        contents: Mapping[str, bytes],
+        traced: Traced,
+        ranges: Mapping[str, Range],
+        inputs: Arrays,
+    ) -> None:
+        card = checkpoint.card
+        self._checkpoint, self._traced, self._ranges = checkpoint, traced, ranges
+        total = len(next(iter(inputs.values())))
+        count = min(card.tile, MOST_ROWS)
+        self._inputs = {name: array[: min(count, total)] for name, array in inputs.items()}
+        self._of_row = np.arange(count)[::-1] % min(count, total)
+        generator = np.random.default_rng(0)
+        self._noise = {
+            NOISE_PREFIX + point.name: generator.standard_normal((count, *point.shape), np.float32)
+            if point.name not in traced.without
+            else np.zeros((count, *point.shape), np.float32)
+            for point in card.noise_points
+        }
+        self._weights = weights_of(checkpoint, contents)
+        plain = self._session("additive.onnx", traced.values.model.SerializeToString())
+        self._clean = plain.run(card.output, fed(checkpoint, self._inputs))[self._of_row]
+
+    def check(self, level: Level, graph: bytes) -> None:
+        """Compare votes of a device graph with those without noise, and with themselves alone.
+
+        Args:
+            level: of the graph.
+            graph: the graph, serialised.
+
+        Raises:
+            ExportError: a device that does nothing changes them, or they depend on their
+                neighbours.
+        """
+        name = f"device-{level}.onnx"
+        session = self._session(name, graph)
+        self._check_neutral(session, name, neutral_tables(self._traced, level))
+        self._check_alone(session, name, trial_tables(self._traced, level, self._ranges))
+
+    def _session(self, name: str, graph: bytes) -> Session:
+        return load_session(Path(self._checkpoint.name, name), {name: graph, **self._weights})
+
+    def _together(self, session: Session, tables: Arrays) -> NDArray[np.float32]:
+        """Return the outputs of all votes in one pass ``[votes, classes]``."""
+        given = {**self._inputs, INPUT_OF_ROW: self._of_row, **self._noise}
+        return session.run(self._checkpoint.card.output, {**given, **tables})
+
+    def _check_neutral(self, session: Session, name: str, tables: Arrays) -> None:
+        """Refuse a graph that does something on a device that does nothing.
+
+        Raises:
+            ExportError: it does.
+        """
+        clean = self._clean
+        still = self._together(session, tables)
+        scale = np.maximum(np.abs(clean).max(axis=1), 1)
+        apart = float(np.median(np.abs(still - clean).max(axis=1) / scale))
+        products = (product for point in self._traced.points for product in point.products)
+        is_half = any(product.stored.type == TensorProto.FLOAT16 for product in products)
+        if not apart <= (COARSE_TOLERANCE if is_half else TOLERANCE):
             raise ExportError(
-                f"votes of {name} of checkpoint {checkpoint.name} depend on their neighbours"
+                f"{name} of checkpoint {self._checkpoint.name} changes outputs by {apart:.1e} "
+                "where a device does nothing"
             )
+
+    def _check_alone(self, session: Session, name: str, tables: Arrays) -> None:
+        """Refuse a graph whose votes depend on those beside them.
+
+        Raises:
+            ExportError: they do.
+        """
+        together = self._together(session, tables)
+        for row, index in enumerate(self._of_row):
+            one = {key: array[[index]] for key, array in self._inputs.items()}
+            own = {key: array[[row]] for key, array in self._noise.items()}
+            alone = {**one, INPUT_OF_ROW: np.zeros(1, np.int64), **own, **tables}
+            votes = session.run(self._checkpoint.card.output, alone)
+            if not np.array_equal(votes[0], together[row]):
+                raise ExportError(
+                    f"votes of {name} of checkpoint {self._checkpoint.name} depend on their "
+                    "neighbours"
+                )

@@ -1,8 +1,8 @@
 """The values of a graph that takes its noise: what makes them, what reads them, the constants."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,8 @@ from onnx import (
 from onnxruntime import InferenceSession
 
 from noisevote.models.engines import session_options
+from noisevote.models.safetensors_header import tensors_told
 from noisevote.training.export.nodes import constant_names, names_read
-from noisevote.training.export.weights import HEADER_LENGTH_BYTES
 
 PASSING = {"Cast", "Identity", "Transpose"}
 """Operators between stored weights and their product that leave each number what it is."""
@@ -79,13 +79,11 @@ class Values:
     @cached_property
     def tensor_at(self) -> dict[int, str]:
         """Name of each tensor of the weights file by the place of its first byte."""
-        length = int.from_bytes(self._weights[:HEADER_LENGTH_BYTES], "little")
-        first = HEADER_LENGTH_BYTES + length
-        header = json.loads(self._weights[HEADER_LENGTH_BYTES:first])
+        header, first = tensors_told(BytesIO(self._weights))
         return {
             first + entry["data_offsets"][0]: name
             for name, entry in header.items()
-            if name != "__metadata__" and entry["data_offsets"][0] < entry["data_offsets"][1]
+            if entry["data_offsets"][0] < entry["data_offsets"][1]
         }
 
     def constant(self, name: str) -> NDArray[np.generic]:

@@ -26,7 +26,7 @@ from noisevote.training.measure.on_devices import left_out
 from noisevote.training.measure.plan import Count, Plan
 from noisevote.training.measure.results import SHARE_COLUMNS, Z_95, ResultsFile, Row, Table, share
 from noisevote.training.report.markdown import commands, figure, markdown_table
-from noisevote.training.report.style import groups, new_figure, series_style
+from noisevote.training.report.style import groups, legend_below, new_figure, series_style
 
 COLUMNS = ("device", "digest", "age_s", "chips", "votes", *SHARE_COLUMNS, "right")
 FOLDER = "devices"
@@ -279,8 +279,7 @@ def devices_figure(table: Table) -> Figure:
         axes.set_xlabel("age, s")
         axes.set_title(device)
     grid[0].set_ylabel("accuracy, %")
-    handles, labels = grid[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside lower center", ncols=3)
+    legend_below(drawn, grid[0], 3)
     return drawn
 
 

@@ -26,7 +26,7 @@ from noisevote.training.measure.plan import Count, NotNegative, Plan
 from noisevote.training.measure.results import Row, Table
 from noisevote.training.measure.splits import Split
 from noisevote.training.report.markdown import commands, figure, names_in, open_row, stored
-from noisevote.training.report.style import COLOURS, groups, new_figure
+from noisevote.training.report.style import COLOURS, groups, legend_below, new_figure
 
 BINS = 20
 COLUMNS = ("sigma", "class", *(f"from_{edge / BINS:g}" for edge in range(BINS)))
@@ -123,8 +123,7 @@ def distribution_figure(table: Table) -> Figure:
         axes.set_xlabel("probability of the class")
     for axes in grid[:, 0]:
         axes.set_ylabel("passes, %")
-    handles, labels = grid.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=10)
+    legend_below(figure, grid.flat[0], 10)
     return figure
 
 

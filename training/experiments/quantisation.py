@@ -38,7 +38,7 @@ from noisevote.training.report.markdown import (
     open_row,
     shown_share,
 )
-from noisevote.training.report.style import new_figure, series_style
+from noisevote.training.report.style import legend_below, new_figure, series_style
 
 COLUMNS = ("view", "sigma", *SHARE_COLUMNS)
 RMS_COLUMNS = ("point", "rms")
@@ -241,8 +241,7 @@ def quantisation_figure(tables: dict[str, Table]) -> Figure:
         axes.set_xscale("log")
         axes.set_xlabel(label)
     panels[0].set_ylabel("accuracy, %")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    legend_below(figure, panels[0], 3)
     return figure
 
 

@@ -17,7 +17,13 @@ from noisevote.training.measure.evaluate import Rule, reported
 from noisevote.training.measure.plan import Count, NotNegative, Plan
 from noisevote.training.measure.results import SHARE_COLUMNS, Table, share
 from noisevote.training.report.markdown import commands, figure, find, markdown_table, shown_share
-from noisevote.training.report.style import draw_errors, groups, log_error_axis, new_figure
+from noisevote.training.report.style import (
+    draw_errors,
+    groups,
+    legend_below,
+    log_error_axis,
+    new_figure,
+)
 
 COLUMNS = ("sigma", "rule", "votes", *SHARE_COLUMNS)
 FOLDER = "votes"
@@ -120,8 +126,7 @@ def votes_figure(table: Table) -> Figure:
         log_error_axis(axes)
     for axes in grid[1:]:
         axes.set_ylabel("")
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    legend_below(figure, grid[0], 3)
     return figure
 
 

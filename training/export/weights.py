@@ -1,6 +1,5 @@
 """Weights of a graph in a safetensors file beside it, so that no weight is stored twice."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,12 +7,11 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 
 from noisevote.models.errors import ExportError
+from noisevote.models.safetensors_header import tensors_told
 from noisevote.training.export.nodes import replace_nodes
 
 EMBEDDED_BYTES = 4096
 """Of the largest constant that a graph holds itself."""
-
-HEADER_LENGTH_BYTES = 8
 
 
 def write_weights(tensors: Iterable[TensorProto], path: Path) -> None:
@@ -25,11 +23,10 @@ def write_weights(tensors: Iterable[TensorProto], path: Path) -> None:
 def point_into_weights(model: ModelProto, weights: Path) -> None:
     """Let the graph's initialisers point into the safetensors file instead of holding values.
 
-    Source: safetensors format (8 bytes header length, JSON header, data); ONNX external data.
+    Source: ONNX external data.
     """
     with weights.open("rb") as file:
-        length = int.from_bytes(file.read(HEADER_LENGTH_BYTES), "little")
-        header = json.loads(file.read(length))
+        header, first = tensors_told(file)
     casts = []
     for tensor in model.graph.initializer:
         entry = header.get(tensor.name)
@@ -48,7 +45,7 @@ def point_into_weights(model: ModelProto, weights: Path) -> None:
             external.name += ".half"
             external.data_type = TensorProto.FLOAT16
         external.data_location = TensorProto.EXTERNAL
-        offset = HEADER_LENGTH_BYTES + length + begin
+        offset = first + begin
         for key, value in (("location", weights.name), ("offset", offset), ("length", end - begin)):
             external.external_data.add(key=key, value=str(value))
         tensor.CopyFrom(external)

@@ -10,14 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from noisevote.models.devices.arrays import largest_of, magnitudes_of
 from noisevote.models.devices.cells import aged_weights
 from noisevote.models.devices.chips import Chip
-from noisevote.models.devices.columns import Condition
+from noisevote.models.devices.columns import Condition, spreads_of
 from noisevote.models.devices.profile import Profile
 from noisevote.training.on_device.layers import Layer
-
-SPREADS = ("gain", "offset")
-"""Parts of a chip by which its columns differ at the profile's temperature."""
 
 VOTES = 20
 """On one input, as the service casts by default: how long they last parts 1/f noise in what they
@@ -113,33 +111,26 @@ def on_chip(
         age_s: since the weights were written.
     """
     spreads = {
-        part: chip.normals(point, part, weights.shape[:1]).astype(np.float64) for part in SPREADS
+        part: chip.normals(point, part, weights.shape[:1]).astype(np.float64)
+        for part in spreads_of(profile)
     }
     read = profile.read
     if not (profile.has_frozen_cells or read.w or read.cell_std_us != 0):
         return Condition(spreads=spreads), None
-    largest = largest_of(np.abs(weights).max(1), profile.array.scale)[:, np.newaxis]
     window_s = VOTES * profile.flicker.vote_gap_s if profile.flicker else 0.0
-    draws = chip.draws_of(point, weights.shape)
-    aged = aged_weights(weights / largest, profile, draws, age_s, window_s)
+    aged = aged_weights(
+        weights,
+        profile,
+        chip.draws_of(point, weights.shape),
+        age_s,
+        window_s,
+        largest=largest_of(magnitudes_of(weights), profile.array.scale),
+    )
     has_frozen = profile.has_frozen_cells
     condition = Condition(
         spreads=spreads, alpha=aged.alpha if has_frozen else 1.0, w2=aged.variance
     )
-    return condition, (aged.weights * largest).astype(np.float32) if has_frozen else None
-
-
-def largest_of(magnitudes: NDArray[Any], of: str) -> NDArray[Any]:
-    """Return the weight that takes the largest conductance, of each column ``[columns]``.
-
-    Args:
-        magnitudes: of each column the largest.
-        of: ``column`` or ``layer``. A column of zeros takes the layer's.
-    """
-    of_layer = magnitudes.max() or 1.0
-    if of == "layer":
-        return np.full(magnitudes.shape, of_layer, magnitudes.dtype)
-    return np.where(magnitudes > 0, magnitudes, of_layer).astype(magnitudes.dtype)
+    return condition, aged.weights if has_frozen else None
 
 
 def age_between(ages_s: tuple[float, float], share: float) -> float:

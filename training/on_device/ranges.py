@@ -11,10 +11,10 @@ from math import ceil
 import torch
 from torch import Tensor
 
+from noisevote.models.device_specs import INPUT_SHARE
 from noisevote.models.devices.profile import Profile
 
 SAMPLES = 16_384
-PERCENTILE = 0.999
 NEW = 0.05
 """Share of the newest batch in a running mean."""
 
@@ -65,7 +65,7 @@ class Ranges:
         found = self._found.setdefault(point, Range())
         if self._reads_inputs and (is_needed or not found.largest):
             sizes = sampled(inputs).abs()
-            place = max(1, ceil(PERCENTILE * len(sizes)))
+            place = max(1, ceil(INPUT_SHARE * len(sizes)))
             found.percentile = max(found.percentile, float(sizes.kthvalue(place).values))
             found.largest = max(found.largest, float(sizes.max()))
 

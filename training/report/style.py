@@ -59,6 +59,12 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height))
 
 
+def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
+    """Put the legend of one panel, which all share, below the figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
 def save(figure: Figure, folder: Path, name: str) -> None:
     """Write a figure as SVG and PNG, without dates and versions."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,13 +2,17 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from noisevote.models.devices.profile import read_profile
 from noisevote.training.calibration.calibrate import calibrate
+from noisevote.training.calibration.column_fits import column_fits
 from noisevote.training.calibration.converter import converter_of
-from noisevote.training.calibration.measurements import Measurements
+from noisevote.training.calibration.measurements import Directives, Measurements
+from noisevote.training.calibration.profile_file import profile_text
 from tests.training.calibration.bench import Floats, Truth, held, measurements
 
 PLAIN = Truth()
@@ -127,6 +131,12 @@ def test_the_drift_exponent_and_its_spread_are_found() -> None:
     assert holds["straight"] >= 38
 
 
+def test_the_gain_of_a_profile_is_that_before_the_drift() -> None:
+    found = calibrate(aged(0.05, 0.0, np.random.default_rng(14)), 0, 2)
+    assert found.gain.value == pytest.approx(4**-0.05, rel=0.01)
+    assert read_profile(profile_text(found, "aged", "")).column.gain == pytest.approx(1, rel=0.02)
+
+
 @pytest.mark.slow
 def test_the_drift_exponent_is_held_on_at_least_366_of_400_devices() -> None:
     holds = Counter[str]()
@@ -152,6 +162,20 @@ def test_what_warmth_does_is_found() -> None:
     assert found.gain_per_k.value == pytest.approx(-0.002, rel=0.02)
     assert found.offset_per_k.has(0.001)
     assert found.offset_spread_per_k.has(0.0005)
+
+
+def test_standard_errors_of_lines_are_those_of_least_squares() -> None:
+    generator = np.random.default_rng(15)
+    ideal = 3 + generator.standard_normal((30, 4))
+    mean = 2 * ideal - 1 + 0.2 * generator.standard_normal(ideal.shape)
+    variance = 0.04 * np.exp(ideal)
+    fits = column_fits(ideal, mean, np.ones(ideal.shape), variance)
+    for column in range(4):
+        of_means = np.linalg.pinv(np.vander(ideal[:, column], 2))
+        line, errors = of_means @ mean[:, column], of_means**2 @ variance[:, column]
+        assert (fits.gain[column], fits.offset[column]) == pytest.approx(tuple(line))
+        found = fits.gain_variance[column], fits.offset_variance[column]
+        assert found == pytest.approx(tuple(errors))
 
 
 def weights_and_inputs(generator: np.random.Generator) -> tuple[Floats, Floats]:
@@ -196,3 +220,16 @@ def test_frozen_errors_of_weights_are_found_and_whether_they_grow(grows: bool) -
         assert noise.weight_std.has(0.02)
     else:
         assert noise.frozen.weight_growth == pytest.approx(0.03**2, rel=0.4)
+
+
+def test_errors_of_weights_are_no_spread_of_gains_where_the_rows_are_known() -> None:
+    """Of errors e the gain has the part ``e w / w^2``."""
+    generator = np.random.default_rng(16)
+    w, x = weights_and_inputs(generator)
+    held_weights = w + 0.1 * generator.standard_normal(w.shape)
+    readings = x @ held_weights.T + 0.02 * generator.standard_normal((10, len(x), len(w)))
+    measured = in_array(w, x, readings)
+    known = replace(measured, directives=Directives(rows=w.shape[1]))
+    of_both, of_gains = (calibrate(each, 0, 4).gain_spread for each in (measured, known))
+    expected = np.mean(0.1**2 / (w**2).sum(1))
+    assert of_both.high**2 - of_gains.high**2 == pytest.approx(expected, rel=0.2)

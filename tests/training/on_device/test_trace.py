@@ -8,6 +8,23 @@ from noisevote.training.on_device.trace import Tracing
 from tests.training.on_device.support import generator
 
 
+def test_what_follows_a_product_is_a_scale_and_an_offset_of_each_column() -> None:
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4)).eval()
+    for name, values in [*layers.named_parameters(), *layers.named_buffers()]:
+        if name != "0.weight" and values.dim() == 1:
+            nn.init.uniform_(values, 0.5, 1.5)
+    inputs = torch.randn(3, 2, 6, 6, generator=generator())
+    tracing = Tracing(layers)
+    with torch.no_grad(), tracing:
+        signal = layers(inputs)
+    found = tracing.origin(signal)
+    assert found is not None
+    product = nn.functional.conv2d(inputs, dict(layers.named_parameters())["0.weight"])
+    scale, offset = (of.view(1, -1, 1, 1) for of in (found.scale, found.offset))
+    torch.testing.assert_close(scale * product + offset, signal)
+
+
 class Noting(Tracing):
     """Notes X of each signal behind a product."""
 
