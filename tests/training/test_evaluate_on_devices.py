@@ -17,6 +17,8 @@ from noisevote.service.prediction.predictor import Predictor
 from noisevote.service.voting.backend import VotingBackend
 from noisevote.service.wire.replies import PredictResponse
 from noisevote.service.wire.requests import PredictRequest
+from noisevote.training.experiments.devices import devices_figure
+from noisevote.training.experiments.page import RESULTS
 from noisevote.training.measure.evaluate import Caster, numbered, request_seed
 from noisevote.training.measure.on_devices import accuracy_on_chips
 from noisevote.training.measure.results import read_table
@@ -177,6 +179,18 @@ def test_the_experiment_goes_on_where_it_was(
     for row in rows:
         right = np.unpackbits(np.frombuffer(bytes.fromhex(row["right"]), np.uint8))
         assert right.sum() == int(row["correct"])
+
+
+def test_a_figure_shows_devices_that_do_not_age_too() -> None:
+    table = read_table(RESULTS / "devices" / "mnist_cnn-clean.csv")
+    drawn = devices_figure(table)
+    drawn.canvas.draw()
+    assert len(drawn.axes) == 3
+    for axes in drawn.axes:
+        low, high = axes.get_xlim()
+        ages = np.concatenate([np.asarray(line.get_xdata(), float) for line in axes.lines])
+        assert len(ages)
+        assert low <= ages.min() <= ages.max() <= high
 
 
 def test_the_experiment_takes_files_and_says_which_ages_it_leaves_out(

@@ -275,8 +275,12 @@ def devices_figure(table: Table) -> Figure:
             [100 * float(row["accuracy"]) for row in spread],
             color=series_style(2)["color"], label=f"{votes} votes on {votes} chips",
         )  # fmt: skip
-        axes.set_xscale("log")
-        axes.set_xlabel("age, s")
+        if any(float(row["age_s"]) for row in rows):
+            axes.set_xscale("log")
+            axes.set_xlabel("age, s")
+        else:
+            axes.set_xticks([])
+            axes.set_xlabel("does not age")
         axes.set_title(device)
     grid[0].set_ylabel("accuracy, %")
     legend_below(drawn, grid[0], 3)
