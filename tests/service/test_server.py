@@ -118,7 +118,9 @@ print(gc.get_freeze_count(), len(gc.get_objects()))
 SEEN_WHILE_IT_SERVES = """
 import atexit, gc, sys
 from noisevote.service.cli import app
-atexit.register(lambda: print("seen", gc.get_freeze_count(), len(gc.get_objects()), file=sys.stderr))
+@atexit.register
+def tell():
+    print("seen", gc.get_freeze_count(), len(gc.get_objects()), file=sys.stderr)
 app(["serve", "--port", "0"])
 """
 
