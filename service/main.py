@@ -1,7 +1,5 @@
 """The app for ASGI servers: ``uvicorn --factory noisevote.service.main:create``."""
 
-import gc
-
 from fastapi import FastAPI
 
 from noisevote.service.processes.worker_folder import share_counters_if_worker
@@ -15,15 +13,11 @@ def create() -> FastAPI:
     """
     share_counters_if_worker()
     # Only now: what counts asks for the folder of the workers when it is imported.
-    from noisevote.service.app import create_app
+    from noisevote.service.app import lasting_app
     from noisevote.service.configuration.reading import check_at_start, load_settings
     from noisevote.service.log.output import write_logs
 
     settings = load_settings()
     check_at_start(settings)
     write_logs(settings.log_format, settings.log_level)
-    app = create_app(settings)
-    # What is there now stays; looking through it for garbage would stall the event loop for 60 ms.
-    gc.collect()
-    gc.freeze()
-    return app
+    return lasting_app(settings)

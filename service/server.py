@@ -10,7 +10,7 @@ import uvicorn
 
 from noisevote.models.cores import allowed_cores
 from noisevote.models.errors import InputError
-from noisevote.service.app import create_app
+from noisevote.service.app import lasting_app
 from noisevote.service.configuration.reading import FILE, variable_of
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.log.output import write_logs
@@ -45,7 +45,7 @@ def serve_app(settings: Settings, file: Path | None, address: Address, workers: 
     host, port = address
     if workers == 1:
         uvicorn.run(
-            create_app(settings), host=host, port=port, log_config=None, access_log=False, **BOUNDS
+            lasting_app(settings), host=host, port=port, log_config=None, access_log=False, **BOUNDS
         )
         return
     os.environ.update(environment_of_workers(settings, file, workers))

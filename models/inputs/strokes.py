@@ -156,7 +156,7 @@ def fitted(lines: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
     low = points.min(axis=0)
     extent = float(np.ptp(points, axis=0).max()) or 1.0
     lines = [(line - low) / extent * SPAN for line in lines if len(line)]
-    ink = np.concatenate([traced(line) for line in lines])
+    ink = traced(lines)
     # The same pixel counts once however often the pen passes it.
     mass = np.unique(np.rint(ink), axis=0).mean(axis=0)
     shift = np.rint(CENTRE - mass)
@@ -166,22 +166,27 @@ def fitted(lines: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
     return [line + shift for line in lines]
 
 
-def traced(line: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return points along a stroke, at most one pixel apart on either axis ``[m, 2]``."""
-    steps = np.diff(line, axis=0)
+def traced(lines: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return points along strokes, at most one pixel apart on either axis ``[m, 2]``.
+
+    All strokes together: thousands of short ones one after another would hold up other threads.
+    """
+    points = np.concatenate(lines)
+    stroke = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
+    is_first = np.diff(stroke, prepend=-1) > 0
+    starts, steps = points[:-1][~is_first[1:]], np.diff(points, axis=0)[~is_first[1:]]
     counts = np.ceil(np.abs(steps).max(axis=1, initial=0)).astype(np.intp)
     segment = np.repeat(np.arange(len(steps)), counts)
     number = np.arange(len(segment)) - np.repeat(np.cumsum(counts) - counts, counts)
     along = ((number + 1) / counts[segment])[:, np.newaxis]
-    return np.concatenate([line[:1], line[segment] + along * steps[segment]])
+    return np.concatenate([points[is_first], starts[segment] + along * steps[segment]])
 
 
 def rasterised(lines: list[NDArray[np.float64]]) -> NDArray[np.bool_]:
     """Draw strokes, given in pixels from 0, with a pen of one pixel ``[28, 28]``."""
     picture = np.zeros((GRID, GRID), np.bool_)
-    for line in lines:
-        columns, rows = np.rint(traced(line)).astype(np.intp).T
-        picture[rows, columns] = True
+    columns, rows = np.rint(traced(lines)).astype(np.intp).T
+    picture[rows, columns] = True
     return picture
 
 

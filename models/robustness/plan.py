@@ -210,8 +210,8 @@ class Plan(AttackOptions):
     @model_validator(mode="after")
     def is_of_noise_or_device(self) -> "Plan":
         """Refuse both or neither, and points of a sigma that a device does not have."""
-        is_noise = self.kind is not None and self.sigma is not None
-        if is_noise == (self.device is not None) or (self.device and (self.kind or self.sigma)):
+        is_given = {self.kind is not None, self.sigma is not None}
+        if is_given != {self.device is None}:
             raise ValueError("needed are kind and sigma of noise, or a device, and not both")
         if self.device is not None and self.sigmas:
             raise ValueError("sigmas are those of noise; a device has none to vary")

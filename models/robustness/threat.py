@@ -98,11 +98,11 @@ def budget(plan: Plan, samples: int, about: About) -> str:
 def knows(plan: Plan) -> str:
     """Return what the attacker knows of the noise."""
     adaptive = [attack for attack in planned(plan) if attack.plain is not None]
+    how = [attack.adaptive_how(plan) for attack in adaptive if attack.adaptive_how is not None]
     if plan.device is not None:
-        return knows_of_device([a.adaptive_how(plan) for a in adaptive if a.adaptive_how])
+        return knows_of_device(how)
     if not adaptive:
         return "No attack knows of the noise."
-    how = [attack.adaptive_how(plan) for attack in adaptive if attack.adaptive_how is not None]
     return (
         "Adaptive attacks know kind and strength of the noise, but not its draws: they "
         f"{', or '.join(how)}."

@@ -57,15 +57,15 @@ def plan_of(
     """
     repeats = noise.repeats or {}
     check_points(repeats, card, "repeats")
-    of_noise: dict[str, Any]
+    of_noise: dict[str, Any] = {"device": noise.device}
     if noise.device is None:
         kind = kind_of(noise.kind, card)
-        of_noise = {"kind": kind, "sigma": sigma_of(noise, card, kind)}
+        sigma = sigma_of(noise, card, kind)
+        if isinstance(sigma, dict):
+            check_points(sigma, card, "sigma")
+        of_noise = {"kind": kind, "sigma": sigma}
     else:
-        check_device(noise, card, options, repeats)
-        of_noise = {"device": noise.device}
-    if isinstance(sigma := of_noise.get("sigma"), dict):
-        check_points(sigma, card, "sigma")
+        check_device(noise, noise.device, card, options)
     try:
         return Plan(**of_noise, repeats=repeats, labels=labels, **options)
     except ValidationError as error:
@@ -73,7 +73,7 @@ def plan_of(
 
 
 def check_device(
-    noise: AskedNoise, card: Card, options: dict[str, Any], repeats: dict[str, int]
+    noise: AskedNoise, device: AskedDevice, card: Card, options: dict[str, Any]
 ) -> None:
     """Refuse a device that the target cannot be put on, and what makes no sense there.
 
@@ -81,19 +81,17 @@ def check_device(
         InputError: noise is asked for as well, or chips, age or temperature are not those of the
             device, or there is a sweep over sigma.
     """
-    if noise.device is None:
-        return
     for field, given in (("noise", noise.kind), ("sigma", noise.sigma), ("snr_db", noise.snr_db)):
         if given is not None:
             raise InputError(f"device and {field} both say what noise there is; give one", field)
     if options.get("sigmas"):
         raise InputError("a device has no sigma to sweep over; leave out sigmas", "sigmas")
     votes = int(options.get("votes", AttackOptions.model_fields["votes"].default))
-    if noise.device.chips > votes:
+    if device.chips > votes:
         raise InputError(
-            f"chips is {noise.device.chips}; allowed are 1 to {votes}, no more than votes", "chips"
+            f"chips is {device.chips}; allowed are 1 to {votes}, no more than votes", "chips"
         )
-    noise.device.setting(card, votes, 0, repeats)
+    device.setting(card, votes, 0, noise.repeats)
 
 
 def kind_of(asked: NoiseKind | None, card: Card) -> NoiseKind:

@@ -7,7 +7,16 @@ import pytest
 
 from noisevote.models.robustness.assessment import assess
 from noisevote.models.robustness.plan import AttackName
-from tests.models.robustness.assessed import ABOUT, SHORT, Guarded, changed, row, run_of, subject_of
+from tests.models.robustness.assessed import (
+    ABOUT,
+    PLAN,
+    SHORT,
+    Guarded,
+    changed,
+    row,
+    run_of,
+    subject_of,
+)
 from tests.models.robustness.worlds import LineSurrogate, LineTarget, line_samples
 
 
@@ -82,3 +91,11 @@ def test_checks_that_cannot_be_run_say_why() -> None:
     assert all(detail.startswith("not run: ") for detail in not_run.values())
     assert report.verdict is not None
     assert report.verdict.sentences[-1].startswith("Not checked: ")
+
+
+def test_frozen_noise_is_climbed_with_the_seed_of_the_target_and_fresh_noise_with_another() -> None:
+    run = run_of(PLAN)
+    frozen, fresh = run.surrogate_noise(frozen_draws=3), run.surrogate_noise()
+    assert (frozen.is_frozen, frozen.seed, frozen.draws) == (True, PLAN.seed, 3)
+    assert (fresh.is_frozen, fresh.draws) == (False, PLAN.draws)
+    assert fresh.seed != PLAN.seed

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 from torch import nn
 
 from noisevote.models.data.dataset import Labels
@@ -18,7 +17,9 @@ from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.report import Report
 from noisevote.models.robustness.run import TARGET_CLASSES, Assessment, StepKey
 from noisevote.models.robustness.surrogate import TorchSurrogate
-from noisevote.models.robustness.target_class import TargetRule, parse_target_class
+from noisevote.models.robustness.sweeps import epsilon_key
+from noisevote.models.robustness.target import Condition
+from noisevote.models.robustness.target_class import TargetRule
 from noisevote.models.robustness.targeting import (
     check_target_class,
     check_targets,
@@ -115,12 +116,26 @@ def test_success_is_the_target_class_as_the_mode_of_most_fresh_replies(
         reached = trial.modes == 2
         assert score.target_reached.one_reply.count == reached[0].sum()
         assert score.target_reached.mean == pytest.approx(reached.mean())
+        sure = (reached[0] & ~trial.abstained).sum()
+        assert score.target_reached.reached_and_sure.count == sure
         clean = trial_of(state, StepKey("clean", TO_TWO.noisy.name))
         right = (clean.modes == clean.labels).mean(axis=0) >= TO_TWO.stable_share
         stable = right[: len(trial.labels)]
         assert score.attack_success_rate.of == stable.sum()
+        assert score.target_reached.probability == pytest.approx(reached[:, stable].mean())
         assert score.attack_success_rate.count == (reached.mean(axis=0) > 0.5)[stable].sum()
         assert score.robust_accuracy.count == (trial.modes[0] == trial.labels).sum()
+
+
+def test_sweeps_tell_of_the_target_class_in_one_reply_and_in_all(
+    targeted: Report, state: MemoryState
+) -> None:
+    for point in targeted.sweeps["epsilon"]:
+        condition = Condition.NOISY if "noisy" in point.curve else Condition.NOISELESS
+        reached = trial_of(state, epsilon_key(point.at, condition)).modes == 2
+        assert point.reached is not None
+        assert point.reached.count == reached[0].sum()
+        assert point.mean_reached == pytest.approx(reached.mean())
 
 
 def test_another_wrong_class_is_no_success(state: MemoryState, targeted: Report) -> None:
@@ -257,6 +272,11 @@ def test_what_cannot_be_attacked_is_refused_with_the_reason() -> None:
     with pytest.raises(InputError, match=said):
         check_targets(plan, nobody_is_two, 3)
     check_targets(TO_TWO, nobody_is_two, 3)
+    last_alone = [*(1 - nobody_is_two.labels[:-1]).tolist(), 2]
+    few = {"attacks": ("hop_skip_jump",), "target_class": last_alone}
+    check_targets(changed(**few, query_samples=len(last_alone) - 1), nobody_is_two, 3)
+    with pytest.raises(InputError, match=r"no sample has the label 2"):
+        check_targets(changed(**few, query_samples=len(last_alone)), nobody_is_two, 3)
     with pytest.raises(InputError, match="there are 60 samples and 2 target classes"):
         check_targets(changed(target_class=[1, 2]), line_samples(60), 3)
     with pytest.raises(InputError, match="5 is no class; the target has 0 to 2"):
@@ -265,17 +285,3 @@ def test_what_cannot_be_attacked_is_refused_with_the_reason() -> None:
         InputError, match=r"least_likely is by the outputs of a surrogate.* next, r"
     ):
         check_target_class(changed(target_class="least_likely"), 3, has_surrogate=False)
-
-
-@pytest.mark.parametrize("value", ["nearest", 1.5, True, -1, [], [1, "2"], [0, -1], {"0": 1}])
-def test_what_names_no_class_is_refused(value: Any) -> None:
-    with pytest.raises(ValidationError, match="target_class"):
-        changed(target_class=value)
-
-
-def test_a_command_line_names_a_class_classes_or_a_rule() -> None:
-    assert parse_target_class("3") == 3
-    assert parse_target_class("3,0,1") == (3, 0, 1)
-    assert parse_target_class("least_likely") is TargetRule.LEAST_LIKELY
-    with pytest.raises(InputError, match="target_class is 'far'; write a class like 3"):
-        parse_target_class("far")

@@ -29,9 +29,7 @@ from tests.service.wire import all_of, connected, json_request, status_of
 USUAL: Json = {"inputs": [array(7)], "votes": 3}
 
 MOST_MIB = 20.0
-MOST_STALL_MS = 40.0
-"""What is done on the event loop by mistake takes some hundred; other tests at the same time hold
-it up for 25."""
+MOST_STALL_MS = 20.0
 MOST_LOCKED_MS = 60.0
 """More than the lock is held for a copy of the largest picture, and than the threads of a test hold
 up each other."""

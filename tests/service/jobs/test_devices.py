@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.devices.asked import AskedDevice
@@ -15,15 +17,15 @@ from noisevote.models.devices.profile import profile_of
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.checkpoint_target import CheckpointTarget
+from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import Report
 from noisevote.models.robustness.target import Conditions
 from noisevote.models.stopping import StopRule
 from noisevote.service.client.attacks import Attacks
 from noisevote.service.jobs.http_target import HttpTarget, Meter, RequestLimits
 from noisevote.service.jobs.job import JobContent
-from noisevote.service.jobs.run import identity_of
+from noisevote.service.jobs.run import device_of, identity_of
 from noisevote.service.wire.attack import JobState
-from tests.models.robustness.worlds import drawn_samples
 from tests.service.jobs.support import (
     SURROGATE,
     body_of,
@@ -36,7 +38,7 @@ from tests.service.jobs.support import (
 )
 from tests.service.jobs.test_old_folders import CONTENT
 from tests.service.on_devices import BOTH, FRESH, FROZEN, as_before
-from tests.service.support import CHECKPOINT, Json, error_in
+from tests.service.support import CHECKPOINT, POINTS, Json, error_in, noise_image
 from tests.service.test_server import started
 
 pytestmark = pytest.mark.anyio
@@ -160,8 +162,10 @@ def test_a_target_on_a_device_gives_over_http_the_votes_that_it_gives_here(
     may_hold: bool, tmp_path: Path
 ) -> None:
     checkpoint = CheckpointStore(SHIPPED).find(CHECKPOINT)
-    inputs = drawn_samples(3, seed=2).inputs
+    inputs = np.array([[noise_image(seed)] for seed in range(6)], np.float32)
     device = AskedDevice(profiles=DeviceStore().find(PRESET), chip=5, chips=2, age_s=86400.0)
+    if may_hold:  # reads of so much noise that averaging them counts
+        device = AskedDevice(profiles=profile_of(BOTH | {"read": {"a": 0.3}}), chip=5, chips=2)
     settings = environment(tmp_path) | {
         "NOISEVOTE_ALLOW_INLINE_DEVICES": str(may_hold),
     }
@@ -172,7 +176,7 @@ def test_a_target_on_a_device_gives_over_http_the_votes_that_it_gives_here(
         for conditions in (
             Conditions(0.0, 6, device=device),
             Conditions(0.0, 1, device=device),
-            Conditions(0.0, 4, seed=3, repeats={"fc2": 4}, device=device),
+            Conditions(0.0, 9, seed=3, repeats=dict.fromkeys(POINTS, 100), device=device),
             Conditions(0.0, 1),
         ):
             for stop in (StopRule.FULL, StopRule.EXACT):
@@ -191,11 +195,43 @@ def test_chips_take_room_in_a_request() -> None:
     device = AskedDevice(profiles=profile_of(BOTH), chips=20)
     gmacs = checkpoint.card.macs / 1e9
     limits = LIMITS.model_copy(
-        update={"max_request_gmacs": 2000.5 * gmacs, "max_body_bytes": 2**22}
+        update={"max_request_gmacs": 1640.5 * gmacs, "max_body_bytes": 2**22}
     )
     assert limits.inputs_at_once(checkpoint, Conditions(0.5, 20)) == 64
-    assert limits.inputs_at_once(checkpoint, Conditions(0.0, 20, device=device)) == 20
+    assert limits.inputs_at_once(checkpoint, Conditions(0.0, 20, device=device)) == 2
     assert limits.inputs_at_once(checkpoint, Conditions(0.0, 1, device=device)) == 64
+
+
+def test_a_plan_is_of_noise_or_of_a_device_and_of_no_strength_beside_it() -> None:
+    plain = JobContent.model_validate_json(CONTENT).plan.model_dump()
+    device = AskedDevice(profiles=profile_of(BOTH))
+    for changes in ({"kind": None}, {"sigma": None}, {}):
+        with pytest.raises(ValidationError, match="and not both"):
+            Plan.model_validate(plain | {"device": device} | changes)
+    with pytest.raises(ValidationError, match="and not both"):
+        Plan.model_validate(plain | {"sigma": None})
+
+
+async def test_chips_take_room_in_the_requests_of_a_job(tmp_path: Path) -> None:
+    gmacs = CheckpointStore(SHIPPED).find(CHECKPOINT).card.macs / 1e9
+    body = on_device(chips=2, attacks=["pgd"])
+    async with serving_jobs(tmp_path, max_request_gmacs=170.5 * gmacs) as (_, client):
+        error = error_in(await post(client, body | {"votes": 11}), 422, "limit_exceeded")
+        assert error["field"] == "votes"
+        assert (await post(client, body | {"votes": 10})).status_code == 202
+
+
+def test_chips_are_told_where_they_differ() -> None:
+    target = CheckpointStore(SHIPPED).find(CHECKPOINT)
+    plan = JobContent.model_validate_json(CONTENT).plan
+    each: list[tuple[Json, Any, int, Any]] = [
+        (BOTH, 3, 2, (3, 4)), (BOTH, "fresh", 2, "fresh"), (BOTH, "none", 1, ()), (FRESH, 3, 1, ()),
+    ]  # fmt: skip
+    for profile, chip, chips, told in each:
+        device = AskedDevice(profiles=profile_of(profile), chip=chip, chips=chips)
+        about = device_of(plan.model_copy(update={"device": device, "votes": 5}), target)
+        assert about is not None
+        assert about.chips == told
 
 
 @pytest.mark.slow
