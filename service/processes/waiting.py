@@ -6,7 +6,7 @@ Uvicorn waits for ever for the head of a request and for a reply to be read.
 import asyncio
 import math
 import socket
-from operator import itemgetter
+from itertools import count
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -62,9 +62,11 @@ class PatientHttpProtocol(HttpToolsProtocol):
     write_within_s = WRITE_WITHIN_S
     looks_every_s = LOOKS_EVERY_S
     _looked_at_all = -math.inf  # one connection of the process looks at all of them
+    _numbers = count()
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self._number = next(self._numbers)
         self._heard = self._idle_since = self.loop.time()
         self._unsent_since: float | None = None
         self._unsent_until = 0.0
@@ -201,12 +203,12 @@ class PatientHttpProtocol(HttpToolsProtocol):
         """Break off the one whose client has kept the service waiting longest, and return it."""
         before = self.loop.time() - SETTLED_S
         waiting = [
-            (since, other)
+            (since, other._number, other)  # the clock of the loop may tell no less than 1 ms
             for other in others
             if (since := other.waits_since) is not None and (other.is_answered or since < before)
         ]
         if not waiting:
             return None
-        _, slowest = min(waiting, key=itemgetter(0))
+        *_, slowest = min(waiting)
         slowest._abort()
         return slowest
