@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from noisevote.models.errors import PictureError
+from noisevote.models.inputs.channels import channel, is_full
 from noisevote.models.inputs.digits import (
     BOX_SIDE,
     CENTRE,
@@ -137,8 +138,8 @@ def seen_mark(grey: Image.Image) -> tuple[Mark, int]:
 
 def opaque(picture: Image.Image) -> Image.Image:
     """Return what is opaque: a sheet on a transparent ground, or the opacity of ink on it."""
-    opacity = picture.getchannel("A")
-    if opacity.getextrema() == (255, 255):
+    opacity = channel(picture, "A")
+    if is_full(opacity):
         return picture.convert("L")
     box = opacity.point(IS_SOLID).getbbox()
     if box is None:
@@ -156,8 +157,8 @@ def opaque(picture: Image.Image) -> Image.Image:
 
 def most_varied_band(picture: Image.Image) -> Image.Image:
     """Return the band of a coloured picture whose levels differ most."""
-    bands = picture.split()
-    return max(bands, key=lambda band: float(np.asarray(band.reduce(4)).std()))
+    levels = np.asarray(picture.reduce(4), dtype=np.float64)
+    return channel(picture, picture.getbands()[int(np.argmax(levels.std(axis=(0, 1))))])
 
 
 def with_broad_strokes(ink: Levels) -> Levels:

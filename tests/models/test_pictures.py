@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
 from noisevote.models.errors import CheckpointError, PictureError
+from noisevote.models.inputs.channels import channel, is_full
 from noisevote.models.inputs.digits import mnist_digit
 from noisevote.models.inputs.pictures import (
     DATA_PREFIXES,
@@ -275,3 +276,14 @@ def test_an_unknown_preprocessing_is_named() -> None:
         CheckpointError, match="unknown preprocessing 'sepia'; known are cifar_picture-1, mnist"
     ):
         preprocess("sepia", PNG)
+
+
+@pytest.mark.parametrize("size", [(8, 9), (2**20, 8), (1000, 1571)])
+def test_a_channel_taken_in_strips_is_the_channel(size: tuple[int, int]) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 4), np.uint8)
+    picture = Image.fromarray(levels)
+    for name in picture.getbands():
+        one = channel(picture, name)
+        assert one == picture.getchannel(name)
+        assert not is_full(one)
+    assert is_full(Image.new("L", size, 255))
