@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from onnx import ModelProto, helper, inliner
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.engines import session_options
 from noisevote.models.noise import NoiseKind, VoteKey
+from noisevote.models.optimizers import idle_optimizers
 from noisevote.models.specs import InputSpec
 from tests.training.importing import zoo_dense, zoo_forms, zoo_pictures, zoo_tokens
 from tests.training.importing.drawing import Specimen
@@ -126,6 +128,35 @@ def test_a_vote_is_the_same_alone_and_in_a_crowd(taken: Taken, kind: NoiseKind) 
     for row in {0, 1, count // 2, count - 1}:
         alone = votes(taken.checkpoint, kind, taken.inputs, [of_row[row]], sigma, [keys[row]])
         assert np.array_equal(alone[0], crowd[row])
+
+
+def test_optimizers_that_are_left_out_change_no_bit(taken: Taken) -> None:
+    content = taken.model.SerializeToString()
+    left_out = idle_optimizers(content)
+    options = session_options()
+    few, all_of_them = (
+        onnxruntime.InferenceSession(content, options, disabled_optimizers=names)
+        for names in (left_out, [])
+    )
+    for index in range(INPUTS):
+        for found, expected in zip(
+            few.run(None, taken.one(index)), all_of_them.run(None, taken.one(index)), strict=True
+        ):
+            assert np.asarray(found).tobytes() == np.asarray(expected).tobytes()
+
+
+def test_an_optimizer_stays_if_one_of_its_operators_is_there() -> None:
+    graphs = {name: specimen.draw() for name, specimen in SPECIMENS.items()}
+    left_out = {
+        name: set(idle_optimizers(graph.SerializeToString())) for name, graph in graphs.items()
+    }
+    operators = {name: {node.op_type for node in graphs[name].graph.node} for name in graphs}
+    with_erf = {name for name, some in operators.items() if "Erf" in some}
+    with_softmax = {name for name, some in operators.items() if "Softmax" in some}
+    assert with_erf
+    assert with_softmax
+    assert {name for name, out in left_out.items() if "GeluFusionL1" not in out} == with_erf
+    assert not any("BiasSoftmaxFusion" in left_out[name] for name in with_softmax)
 
 
 def test_the_zoo_is_wide() -> None:
