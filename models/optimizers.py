@@ -64,8 +64,7 @@ ACT_ON: dict[str, tuple[bytes, ...]] = {
     "TransposeOptimizer": (b"Transpose",),
     "WhereDummyDq": QUANTISED,
 }
-"""Names of which a graph has at least one, wherever they stand in its bytes, if a pass does anything
-to it."""
+"""Names of operators by pass: a graph to which it does anything has one of them in its bytes."""
 
 
 def idle_optimizers(graph: bytes | bytearray) -> list[str]:
