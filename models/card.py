@@ -150,6 +150,11 @@ class Card(CardPart):
     """Margins for the stop rule ``calibrated``."""
     agreements: Annotated[tuple[AgreementReference, ...], Field(max_length=MAX_MEASURED)] = ()
     """What the drift monitor expects of votes."""
+    engine_times: Annotated[
+        dict[str, dict[str, Annotated[float, Field(gt=0)]]], Field(max_length=MAX_MEASURED)
+    ] = Field(default_factory=dict)
+    """CPU time of a noisy vote by kind of processor and arithmetic, over that of ``REFERENCE``;
+    the engine ``auto`` follows it."""
     devices: DevicesSpec | None = None
     """How the network lies on arrays of analog devices; None if that was not measured."""
     on_devices: Annotated[tuple[DeviceEvaluation, ...], Field(max_length=MAX_MEASURED)] = ()
@@ -204,6 +209,13 @@ class Card(CardPart):
         if (self.training is None) == (self.imported is None):
             raise ValueError("needed is one of training and imported")
         return self
+
+    def rms_at(self, point: PointSpec) -> float | None:
+        """Return the root mean square of the signal at a noise point; None if it is not known."""
+        if point.rms is not None:
+            return point.rms
+        array = None if self.devices is None else self.devices.arrays.get(point.name)
+        return None if array is None else array.rms
 
     @property
     def command(self) -> str:

@@ -15,7 +15,9 @@ from pydantic import ValidationError
 
 from noisevote.models.card import Card
 from noisevote.models.checkpoint_folders import only_one_of, places_in
-from noisevote.models.engines import load_session
+from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
+from noisevote.models.engines.loading import load_session
+from noisevote.models.engines.preference import Preference
 from noisevote.models.errors import CheckpointError, UnknownCheckpointError
 from noisevote.models.files import regular_content
 from noisevote.models.fingerprint import fingerprint_of
@@ -43,17 +45,20 @@ class Checkpoint:
 
     Args:
         folder: holds ``card.json`` and the files that it names.
+        preference: in which arithmetic votes are to be cast where it suits them.
 
     Raises:
         CheckpointError: the card is missing, damaged, of another version, or contradicts itself.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, preference: Preference = Preference()) -> None:
         self.folder = folder
+        self._preference = preference
         with refusing(folder.name):
             self.card = read_card(folder)
             check_card(self.card)
         self._runtimes: Once[NoiseKind, GraphRuntime] = Once({}, {})
+        self._others: Once[tuple[NoiseKind, Arithmetic], GraphRuntime] = Once({}, {})
 
     @property
     def name(self) -> str:
@@ -86,12 +91,37 @@ class Checkpoint:
         """
         return fingerprint_of(self.card)
 
-    def loaded(self, kind: NoiseKind) -> GraphRuntime | None:
-        """Return the runtime for one kind of noise if it is loaded; never waits."""
-        return self._runtimes.loaded.get(kind)
+    @cached_property
+    def preferred(self) -> Arithmetic:
+        """In which arithmetic votes are to be cast where it suits them.
 
-    def runtime(self, kind: NoiseKind) -> GraphRuntime:
+        Raises:
+            MissingExtraError: this machine does not have it.
+        """
+        return self._preference.arithmetic(self.card.engine_times)
+
+    @property
+    def engine_refusals(self) -> dict[Arithmetic, str]:
+        """Why votes are cast by the reference though another arithmetic was preferred."""
+        refused = list(self._others.refused.items())  # a thread may add one
+        return {arithmetic: reason for (_, arithmetic), reason in refused}
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """The one preferred, or the reference where that was refused."""
+        return REFERENCE if self.preferred in self.engine_refusals else self.preferred
+
+    def loaded(self, kind: NoiseKind, arithmetic: Arithmetic = REFERENCE) -> GraphRuntime | None:
+        """Return what :meth:`runtime` returns if it is loaded; never waits."""
+        if arithmetic == REFERENCE or (kind, arithmetic) in self._others.refused:
+            return self._runtimes.loaded.get(kind)
+        return self._others.loaded.get((kind, arithmetic))
+
+    def runtime(self, kind: NoiseKind, arithmetic: Arithmetic = REFERENCE) -> GraphRuntime:
         """Return the runtime for one kind of noise, loaded and checked at the first call.
+
+        Where an engine other than the reference does not load a graph, or its votes depend on the
+        batch, the reference casts them, and the log says so once.
 
         Raises:
             CheckpointError: a file does not have the digest that the card promises, the runtime
@@ -101,13 +131,22 @@ class Checkpoint:
         """
         if kind not in self.card.graphs:
             raise CheckpointError(f"checkpoint {self.name} has no graph for {kind} noise")
-        return self._runtimes.get(kind, lambda: self._load(kind))
+        if arithmetic != REFERENCE:
+            key = kind, arithmetic
+            is_known = key in self._others.refused
+            try:
+                return self._others.get(key, lambda: self._load(kind, arithmetic))
+            except CheckpointError as error:
+                if not is_known:
+                    log.warning("%s casts votes in place of %s: %s", REFERENCE, arithmetic, error)
+        return self._runtimes.get(kind, lambda: self._load(kind, REFERENCE))
 
-    def _load(self, kind: NoiseKind) -> GraphRuntime:
+    def _load(self, kind: NoiseKind, arithmetic: Arithmetic) -> GraphRuntime:
         """Verify the files, load the graph, and check that it is what the card says."""
         with refusing(self.name):
             contents = self.verified()
-            session = load_session(self.folder / self.card.graphs[kind], contents)
+            graph = self.folder / self.card.graphs[kind]
+            session = load_session(graph, contents, str(arithmetic))
             runtime = GraphRuntime(session, self.card, kind)
             check_runtime(runtime, self.card, contents)
             return runtime
@@ -161,14 +200,15 @@ class CheckpointStore:
 
     Args:
         directories: each holds one folder a checkpoint.
+        preference: in which arithmetic votes are to be cast.
     """
 
-    def __init__(self, *directories: Path) -> None:
+    def __init__(self, *directories: Path, preference: Preference = Preference()) -> None:
         self._checkpoints: dict[str, Checkpoint] = {}
         self._refused: dict[str, str] = {}
         for name, places in places_in(directories).items():
             try:
-                self._checkpoints[name] = Checkpoint(only_one_of(places, directories))
+                self._checkpoints[name] = Checkpoint(only_one_of(places, directories), preference)
             except CheckpointError as error:
                 self._refused[shown_name(name)] = str(error)
 

@@ -7,16 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.card import Card
-from noisevote.models.engines import Session, Tensor
+from noisevote.models.engines.session import INPUT_OF_ROW, NOISE_PREFIX, Session, Tensor
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind, VoteKey
-from noisevote.models.runtime import (
-    INPUT_OF_ROW,
-    NOISE_PREFIX,
-    GraphRuntime,
-    Rows,
-    Runtime,
-)
+from noisevote.models.runtime import GraphRuntime, Rows, Runtime
 
 TRIAL_S = 60.0
 """Seconds that the votes of a trial may take: a graph may have loops that never end."""

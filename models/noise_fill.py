@@ -7,6 +7,7 @@ else. NumPy gives the same values otherwise, to the bit.
 import ctypes
 import threading
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from math import prod
 from pathlib import Path
@@ -36,17 +37,13 @@ pass may have sigmas of its own at all of them."""
 
 LIBRARY = "_noise_fill"
 
-Fill = Callable[
-    [
-        NDArray[np.uint64],
-        Sequence[NDArray[np.float32]],
-        NDArray[np.intp],
-        Sequence[NDArray[np.float32]],
-    ],
-    None,
-]
+Numbers = NDArray[np.float32] | NDArray[np.uint16]
+"""Noise: float32, or bfloat16 in unsigned numbers of 16 bits, since NumPy has no such type."""
+
+Fill = Callable[[NDArray[np.uint64], Sequence[Numbers], NDArray[np.intp], Sequence[Numbers]], None]
 """Takes keys ``[rows, 3]`` of 64, 32 and 32 bits, tables, the table of each row and noise point
-``[rows, points]``, and the tensors to fill, one a noise point, C-contiguous ``[rows, ...]``."""
+``[rows, points]``, and the tensors to fill, one a noise point, C-contiguous ``[rows, ...]``; tables
+and tensors are of one type."""
 
 
 def noise_indices(key: VoteKey, count: int) -> NDArray[np.uint16]:
@@ -81,10 +78,12 @@ class NoiseTensors:
 
     Args:
         shapes: shapes of one row of each tensor, in graph order.
+        is_short: whether they hold bfloat16.
     """
 
-    def __init__(self, shapes: Sequence[tuple[int, ...]]) -> None:
+    def __init__(self, shapes: Sequence[tuple[int, ...]], is_short: bool = False) -> None:
         self._shapes = shapes
+        self._dtype = np.dtype(np.uint16 if is_short else np.float32)
         self._buffers = threading.local()
 
     def filled(
@@ -93,17 +92,17 @@ class NoiseTensors:
         sigma: NDArray[np.float64],
         keys: Sequence[VoteKey],
         distribution: Distribution = NORMAL,
-    ) -> list[NDArray[np.float32]]:
+    ) -> list[NDArray[Any]]:
         """Return the tensors ``[rows, *shape]`` of this thread; see :func:`fill_noise`."""
         tensors = self._empty(len(keys))
         fill_noise(kind, sigma, keys, tensors, distribution)
         return tensors
 
-    def _empty(self, rows: int) -> list[NDArray[np.float32]]:
-        kept: NDArray[np.float32] | None = getattr(self._buffers, "flat", None)
+    def _empty(self, rows: int) -> list[NDArray[Any]]:
+        kept: Numbers | None = getattr(self._buffers, "flat", None)
         ends = np.cumsum([rows * prod(shape) for shape in self._shapes]).tolist()
         if kept is None or kept.size < ends[-1]:
-            kept = np.empty(ends[-1], np.float32)
+            kept = np.empty(ends[-1], self._dtype)
             self._buffers.flat = kept
         return [
             kept[start:end].reshape(rows, *shape)
@@ -115,7 +114,7 @@ def fill_noise(
     kind: NoiseKind,
     sigma: NDArray[np.float64],
     keys: Sequence[VoteKey],
-    noise: Sequence[NDArray[np.float32]],
+    noise: Sequence[Numbers],
     distribution: Distribution = NORMAL,
 ) -> None:
     """Fill the noise tensors of all rows of a forward pass.
@@ -126,7 +125,8 @@ def fill_noise(
         keys: key of each row.
         noise: for each noise point, in graph order, the C-contiguous tensor ``[rows, ...]`` to
             fill. Points of sigma 0 use up their normals as well, so that the noise of a later
-            point does not depend on the sigma of an earlier one.
+            point does not depend on the sigma of an earlier one. Tensors of bfloat16 take what
+            those of float32 would hold, rounded.
         distribution: distribution of all of it.
 
     Raises:
@@ -143,7 +143,8 @@ def fill_noise(
     if len(sigmas) > MOST_TABLES:
         fill_without_tables(kind, sigma, numbers, noise, distribution)
         return
-    tables = [noise_table(kind, value, distribution) for value in sigmas.tolist()]
+    table_for = short_table if noise[0].dtype == np.uint16 else noise_table
+    tables = [table_for(kind, value, distribution) for value in sigmas.tolist()]
     FILL(numbers.astype(np.uint64), tables, table_of.reshape(sigma.shape), noise)
 
 
@@ -151,7 +152,7 @@ def fill_without_tables(
     kind: NoiseKind,
     sigma: NDArray[np.float64],
     keys: NDArray[np.int64],
-    noise: Sequence[NDArray[np.float32]],
+    noise: Sequence[Numbers],
     distribution: Distribution,
 ) -> None:
     """Fill the tensors with what tables of each sigma would hold, to the bit.
@@ -159,20 +160,37 @@ def fill_without_tables(
     See :func:`fill_noise`. One table is kept, of sigma 1; single precision holds it exactly.
     """
     table = noise_table(NoiseKind.ADDITIVE, 1.0, distribution)
-    FILL(keys.astype(np.uint64), [table], np.zeros(sigma.shape, np.intp), noise)
+    is_short = noise[0].dtype == np.uint16
+    drawn = [np.empty(tensor.shape, np.float32) for tensor in noise] if is_short else noise
+    FILL(keys.astype(np.uint64), [table], np.zeros(sigma.shape, np.intp), drawn)
     for row, of_row in enumerate(sigma):
-        for tensor, value in zip(noise, of_row.tolist(), strict=True):
-            flat = tensor[row].reshape(-1)
+        for tensor, made, value in zip(drawn, noise, of_row.tolist(), strict=True):
+            flat, found = tensor[row].reshape(-1), made[row].reshape(-1)
             for first in range(0, flat.size, PIECE):
-                piece = flat[first : first + PIECE]
-                piece[:] = kind.finished(value * piece.astype(np.float64))
+                piece = slice(first, first + PIECE)
+                finished = kind.finished(value * flat[piece].astype(np.float64))
+                found[piece] = to_bfloat16(finished.astype(np.float32)) if is_short else finished
+
+
+@lru_cache(maxsize=MOST_TABLES)
+def short_table(kind: NoiseKind, sigma: float, distribution: Distribution) -> NDArray[np.uint16]:
+    """Return the values of :func:`noisevote.models.noise.noise_table` as bfloat16."""
+    table = to_bfloat16(noise_table(kind, sigma, distribution))
+    table.flags.writeable = False
+    return table
+
+
+def to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return numbers, none of them NaN, as the nearest of bfloat16, of two the even one."""
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    return ((bits + (0x7FFF + ((bits >> 16) & 1))) >> 16).astype(np.uint16)
 
 
 def fill_in_numpy(
     keys: NDArray[np.uint64],
-    tables: Sequence[NDArray[np.float32]],
+    tables: Sequence[Numbers],
     table_of: NDArray[np.intp],
-    noise: Sequence[NDArray[np.float32]],
+    noise: Sequence[Numbers],
 ) -> None:
     """Fill the tensors without compiled code; see :data:`Fill`."""
     flat = [tensor.reshape(tensor.shape[0], -1) for tensor in noise]
@@ -198,20 +216,26 @@ def compiled_fill() -> Fill | None:
     path = next((file for file in built if file.is_file()), None)
     if path is None:
         return None
-    function = ctypes.CDLL(str(path)).noisevote_fill
-    function.argtypes = [ctypes.c_size_t, ctypes.c_size_t, *[ctypes.c_void_p] * 4]
-    function.restype = None
+    library = ctypes.CDLL(str(path))
+    functions = {
+        np.dtype(np.float32): library.noisevote_fill,
+        np.dtype(np.uint16): library.noisevote_fill_short,
+    }
+    for function in functions.values():
+        function.argtypes = [ctypes.c_size_t, ctypes.c_size_t, *[ctypes.c_void_p] * 4]
+        function.restype = None
 
     def fill(
         keys: NDArray[np.uint64],
-        tables: Sequence[NDArray[np.float32]],
+        tables: Sequence[Numbers],
         table_of: NDArray[np.intp],
-        noise: Sequence[NDArray[np.float32]],
+        noise: Sequence[Numbers],
     ) -> None:
         sizes = np.array([tensor[0].size for tensor in noise], np.uintp)
         table_at = addresses(tables)[table_of]
         tensor_at = addresses(noise)
-        function(*table_of.shape, *addresses((keys, sizes, table_at, tensor_at)).tolist())
+        fill_with = functions[noise[0].dtype]
+        fill_with(*table_of.shape, *addresses((keys, sizes, table_at, tensor_at)).tolist())
 
     return fill
 

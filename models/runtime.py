@@ -15,14 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.card import Card
-from noisevote.models.engines import Inputs, Session
+from noisevote.models.engines.arithmetic import Arithmetic, Precision
+from noisevote.models.engines.session import INPUT_OF_ROW, NOISE_PREFIX, Inputs, Session
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NORMAL, Distribution, NoiseKind, VoteKey, VoteNoise
-from noisevote.models.noise_fill import NoiseTensors
+from noisevote.models.noise_fill import NoiseTensors, Numbers, to_bfloat16
 from noisevote.models.voting import NOWHERE, VoteRequest
-
-INPUT_OF_ROW = "image_of_row"
-NOISE_PREFIX = "noise."
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +105,10 @@ class Runtime(Protocol):
     def kind(self) -> NoiseKind:
         """The kind of noise that the runtime applies."""
 
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """Engine and precision of its votes."""
+
     def outputs(self, rows: Rows) -> NDArray[np.float32]:
         """Return the outputs of each row ``[rows, classes]``; safe to call from several threads."""
 
@@ -157,7 +159,10 @@ class GraphRuntime:
         self._kind = kind
         self._output = card.output
         self._noise = [NOISE_PREFIX + name for name in card.point_names]
-        self._tensors = tensors or NoiseTensors([point.shape for point in card.noise_points])
+        self._tensors = tensors or NoiseTensors(
+            [point.shape for point in card.noise_points],
+            is_short=session.arithmetic.precision is Precision.BFLOAT16,
+        )
         self._work = Work()
         self._counting = threading.Lock()
         named = (tensor.name for tensor in card.inputs)
@@ -172,6 +177,11 @@ class GraphRuntime:
     def kind(self) -> NoiseKind:
         """The kind of noise that the runtime applies."""
         return self._kind
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """Engine and precision of its votes."""
+        return self.session.arithmetic
 
     @property
     def work(self) -> Work:
@@ -189,15 +199,19 @@ class GraphRuntime:
         self, inputs: Inputs, input_of_row: NDArray[np.int64], noise: Sequence[NDArray[np.float32]]
     ) -> NDArray[np.float32]:
         """Return the outputs for finished noise tensors, one a noise point, in graph order."""
+        if self.arithmetic.precision is Precision.BFLOAT16:
+            return self.session.run(
+                self._output, self._feed(inputs, input_of_row, list(map(to_bfloat16, noise)))
+            )
         return self.session.run(self._output, self._feed(inputs, input_of_row, noise))
 
     def _feed(
-        self, inputs: Inputs, input_of_row: NDArray[np.int64], noise: Sequence[NDArray[np.float32]]
+        self, inputs: Inputs, input_of_row: NDArray[np.int64], noise: Sequence[Numbers]
     ) -> Inputs:
         own = dict(zip(self._noise, noise, strict=True))
         return {**inputs, INPUT_OF_ROW: input_of_row, **own, **self._tables}
 
-    def _count(self, rows: Rows, noise: Sequence[NDArray[np.float32]], feed: Inputs) -> None:
+    def _count(self, rows: Rows, noise: Sequence[Numbers], feed: Inputs) -> None:
         inputs = len(next(iter(rows.inputs.values())))
         with self._counting:
             before = self._work

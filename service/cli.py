@@ -114,7 +114,7 @@ def predict(
 ) -> None:
     """Vote on pictures without a server; the same answers as POST /predict."""
     chosen = load_settings()
-    store = CheckpointStore(*chosen.checkpoints)
+    store = CheckpointStore(*chosen.checkpoints, preference=chosen.preference)
     options = {
         "checkpoint": checkpoint,
         "noise": noise,

@@ -78,7 +78,9 @@ class Service:
         backend = VotingBackend(
             settings.slots, settings.max_queue_gmacs, metrics, settings.max_chip_bytes
         )
-        self.reloader = CheckpointReloader(settings.checkpoints, settings.default_checkpoint)
+        self.reloader = CheckpointReloader(
+            settings.checkpoints, settings.default_checkpoint, settings.preference
+        )
         self.predictor = predictor = Predictor(settings, self.reloader.store, backend)
         self.jobs = JobService(settings, self.reloader.store)
         metrics.count_jobs_by(self.jobs.counts)
@@ -146,7 +148,8 @@ class Service:
         try:
             checkpoint = self.predictor.default()
             kind = checkpoint.card.noise.kind
-            await self.predictor.backend.run(lambda: checkpoint.runtime(kind))
+            preferred = checkpoint.preferred
+            await self.predictor.backend.run(lambda: checkpoint.runtime(kind, preferred))
         except NoisevoteError as error:
             log.exception("not ready")
             self.not_ready = str(error)

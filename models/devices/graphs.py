@@ -17,7 +17,8 @@ from noisevote.models.devices.columns import Columns, Condition, columns_of
 from noisevote.models.devices.noise import spec_of
 from noisevote.models.devices.parts import Adc, Column, Dac, Read
 from noisevote.models.devices.profile import Profile
-from noisevote.models.engines import Session, Tensor, load_session
+from noisevote.models.engines.loading import load_session
+from noisevote.models.engines.session import Session, Tensor
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind
 from noisevote.models.once import Once

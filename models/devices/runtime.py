@@ -22,7 +22,9 @@ from noisevote.models.devices.graphs import DeviceGraphs, tables_of
 from noisevote.models.devices.held import Held
 from noisevote.models.devices.noise import DeviceNoise, Placement, fingerprint_of, spec_of
 from noisevote.models.devices.setting import DeviceSetting
-from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, Contents, Session, load_session
+from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
+from noisevote.models.engines.loading import ONNX_RUNTIME_OF_MANY, load_session
+from noisevote.models.engines.session import Contents, Session
 from noisevote.models.noise import NoiseKind
 from noisevote.models.noise_fill import NoiseTensors
 from noisevote.models.runtime import GraphRuntime, Rows
@@ -91,6 +93,11 @@ class DeviceRuntime:
     def kind(self) -> NoiseKind:
         """How the draws of a vote enter the graph."""
         return NoiseKind.ADDITIVE
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """Engine and precision of its votes: chips are many, and loaded soonest by this one."""
+        return REFERENCE
 
     def outputs(self, rows: Rows) -> NDArray[np.float32]:
         """Return the outputs of each row ``[rows, classes]``; safe to call from several threads.

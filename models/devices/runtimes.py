@@ -2,13 +2,18 @@
 
 from weakref import WeakKeyDictionary
 
+from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint, refusing
 from noisevote.models.devices.held import Held
 from noisevote.models.devices.noise import DeviceNoise, Placement
 from noisevote.models.devices.runtime import DeviceRuntime, OnChip
+from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic, Precision
 from noisevote.models.noise import VoteNoise
 from noisevote.models.once import Once
 from noisevote.models.runtime import Runtime
+
+LEAST_RELATIVE_SIGMA = 0.1
+"""Of noise, over the signal, beside which votes may be computed in bfloat16."""
 
 MOST_BYTES = 256 * 2**20
 """That chips take together, unless a setting says otherwise."""
@@ -46,19 +51,57 @@ class DeviceRuntimes:
         return self._runtimes.get(checkpoint, load)
 
 
-def loaded_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes) -> Runtime | None:
-    """Return what casts votes of a noise, or on a device, if it is loaded; never waits."""
+def loaded_for(
+    checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes, margin: int | None = None
+) -> Runtime | None:
+    """Return what :func:`runtime_for` returns if it is loaded; never waits."""
     if isinstance(noise, DeviceNoise):
         return devices.loaded(checkpoint)
-    return checkpoint.loaded(noise.kind)
+    return checkpoint.loaded(noise.kind, arithmetic_for(checkpoint, noise, margin))
 
 
-def runtime_for(checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes) -> Runtime:
+def runtime_for(
+    checkpoint: Checkpoint, noise: VoteNoise, devices: DeviceRuntimes, margin: int | None = None
+) -> Runtime:
     """Return what casts votes of a noise, or on a device, loaded at the first call.
+
+    Args:
+        checkpoint: that votes.
+        noise: that the votes meet.
+        devices: has those on devices.
+        margin: measured one by which they stop; it holds for the arithmetic it was measured in.
 
     Raises:
         CheckpointError: its files are not those of the card.
+        MissingExtraError: this machine does not have the engine that is preferred.
     """
     if isinstance(noise, DeviceNoise):
         return devices.of(checkpoint)
-    return checkpoint.runtime(noise.kind)
+    return checkpoint.runtime(noise.kind, arithmetic_for(checkpoint, noise, margin))
+
+
+def arithmetic_for(checkpoint: Checkpoint, noise: VoteNoise, margin: int | None) -> Arithmetic:
+    """Return the arithmetic of votes: the one preferred where it suits them, else the reference."""
+    preferred = checkpoint.preferred
+    if margin is not None:
+        return REFERENCE
+    if preferred.precision is Precision.BFLOAT16 and not hides_rounding(noise, checkpoint.card):
+        return REFERENCE
+    return preferred
+
+
+def hides_rounding(noise: VoteNoise, card: Card) -> bool:
+    """Return whether a noise is so large that nobody sees the rounding of bfloat16 beside it.
+
+    At a tenth of the signal, rounding moves outputs by a twentieth of what the noise does, and
+    changes the deviation of the noise by less than a thousandth (``docs/results.md``).
+    """
+    signal = [1.0 if noise.kind.is_factor else card.rms_at(point) for point in card.noise_points]
+    if None in signal or noise.is_silent:
+        return False
+    relative = [
+        sigma / of
+        for sigma, of in zip(noise.sigma.tolist(), signal, strict=True)
+        if sigma and of is not None
+    ]
+    return bool(min(relative) >= LEAST_RELATIVE_SIGMA)

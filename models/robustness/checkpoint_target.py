@@ -58,7 +58,7 @@ class CheckpointTarget:
             seed=seed,
         )
         poll = Poll(request, len(card.labels))
-        runtime = runtime_for(self._checkpoint, request.noise, self._devices)
+        runtime = runtime_for(self._checkpoint, request.noise, self._devices, request.stop.margin)
         while keys := poll.take(card.tile):
             rows = rows_of([(request, keys)])
             outputs = runtime.outputs(rows if conditions.seed is None else with_one_position(rows))

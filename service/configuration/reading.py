@@ -8,6 +8,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,8 @@ def check_at_start(settings: Settings) -> None:
     Raises:
         InputError: a folder or the default checkpoint is missing, or limits contradict each other.
     """
-    for complaint in (*about_folder(settings), *about_limits(settings), *about_keys(settings)):
+    complaints = (about_folder, about_limits, about_keys, about_engine)
+    for complaint in chain.from_iterable(about(settings) for about in complaints):
         raise InputError(complaint)
 
 
@@ -178,6 +180,12 @@ def about_keys(settings: Settings) -> Iterable[str]:
         if digest in names:
             yield f"api_keys gives {names[digest]} and {name} the same key"
         names[digest] = name
+
+
+def about_engine(settings: Settings) -> Iterable[str]:
+    """Yield what this machine does not have of what is to run the networks."""
+    if settings.preference.complaint is not None:
+        yield settings.preference.complaint
 
 
 def settings_table() -> str:

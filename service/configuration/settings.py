@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.cores import allowed_cores
+from noisevote.models.engines.preference import EngineChoice, PrecisionChoice, Preference
 from noisevote.service.configuration.folders import folders_from, some_folders_from
 from noisevote.service.configuration.keys import KeyDigest, KeyName, new_secret
 from noisevote.service.log.output import LogFormat, LogLevel
@@ -46,6 +47,15 @@ class Settings(BaseSettings):
     shipped. A name that stands in two of them is refused."""
     default_checkpoint: str = "mnist_cnn-mult-1.0"
     """Checkpoint that answers requests that name none."""
+    engine: EngineChoice = "onnxruntime"
+    """What runs the networks: ``onnxruntime``, ``openvino`` (an extra), or ``auto``, which takes
+    what is fastest on this kind of processor by the card of each network. Other engines give other
+    votes in single cases, and fingerprints name them; votes on devices, and those that stop by a
+    calibrated margin, are always cast by ``onnxruntime``."""
+    precision: PrecisionChoice = "float32"
+    """Numbers in which ``openvino`` computes votes: ``float32``, ``bfloat16``, or ``auto``, which
+    takes the latter where the processor has it. Noise below a tenth of the signal is met in float32
+    by ``onnxruntime``, whatever stands here."""
     slots: int = Field(default_factory=allowed_cores, ge=1)
     """Forward passes computed side by side, one thread each; as a rule the cores allowed."""
     max_votes: int = Field(default=1000, ge=1)
@@ -134,3 +144,8 @@ class Settings(BaseSettings):
     attack_url: str | None = None
     """Address at which the worker reaches this service; by default the one at which the request for
     an assessment came in, without TLS."""
+
+    @property
+    def preference(self) -> Preference:
+        """In which arithmetic votes are to be cast."""
+        return Preference(self.engine, self.precision)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.devices.noise import device_noise
+from noisevote.models.engines.arithmetic import without_mark
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import MAX_SEED, NoiseKind
 from noisevote.models.robustness.ball import Purpose, generator_for
@@ -124,7 +125,7 @@ class HttpTarget:
         elif self._limits.allow_client_seed:
             asked["seed"] = int(self._generator.integers(MAX_SEED + 1))
         reply = self._client.predict(PredictRequest.model_validate(asked))
-        if reply.fingerprint != self._fingerprint(conditions):
+        if without_mark(reply.fingerprint) != self._fingerprint(conditions):
             other = "checkpoint" if conditions.device is None else "device or checkpoint"
             raise CheckpointError(
                 f"the server votes with another {other} {self._checkpoint.name} than the one "

@@ -15,6 +15,8 @@ from http import HTTPStatus
 
 from starlette.types import Scope
 
+from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
+
 log = logging.getLogger("noisevote.requests")
 
 PROBED = {"/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready", "/metrics"}
@@ -31,6 +33,7 @@ class RequestRecord:
         key: name of the API key that it came with.
         checkpoint: checkpoint that votes.
         device: device of the votes: its name, or ``inline`` or ``by point`` if it has none here.
+        arithmetic: engine and precision of the votes.
         votes: asked for, per input.
         votes_requested: votes asked for, of all inputs.
         votes_charged: votes of these that were charged to whoever asked, under a rate limit.
@@ -49,6 +52,7 @@ class RequestRecord:
     key: str | None = None
     checkpoint: str | None = None
     device: str | None = None
+    arithmetic: Arithmetic = REFERENCE
     votes: int = 0
     votes_requested: int = 0
     votes_charged: int = 0
@@ -107,6 +111,8 @@ def fields_of(
         fields |= {
             "checkpoint": record.checkpoint,
             "device": record.device,
+            "engine": record.arithmetic.engine.value if record.is_answered else None,
+            "precision": record.arithmetic.precision.value if record.is_answered else None,
             "votes_requested": record.votes_requested,
             "votes_cast": record.votes_cast,
             "stopped_by": dict(record.stopped_by) or None,

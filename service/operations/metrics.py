@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from noisevote.models.devices.runtime import DeviceRuntime
 from noisevote.models.drift import top_two
+from noisevote.models.engines.arithmetic import arithmetic_in
 from noisevote.service.log.request_record import RequestRecord
 from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.processes.worker_folder import VARIABLE, is_alive
@@ -32,6 +33,7 @@ ROWS = (1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64)
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.999)
 VOTE_CLASSES = ((1, "1"), (5, "2-5"), (10, "6-10"), (20, "11-20"), (50, "21-50"), (100, "51-100"))
 MANY_VOTES = "101+"
+ENGINE_LABELS = ("engine", "precision")
 
 DIRECTIONS = {DriftState.LOWER: -1, DriftState.HIGHER: 1}
 
@@ -114,6 +116,9 @@ class Metrics:
         self._on_devices = self._counter(
             "device_predictions", "Answers on analog devices.", "checkpoint", "device"
         )
+        self._by_engine = self._counter(
+            "engine_predictions", "Answers by what computed them.", "checkpoint", *ENGINE_LABELS
+        )
         self._chips_made = self._counter("chips_made", "Chips made.", "checkpoint")
         self._chip_bytes = Gauge(
             "noisevote_chip_bytes",
@@ -195,6 +200,10 @@ class Metrics:
         of.compute_s.observe(timing.compute / 1000)
         of.requested.inc(prepared.request.votes * len(answer.predictions))
         of.cast.inc(sum(one.votes_cast for one in answer.predictions))
+        by = arithmetic_in(answer.fingerprint)
+        self._by_engine.labels(answer.checkpoint, by.engine, by.precision).inc(
+            len(answer.predictions)
+        )
         if prepared.device_name is not None:
             on_device = self._on_devices.labels(answer.checkpoint, prepared.device_name)
             on_device.inc(len(answer.predictions))

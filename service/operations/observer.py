@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import Scope
 
+from noisevote.models.engines.arithmetic import arithmetic_in
 from noisevote.models.errors import MissingExtraError, how_to_install
 from noisevote.service.configuration.keys import INTERNAL, KEY_OWNER
 from noisevote.service.configuration.settings import Settings
@@ -94,6 +95,7 @@ class RequestObserver:
         """Note what was answered."""
         record = current_record()
         record.is_answered = True
+        record.arithmetic = arithmetic_in(answer.fingerprint)
         record.votes_cast = sum(one.votes_cast for one in answer.predictions)
         record.stopped_by.update(str(one.stopped_by) for one in answer.predictions)
         self.metrics.answered(prepared, answer)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore, shown_name
 from noisevote.models.checkpoint_folders import only_one_of, places_in
+from noisevote.models.engines.preference import Preference
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind
 from noisevote.models.once import is_passing
@@ -30,18 +31,25 @@ class CheckpointReloader:
     Args:
         directories: each holds one folder a checkpoint.
         default: name of the checkpoint that is kept even when its folder is gone.
+        preference: in which arithmetic votes are to be cast.
 
     Attributes:
         store: what serves.
     """
 
-    def __init__(self, directories: Sequence[Path], default: str) -> None:
+    def __init__(
+        self,
+        directories: Sequence[Path],
+        default: str,
+        preference: Preference = Preference(),
+    ) -> None:
         self._directories = tuple(directories)
         self._default = default
         self._seen = signatures_in(self._directories)
         self._again: set[str] = set()  # refused only because the system had no room
         self._looking = threading.Lock()
-        self.store = CheckpointStore(*self._directories)
+        self._preference = preference
+        self.store = CheckpointStore(*self._directories, preference=preference)
 
     def look(self) -> set[str]:
         """Bring the store up to date and return the names of what is served anew.
@@ -66,9 +74,10 @@ class CheckpointReloader:
     def _replace(self, name: str, places: Sequence[Path]) -> bool:
         """Serve what lies in the folder of a name now, if it is sound and the only one."""
         try:
-            candidate = Checkpoint(only_one_of(places, self._directories))
+            candidate = Checkpoint(only_one_of(places, self._directories), self._preference)
             for kind in self._kinds_for(candidate):
                 candidate.runtime(kind)
+                candidate.runtime(kind, candidate.preferred)
             if candidate.card.devices is not None:
                 candidate.verified_devices()
         except CheckpointError as error:

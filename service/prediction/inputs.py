@@ -14,7 +14,6 @@ from noisevote.models.inputs.pictures import decode_base64
 from noisevote.models.inputs.pipelines import prepared
 from noisevote.models.measured import Threshold
 from noisevote.models.noise import MAX_SIGMA, Noise, NoiseKind, VoteNoise, sigma_from_snr_db
-from noisevote.models.specs import PointSpec
 from noisevote.models.stopping import Stopping
 from noisevote.service.prediction.arrays import arrays_of, taken
 from noisevote.service.wire.requests import PredictRequest
@@ -110,7 +109,7 @@ def sigma_at_snr(snr_db: float, kind: NoiseKind, card: Card) -> float | dict[str
     of_signal = sigma_from_snr_db(snr_db)
     if kind.is_factor:
         return of_signal
-    rms = {point.name: rms_at(point, card) for point in card.noise_points}
+    rms = {point.name: card.rms_at(point) for point in card.noise_points}
     if unknown := [name for name, value in rms.items() if value is None]:
         raise InputError(
             f"snr_db of additive noise needs the signal at each noise point; that of "
@@ -126,14 +125,6 @@ def sigma_at_snr(snr_db: float, kind: NoiseKind, card: Card) -> float | dict[str
             "snr_db",
         )
     return sigma
-
-
-def rms_at(point: PointSpec, card: Card) -> float | None:
-    """Return the root mean square of the signal at a noise point; None if it is not known."""
-    if point.rms is not None:
-        return point.rms
-    array = None if card.devices is None else card.devices.arrays.get(point.name)
-    return None if array is None else array.rms
 
 
 def sigma_of(request: PredictRequest, card: Card, kind: NoiseKind) -> float | dict[str, float]:

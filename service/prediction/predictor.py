@@ -183,7 +183,7 @@ class Predictor:
             noise=None if prepared.noise is None else noise_body(prepared.noise),
             device=self._device_body(prepared),
             seed=request.seed,
-            fingerprint=prepared.fingerprint,
+            fingerprint=prepared.fingerprint(answer.arithmetic),
             guarantee=guarantee_body(request.stop.promise),
             predictions=[prediction_of(result, prepared) for result in answer.results],
             timing_ms=timing_of(answer, time.monotonic() - prepared.began),

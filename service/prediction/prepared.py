@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.cost import Hardware
 from noisevote.models.devices.noise import DeviceNoise
+from noisevote.models.engines.arithmetic import Arithmetic
 from noisevote.models.noise import Noise
 from noisevote.models.voting import VoteRequest
 from noisevote.service.voting.priority import Priority
@@ -37,14 +38,18 @@ class Prepared:
     device_name: str | None = None
     chip_votes: int = 0
 
-    @property
-    def fingerprint(self) -> str:
-        """Names all that decides the votes of this request and seed."""
+    def fingerprint(self, arithmetic: Arithmetic) -> str:
+        """Return what names all that decides the votes of this request and seed.
+
+        Args:
+            arithmetic: in which they were computed.
+        """
         margin, device = self.request.stop.margin, self.device
         return (
             self.checkpoint.fingerprint
             + ("" if device is None else f":{device.fingerprint}")
             + ("" if margin is None else f":margin-{margin}")
+            + arithmetic.mark
         )
 
     @property

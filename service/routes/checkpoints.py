@@ -14,11 +14,11 @@ router = APIRouter(tags=["checkpoints"])
 async def list_checkpoints(service: ServiceDep) -> CheckpointList:
     """List the checkpoints that serve, and those that were refused with the reason."""
     store = service.store
-    cards = [store.find(name).card for name in store.names()]
+    found = [store.find(name) for name in store.names()]
     return CheckpointList(
         checkpoints=[
             CheckpointSummary(
-                name=card.name,
+                name=one.name,
                 network=card.network,
                 noise=card.noise.kind,
                 sigma_train=card.noise.sigma_train,
@@ -26,9 +26,13 @@ async def list_checkpoints(service: ServiceDep) -> CheckpointList:
                 if len(card.inputs) == 1
                 else {tensor.name: tensor.shape for tensor in card.inputs},
                 labels=card.labels,
-                is_default=card.name == service.settings.default_checkpoint,
+                engine=one.arithmetic.engine,
+                precision=one.arithmetic.precision,
+                engine_refused=one.engine_refusals.get(one.preferred),
+                is_default=one.name == service.settings.default_checkpoint,
             )
-            for card in cards
+            for one in found
+            for card in (one.card,)
         ],
         refused=store.refused,
     )

@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.devices.runtimes import MOST_BYTES, DeviceRuntimes, loaded_for, runtime_for
+from noisevote.models.engines.arithmetic import Arithmetic
 from noisevote.models.errors import DeadlineError
 from noisevote.models.runtime import Runtime
 from noisevote.models.voting import Observer, Poll, VoteRequest, VoteResult
@@ -41,11 +42,13 @@ class Answer:
         results: one an input.
         queue_s: seconds until the first tile started.
         compute_s: seconds from then to the last vote.
+        arithmetic: in which the votes were computed.
     """
 
     results: list[VoteResult]
     queue_s: float
     compute_s: float
+    arithmetic: Arithmetic
 
 
 class VotingBackend:
@@ -99,9 +102,10 @@ class VotingBackend:
             DeadlineError: the time was up before every input had a vote.
         """
         asked = time.monotonic()
-        runtime = loaded_for(checkpoint, request.noise, self.devices)
+        asked_for = checkpoint, request.noise, self.devices, request.stop.margin
+        runtime = loaded_for(*asked_for)
         if runtime is None:
-            runtime = await self.run(lambda: runtime_for(checkpoint, request.noise, self.devices))
+            runtime = await self.run(lambda: runtime_for(*asked_for))
         poll = Poll(request, len(checkpoint.card.labels), observer)
         group = self._group(checkpoint, runtime, request)
         entry = Entry(poll, runtime, group, priority, deadline, first_votes=chip_votes)
@@ -117,7 +121,8 @@ class VotingBackend:
             raise entry.error
         if entry.started is None or not poll.has_votes:
             raise DeadlineError("the time was up before every input had a vote")
-        return Answer(poll.results(), entry.started - asked, finished - entry.started)
+        results, arithmetic = poll.results(), runtime.arithmetic
+        return Answer(results, entry.started - asked, finished - entry.started, arithmetic)
 
     @property
     def load(self) -> Load:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import ConfigDict, Field
 
 from noisevote.models.card import Card
+from noisevote.models.engines.arithmetic import Engine, Precision
 from noisevote.models.noise import NoiseKind
 from noisevote.models.stopping import StopReason
 from noisevote.service.wire.device import DeviceBody
@@ -184,6 +185,12 @@ class CheckpointSummary(Reply):
     """Shape of one input: one, or a map from name to shape for a network of several inputs."""
     labels: tuple[str, ...]
     """Name of each class."""
+    engine: Engine
+    """What casts its votes where they suit it, and the reference else."""
+    precision: Precision
+    """Numbers that these are computed in."""
+    engine_refused: str | None
+    """Why another engine than the one set casts its votes; null if it is the one that is set."""
     is_default: bool
     """Whether it answers requests that name no checkpoint."""
 

@@ -8,9 +8,9 @@ import onnxruntime
 from onnx import ModelProto, NodeProto, helper
 
 from noisevote.models.checkpoint import Checkpoint
-from noisevote.models.engines import session_options
+from noisevote.models.engines.onnx_runtime import session_options
+from noisevote.models.engines.session import INPUT_OF_ROW, NOISE_PREFIX
 from noisevote.models.noise import NoiseKind
-from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX
 from noisevote.models.specs import IMAGES, OUTPUTS
 
 

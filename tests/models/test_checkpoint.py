@@ -15,6 +15,7 @@ from noisevote.models.checkpoint import (
     Checkpoint,
     CheckpointStore,
 )
+from noisevote.models.engines.arithmetic import REFERENCE
 from noisevote.models.errors import CheckpointError, UnknownCheckpointError
 from noisevote.models.graph_verification import check_batch_invariance
 from noisevote.models.noise import NoiseKind
@@ -141,6 +142,7 @@ class BatchDependentRuntime:
     """A runtime whose outputs shift with the number of rows, as with several threads a pass."""
 
     kind = NoiseKind.MULTIPLICATIVE
+    arithmetic = REFERENCE
 
     def outputs(self, rows: Rows) -> NDArray[np.float32]:
         return np.full((len(rows.keys), 10), 1 + 1e-7 * len(rows.keys), np.float32)

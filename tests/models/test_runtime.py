@@ -10,13 +10,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore
-from noisevote.models.engines import (
-    ENGINES,
-    ONNX_RUNTIME_OF_MANY,
-    Inputs,
-    OnnxSession,
-    load_session,
-)
+from noisevote.models.engines.loading import ENGINES, ONNX_RUNTIME_OF_MANY, load_session
+from noisevote.models.engines.onnx_runtime import OnnxSession
+from noisevote.models.engines.session import Inputs
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind, VoteKey
 from noisevote.models.runtime import GraphRuntime, Rows, votes_of

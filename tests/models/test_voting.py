@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from noisevote.models.engines.arithmetic import REFERENCE
 from noisevote.models.errors import InputError
 from noisevote.models.noise import Noise, NoiseKind, VoteKey
 from noisevote.models.runtime import Rows, rows_of, votes_of
@@ -24,6 +25,7 @@ class KeyedRuntime:
     """A runtime without a network: the vote of a row is a function of its key and image."""
 
     kind = NoiseKind.MULTIPLICATIVE
+    arithmetic = REFERENCE
 
     def __init__(self) -> None:
         self.rows = 0

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from noisevote.models.engines import load_session
+from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
+from noisevote.models.engines.loading import load_session
 from noisevote.models.noise import Noise, NoiseKind
 from noisevote.models.runtime import GraphRuntime, Rows
 from noisevote.models.specs import IMAGES
@@ -57,8 +58,9 @@ class GatedCheckpoint(Checkpoint):
         super().__init__(SHIPPED / CHECKPOINT)
         self.gated = GatedRuntime(self, NoiseKind.MULTIPLICATIVE)
 
-    def runtime(self, kind: NoiseKind) -> GraphRuntime:
-        return self.gated if kind is NoiseKind.MULTIPLICATIVE else super().runtime(kind)
+    def runtime(self, kind: NoiseKind, arithmetic: Arithmetic = REFERENCE) -> GraphRuntime:
+        is_gated = kind is NoiseKind.MULTIPLICATIVE
+        return self.gated if is_gated else super().runtime(kind, arithmetic)
 
 
 class GatedStore(CheckpointStore):

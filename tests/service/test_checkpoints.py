@@ -37,6 +37,9 @@ async def test_the_list_says_what_each_checkpoint_takes(client: httpx.AsyncClien
         "sigma_train": 1.0,
         "input_shape": [1, 28, 28],
         "labels": [str(digit) for digit in range(10)],
+        "engine": "onnxruntime",
+        "precision": "float32",
+        "engine_refused": None,
         "is_default": True,
     }
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.drift import shares_of
-from noisevote.models.engines import load_session
+from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
+from noisevote.models.engines.loading import load_session
 from noisevote.models.measured import AgreementReference
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind
 from noisevote.models.runtime import GraphRuntime, Rows
@@ -55,8 +56,9 @@ class LouderCheckpoint(Checkpoint):
         kind = NoiseKind.MULTIPLICATIVE
         self.louder = LouderRuntime(load_session(folder / self.card.graphs[kind]), self.card, kind)
 
-    def loaded(self, kind: NoiseKind) -> GraphRuntime | None:
-        return self.louder if kind is NoiseKind.MULTIPLICATIVE else super().loaded(kind)
+    def loaded(self, kind: NoiseKind, arithmetic: Arithmetic = REFERENCE) -> GraphRuntime | None:
+        is_louder = kind is NoiseKind.MULTIPLICATIVE
+        return self.louder if is_louder else super().loaded(kind, arithmetic)
 
 
 def measured(sigma: float, replies: list[Json]) -> AgreementReference:

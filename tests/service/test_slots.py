@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
-from noisevote.models.engines import load_session
+from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
+from noisevote.models.engines.loading import load_session
 from noisevote.models.errors import NoSlotError
 from noisevote.models.noise import NoiseKind
 from noisevote.models.runtime import GraphRuntime, Rows
@@ -46,8 +47,9 @@ class FailingCheckpoint(Checkpoint):
         self.failing = FailingRuntime(load_session(graph), self.card, NoiseKind.MULTIPLICATIVE)
         self.failing.errors = errors
 
-    def runtime(self, kind: NoiseKind) -> GraphRuntime:
-        return self.failing if kind is NoiseKind.MULTIPLICATIVE else super().runtime(kind)
+    def runtime(self, kind: NoiseKind, arithmetic: Arithmetic = REFERENCE) -> GraphRuntime:
+        is_failing = kind is NoiseKind.MULTIPLICATIVE
+        return self.failing if is_failing else super().runtime(kind, arithmetic)
 
 
 class PickyRuntime(GatedRuntime):

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from noisevote.models.anytime import running
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from noisevote.models.engines import load_session
+from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
+from noisevote.models.engines.loading import load_session
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind
 from noisevote.models.runtime import GraphRuntime, Rows
@@ -148,7 +149,11 @@ class FailingCheckpoint(Checkpoint):
         super().__init__(SHIPPED / CHECKPOINT)
         self.failing = FailingRuntime(self, error)
 
-    def runtime(self, kind: NoiseKind) -> GraphRuntime:  # noqa: ARG002
+    def runtime(
+        self,
+        kind: NoiseKind,  # noqa: ARG002
+        arithmetic: Arithmetic = REFERENCE,  # noqa: ARG002
+    ) -> GraphRuntime:
         return self.failing
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto
 
-from noisevote.models.runtime import NOISE_PREFIX
+from noisevote.models.engines.session import NOISE_PREFIX
 from noisevote.training.devices.trace import Product, Signal, joined, summed, traced
 from noisevote.training.devices.values import UntraceableError, Values
 

@@ -19,9 +19,9 @@ from onnx import ModelProto, ValueInfoProto
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.device_specs import INPUT_SHARE
-from noisevote.models.engines import options_with
+from noisevote.models.engines.onnx_runtime import options_with
+from noisevote.models.engines.session import INPUT_OF_ROW, NOISE_PREFIX
 from noisevote.models.errors import ExportError
-from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX
 from noisevote.training.devices.points import ArrayPoint
 
 Inputs = Mapping[str, NDArray[Any]]

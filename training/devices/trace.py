@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto
 
-from noisevote.models.runtime import INPUT_OF_ROW
+from noisevote.models.engines.session import INPUT_OF_ROW
 from noisevote.training.devices.values import Stored, UntraceableError, Values
 
 Array = NDArray[np.float64]

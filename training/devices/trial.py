@@ -10,9 +10,9 @@ from onnx import TensorProto
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.device_specs import CONVERTING, DAC_PREFIX, DEVICE_PREFIX, ROWS, Level
-from noisevote.models.engines import Session, load_session
+from noisevote.models.engines.loading import load_session
+from noisevote.models.engines.session import INPUT_OF_ROW, NOISE_PREFIX, Session
 from noisevote.models.errors import ExportError
-from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX
 from noisevote.training.devices.points import ArrayPoint, Traced
 from noisevote.training.devices.ranges import Range, fed, weights_of
 

@@ -18,7 +18,7 @@ from onnx import (
 )
 from onnxruntime import InferenceSession
 
-from noisevote.models.engines import session_options
+from noisevote.models.engines.onnx_runtime import session_options
 from noisevote.models.safetensors_header import tensors_told
 from noisevote.training.export.nodes import constant_names, names_read
 

@@ -6,6 +6,7 @@ from noisevote.training.experiments.ablation import ABLATION
 from noisevote.training.experiments.devices import DEVICES
 from noisevote.training.experiments.distributions import DISTRIBUTIONS
 from noisevote.training.experiments.energy import ENERGY
+from noisevote.training.experiments.engines import ENGINES
 from noisevote.training.experiments.experiment import Experiment
 from noisevote.training.experiments.grid import GRID
 from noisevote.training.experiments.learning import LEARNING
@@ -18,6 +19,6 @@ from noisevote.training.experiments.widths import WIDTHS
 
 EXPERIMENTS: tuple[Experiment[Any], ...] = (
     GRID, VOTES, ENERGY, MIDPOINTS, TABLE11, QUANTISATION,
-    DEVICES, WEIGHTS, LEARNING, DISTRIBUTIONS, ABLATION, WIDTHS,
+    DEVICES, ENGINES, WEIGHTS, LEARNING, DISTRIBUTIONS, ABLATION, WIDTHS,
 )  # fmt: skip
 """In the order of the results page."""

@@ -18,9 +18,9 @@ from typing import Literal
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
+from noisevote.models.engines.session import INPUT_OF_ROW, NOISE_PREFIX
 from noisevote.models.errors import ExportError
 from noisevote.models.noise import NoiseKind
-from noisevote.models.runtime import INPUT_OF_ROW, NOISE_PREFIX
 from noisevote.models.specs import MARK
 from noisevote.training.export.nodes import constant_names, names_read, rename_reads, replace_nodes
 

@@ -14,7 +14,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, ValueInfoProto, helper
 
-from noisevote.models.engines import session_options
+from noisevote.models.engines.onnx_runtime import session_options
 from noisevote.models.errors import ImportingError
 from noisevote.training.export.graph import Layout
 from noisevote.training.importing.layers import MATRIX_AXES, RECURRENT, Layer, made_by

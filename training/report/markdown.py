@@ -15,6 +15,7 @@ DETAILS = (
     "passes",
     "recipe",
     "energy",
+    "engine",
     "bootstrap",
 )
 """What the page says of a file beside its command; machine and libraries stand in the file."""

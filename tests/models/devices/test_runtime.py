@@ -20,7 +20,7 @@ from noisevote.models.devices.profile import Profile, profile_of
 from noisevote.models.devices.runtime import DeviceRuntime
 from noisevote.models.devices.runtimes import DeviceRuntimes
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
-from noisevote.models.engines import ONNX_RUNTIME_OF_MANY, load_session
+from noisevote.models.engines.loading import ONNX_RUNTIME_OF_MANY, load_session
 from noisevote.models.errors import InputError
 from noisevote.models.noise import NoiseKind, VoteKey, VoteNoise
 from tests.models.devices.by_hand import ByHand

@@ -15,7 +15,7 @@ from noisevote.models.robustness.checkpoint_target import CheckpointTarget
 from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.target import Conditions
 from noisevote.models.stopping import StopRule
-from noisevote.service.client import AsyncClient
+from noisevote.service.client import AsyncClient, Client
 from noisevote.service.client.attacks import AsyncAttacks, Attacks
 from noisevote.service.client.exchange import Call, ServiceError
 from noisevote.service.configuration.keys import INTERNAL
@@ -33,6 +33,7 @@ from tests.service.jobs.support import (
     some_samples,
     without,
 )
+from tests.service.processes import server_running
 from tests.service.support import CHECKPOINT, noise_image
 from tests.service.test_metrics import samples_in, value
 from tests.service.test_server import Server, started
@@ -192,3 +193,16 @@ async def test_the_asynchronous_client_does_the_same(tmp_path: Path) -> None:
             with pytest.raises(ServiceError) as refusal:
                 await attacks.status(job.id)
             assert (refusal.value.status, refusal.value.code) == (404, "unknown_job")
+
+
+def test_a_target_of_another_engine_is_known_by_the_rest_of_its_fingerprint() -> None:
+    pytest.importorskip("openvino")
+    checkpoint, inputs = STORE.find(CHECKPOINT), some_samples().inputs
+    conditions = Conditions(sigma=0.5, votes=3)
+    with server_running({"NOISEVOTE_ENGINE": "openvino"}) as server, Client(server.url) as client:
+        target = HttpTarget(client, LIMITS, Meter(), checkpoint, NoiseKind.MULTIPLICATIVE, seed=1)
+        counts = target.vote_counts(inputs, conditions, StopRule.FULL)
+        asked = {"inputs": inputs.tolist(), "votes": 3}
+        reply = httpx.post(f"{server.url}/predict", json=asked, timeout=60).json()
+    assert counts.sum(axis=1).tolist() == [3] * len(inputs)
+    assert reply["fingerprint"] == f"{checkpoint.fingerprint}:openvino-float32"

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.device_specs import DevicesSpec, Level
-from noisevote.models.engines import Session, load_session
-from noisevote.models.runtime import INPUT_OF_ROW
+from noisevote.models.engines.loading import load_session
+from noisevote.models.engines.session import INPUT_OF_ROW, Session
 from noisevote.training.devices.fit import fit_devices, measured_on
 from tests.training.devices.oracle import Drawn, drawn
 from tests.training.importing.run_command import imported

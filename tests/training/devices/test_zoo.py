@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, ValueInfoProto, helper
 from torch.nn import functional as F  # noqa: N812 - as torch's users call it
 
-from noisevote.models.engines import options_with
+from noisevote.models.engines.onnx_runtime import options_with
 from noisevote.training.devices.points import traced_points
 from noisevote.training.devices.ranges import fed
 from tests.training.devices.ready import Ready, made_ready

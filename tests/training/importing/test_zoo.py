@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from onnx import ModelProto, helper, inliner
 
 from noisevote.models.checkpoint import Checkpoint
-from noisevote.models.engines import session_options
+from noisevote.models.engines.onnx_runtime import session_options
+from noisevote.models.engines.optimizers import idle_optimizers
 from noisevote.models.noise import NoiseKind, VoteKey
-from noisevote.models.optimizers import idle_optimizers
 from noisevote.models.specs import InputSpec
 from tests.training.importing import zoo_dense, zoo_forms, zoo_pictures, zoo_tokens
 from tests.training.importing.drawing import Specimen

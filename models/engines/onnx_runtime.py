@@ -1,72 +1,19 @@
-"""Engines: what runs a graph. A further one is a session and its row in :data:`ENGINES`."""
+"""ONNX Runtime, the engine of the reference: float32, one thread a call."""
 
-import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from noisevote.models.errors import CheckpointError
-from noisevote.models.optimizers import idle_optimizers
-
-log = logging.getLogger("noisevote")
-
-WEIGHTS_SUFFIX = ".safetensors"
-
-ONNX_RUNTIME = "onnxruntime"
-ONNX_RUNTIME_OF_MANY = "onnxruntime, of many"
-
-Inputs = Mapping[str, NDArray[Any]]
-"""Of a graph, by name."""
-
-Contents = Mapping[str, bytes | bytearray]
-"""Of files, by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """An input or output of a graph.
-
-    Attributes:
-        type: type of its numbers, as ONNX calls it.
-        shape: None stands for an axis of any length.
-    """
-
-    type: str
-    shape: tuple[int | None, ...]
-
-    def __str__(self) -> str:
-        lengths = ", ".join("any" if axis is None else str(axis) for axis in self.shape)
-        return f"{self.type} [{lengths}]"
-
-
-class Session(Protocol):
-    """A graph that an engine has loaded; one thread a call, several calls side by side.
-
-    One thread makes the outputs bitwise independent of the batch they are computed in, and lets
-    several calls run side by side without fighting for cores.
-    """
-
-    @property
-    def inputs(self) -> dict[str, Tensor]:
-        """The inputs of the graph by name, in order."""
-
-    @property
-    def outputs(self) -> dict[str, Tensor]:
-        """The outputs of the graph by name, in order."""
-
-    def run(self, output: str, feed: Inputs) -> NDArray[np.float32]:
-        """Return an output of the graph."""
-
-    def for_at_most(self, seconds: float) -> AbstractContextManager[None]:
-        """End the calls inside the block after so long, which raises a ``TimeoutError``."""
+from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
+from noisevote.models.engines.optimizers import idle_optimizers
+from noisevote.models.engines.session import Contents, Inputs, Tensor, weights_in
 
 
 class OnnxSession:
@@ -93,6 +40,11 @@ class OnnxSession:
     def left_out(self, _graph: bytes | bytearray) -> list[str]:
         """Return the optimizers that do not look at the graph."""
         return []
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """Engine and precision of its calls."""
+        return REFERENCE
 
     @property
     def inputs(self) -> dict[str, Tensor]:
@@ -162,44 +114,6 @@ def share_memory() -> None:
     onnxruntime.create_and_register_allocator(memory, onnxruntime.OrtArenaCfg(0, -1, -1, -1))
 
 
-ENGINES: dict[str, Callable[[Path, Contents], Session]] = {
-    ONNX_RUNTIME: OnnxSession,
-    ONNX_RUNTIME_OF_MANY: OnnxSessionOfMany,
-}
-"""What runs graphs, by name."""
-
-
-def load_session(
-    graph: Path, contents: Contents | None = None, engine: str = ONNX_RUNTIME
-) -> Session:
-    """Load a graph.
-
-    Args:
-        graph: path of the graph; its weights lie beside it.
-        contents: contents of the graph and of its weights by file name, if they have been read
-            already.
-        engine: engine that runs it, one of :data:`ENGINES`.
-
-    Raises:
-        CheckpointError: it cannot be loaded.
-    """
-    session_of = ENGINES[engine]
-    try:
-        if contents is None:
-            contents = {file.name: file.read_bytes() for file in files_of(graph)}
-        return session_of(graph, contents)
-    except Exception as error:
-        shown = f"{graph.parent.name}/{graph.name}"
-        # It may name files; clients see the other message.
-        log.warning("%s cannot be loaded: %s", shown, str(error).partition("\n")[0])
-        raise CheckpointError(f"{shown} cannot be loaded: {type(error).__name__}") from error
-
-
-def files_of(graph: Path) -> list[Path]:
-    """Return a graph and the files beside it that may hold its weights."""
-    return [graph, *graph.parent.glob("*" + WEIGHTS_SUFFIX)]
-
-
 def tensors_of(entries: Sequence[Any]) -> dict[str, Tensor]:
     """Return inputs or outputs as ONNX Runtime describes them."""
     return {
@@ -221,7 +135,7 @@ def options_with(contents: Contents) -> onnxruntime.SessionOptions:
         contents: contents of the graph and its weights, by file name.
     """
     options = session_options()
-    weights = {name: content for name, content in contents.items() if name.endswith(WEIGHTS_SUFFIX)}
+    weights = weights_in(contents)
     options.add_external_initializers_from_files_in_memory(
         list(weights), list(weights.values()), [len(content) for content in weights.values()]
     )

@@ -1,0 +1,110 @@
+"""Which arithmetic an operator prefers, and which a network gets on this machine.
+
+``auto`` follows what was measured once per network and kind of processor and stands on its card,
+never a timing at loading: a service that starts again gives the same votes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from noisevote.models.engines.arithmetic import (
+    ARITHMETICS,
+    REFERENCE,
+    Arithmetic,
+    Engine,
+    Precision,
+)
+from noisevote.models.errors import MissingExtraError, how_to_install
+
+EngineChoice = Literal["onnxruntime", "openvino", "auto"]
+PrecisionChoice = Literal["float32", "bfloat16", "auto"]
+
+CPU_KINDS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
+"""Of x86 processors, by what they have, the fastest first; names are those of Linux."""
+
+CPU_INFO = Path("/proc/cpuinfo")
+
+Times = Mapping[str, Mapping[str, float]]
+"""CPU time of a vote by kind of processor and arithmetic, over that of the reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """What an operator wants; see the settings ``engine`` and ``precision``.
+
+    Attributes:
+        engine: that runs the networks; ``auto`` takes what is fastest by each card.
+        precision: of their numbers; ``auto`` takes bfloat16 where engine and processor have it.
+    """
+
+    engine: EngineChoice = "onnxruntime"
+    precision: PrecisionChoice = "float32"
+
+    @property
+    def complaint(self) -> str | None:
+        """What is wrong with it on this machine; None if nothing is."""
+        if self.engine == "onnxruntime" and self.precision == "bfloat16":
+            return (
+                "precision is bfloat16, which onnxruntime does not compute in; set engine to "
+                "openvino or auto"
+            )
+        if self.engine == "openvino" and not has_openvino():
+            return f"engine is openvino, which is not installed; {how_to_install('openvino')}"
+        if self.engine == "openvino" and self.precision == "bfloat16" and not has_bfloat16():
+            return "precision is bfloat16, which this processor has no instructions for; set auto"
+        return None
+
+    def arithmetic(self, times: Times) -> Arithmetic:
+        """Return what a network is to be computed in.
+
+        Args:
+            times: of the network.
+
+        Raises:
+            MissingExtraError: it cannot be had on this machine.
+        """
+        if self.complaint is not None:
+            raise MissingExtraError(self.complaint)
+        if self.engine == "onnxruntime":
+            return REFERENCE
+        allowed = [one for one in ARITHMETICS if one == REFERENCE or self._allows(one)]
+        if self.engine == "openvino":
+            return allowed[-1]
+        measured = times.get(cpu_kind() or "", {})
+        return min(allowed, key=lambda one: measured.get(str(one), 1.0 if one == REFERENCE else 2))
+
+    def _allows(self, one: Arithmetic) -> bool:
+        """Return whether an arithmetic of OpenVINO may be taken."""
+        if one.engine is not Engine.OPENVINO or not has_openvino():
+            return False
+        if self.precision != "auto":
+            return one.precision == self.precision and (
+                one.precision is Precision.FLOAT32 or has_bfloat16()
+            )
+        return one.precision is Precision.FLOAT32 or has_bfloat16()
+
+
+@lru_cache(maxsize=1)
+def has_openvino() -> bool:
+    """Return whether the extra ``openvino`` is installed."""
+    return find_spec("openvino") is not None
+
+
+@lru_cache(maxsize=1)
+def cpu_kind(info: Path = CPU_INFO) -> str | None:
+    """Return the kind of this processor, one of :data:`CPU_KINDS`; None if it is none of them."""
+    try:
+        lines = info.read_text().splitlines()
+    except OSError:  # no Linux
+        return None
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    return next((kind for kind in CPU_KINDS if kind in flags), None)
+
+
+def has_bfloat16() -> bool:
+    """Return whether this processor multiplies in bfloat16."""
+    return cpu_kind() in {"amx_bf16", "avx512_bf16"}
