@@ -37,6 +37,10 @@ MAX_CLASSES = 65_536
 MAX_LABEL = 200
 """Most letters of a label."""
 
+EngineTimes = Annotated[
+    dict[str, dict[str, Annotated[float, Field(gt=0)]]], Field(max_length=MAX_MEASURED)
+]
+
 Label = Annotated[str, Field(max_length=MAX_LABEL)]
 """Every answer bears one."""
 
@@ -150,11 +154,9 @@ class Card(CardPart):
     """Margins for the stop rule ``calibrated``."""
     agreements: Annotated[tuple[AgreementReference, ...], Field(max_length=MAX_MEASURED)] = ()
     """What the drift monitor expects of votes."""
-    engine_times: Annotated[
-        dict[str, dict[str, Annotated[float, Field(gt=0)]]], Field(max_length=MAX_MEASURED)
-    ] = Field(default_factory=dict)
-    """CPU time of a noisy vote by kind of processor and arithmetic, over that of ``REFERENCE``;
-    the engine ``auto`` follows it."""
+    engine_times: EngineTimes | None = None
+    """CPU time of a noisy vote by kind of processor and arithmetic, over that of the reference; the
+    engine ``auto`` follows it. None if it was not measured."""
     devices: DevicesSpec | None = None
     """How the network lies on arrays of analog devices; None if that was not measured."""
     on_devices: Annotated[tuple[DeviceEvaluation, ...], Field(max_length=MAX_MEASURED)] = ()

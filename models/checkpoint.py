@@ -98,7 +98,7 @@ class Checkpoint:
         Raises:
             MissingExtraError: this machine does not have it.
         """
-        return self._preference.arithmetic(self.card.engine_times)
+        return self._preference.arithmetic(self.card.engine_times or {})
 
     @property
     def engine_refusals(self) -> dict[Arithmetic, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from noisevote.models.engines.arithmetic import (
     ARITHMETICS,
@@ -43,6 +43,11 @@ class Preference:
 
     engine: EngineChoice = "onnxruntime"
     precision: PrecisionChoice = "float32"
+
+    @classmethod
+    def of(cls, arithmetic: Arithmetic) -> Self:
+        """Return what asks for one arithmetic."""
+        return cls(arithmetic.engine.value, arithmetic.precision.value)
 
     @property
     def complaint(self) -> str | None:
@@ -86,6 +91,11 @@ class Preference:
                 one.precision is Precision.FLOAT32 or has_bfloat16()
             )
         return one.precision is Precision.FLOAT32 or has_bfloat16()
+
+
+def arithmetics_here() -> list[Arithmetic]:
+    """Return what this machine can compute in."""
+    return [one for one in ARITHMETICS if Preference.of(one).complaint is None]
 
 
 @lru_cache(maxsize=1)

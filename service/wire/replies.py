@@ -159,9 +159,9 @@ class PredictResponse(Reply):
     seed: int
     """Seed of the noise, drawn or given."""
     fingerprint: str
-    """Digest of noise scheme, weights, graphs and margin; the same body and seed give the same
-    counts while it is the same, on the same CPU type and library build, unless a deadline ends the
-    voting."""
+    """Digest of noise scheme, weights, graphs and margin, and the engine if it is not the
+    reference; the same body and seed give the same counts while it is the same, on the same CPU
+    type and library build, unless a deadline ends the voting."""
     guarantee: GuaranteeBody | None
     """Guarantee of the stop rule; null for ``full``."""
     predictions: list[Prediction]

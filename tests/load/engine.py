@@ -17,6 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.engines.arithmetic import REFERENCE
+from noisevote.models.engines.preference import arithmetics_here
 from noisevote.models.networks.noise_points import NoisePoint, noise_from
 from noisevote.models.networks.trained import load_network
 from noisevote.models.noise import Noise, NoiseKind, VoteKey
@@ -137,8 +139,14 @@ def vote_rows(bench: Bench, folder: Path, seconds: float) -> Iterator[Row]:
     on_one, on_many = bench.rows(1, VOTES), bench.rows(VOTES, 1)
     noise = [np.empty((VOTES, *point.shape), np.float32) for point in card.noise_points]
     loop = TorchLoop(bench.checkpoint)
+    others = {
+        str(one): bench.checkpoint.runtime(KIND, one)
+        for one in arithmetics_here()
+        if one != REFERENCE
+    }
     times = race(
         {
+            **{one: partial(other.outputs, on_one) for one, other in others.items()},
             "clean": lambda: session.run([OUTPUTS], {IMAGES: images}),
             "one image": lambda: runtime.outputs(on_one),
             "many images": lambda: runtime.outputs(on_many),
@@ -160,6 +168,9 @@ def vote_rows(bench: Bench, folder: Path, seconds: float) -> Iterator[Row]:
         ("noise", "drawing the noise / clean pass"),
     ):
         yield ratio_row(name, measure, times, over, "clean", 1.0)
+    for one in others:
+        measure = f"the same in {one}, 20 votes on one image"
+        yield ratio_row(name, measure, times, one, "clean", 1.0)
     yield ratio_row(
         name, "votes/s, PyTorch loop = 1, one request", times, "torch loop", "one image", 1.0
     )

@@ -71,6 +71,8 @@ async def test_every_request_has_a_line_that_says_how_it_went(
         "status": 200,
         "client": "127.0.0.1",
         "checkpoint": CHECKPOINT,
+        "engine": "onnxruntime",
+        "precision": "float32",
         "votes_requested": 60,
         "votes_cast": sum(cast),
         "stopped_by": {"exact": 2},

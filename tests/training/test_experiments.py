@@ -9,6 +9,8 @@ import pytest
 
 from noisevote.models.checkpoint import CARD_FILE, CheckpointStore
 from noisevote.models.data.datasets import DATASETS
+from noisevote.models.engines.arithmetic import REFERENCE
+from noisevote.models.engines.preference import arithmetics_here
 from noisevote.models.noise_setting import parse_repeats
 from noisevote.training.experiments.ablation import ablation_section
 from noisevote.training.experiments.energy_curves import MOST_PASSES, TOLERANCES
@@ -131,6 +133,20 @@ def test_distributions_count_every_pass_of_every_class(smoke: Smoke) -> None:
     rows = smoke.table(f"distributions/{HARDENED}").rows
     assert len(rows) == 2 * 10
     assert {sum(int(row[c]) for c in row if c.startswith("from_")) for row in rows} == {20}
+
+
+def test_votes_of_other_engines_are_set_against_those_of_the_reference(smoke: Smoke) -> None:
+    pytest.importorskip("openvino")
+    smoke.run("engines", HARDENED)
+    table = smoke.table(f"engines/{HARDENED}")
+    others = {str(one) for one in arithmetics_here() if one != REFERENCE}
+    assert {row["arithmetic"] for row in table.rows} == others
+    assert shares_are_whole(table.rows, 40)
+    for row in table.rows:
+        assert float(row["equal_low"]) <= float(row["equal_votes"]) <= float(row["equal_high"])
+        if row["arithmetic"] == "openvino-float32":
+            assert (row["equal_votes"], row["equal_modes"]) == ("1.000000", "1.0000")
+            assert row["correct"] == row["reference_correct"]
 
 
 def test_votes_are_counted_by_mode_and_by_means(smoke: Smoke) -> None:

@@ -17,13 +17,14 @@ from rich.markup import escape
 from noisevote.models.errors import MissingExtraError, NoisevoteError, how_to_install
 from noisevote.models.version import Version
 from noisevote.training.cli.calibrate_device import calibrate_device, simulate_measurements
+from noisevote.training.cli.engines import time_engines
 from noisevote.training.cli.importing import import_command, points
 from noisevote.training.cli.network_options import NetworkOptions
 from noisevote.training.cli.options import console, with_options
 
 INTERRUPTED, TERMINATED = 130, 128 + signal.SIGTERM
 
-WITHOUT_TORCH = ("points", "import", "calibrate-device", "simulate-measurements")
+WITHOUT_TORCH = ("points", "import", "calibrate-device", "simulate-measurements", "time-engines")
 """Commands that need no torch; the others are loaded unless one of these is asked for."""
 
 
@@ -56,6 +57,7 @@ def app_for(arguments: Sequence[str]) -> typer.Typer:
     app.command("import")(with_options(import_command, NetworkOptions()))
     app.command("calibrate-device")(calibrate_device)
     app.command("simulate-measurements")(simulate_measurements)
+    app.command("time-engines")(time_engines)
     return app
 
 

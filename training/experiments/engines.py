@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from noisevote.models.checkpoint import Checkpoint
-from noisevote.models.engines.arithmetic import ARITHMETICS, REFERENCE, Arithmetic
-from noisevote.models.engines.preference import Preference
+from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
+from noisevote.models.engines.preference import Preference, arithmetics_here
 from noisevote.models.errors import MissingExtraError
 from noisevote.models.noise import Noise
 from noisevote.training.experiments.bench import SEEDS, Bench
@@ -68,7 +68,7 @@ def run_engines(bench: Bench, name: str, plan: EnginePlan) -> None:
         MissingExtraError: it has only the reference.
     """
     checkpoint = bench.checkpoint(name)
-    others = [one for one in ARITHMETICS if one != REFERENCE and preference_for(one) is not None]
+    others = [one for one in arithmetics_here() if one != REFERENCE]
     if not others:
         raise MissingExtraError(
             str(Preference("openvino").complaint or "no other engine than the reference is here")
@@ -91,16 +91,10 @@ def run_engines(bench: Bench, name: str, plan: EnginePlan) -> None:
         with bench.caster(checkpoint, split, (1 + len(left)) * len(images)) as caster:
             expected = caster.cast(images, Noise(kind, sigma), plan.votes)
             for one in left:
-                other = Checkpoint(checkpoint.folder, preference_for(one) or Preference())
+                other = Checkpoint(checkpoint.folder, Preference.of(one))
                 own = Caster(other, caster.seed, caster.threads, caster.advance)
                 found = own.cast(images, Noise(kind, sigma), plan.votes)
                 file.add([row_of(one, sigma, plan.votes, found, expected)])
-
-
-def preference_for(arithmetic: Arithmetic) -> Preference | None:
-    """Return what asks for an arithmetic; None if this machine does not have it."""
-    preference = Preference(arithmetic.engine.value, arithmetic.precision.value)
-    return preference if preference.complaint is None else None
 
 
 def row_of(

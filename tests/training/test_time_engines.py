@@ -1,0 +1,50 @@
+"""``time-engines``: what the engine ``auto`` follows is written to cards, and nothing else."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.models.engines.arithmetic import REFERENCE
+from noisevote.models.engines.preference import Preference, arithmetics_here, cpu_kind
+from tests.training.importing.run_command import command
+
+NAME = "mnist_cnn-clean"
+
+pytestmark = pytest.mark.skipif(cpu_kind() is None, reason="this processor is of no known kind")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(SHIPPED / NAME, tmp_path / NAME)
+    return tmp_path
+
+
+def test_times_of_all_engines_here_are_written_for_this_kind_of_processor(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Checkpoint(folder / NAME)
+    assert (
+        command("time-engines", NAME, "--rounds", "3", "--card", "--checkpoints", str(folder)) == 0
+    )
+    after = Checkpoint(folder / NAME, Preference("auto", "auto"))
+    assert after.fingerprint == before.fingerprint
+    times = (after.card.engine_times or {})[cpu_kind() or ""]
+    assert set(times) == {str(one) for one in arithmetics_here()}
+    assert times[str(REFERENCE)] == 1.0
+    assert str(after.preferred) == min(times, key=times.__getitem__)
+    changed = before.card.model_copy(update={"engine_times": after.card.engine_times})
+    assert after.card == changed
+    assert NAME in capsys.readouterr().out
+
+
+def test_a_card_is_left_alone_unless_it_is_to_be_written(folder: Path) -> None:
+    before = (folder / NAME / "card.json").read_bytes()
+    assert command("time-engines", "--all", "--rounds", "3", "--checkpoints", str(folder)) == 0
+    assert (folder / NAME / "card.json").read_bytes() == before
+
+
+def test_names_or_all_are_needed(folder: Path) -> None:
+    assert command("time-engines", "--checkpoints", str(folder)) == 1
+    assert command("time-engines", NAME, "--all", "--checkpoints", str(folder)) == 1
