@@ -146,7 +146,7 @@ class Checkpoint:
         with refusing(self.name):
             contents = self.verified()
             graph = self.folder / self.card.graphs[kind]
-            session = load_session(graph, contents, str(arithmetic))
+            session = load_session(graph, contents, str(arithmetic), self.card.tile)
             runtime = GraphRuntime(session, self.card, kind)
             check_runtime(runtime, self.card, contents)
             return runtime

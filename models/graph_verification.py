@@ -171,6 +171,8 @@ def check_values(outputs: NDArray[np.float32], card: Card) -> None:
 def check_batch_invariance(runtime: Runtime, card: Card) -> None:
     """Compare the outputs of a tile of votes with those of the same votes cast one by one.
 
+    The votes are on as many inputs, and all on the first.
+
     It also warms the runtime up.
 
     Raises:
@@ -180,14 +182,16 @@ def check_batch_invariance(runtime: Runtime, card: Card) -> None:
     inputs = {tensor.name: tensor.trial(generator, card.tile) for tensor in card.inputs}
     sigma = np.full((1, len(card.noise_points)), card.noise.largest_sigma or DEFAULT_SIGMA)
     keys = [VoteKey(0, row, row) for row in range(card.tile)]
-    together = runtime.outputs(
-        Rows(inputs, np.arange(card.tile), sigma.repeat(card.tile, axis=0), keys)
-    )
+    first = {name: tensor[[0]] for name, tensor in inputs.items()}
+    of_tile, of_first = sigma.repeat(card.tile, axis=0), np.zeros(card.tile, np.int64)
+    together = runtime.outputs(Rows(inputs, np.arange(card.tile), of_tile, keys))
+    on_one = runtime.outputs(Rows(first, of_first, of_tile, keys))
     for row, key in enumerate(keys):
-        one = {name: tensor[[row]] for name, tensor in inputs.items()}
-        alone = runtime.outputs(Rows(one, np.zeros(1, np.int64), sigma, [key]))
-        if not np.array_equal(alone[0], together[row]):
-            raise CheckpointError(
-                f"checkpoint {card.name} gives other outputs in a batch of {card.tile} than alone "
-                "on this machine; its votes cannot be replayed"
-            )
+        own = {name: tensor[[row]] for name, tensor in inputs.items()}
+        for given, found in ((own, together[row]), (first, on_one[row])):
+            alone = runtime.outputs(Rows(given, of_first[:1], sigma, [key]))
+            if not np.array_equal(alone[0], found):
+                raise CheckpointError(
+                    f"checkpoint {card.name} gives other outputs in a batch of {card.tile} than "
+                    "alone on this machine; its votes cannot be replayed"
+                )

@@ -15,14 +15,16 @@ log = logging.getLogger("noisevote")
 ONNX_RUNTIME_OF_MANY = f"{REFERENCE}, of many"
 
 
-def openvino_session(graph: Path, contents: Contents, precision: Precision) -> Session:
+def openvino_session(
+    graph: Path, contents: Contents, rows: int | None, precision: Precision
+) -> Session:
     """Return a graph in OpenVINO, which is imported here and no sooner."""
     from noisevote.models.engines.openvino_engine import OpenVinoSession
 
-    return OpenVinoSession(graph, contents, precision)
+    return OpenVinoSession(graph, contents, rows, precision)
 
 
-ENGINES: dict[str, Callable[[Path, Contents], Session]] = {
+ENGINES: dict[str, Callable[[Path, Contents, int | None], Session]] = {
     str(REFERENCE): OnnxSession,
     ONNX_RUNTIME_OF_MANY: OnnxSessionOfMany,
     **{
@@ -34,7 +36,10 @@ ENGINES: dict[str, Callable[[Path, Contents], Session]] = {
 
 
 def load_session(
-    graph: Path, contents: Contents | None = None, engine: str = str(REFERENCE)
+    graph: Path,
+    contents: Contents | None = None,
+    engine: str = str(REFERENCE),
+    rows: int | None = None,
 ) -> Session:
     """Load a graph.
 
@@ -43,6 +48,7 @@ def load_session(
         contents: contents of the graph and of its weights by file name, if they have been read
             already.
         engine: engine that runs it, one of :data:`ENGINES`.
+        rows: of most calls, if that is known.
 
     Raises:
         CheckpointError: it cannot be loaded.
@@ -51,7 +57,7 @@ def load_session(
     try:
         if contents is None:
             contents = {file.name: file.read_bytes() for file in files_of(graph)}
-        return session_of(graph, contents)
+        return session_of(graph, contents, rows)
     except Exception as error:
         shown = f"{graph.parent.name}/{graph.name}"
         # It may name files; clients see the other message.

@@ -22,9 +22,10 @@ class OnnxSession:
     Args:
         graph: path of the graph; its weights lie beside it.
         contents: contents of the graph and of its weights, by file name.
+        rows: of most calls; they are as fast as they can be whatever these are.
     """
 
-    def __init__(self, graph: Path, contents: Contents) -> None:
+    def __init__(self, graph: Path, contents: Contents, rows: int | None = None) -> None:  # noqa: ARG002
         self._session = onnxruntime.InferenceSession(
             contents[graph.name],
             self.options(contents),

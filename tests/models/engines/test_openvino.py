@@ -118,6 +118,21 @@ def test_nearly_all_votes_fall_as_those_of_the_reference(
     assert len(set(votes[0].tolist())) > 3
 
 
+@pytest.mark.parametrize("arithmetic", OTHERS)
+def test_the_usual_tile_gives_the_bits_of_any_other_size(
+    store: CheckpointStore, arithmetic: Arithmetic
+) -> None:
+    checkpoint = store.find("mnist_cnn-mult-1.0")
+    card, kind = checkpoint.card, NoiseKind.MULTIPLICATIVE
+    runtime = runtime_in(arithmetic, checkpoint, kind)
+    rows = rows_on(checkpoint, rows=card.tile + 1, images=1)
+    beyond = runtime.outputs(rows)
+    usual = runtime.outputs(rows.chosen(range(card.tile)))
+    assert np.array_equal(usual, beyond[: card.tile])
+    plain = load_session(checkpoint.folder / card.graphs[kind], None, str(arithmetic))
+    assert np.array_equal(GraphRuntime(plain, card, kind).outputs(rows), beyond)
+
+
 def test_nothing_of_the_weights_is_left_behind(
     store: CheckpointStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -143,8 +158,8 @@ OPENVINO_32 = next((one.engine, one.precision) for one in ARITHMETICS if one != 
 class Unsteady:
     """A session whose outputs shift with the rows of a call."""
 
-    def __init__(self, graph: Path, contents: dict[str, bytes]) -> None:
-        self._session = load_session(graph, contents, "openvino-float32 as it is")
+    def __init__(self, graph: Path, contents: dict[str, bytes], rows: int | None = None) -> None:
+        self._session = load_session(graph, contents, "openvino-float32 as it is", rows)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._session, name)
