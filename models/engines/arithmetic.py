@@ -53,10 +53,12 @@ ARITHMETICS = (
 )
 
 
+BY_NAME = {str(one): one for one in ARITHMETICS}
+
+
 def arithmetic_in(fingerprint: str) -> Arithmetic:
     """Return the arithmetic that a fingerprint names."""
-    marked = (one for one in ARITHMETICS if one.mark and fingerprint.endswith(one.mark))
-    return next(marked, REFERENCE)
+    return BY_NAME.get(fingerprint.rpartition(":")[2], REFERENCE)
 
 
 def without_mark(fingerprint: str) -> str:
