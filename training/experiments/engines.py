@@ -5,10 +5,12 @@ change its engine without measuring its networks anew.
 """
 
 import math
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
@@ -16,13 +18,14 @@ from noisevote.models.engines.preference import Preference, arithmetics_here
 from noisevote.models.errors import MissingExtraError
 from noisevote.models.noise import Noise
 from noisevote.training.experiments.bench import SEEDS, Bench
-from noisevote.training.experiments.experiment import Experiment, shown_each
-from noisevote.training.measure.evaluate import Caster, Rule, Votes
+from noisevote.training.experiments.experiment import Experiment, shown_or_open
+from noisevote.training.measure.evaluate import Caster, NumberedExamples, Rule, Votes
 from noisevote.training.measure.plan import Count, NotNegative, Plan
 from noisevote.training.measure.results import (
     PAIR_COLUMNS,
     SHARE_COLUMNS,
     Z_95,
+    Row,
     Table,
     paired,
     share,
@@ -30,12 +33,15 @@ from noisevote.training.measure.results import (
 from noisevote.training.report.markdown import (
     commands,
     markdown_table,
+    names_in,
     shown_difference,
     shown_share,
+    stored,
 )
 
 FOLDER = "engines"
 EQUAL_COLUMNS = ("equal_votes", "equal_low", "equal_high", "equal_modes", "modes_low", "modes_high")
+ROUNDING_COLUMNS = ("arithmetic", "sigma", "images", "votes", "rounding", "deviation")
 COLUMNS = ("arithmetic", "sigma", "votes", *EQUAL_COLUMNS, *SHARE_COLUMNS, *PAIR_COLUMNS)
 SHOWN = ("mnist_cnn-mult-1.0", "densenet40-mult-1.0", "stroke_lstm-mult-1.0")
 
@@ -44,7 +50,9 @@ TEXT = f"""## Engines and precisions
 The same votes, on the same noise, by other engines and in other numbers, set against `{REFERENCE}`,
 by which everything else on this page is measured. "Equal votes" has an interval over the images,
 "equal modes" and the accuracy exact ones; the difference of the accuracies, in points, is paired
-over the images.
+over the images. "Rounding" is by how much outputs move, and "deviation" what their spread over
+votes becomes, both relative to the spread that the noise gives them: below a sigma of 0.1 bfloat16
+does not serve.
 """
 
 
@@ -59,6 +67,12 @@ class EnginePlan(Plan):
 
     images: Count = 10_000
     """Of the test split, spread over it."""
+
+    rounding_sigma: tuple[NotNegative, ...] = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+    """At which outputs are compared."""
+
+    rounding_images: Count = 200
+    """On which outputs are compared."""
 
 
 def run_engines(bench: Bench, name: str, plan: EnginePlan) -> None:
@@ -83,6 +97,7 @@ def run_engines(bench: Bench, name: str, plan: EnginePlan) -> None:
         votes=str(plan.votes),
         engine=f"openvino {version('openvino')}",
     )
+    measure_rounding(bench, checkpoint, others, plan)
     kind = checkpoint.card.noise.kind
     for sigma in plan.sigma:
         left = [one for one in others if not file.having(arithmetic=str(one), sigma=sigma)]
@@ -95,6 +110,50 @@ def run_engines(bench: Bench, name: str, plan: EnginePlan) -> None:
                 own = Caster(other, caster.seed, caster.threads, caster.advance)
                 found = own.cast(images, Noise(kind, sigma), plan.votes)
                 file.add([row_of(one, sigma, plan.votes, found, expected)])
+
+
+def measure_rounding(
+    bench: Bench, checkpoint: Checkpoint, others: Sequence[Arithmetic], plan: EnginePlan
+) -> None:
+    """Measure what an arithmetic does to the outputs of votes, beside what the noise does.
+
+    ``rounding`` is the root mean square of the difference from the reference on the same noise,
+    over the standard deviation of the reference over votes; ``deviation`` the ratio of the standard
+    deviations.
+    """
+    split = bench.reported(checkpoint)
+    images, _ = bench.images(checkpoint, split).spread(plan.rounding_images)
+    about = f"{split}, {len(images)} images spread over it, seed {SEEDS[split]}"
+    path = f"{FOLDER}/{checkpoint.name}-rounding.csv"
+    file = bench.file(path, checkpoint, ROUNDING_COLUMNS, split=about, votes=str(plan.votes))
+    left = [sigma for sigma in plan.rounding_sigma if not file.having(sigma=sigma)]
+    with bench.caster(checkpoint, split, len(left) * len(images)) as caster:
+        for sigma in left:
+            noise = Noise(checkpoint.card.noise.kind, sigma)
+            expected = caster.outputs(images, noise, plan.votes).astype(np.float64)
+            spread = float(expected.std(axis=1).mean())
+            for one in others:
+                found = outputs_in(one, checkpoint, caster, images, noise, plan.votes)
+                off = math.sqrt(float(((found - expected) ** 2).mean()))
+                file.add([{
+                    "arithmetic": str(one), "sigma": sigma, "images": len(images),
+                    "votes": plan.votes, "rounding": f"{off / spread:.6f}",
+                    "deviation": f"{float(found.std(axis=1).mean()) / spread:.6f}",
+                }])  # fmt: skip
+            caster.advance(len(images))
+
+
+def outputs_in(
+    arithmetic: Arithmetic,
+    checkpoint: Checkpoint,
+    caster: Caster,
+    images: NumberedExamples,
+    noise: Noise,
+    votes: int,
+) -> NDArray[np.float64]:
+    """Return the outputs of votes in an arithmetic, also where it would not serve them."""
+    runtime = checkpoint.runtime(noise.kind, arithmetic)
+    return caster.outputs(images, noise, votes, runtime).astype(np.float64)
 
 
 def row_of(
@@ -125,11 +184,17 @@ def row_of(
 
 def engine_section(results: Path) -> list[str]:
     """Return the votes of other engines beside those of the reference."""
-    return [TEXT, *shown_each(results, FOLDER, SHOWN, shown)]
+    parts = [TEXT]
+    for name in names_in(results / FOLDER, SHOWN):
+        parts.append(f"### `{name}`: {FOLDER}\n")
+        parts += shown_or_open(results, FOLDER, name, shown)
+        rounding = stored(results / FOLDER / f"{name}-rounding.csv")
+        parts += [] if rounding is None else [shown_rounding(rounding)]
+    return parts
 
 
-def shown(_: str, table: Table) -> list[str]:
-    """Return what the page shows of one checkpoint."""
+def shown(table: Table) -> list[str]:
+    """Return what the page shows of the votes of one checkpoint."""
     rows = [
         [
             row["arithmetic"],
@@ -145,6 +210,22 @@ def shown(_: str, table: Table) -> list[str]:
     return [markdown_table(head, rows), commands([table])]
 
 
+def shown_rounding(table: Table) -> str:
+    """Return what the page shows of the outputs of one checkpoint."""
+    sigmas = list(dict.fromkeys(row["sigma"] for row in table.rows))
+    rows = [
+        [name, *(cell(row) for row in table.rows if row["arithmetic"] == name)]
+        for name in dict.fromkeys(row["arithmetic"] for row in table.rows)
+    ]
+    head = ["rounding, % (deviation, %)", *(f"sigma {sigma}" for sigma in sigmas)]
+    return markdown_table(head, rows)
+
+
+def cell(row: Row) -> str:
+    """Return rounding and deviation in per cent."""
+    return f"{100 * float(row['rounding']):.2f} ({100 * float(row['deviation']):.2f})"
+
+
 def interval(share_text: str, low: str, high: str, digits: int) -> str:
     """Return a share and its interval in per cent."""
     shown_, low_, high_ = (f"{100 * float(text):.{digits}f}" for text in (share_text, low, high))
@@ -156,7 +237,7 @@ ENGINES = Experiment(
     "Votes of other engines and precisions beside those of the reference.",
     "checkpoint",
     EnginePlan(),
-    EnginePlan(sigma=(0.5,), votes=3, images=40),
+    EnginePlan(sigma=(0.5,), votes=3, images=40, rounding_sigma=(0.1,), rounding_images=20),
     run_engines,
     engine_section,
 )

@@ -27,7 +27,7 @@ from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.errors import DataError
 from noisevote.models.measured import Accuracy
 from noisevote.models.noise import Noise, VoteKey, VoteNoise
-from noisevote.models.runtime import Rows, votes_of
+from noisevote.models.runtime import Rows, Runtime, votes_of
 from noisevote.models.voting import NOWHERE
 from noisevote.training.measure.results import accuracy_of
 
@@ -167,19 +167,27 @@ class Caster:
         return noise.at(card.point_names)
 
     def outputs(
-        self, images: NumberedExamples, noise: Noise | DeviceSetting, votes: int
+        self,
+        images: NumberedExamples,
+        noise: Noise | DeviceSetting,
+        votes: int,
+        runtime: Runtime | None = None,
     ) -> NDArray[np.float32]:
         """Return the outputs of every vote ``[images, votes, classes]``.
 
         Votes of several images share a forward pass; that changes none of them, since the noise of
         a vote hangs on its key alone.
 
+        Args:
+            images, noise, votes: as :meth:`cast` has them.
+            runtime: that computes them; None: the one that serves this noise.
+
         Raises:
             DataError: the outputs are not finite under this noise.
         """
         card = self.checkpoint.card
         at_points = self.at_points(noise)
-        runtime = runtime_for(self.checkpoint, at_points, self.devices)
+        runtime = runtime or runtime_for(self.checkpoint, at_points, self.devices)
         inputs = inputs_of(images.examples, card)
         keys = [
             VoteKey(request_seed(self.seed, number), 0, vote)

@@ -21,7 +21,7 @@ DETAILS = (
 """What the page says of a file beside its command; machine and libraries stand in the file."""
 
 
-SUFFIXES = ("-sweep", "-rms", "-answer")
+SUFFIXES = ("-sweep", "-rms", "-answer", "-rounding")
 """Of files that stand beside another of the same measurement."""
 
 
