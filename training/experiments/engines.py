@@ -6,11 +6,11 @@ change its engine without measuring its networks anew.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
@@ -19,7 +19,7 @@ from noisevote.models.errors import MissingExtraError
 from noisevote.models.noise import Noise
 from noisevote.training.experiments.bench import SEEDS, Bench
 from noisevote.training.experiments.experiment import Experiment, shown_or_open
-from noisevote.training.measure.evaluate import Caster, NumberedExamples, Rule, Votes
+from noisevote.training.measure.evaluate import Caster, Rule, Votes
 from noisevote.training.measure.plan import Count, NotNegative, Plan
 from noisevote.training.measure.results import (
     PAIR_COLUMNS,
@@ -133,7 +133,8 @@ def measure_rounding(
             expected = caster.outputs(images, noise, plan.votes).astype(np.float64)
             spread = float(expected.std(axis=1).mean())
             for one in others:
-                found = outputs_in(one, checkpoint, caster, images, noise, plan.votes)
+                own = replace(caster, runtime=checkpoint.runtime(noise.kind, one))
+                found = own.outputs(images, noise, plan.votes).astype(np.float64)
                 off = math.sqrt(float(((found - expected) ** 2).mean()))
                 file.add([{
                     "arithmetic": str(one), "sigma": sigma, "images": len(images),
@@ -141,19 +142,6 @@ def measure_rounding(
                     "deviation": f"{float(found.std(axis=1).mean()) / spread:.6f}",
                 }])  # fmt: skip
             caster.advance(len(images))
-
-
-def outputs_in(
-    arithmetic: Arithmetic,
-    checkpoint: Checkpoint,
-    caster: Caster,
-    images: NumberedExamples,
-    noise: Noise,
-    votes: int,
-) -> NDArray[np.float64]:
-    """Return the outputs of votes in an arithmetic, also where it would not serve them."""
-    runtime = checkpoint.runtime(noise.kind, arithmetic)
-    return caster.outputs(images, noise, votes, runtime).astype(np.float64)
 
 
 def row_of(

@@ -127,6 +127,7 @@ class Caster:
         threads: passes computed side by side.
         advance: called with the number of images done.
         devices: hold chips.
+        runtime: computes all votes; None: the one that serves the noise.
     """
 
     checkpoint: Checkpoint
@@ -134,6 +135,7 @@ class Caster:
     threads: int = 1
     advance: Callable[[int], None] = lambda _: None
     devices: DeviceRuntimes = field(default_factory=DeviceRuntimes)
+    runtime: Runtime | None = None
 
     def cast(self, images: NumberedExamples, noise: Noise | DeviceSetting, votes: int) -> Votes:
         """Cast ``votes`` votes on each image; without noise one stands for all.
@@ -167,27 +169,19 @@ class Caster:
         return noise.at(card.point_names)
 
     def outputs(
-        self,
-        images: NumberedExamples,
-        noise: Noise | DeviceSetting,
-        votes: int,
-        runtime: Runtime | None = None,
+        self, images: NumberedExamples, noise: Noise | DeviceSetting, votes: int
     ) -> NDArray[np.float32]:
         """Return the outputs of every vote ``[images, votes, classes]``.
 
         Votes of several images share a forward pass; that changes none of them, since the noise of
         a vote hangs on its key alone.
 
-        Args:
-            images, noise, votes: as :meth:`cast` has them.
-            runtime: that computes them; None: the one that serves this noise.
-
         Raises:
             DataError: the outputs are not finite under this noise.
         """
         card = self.checkpoint.card
         at_points = self.at_points(noise)
-        runtime = runtime or runtime_for(self.checkpoint, at_points, self.devices)
+        runtime = self.runtime or runtime_for(self.checkpoint, at_points, self.devices)
         inputs = inputs_of(images.examples, card)
         keys = [
             VoteKey(request_seed(self.seed, number), 0, vote)
