@@ -56,8 +56,9 @@ TEXT = f"""## Engines and precisions
 The same votes, on the same noise, by other engines and in other numbers, set against `{REFERENCE}`,
 by which everything else on this page is measured. "Equal modes" and the accuracy have exact
 intervals; that of "equal votes" takes an image, whose votes are not independent, for one trial, and
-is rather too wide. The difference of the accuracies, in points, is paired over the images. "Rounding" is by how much outputs move, and "deviation" what their spread over
-votes becomes, both relative to the spread that the noise gives them: below a sigma of 0.1 bfloat16
+is rather too wide. The difference of the accuracies, in points, is paired over the images.
+"Rounding" is by how much outputs move, and "deviation" what their spread over votes becomes, both
+relative to the spread that the noise gives them: below a sigma of {LEAST_RELATIVE_SIGMA} bfloat16
 does not serve.
 """
 
