@@ -120,8 +120,9 @@ class Checkpoint:
     def runtime(self, kind: NoiseKind, arithmetic: Arithmetic = REFERENCE) -> GraphRuntime:
         """Return the runtime for one kind of noise, loaded and checked at the first call.
 
-        Where an engine other than the reference does not load a graph, or its votes depend on the
-        batch, the reference casts them, and the log says so once.
+        The reference loads a graph first: what it refuses, loops without an end and weights that
+        lie elsewhere among it, no other engine is given. Where another does not load what is left,
+        or its votes depend on the batch, the reference casts them, and the log says so once.
 
         Raises:
             CheckpointError: a file does not have the digest that the card promises, the runtime
@@ -131,15 +132,17 @@ class Checkpoint:
         """
         if kind not in self.card.graphs:
             raise CheckpointError(f"checkpoint {self.name} has no graph for {kind} noise")
-        if arithmetic != REFERENCE:
-            key = kind, arithmetic
-            is_known = key in self._others.refused
-            try:
-                return self._others.get(key, lambda: self._load(kind, arithmetic))
-            except CheckpointError as error:
-                if not is_known:
-                    log.warning("%s casts votes in place of %s: %s", REFERENCE, arithmetic, error)
-        return self._runtimes.get(kind, lambda: self._load(kind, REFERENCE))
+        reference = self._runtimes.get(kind, lambda: self._load(kind, REFERENCE))
+        if arithmetic == REFERENCE:
+            return reference
+        key = kind, arithmetic
+        is_known = key in self._others.refused
+        try:
+            return self._others.get(key, lambda: self._load(kind, arithmetic))
+        except CheckpointError as error:
+            if not is_known:
+                log.warning("%s casts votes in place of %s: %s", REFERENCE, arithmetic, error)
+            return reference
 
     def _load(self, kind: NoiseKind, arithmetic: Arithmetic) -> GraphRuntime:
         """Verify the files, load the graph, and check that it is what the card says."""

@@ -25,7 +25,7 @@ ACT_ON: dict[str, tuple[bytes, ...]] = {
     "AttentionFusion": (b"Softmax", b"LayerNormalization"),
     "Avx2WeightS8ToU8Transformer": (b"Integer", b"QLinear", b"Quantize", b"QAttention", b"QGemm"),
     "BiasDropoutFusion": (b"Dropout",),
-    "BiasGeluFusion": (b"Gelu", b"Erf"),
+    "BiasGeluFusion": (b"Gelu", b"Erf", b"Tanh"),
     "BiasSkipLayerNormFusion": NORMALISED,
     "BiasSoftmaxFusion": (b"Softmax",),
     "DoubleQDQPairsRemover": QUANTISED,
@@ -57,14 +57,15 @@ ACT_ON: dict[str, tuple[bytes, ...]] = {
     "QDQS8ToU8Transformer": QUANTISED,
     "QDQSelectorActionTransformer": QUANTISED,
     "QuickGeluFusion": (b"Sigmoid",),
-    "ReshapeFusion": (b"Shape",),
+    "ReshapeFusion": (b"Reshape",),
     "SimplifiedLayerNormFusion": NORMALISED,
     "SkipLayerNormFusion": NORMALISED,
     "SliceConcatToSpaceToDepthFusion": (b"Concat",),
     "TransposeOptimizer": (b"Transpose",),
     "WhereDummyDq": QUANTISED,
 }
-"""Names of operators by pass: a graph to which it does anything has one of them in its bytes."""
+"""Names of operators by pass: a graph to which it does anything has one of them in its bytes. Of
+operators that other passes make it is those that they are made of: ``FastGelu`` of ``Tanh``."""
 
 
 def idle_optimizers(graph: bytes | bytearray) -> list[str]:

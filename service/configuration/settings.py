@@ -54,8 +54,8 @@ class Settings(BaseSettings):
     calibrated margin, are always cast by ``onnxruntime``."""
     precision: PrecisionChoice = "float32"
     """Numbers in which ``openvino`` computes votes: ``float32``, ``bfloat16``, or ``auto``, which
-    takes the latter where the processor has it. Noise below a tenth of the signal is met in float32
-    by ``onnxruntime``, whatever stands here."""
+    takes the latter where the processor has it. What bfloat16 does not suit, no noise or noise
+    below a tenth of the signal, ``onnxruntime`` computes in its stead."""
     slots: int = Field(default_factory=allowed_cores, ge=1)
     """Forward passes computed side by side, one thread each; as a rule the cores allowed."""
     max_votes: int = Field(default=1000, ge=1)

@@ -76,7 +76,6 @@ class CheckpointReloader:
         try:
             candidate = Checkpoint(only_one_of(places, self._directories), self._preference)
             for kind in self._kinds_for(candidate):
-                candidate.runtime(kind)
                 candidate.runtime(kind, candidate.preferred)
             if candidate.card.devices is not None:
                 candidate.verified_devices()

@@ -15,12 +15,14 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from noisevote.models import graph_verification
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.engines.preference import EngineChoice, Preference, has_openvino
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind
 from noisevote.models.specs import InputSpec
 from tests.foreign import drawn
 
 NAME = "mnist_cnn-mult-1.0"
+needs_openvino = pytest.mark.skipif(not has_openvino(), reason="OpenVINO is not installed")
 DIGITS = [str(digit) for digit in range(10)]
 AGREEMENTS = json.loads((SHIPPED / NAME / "card.json").read_text())["agreements"]
 
@@ -123,7 +125,13 @@ def test_a_graph_that_gives_other_outputs_than_it_declares_is_refused(copied: Pa
         Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
 
 
-def test_a_graph_that_never_ends_is_refused(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+ENGINES = ["onnxruntime", pytest.param("openvino", marks=needs_openvino)]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_graph_that_never_ends_is_refused(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, engine: EngineChoice
+) -> None:
     body = helper.make_graph(
         [
             helper.make_node("Identity", ["goes_on"], ["still_goes_on"]),
@@ -143,8 +151,27 @@ def test_a_graph_that_never_ends_is_refused(copied: Path, monkeypatch: pytest.Mo
     loop = helper.make_node("Loop", ["turns", "begins", "raw"], ["outputs"], body=body)
     end_in(copied, [loop], {"turns": 2**62, "begins": True})
     monkeypatch.setattr(graph_verification, "TRIAL_S", 0.1)
+    checkpoint = Checkpoint(copied, Preference(engine))
     with pytest.raises(CheckpointError, match=r"multiplicative graph .* longer than 0.1 s"):
-        Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
+        checkpoint.runtime(NoiseKind.MULTIPLICATIVE, checkpoint.preferred)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_weights_that_are_said_to_lie_in_memory_are_not_read(
+    copied: Path, engine: EngineChoice
+) -> None:
+    path = copied / "multiplicative.onnx"
+    model = onnx.load(path, load_external_data=False)
+    for entry in next(of for of in model.graph.initializer if of.external_data).external_data:
+        entry.value = {"location": "*/_ORT_MEM_ADDR_/*", "offset": "12345"}.get(
+            entry.key, entry.value
+        )
+    path.write_bytes(model.SerializeToString())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    set_in_card(copied, "digests", {**read_digests(copied), path.name: digest})
+    checkpoint = Checkpoint(copied, Preference(engine))
+    with pytest.raises(CheckpointError, match=r"multiplicative.onnx cannot be loaded"):
+        checkpoint.runtime(NoiseKind.MULTIPLICATIVE, checkpoint.preferred)
 
 
 def test_weights_without_numbers_are_refused(copied: Path) -> None:

@@ -13,18 +13,24 @@ from pathlib import Path
 import numpy as np
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.devices.runtimes import (
+    LEAST_RELATIVE_SIGMA,
+    DeviceRuntimes,
+    runtime_for,
+)
 from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
 from noisevote.models.engines.preference import Preference, arithmetics_here
 from noisevote.models.errors import MissingExtraError
 from noisevote.models.noise import Noise
+from noisevote.models.statistics import clopper_pearson
 from noisevote.training.experiments.bench import SEEDS, Bench
 from noisevote.training.experiments.experiment import Experiment, shown_or_open
 from noisevote.training.measure.evaluate import Caster, Rule, Votes
 from noisevote.training.measure.plan import Count, NotNegative, Plan
 from noisevote.training.measure.results import (
+    CONFIDENCE_ALPHA,
     PAIR_COLUMNS,
     SHARE_COLUMNS,
-    Z_95,
     Row,
     Table,
     paired,
@@ -48,10 +54,11 @@ SHOWN = ("mnist_cnn-mult-1.0", "densenet40-mult-1.0", "stroke_lstm-mult-1.0")
 TEXT = f"""## Engines and precisions
 
 The same votes, on the same noise, by other engines and in other numbers, set against `{REFERENCE}`,
-by which everything else on this page is measured. "Equal votes" has an interval over the images,
-"equal modes" and the accuracy exact ones; the difference of the accuracies, in points, is paired
-over the images. "Rounding" is by how much outputs move, and "deviation" what their spread over
-votes becomes, both relative to the spread that the noise gives them: below a sigma of 0.1 bfloat16
+by which everything else on this page is measured. "Equal modes" and the accuracy have exact
+intervals; that of "equal votes" takes an image, whose votes are not independent, for one trial, and
+is rather too wide. The difference of the accuracies, in points, is paired over the images.
+"Rounding" is by how much outputs move, and "deviation" what their spread over votes becomes, both
+relative to the spread that the noise gives them: below a sigma of {LEAST_RELATIVE_SIGMA} bfloat16
 does not serve.
 """
 
@@ -59,8 +66,8 @@ does not serve.
 class EnginePlan(Plan):
     """What is measured."""
 
-    sigma: tuple[NotNegative, ...] = (0.5, 1.0)
-    """Of the noise; bfloat16 serves from 0.1 on."""
+    sigma: tuple[NotNegative, ...] = (LEAST_RELATIVE_SIGMA, 0.5, 1.0)
+    """Of the noise; bfloat16 serves from the first on."""
 
     votes: Count = 20
     """On each image."""
@@ -76,7 +83,7 @@ class EnginePlan(Plan):
 
 
 def run_engines(bench: Bench, name: str, plan: EnginePlan) -> None:
-    """Measure a checkpoint in all arithmetics that this machine has.
+    """Measure a checkpoint in all arithmetics that this machine has and that suit it.
 
     Raises:
         MissingExtraError: it has only the reference.
@@ -107,9 +114,17 @@ def run_engines(bench: Bench, name: str, plan: EnginePlan) -> None:
             expected = caster.cast(images, Noise(kind, sigma), plan.votes)
             for one in left:
                 other = Checkpoint(checkpoint.folder, Preference.of(one))
+                if not serves(other, Noise(kind, sigma)):
+                    continue
                 own = Caster(other, caster.seed, caster.threads, caster.advance)
                 found = own.cast(images, Noise(kind, sigma), plan.votes)
                 file.add([row_of(one, sigma, plan.votes, found, expected)])
+
+
+def serves(checkpoint: Checkpoint, noise: Noise) -> bool:
+    """Return whether votes are cast in what is preferred; else the reference would be its own."""
+    at_points = noise.at(checkpoint.card.point_names)
+    return runtime_for(checkpoint, at_points, DeviceRuntimes()).arithmetic == checkpoint.preferred
 
 
 def measure_rounding(
@@ -126,14 +141,21 @@ def measure_rounding(
     about = f"{split}, {len(images)} images spread over it, seed {SEEDS[split]}"
     path = f"{FOLDER}/{checkpoint.name}-rounding.csv"
     file = bench.file(path, checkpoint, ROUNDING_COLUMNS, split=about, votes=str(plan.votes))
-    left = [sigma for sigma in plan.rounding_sigma if not file.having(sigma=sigma)]
+    left = [
+        sigma
+        for sigma in plan.rounding_sigma
+        if not all(file.having(arithmetic=str(one), sigma=sigma) for one in others)
+    ]
     with bench.caster(checkpoint, split, len(left) * len(images)) as caster:
         for sigma in left:
             noise = Noise(checkpoint.card.noise.kind, sigma)
             expected = caster.outputs(images, noise, plan.votes).astype(np.float64)
             spread = float(expected.std(axis=1).mean())
             for one in others:
-                own = replace(caster, runtime=checkpoint.runtime(noise.kind, one))
+                runtime = checkpoint.runtime(noise.kind, one)
+                if runtime.arithmetic != one or file.having(arithmetic=str(one), sigma=sigma):
+                    continue
+                own = replace(caster, runtime=runtime)
                 found = own.outputs(images, noise, plan.votes).astype(np.float64)
                 off = math.sqrt(float(((found - expected) ** 2).mean()))
                 file.add([{
@@ -149,8 +171,8 @@ def row_of(
 ) -> dict[str, object]:
     """Return what is told of the votes in an arithmetic, set against those of the reference."""
     equal = (found.fell_on == expected.fell_on).mean(axis=1)
-    half = Z_95 * float(equal.std(ddof=1)) / math.sqrt(len(equal))
-    mean = float(equal.mean())
+    # Votes on an image move together; that of as many successes is rather too wide for shares.
+    low, high = clopper_pearson(float(equal.sum()), len(equal), CONFIDENCE_ALPHA)
     last = found.fell_on.shape[1] - 1
     modes = found.answers[Rule.MODE][:, last] == expected.answers[Rule.MODE][:, last]
     of_modes = share(int(modes.sum()), len(modes))
@@ -159,9 +181,9 @@ def row_of(
         "arithmetic": str(arithmetic),
         "sigma": sigma,
         "votes": votes,
-        "equal_votes": f"{mean:.6f}",
-        "equal_low": f"{mean - half:.6f}",
-        "equal_high": f"{min(1.0, mean + half):.6f}",
+        "equal_votes": f"{equal.mean():.6f}",
+        "equal_low": f"{low:.6f}",
+        "equal_high": f"{high:.6f}",
         "equal_modes": of_modes["accuracy"],
         "modes_low": of_modes["low"],
         "modes_high": of_modes["high"],

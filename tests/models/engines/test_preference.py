@@ -19,7 +19,8 @@ from noisevote.models.engines.arithmetic import (
 )
 from noisevote.models.engines.preference import Preference, cpu_kind
 from noisevote.models.errors import MissingExtraError
-from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.noise import Noise, NoiseKind, noise_table
+from noisevote.models.noise_fill import to_bfloat16
 
 FLOAT32 = Arithmetic(Engine.OPENVINO, Precision.FLOAT32)
 BFLOAT16 = Arithmetic(Engine.OPENVINO, Precision.BFLOAT16)
@@ -161,6 +162,22 @@ def test_additive_noise_is_compared_with_the_signal_of_each_point(preferring: Ch
     assert not hides_rounding(Noise(NoiseKind.ADDITIVE, 100.0).at(names), unknown)
 
 
+def test_any_noise_is_large_beside_a_signal_of_nothing(preferring: Checkpoint) -> None:
+    card = preferring.card
+    assert card.devices is not None
+    arrays = {
+        name: array.model_copy(update={"rms": 0.0}) for name, array in card.devices.arrays.items()
+    }
+    dead = card.model_copy(
+        update={
+            "devices": card.devices.model_copy(update={"arrays": arrays}),
+            "noise_points": [of.model_copy(update={"rms": None}) for of in card.noise_points],
+        }
+    )
+    assert hides_rounding(Noise(NoiseKind.ADDITIVE, 0.01).at(card.point_names), dead)
+    assert not hides_rounding(Noise(NoiseKind.ADDITIVE, 0.0).at(card.point_names), dead)
+
+
 def test_float32_serves_all_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     on(monkeypatch, "avx2")
     checkpoint = Checkpoint(SHIPPED / "mnist_cnn-mult-1.0", Preference("openvino", "auto"))
@@ -168,4 +185,11 @@ def test_float32_serves_all_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     for sigma in (0.0, 0.01, 1.0):
         noise = Noise(NoiseKind.MULTIPLICATIVE, sigma).at(names)
         assert arithmetic_for(checkpoint, noise, None) == FLOAT32
-    assert np.isfinite(LEAST_RELATIVE_SIGMA)
+
+
+def test_rounding_hardly_widens_the_least_noise_that_bfloat16_serves() -> None:
+    table = noise_table(NoiseKind.MULTIPLICATIVE, LEAST_RELATIVE_SIGMA)
+    rounded = (to_bfloat16(table).astype(np.uint32) << 16).view(np.float32)
+    factors, short = table.astype(np.float64), rounded.astype(np.float64)
+    assert 1 < short.std() / factors.std() < 1.0002
+    assert abs(short.mean() - factors.mean()) < 1e-4 * LEAST_RELATIVE_SIGMA
