@@ -46,7 +46,7 @@ class Arithmetic:
 REFERENCE = Arithmetic(Engine.ONNX_RUNTIME, Precision.FLOAT32)
 """In which cards are measured, and votes are cast unless a setting says otherwise."""
 
-ARITHMETICS = (
+ARITHMETICS = (  # of an engine the fastest last
     REFERENCE,
     Arithmetic(Engine.OPENVINO, Precision.FLOAT32),
     Arithmetic(Engine.OPENVINO, Precision.BFLOAT16),

@@ -131,7 +131,7 @@ class OpenVinoSession:
         return self._outputs
 
     def run(self, output: str, feed: Inputs) -> NDArray[np.float32]:
-        """Return an output of the graph; what is given is not copied."""
+        """Return an output of the graph; what lies in order and may be written is not copied."""
         request, limit = self._request_for(feed), self._limit
         if limit is None:
             return outputs_of(request, output, feed)
@@ -250,7 +250,7 @@ def outputs_of(request: Any, output: str, feed: Inputs) -> NDArray[np.float32]:
 
 def wrapped(array: NDArray[Any]) -> Any:
     """Return an array as OpenVINO takes it, in the same memory; 16 bits of no type are bfloat16."""
-    held = np.ascontiguousarray(array)
+    held = np.require(array, requirements="C")
     if held.dtype == np.uint16:
         return openvino.Tensor(held, openvino.Shape(held.shape), openvino.Type.bf16)
     return openvino.Tensor(held, shared_memory=held.flags.writeable)

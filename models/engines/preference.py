@@ -11,13 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Self
 
-from noisevote.models.engines.arithmetic import (
-    ARITHMETICS,
-    REFERENCE,
-    Arithmetic,
-    Engine,
-    Precision,
-)
+from noisevote.models.engines.arithmetic import ARITHMETICS, REFERENCE, Arithmetic
 from noisevote.models.errors import MissingExtraError, how_to_install
 
 EngineChoice = Literal["onnxruntime", "openvino", "auto"]
@@ -25,6 +19,12 @@ PrecisionChoice = Literal["float32", "bfloat16", "auto"]
 
 CPU_KINDS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
 """Of x86 processors, by what they have, the fastest first; names are those of Linux."""
+
+WITH_BFLOAT16 = CPU_KINDS[:2]
+"""Those that multiply in bfloat16."""
+
+WORTH_IT = 0.9
+"""Time of a vote, over that of the reference, from which on ``auto`` takes another engine."""
 
 CPU_INFO = Path("/proc/cpuinfo")
 
@@ -74,23 +74,20 @@ class Preference:
         """
         if self.complaint is not None:
             raise MissingExtraError(self.complaint)
-        if self.engine == "onnxruntime":
-            return REFERENCE
-        allowed = [one for one in ARITHMETICS if one == REFERENCE or self._allows(one)]
-        if self.engine == "openvino":
-            return allowed[-1]
+        named = [one for one in arithmetics_here() if self._names(one)]
+        if self.engine != "auto":
+            return named[-1]
         measured = times.get(cpu_kind() or "", {})
-        return min(allowed, key=lambda one: measured.get(str(one), 1.0 if one == REFERENCE else 2))
+        known = [one for one in named if str(one) in measured]
+        fastest = min(known, key=lambda one: measured[str(one)], default=REFERENCE)
+        is_worth_it = measured.get(str(fastest), 1.0) <= WORTH_IT * measured.get(
+            str(REFERENCE), 1.0
+        )
+        return fastest if is_worth_it else REFERENCE
 
-    def _allows(self, one: Arithmetic) -> bool:
-        """Return whether an arithmetic of OpenVINO may be taken."""
-        if one.engine is not Engine.OPENVINO or not has_openvino():
-            return False
-        if self.precision != "auto":
-            return one.precision == self.precision and (
-                one.precision is Precision.FLOAT32 or has_bfloat16()
-            )
-        return one.precision is Precision.FLOAT32 or has_bfloat16()
+    def _names(self, one: Arithmetic) -> bool:
+        """Return whether an arithmetic is among what is wanted."""
+        return self.engine in {one.engine, "auto"} and self.precision in {one.precision, "auto"}
 
 
 def arithmetics_here() -> list[Arithmetic]:
@@ -117,4 +114,4 @@ def cpu_kind(info: Path = CPU_INFO) -> str | None:
 
 def has_bfloat16() -> bool:
     """Return whether this processor multiplies in bfloat16."""
-    return cpu_kind() in {"amx_bf16", "avx512_bf16"}
+    return cpu_kind() in WITH_BFLOAT16

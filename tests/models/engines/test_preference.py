@@ -27,6 +27,7 @@ BFLOAT16 = Arithmetic(Engine.OPENVINO, Precision.BFLOAT16)
 TIMES = {
     "amx_bf16": {"openvino-bfloat16": 0.4, "openvino-float32": 0.9, "onnxruntime-float32": 1.0},
     "avx2": {"openvino-float32": 1.2},
+    "avx512_bf16": {"openvino-float32": 0.95, "onnxruntime-float32": 1.0},
 }
 
 
@@ -47,6 +48,7 @@ def on(monkeypatch: pytest.MonkeyPatch, kind: str | None, has_openvino: bool = T
         ("avx2", "openvino", "auto", FLOAT32),
         ("amx_bf16", "auto", "auto", BFLOAT16),
         ("amx_bf16", "auto", "float32", FLOAT32),
+        ("avx512_bf16", "auto", "auto", REFERENCE),
         ("avx2", "auto", "auto", REFERENCE),
         ("avx512f", "auto", "auto", REFERENCE),
         (None, "auto", "auto", REFERENCE),
