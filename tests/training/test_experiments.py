@@ -18,6 +18,7 @@ from noisevote.training.experiments.energy_search import LADDER
 from noisevote.training.experiments.made_up import TEST_IMAGES, VALIDATION_IMAGES, made_up_dataset
 from noisevote.training.fit.state import read_state
 from noisevote.training.measure.results import Row
+from tests.models.engines.needed import need_openvino
 from tests.training.support import Smoke, run
 
 GRID = "mnist_cnn-mult-grid"
@@ -136,7 +137,7 @@ def test_distributions_count_every_pass_of_every_class(smoke: Smoke) -> None:
 
 
 def test_votes_of_other_engines_are_set_against_those_of_the_reference(smoke: Smoke) -> None:
-    pytest.importorskip("openvino")
+    need_openvino()
     smoke.run("engines", HARDENED)
     table = smoke.table(f"engines/{HARDENED}")
     others = {str(one) for one in arithmetics_here() if one != REFERENCE}

@@ -17,8 +17,9 @@ from noisevote.models.engines.preference import Preference, has_bfloat16
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind, VoteKey
 from noisevote.models.runtime import GraphRuntime, Rows, votes_of
+from tests.models.engines.needed import need_openvino
 
-pytest.importorskip("openvino")
+need_openvino()
 
 ROWS = 31
 

@@ -24,6 +24,7 @@ from noisevote.service.jobs.http_target import HttpTarget, Meter, RequestLimits
 from noisevote.service.jobs.run import run_of
 from noisevote.service.jobs.submit import results_bytes
 from noisevote.service.wire.attack import JobState
+from tests.models.engines.needed import need_openvino
 from tests.service.jobs.support import (
     body_of,
     client_of,
@@ -196,7 +197,7 @@ async def test_the_asynchronous_client_does_the_same(tmp_path: Path) -> None:
 
 
 def test_a_target_of_another_engine_is_known_by_the_rest_of_its_fingerprint() -> None:
-    pytest.importorskip("openvino")
+    need_openvino()
     checkpoint, inputs = STORE.find(CHECKPOINT), some_samples().inputs
     conditions = Conditions(sigma=0.5, votes=3)
     with server_running({"NOISEVOTE_ENGINE": "openvino"}) as server, Client(server.url) as client:
