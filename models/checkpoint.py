@@ -21,7 +21,7 @@ from noisevote.models.engines.preference import Preference
 from noisevote.models.errors import CheckpointError, UnknownCheckpointError
 from noisevote.models.files import regular_content
 from noisevote.models.fingerprint import fingerprint_of
-from noisevote.models.graph_verification import check_runtime
+from noisevote.models.graph_verification import check_agreement, check_runtime
 from noisevote.models.noise import NoiseKind
 from noisevote.models.once import Once
 from noisevote.models.runtime import GraphRuntime
@@ -102,14 +102,16 @@ class Checkpoint:
 
     @property
     def engine_refusals(self) -> dict[Arithmetic, str]:
-        """Why votes are cast by the reference though another arithmetic was preferred."""
+        """Why the reference casts votes, of one kind of noise at least, in place of others."""
         refused = list(self._others.refused.items())  # a thread may add one
+        refused.sort(key=lambda entry: entry[0][0] is self.card.noise.kind)  # its own wins
         return {arithmetic: reason for (_, arithmetic), reason in refused}
 
     @property
     def arithmetic(self) -> Arithmetic:
-        """The one preferred, or the reference where that was refused."""
-        return REFERENCE if self.preferred in self.engine_refusals else self.preferred
+        """The one preferred, or the reference where that was refused for the checkpoint's noise."""
+        key = self.card.noise.kind, self.preferred
+        return REFERENCE if key in self._others.refused else self.preferred
 
     def loaded(self, kind: NoiseKind, arithmetic: Arithmetic = REFERENCE) -> GraphRuntime | None:
         """Return what :meth:`runtime` returns if it is loaded; never waits."""
@@ -120,8 +122,10 @@ class Checkpoint:
     def runtime(self, kind: NoiseKind, arithmetic: Arithmetic = REFERENCE) -> GraphRuntime:
         """Return the runtime for one kind of noise, loaded and checked at the first call.
 
-        Where an engine other than the reference does not load a graph, or its votes depend on the
-        batch, the reference casts them, and the log says so once.
+        The reference is loaded first, whatever is asked for: only of it a graph that never ends is
+        refused, and the outputs of others are compared with its. Where another engine does not
+        load a graph, its votes depend on the batch, or it computes something else, the reference
+        casts them, and the log says so once.
 
         Raises:
             CheckpointError: a file does not have the digest that the card promises, the runtime
@@ -131,15 +135,14 @@ class Checkpoint:
         """
         if kind not in self.card.graphs:
             raise CheckpointError(f"checkpoint {self.name} has no graph for {kind} noise")
-        if arithmetic != REFERENCE:
+        reference = self._runtimes.get(kind, lambda: self._load(kind, REFERENCE))
+        if arithmetic == REFERENCE:
+            return reference
+        try:
             key = kind, arithmetic
-            is_known = key in self._others.refused
-            try:
-                return self._others.get(key, lambda: self._load(kind, arithmetic))
-            except CheckpointError as error:
-                if not is_known:
-                    log.warning("%s casts votes in place of %s: %s", REFERENCE, arithmetic, error)
-        return self._runtimes.get(kind, lambda: self._load(kind, REFERENCE))
+            return self._others.get(key, lambda: self._load_beside(reference, arithmetic))
+        except CheckpointError:
+            return reference
 
     def _load(self, kind: NoiseKind, arithmetic: Arithmetic) -> GraphRuntime:
         """Verify the files, load the graph, and check that it is what the card says."""
@@ -150,6 +153,21 @@ class Checkpoint:
             runtime = GraphRuntime(session, self.card, kind)
             check_runtime(runtime, self.card, contents)
             return runtime
+
+    def _load_beside(self, reference: GraphRuntime, arithmetic: Arithmetic) -> GraphRuntime:
+        """Load the graph of the reference in another arithmetic, and log if that cannot be.
+
+        Raises:
+            CheckpointError: it cannot be loaded, or computes something else.
+        """
+        try:
+            runtime = self._load(reference.kind, arithmetic)
+            with refusing(self.name):
+                check_agreement(runtime, reference, self.card)
+        except CheckpointError as error:
+            log.warning("%s casts votes in place of %s: %s", REFERENCE, arithmetic, error)
+            raise
+        return runtime
 
     def verified(self) -> dict[str, bytes]:
         """Return the content of all that plain noise needs: its graphs and the weights.

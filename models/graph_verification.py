@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.card import Card
+from noisevote.models.engines.arithmetic import Precision
 from noisevote.models.engines.session import INPUT_OF_ROW, NOISE_PREFIX, Session, Tensor
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind, VoteKey
@@ -20,6 +21,9 @@ SMALLEST_WEIGHT = 2
 
 DEFAULT_SIGMA = 0.5
 """Of the votes that are compared, for a network that was trained without noise."""
+
+MOST_ROUNDING = {Precision.FLOAT32: 0.01, Precision.BFLOAT16: 0.1}
+"""By which outputs may differ from the reference's, over the largest; five times what is seen."""
 
 ONNX_TYPES = {"float32": "float", "int64": "int64", "int32": "int32", "uint8": "uint8"}
 """What ONNX calls the types of inputs."""
@@ -176,18 +180,45 @@ def check_batch_invariance(runtime: Runtime, card: Card) -> None:
     Raises:
         CheckpointError: they differ in any bit, so a seed would not give the same counts again.
     """
-    generator = np.random.default_rng(0)
-    inputs = {tensor.name: tensor.trial(generator, card.tile) for tensor in card.inputs}
-    sigma = np.full((1, len(card.noise_points)), card.noise.largest_sigma or DEFAULT_SIGMA)
-    keys = [VoteKey(0, row, row) for row in range(card.tile)]
-    together = runtime.outputs(
-        Rows(inputs, np.arange(card.tile), sigma.repeat(card.tile, axis=0), keys)
-    )
-    for row, key in enumerate(keys):
-        one = {name: tensor[[row]] for name, tensor in inputs.items()}
-        alone = runtime.outputs(Rows(one, np.zeros(1, np.int64), sigma, [key]))
-        if not np.array_equal(alone[0], together[row]):
+    rows = trial_of(card)
+    together = runtime.outputs(rows)
+    for row in range(card.tile):
+        if not np.array_equal(runtime.outputs(rows.chosen([row]))[0], together[row]):
             raise CheckpointError(
                 f"checkpoint {card.name} gives other outputs in a batch of {card.tile} than alone "
                 "on this machine; its votes cannot be replayed"
             )
+
+
+def check_agreement(runtime: Runtime, reference: Runtime, card: Card) -> None:
+    """Compare the outputs of a tile of votes with those of the reference on the same noise.
+
+    Those of votes that are not finite by the reference may be anything: of a network in half
+    precision, another engine may have the wider range.
+
+    Raises:
+        CheckpointError: they differ by more than rounding.
+    """
+    rows = trial_of(card)
+    expected, found = reference.outputs(rows), runtime.outputs(rows)
+    is_finite = np.isfinite(expected)
+    largest = float(np.abs(expected[is_finite]).max(initial=0))
+    moved = np.abs(found[is_finite] - expected[is_finite]).max(initial=0)
+    if not moved <= MOST_ROUNDING[runtime.arithmetic.precision] * largest:
+        raise CheckpointError(
+            f"checkpoint {card.name} gives other outputs in {runtime.arithmetic} than in "
+            f"{reference.arithmetic}: they differ by {moved:.2g}, and the largest is {largest:.2g}"
+        )
+
+
+def trial_of(card: Card) -> Rows:
+    """Return a tile of votes, each on an input of its own."""
+    generator = np.random.default_rng(0)
+    inputs = {tensor.name: tensor.trial(generator, card.tile) for tensor in card.inputs}
+    sigma = card.noise.largest_sigma or DEFAULT_SIGMA
+    return Rows(
+        inputs=inputs,
+        input_of_row=np.arange(card.tile),
+        sigma=np.full((card.tile, len(card.noise_points)), sigma),
+        keys=[VoteKey(0, row, row) for row in range(card.tile)],
+    )

@@ -15,10 +15,12 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from noisevote.models import graph_verification
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.engines.arithmetic import Arithmetic, Engine, Precision
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind
 from noisevote.models.specs import InputSpec
 from tests.foreign import drawn
+from tests.models.engines.needed import need_openvino
 
 NAME = "mnist_cnn-mult-1.0"
 DIGITS = [str(digit) for digit in range(10)]
@@ -123,7 +125,12 @@ def test_a_graph_that_gives_other_outputs_than_it_declares_is_refused(copied: Pa
         Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
 
 
-def test_a_graph_that_never_ends_is_refused(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("engine", Engine)
+def test_a_graph_that_never_ends_is_refused(
+    copied: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine
+) -> None:
+    if engine is Engine.OPENVINO:
+        need_openvino()
     body = helper.make_graph(
         [
             helper.make_node("Identity", ["goes_on"], ["still_goes_on"]),
@@ -144,7 +151,7 @@ def test_a_graph_that_never_ends_is_refused(copied: Path, monkeypatch: pytest.Mo
     end_in(copied, [loop], {"turns": 2**62, "begins": True})
     monkeypatch.setattr(graph_verification, "TRIAL_S", 0.1)
     with pytest.raises(CheckpointError, match=r"multiplicative graph .* longer than 0.1 s"):
-        Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
+        Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE, Arithmetic(engine, Precision.FLOAT32))
 
 
 def test_weights_without_numbers_are_refused(copied: Path) -> None:

@@ -175,6 +175,44 @@ def test_an_engine_whose_votes_depend_on_the_batch_leaves_them_to_the_reference(
     assert caplog.text.count("casts votes in place of") == 1
 
 
+class Turned(Unsteady):
+    """A session that takes each class for another."""
+
+    def run(self, output: str, feed: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        return np.roll(self._session.run(output, feed), 1, axis=1)
+
+
+def test_an_engine_that_computes_something_else_leaves_votes_to_the_reference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "openvino-float32"
+    monkeypatch.setitem(ENGINES, f"{name} as it is", ENGINES[name])
+    monkeypatch.setitem(ENGINES, name, Turned)
+    checkpoint = Checkpoint(SHIPPED / "mnist_cnn-clean", Preference("openvino"))
+    wanted = checkpoint.preferred
+    assert checkpoint.runtime(checkpoint.card.noise.kind, wanted).arithmetic == REFERENCE
+    assert "other outputs in openvino-float32 than in" in checkpoint.engine_refusals[wanted]
+
+
+def test_a_graph_that_cannot_be_written_leaves_the_votes_on_it_alone_to_the_reference(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where many threads ask for it at once, and the log says it once."""
+    checkpoint = Checkpoint(SHIPPED / "mnist_cnn-clean", Preference("openvino"))
+    wanted, own = checkpoint.preferred, checkpoint.card.noise.kind
+    (other,) = set(NoiseKind) - {own}
+    runtime = runtime_in(wanted, checkpoint, own)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: checkpoint.runtime(other, wanted), range(4)))
+    assert {one.arithmetic for one in found} == {REFERENCE}
+    assert "FileNotFoundError" in checkpoint.engine_refusals[wanted]
+    assert caplog.text.count("casts votes in place of") == 1
+    assert checkpoint.arithmetic == wanted
+    assert checkpoint.runtime(own, wanted) is runtime
+    assert checkpoint.loaded_kinds == [own, other]
+
+
 def test_a_graph_that_neither_engine_loads_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "mnist_cnn-clean"
     folder.mkdir()
