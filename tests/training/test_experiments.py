@@ -1,20 +1,23 @@
 """Every experiment, from its command to its raw results, on made-up data."""
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from noisevote.models.checkpoint import CARD_FILE, CheckpointStore
+from noisevote.models.checkpoint import CARD_FILE, SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.data.datasets import DATASETS
-from noisevote.models.engines.arithmetic import REFERENCE
+from noisevote.models.engines.arithmetic import REFERENCE, Precision
 from noisevote.models.engines.preference import arithmetics_here
+from noisevote.models.noise import Noise
 from noisevote.models.noise_setting import parse_repeats
 from noisevote.training.experiments.ablation import ablation_section
 from noisevote.training.experiments.energy_curves import MOST_PASSES, TOLERANCES
 from noisevote.training.experiments.energy_search import LADDER
+from noisevote.training.experiments.engines import serves
 from noisevote.training.experiments.made_up import TEST_IMAGES, VALIDATION_IMAGES, made_up_dataset
 from noisevote.training.fit.state import read_state
 from noisevote.training.measure.results import Row
@@ -134,6 +137,21 @@ def test_distributions_count_every_pass_of_every_class(smoke: Smoke) -> None:
     rows = smoke.table(f"distributions/{HARDENED}").rows
     assert len(rows) == 2 * 10
     assert {sum(int(row[c]) for c in row if c.startswith("from_")) for row in rows} == {20}
+
+
+def test_votes_of_the_reference_are_not_told_as_those_of_another_engine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    need_openvino()
+    checkpoint = Checkpoint(SHIPPED / "mnist_cnn-clean")
+    kind = checkpoint.card.noise.kind
+    for one in (one for one in arithmetics_here() if one != REFERENCE):
+        is_exact = one.precision is Precision.FLOAT32
+        assert serves(checkpoint, one, Noise(kind, 0.5))
+        assert serves(checkpoint, one, Noise(kind, 0.01)) is is_exact
+        with monkeypatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+            assert not serves(checkpoint, one, Noise(kind, 0.5))
 
 
 def test_votes_of_other_engines_are_set_against_those_of_the_reference(smoke: Smoke) -> None:

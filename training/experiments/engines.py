@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.devices.runtimes import DeviceRuntimes, runtime_for
 from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
 from noisevote.models.engines.preference import Preference, arithmetics_here
 from noisevote.models.errors import MissingExtraError
@@ -85,16 +86,31 @@ def run_engines(bench: Bench, name: str, plan: EnginePlan) -> None:
     )
     kind = checkpoint.card.noise.kind
     for sigma in plan.sigma:
-        left = [one for one in others if not file.having(arithmetic=str(one), sigma=sigma)]
+        noise = Noise(kind, sigma)
+        left = [
+            one
+            for one in others
+            if not file.having(arithmetic=str(one), sigma=sigma) and serves(checkpoint, one, noise)
+        ]
         if not left:
             continue
         with bench.caster(checkpoint, split, (1 + len(left)) * len(images)) as caster:
-            expected = caster.cast(images, Noise(kind, sigma), plan.votes)
+            expected = caster.cast(images, noise, plan.votes)
             for one in left:
                 other = Checkpoint(checkpoint.folder, Preference.of(one))
                 own = Caster(other, caster.seed, caster.threads, caster.advance)
-                found = own.cast(images, Noise(kind, sigma), plan.votes)
+                found = own.cast(images, noise, plan.votes)
                 file.add([row_of(one, sigma, plan.votes, found, expected)])
+
+
+def serves(checkpoint: Checkpoint, arithmetic: Arithmetic, noise: Noise) -> bool:
+    """Return whether an arithmetic casts votes under a noise, and not the reference in its place.
+
+    Votes of the reference, set against themselves, would stand under another name.
+    """
+    other = Checkpoint(checkpoint.folder, Preference.of(arithmetic))
+    at_points = noise.at(checkpoint.card.point_names)
+    return runtime_for(other, at_points, DeviceRuntimes()).arithmetic == arithmetic
 
 
 def row_of(
