@@ -79,6 +79,12 @@ def set_in_card(folder: Path, place: str, value: Any) -> None:
         ("training/recipe/seed", float("nan"), "card.json is not a valid card: training: recipe"),
         ("agreements/0/inputs", 0, "agreements: 0: inputs"),
         ("agreements", AGREEMENTS * 100, "agreements: .* at most 200 items"),
+        ("engine_times", [1.0], "engine_times: "),
+        ("engine_times", {"avx2": {"openvino-float32": float("nan")}}, "engine_times"),
+        ("engine_times", {"avx2": {"openvino-float32": float("inf")}}, "engine_times"),
+        ("engine_times", {"avx2": {"openvino-float32": -1}}, "greater than 0"),
+        ("engine_times", {"avx2": {str(n): 1.0 for n in range(201)}}, "at most 200 items"),
+        ("engine_times", {"x" * 201: {}}, "at most 200 characters"),
         ("labels/0", "0" * 201, "labels: 0: .* at most 200 characters"),
     ],
 )
