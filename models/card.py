@@ -37,12 +37,19 @@ MAX_CLASSES = 65_536
 MAX_LABEL = 200
 """Most letters of a label."""
 
-EngineTimes = Annotated[
-    dict[str, dict[str, Annotated[float, Field(gt=0)]]], Field(max_length=MAX_MEASURED)
-]
-
 Label = Annotated[str, Field(max_length=MAX_LABEL)]
 """Every answer bears one."""
+
+EngineName = Annotated[str, Field(max_length=MAX_LABEL)]
+"""Of a kind of processor or an arithmetic; unknown ones are passed over."""
+
+EngineTimes = Annotated[
+    dict[
+        EngineName,
+        Annotated[dict[EngineName, Annotated[float, Field(gt=0)]], Field(max_length=MAX_MEASURED)],
+    ],
+    Field(max_length=MAX_MEASURED),
+]
 
 
 class Training(CardPart):

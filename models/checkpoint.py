@@ -11,17 +11,14 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from noisevote.models.card import Card
-from noisevote.models.checkpoint_folders import only_one_of, places_in
+from noisevote.models.checkpoint_folders import only_one_of, places_in, read_card, shown_name
 from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
 from noisevote.models.engines.loading import load_session
 from noisevote.models.engines.preference import Preference
 from noisevote.models.errors import CheckpointError, UnknownCheckpointError
 from noisevote.models.files import regular_content
 from noisevote.models.fingerprint import fingerprint_of
-from noisevote.models.graph_verification import check_runtime
+from noisevote.models.graph_verification import check_agreement, check_runtime
 from noisevote.models.noise import NoiseKind
 from noisevote.models.once import Once
 from noisevote.models.runtime import GraphRuntime
@@ -29,12 +26,8 @@ from noisevote.models.verification import check_card
 
 log = logging.getLogger("noisevote")
 
-CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
 SHIPPED = Path(__file__).parent / "checkpoints"
-
-MAX_CARD_BYTES = 16 * 2**20
-"""A thousand times the largest that is shipped."""
 
 MAX_FILE_BYTES = 2 * 2**30
 """Of a graph or its weights: they are held in memory."""
@@ -102,14 +95,16 @@ class Checkpoint:
 
     @property
     def engine_refusals(self) -> dict[Arithmetic, str]:
-        """Why votes are cast by the reference though another arithmetic was preferred."""
+        """Why the reference casts votes, of one kind of noise at least, in place of others."""
         refused = list(self._others.refused.items())  # a thread may add one
+        refused.sort(key=lambda entry: entry[0][0] is self.card.noise.kind)  # its own wins
         return {arithmetic: reason for (_, arithmetic), reason in refused}
 
     @property
     def arithmetic(self) -> Arithmetic:
-        """The one preferred, or the reference where that was refused."""
-        return REFERENCE if self.preferred in self.engine_refusals else self.preferred
+        """The one preferred, or the reference where that was refused for the checkpoint's noise."""
+        key = self.card.noise.kind, self.preferred
+        return REFERENCE if key in self._others.refused else self.preferred
 
     def loaded(self, kind: NoiseKind, arithmetic: Arithmetic = REFERENCE) -> GraphRuntime | None:
         """Return what :meth:`runtime` returns if it is loaded; never waits."""
@@ -120,9 +115,9 @@ class Checkpoint:
     def runtime(self, kind: NoiseKind, arithmetic: Arithmetic = REFERENCE) -> GraphRuntime:
         """Return the runtime for one kind of noise, loaded and checked at the first call.
 
-        The reference loads a graph first: what it refuses, loops without an end and weights that
-        lie elsewhere among it, no other engine is given. Where another does not load what is left,
-        or its votes depend on the batch, the reference casts them, and the log says so once.
+        The reference loads a graph first, and ends loops and refuses weights that lie elsewhere.
+        Where another engine does not load what is left, its votes depend on the batch, or it
+        computes something else, the reference casts them, and the log says so once.
 
         Raises:
             CheckpointError: a file does not have the digest that the card promises, the runtime
@@ -135,13 +130,10 @@ class Checkpoint:
         reference = self._runtimes.get(kind, lambda: self._load(kind, REFERENCE))
         if arithmetic == REFERENCE:
             return reference
-        key = kind, arithmetic
-        is_known = key in self._others.refused
         try:
-            return self._others.get(key, lambda: self._load(kind, arithmetic))
-        except CheckpointError as error:
-            if not is_known:
-                log.warning("%s casts votes in place of %s: %s", REFERENCE, arithmetic, error)
+            key = kind, arithmetic
+            return self._others.get(key, lambda: self._load_beside(reference, arithmetic))
+        except CheckpointError:
             return reference
 
     def _load(self, kind: NoiseKind, arithmetic: Arithmetic) -> GraphRuntime:
@@ -153,6 +145,21 @@ class Checkpoint:
             runtime = GraphRuntime(session, self.card, kind)
             check_runtime(runtime, self.card, contents)
             return runtime
+
+    def _load_beside(self, reference: GraphRuntime, arithmetic: Arithmetic) -> GraphRuntime:
+        """Load the graph of the reference in another arithmetic, and log if that cannot be.
+
+        Raises:
+            CheckpointError: it cannot be loaded, or computes something else.
+        """
+        try:
+            runtime = self._load(reference.kind, arithmetic)
+            with refusing(self.name):
+                check_agreement(runtime, reference, self.card)
+        except CheckpointError as error:
+            log.warning("%s casts votes in place of %s: %s", REFERENCE, arithmetic, error)
+            raise
+        return runtime
 
     def verified(self) -> dict[str, bytes]:
         """Return the content of all that plain noise needs: its graphs and the weights.
@@ -258,11 +265,6 @@ class CheckpointStore:
         raise UnknownCheckpointError(f"there is no checkpoint {name!r}; there are: {known}")
 
 
-def shown_name(name: str) -> str:
-    """Return the name of a folder as it can stand in JSON and in a line of the log."""
-    return name if name.isprintable() else ascii(name)[1:-1]
-
-
 @contextmanager
 def refusing(name: str) -> Iterator[None]:
     """Make whatever goes wrong with a checkpoint its refusal; what was not foreseen is logged.
@@ -279,28 +281,6 @@ def refusing(name: str) -> Iterator[None]:
         raise CheckpointError(
             f"checkpoint {shown_name(name)} cannot be loaded: {type(error).__name__}"
         ) from error
-
-
-def read_card(folder: Path) -> Card:
-    """Read and validate the card in ``folder``.
-
-    Raises:
-        CheckpointError: it is missing, damaged, of another version, or of another folder.
-    """
-    # Messages reach clients of the service: they name the checkpoint, not the server's folders.
-    shown = f"{shown_name(folder.name)}/{CARD_FILE}"
-    try:
-        content = regular_content(folder / CARD_FILE, MAX_CARD_BYTES)
-        card = Card.read(content)
-    except OSError as error:
-        raise CheckpointError(f"{shown} cannot be read: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = "".join(f"{part}: " for part in first["loc"])
-        raise CheckpointError(f"{shown} is not a valid card: {where}{first['msg']}") from error
-    if card.name != folder.name:
-        raise CheckpointError(f"{shown} is the card of {card.name!r}, not of {folder.name!r}")
-    return card
 
 
 def sha256_of(content: bytes) -> str:

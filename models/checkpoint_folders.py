@@ -1,10 +1,19 @@
-"""Where checkpoints lie: one folder each, in one or several directories."""
+"""Where checkpoints lie: one folder each, in one or several directories, with a card in it."""
 
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from noisevote.models.card import Card
 from noisevote.models.errors import CheckpointError
+from noisevote.models.files import regular_content
+
+CARD_FILE = "card.json"
+
+MAX_CARD_BYTES = 16 * 2**20
+"""A thousand times the largest that is shipped."""
 
 
 def folders_in(directory: Path) -> list[Path]:
@@ -64,3 +73,30 @@ def only_one_of(places: Sequence[Path], directories: Sequence[Path]) -> Path:
         f"checkpoint {places[0].name} stands in several of the folders of checkpoints, {shown}; "
         "none of them serves. Rename or remove all but one"
     )
+
+
+def shown_name(name: str) -> str:
+    """Return the name of a folder as it can stand in JSON and in a line of the log."""
+    return name if name.isprintable() else ascii(name)[1:-1]
+
+
+def read_card(folder: Path) -> Card:
+    """Read and validate the card in ``folder``.
+
+    Raises:
+        CheckpointError: it is missing, damaged, of another version, or of another folder.
+    """
+    # Messages reach clients of the service: they name the checkpoint, not the server's folders.
+    shown = f"{shown_name(folder.name)}/{CARD_FILE}"
+    try:
+        content = regular_content(folder / CARD_FILE, MAX_CARD_BYTES)
+        card = Card.read(content)
+    except OSError as error:
+        raise CheckpointError(f"{shown} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise CheckpointError(f"{shown} is not a valid card: {where}{first['msg']}") from error
+    if card.name != folder.name:
+        raise CheckpointError(f"{shown} is the card of {card.name!r}, not of {folder.name!r}")
+    return card

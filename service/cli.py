@@ -29,6 +29,7 @@ from noisevote.service.commands.shown import show
 from noisevote.service.commands.tables import table_console
 from noisevote.service.configuration.keys import check_name, digest_of, new_token
 from noisevote.service.configuration.reading import (
+    about_engine,
     check_at_start,
     load_settings,
     settings_table,
@@ -114,6 +115,8 @@ def predict(
 ) -> None:
     """Vote on pictures without a server; the same answers as POST /predict."""
     chosen = load_settings()
+    for complaint in about_engine(chosen):
+        raise InputError(complaint)
     store = CheckpointStore(*chosen.checkpoints, preference=chosen.preference)
     options = {
         "checkpoint": checkpoint,

@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from noisevote.models.checkpoint import CARD_FILE, CheckpointStore
+from noisevote.models.checkpoint import CheckpointStore
+from noisevote.models.checkpoint_folders import CARD_FILE
 from noisevote.models.errors import InputError
 from noisevote.service.configuration.keys import INTERNAL
 from noisevote.service.configuration.settings import Settings

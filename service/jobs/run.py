@@ -33,7 +33,14 @@ REPORT_HTML = "report.html"
 STEPS = "steps"
 STEPS_VERSION = 2
 """Of what a step keeps; steps of another version are not gone on with."""
-PROGRAMS = ("noisevote", "numpy", "onnxruntime", "torch", "adversarial-robustness-toolbox")
+PROGRAMS = (
+    "noisevote",
+    "numpy",
+    "onnxruntime",
+    "openvino",
+    "torch",
+    "adversarial-robustness-toolbox",
+)
 
 
 def about_of(chosen: Chosen, samples: Samples, source: str, interface: str, plan: Plan) -> About:

@@ -5,8 +5,9 @@ from importlib.util import find_spec
 
 from pydantic import ValidationError
 
-from noisevote.models.checkpoint import CheckpointStore
+from noisevote.models.checkpoint import Checkpoint, CheckpointStore
 from noisevote.models.devices.presets import DeviceStore
+from noisevote.models.engines.arithmetic import REFERENCE
 from noisevote.models.errors import LimitError, MissingExtraError
 from noisevote.models.robustness.assessment import steps_of
 from noisevote.models.robustness.attacks import CHOICES, planned
@@ -116,8 +117,15 @@ def submission_of(asked: AttackRequest, settings: Settings, store: CheckpointSto
             f"are {settings.max_job_bytes / 2**20:.0f} MiB a job. Take fewer samples, restarts or "
             "points of the sweeps"
         )
-    about = about_of(chosen, samples, source, INTERFACE, plan)
+    about = about_of(chosen, samples, source, interface_of(chosen.target, plan), plan)
     return Submission(JobContent(plan=plan, about=about), samples, steps, size)
+
+
+def interface_of(target: Checkpoint, plan: Plan) -> str:
+    """Return how a target is asked, and what computes its votes if it is not the reference."""
+    if plan.device is not None or target.arithmetic == REFERENCE:
+        return INTERFACE
+    return f"{INTERFACE}, votes in {target.arithmetic} where it suits them"
 
 
 def check_work(passes: float, settings: Settings) -> None:

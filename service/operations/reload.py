@@ -12,8 +12,8 @@ import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from noisevote.models.checkpoint import Checkpoint, CheckpointStore, shown_name
-from noisevote.models.checkpoint_folders import only_one_of, places_in
+from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.checkpoint_folders import only_one_of, places_in, shown_name
 from noisevote.models.engines.preference import Preference
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind

@@ -190,7 +190,8 @@ class CheckpointSummary(Reply):
     precision: Precision
     """Numbers that these are computed in."""
     engine_refused: str | None
-    """Why another engine than the one set casts its votes; null if it is the one that is set."""
+    """Why the reference casts its votes, or those under the other kind of noise, though another
+    engine is set; null if it does not."""
     is_default: bool
     """Whether it answers requests that name no checkpoint."""
 

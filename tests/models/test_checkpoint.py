@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import (
-    CARD_FILE,
     WEIGHTS_FILE,
     Checkpoint,
     CheckpointStore,
 )
+from noisevote.models.checkpoint_folders import CARD_FILE
 from noisevote.models.engines.arithmetic import REFERENCE
 from noisevote.models.errors import CheckpointError, UnknownCheckpointError
 from noisevote.models.graph_verification import check_batch_invariance

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import onnx
@@ -15,14 +15,14 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from noisevote.models import graph_verification
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
-from noisevote.models.engines.preference import EngineChoice, Preference, has_openvino
+from noisevote.models.engines.preference import EngineChoice, Preference
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NoiseKind
 from noisevote.models.specs import InputSpec
 from tests.foreign import drawn
+from tests.models.engines.needed import need_openvino
 
 NAME = "mnist_cnn-mult-1.0"
-needs_openvino = pytest.mark.skipif(not has_openvino(), reason="OpenVINO is not installed")
 DIGITS = [str(digit) for digit in range(10)]
 AGREEMENTS = json.loads((SHIPPED / NAME / "card.json").read_text())["agreements"]
 
@@ -79,6 +79,12 @@ def set_in_card(folder: Path, place: str, value: Any) -> None:
         ("training/recipe/seed", float("nan"), "card.json is not a valid card: training: recipe"),
         ("agreements/0/inputs", 0, "agreements: 0: inputs"),
         ("agreements", AGREEMENTS * 100, "agreements: .* at most 200 items"),
+        ("engine_times", [1.0], "engine_times: "),
+        ("engine_times", {"avx2": {"openvino-float32": float("nan")}}, "engine_times"),
+        ("engine_times", {"avx2": {"openvino-float32": float("inf")}}, "engine_times"),
+        ("engine_times", {"avx2": {"openvino-float32": -1}}, "greater than 0"),
+        ("engine_times", {"avx2": {str(n): 1.0 for n in range(201)}}, "at most 200 items"),
+        ("engine_times", {"x" * 201: {}}, "at most 200 characters"),
         ("labels/0", "0" * 201, "labels: 0: .* at most 200 characters"),
     ],
 )
@@ -125,13 +131,15 @@ def test_a_graph_that_gives_other_outputs_than_it_declares_is_refused(copied: Pa
         Checkpoint(copied).runtime(NoiseKind.MULTIPLICATIVE)
 
 
-ENGINES = ["onnxruntime", pytest.param("openvino", marks=needs_openvino)]
+ENGINES = get_args(EngineChoice)[:2]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_graph_that_never_ends_is_refused(
     copied: Path, monkeypatch: pytest.MonkeyPatch, engine: EngineChoice
 ) -> None:
+    if engine == "openvino":
+        need_openvino()
     body = helper.make_graph(
         [
             helper.make_node("Identity", ["goes_on"], ["still_goes_on"]),
@@ -160,6 +168,8 @@ def test_a_graph_that_never_ends_is_refused(
 def test_weights_that_are_said_to_lie_in_memory_are_not_read(
     copied: Path, engine: EngineChoice
 ) -> None:
+    if engine == "openvino":
+        need_openvino()
     path = copied / "multiplicative.onnx"
     model = onnx.load(path, load_external_data=False)
     for entry in next(of for of in model.graph.initializer if of.external_data).external_data:

@@ -131,6 +131,16 @@ FAULTS: dict[str, tuple[list[str], str]] = {
 }
 
 
+def test_an_engine_that_cannot_be_had_is_told_before_any_vote_is_cast(
+    drawing: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NOISEVOTE_PRECISION", "bfloat16")
+    assert run_main(monkeypatch, "predict", str(drawing), "--device=reram-cmo") == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "set engine to openvino or auto" in captured.err
+
+
 @pytest.mark.parametrize("case", FAULTS)
 def test_what_cannot_be_done_is_one_line_on_stderr_and_exit_code_1(
     case: str,

@@ -12,10 +12,11 @@ from noisevote.models.engines.preference import Preference, has_bfloat16
 from noisevote.models.errors import InputError
 from noisevote.service.configuration.reading import check_at_start, load_settings
 from noisevote.service.configuration.settings import Settings
+from tests.models.engines.needed import need_openvino
 from tests.service.support import CHECKPOINT, Json, array, ask, counts_of, noise_image, serving
 from tests.service.test_metrics import scraped, value
 
-pytest.importorskip("openvino")
+need_openvino()
 pytestmark = pytest.mark.anyio
 
 PREFERRED = str(Preference("openvino", "auto").arithmetic({}))

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from noisevote.models.card import Card
-from noisevote.models.checkpoint import CARD_FILE, SHIPPED, Checkpoint
+from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.models.checkpoint_folders import CARD_FILE
 from noisevote.models.errors import ExportError
 from noisevote.training.export.card_file import check_writable, update_card, write_card
 from tests.disk import files_of_at_most

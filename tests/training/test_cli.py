@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from noisevote.models.card import Card
-from noisevote.models.checkpoint import CARD_FILE
+from noisevote.models.checkpoint_folders import CARD_FILE
 from noisevote.training.recipes.table import find_recipe
 from noisevote.training.recipes.vary import train_command, vary
 from tests.training.support import run

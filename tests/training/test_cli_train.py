@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from noisevote.models.card import Card
-from noisevote.models.checkpoint import CARD_FILE
+from noisevote.models.checkpoint_folders import CARD_FILE
 from noisevote.training.fit.sources import Sources, weights_digest
 from noisevote.training.fit.state import read_state
 from noisevote.training.recipes.recipe import recipe_from_dict

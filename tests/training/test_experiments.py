@@ -1,16 +1,18 @@
 """Every experiment, from its command to its raw results, on made-up data."""
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from noisevote.models.checkpoint import CARD_FILE, SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.checkpoint_folders import CARD_FILE
 from noisevote.models.data.datasets import DATASETS
 from noisevote.models.engines.arithmetic import REFERENCE, Precision
-from noisevote.models.engines.preference import Preference, arithmetics_here
+from noisevote.models.engines.preference import arithmetics_here
 from noisevote.models.noise import Noise, NoiseKind
 from noisevote.models.noise_setting import parse_repeats
 from noisevote.training.experiments.ablation import ablation_section
@@ -20,6 +22,7 @@ from noisevote.training.experiments.engines import serves
 from noisevote.training.experiments.made_up import TEST_IMAGES, VALIDATION_IMAGES, made_up_dataset
 from noisevote.training.fit.state import read_state
 from noisevote.training.measure.results import Row
+from tests.models.engines.needed import need_openvino
 from tests.training.support import Smoke, run
 
 GRID = "mnist_cnn-mult-grid"
@@ -137,8 +140,23 @@ def test_distributions_count_every_pass_of_every_class(smoke: Smoke) -> None:
     assert {sum(int(row[c]) for c in row if c.startswith("from_")) for row in rows} == {20}
 
 
+def test_votes_of_the_reference_are_not_told_as_those_of_another_engine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    need_openvino()
+    checkpoint = Checkpoint(SHIPPED / "mnist_cnn-clean")
+    kind = checkpoint.card.noise.kind
+    for one in (one for one in arithmetics_here() if one != REFERENCE):
+        is_exact = one.precision is Precision.FLOAT32
+        assert serves(checkpoint, one, Noise(kind, 0.5))
+        assert serves(checkpoint, one, Noise(kind, 0.01)) is is_exact
+        with monkeypatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+            assert not serves(checkpoint, one, Noise(kind, 0.5))
+
+
 def test_votes_of_other_engines_are_set_against_those_of_the_reference(smoke: Smoke) -> None:
-    pytest.importorskip("openvino")
+    need_openvino()
     smoke.run("engines", HARDENED)
     table = smoke.table(f"engines/{HARDENED}")
     others = {str(one) for one in arithmetics_here() if one != REFERENCE}
@@ -153,12 +171,14 @@ def test_votes_of_other_engines_are_set_against_those_of_the_reference(smoke: Sm
 
 
 def test_votes_that_the_reference_casts_are_not_set_against_themselves() -> None:
-    pytest.importorskip("openvino")
-    folder = SHIPPED / "mnist_cnn-add-1.0"  # its noise is small beside the signal of its last layer
+    need_openvino()
+    checkpoint = Checkpoint(
+        SHIPPED / "mnist_cnn-add-1.0"
+    )  # its noise is small beside the signal of its last layer
     for one in arithmetics_here():
         suits = one.precision is Precision.FLOAT32
         noise = Noise(NoiseKind.ADDITIVE, 0.5)
-        assert serves(Checkpoint(folder, Preference.of(one)), noise) is suits
+        assert serves(checkpoint, one, noise) is suits
 
 
 def test_votes_are_counted_by_mode_and_by_means(smoke: Smoke) -> None:

@@ -10,7 +10,8 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from noisevote.models.checkpoint import CARD_FILE, SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.checkpoint_folders import CARD_FILE
 from noisevote.models.data.dataset import LoadedDataset
 from noisevote.models.data.samples import Samples
 from noisevote.models.errors import TrainingError, UnknownCheckpointError

@@ -107,24 +107,31 @@ def run_engines(bench: Bench, name: str, plan: EnginePlan) -> None:
     measure_rounding(bench, checkpoint, others, plan)
     kind = checkpoint.card.noise.kind
     for sigma in plan.sigma:
-        left = [one for one in others if not file.having(arithmetic=str(one), sigma=sigma)]
+        noise = Noise(kind, sigma)
+        left = [
+            one
+            for one in others
+            if not file.having(arithmetic=str(one), sigma=sigma) and serves(checkpoint, one, noise)
+        ]
         if not left:
             continue
         with bench.caster(checkpoint, split, (1 + len(left)) * len(images)) as caster:
-            expected = caster.cast(images, Noise(kind, sigma), plan.votes)
+            expected = caster.cast(images, noise, plan.votes)
             for one in left:
                 other = Checkpoint(checkpoint.folder, Preference.of(one))
-                if not serves(other, Noise(kind, sigma)):
-                    continue
                 own = Caster(other, caster.seed, caster.threads, caster.advance)
-                found = own.cast(images, Noise(kind, sigma), plan.votes)
+                found = own.cast(images, noise, plan.votes)
                 file.add([row_of(one, sigma, plan.votes, found, expected)])
 
 
-def serves(checkpoint: Checkpoint, noise: Noise) -> bool:
-    """Return whether votes are cast in what is preferred; else the reference would be its own."""
+def serves(checkpoint: Checkpoint, arithmetic: Arithmetic, noise: Noise) -> bool:
+    """Return whether an arithmetic casts votes under a noise, and not the reference in its place.
+
+    Votes of the reference, set against themselves, would stand under another name.
+    """
+    other = Checkpoint(checkpoint.folder, Preference.of(arithmetic))
     at_points = noise.at(checkpoint.card.point_names)
-    return runtime_for(checkpoint, at_points, DeviceRuntimes()).arithmetic == checkpoint.preferred
+    return runtime_for(other, at_points, DeviceRuntimes()).arithmetic == arithmetic
 
 
 def measure_rounding(

@@ -6,7 +6,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from noisevote.models.card import Card
-from noisevote.models.checkpoint import CARD_FILE, Checkpoint
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.checkpoint_folders import CARD_FILE
 from noisevote.models.errors import ExportError
 from noisevote.models.files import hold, write_whole
 

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 import torch
 
 from noisevote.models.card import Training
-from noisevote.models.checkpoint import CARD_FILE, Checkpoint
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.checkpoint_folders import CARD_FILE
 from noisevote.models.data.dataset import Examples, LoadedDataset, as_inputs
 from noisevote.models.errors import ExportError
 from noisevote.models.networks.trained import load_network

@@ -13,7 +13,8 @@ import numpy as np
 from onnx import ModelProto, TensorProto
 
 from noisevote.models.card import CARD_VERSION, MAX_CLASSES, MAX_LABEL, Card, Import, QuietLayer
-from noisevote.models.checkpoint import CARD_FILE, WEIGHTS_FILE, Checkpoint, sha256_of
+from noisevote.models.checkpoint import WEIGHTS_FILE, Checkpoint, sha256_of
+from noisevote.models.checkpoint_folders import CARD_FILE
 from noisevote.models.errors import ImportingError
 from noisevote.models.files import LEFT_BEHIND_S
 from noisevote.models.noise import NOISE_SCHEME, NoiseKind

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from noisevote.models.checkpoint import SHIPPED, read_card
+from noisevote.models.checkpoint import SHIPPED
+from noisevote.models.checkpoint_folders import read_card
 from noisevote.models.errors import InputError
 from noisevote.models.robustness.ball import Purpose, generator_for, samples_for
 from noisevote.models.robustness.plan import Plan

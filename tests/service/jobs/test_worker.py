@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.data.files import DATA_DIR_VARIABLE, data_dir
+from noisevote.models.engines.preference import Preference
 from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.assessment import assess
 from noisevote.models.robustness.checkpoint_target import CheckpointTarget
+from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.target import Conditions
 from noisevote.models.stopping import StopRule
@@ -22,8 +24,9 @@ from noisevote.service.configuration.keys import INTERNAL
 from noisevote.service.jobs.chosen import chosen_again
 from noisevote.service.jobs.http_target import HttpTarget, Meter, RequestLimits
 from noisevote.service.jobs.run import run_of
-from noisevote.service.jobs.submit import results_bytes
+from noisevote.service.jobs.submit import INTERFACE, interface_of, results_bytes
 from noisevote.service.wire.attack import JobState
+from tests.models.engines.needed import need_openvino
 from tests.service.jobs.support import (
     body_of,
     client_of,
@@ -196,7 +199,7 @@ async def test_the_asynchronous_client_does_the_same(tmp_path: Path) -> None:
 
 
 def test_a_target_of_another_engine_is_known_by_the_rest_of_its_fingerprint() -> None:
-    pytest.importorskip("openvino")
+    need_openvino()
     checkpoint, inputs = STORE.find(CHECKPOINT), some_samples().inputs
     conditions = Conditions(sigma=0.5, votes=3)
     with server_running({"NOISEVOTE_ENGINE": "openvino"}) as server, Client(server.url) as client:
@@ -206,3 +209,14 @@ def test_a_target_of_another_engine_is_known_by_the_rest_of_its_fingerprint() ->
         reply = httpx.post(f"{server.url}/predict", json=asked, timeout=60).json()
     assert counts.sum(axis=1).tolist() == [3] * len(inputs)
     assert reply["fingerprint"] == f"{checkpoint.fingerprint}:openvino-float32"
+
+
+def test_a_report_names_what_computes_the_votes_of_its_target() -> None:
+    need_openvino()
+    folder = STORE.find(CHECKPOINT).folder
+    plan = Plan(kind=NoiseKind.MULTIPLICATIVE, sigma=0.5, epsilon=0.1)
+    assert interface_of(Checkpoint(folder), plan) == INTERFACE
+    other = Checkpoint(folder, Preference("openvino"))
+    assert (
+        interface_of(other, plan) == f"{INTERFACE}, votes in openvino-float32 where it suits them"
+    )
