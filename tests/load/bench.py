@@ -22,6 +22,7 @@ from noisevote.models.noise_fill import compiled_fill
 from noisevote.training.measure.results import as_text, machine, write_table
 from tests.load.attack_load import duration_rows, interleaved_rows
 from tests.load.engine import engine_rows
+from tests.load.engines_http import engines_http_rows
 from tests.load.http_load import Lengths, Row, grid_rows, scaling_rows
 from tests.load.inputs import some_inputs
 from tests.load.on_devices import device_rows
@@ -46,8 +47,8 @@ def run(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            help="engine, devices, http, surroundings, scaling, page; and only if named: peers, "
-            "ray, attack."
+            help="engine, devices, http, surroundings, scaling, page; and only if named: "
+            "engines-http, peers, ray, attack."
         ),
     ] = None,
     peer: Annotated[list[str] | None, typer.Option(help="Only these peers.")] = None,
@@ -66,6 +67,7 @@ def run(
             "grid": lambda: grid_rows(cores, lengths),
             "overload": lambda: overload_rows(cores, lengths),
         },
+        "engines-http": {"engines_http": lambda: engines_http_rows(lengths)},
         "surroundings": {"surroundings": lambda: surroundings_rows(seconds * SURROUNDINGS_SECONDS)},
         "scaling": {"scaling": lambda: scaling_rows(cores, lengths)},
         "peers": {"peers": lambda: peer_rows(lengths, peer or ())},

@@ -6,6 +6,7 @@ from pathlib import Path
 from noisevote.training.measure.results import Row, Table, read_table
 from noisevote.training.report.markdown import markdown_table
 from noisevote.training.report.style import new_figure, save, series_style, settings
+from tests.load.engine_page import devices_section, engine_section, engines_http_section
 from tests.load.overload import overload_findings
 from tests.load.scale_out import scale_out_section
 
@@ -65,42 +66,6 @@ def cells(row: Row, columns: Sequence[Column]) -> list[str]:
 def rows_as_table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     """Return rows as Markdown."""
     return markdown_table([title for title, _, _ in columns], [cells(row, columns) for row in rows])
-
-
-def engine_section(table: Table) -> str:
-    """Return the engine's ratios, one column a network."""
-    names = list(dict.fromkeys(row["checkpoint"] for row in table.rows))
-    measures = list(dict.fromkeys(row["measure"] for row in table.rows))
-    found = {(row["checkpoint"], row["measure"]): row for row in table.rows}
-    rows = []
-    for measure in measures:
-        if measure.startswith("vote in a tile of"):
-            continue
-        shown = [spread(found.get((name, measure))) for name in names]
-        unit = next(row["unit"] for row in table.rows if row["measure"] == measure)
-        rows.append([measure, *shown, unit])
-    tiles = [
-        [row["checkpoint"], row["measure"], spread(row)]
-        for row in table.rows
-        if row["measure"].startswith("vote in a tile of")
-    ]
-    return (
-        "## Engine\n\nOne thread, one process, sigma 0.5, medians (quartiles) over rounds in which "
-        "all contenders take turns. The PyTorch loop is eager, in inference mode, 20 passes of "
-        "batch 1 with `torch.randn_like` at every noise point. Answers are those of 16 requests "
-        "that wait at the same time, as the batcher serves them.\n\n"
-        + markdown_table(["measure", *(f"`{name}`" for name in names), "unit"], rows)
-        + "\nTiles:\n\n"
-        + markdown_table(["checkpoint", "measure", "ratio"], tiles)
-    )
-
-
-def spread(row: Row | None) -> str:
-    """Return a median with its quartiles."""
-    if row is None:
-        return "-"
-    value, low, high = (float(row[key]) for key in ("value", "low", "high"))
-    return f"{value:.3g}" if low == high else f"{value:.3g} ({low:.3g} to {high:.3g})"
 
 
 OVERHEAD = """With one client, one request comes after the other: between two of them the caches go
@@ -243,6 +208,8 @@ def attack_load_section(table: Table) -> str:
 
 SECTIONS: dict[str, Callable[[Table], str]] = {
     "engine": engine_section,
+    "engines_http": engines_http_section,
+    "devices": devices_section,
     "overhead": overhead_section,
     "surroundings": surroundings_section,
     "grid": grid_section,

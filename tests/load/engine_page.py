@@ -1,0 +1,77 @@
+"""What the page of the benchmarks shows of engines and devices."""
+
+from collections.abc import Sequence
+
+from noisevote.training.measure.results import Row, Table
+from noisevote.training.report.markdown import markdown_table
+
+IN_A_TILE = "vote in a tile of"
+"""How measures of tiles begin."""
+
+
+def engine_section(table: Table) -> str:
+    """Return the engine's ratios, one column a network."""
+    is_of_tile = {row["measure"]: row["measure"].startswith(IN_A_TILE) for row in table.rows}
+    tiles = [
+        [row["checkpoint"], row["measure"], spread(row)]
+        for row in table.rows
+        if is_of_tile[row["measure"]]
+    ]
+    others = [row for row in table.rows if not is_of_tile[row["measure"]]]
+    return (
+        "## Engine\n\nOne thread, one process, sigma 0.5, medians (quartiles) over rounds in which "
+        "all contenders take turns. The PyTorch loop is eager, in inference mode, 20 passes of "
+        "batch 1 with `torch.randn_like` at every noise point. Answers are those of 16 requests "
+        "that wait at the same time, as the batcher serves them.\n\n"
+        + by_network(others)
+        + "\nTiles:\n\n"
+        + markdown_table(["checkpoint", "measure", "ratio"], tiles)
+    )
+
+
+def by_network(rows: Sequence[Row]) -> str:
+    """Return measures with a column for each network."""
+    names = list(dict.fromkeys(row["checkpoint"] for row in rows))
+    found = {(row["checkpoint"], row["measure"]): row for row in rows}
+    units = {row["measure"]: row["unit"] for row in rows}
+    shown = [
+        [measure, *(spread(found.get((name, measure))) for name in names), unit]
+        for measure, unit in units.items()
+    ]
+    return markdown_table(["measure", *(f"`{name}`" for name in names), "unit"], shown)
+
+
+def engines_http_section(table: Table) -> str:
+    """Return what an answer over HTTP costs by each engine."""
+    rows = [
+        [
+            row["arithmetic"],
+            row["votes"],
+            f"{float(row['cpu_ms_per_answer']):.2f}",
+            spread({**row, "value": row["ratio"]}),
+        ]
+        for row in table.rows
+    ]
+    return (
+        "## Engines over HTTP\n\nCPU time of the server for an answer to an array, sixteen "
+        "clients, one slot; the ratio to the reference is the median (quartiles) over turns in which all "
+        "servers follow one another.\n\n"
+        + markdown_table(["arithmetic", "votes", "CPU-ms an answer", "ratio"], rows)
+    )
+
+
+def devices_section(table: Table) -> str:
+    """Return what votes on devices and new chips cost."""
+    return (
+        "## Devices\n\nOne thread, CPU time, medians (quartiles) over rounds in which all "
+        "contenders take turns. Making a chip is the time of a tile on a new one less that on one that is "
+        "held.\n\n" + by_network(table.rows)
+    )
+
+
+def spread(row: Row | None) -> str:
+    """Return a median with its quartiles."""
+    if row is None:
+        return "-"
+    value, low, high = (float(row[key]) for key in ("value", "low", "high"))
+    return f"{value:.3g}" if low == high else f"{value:.3g} ({low:.3g} to {high:.3g})"
