@@ -54,8 +54,8 @@ def engines_http_section(table: Table) -> str:
     ]
     return (
         "## Engines over HTTP\n\nCPU time of the server for an answer to an array, sixteen "
-        "clients, one slot; the ratio to the reference is the median (quartiles) over turns in which all "
-        "servers follow one another.\n\n"
+        "clients, one slot; the ratio to the reference is the median (quartiles) over turns in "
+        "which all servers follow one another.\n\n"
         + markdown_table(["arithmetic", "votes", "CPU-ms an answer", "ratio"], rows)
     )
 
@@ -64,8 +64,8 @@ def devices_section(table: Table) -> str:
     """Return what votes on devices and new chips cost."""
     return (
         "## Devices\n\nOne thread, CPU time, medians (quartiles) over rounds in which all "
-        "contenders take turns. Making a chip is the time of a tile on a new one less that on one that is "
-        "held.\n\n" + by_network(table.rows)
+        "contenders take turns. Making a chip is the time of a tile on a new one less that on one "
+        "that is held.\n\n" + by_network(table.rows)
     )
 
 
