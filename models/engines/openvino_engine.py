@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -84,8 +84,8 @@ class OpenVinoSession:
     """A graph in OpenVINO.
 
     It is compiled for calls of any size and, unless it is large, for those of the usual number of
-    rows on one input: these then take a quarter to a third less. Where that
-    gives other bits it is dropped.
+    rows on one input: these then take a quarter to a third less. Where that cannot be, or gives
+    other bits, it is left out.
 
     Args:
         graph: path of the graph; its weights lie beside it.
@@ -108,10 +108,13 @@ class OpenVinoSession:
             self._of_size: dict[int, Any] = {}
             is_large = len(model.get_ordered_ops()) > MOST_OPERATIONS
             if rows and not is_large and sum(map(len, weights.values())) <= MOST_TWICE:
-                model.reshape({entry.any_name: shape_for(entry, rows) for entry in model.inputs})
-                compiled = core().compile_model(model, "CPU", options(precision))
-                if are_same(compiled, self._of_any_size):
-                    self._of_size[rows] = compiled
+                with suppress(RuntimeError):
+                    model.reshape(
+                        {entry.any_name: shape_for(entry, rows) for entry in model.inputs}
+                    )
+                    compiled = core().compile_model(model, "CPU", options(precision))
+                    if are_same(compiled, self._of_any_size):
+                        self._of_size[rows] = compiled
         self._precision = precision
         self._own = threading.local()
 

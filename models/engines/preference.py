@@ -80,10 +80,8 @@ class Preference:
         measured = times.get(cpu_kind() or "", {})
         known = [one for one in named if str(one) in measured]
         fastest = min(known, key=lambda one: measured[str(one)], default=REFERENCE)
-        is_worth_it = measured.get(str(fastest), 1.0) <= WORTH_IT * measured.get(
-            str(REFERENCE), 1.0
-        )
-        return fastest if is_worth_it else REFERENCE
+        time, own = (measured.get(str(one), 1.0) for one in (fastest, REFERENCE))
+        return fastest if time <= WORTH_IT * own else REFERENCE
 
     def _names(self, one: Arithmetic) -> bool:
         """Return whether an arithmetic is among what is wanted."""
