@@ -41,7 +41,7 @@ TOLERANCE = {Precision.FLOAT32: 1e-5, Precision.BFLOAT16: 0.05}
 NETWORKS = [
     ("mnist_cnn-mult-1.0", NoiseKind.MULTIPLICATIVE),
     ("mnist_cnn-mult-1.0", NoiseKind.ADDITIVE),
-    ("stroke_lstm-clean", NoiseKind.MULTIPLICATIVE),
+    pytest.param("stroke_lstm-clean", NoiseKind.MULTIPLICATIVE, marks=pytest.mark.slow),
     ("madry_cnn-adv", NoiseKind.ADDITIVE),
     pytest.param("densenet40-clean", NoiseKind.MULTIPLICATIVE, marks=pytest.mark.slow),
 ]
@@ -79,7 +79,9 @@ def test_outputs_are_those_of_the_reference_but_for_rounding(
     assert arithmetic.precision is Precision.FLOAT32 or not np.array_equal(found, expected)
 
 
-@pytest.mark.parametrize("name", ["mnist_cnn-mult-1.0", "stroke_lstm-clean"])
+@pytest.mark.parametrize(
+    "name", ["mnist_cnn-mult-1.0", pytest.param("stroke_lstm-clean", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("arithmetic", OTHERS)
 def test_a_vote_is_the_same_alone_in_any_batch_and_in_any_thread(
     store: CheckpointStore, name: str, arithmetic: Arithmetic
