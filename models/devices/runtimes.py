@@ -93,7 +93,7 @@ def arithmetic_for(checkpoint: Checkpoint, noise: VoteNoise, margin: int | None)
 def hides_rounding(noise: VoteNoise, card: Card) -> bool:
     """Return whether a noise is so large that the rounding of bfloat16 is small beside it.
 
-    At a tenth of the signal rounding moves outputs by 1 to 7 % of what the noise does, by the
+    At a tenth of the signal rounding moves outputs by 5 to 7 % of what the noise does, by the
     networks that are shipped, and factors of that noise deviate by 0.02 % more once they are
     rounded (tested). How many votes that moves is in ``docs/results.md``.
     """

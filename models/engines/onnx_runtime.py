@@ -85,8 +85,8 @@ class OnnxSessionOfMany(OnnxSession):
 
     All of them take the memory of calls from one place: of ``mnist_cnn`` a further one takes 5 MB
     in place of 26, and its first call touches no fresh pages. Which results of nodes take each
-    other's place is not planned, and passes that find nothing to improve are left out: two thirds
-    of the time to load a graph of 300 nodes. Outputs are the same to the bit.
+    other's place is not planned, and passes that find nothing to improve are left out, since both
+    are much of the time to load a small graph. Outputs are the same to the bit.
     """
 
     def options(self, contents: Contents) -> onnxruntime.SessionOptions:

@@ -84,8 +84,8 @@ class OpenVinoSession:
     """A graph in OpenVINO.
 
     It is compiled for calls of any size and, unless it is large, for those of the usual number of
-    rows on one input: these then take a quarter to a third less. Where that cannot be, or gives
-    other bits, it is left out.
+    rows on one input, which then take less. Where that cannot be, or gives other bits, it is left
+    out.
 
     Args:
         graph: path of the graph; its weights lie beside it.

@@ -5,8 +5,7 @@ import math
 from PIL import Image
 
 STRIP_PIXELS = 2**19
-"""Pixels that are copied at once. Pillow keeps the interpreter's lock while it copies a channel:
-for 10 to 40 ms if it has 16 million of them."""
+"""Pixels that are copied at once: Pillow keeps the interpreter's lock while it copies a channel."""
 
 
 def channel(picture: Image.Image, name: str) -> Image.Image:

@@ -13,7 +13,7 @@ from noisevote.models.checkpoint_folders import CARD_FILE
 from noisevote.models.data.datasets import DATASETS
 from noisevote.models.engines.arithmetic import REFERENCE, Precision
 from noisevote.models.engines.preference import arithmetics_here
-from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.noise import Noise
 from noisevote.models.noise_setting import parse_repeats
 from noisevote.training.experiments.ablation import ablation_section
 from noisevote.training.experiments.energy_curves import MOST_PASSES, TOLERANCES
@@ -168,17 +168,6 @@ def test_votes_of_other_engines_are_set_against_those_of_the_reference(smoke: Sm
             assert (row["equal_votes"], row["equal_modes"]) == ("1.000000", "1.0000")
             assert 0.9 < float(row["equal_low"]) < 1  # 40 images that agree are no proof
             assert row["correct"] == row["reference_correct"]
-
-
-def test_votes_that_the_reference_casts_are_not_set_against_themselves() -> None:
-    need_openvino()
-    checkpoint = Checkpoint(
-        SHIPPED / "mnist_cnn-add-1.0"
-    )  # its noise is small beside the signal of its last layer
-    for one in arithmetics_here():
-        suits = one.precision is Precision.FLOAT32
-        noise = Noise(NoiseKind.ADDITIVE, 0.5)
-        assert serves(checkpoint, one, noise) is suits
 
 
 def test_votes_are_counted_by_mode_and_by_means(smoke: Smoke) -> None:

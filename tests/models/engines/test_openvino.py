@@ -177,15 +177,21 @@ class Unsteady:
         return found + np.float32(1e-3 * len(found))
 
 
+def in_place_of_openvino(
+    monkeypatch: pytest.MonkeyPatch, session: type[Unsteady], name: str
+) -> Checkpoint:
+    """Return a checkpoint that prefers OpenVINO, which computes as a session does."""
+    monkeypatch.setitem(ENGINES, "openvino-float32 as it is", ENGINES["openvino-float32"])
+    monkeypatch.setitem(ENGINES, "openvino-float32", session)
+    return Checkpoint(SHIPPED / name, Preference("openvino"))
+
+
 def test_an_engine_whose_votes_depend_on_the_batch_leaves_them_to_the_reference(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    name = "openvino-float32"
-    monkeypatch.setitem(ENGINES, f"{name} as it is", ENGINES[name])
-    monkeypatch.setitem(ENGINES, name, Unsteady)
-    checkpoint = Checkpoint(SHIPPED / "mnist_cnn-clean", Preference("openvino"))
+    checkpoint = in_place_of_openvino(monkeypatch, Unsteady, "mnist_cnn-clean")
     wanted = checkpoint.preferred
-    assert (str(wanted), str(checkpoint.arithmetic)) == (name, name)
+    assert str(wanted) == str(checkpoint.arithmetic) == "openvino-float32"
     kind = checkpoint.card.noise.kind
     assert checkpoint.loaded(kind, wanted) is None
     for _ in range(2):
@@ -209,10 +215,7 @@ class RarelyUnsteady(Unsteady):
 def test_many_votes_of_a_small_network_are_compared_since_rounding_hides_what_a_batch_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    name = "openvino-float32"
-    monkeypatch.setitem(ENGINES, f"{name} as it is", ENGINES[name])
-    monkeypatch.setitem(ENGINES, name, RarelyUnsteady)
-    checkpoint = Checkpoint(SHIPPED / "stroke_lstm-clean", Preference("openvino"))
+    checkpoint = in_place_of_openvino(monkeypatch, RarelyUnsteady, "stroke_lstm-clean")
     wanted = checkpoint.preferred
     assert checkpoint.runtime(checkpoint.card.noise.kind, wanted).arithmetic == REFERENCE
     assert "alone" in checkpoint.engine_refusals[wanted]
@@ -228,10 +231,7 @@ class Turned(Unsteady):
 def test_an_engine_that_computes_something_else_leaves_votes_to_the_reference(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    name = "openvino-float32"
-    monkeypatch.setitem(ENGINES, f"{name} as it is", ENGINES[name])
-    monkeypatch.setitem(ENGINES, name, Turned)
-    checkpoint = Checkpoint(SHIPPED / "mnist_cnn-clean", Preference("openvino"))
+    checkpoint = in_place_of_openvino(monkeypatch, Turned, "mnist_cnn-clean")
     wanted = checkpoint.preferred
     assert checkpoint.runtime(checkpoint.card.noise.kind, wanted).arithmetic == REFERENCE
     assert "other outputs in openvino-float32 than in" in checkpoint.engine_refusals[wanted]

@@ -1,4 +1,4 @@
-"""``time-engines``: what the engine ``auto`` follows is written to cards, and nothing else."""
+"""Engines measured: what ``auto`` follows on cards, and votes set against the reference's."""
 
 import shutil
 from pathlib import Path
@@ -6,13 +6,16 @@ from pathlib import Path
 import pytest
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
-from noisevote.models.engines.arithmetic import REFERENCE
+from noisevote.models.engines.arithmetic import REFERENCE, Precision
 from noisevote.models.engines.preference import Preference, arithmetics_here, cpu_kind
+from noisevote.models.noise import Noise, NoiseKind
+from noisevote.training.experiments.engines import serves
+from tests.models.engines.needed import need_openvino
 from tests.training.importing.run_command import command
 
 NAME = "mnist_cnn-clean"
 
-pytestmark = pytest.mark.skipif(cpu_kind() is None, reason="this processor is of no known kind")
+of_known_kind = pytest.mark.skipif(cpu_kind() is None, reason="this processor is of no known kind")
 
 
 @pytest.fixture
@@ -21,6 +24,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@of_known_kind
 def test_times_of_all_engines_here_are_written_for_this_kind_of_processor(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -39,6 +43,7 @@ def test_times_of_all_engines_here_are_written_for_this_kind_of_processor(
     assert NAME in capsys.readouterr().out
 
 
+@of_known_kind
 def test_a_card_is_left_alone_unless_it_is_to_be_written(folder: Path) -> None:
     before = (folder / NAME / "card.json").read_bytes()
     assert command("time-engines", "--all", "--rounds", "3", "--checkpoints", str(folder)) == 0
@@ -48,3 +53,12 @@ def test_a_card_is_left_alone_unless_it_is_to_be_written(folder: Path) -> None:
 def test_names_or_all_are_needed(folder: Path) -> None:
     assert command("time-engines", "--checkpoints", str(folder)) == 1
     assert command("time-engines", NAME, "--all", "--checkpoints", str(folder)) == 1
+
+
+def test_votes_that_the_reference_casts_are_not_set_against_themselves() -> None:
+    need_openvino()
+    # Its noise is small beside the signal of its last layer.
+    checkpoint = Checkpoint(SHIPPED / "mnist_cnn-add-1.0")
+    noise = Noise(NoiseKind.ADDITIVE, 0.5)
+    for one in arithmetics_here():
+        assert serves(checkpoint, one, noise) is (one.precision is Precision.FLOAT32)
