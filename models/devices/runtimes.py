@@ -2,18 +2,15 @@
 
 from weakref import WeakKeyDictionary
 
-from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint, refusing
 from noisevote.models.devices.held import Held
 from noisevote.models.devices.noise import DeviceNoise, Placement
 from noisevote.models.devices.runtime import DeviceRuntime, OnChip
 from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic, Precision
+from noisevote.models.engines.rounding import hides_rounding
 from noisevote.models.noise import VoteNoise
 from noisevote.models.once import Once
 from noisevote.models.runtime import Runtime
-
-LEAST_RELATIVE_SIGMA = 0.1
-"""Least sigma, over the signal, of noise whose votes may be computed in bfloat16."""
 
 MOST_BYTES = 256 * 2**20
 """That chips take together, unless a setting says otherwise."""
@@ -88,19 +85,3 @@ def arithmetic_for(checkpoint: Checkpoint, noise: VoteNoise, margin: int | None)
     if preferred.precision is Precision.BFLOAT16 and not hides_rounding(noise, checkpoint.card):
         return REFERENCE
     return preferred
-
-
-def hides_rounding(noise: VoteNoise, card: Card) -> bool:
-    """Return whether a noise is so large that the rounding of bfloat16 is small beside it.
-
-    At a tenth of the signal rounding moves outputs by 5 to 7 % of what the noise does, by the
-    networks that are shipped, and factors of that noise deviate by 0.02 % more once they are
-    rounded (tested). How many votes that moves is in ``docs/results.md``.
-    """
-    signal = [1.0 if noise.kind.is_factor else card.rms_at(point) for point in card.noise_points]
-    if noise.is_silent:
-        return False
-    return all(
-        of is not None and (sigma == 0 or sigma >= LEAST_RELATIVE_SIGMA * of)
-        for sigma, of in zip(noise.sigma.tolist(), signal, strict=True)
-    )

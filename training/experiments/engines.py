@@ -13,13 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from noisevote.models.checkpoint import Checkpoint
-from noisevote.models.devices.runtimes import (
-    LEAST_RELATIVE_SIGMA,
-    DeviceRuntimes,
-    runtime_for,
-)
+from noisevote.models.devices.runtimes import DeviceRuntimes, runtime_for
 from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
 from noisevote.models.engines.preference import Preference, arithmetics_here
+from noisevote.models.engines.rounding import LEAST_RELATIVE_SIGMA
 from noisevote.models.errors import MissingExtraError
 from noisevote.models.noise import Noise
 from noisevote.models.statistics import clopper_pearson

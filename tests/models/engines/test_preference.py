@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
-from noisevote.models.devices.runtimes import LEAST_RELATIVE_SIGMA, arithmetic_for, hides_rounding
+from noisevote.models.devices.runtimes import arithmetic_for
 from noisevote.models.engines import preference as module
 from noisevote.models.engines.arithmetic import (
     ARITHMETICS,
@@ -18,6 +18,7 @@ from noisevote.models.engines.arithmetic import (
     without_mark,
 )
 from noisevote.models.engines.preference import Preference, cpu_kind
+from noisevote.models.engines.rounding import LEAST_RELATIVE_SIGMA, hides_rounding
 from noisevote.models.errors import MissingExtraError
 from noisevote.models.noise import Noise, NoiseKind, noise_table
 from noisevote.models.noise_fill import to_bfloat16
