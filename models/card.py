@@ -7,9 +7,10 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import from_json, to_json
 
 from noisevote.models.device_specs import DevicesSpec
+from noisevote.models.draws.schemes import FIRST
 from noisevote.models.errors import CheckpointError
 from noisevote.models.measured import AgreementReference, DeviceEvaluation, Evaluation, Threshold
-from noisevote.models.noise import NOISE_SCHEME, NoiseKind
+from noisevote.models.noise import NoiseKind
 from noisevote.models.specs import (
     OUTPUTS,
     CardPart,
@@ -274,7 +275,7 @@ class Card(CardPart):
 
 def upgraded(card: dict[str, Any]) -> dict[str, Any]:
     """Return a card of version 1, as JSON has it, as one of version 2."""
-    upgrade = {"card_version": CARD_VERSION, "noise_scheme": NOISE_SCHEME}
+    upgrade = {"card_version": CARD_VERSION, "noise_scheme": FIRST.id}
     rest = {key: value for key, value in card.items() if key != "input"}
     if "input" in card:
         upgrade["inputs"] = [card["input"]]

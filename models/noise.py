@@ -1,19 +1,10 @@
-"""Analog noise: where it acts, its distribution and strength, and the scheme of its draws.
+"""Analog noise: where it acts, its distribution and strength.
 
 A vote's noise is the finished tensor of each noise point: the factor ``1 + sigma z`` or the
 summand ``sigma z``, with ``z`` standard normal. The stream of ``z`` is keyed by (seed, input
 position in the request, vote index) and by nothing else: not by the batch in which the vote is
-computed, the stop rule, sigma or the checkpoint. The noise points of a network take their normals
-from the stream one after the other, in graph order, each in C order.
-
-The scheme (:data:`NOISE_SCHEME`), for the element with number ``e`` of a vote's stream:
-
-1. ``SFC64`` of NumPy, seeded with the integer ``seed + 2^64 position + 2^96 vote``, gives 64-bit
-   words; word ``e // 4``, read little-endian, holds four 16-bit indices; index ``e % 4`` is taken.
-2. The index picks one of the 65,536 values of :func:`standard_normal_table`.
-
-Cutting the normal distribution into 65,536 equally likely steps costs 1e-5 in its distribution
-function and limits ``|z|`` to 4.39. Changing anything here is a new scheme with a new id.
+computed, the stop rule, sigma or the checkpoint. How ``z`` follows from the key is a scheme with a
+name (``models.draws.schemes``).
 
 Source: Qin & Vucinic, arXiv 1811.10649, section 2 (noise models, signal-to-noise ratio).
 """
@@ -30,9 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.errors import InputError
-
-NOISE_SCHEME = "sfc64-icdf16-1"
-"""Names the scheme above; part of every fingerprint."""
 
 MAX_SEED = 2**53 - 1
 """Largest seed: every JSON reader can hold it exactly."""

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.card import Card
+from noisevote.models.draws.numbers import Numbers, to_bfloat16
+from noisevote.models.draws.schemes import SCHEMES
+from noisevote.models.draws.tensors import NoiseTensors
 from noisevote.models.engines.arithmetic import Arithmetic, Precision
 from noisevote.models.engines.session import INPUT_OF_ROW, NOISE_PREFIX, Inputs, Session
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import NORMAL, Distribution, NoiseKind, VoteKey, VoteNoise
-from noisevote.models.noise_fill import NoiseTensors, Numbers, to_bfloat16
 from noisevote.models.voting import NOWHERE, VoteRequest
 
 
@@ -161,6 +163,7 @@ class GraphRuntime:
         self._noise = [NOISE_PREFIX + name for name in card.point_names]
         self._tensors = tensors or NoiseTensors(
             [point.shape for point in card.noise_points],
+            SCHEMES[card.noise_scheme],
             is_short=session.arithmetic.precision is Precision.BFLOAT16,
         )
         self._work = Work()

@@ -9,11 +9,11 @@ from math import floor, prod
 
 from noisevote.models.card import Card
 from noisevote.models.device_specs import complaints_about_devices
+from noisevote.models.draws.schemes import SCHEMES
 from noisevote.models.errors import CheckpointError
 from noisevote.models.inputs import strokes
 from noisevote.models.inputs.pictures import PREPROCESSINGS
 from noisevote.models.inputs.pipelines import complaints_about
-from noisevote.models.noise import NOISE_SCHEME
 from noisevote.models.specs import MOST_COUNTED, InputSpec, PointSpec
 
 MAX_TILE_NORMALS = 2**25
@@ -61,8 +61,9 @@ def check_card(card: Card) -> None:
 
 def about_scheme(card: Card) -> Iterable[str]:
     """Yield that the noise of the votes cannot be drawn here."""
-    if card.noise_scheme != NOISE_SCHEME:
-        yield f"unknown noise scheme {card.noise_scheme!r}; known is {NOISE_SCHEME}"
+    if card.noise_scheme not in SCHEMES:
+        known = ", ".join(SCHEMES)
+        yield f"unknown noise scheme {card.noise_scheme!r}; known are: {known}"
 
 
 def about_inputs(card: Card) -> Iterable[str]:

@@ -14,7 +14,8 @@ from safetensors.numpy import save
 from noisevote.models.card import CARD_VERSION, Card, Import
 from noisevote.models.checkpoint import WEIGHTS_FILE, Checkpoint, sha256_of
 from noisevote.models.data.scikit_digits import LEVELS
-from noisevote.models.noise import NOISE_SCHEME, NoiseKind
+from noisevote.models.draws.schemes import FIRST
+from noisevote.models.noise import NoiseKind
 from noisevote.models.specs import InputSpec, NoiseSpec, PointSpec
 
 TYPES = {
@@ -55,7 +56,7 @@ def foreign(
         network="theirs",
         inputs=inputs,
         labels=labels,
-        noise_scheme=NOISE_SCHEME,
+        noise_scheme=FIRST.id,
         noise=NoiseSpec(kind=NoiseKind.MULTIPLICATIVE, sigma_train=0.0),
         noise_points=(PointSpec(name="head", shape=(len(labels),), macs=weights.size),),
         tile=4,

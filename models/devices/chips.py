@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.devices.kept import Kept
+from noisevote.models.draws.icdf16 import FILL
 from noisevote.models.noise import standard_normal_table
-from noisevote.models.noise_fill import FILL
 
 CHIP_SCHEME = "chip-sfc64-1"
 """Names the scheme above; part of the fingerprint of requests on a device."""

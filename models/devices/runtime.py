@@ -22,11 +22,12 @@ from noisevote.models.devices.graphs import DeviceGraphs, tables_of
 from noisevote.models.devices.held import Held
 from noisevote.models.devices.noise import DeviceNoise, Placement, fingerprint_of, spec_of
 from noisevote.models.devices.setting import DeviceSetting
+from noisevote.models.draws.schemes import SCHEMES
+from noisevote.models.draws.tensors import NoiseTensors
 from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
 from noisevote.models.engines.loading import ONNX_RUNTIME_OF_MANY, load_session
 from noisevote.models.engines.session import Contents, Session
 from noisevote.models.noise import NoiseKind
-from noisevote.models.noise_fill import NoiseTensors
 from noisevote.models.runtime import GraphRuntime, Rows
 
 OVERHEAD_BYTES = 2**19
@@ -87,7 +88,9 @@ class DeviceRuntime:
         self._graphs = DeviceGraphs(checkpoint, self._contents, self._layers)
         self._counting = threading.Lock()
         self.made = 0
-        self._tensors = NoiseTensors([point.shape for point in card.noise_points])
+        self._tensors = NoiseTensors(
+            [point.shape for point in card.noise_points], SCHEMES[card.noise_scheme]
+        )
 
     @property
     def kind(self) -> NoiseKind:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.cores import allowed_cores
+from noisevote.models.draws.numbers import to_bfloat16
 from noisevote.models.engines.arithmetic import Arithmetic, Engine, Precision
 from noisevote.models.engines.session import (
     INPUT_OF_ROW,
@@ -29,7 +30,6 @@ from noisevote.models.engines.session import (
     Tensor,
     weights_in,
 )
-from noisevote.models.noise_fill import to_bfloat16
 
 # Beside its engine the package holds converters, which tell its makers of every import.
 CONVERTERS = "openvino.tools.ovc"

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.draws.tensors import fill_noise
 from noisevote.models.errors import InputError
 from noisevote.models.networks.brought import Brought, module_from
 from noisevote.models.networks.noise_points import given_noise, noise_from, noise_points
 from noisevote.models.networks.trained import load_network
 from noisevote.models.noise import Noise, VoteKey
-from noisevote.models.noise_fill import fill_noise
 from noisevote.models.robustness.aim import Aim
 from noisevote.models.robustness.ball import Samples
 from noisevote.models.robustness.pgd import SurrogateNoise

@@ -17,12 +17,12 @@ import torch
 from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.draws.tensors import fill_noise
 from noisevote.models.engines.arithmetic import REFERENCE
 from noisevote.models.engines.preference import arithmetics_here
 from noisevote.models.networks.noise_points import NoisePoint, noise_from
 from noisevote.models.networks.trained import load_network
 from noisevote.models.noise import Noise, NoiseKind, VoteKey
-from noisevote.models.noise_fill import fill_noise
 from noisevote.models.runtime import Rows, rows_of, votes_of
 from noisevote.models.specs import IMAGES, OUTPUTS
 from noisevote.models.stopping import Bounded, Calibrated, Exact, Full

@@ -6,8 +6,8 @@ import pytest
 
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import WEIGHTS_FILE, Checkpoint, CheckpointStore
+from noisevote.models.draws.schemes import FIRST
 from noisevote.models.fingerprint import fingerprint_of
-from noisevote.models.noise import NOISE_SCHEME
 
 FINGERPRINTS = {
     "densenet40-clean": "sfc64-icdf16-1:7d132ccb84d24148",
@@ -93,4 +93,4 @@ def test_what_the_card_says_beside_the_list_does_not_count(card: Card) -> None:
 
 
 def test_fingerprint_begins_with_the_noise_scheme(card: Card) -> None:
-    assert fingerprint_of(card).startswith(f"{NOISE_SCHEME}:")
+    assert fingerprint_of(card).startswith(f"{FIRST.id}:")

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from noisevote.models.draws.icdf16 import noise_indices
+from noisevote.models.draws.tensors import fill_noise
 from noisevote.models.errors import InputError
 from noisevote.models.noise import (
     DISTRIBUTIONS,
@@ -17,10 +19,6 @@ from noisevote.models.noise import (
     VoteKey,
     sigma_from_snr_db,
     snr_db_from_sigma,
-)
-from noisevote.models.noise_fill import (
-    fill_noise,
-    noise_indices,
 )
 from tests.models.casting import UNIFORM
 

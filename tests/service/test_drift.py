@@ -13,11 +13,12 @@ from fastapi import FastAPI
 from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
+from noisevote.models.draws.schemes import FIRST
 from noisevote.models.drift import shares_of
 from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
 from noisevote.models.engines.loading import load_session
 from noisevote.models.measured import AgreementReference
-from noisevote.models.noise import NOISE_SCHEME, NoiseKind
+from noisevote.models.noise import NoiseKind
 from noisevote.models.runtime import GraphRuntime, Rows
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.operations.drift import DriftMonitor
@@ -75,7 +76,7 @@ def measured(sigma: float, replies: list[Json]) -> AgreementReference:
         margin_mean=margin.mean(),
         margin_sd=margin.std(),
         seed=0,
-        noise_scheme=NOISE_SCHEME,
+        noise_scheme=FIRST.id,
         command="measured in a test",
     )
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from noisevote.models.draws.schemes import FIRST
 from noisevote.models.drift import INTERVAL_ERRORS
 from noisevote.models.measured import AgreementReference
-from noisevote.models.noise import NOISE_SCHEME, NoiseKind
+from noisevote.models.noise import NoiseKind
 from noisevote.service.operations.drift import ALPHA, WINDOW, Series
 from noisevote.service.wire.replies import DriftState
 
@@ -22,7 +23,7 @@ def series(agreement: float = 0.8, sd: float = 0.1) -> Series:
         margin_mean=agreement - 0.1,
         margin_sd=sd,
         seed=0,
-        noise_scheme=NOISE_SCHEME,
+        noise_scheme=FIRST.id,
         command="made up",
     )
     return Series(reference, [reference], 1.0)

@@ -14,7 +14,7 @@ from noisevote.models.data.files import data_dir
 from noisevote.models.data.fitting import doubt_about
 from noisevote.models.errors import InputError
 from noisevote.models.measured import Accuracy, Evaluation
-from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
+from noisevote.models.noise import Noise, NoiseKind
 from noisevote.models.noise_setting import (
     parse_repeats,
     parse_sigma,
@@ -161,7 +161,7 @@ def evaluate(
         "checkpoint": f"{name}, {measured.checkpoint.fingerprint}",
         "trained by": measured.checkpoint.card.command,
         "split": f"{measured.split}, {len(chosen)} images{spread}, seed {seed}",
-        "noise": f"{kind}, {NOISE_SCHEME}",
+        "noise": f"{kind}, {measured.checkpoint.card.noise_scheme}",
         "votes": str(votes),
         **machine(),
     }
@@ -204,7 +204,7 @@ def add_to_card(subject: Subject, seed: int, command: str, results: list[Accurac
     entry = Evaluation(
         split=subject.split,
         seed=seed,
-        noise_scheme=NOISE_SCHEME,
+        noise_scheme=subject.checkpoint.card.noise_scheme,
         command=command,
         accuracies=tuple(results),
     )

@@ -9,7 +9,7 @@ from noisevote.models.card import Card
 from noisevote.models.devices.chips import CHIP_SCHEME
 from noisevote.models.devices.options import parse_ages, profile_named
 from noisevote.models.measured import DeviceAccuracy, DeviceEvaluation
-from noisevote.models.noise import NOISE_SCHEME, Noise
+from noisevote.models.noise import Noise
 from noisevote.training.cli.options import given_command, images_progress
 from noisevote.training.export.card_file import check_writable, update_card
 from noisevote.training.measure.evaluate import casting
@@ -68,7 +68,7 @@ def add_on_device(subject: Subject, seed: int, found: Sequence[DeviceAccuracy]) 
     entry = DeviceEvaluation(
         split=subject.split,
         seed=seed,
-        noise_scheme=NOISE_SCHEME,
+        noise_scheme=subject.checkpoint.card.noise_scheme,
         chip_scheme=CHIP_SCHEME,
         command=subject.noted(given_command()),
         accuracies=tuple(found),

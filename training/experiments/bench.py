@@ -14,8 +14,8 @@ from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.checkpoint_folders import CARD_FILE
 from noisevote.models.data.dataset import LoadedDataset
 from noisevote.models.data.samples import Samples
+from noisevote.models.draws.schemes import NEWEST
 from noisevote.models.errors import TrainingError, UnknownCheckpointError
-from noisevote.models.noise import NOISE_SCHEME
 from noisevote.training.experiments.made_up import made_up_dataset, shrunk
 from noisevote.training.export.run import ExportPlan, export_run
 from noisevote.training.fit.loop import fit
@@ -192,14 +192,15 @@ class Bench:
             columns: columns of the file.
             about: what else must be known, and be the same when an experiment goes on.
         """
-        head = {"command": self.command}
+        head, scheme = {"command": self.command}, NEWEST.id
         if checkpoint is not None:
+            scheme = checkpoint.card.noise_scheme
             head["checkpoint"] = f"{checkpoint.name}, {checkpoint.fingerprint}"
             head["trained by"] = checkpoint.card.command
         if self.samples is not None:
             predicted = "" if self.has_labels else ", labels predicted without noise"
             head[SAMPLES] = f"{self.samples.text}, a half for each split{predicted}"
-        head |= {"noise scheme": NOISE_SCHEME, **about, **machine()}
+        head |= {"noise scheme": scheme, **about, **machine()}
         opened = ResultsFile(self.results / path, head, columns)
         self._opened.append((opened, list(opened.rows)))
         return opened

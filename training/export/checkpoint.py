@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from noisevote.models.card import CARD_VERSION, Card, Training
 from noisevote.models.checkpoint import WEIGHTS_FILE, sha256_of
 from noisevote.models.data.datasets import find_dataset
+from noisevote.models.draws.schemes import NEWEST, SCHEMES
+from noisevote.models.draws.tensors import fill_noise
 from noisevote.models.errors import ExportError
 from noisevote.models.networks.noise_points import given_noise, marking, noise_from, noise_points
 from noisevote.models.networks.quantisers import bake_weights
 from noisevote.models.networks.registry import NETWORKS
-from noisevote.models.noise import NOISE_SCHEME, NoiseKind, VoteKey
-from noisevote.models.noise_fill import fill_noise
+from noisevote.models.noise import NoiseKind, VoteKey
 from noisevote.models.runtime import GraphRuntime
 from noisevote.models.specs import IMAGES, OUTPUTS, InputSpec, NoiseSpec, PointSpec
 from noisevote.training.export.card_file import write_card
@@ -107,7 +108,7 @@ def export_checkpoint(
             ),
         ),
         labels=dataset.labels,
-        noise_scheme=NOISE_SCHEME,
+        noise_scheme=NEWEST.id,
         noise=NoiseSpec(kind=recipe.hardening.kind, sigma_train=recipe.hardening.sigma_train),
         noise_points=tuple(
             PointSpec(name=point.name, shape=point.shape, macs=point.macs, latency=point.latency)
@@ -192,7 +193,8 @@ def check_parity(
         batch = images[first : first + card.tile]
         noise = [np.empty((len(batch), *point.shape), np.float32) for point in points]
         keys = [VoteKey(0, first + row, 0) for row in range(len(batch))]
-        fill_noise(runtime.kind, np.full((len(batch), len(points)), sigma), keys, noise)
+        at_points = np.full((len(batch), len(points)), sigma)
+        fill_noise(runtime.kind, at_points, keys, noise, scheme=SCHEMES[card.noise_scheme])
         ours = runtime.outputs_for({card.input.name: batch}, np.arange(len(batch)), noise)
         named = {
             point.name: torch.from_numpy(tensor)

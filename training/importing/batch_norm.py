@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, numpy_helper
 
+from noisevote.models.draws.tensors import NoiseTensors
 from noisevote.models.errors import ImportingError
 from noisevote.models.noise import NoiseKind, VoteKey
-from noisevote.models.noise_fill import NoiseTensors
 from noisevote.training.importing.measure import Arrays, Passes
 from noisevote.training.importing.place import Placed, fed, noise_names
 

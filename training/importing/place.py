@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto
 
+from noisevote.models.draws.tensors import NoiseTensors
 from noisevote.models.engines.session import INPUT_OF_ROW, NOISE_PREFIX
 from noisevote.models.errors import ExportError, ImportingError
 from noisevote.models.noise import NoiseKind, VoteKey
-from noisevote.models.noise_fill import NoiseTensors
 from noisevote.training.export.graph import with_noise_inputs
 from noisevote.training.importing.layers import marked
 from noisevote.training.importing.measure import Arrays, Measured, Passes

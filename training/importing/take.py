@@ -15,9 +15,10 @@ from onnx import ModelProto, TensorProto
 from noisevote.models.card import CARD_VERSION, MAX_CLASSES, MAX_LABEL, Card, Import, QuietLayer
 from noisevote.models.checkpoint import WEIGHTS_FILE, Checkpoint, sha256_of
 from noisevote.models.checkpoint_folders import CARD_FILE
+from noisevote.models.draws.schemes import NEWEST
 from noisevote.models.errors import ImportingError
 from noisevote.models.files import LEFT_BEHIND_S
-from noisevote.models.noise import NOISE_SCHEME, NoiseKind
+from noisevote.models.noise import NoiseKind
 from noisevote.models.specs import NoiseSpec, PointSpec
 from noisevote.training.export.card_file import held_card, put_in_place, write_card
 from noisevote.training.export.nodes import constant_names, graphs_of, strip_provenance
@@ -255,7 +256,7 @@ def card_of(
         inputs=tuple(each.spec for each in look.taken),
         output=first.graph.output[0].name,
         labels=labels,
-        noise_scheme=NOISE_SCHEME,
+        noise_scheme=NEWEST.id,
         noise=NoiseSpec(kind=plan.kind, sigma_train=plan.sigma_train, sigma=plan.sigma),
         noise_points=tuple(
             PointSpec(

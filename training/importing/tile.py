@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from noisevote.models.card import MAX_TILE
+from noisevote.models.draws.schemes import NEWEST
+from noisevote.models.draws.tensors import NoiseTensors
 from noisevote.models.noise import NoiseKind, VoteKey
-from noisevote.models.noise_fill import NoiseTensors
 from noisevote.models.verification import MAX_TILE_VALUES
 from noisevote.training.importing.measure import Arrays, Passes, rows
 from noisevote.training.importing.place import TRIAL_SIGMA, Placed, fed, noise_names
@@ -50,7 +51,7 @@ def tile_for(placement: Placed, original: Passes, clean: Arrays, inputs: Arrays)
     passes = Passes(graph)
     names = noise_names(passes.inputs)
     shapes = list(placement.shapes.values())
-    tensors = NoiseTensors(shapes)
+    tensors = NoiseTensors(shapes, NEWEST)
     row_bytes = 4 * sum(map(prod, shapes))
     one = rows(inputs, 1)
     values = sum(array.size for array in one.values())

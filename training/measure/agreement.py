@@ -9,7 +9,7 @@ from pydantic import Field
 from noisevote.models.card import Card
 from noisevote.models.drift import shares_of
 from noisevote.models.measured import AgreementReference
-from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
+from noisevote.models.noise import Noise, NoiseKind
 from noisevote.training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
 from noisevote.training.measure.plan import Plan, Positive
 
@@ -72,7 +72,7 @@ def measured_agreement(
                 margin_mean=round(float(margin.mean()), 6),
                 margin_sd=round(float(margin.std()), 6),
                 seed=caster.seed,
-                noise_scheme=NOISE_SCHEME,
+                noise_scheme=card.noise_scheme,
                 command=command,
             )
 

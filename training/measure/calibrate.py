@@ -24,7 +24,7 @@ from scipy.special import bdtr
 
 from noisevote.models.card import Card
 from noisevote.models.measured import Threshold
-from noisevote.models.noise import NOISE_SCHEME, Noise, NoiseKind
+from noisevote.models.noise import Noise, NoiseKind
 from noisevote.training.measure.evaluate import MAX_SEED, Caster, NumberedExamples
 from noisevote.training.measure.plan import Count, Plan, Positive
 
@@ -93,7 +93,7 @@ def calibrate(
                     inputs=len(images),
                     mean_votes=round(outcome.mean_votes, 4),
                     seed=caster.seed,
-                    noise_scheme=NOISE_SCHEME,
+                    noise_scheme=card.noise_scheme,
                     command=command,
                 )
 

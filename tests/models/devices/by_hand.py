@@ -14,8 +14,8 @@ from safetensors.numpy import load
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.devices.chips import Chip
 from noisevote.models.devices.profile import Profile
+from noisevote.models.draws.icdf16 import noise_indices
 from noisevote.models.noise import VoteKey, standard_normal_table
-from noisevote.models.noise_fill import noise_indices
 
 Floats = NDArray[np.float64]
 

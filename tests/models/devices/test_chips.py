@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noisevote.models.devices.chips import CHIP_SCHEME, MAX_CHIP, Chip
+from noisevote.models.draws.icdf16 import fill_in_numpy
 from noisevote.models.noise import standard_normal_table
-from noisevote.models.noise_fill import fill_in_numpy
 
 CHIP = Chip("0123456789abcdef", "a" * 64, 7)
 parts = st.sampled_from(["program+", "program-", "nu+", "slow-", "stuck+", "gain", "offset_t"])

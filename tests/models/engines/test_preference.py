@@ -7,6 +7,7 @@ import pytest
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
 from noisevote.models.devices.runtimes import arithmetic_for
+from noisevote.models.draws.numbers import to_bfloat16
 from noisevote.models.engines import preference as module
 from noisevote.models.engines.arithmetic import (
     ARITHMETICS,
@@ -21,7 +22,6 @@ from noisevote.models.engines.preference import Preference, cpu_kind
 from noisevote.models.engines.rounding import LEAST_RELATIVE_SIGMA, hides_rounding
 from noisevote.models.errors import MissingExtraError
 from noisevote.models.noise import Noise, NoiseKind, noise_table
-from noisevote.models.noise_fill import to_bfloat16
 
 FLOAT32 = Arithmetic(Engine.OPENVINO, Precision.FLOAT32)
 BFLOAT16 = Arithmetic(Engine.OPENVINO, Precision.BFLOAT16)

@@ -1,7 +1,6 @@
 """The keyed noise scheme: its law, its independence, and that it never changes unnoticed."""
 
 import hashlib
-import math
 
 import numpy as np
 import pytest
@@ -10,6 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
+from noisevote.models.draws.icdf16 import FILL, MOST_TABLES, fill_in_numpy, noise_indices
+from noisevote.models.draws.tensors import fill_noise
 from noisevote.models.noise import (
     MAX_KEY_INDEX,
     MAX_SEED,
@@ -17,13 +18,6 @@ from noisevote.models.noise import (
     VoteKey,
     noise_table,
     standard_normal_table,
-)
-from noisevote.models.noise_fill import (
-    FILL,
-    MOST_TABLES,
-    fill_in_numpy,
-    fill_noise,
-    noise_indices,
 )
 
 # Chance that a statistical test here fails although the scheme is right; the seeds are fixed, so
@@ -77,85 +71,10 @@ def test_table_is_strictly_rising_and_antisymmetric() -> None:
     assert np.array_equal(table, -table[::-1])
 
 
-def test_stream_of_a_vote_is_standard_normal() -> None:
-    draws = standard_normals(VoteKey(1, 0, 0), 1_000_000)
-    assert stats.kstest(draws, "norm").pvalue > ERROR_PROBABILITY
-    assert stats.ttest_1samp(draws, 0).pvalue > ERROR_PROBABILITY
-    spread = (len(draws) - 1) * draws.var(ddof=1)
-    p_value = 2 * min(stats.chi2.cdf(spread, len(draws) - 1), stats.chi2.sf(spread, len(draws) - 1))
-    assert p_value > ERROR_PROBABILITY
-
-
-@pytest.mark.parametrize(
-    "other",
-    [VoteKey(2, 0, 0), VoteKey(1, 1, 0), VoteKey(1, 0, 1), VoteKey(1 + 2**32, 0, 0)],
-    ids=["seed", "position", "vote", "high bits of seed"],
-)
-def test_streams_that_differ_in_one_part_of_the_key_are_uncorrelated(other: VoteKey) -> None:
-    one, two = standard_normals(VoteKey(1, 0, 0), 200_000), standard_normals(other, 200_000)
-    assert stats.pearsonr(one, two).pvalue > ERROR_PROBABILITY
-    assert stats.pearsonr(np.abs(one), np.abs(two)).pvalue > ERROR_PROBABILITY
-
-
-@pytest.mark.parametrize(
-    "keys",
-    [
-        [VoteKey(seed, 0, 0) for seed in range(100)],
-        [VoteKey(7, position, 0) for position in range(100)],
-        [VoteKey(7, 0, vote) for vote in range(100)],
-    ],
-    ids=["seeds", "positions", "votes"],
-)
-def test_a_hundred_neighbouring_streams_are_independent_in_pairs(keys: list[VoteKey]) -> None:
-    # The largest of 4,950 correlations, each normal with a variance of 1 / n; Bonferroni.
-    count = 20_000
-    streams = np.stack([standard_normals(key, count) for key in keys])
-    matrix = np.asarray(np.corrcoef(streams))
-    correlations = np.abs(matrix[np.triu_indices(len(keys), 1)])
-    p_value = 2 * stats.norm.sf(correlations.max() * math.sqrt(count)) * len(correlations)
-    assert p_value > ERROR_PROBABILITY
-    # And as a whole: their squares add up to what independent streams give.
-    total = count * float((correlations**2).sum())
-    assert stats.chi2.sf(total, len(correlations)) > ERROR_PROBABILITY
-
-
-@pytest.mark.parametrize("power", [3, 4])
-def test_higher_moments_of_many_votes_are_those_of_a_normal(power: int) -> None:
-    draws = np.concatenate([standard_normals(VoteKey(8, 0, vote), 75_530) for vote in range(40)])
-    moment = {3: 0.0, 4: float((standard_normal_table() ** 4).mean())}[power]
-    spread = math.sqrt({3: 15.0, 4: 96.0}[power] / draws.size)
-    p_value = 2 * stats.norm.sf(abs((draws**power).mean() - moment) / spread)
-    assert p_value > ERROR_PROBABILITY
-
-
-@pytest.mark.parametrize("z", [2.0, 3.0, 4.0])
-def test_tails_of_many_votes_hold_as_many_draws_as_a_normal(z: float) -> None:
-    draws = np.concatenate([standard_normals(VoteKey(9, 0, vote), 75_530) for vote in range(40)])
-    share = float((np.abs(standard_normal_table()) > z).mean())
-    found = int((np.abs(draws) > z).sum())
-    assert stats.binomtest(found, draws.size, share).pvalue > ERROR_PROBABILITY
-
-
 def test_all_entries_of_the_table_are_picked_equally_often() -> None:
     picked = np.concatenate([noise_indices(VoteKey(6, 0, vote), 131_072) for vote in range(20)])
     counts = np.bincount(picked, minlength=65_536)
     assert stats.chisquare(counts).pvalue > ERROR_PROBABILITY
-
-
-@pytest.mark.parametrize("lag", [1, 2, 3, 4, 8, 256])
-def test_elements_of_a_stream_are_uncorrelated(lag: int) -> None:
-    draws = standard_normals(VoteKey(3, 1, 4), 200_000)
-    assert stats.pearsonr(draws[:-lag], draws[lag:]).pvalue > ERROR_PROBABILITY
-
-
-def test_first_elements_of_many_votes_are_standard_normal() -> None:
-    # A weak seeding shows in the first words of neighbouring keys.
-    draws = [
-        standard_normals(VoteKey(5, position, vote), 1)[0]
-        for position in range(20)
-        for vote in range(500)
-    ]
-    assert stats.kstest(draws, "norm").pvalue > ERROR_PROBABILITY
 
 
 def test_neighbouring_keys_never_share_a_stream() -> None:
@@ -210,44 +129,6 @@ def test_compiled_and_numpy_fill_are_the_same_to_the_bit(
         fill(np.array(keys, np.uint64), tables, table_of, noise)
         results.append(np.concatenate(noise, axis=1))
     assert np.array_equal(results[0], results[1])
-
-
-def test_tensors_that_are_not_contiguous_are_refused() -> None:
-    strided = np.empty((1, 4, 4), np.float32).transpose(0, 2, 1)
-    with pytest.raises(ValueError, match="C-contiguous"):
-        fill_noise(NoiseKind.ADDITIVE, np.ones((1, 1)), [VoteKey(0, 0, 0)], [strided])
-
-
-def test_row_of_a_batch_has_the_noise_of_its_key_alone() -> None:
-    row_keys = [VoteKey(1, 0, 0), VoteKey(1, 0, 1), VoteKey(9, 4, 0)]
-    sigma = [[1.0, 0.5], [0.2, 0.0], [3.0, 1.0]]
-    together = filled(NoiseKind.MULTIPLICATIVE, sigma, row_keys)
-    for row, key in enumerate(row_keys):
-        alone = filled(NoiseKind.MULTIPLICATIVE, [sigma[row]], [key])
-        for point in range(2):
-            assert np.array_equal(together[point][row], alone[point][0])
-
-
-def test_noise_of_a_point_does_not_depend_on_the_sigma_of_an_earlier_one() -> None:
-    key = [VoteKey(1, 0, 0)]
-    quiet = filled(NoiseKind.ADDITIVE, [[0.0, 1.0]], key)
-    loud = filled(NoiseKind.ADDITIVE, [[2.0, 1.0]], key)
-    assert np.array_equal(quiet[1], loud[1])
-    assert not quiet[0].any()
-
-
-@given(sigmas, seeds)
-def test_factors_and_summands_are_made_of_the_same_normals(sigma: float, seed: int) -> None:
-    key = [VoteKey(seed, 0, 0)]
-    factors = filled(NoiseKind.MULTIPLICATIVE, [[sigma, sigma]], key)
-    summands = filled(NoiseKind.ADDITIVE, [[sigma, sigma]], key)
-    for factor, summand in zip(factors, summands, strict=True):
-        np.testing.assert_allclose(factor - 1, summand, atol=1e-6 * max(1, 5 * sigma))
-
-
-def test_zero_sigma_gives_factors_of_exactly_one() -> None:
-    for tensor in filled(NoiseKind.MULTIPLICATIVE, [[0.0, 0.0]], [VoteKey(1, 2, 3)]):
-        assert (tensor == 1).all()
 
 
 @pytest.mark.parametrize("kind", NoiseKind)

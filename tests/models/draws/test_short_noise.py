@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from noisevote.models.draws.icdf16 import FILL, MOST_TABLES, fill_in_numpy
+from noisevote.models.draws.numbers import to_bfloat16
+from noisevote.models.draws.tensors import fill_noise
 from noisevote.models.noise import NoiseKind, VoteKey, noise_table
-from noisevote.models.noise_fill import FILL, MOST_TABLES, fill_in_numpy, fill_noise, to_bfloat16
-from tests.models.test_noise_fill import filled
+from tests.models.draws.test_icdf16 import filled
 
 
 def test_short_noise_is_the_noise_rounded_to_the_nearest_bfloat16() -> None:
