@@ -38,7 +38,8 @@ class Checkpoint:
 
     Args:
         folder: holds ``card.json`` and the files that it names.
-        preference: in which arithmetic votes are to be cast where it suits them.
+        preference: in which arithmetic votes are to be cast where it suits them, and by which
+            scheme their noise is drawn.
 
     Raises:
         CheckpointError: the card is missing, damaged, of another version, or contradicts itself.
@@ -48,8 +49,10 @@ class Checkpoint:
         self.folder = folder
         self._preference = preference
         with refusing(folder.name):
-            self.card = read_card(folder)
-            check_card(self.card)
+            card = read_card(folder)
+            check_card(card)
+        scheme = preference.noise_scheme or card.noise_scheme
+        self.card = card.model_copy(update={"noise_scheme": scheme})
         self._runtimes: Once[NoiseKind, GraphRuntime] = Once({}, {})
         self._others: Once[tuple[NoiseKind, Arithmetic], GraphRuntime] = Once({}, {})
 

@@ -36,6 +36,7 @@ from noisevote.models.draws.numbers import (
     as_type_of,
     by_sigma,
     check_keys,
+    is_short,
 )
 from noisevote.models.noise import NORMAL, TABLE_SIZE, Distribution, NoiseKind, VoteKey
 

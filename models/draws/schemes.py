@@ -5,6 +5,7 @@ A card names the scheme of its checkpoint, and so does each fingerprint.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from noisevote.models.draws import icdf16, lanes
 from noisevote.models.draws.numbers import Numbers
 from noisevote.models.noise import Distribution, NoiseKind
+
+SchemeId = Literal["sfc64-icdf16-1", "sfc64x8-icdf4-1"]
+"""Ids of all schemes, for what reads one from outside."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which arithmetic an operator prefers, and which a network gets on this machine.
+"""Which arithmetic and draws an operator prefers, and what a network gets on this machine.
 
 ``auto`` follows what was measured once per network and kind of processor and stands on its card,
 never a timing at loading: a service that starts again gives the same votes.
@@ -34,15 +34,17 @@ Times = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """What an operator wants; see the settings ``engine`` and ``precision``.
+    """What an operator wants; see the settings ``engine``, ``precision`` and ``noise_scheme``.
 
     Attributes:
         engine: that runs the networks; ``auto`` takes what is fastest by each card.
         precision: of their numbers; ``auto`` takes bfloat16 where engine and processor have it.
+        noise_scheme: id of the scheme that draws all noise; None leaves it to each card.
     """
 
     engine: EngineChoice = "onnxruntime"
     precision: PrecisionChoice = "float32"
+    noise_scheme: str | None = None
 
     @classmethod
     def of(cls, arithmetic: Arithmetic) -> Self:

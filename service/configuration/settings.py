@@ -6,13 +6,14 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.cores import allowed_cores
+from noisevote.models.draws.schemes import SchemeId
 from noisevote.models.engines.preference import EngineChoice, PrecisionChoice, Preference
 from noisevote.service.configuration.folders import folders_from, some_folders_from
 from noisevote.service.configuration.keys import KeyDigest, KeyName, new_secret
@@ -56,6 +57,10 @@ class Settings(BaseSettings):
     """Numbers in which ``openvino`` computes votes: ``float32``, ``bfloat16``, or ``auto``, which
     takes the latter where the processor has it. What bfloat16 does not suit, no noise or noise
     below a tenth of the signal, ``onnxruntime`` computes in its stead."""
+    noise_scheme: SchemeId | Literal["card"] = "card"
+    """How the noise of votes follows from seed, position and vote: ``card``, as the card of each
+    checkpoint says, or the id of a scheme for all of them, of which ``sfc64x8-icdf4-1`` is the
+    cheapest. Another scheme gives other votes, and fingerprints begin with its id."""
     slots: int = Field(default_factory=allowed_cores, ge=1)
     """Forward passes computed side by side, one thread each; as a rule the cores allowed."""
     max_votes: int = Field(default=1000, ge=1)
@@ -147,5 +152,6 @@ class Settings(BaseSettings):
 
     @property
     def preference(self) -> Preference:
-        """In which arithmetic votes are to be cast."""
-        return Preference(self.engine, self.precision)
+        """In which arithmetic votes are to be cast, and by which scheme their noise is drawn."""
+        scheme = None if self.noise_scheme == "card" else self.noise_scheme
+        return Preference(self.engine, self.precision, scheme)

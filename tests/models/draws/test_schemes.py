@@ -1,6 +1,7 @@
 """What holds of every scheme of the draws."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from noisevote.models.draws.schemes import SCHEMES, NoiseScheme
+from noisevote.models.draws.schemes import SCHEMES, NoiseScheme, SchemeId
 from noisevote.models.draws.tensors import fill_noise
 from noisevote.models.noise import MAX_SEED, NoiseKind, VoteKey, standard_normal_table
 
@@ -34,6 +35,10 @@ def filled(
     noise = [np.empty((len(keys), 3, 5), np.float32), np.empty((len(keys), 7), np.float32)]
     fill_noise(kind, np.array(sigma), keys, noise, scheme=scheme)
     return noise
+
+
+def test_ids_that_can_be_asked_for_are_those_of_the_schemes() -> None:
+    assert set(get_args(SchemeId)) == set(SCHEMES)
 
 
 @every_scheme
