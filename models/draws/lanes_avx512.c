@@ -28,12 +28,11 @@ WITH_AVX512 static inline __m512 values_512(__m512i scaled, const __m512 *powers
     return _mm512_add_ps(_mm512_castsi512_ps(is_signed), neutral);
 }
 
-/* The nearest of bfloat16, of two the even one, in the lower half of each number; none is NaN. */
+/* The nearest of bfloat16, of two the even one, in the upper half of each number; none is NaN. */
 WITH_AVX512 static inline __m512i rounded_512(__m512 values) {
     const __m512i bits = _mm512_castps_si512(values);
     const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    const __m512i up = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
-    return _mm512_srli_epi32(_mm512_add_epi32(bits, up), 16);
+    return _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
 }
 
 WITH_AVX512 static inline void store_512(float *at, __m512 first, __m512 second) {
@@ -42,9 +41,12 @@ WITH_AVX512 static inline void store_512(float *at, __m512 first, __m512 second)
 }
 
 WITH_AVX512 static inline void store_short_512(uint16_t *at, __m512 first, __m512 second) {
-    const __m512i packed = _mm512_packus_epi32(rounded_512(first), rounded_512(second));
-    const __m512i in_order = _mm512_set_epi64(7, 5, 3, 1, 6, 4, 2, 0);
-    _mm512_storeu_si512(at, _mm512_permutexvar_epi64(in_order, packed));
+    static const uint16_t UPPER_HALVES[BLOCK] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21,
+                                                 23, 25, 27, 29, 31, 33, 35, 37, 39, 41, 43,
+                                                 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
+    const __m512i chosen = _mm512_loadu_si512(UPPER_HALVES);
+    _mm512_storeu_si512(
+        at, _mm512_permutex2var_epi16(rounded_512(first), chosen, rounded_512(second)));
 }
 
 #define DEFINE_BLOCKS_512(NAME, NUMBER, STORE)                                                     \

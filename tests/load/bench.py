@@ -31,6 +31,7 @@ from tests.load.overload import overload_rows
 from tests.load.page import RESULTS, write_page
 from tests.load.peers import peer_rows
 from tests.load.scale_out import scale_out_rows
+from tests.load.schemes import scheme_rows
 from tests.load.surroundings import surroundings_rows
 
 console = Console(stderr=True)
@@ -48,7 +49,7 @@ def run(
         list[str] | None,
         typer.Argument(
             help="engine, devices, http, surroundings, scaling, page; and only if named: "
-            "engines-http, peers, ray, attack."
+            "engines-http, schemes, peers, ray, attack."
         ),
     ] = None,
     peer: Annotated[list[str] | None, typer.Option(help="Only these peers.")] = None,
@@ -70,6 +71,7 @@ def run(
         "engines-http": {"engines_http": lambda: engines_http_rows(lengths)},
         "surroundings": {"surroundings": lambda: surroundings_rows(seconds * SURROUNDINGS_SECONDS)},
         "scaling": {"scaling": lambda: scaling_rows(cores, lengths)},
+        "schemes": {"schemes": lambda: scheme_rows(SHIPPED, seconds * ENGINE_SECONDS)},
         "peers": {"peers": lambda: peer_rows(lengths, peer or ())},
         "ray": {"scale_out": lambda: scale_out_rows(seconds * RAY_SECONDS)},
         "attack": {

@@ -60,6 +60,18 @@ def engines_http_section(table: Table) -> str:
     )
 
 
+def schemes_section(table: Table) -> str:
+    """Return what drawing by the scheme of new checkpoints costs."""
+    return (
+        "## Noise schemes\n\nCPU time on one thread, by the scheme `sfc64x8-icdf4-1` over that by "
+        "`sfc64-icdf16-1`, medians (quartiles) over rounds in which all contenders take turns: "
+        "drawing alone, a million values, and whole votes in tiles of the card's size. Networks "
+        "that do not ship have random weights: `mobilenet_v3_small` and `vit_tiny` on 224 x 224 "
+        "pixels, `vit_narrow` (64 wide, 7 layers) on 160 x 160, `bert_mini` (256 wide, 4 layers) "
+        "on 128 tokens, `bert_narrow` (64 wide, 2 layers) on 16.\n\n" + by_network(table.rows)
+    )
+
+
 def devices_section(table: Table) -> str:
     """Return what votes on devices and new chips cost."""
     return (

@@ -6,7 +6,12 @@ from pathlib import Path
 from noisevote.training.measure.results import Row, Table, read_table
 from noisevote.training.report.markdown import markdown_table
 from noisevote.training.report.style import new_figure, save, series_style, settings
-from tests.load.engine_page import devices_section, engine_section, engines_http_section
+from tests.load.engine_page import (
+    devices_section,
+    engine_section,
+    engines_http_section,
+    schemes_section,
+)
 from tests.load.overload import overload_findings
 from tests.load.scale_out import scale_out_section
 
@@ -209,6 +214,7 @@ def attack_load_section(table: Table) -> str:
 SECTIONS: dict[str, Callable[[Table], str]] = {
     "engine": engine_section,
     "engines_http": engines_http_section,
+    "schemes": schemes_section,
     "devices": devices_section,
     "overhead": overhead_section,
     "surroundings": surroundings_section,

@@ -29,7 +29,8 @@ def fitted(fourth: float = FOURTH) -> NDArray[np.float64]:
     found = np.array(rows)
     powers = mantissa[:, np.newaxis] ** np.arange(4, -1, -1)
     variance = ((found[octave] * powers).sum(axis=1) ** 2).mean()
-    return found / np.sqrt(variance)
+    scaled: NDArray[np.float64] = found / np.sqrt(variance)
+    return scaled
 
 
 def cubic(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from noisevote.models.draws import lanes
-from noisevote.models.draws.numbers import Fill, Numbers, to_bfloat16
+from noisevote.models.draws.library import library
+from noisevote.models.draws.numbers import Fill, Numbers, as_type_of
 from noisevote.models.draws.schemes import NEWEST
 from noisevote.models.draws.tensors import fill_noise
 from noisevote.models.noise import (
@@ -43,8 +44,8 @@ def values_of(sigma: float = 1.0, kind: NoiseKind = NoiseKind.ADDITIVE) -> NDArr
 
 
 def variant(width: int) -> Fill:
-    library = lanes.library()
-    if library is None or library.noisevote_lanes_width() < width:
+    built = library()
+    if built is None or built.noisevote_lanes_width() < width:
         pytest.skip(f"this processor has no registers of {width} bits, or nothing was built")
     found = lanes.variant_of(width)
     assert found is not None
@@ -146,8 +147,9 @@ def test_tables_are_looked_up_alike_in_compiled_code_and_in_numpy(
     numbers = np.array(keys, np.uint64)
     table_of = np.arange(len(keys) * len(sizes)).reshape(len(keys), len(sizes)) % 2
     for is_short in (False, True):
+        (example,) = empty(1, [1], is_short)
         tables = [lanes.finished_table(NoiseKind.MULTIPLICATIVE, sigma) for sigma in (0.4, 1.0)]
-        taken = [to_bfloat16(table) for table in tables] if is_short else tables
+        taken: list[Numbers] = [as_type_of(example, table) for table in tables]
         made = []
         for look_up in (lanes.LOOK_UP, lanes.look_up_in_numpy):
             noise = empty(len(keys), sizes, is_short)

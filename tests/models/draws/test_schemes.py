@@ -26,7 +26,8 @@ every_scheme = pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 def normals(scheme: NoiseScheme, key: VoteKey, count: int) -> NDArray[np.float64]:
     drawn = np.empty((1, count), np.float32)
     fill_noise(NoiseKind.ADDITIVE, np.ones((1, 1)), [key], [drawn], scheme=scheme)
-    return drawn[0].astype(np.float64)
+    first: NDArray[np.float32] = drawn[0]
+    return first.astype(np.float64)
 
 
 def filled(

@@ -1,11 +1,12 @@
-"""Architectures for pictures of 224 x 224, with random weights."""
+"""Architectures for pictures of 224 x 224 and for texts, with random weights."""
 
 import torch
 from torch import Tensor, nn
 
-from tests.training.importing.torch_networks import Patches, seeded
+from tests.training.importing.torch_networks import Block, Patches, seeded
 
 CLASSES = 1000
+WORDS = 1000
 
 
 class Basic(nn.Module):
@@ -104,6 +105,26 @@ def mobilenet_of() -> nn.Module:
     )  # fmt: skip
 
 
+class Texts(nn.Module):
+    """Token ids ``[n, tokens]``, and layers of a transformer (a small BERT)."""
+
+    def __init__(self, width: int, tokens: int, blocks: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(WORDS, width)
+        self.places = nn.Parameter(torch.randn(1, tokens, width))
+        self.blocks = nn.ModuleList(Block(width) for _ in range(blocks))
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 2)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.embedding(ids) + self.places
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x)[:, 0])  # type: ignore[no-any-return]
+
+
 resnet18 = seeded(resnet18_of)
 mobilenet_v3_small = seeded(mobilenet_of)
 vit_tiny = seeded(lambda: Patches(width=192, side=224, patch=16, blocks=12, classes=CLASSES))
+vit_narrow = seeded(lambda: Patches(width=64, side=160, patch=16, blocks=7, classes=CLASSES))
+bert_mini = seeded(lambda: Texts(width=256, tokens=128, blocks=4))
+bert_narrow = seeded(lambda: Texts(width=64, tokens=16, blocks=2))
