@@ -236,7 +236,7 @@ def test_whatever_goes_wrong_with_one_folder_leaves_those_behind_it_serving(tmp_
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"noise_scheme": "philox-1"}, "unknown noise scheme 'philox-1'; known is sfc64-icdf16-1"),
+        ({"noise_scheme": "philox-1"}, "scheme 'philox-1'; known are: sfc64-icdf16-1, "),
         ({"output": "logits"}, "logits"),
         (
             {"inputs": [{"name": "ids", "dtype": "int64", "shape": [9], "range": [0, 99]}]},

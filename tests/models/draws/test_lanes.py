@@ -136,7 +136,9 @@ def test_variants_compute_each_of_the_values(width: int) -> None:
 
 
 def empty(rows: int, sizes: list[int], is_short: bool) -> list[Numbers]:
-    return [np.empty((rows, size), np.uint16 if is_short else np.float32) for size in sizes]
+    if is_short:
+        return [np.empty((rows, size), np.uint16) for size in sizes]
+    return [np.empty((rows, size), np.float32) for size in sizes]
 
 
 @given(keys_drawn, st.lists(st.integers(1, 70), min_size=1, max_size=5))
