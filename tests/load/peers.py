@@ -2,14 +2,16 @@
 
 Each peer gets an environment of its own, made when it is missing. It casts all votes of a request
 as one batch in ONNX Runtime with NumPy's noise, in two workers: the straightforward way to serve
-such a network with it.
+such a network with it. MLServer stands there a second time with OpenVINO, in its default precision,
+which is bfloat16 where the processor has it.
 """
 
 import json
 import subprocess
 import venv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import onnxruntime
@@ -56,6 +58,21 @@ class Peer:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+MLSERVER = Peer(
+    "mlserver",
+    # Released versions fail to start their workers with newer event loops.
+    ("mlserver==1.7.1", "uvloop<0.22"),
+    ("mlserver", "start", "mlserver_models"),
+    "/v2/models/votes/ready",
+    "/v2/models/votes/infer",
+    {
+        "MLSERVER_HTTP_PORT": "{port}",
+        "MLSERVER_GRPC_PORT": "0",
+        "MLSERVER_METRICS_PORT": "0",
+        "MLSERVER_PARALLEL_WORKERS": "2",
+    },
+)
+
 PEERS = (
     Peer(
         "litserve",
@@ -64,19 +81,12 @@ PEERS = (
         "/health",
         "/predict",
     ),
-    Peer(
-        "mlserver",
-        # Released versions fail to start their workers with newer event loops.
-        ("mlserver==1.7.1", "uvloop<0.22"),
-        ("mlserver", "start", "mlserver_models"),
-        "/v2/models/votes/ready",
-        "/v2/models/votes/infer",
-        {
-            "MLSERVER_HTTP_PORT": "{port}",
-            "MLSERVER_GRPC_PORT": "0",
-            "MLSERVER_METRICS_PORT": "0",
-            "MLSERVER_PARALLEL_WORKERS": "2",
-        },
+    MLSERVER,
+    replace(
+        MLSERVER,
+        name="mlserver-openvino",
+        packages=(*MLSERVER.packages, f"openvino=={version('openvino')}"),
+        environment={**MLSERVER.environment, "NOISEVOTE_PEER_ENGINE": "openvino"},
     ),
     Peer(
         "bentoml",
@@ -99,6 +109,10 @@ def peer_rows(lengths: Lengths, chosen: Sequence[str] = ()) -> Iterator[Row]:
     for stop in ("bounded", "calibrated"):
         requests = predict_requests(VOTES, stop)
         yield from rows_of_server(noisevote(2), requests, lengths, f", {stop}")
+    openvino = {"engine": "openvino", "precision": "auto"}
+    for stop in ("full", "bounded"):
+        server, requests = noisevote(2, **openvino), predict_requests(VOTES, stop)
+        yield from rows_of_server(server, requests, lengths, f", OpenVINO, {stop}")
     for peer in PEERS:
         if not chosen or peer.name in chosen:
             command = prepared(peer)
@@ -156,7 +170,7 @@ def requests_for(peer: Peer) -> list[bytes]:
     bodies = []
     for image in inputs.round(4):
         body: dict[str, object] = {"inputs": image.tolist(), "votes": VOTES}
-        if peer.name == "mlserver":
+        if peer.name.startswith(MLSERVER.name):
             tensor = {"name": "image", "shape": [1, 28, 28], "datatype": "FP32"}
             body = {
                 "inputs": [{**tensor, "data": image.ravel().tolist()}],
