@@ -174,10 +174,10 @@ def peers_section(table: Table) -> str:
         ("ready after s", "ready_s", ".1f"),
     )
     return (
-        "## Other servers\n\nThe same graph and 20 votes, in ONNX Runtime unless OpenVINO is named, "
-        "in the same run with the same client. The others run two workers, draw the noise with "
-        f"NumPy and pass the votes of a request as one batch.\n\n![peers]({FIGURES}/peers.svg)\n\n"
-        + rows_as_table(table.rows, columns)
+        "## Other servers\n\nThe same graph and 20 votes, in ONNX Runtime unless OpenVINO is "
+        "named, in the same run with the same client. The others run two workers, draw the noise "
+        "with NumPy and pass the votes of a request as one batch.\n\n"
+        f"![peers]({FIGURES}/peers.svg)\n\n" + rows_as_table(table.rows, columns)
     )
 
 

@@ -12,19 +12,29 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 from onnx.reference import ReferenceEvaluator
 
-from noisevote.models.noise import NoiseKind, VoteKey, standard_normal_table
+from noisevote.models.draws.lanes import COEFFICIENTS
+from noisevote.models.noise import NoiseKind, VoteKey
 
 Array = NDArray[Any]
 
 
 def normals_of(key: VoteKey, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
-    """Return the standard normals of a vote for each noise point, as the scheme has them."""
-    sizes = [int(np.prod(shape)) for shape in shapes]
+    """Return the standard normals of a vote for each noise point, as new checkpoints draw them.
+
+    Eight streams give four indices each, again and again; a point begins with the first stream.
+    """
     seed = key.seed + key.position * 2**64 + key.vote * 2**96
-    words = np.random.SFC64(seed).random_raw(sum(sizes) // 4 + 1)
-    drawn = standard_normal_table()[words.astype("<u8").view("<u2")[: sum(sizes)]]
-    parts = np.split(drawn, np.cumsum(sizes)[:-1])
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    lanes = [np.random.SFC64(seed + (lane + 1) * 2**128) for lane in range(8)]
+    found = []
+    for shape in shapes:
+        size = int(np.prod(shape))
+        blocks = [[lane.random_raw() for lane in lanes] for _ in range(-(-size // 32))]
+        odd = 2 * np.array(blocks, "<u8").view("<i2").ravel()[:size].astype(np.int64) + 1
+        mantissa, exponent = np.frexp(np.abs(odd))
+        powers = (2 * mantissa)[:, np.newaxis] ** np.arange(4, -1, -1)
+        normals = np.sign(odd) * (COEFFICIENTS[exponent - 1] * powers).sum(axis=1)
+        found.append(normals.reshape(shape))
+    return found
 
 
 def noisy(kind: NoiseKind, signal: Array, normals: Array, sigma: float) -> Array:
