@@ -22,7 +22,7 @@ from tests.load.inputs import some_inputs
 from tests.load.overhead import IMAGES, bodies_of, request_for
 from tests.load.servers import Server, noisevote, running
 
-ROUNDS = 16
+ROUNDS = 48
 SEED = 7
 
 
@@ -43,7 +43,7 @@ def against_rows(other: Path, lengths: Lengths) -> Iterator[Row]:
         for votes in (1, VOTES):
             requests = [request_for(body, votes) for body in bodies]
             for clients in (1, CLIENTS):
-                turns = pairs(here, there, requests, clients, lengths.sequential / 2)
+                turns = pairs(here, there, requests, clients, lengths.sequential / 8)
                 ours, theirs = (1000 * np.median(turns, axis=0)).tolist()
                 ratios = turns[:, 0] / turns[:, 1]
                 low, ratio, high = np.percentile(ratios, [25, 50, 75]).tolist()
@@ -68,9 +68,9 @@ def pairs(
     for turn in range(ROUNDS + 1):  # the first one warms up
         servers = [(0, here), (1, there)]
         for place, server in servers if turn % 2 else servers[::-1]:
-            before = server.cpu_s()
+            before = server.threads_cpu_s()
             outcomes = asyncio.run(closed_loop(server.port, requests, clients, seconds))
-            found[turn, place] = (server.cpu_s() - before) / len(outcomes.latencies_s)
+            found[turn, place] = (server.threads_cpu_s() - before) / len(outcomes.latencies_s)
     return found[1:]
 
 
