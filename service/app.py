@@ -65,7 +65,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     surround(app, service)
     install_error_handlers(app)
-    for routes in (predict, stream, checkpoints, devices, attack, operations, v2, page):
+    for direct in (predict, stream):  # an included router would look for them twice
+        app.router.routes.extend(direct.router.routes)
+    for routes in (checkpoints, devices, attack, operations, v2, page):
         app.include_router(routes.router)
     app.openapi = lambda: (  # type: ignore[method-assign]
         app.openapi_schema or describe_keys(FastAPI.openapi(app))
