@@ -28,6 +28,9 @@ from noisevote.service.routes import (
 from noisevote.service.service import Service
 from noisevote.service.wire.errors import install_error_handlers, table_of_codes
 
+GARBAGE_AFTER = 20_000
+"""Objects made and not freed after which garbage is looked for; by default 700, a few requests."""
+
 DESCRIPTION = f"""
 Neural networks served as if they ran on noisy analog hardware: every answer is the mode of N
 independent noisy forward passes ("votes"), with their counts and honest statistics.
@@ -83,6 +86,7 @@ def lasting_app(settings: Settings) -> FastAPI:
     app = create_app(settings)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER)
     return app
 
 
