@@ -88,7 +88,7 @@ def write_logs(form: LogFormat, level: LogLevel) -> None:
     is not looked for: thread, kind of process, place in the code.
     """
     logging.logThreads = logging.logMultiprocessing = False
-    logging._srcfile = None  # noqa: SLF001 - as the documentation of logging has it
+    logging._srcfile = None  # as the documentation of logging has it
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else TextFormatter())
     root = logging.getLogger()

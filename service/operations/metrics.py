@@ -137,10 +137,9 @@ class Metrics:
 
     def _labelled(self, metric: Labelled, *labels: str) -> Labelled:
         """Return a metric at labels; kept, since looking it up costs as much as counting."""
-        found = self._children.get((metric, labels))
-        if found is None:
-            found = self._children[metric, labels] = metric.labels(*labels)
-        return found
+        if (child := self._children.get((metric, labels))) is None:
+            child = self._children[metric, labels] = metric.labels(*labels)
+        return child
 
     def _of_checkpoint(self, name: str) -> "OfCheckpoint":
         """Return the metrics of a checkpoint; kept like :meth:`_labelled`."""
@@ -198,8 +197,7 @@ class Metrics:
         at(self._requests, route, str(status)).inc()
         at(self._request_s, route).observe(seconds)
         if record.is_answered and record.checkpoint is not None:
-            votes = votes_label(record.votes)
-            at(self._predict_s, record.checkpoint, votes).observe(seconds)
+            at(self._predict_s, record.checkpoint, votes_label(record.votes)).observe(seconds)
         if record.code is not None:
             at(self._rejections, record.code).inc()
         if record.key is not None:
@@ -214,8 +212,8 @@ class Metrics:
         of.requested.inc(prepared.request.votes * len(answer.predictions))
         of.cast.inc(sum(one.votes_cast for one in answer.predictions))
         by = arithmetic_in(answer.fingerprint)
-        of_engine = self._labelled(self._by_engine, answer.checkpoint, by.engine, by.precision)
-        of_engine.inc(len(answer.predictions))
+        at = answer.checkpoint, by.engine, by.precision
+        self._labelled(self._by_engine, *at).inc(len(answer.predictions))
         if prepared.device_name is not None:
             on_device = self._on_devices.labels(answer.checkpoint, prepared.device_name)
             on_device.inc(len(answer.predictions))

@@ -45,9 +45,7 @@ def arrays_of(values: Sequence[Any], card: Card) -> dict[str, NDArray[Any]]:
         where = f"inputs[{position}]"
         for tensor, (place, part) in zip(card.inputs, parts_of(value, card, where), strict=True):
             arrays[tensor.name].append(array_of(part, tensor, card, place))
-    return {
-        tensor.name: np.array(arrays[tensor.name], tensor.dtype) for tensor in card.inputs
-    }
+    return {tensor.name: np.array(arrays[tensor.name], tensor.dtype) for tensor in card.inputs}
 
 
 def parts_of(value: object, card: Card, where: str) -> list[tuple[str, object]]:

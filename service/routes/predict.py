@@ -36,7 +36,6 @@ from noisevote.service.wire.parsing import parse
 from noisevote.service.wire.replies import PredictResponse
 from noisevote.service.wire.requests import PredictRequest, inlined_schema
 
-
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 

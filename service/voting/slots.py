@@ -95,7 +95,7 @@ class Slots:
     def admit(self, entry: Entry) -> asyncio.Future[None]:
         """Put a request into the queue; the result is there when it has left.
 
-        A slot is woken at the end of the loop's turn, so that all requests of one turn share a tile.
+        A slot is woken at the end of the loop's turn, so that all requests of a turn share a tile.
 
         Raises:
             OverloadedError: too many votes are waiting.
