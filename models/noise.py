@@ -222,6 +222,8 @@ class Noise:
         Raises:
             InputError: a name is no noise point, or reads are averaged that are not Gaussian.
         """
+        if not self.repeats and not isinstance(self.sigma, dict):
+            return VoteNoise(self.kind, np.full(len(points), float(self.sigma)), self.distribution)
         sigma = self.sigma if isinstance(self.sigma, dict) else dict.fromkeys(points, self.sigma)
         for name in (*sigma, *self.repeats):
             if name not in points:

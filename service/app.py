@@ -28,6 +28,9 @@ from noisevote.service.routes import (
 from noisevote.service.service import Service
 from noisevote.service.wire.errors import install_error_handlers, table_of_codes
 
+GARBAGE_AFTER = 20_000
+"""Objects made and not freed after which garbage is looked for; by default 700, a few requests."""
+
 DESCRIPTION = f"""
 Neural networks served as if they ran on noisy analog hardware: every answer is the mode of N
 independent noisy forward passes ("votes"), with their counts and honest statistics.
@@ -65,7 +68,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     surround(app, service)
     install_error_handlers(app)
-    for routes in (predict, stream, checkpoints, devices, attack, operations, v2, page):
+    for direct in (predict, stream):  # an included router would look for them twice
+        app.router.routes.extend(direct.router.routes)
+    for routes in (checkpoints, devices, attack, operations, v2, page):
         app.include_router(routes.router)
     app.openapi = lambda: (  # type: ignore[method-assign]
         app.openapi_schema or describe_keys(FastAPI.openapi(app))
@@ -81,6 +86,7 @@ def lasting_app(settings: Settings) -> FastAPI:
     app = create_app(settings)
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER)
     return app
 
 

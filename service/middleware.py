@@ -4,8 +4,8 @@ Pure ASGI: a ``BaseHTTPMiddleware`` would hide the client's disconnect.
 """
 
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
@@ -104,7 +104,7 @@ class RequestMiddleware:
 def id_for(headers: Headers) -> str:
     """Return the id that a request came with, or a new one; one that could forge log lines goes."""
     asked = headers.get(ID_HEADER, "")
-    return asked if ACCEPTED_ID.fullmatch(asked) else uuid.uuid4().hex
+    return asked if ACCEPTED_ID.fullmatch(asked) else secrets.token_hex(16)
 
 
 def refuse_while_full(service: Service, scope: Scope, headers: Headers) -> None:  # noqa: ARG001 - a guard

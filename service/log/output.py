@@ -71,10 +71,9 @@ class TextFormatter(logging.Formatter):
 
 def shown_value(value: object) -> str:
     """Return the value of a field; in quotes if it could be taken for more than one."""
-    text = str(value)
-    if isinstance(value, str) and not PLAIN.fullmatch(value):
-        return json.dumps(value)
-    return BREAKS.sub(escaped, text)
+    if isinstance(value, str):
+        return value if PLAIN.fullmatch(value) else json.dumps(value)
+    return BREAKS.sub(escaped, str(value))
 
 
 def escaped(found: re.Match[str]) -> str:
@@ -85,8 +84,11 @@ def escaped(found: re.Match[str]) -> str:
 def write_logs(form: LogFormat, level: LogLevel) -> None:
     """Send all that is logged to stderr in one form, uvicorn's lines too.
 
-    Its access log is switched off: ``service/log/request_record.py`` replaces it.
+    Its access log is switched off: ``service/log/request_record.py`` replaces it. What no line says
+    is not looked for: thread, kind of process, place in the code.
     """
+    logging.logThreads = logging.logMultiprocessing = False
+    logging._srcfile = None  # as the documentation of logging has it
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else TextFormatter())
     root = logging.getLogger()

@@ -244,9 +244,9 @@ class DriftMonitor:
         found: Series | None = None
         for series in self._series_of(checkpoint.card, checkpoint.fingerprint):
             of = series.reference
-            is_fitting = request.noise.is_measured_at(of.kind, of.sigma)
             most = 0 if found is None else found.reference.votes
-            if is_fitting and most < of.votes <= request.votes:
+            is_more = most < of.votes <= request.votes
+            if is_more and request.noise.is_measured_at(of.kind, of.sigma):
                 found = series
         return found
 

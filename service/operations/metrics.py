@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -36,6 +37,8 @@ MANY_VOTES = "101+"
 ENGINE_LABELS = ("engine", "precision")
 
 DIRECTIONS = {DriftState.LOWER: -1, DriftState.HIGHER: 1}
+
+Labelled = TypeVar("Labelled", Counter, Histogram)
 
 JobCounts = Callable[[], Mapping[str, int]]
 
@@ -66,6 +69,7 @@ class Metrics:
         self._live = CollectorRegistry()
         self._left: dict[Entry, int] = {}
         self._checkpoints: dict[str, OfCheckpoint] = {}
+        self._children: dict[tuple[object, tuple[str, ...]], Any] = {}
         self._requests = self._counter("requests", "Replies sent.", "route", "status")
         self._request_s = self._histogram(
             "request_seconds", "From the request's head to the reply's end.", SECONDS, "route"
@@ -131,8 +135,14 @@ class Metrics:
         self._key_requests = self._counter("key_requests", "Requests of an API key.", "key")
         self._key_votes = self._counter("key_votes", "Votes cast for an API key.", "key")
 
+    def _labelled(self, metric: Labelled, *labels: str) -> Labelled:
+        """Return a metric at labels; kept, since looking it up costs as much as counting."""
+        if (child := self._children.get((metric, labels))) is None:
+            child = self._children[metric, labels] = metric.labels(*labels)
+        return child
+
     def _of_checkpoint(self, name: str) -> "OfCheckpoint":
-        """Return the metrics of a checkpoint; kept, since looking them up costs as much as they."""
+        """Return the metrics of a checkpoint; kept like :meth:`_labelled`."""
         found = self._checkpoints.get(name)
         if found is None:
             found = self._checkpoints[name] = OfCheckpoint(
@@ -183,15 +193,16 @@ class Metrics:
 
     def replied(self, route: str, status: int, seconds: float, record: RequestRecord) -> None:
         """Count a reply."""
-        self._requests.labels(route, str(status)).inc()
-        self._request_s.labels(route).observe(seconds)
+        at = self._labelled
+        at(self._requests, route, str(status)).inc()
+        at(self._request_s, route).observe(seconds)
         if record.is_answered and record.checkpoint is not None:
-            self._predict_s.labels(record.checkpoint, votes_label(record.votes)).observe(seconds)
+            at(self._predict_s, record.checkpoint, votes_label(record.votes)).observe(seconds)
         if record.code is not None:
-            self._rejections.labels(record.code).inc()
+            at(self._rejections, record.code).inc()
         if record.key is not None:
-            self._key_requests.labels(record.key).inc()
-            self._key_votes.labels(record.key).inc(record.votes_cast)
+            at(self._key_requests, record.key).inc()
+            at(self._key_votes, record.key).inc(record.votes_cast)
 
     def answered(self, prepared: Prepared, answer: PredictResponse) -> None:
         """Count the answer to a prediction."""
@@ -201,14 +212,13 @@ class Metrics:
         of.requested.inc(prepared.request.votes * len(answer.predictions))
         of.cast.inc(sum(one.votes_cast for one in answer.predictions))
         by = arithmetic_in(answer.fingerprint)
-        self._by_engine.labels(answer.checkpoint, by.engine, by.precision).inc(
-            len(answer.predictions)
-        )
+        at = answer.checkpoint, by.engine, by.precision
+        self._labelled(self._by_engine, *at).inc(len(answer.predictions))
         if prepared.device_name is not None:
             on_device = self._on_devices.labels(answer.checkpoint, prepared.device_name)
             on_device.inc(len(answer.predictions))
         for one in answer.predictions:
-            self._predictions.labels(answer.checkpoint, str(one.stopped_by)).inc()
+            self._labelled(self._predictions, answer.checkpoint, str(one.stopped_by)).inc()
             first, second = top_two(one.counts)
             of.agreement.observe(first / one.votes_cast)
             of.margin.observe((first - second) / one.votes_cast)

@@ -97,7 +97,8 @@ class RequestObserver:
         record.is_answered = True
         record.arithmetic = arithmetic_in(answer.fingerprint)
         record.votes_cast = sum(one.votes_cast for one in answer.predictions)
-        record.stopped_by.update(str(one.stopped_by) for one in answer.predictions)
+        for one in answer.predictions:
+            record.stopped_by[str(one.stopped_by)] += 1
         self.metrics.answered(prepared, answer)
         if record.key != INTERNAL:
             self.drift.answered(prepared, answer)

@@ -1,12 +1,15 @@
 """Nested lists of numbers become the arrays that a network takes, or an error that says where.
 
-The walk is directed by the shape that the network takes and ends at the first fault, so its cost
-is bounded by that shape whatever was sent. NumPy alone would not do: it reads strings and booleans
-as numbers, and one long string in a list makes it allocate that length for every item.
+Lists are opened axis by axis as the shape that the network takes has them, up to the first axis
+with a fault, so the cost is bounded by that shape whatever was sent. NumPy alone would not do: it
+reads strings and booleans as numbers, and one long string in a list makes it allocate that length
+for every item.
 """
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import takewhile
+from itertools import chain, takewhile
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -42,9 +45,7 @@ def arrays_of(values: Sequence[Any], card: Card) -> dict[str, NDArray[Any]]:
         where = f"inputs[{position}]"
         for tensor, (place, part) in zip(card.inputs, parts_of(value, card, where), strict=True):
             arrays[tensor.name].append(array_of(part, tensor, card, place))
-    return {
-        tensor.name: np.stack(arrays[tensor.name]).astype(tensor.dtype) for tensor in card.inputs
-    }
+    return {tensor.name: np.array(arrays[tensor.name], tensor.dtype) for tensor in card.inputs}
 
 
 def parts_of(value: object, card: Card, where: str) -> list[tuple[str, object]]:
@@ -71,38 +72,38 @@ def array_of(value: object, tensor: InputSpec, card: Card, where: str) -> NDArra
     if not len(shape) - optional <= len(found) <= len(shape):
         got = f"has the shape {list(found)}" if found else f"is {shortened(value)}"
         raise refusal(f"{where} {got}; {taken(card)}")
-    check_lists(value, shape[len(shape) - len(found) :], card, where)
+    numbers = numbers_of(value, shape[len(shape) - len(found) :], card, where)
     try:
-        array = np.array(value, np.float64).reshape(shape)
+        flat = np.frombuffer(array("d", numbers))
     except OverflowError:  # an integer beyond any float
-        array = np.full(shape, np.inf)
-    return checked(array, value, tensor, where)
+        flat = np.full(prod(shape), np.inf)
+    return checked(flat.reshape(shape), value, tensor, where)
 
 
 def checked(
-    array: NDArray[np.float64], value: Any, tensor: InputSpec, where: str
+    numbers: NDArray[np.float64], value: Any, tensor: InputSpec, where: str
 ) -> NDArray[np.float64]:
     """Return an array whose numbers are all allowed.
 
     Args:
-        array: ``[*shape]``; whole numbers of the ranges that cards may have are exact in it.
+        numbers: ``[*shape]``; whole numbers of the ranges that cards may have are exact in it.
         value: what it was made of, to say where a number stands that is not.
         tensor: spec of the tensor that it is for.
         where: place in which it stands.
     """
     low, high = tensor.limits
-    is_allowed = (array >= low) & (array <= high)  # not for NaN, too
+    is_allowed = low <= numbers.min() and numbers.max() <= high  # both are NaN if any number is
     if tensor.is_integer:
-        is_allowed &= array == np.floor(array)
-    if not is_allowed.all():
-        numbers = numbers_in(value.tolist() if isinstance(value, np.ndarray) else value, where)
+        is_allowed &= (numbers == np.floor(numbers)).all()
+    if not is_allowed:
+        placed = numbers_in(value.tolist() if isinstance(value, np.ndarray) else value, where)
         index, number = next(
             (at, number)
-            for at, number in numbers
+            for at, number in placed
             if not low <= number <= high or (tensor.is_integer and number % 1)
         )
         raise refusal(f"{index} is {shortened(number)}; allowed is {tensor.allowed}")
-    return array
+    return numbers
 
 
 def shape_of(value: object) -> tuple[int, ...]:
@@ -112,6 +113,20 @@ def shape_of(value: object) -> tuple[int, ...]:
         shape.append(len(value))
         value = value[0] if value else None
     return tuple(shape)
+
+
+def numbers_of(
+    value: object, shape: tuple[int, ...], card: Card, where: str
+) -> Sequence[int | float]:
+    """Return the numbers of nested lists in ``shape``, in C order."""
+    items: list[Any] = [value]
+    for length in shape:
+        if {*map(type, items)} != {list} or {*map(len, items)} != {length}:
+            check_lists(value, shape, card, where)
+        items = list(chain.from_iterable(items))
+    if not NUMBERS.issuperset(map(type, items)):
+        check_lists(value, shape, card, where)
+    return items
 
 
 def check_lists(value: object, shape: tuple[int, ...], card: Card, where: str) -> None:

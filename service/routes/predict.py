@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from noisevote.models.errors import (
     CheckpointError,
@@ -18,7 +19,7 @@ from noisevote.models.errors import (
     UnknownDeviceError,
 )
 from noisevote.service.prediction.prepared import Prepared
-from noisevote.service.routes.prediction_body import body_of
+from noisevote.service.routes.prediction_body import body_of, room_in
 from noisevote.service.service import Service, service_of
 from noisevote.service.wire.disconnect import unless_client_leaves
 from noisevote.service.wire.errors import (
@@ -35,17 +36,24 @@ from noisevote.service.wire.parsing import parse
 from noisevote.service.wire.replies import PredictResponse
 from noisevote.service.wire.requests import PredictRequest, inlined_schema
 
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+
 
 class DirectRoute(APIRoute):
     """Hands the request to its endpoint as it is, and sends back the response that this returns.
 
-    FastAPI would look for parameters and dependencies first, which takes longer than a vote.
+    FastAPI would look for parameters and dependencies first, which takes longer than a vote. What
+    goes wrong is answered by the handlers of the app, as on any route.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the endpoint."""
-        endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
-        return endpoint
+    def __init__(self, path: str, endpoint: Endpoint, **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+
+        async def run(scope: Scope, receive: Receive, send: Send) -> None:
+            response = await endpoint(Request(scope, receive, send))
+            await response(scope, receive, send)
+
+        self.app = run
 
 
 router = APIRouter(tags=["predictions"], route_class=DirectRoute)
@@ -90,6 +98,7 @@ async def predict(request: Request) -> Response:
 
 
 async def prepared_of(request: Request, service: Service) -> Prepared:
-    """Read and prepare the body of a prediction; see :func:`body_of`."""
-    async with body_of(request, service) as body:
+    """Read and prepare the body of a prediction; see :func:`room_in`."""
+    with room_in(service) as room:
+        body = await body_of(request, service, room)
         return await body.prepare(await body.read(parse))

@@ -1,8 +1,7 @@
 """The body of a prediction: read within its limits, and prepared."""
 
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 from fastapi import Request
@@ -12,7 +11,7 @@ from noisevote.service.prediction.predictor import deadline_of
 from noisevote.service.prediction.prepared import Prepared
 from noisevote.service.prediction.sizes import QUICK_S, work_s_of
 from noisevote.service.service import Service
-from noisevote.service.wire.bodies import read_body
+from noisevote.service.wire.bodies import Room, read_body
 from noisevote.service.wire.disconnect import unless_client_leaves
 from noisevote.service.wire.requests import PredictRequest
 
@@ -77,21 +76,27 @@ class PredictionBody:
         return work()
 
 
-@asynccontextmanager
-async def body_of(request: Request, service: Service) -> AsyncIterator[PredictionBody]:
-    """Read the body of a prediction; it is to be prepared inside the block.
+def room_in(service: Service) -> Room:
+    """Return room for the body of a prediction, which is to be read and prepared inside.
 
     From the first byte to the finished arrays it counts among the bytes held, so that the memory
     for bodies and what they are parsed into stays bounded whatever arrives.
 
     Raises:
         DrainingError: the process has been told to stop.
+    """
+    service.refuse_if_draining()
+    return service.bodies.room()
+
+
+async def body_of(request: Request, service: Service, room: Room) -> PredictionBody:
+    """Read the body of a prediction.
+
+    Raises:
         BodyTooLargeError: it is longer than the limit; no more than that is kept.
         OverloadedError: too many bodies are held.
         ClientDisconnect: the client left before the end of the body.
     """
-    service.refuse_if_draining()
     began = time.monotonic()
-    with service.bodies.room() as room:
-        content = await read_body(request, service.settings.max_body_bytes, room)
-        yield PredictionBody(request, service, content, began)
+    content = await read_body(request, service.settings.max_body_bytes, room)
+    return PredictionBody(request, service, content, began)

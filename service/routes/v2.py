@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from noisevote.models.card import Card
 from noisevote.models.errors import CheckpointError, NoisevoteError, UnknownCheckpointError
-from noisevote.service.routes.prediction_body import body_of
+from noisevote.service.routes.prediction_body import body_of, room_in
 from noisevote.service.service import ServiceDep
 from noisevote.service.v2.models import VERSION, config_of, metadata_of
 from noisevote.service.v2.reply import reply_to
@@ -204,7 +204,8 @@ async def infer(card: CardDep, service: ServiceDep, request: Request) -> Respons
     began, statistics = time.monotonic(), service.v2_statistics
     header_length = request.headers.get(HEADER_LENGTH)
     try:
-        async with body_of(request, service) as body:
+        with room_in(service) as room:
+            body = await body_of(request, service, room)
             inference = await body.read(lambda content: inference_of(content, header_length, card))
             prepared = await body.prepare(inference.asked)
         input_s = time.monotonic() - began

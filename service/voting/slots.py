@@ -95,19 +95,22 @@ class Slots:
     def admit(self, entry: Entry) -> asyncio.Future[None]:
         """Put a request into the queue; the result is there when it has left.
 
+        A slot is woken at the end of the loop's turn, so that all requests of a turn share a tile.
+
         Raises:
             OverloadedError: too many votes are waiting.
             NoSlotError: no thread is left that computes votes.
         """
         if not self.compute:
             raise NoSlotError("no thread is left that computes votes; restart the service")
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
         with self._lock:
             self._batcher.admit(entry)
             if self._observer is not None:
                 self._observer.admitted(entry)
             self._waiting[entry] = future
-            self._wake_slot()
+        loop.call_soon(self._wake_if_ready)
         return future
 
     def remove(self, entry: Entry) -> None:
@@ -201,6 +204,12 @@ class Slots:
                 self._asleep.append(wake_up)
                 wake_up.wait()
         return None
+
+    def _wake_if_ready(self) -> None:
+        """Wake a slot if there are votes to compute."""
+        with self._lock:
+            if self._batcher.is_ready:
+                self._wake_slot()
 
     def _wake_slot(self) -> None:
         """Wake the slot that fell asleep last, if any sleeps: its caches are the warmest."""

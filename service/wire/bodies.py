@@ -1,15 +1,14 @@
 """Bodies of requests, read within limits: each alone, and all that are held at the same time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 
 from noisevote.models.errors import OverloadedError
-from noisevote.service.log.request_record import current_record
+from noisevote.service.log.request_record import RequestRecord, current_record
 from noisevote.service.wire.errors import (
     IDENTITY,
     BodyTimeoutError,
@@ -50,15 +49,9 @@ class HeldBytes:
         self._limit = limit
         self._held = 0
 
-    @contextmanager
-    def room(self) -> Iterator["Room"]:
-        """Give room to one body; it is free again at the end of the block."""
-        room = Room(self)
-        try:
-            room.add(BYTES_A_REQUEST)
-            yield room
-        finally:
-            self._held -= room.size
+    def room(self) -> "Room":
+        """Return room for one body; it is taken inside a ``with`` block."""
+        return Room(self)
 
     def take(self, size: int) -> None:
         """Count bytes.
@@ -70,9 +63,13 @@ class HeldBytes:
             raise OverloadedError("too many bodies are being read", RETRY_AFTER_S)
         self._held += size
 
+    def free(self, size: int) -> None:
+        """Count bytes no more."""
+        self._held -= size
+
 
 class Room:
-    """What one body takes up.
+    """What one body takes up inside a ``with`` block.
 
     Attributes:
         size: size in bytes.
@@ -83,6 +80,19 @@ class Room:
         self._held = held
         self.within_s = held.within_s
         self.size = 0
+
+    def __enter__(self) -> "Room":
+        """Take up what a request does beside its body.
+
+        Raises:
+            OverloadedError: there is no room for it.
+        """
+        self.add(BYTES_A_REQUEST)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give all of it back."""
+        self._held.free(self.size)
 
     def add(self, size: int) -> None:
         """Take up more bytes.
@@ -114,10 +124,11 @@ async def read_body(request: Request, limit: int, room: Room) -> bytearray:
     promised = request.headers.get("content-length", "0")
     if whole_number(promised, limit) is None:
         raise too_large
-    body = bytearray()
+    body, record = bytearray(), current_record()
     try:
         async with asyncio.timeout(room.within_s):
-            async for part in parts_of(request):
+            while not record.has_read_body:
+                part = await next_part(request.receive, record)
                 if len(body) + len(part) > limit:
                     raise too_large
                 room.add(len(part))
@@ -129,19 +140,18 @@ async def read_body(request: Request, limit: int, room: Room) -> bytearray:
     return body
 
 
-async def parts_of(request: Request) -> AsyncIterator[bytes]:
-    """Yield the parts of a body, and note when there are no more.
+async def next_part(receive: Receive, record: RequestRecord) -> bytes:
+    """Return the next part of a body, and note whether it is the last one.
 
     Raises:
         ClientDisconnect: the client left before the end of the body.
     """
-    record = current_record()
-    while not record.has_read_body:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        record.has_read_body = not message.get("more_body", False)
-        yield message.get("body", b"")
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    record.has_read_body = not message.get("more_body", False)
+    part: bytes = message.get("body", b"")
+    return part
 
 
 async def is_still_sent(scope: Scope, receive: Receive) -> bool:

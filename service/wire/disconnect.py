@@ -19,18 +19,24 @@ async def unless_client_leaves(request: Request, work: Coroutine[Any, Any, Resul
     Raises:
         ClientDisconnect: the client left before the result was there.
     """
-    working = asyncio.create_task(work)
+    working, is_over, has_left = asyncio.current_task(), False, False
+
+    def leave(_: asyncio.Task[None]) -> None:
+        nonlocal has_left
+        if working is not None and not is_over:
+            has_left = working.cancel()
+
     leaving = asyncio.create_task(client_leaves(request))
+    leaving.add_done_callback(leave)
     try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
+        return await work
+    except asyncio.CancelledError:
+        if has_left and working is not None and not working.uncancel():
+            raise ClientDisconnect from None
+        raise
     finally:
+        is_over = True
         leaving.cancel()  # the loop ends it; it holds nothing that must be waited for
-        if not working.done():
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
 
 
 async def client_leaves(request: Request) -> None:

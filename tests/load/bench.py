@@ -1,7 +1,7 @@
 """The benchmarks: ``make bench``, or ``python -m tests.load.bench engine devices page``.
 
-``peers``, ``ray`` (on Ray Serve, with and without its batches) and ``attack`` (an assessment, and
-requests beside it) are run only if they are named.
+``peers``, ``ray`` (on Ray Serve, with and without its batches), ``attack`` (an assessment, and
+requests beside it) and ``against`` (another checkout, ``--other``) are run only if they are named.
 
 Each writes its rows to ``tests/load/results``; ``page`` makes tables and figures of them.
 """
@@ -20,6 +20,7 @@ from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.cores import allowed_cores
 from noisevote.models.draws.library import library
 from noisevote.training.measure.results import as_text, machine, write_table
+from tests.load.against import against_rows
 from tests.load.attack_load import duration_rows, interleaved_rows
 from tests.load.engine import engine_rows
 from tests.load.engines_http import engines_http_rows
@@ -49,12 +50,15 @@ def run(
         list[str] | None,
         typer.Argument(
             help="engine, devices, http, surroundings, scaling, page; and only if named: "
-            "engines-http, schemes, peers, ray, attack."
+            "engines-http, schemes, peers, ray, attack, against."
         ),
     ] = None,
     peer: Annotated[list[str] | None, typer.Option(help="Only these peers.")] = None,
     seconds: Annotated[float, typer.Option(help="Scales all runs; 1 is what is reported.")] = 1.0,
     images: Annotated[int, typer.Option(min=1, help="Of the assessment that is timed.")] = 200,
+    other: Annotated[
+        Path, typer.Option(help="Checkout that against compares this one with.")
+    ] = Path("../base"),
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
 ) -> None:
     """Measure, and write tables and figures."""
@@ -69,6 +73,7 @@ def run(
             "overload": lambda: overload_rows(cores, lengths),
         },
         "engines-http": {"engines_http": lambda: engines_http_rows(lengths)},
+        "against": {"against": lambda: against_rows(other.resolve(), lengths)},
         "surroundings": {"surroundings": lambda: surroundings_rows(seconds * SURROUNDINGS_SECONDS)},
         "scaling": {"scaling": lambda: scaling_rows(cores, lengths)},
         "schemes": {"schemes": lambda: scheme_rows(SHIPPED, seconds * ENGINE_SECONDS)},

@@ -53,9 +53,10 @@ def overhead_rows(slots: int, lengths: Lengths) -> Iterator[Row]:
                         yield head | {"clients": clients} | turns.row()
 
 
-def request_for(body: Row, votes: int) -> bytes:
+def request_for(body: Row, votes: int, seed: int | None = None) -> bytes:
     """Return a request for votes on what a body holds."""
-    return request_bytes("/predict", json.dumps({**body, "sigma": SIGMA, "votes": votes}).encode())
+    asked = {**body, "sigma": SIGMA, "votes": votes, "seed": seed}
+    return request_bytes("/predict", json.dumps(asked).encode())
 
 
 def bodies_of(inputs: NDArray[np.float32]) -> dict[str, list[Row]]:

@@ -56,6 +56,14 @@ class Server:
         """Return the CPU seconds of all its processes so far."""
         return cpu_s_of(processes_of(self.pid))
 
+    def threads_cpu_s(self) -> float:
+        """Return the CPU seconds of the threads that it has now, to the nanosecond."""
+        return sum(
+            int(file.read_text().split()[0]) / 1e9
+            for pid in processes_of(self.pid)
+            for file in Path(f"/proc/{pid}/task").glob("*/schedstat")
+        )
+
     def memory_mib(self) -> float:
         """Return the memory of all its processes, shared pages counted once."""
         kib = 0
