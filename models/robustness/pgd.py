@@ -117,9 +117,18 @@ class Restart:
     examples: NDArray[np.float32]
     losses: NDArray[np.float32]
 
+    def first(self, count: int) -> "Restart":
+        """Return what it found of the first samples."""
+        return Restart(self.examples[:count], self.losses[:count])
+
 
 def attack_surrogate(
-    surrogate: Surrogate, samples: Samples, attack: TransferAttack, restart: int, progress: Progress
+    surrogate: Surrogate,
+    samples: Samples,
+    attack: TransferAttack,
+    restart: int,
+    progress: Progress,
+    points: NDArray[np.float32] | None = None,
 ) -> Restart:
     """Do one restart on all samples.
 
@@ -131,11 +140,14 @@ def attack_surrogate(
         attack: settings.
         restart: number of the restart, from 0.
         progress: told after each batch.
+        points: where to go on ``[n, *shape]``; None begins anew, as the attack says.
     """
     size = surrogate.rows_at_once
+    starts = starts_of(samples, attack, restart) if points is None else points
+    slices = [slice(first, first + size) for first in range(0, len(samples), size)]
     parts = [
-        climb(surrogate, samples.take(slice(first, first + size)), attack, restart, progress)
-        for first in range(0, len(samples), size)
+        climb(surrogate, samples.take(part), starts[part], attack, restart, progress)
+        for part in slices
     ]
     return Restart(
         np.concatenate([part.examples for part in parts]),
@@ -143,18 +155,27 @@ def attack_surrogate(
     )
 
 
+def starts_of(samples: Samples, attack: TransferAttack, restart: int) -> NDArray[np.float32]:
+    """Return where a restart begins ``[n, *shape]``."""
+    if not attack.has_random_start:
+        return samples.inputs
+    generators = [
+        generator_for(attack.seed, Purpose.START, index, restart)
+        for index in samples.indices.tolist()
+    ]
+    return attack.ball.random_inside(samples.inputs, generators)
+
+
 def climb(
-    surrogate: Surrogate, samples: Samples, attack: TransferAttack, restart: int, progress: Progress
+    surrogate: Surrogate,
+    samples: Samples,
+    points: NDArray[np.float32],
+    attack: TransferAttack,
+    restart: int,
+    progress: Progress,
 ) -> Restart:
-    """Do one restart on samples that fit one call of the surrogate."""
-    ball = attack.ball
-    centres = points = samples.inputs
-    if attack.has_random_start:
-        generators = [
-            generator_for(attack.seed, Purpose.START, index, restart)
-            for index in samples.indices.tolist()
-        ]
-        points = ball.random_inside(centres, generators)
+    """Do one restart, from some points, on samples that fit one call of the surrogate."""
+    ball, centres = attack.ball, samples.inputs
     direction = np.zeros_like(points)
     first_turn = restart * (attack.steps + 1)
     for step in range(attack.steps):
