@@ -17,6 +17,7 @@ from noisevote.models.files import whole_file, write_whole
 from noisevote.models.robustness.aim import Aim
 from noisevote.models.robustness.target import Bill, Oracle
 from noisevote.models.statistics import top_two_p_value
+from noisevote.models.stopping import StopRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,10 @@ def verify(oracle: Oracle, found: Found, aim: Aim, replies: int, alpha: float) -
         alpha: p-value of the top two classes above which a reply abstains.
     """
     asked = replies if oracle.is_random else 1
-    counts = oracle.vote_counts(found.examples)
-    further = [oracle.modes(found.examples) for _ in range(asked - 1)]
-    modes = np.stack([counts.argmax(axis=1), *further])
+    stops = [StopRule.FULL, *[StopRule.EXACT] * (asked - 1)]
+    answers = oracle.replies(found.examples, stops)
+    counts = next(answers)
+    modes = np.stack([counts.argmax(axis=1), *(further.argmax(axis=1) for further in answers)])
     seen = aim.is_met(modes[0])
     nothing = np.zeros(len(seen), np.int64)
     return Trial(

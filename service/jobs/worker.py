@@ -127,8 +127,7 @@ class JobProgress:
                 self._job_id, self._step, self._share, queries, votes
             )
         except StorageError as error:  # whether results can be kept is what counts
-            self._meter.queries += queries
-            self._meter.votes += votes
+            self._meter.count(queries, votes)
             log.warning("the progress of job %s cannot be written: %s", self._job_id, error)
 
 
