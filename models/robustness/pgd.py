@@ -6,6 +6,7 @@ arXiv 1802.00420 (expectation over transformation, for a noisy surrogate). Qin &
 1811.10649, section 4, submit per image the restart with the highest loss on the surrogate.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -43,7 +44,7 @@ class SurrogateNoise:
 
 
 class Surrogate(Protocol):
-    """A network that the attacker can differentiate.
+    """A network that the attacker can differentiate, on several threads at a time.
 
     Its loss ranks examples as the cross-entropy does: that of the label or, where the samples have
     target classes, as the probability of these does.
@@ -95,6 +96,7 @@ class TransferAttack:
         momentum: share of the earlier steps' direction that is kept; 0 is PGD, 1 is MI-FGSM's.
         has_random_start: whether to start at a random point of the ball or at the sample.
         seed: seed of the starts.
+        at_once: threads that climb, each with some of the samples; it changes no result.
     """
 
     ball: Ball
@@ -103,6 +105,7 @@ class TransferAttack:
     momentum: float = 0.0
     has_random_start: bool = True
     seed: int = 0
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +148,15 @@ def attack_surrogate(
     size = surrogate.rows_at_once
     starts = starts_of(samples, attack, restart) if points is None else points
     slices = [slice(first, first + size) for first in range(0, len(samples), size)]
-    parts = [
-        climb(surrogate, samples.take(part), starts[part], attack, restart, progress)
-        for part in slices
-    ]
+
+    def climbed(part: slice) -> Restart:
+        return climb(surrogate, samples.take(part), starts[part], attack, restart, progress)
+
+    if (at_once := min(attack.at_once, len(slices))) > 1:
+        with ThreadPoolExecutor(at_once) as threads:
+            parts = list(threads.map(climbed, slices))
+    else:
+        parts = [climbed(part) for part in slices]
     return Restart(
         np.concatenate([part.examples for part in parts]),
         np.concatenate([part.losses for part in parts]),

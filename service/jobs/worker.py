@@ -233,7 +233,9 @@ class Worker:
         )
         return replace(
             run,
-            subject=replace(run.subject, may_freeze=limits.allow_client_seed),
+            subject=replace(
+                run.subject, may_freeze=limits.allow_client_seed, threads=self._start.threads
+            ),
             state=TimedState(run.state, progress),
         )
 
