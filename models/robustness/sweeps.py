@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from noisevote.models.robustness.attacks import planned
-from noisevote.models.robustness.attacks.transfer import PGD, submitted
+from noisevote.models.robustness.attacks.transfer import PGD, restart_of, submitted
 from noisevote.models.robustness.pgd import attack_surrogate
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import SweepPoint
@@ -133,7 +133,9 @@ def epsilon_steps(plan: Plan, samples: int) -> Iterator[Step]:
 
 
 def climb_within(run: Assessment, epsilon: float) -> StepResult:
-    """Do one restart within another epsilon."""
+    """Do one restart within another epsilon; within that of the plan, PGD has done it."""
+    if epsilon == run.plan.epsilon:
+        return stored(Found(restart_of(run, PGD, 0).examples))
     attack = run.attack(replace(run.ball, epsilon=epsilon))
     found = attack_surrogate(run.surrogate, run.samples, attack, 0, run.progress)
     return stored(Found(found.examples))

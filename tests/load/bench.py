@@ -1,7 +1,7 @@
 """The benchmarks: ``make bench``, or ``python -m tests.load.bench engine devices page``.
 
-``peers``, ``ray`` (on Ray Serve, with and without its batches) and ``attack`` (an assessment, and
-requests beside it) are run only if they are named.
+``peers``, ``ray`` (on Ray Serve, with and without its batches), ``attack`` (an assessment, and
+requests beside it) and ``assessment`` (the former alone) are run only if they are named.
 
 Each writes its rows to ``tests/load/results``; ``page`` makes tables and figures of them.
 """
@@ -48,7 +48,7 @@ def run(
         list[str] | None,
         typer.Argument(
             help="engine, devices, http, surroundings, scaling, page; and only if named: "
-            "engines-http, peers, ray, attack."
+            "engines-http, peers, ray, attack, assessment."
         ),
     ] = None,
     peer: Annotated[list[str] | None, typer.Option(help="Only these peers.")] = None,
@@ -76,6 +76,7 @@ def run(
             "attack": lambda: duration_rows(cores, images),
             "attack_load": lambda: interleaved_rows(cores, images, lengths.step),
         },
+        "assessment": {"attack": lambda: duration_rows(cores, images)},
         "page": {},
     }
     for name in what or ["engine", "devices", "http", "surroundings", "scaling", "page"]:

@@ -179,11 +179,17 @@ def peers_section(table: Table) -> str:
 def attack_section(table: Table) -> str:
     """Return how long an assessment takes."""
     first = table.rows[0]
-    columns = (("part", "part", ""), ("seconds", "seconds", ".1f"), ("votes", "votes", ""))
+    columns = (
+        ("votes in", "arithmetic", ""),
+        ("part", "part", ""),
+        ("seconds", "seconds", ".1f"),
+        ("CPU seconds", "cpu_s", ".1f"),
+        ("votes", "votes", ""),
+    )
     return (
         f"## Assessment\n\nPGD on {first['images']} images, {first['steps']} steps x "
-        f"{first['restarts']} restarts on the surrogate, alone on the machine.\n\n"
-        + rows_as_table(table.rows, columns)
+        f"{first['restarts']} restarts on the surrogate, by a server that does nothing else. CPU "
+        "time is that of server and worker.\n\n" + rows_as_table(table.rows, columns)
     )
 
 

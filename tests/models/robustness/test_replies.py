@@ -20,7 +20,9 @@ from noisevote.models.robustness.checkpoint_target import CheckpointTarget
 from noisevote.models.robustness.pgd import attack_surrogate
 from noisevote.models.robustness.probes import CHECK_SAMPLES, CONVERGENCE, FURTHER, MORE, PLANNED
 from noisevote.models.robustness.progress import Progress
+from noisevote.models.robustness.run import Role, StepKey
 from noisevote.models.robustness.scores import CLEAN_ONE_VOTE
+from noisevote.models.robustness.sweeps import point
 from noisevote.models.robustness.target import Conditions, Oracle, Question, answered
 from noisevote.models.robustness.trials import Found, Trial, verify
 from noisevote.models.stopping import StopRule
@@ -182,6 +184,15 @@ def test_single_votes_and_checks_that_go_by_one_reply_ask_for_one() -> None:
     assert str(CLEAN_ONE_VOTE) in ones
     assert all(name.startswith("check/") for name in ones - {str(CLEAN_ONE_VOTE)})
     assert {replies[name] for name in replies.keys() - ones} == {SHORT.replies}
+
+
+def test_the_sweep_finds_within_the_epsilon_of_the_plan_what_a_climb_of_its_own_would() -> None:
+    plan = SHORT.model_copy(update={"epsilons": (SHORT.epsilon,)})
+    run = run_of(plan)
+    assess(run, ABOUT)
+    anew = attack_surrogate(run.surrogate, run.samples, run.attack(run.ball), 0, Progress())
+    kept = run.found(StepKey(point("epsilon", plan.epsilon), role=Role.CLIMB))
+    assert np.array_equal(kept.examples, anew.examples)
 
 
 def test_the_check_of_convergence_finds_what_whole_climbs_would() -> None:
