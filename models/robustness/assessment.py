@@ -59,7 +59,8 @@ def clean_steps(plan: Plan, samples: int) -> Iterator[Step]:
         (CLEAN, plan.noisy, plan.replies),
         (CLEAN_CONTROL, plan.noisy, plan.replies),
     ):
-        yield verification(key, untouched, conditions, replies, samples)
+        is_scored = key == CLEAN
+        yield verification(key, untouched, conditions, replies, samples, is_scored=is_scored)
 
 
 def assess(

@@ -94,7 +94,7 @@ def convergence_steps(plan: Plan, _: Parties, samples: int) -> Iterator[Step]:
         for conditions in (plan.noiseless, plan.noisy):
             key = climbed_key(climbed, conditions.name)
             found = partial(climbed_to, climbed=climbed)
-            yield verification(key, found, conditions, FIRST_REPLY, few)
+            yield verification(key, found, conditions, FIRST_REPLY, few, is_scored=False)
 
 
 def climbed_key(climbed: str, condition: Condition) -> StepKey:
@@ -193,7 +193,7 @@ def frozen_steps(plan: Plan, parties: Parties, samples: int) -> Iterator[Step]:
     fixed = replace(plan.noisy, votes=min(plan.votes, FROZEN_VOTES), seed=plan.seed)
     work = work_of_climb(plan, few, fixed.votes) * plan.restarts
     yield Step(FROZEN_CLIMB, work, partial(climb_frozen, draws=fixed.votes))
-    yield verification(FROZEN, FROZEN_CLIMB, fixed, FIRST_REPLY, few)
+    yield verification(FROZEN, FROZEN_CLIMB, fixed, FIRST_REPLY, few, is_scored=False)
 
 
 def climb_frozen(run: Assessment, draws: int) -> StepResult:

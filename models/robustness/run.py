@@ -260,6 +260,7 @@ def verification(
     replies: int,
     samples: int,
     undefended: bool = False,
+    is_scored: bool = True,
 ) -> Step:
     """Return the step that shows to the target what an attack found.
 
@@ -270,13 +271,14 @@ def verification(
         replies: fresh ones per example.
         samples: expected number of examples, to estimate the work.
         undefended: ask the undefended network instead of the target.
+        is_scored: whether abstentions are reported, a matter of all votes of the first reply.
     """
 
     def do(run: Assessment) -> StepResult:
         shown = run.found(found) if isinstance(found, StepKey) else found(run)
         aim = run.samples.aim.take(slice(len(shown.examples)))
         oracle = run.oracle(key, conditions, undefended)
-        return stored(verify(oracle, shown, aim, replies, run.plan.alpha))
+        return stored(verify(oracle, shown, aim, replies, run.plan.alpha if is_scored else None))
 
     return Step(key, work_of(conditions, samples, replies), do)
 

@@ -106,7 +106,8 @@ def target_steps(plan: Plan, samples: int, sweep: str) -> Iterator[Step]:
     for at, conditions in targets(plan, sweep):
         for role, found in ((Role.ATTACKED, attacked), (Role.CLEAN, untouched)):
             key = StepKey(point(sweep, at), role=role)
-            yield verification(key, found, conditions, plan.sweep_replies, samples)
+            replies = plan.sweep_replies
+            yield verification(key, found, conditions, replies, samples, is_scored=False)
 
 
 def target_places(plan: Plan, sweep: str) -> Iterator[Place]:
@@ -129,7 +130,8 @@ def epsilon_steps(plan: Plan, samples: int) -> Iterator[Step]:
         yield Step(climb, work_of_climb(plan, samples), partial(climb_within, epsilon=epsilon))
         for conditions in (plan.noiseless, plan.noisy):
             key = epsilon_key(epsilon, conditions.name)
-            yield verification(key, climb, conditions, plan.sweep_replies, samples)
+            replies = plan.sweep_replies
+            yield verification(key, climb, conditions, replies, samples, is_scored=False)
 
 
 def climb_within(run: Assessment, epsilon: float) -> StepResult:

@@ -35,7 +35,7 @@ def unbounded_steps(plan: Plan, _: Parties, samples: int) -> Iterator[Step]:
     yield Step(UNBOUNDED_CLIMB, MORE * work_of_climb(plan, few), climb_unbounded)
     for conditions in (plan.noiseless, plan.noisy):
         key = StepKey(UNBOUNDED, conditions.name)
-        yield verification(key, UNBOUNDED_CLIMB, conditions, FIRST_REPLY, few)
+        yield verification(key, UNBOUNDED_CLIMB, conditions, FIRST_REPLY, few, is_scored=False)
 
 
 def climb_unbounded(run: Assessment) -> StepResult:

@@ -58,7 +58,7 @@ def about(table: Table) -> str:
 def cells(row: Row, columns: Sequence[Column]) -> list[str]:
     """Return the cells of a row; text and whole numbers as they are."""
     return [
-        format(float(row[key]), shape) if shape and row[key] != "nan" else row[key]
+        format(float(row[key]), shape) if shape and row[key] not in {"", "nan"} else row[key]
         for _, key, shape in columns
     ]
 

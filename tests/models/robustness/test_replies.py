@@ -60,18 +60,25 @@ def samples() -> Samples:
 def test_a_trial_is_the_same_however_many_questions_are_under_way(
     conditions: Conditions, checkpoint: Checkpoint, samples: Samples
 ) -> None:
-    def trial_of(kind: type[CheckpointTarget]) -> tuple[Trial, list[float]]:
+    def trial_of(
+        kind: type[CheckpointTarget], alpha: float | None = 0.05
+    ) -> tuple[Trial, list[float]]:
         shares: list[float] = []
         progress = Progress(lambda _, share: shares.append(share))
         progress.begin("all", 0, 70 * 3 * 9, 70 * 3 * 9)
         oracle = Oracle(kind(checkpoint, KIND, 5), conditions, progress)
-        return verify(oracle, Found(samples.inputs), samples.aim, 3, 0.05), shares
+        return verify(oracle, Found(samples.inputs), samples.aim, 3, alpha), shares
 
     (alone, told), (together, also_told) = trial_of(OneByOne), trial_of(Several)
     assert np.array_equal(alone.modes, together.modes)
-    assert np.array_equal(alone.abstained, together.abstained)
+    assert np.array_equal(alone.abstentions, together.abstentions)
     assert alone.verification_bill == together.verification_bill
     assert told == also_told
+    unscored, _ = trial_of(Several, alpha=None)
+    assert np.array_equal(alone.modes, unscored.modes)
+    assert unscored.verification_bill.votes <= alone.verification_bill.votes
+    with pytest.raises(KeyError, match="abstained"):
+        _ = unscored.abstentions
 
 
 @given(st.lists(st.integers(0, 99)), st.integers(1, 5))
@@ -150,8 +157,9 @@ def test_no_vote_that_is_spared_changes_what_replies_say(
         oracle = Oracle(Stopping(seed), Conditions(sigma, votes), Progress())
         return [reply.argmax(axis=1).tolist() for reply in oracle.replies(few.inputs, stops)]
 
-    exact = [StopRule.FULL, *[StopRule.EXACT] * (replies - 1)]
-    assert modes_of(exact) == modes_of([StopRule.FULL] * replies)
+    full = modes_of([StopRule.FULL] * replies)
+    for first in (StopRule.FULL, StopRule.EXACT):
+        assert modes_of([first, *[StopRule.EXACT] * (replies - 1)]) == full
 
 
 class Stopping(LineTarget):
