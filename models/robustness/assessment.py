@@ -50,15 +50,17 @@ def ask_for_labels(run: Assessment) -> StepResult:
 def clean_steps(plan: Plan, samples: int) -> Iterator[Step]:
     """Yield the steps that show the samples themselves to the target.
 
-    The control asks again: what flips there flips without any attack.
+    The control asks again: what flips there flips without any attack. Of single votes nothing but
+    the first is reported.
     """
-    for key, conditions in (
-        (CLEAN_NOISELESS, plan.noiseless),
-        (CLEAN_ONE_VOTE, replace(plan.noisy, votes=1)),
-        (CLEAN, plan.noisy),
-        (CLEAN_CONTROL, plan.noisy),
+    for key, conditions, replies in (
+        (CLEAN_NOISELESS, plan.noiseless, plan.replies),
+        (CLEAN_ONE_VOTE, replace(plan.noisy, votes=1), 1),
+        (CLEAN, plan.noisy, plan.replies),
+        (CLEAN_CONTROL, plan.noisy, plan.replies),
     ):
-        yield verification(key, untouched, conditions, plan.replies, samples)
+        is_scored = key == CLEAN
+        yield verification(key, untouched, conditions, replies, samples, is_scored=is_scored)
 
 
 def assess(

@@ -1,16 +1,18 @@
 """A checkpoint as a target in this process; apart, so that a client needs no runtime."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.cores import allowed_cores
 from noisevote.models.devices.noise import device_noise
 from noisevote.models.devices.runtimes import DeviceRuntimes, runtime_for
 from noisevote.models.noise import MAX_SEED, Noise, NoiseKind, VoteKey, VoteNoise
 from noisevote.models.robustness.ball import Purpose, generator_for
-from noisevote.models.robustness.target import Conditions
+from noisevote.models.robustness.target import Conditions, Question, Target
 from noisevote.models.runtime import Rows, rows_of, votes_of
 from noisevote.models.stopping import StopRule
 from noisevote.models.voting import Poll, VoteRequest
@@ -18,7 +20,7 @@ from noisevote.models.voting import Poll, VoteRequest
 DEVICES = DeviceRuntimes()
 
 
-class CheckpointTarget:
+class CheckpointTarget(Target):
     """A checkpoint asked in this process, with the noise that the service would draw.
 
     Args:
@@ -42,13 +44,23 @@ class CheckpointTarget:
         self._devices = devices
         self._generator = generator_for(seed, Purpose.TARGET, *key)
 
-    def vote_counts(
+    @property
+    def at_once(self) -> int:
+        """Each forward pass takes one thread."""
+        return allowed_cores()
+
+    def question(
         self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
-    ) -> NDArray[np.int64]:
-        """Return the votes of each class ``[n, classes]``."""
+    ) -> Question:
+        """Return what casts the votes, on a seed of their own."""
         seed = conditions.seed
         if seed is None:
             seed = int(self._generator.integers(MAX_SEED + 1))
+        return partial(self._cast, inputs, conditions, stop, seed)
+
+    def _cast(
+        self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule, seed: int
+    ) -> NDArray[np.int64]:
         card = self._checkpoint.card
         request = VoteRequest(
             inputs={card.input.name: inputs},

@@ -172,7 +172,7 @@ def undefended_steps(plan: Plan, parties: Parties, samples: int) -> Iterator[Ste
         return
     attacked = partial(submitted, attack=PGD)
     for key, shown in ((SHOWN_ATTACKED, attacked), (SHOWN_CLEAN, untouched)):
-        yield verification(key, shown, plan.noiseless, 1, samples, undefended=True)
+        yield verification(key, shown, plan.noiseless, 1, samples, undefended=True, is_scored=False)
 
 
 def undefended(run: Assessment) -> Outcome:

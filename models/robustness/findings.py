@@ -102,7 +102,7 @@ def clean_accuracy(run: Assessment) -> CleanAccuracy | None:
         benign_flip_probability=float(flips.mean()) if len(flips) else 0.0,
         benign_flip_interval=mean_interval(flips, alpha),
         benign_fooled=share_of(control.is_turned[stable], alpha),
-        abstained=share_of(voted.abstained, alpha),
+        abstained=share_of(voted.abstentions, alpha),
         paired=paired_of(voted.is_right[0], noiseless.is_right[0]),
         bill=sum((trial.verification_bill for trial in trials), Bill()),
     )

@@ -6,6 +6,7 @@ arXiv 1802.00420 (expectation over transformation, for a noisy surrogate). Qin &
 1811.10649, section 4, submit per image the restart with the highest loss on the surrogate.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -43,7 +44,7 @@ class SurrogateNoise:
 
 
 class Surrogate(Protocol):
-    """A network that the attacker can differentiate.
+    """A network that the attacker can differentiate, on several threads at a time.
 
     Its loss ranks examples as the cross-entropy does: that of the label or, where the samples have
     target classes, as the probability of these does.
@@ -95,6 +96,7 @@ class TransferAttack:
         momentum: share of the earlier steps' direction that is kept; 0 is PGD, 1 is MI-FGSM's.
         has_random_start: whether to start at a random point of the ball or at the sample.
         seed: seed of the starts.
+        at_once: threads that climb, each with some of the samples; it changes no result.
     """
 
     ball: Ball
@@ -103,6 +105,7 @@ class TransferAttack:
     momentum: float = 0.0
     has_random_start: bool = True
     seed: int = 0
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +120,18 @@ class Restart:
     examples: NDArray[np.float32]
     losses: NDArray[np.float32]
 
+    def first(self, count: int) -> "Restart":
+        """Return what it found of the first samples."""
+        return Restart(self.examples[:count], self.losses[:count])
+
 
 def attack_surrogate(
-    surrogate: Surrogate, samples: Samples, attack: TransferAttack, restart: int, progress: Progress
+    surrogate: Surrogate,
+    samples: Samples,
+    attack: TransferAttack,
+    restart: int,
+    progress: Progress,
+    points: NDArray[np.float32] | None = None,
 ) -> Restart:
     """Do one restart on all samples.
 
@@ -131,30 +143,47 @@ def attack_surrogate(
         attack: settings.
         restart: number of the restart, from 0.
         progress: told after each batch.
+        points: where to go on ``[n, *shape]``; None begins anew, as the attack says.
     """
     size = surrogate.rows_at_once
-    parts = [
-        climb(surrogate, samples.take(slice(first, first + size)), attack, restart, progress)
-        for first in range(0, len(samples), size)
-    ]
+    starts = starts_of(samples, attack, restart) if points is None else points
+    slices = [slice(first, first + size) for first in range(0, len(samples), size)]
+
+    def climbed(part: slice) -> Restart:
+        return climb(surrogate, samples.take(part), starts[part], attack, restart, progress)
+
+    if (at_once := min(attack.at_once, len(slices))) > 1:
+        with ThreadPoolExecutor(at_once) as threads:
+            parts = list(threads.map(climbed, slices))
+    else:
+        parts = [climbed(part) for part in slices]
     return Restart(
         np.concatenate([part.examples for part in parts]),
         np.concatenate([part.losses for part in parts]),
     )
 
 
+def starts_of(samples: Samples, attack: TransferAttack, restart: int) -> NDArray[np.float32]:
+    """Return where a restart begins ``[n, *shape]``."""
+    if not attack.has_random_start:
+        return samples.inputs
+    generators = [
+        generator_for(attack.seed, Purpose.START, index, restart)
+        for index in samples.indices.tolist()
+    ]
+    return attack.ball.random_inside(samples.inputs, generators)
+
+
 def climb(
-    surrogate: Surrogate, samples: Samples, attack: TransferAttack, restart: int, progress: Progress
+    surrogate: Surrogate,
+    samples: Samples,
+    points: NDArray[np.float32],
+    attack: TransferAttack,
+    restart: int,
+    progress: Progress,
 ) -> Restart:
-    """Do one restart on samples that fit one call of the surrogate."""
-    ball = attack.ball
-    centres = points = samples.inputs
-    if attack.has_random_start:
-        generators = [
-            generator_for(attack.seed, Purpose.START, index, restart)
-            for index in samples.indices.tolist()
-        ]
-        points = ball.random_inside(centres, generators)
+    """Do one restart, from some points, on samples that fit one call of the surrogate."""
+    ball, centres = attack.ball, samples.inputs
     direction = np.zeros_like(points)
     first_turn = restart * (attack.steps + 1)
     for step in range(attack.steps):

@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from noisevote.models.errors import InputError
-from noisevote.models.robustness.attacks.transfer import WHITE_BOX
+from noisevote.models.robustness.attacks.transfer import PGD, WHITE_BOX, restart_of
 from noisevote.models.robustness.pgd import (
     TransferAttack,
     attack_surrogate,
@@ -41,6 +41,9 @@ from noisevote.models.robustness.trials import Found, StepResult, stored
 
 CHECK_SAMPLES = 50
 """Samples of the checks that need attacks of their own."""
+
+FIRST_REPLY = 1
+"""Replies of checks that go by the first alone."""
 
 FROZEN_SAMPLES = 20
 FROZEN_VOTES = 5
@@ -86,12 +89,12 @@ class CheckRow:
 def convergence_steps(plan: Plan, _: Parties, samples: int) -> Iterator[Step]:
     """Yield the steps that attack with fewer and with more steps."""
     few = min(samples, CHECK_SAMPLES)
-    yield Step(CONVERGENCE, (1 + MORE) * work_of_climb(plan, few), climb_further)
+    yield Step(CONVERGENCE, (MORE - 1) * work_of_climb(plan, few), climb_further)
     for climbed in (PLANNED, FURTHER):
         for conditions in (plan.noiseless, plan.noisy):
             key = climbed_key(climbed, conditions.name)
             found = partial(climbed_to, climbed=climbed)
-            yield verification(key, found, conditions, plan.sweep_replies, few)
+            yield verification(key, found, conditions, FIRST_REPLY, few, is_scored=False)
 
 
 def climbed_key(climbed: str, condition: Condition) -> StepKey:
@@ -100,20 +103,25 @@ def climbed_key(climbed: str, condition: Condition) -> StepKey:
 
 
 def climb_further(run: Assessment) -> StepResult:
-    """Attack the surrogate with no step, with one, with those of the plan and with more."""
+    """Attack the surrogate with no step, with one, with those of the plan and with more.
+
+    Those of the plan are the first restart of PGD, and more of them go on where it ended.
+    """
     plan = run.plan
     single = TransferAttack(run.ball, plan.epsilon, 1, has_random_start=False, seed=plan.seed)
-    attacks = {
-        START: replace(run.attack(), steps=0),
-        SINGLE: single,
-        PLANNED: run.attack(),
-        FURTHER: run.attack(steps=MORE * plan.steps),
-    }
     few = run.samples.take(slice(CHECK_SAMPLES))
-    surrogate = run.surrogate
+    surrogate, progress = run.surrogate, run.progress
+    planned = restart_of(run, PGD, 0).first(len(few))
+    beyond = run.attack(steps=(MORE - 1) * plan.steps)
+    further = attack_surrogate(surrogate, few, beyond, 0, progress, planned.examples)
+    restarts = {
+        START: attack_surrogate(surrogate, few, replace(run.attack(), steps=0), 0, progress),
+        SINGLE: attack_surrogate(surrogate, few, single, 0, progress),
+        PLANNED: planned,
+        FURTHER: further,
+    }
     arrays: dict[str, NDArray[Any]] = {}
-    for name, attack in attacks.items():
-        found = attack_surrogate(surrogate, few, attack, 0, run.progress)
+    for name, found in restarts.items():
         attacked = few.with_inputs(found.examples)
         arrays[name] = ~few.aim.is_met(surrogate.predictions(attacked, 0))
         arrays[f"{name}_losses"] = found.losses
@@ -185,7 +193,7 @@ def frozen_steps(plan: Plan, parties: Parties, samples: int) -> Iterator[Step]:
     fixed = replace(plan.noisy, votes=min(plan.votes, FROZEN_VOTES), seed=plan.seed)
     work = work_of_climb(plan, few, fixed.votes) * plan.restarts
     yield Step(FROZEN_CLIMB, work, partial(climb_frozen, draws=fixed.votes))
-    yield verification(FROZEN, FROZEN_CLIMB, fixed, 1, few)
+    yield verification(FROZEN, FROZEN_CLIMB, fixed, FIRST_REPLY, few, is_scored=False)
 
 
 def climb_frozen(run: Assessment, draws: int) -> StepResult:

@@ -1,12 +1,13 @@
 """The progress of an assessment: how whoever started it sees it, and stops it."""
 
+import threading
 from collections.abc import Callable
 
 from noisevote.models.errors import CancelledError
 
 
 class Progress:
-    """Told between any two batches of work.
+    """Told between any two batches of work, on any thread; it passes that on one by one.
 
     Args:
         on_progress: called with the name of the running step and the share of all work done.
@@ -20,6 +21,7 @@ class Progress:
     ) -> None:
         self._on_progress = on_progress
         self._is_cancelled = is_cancelled
+        self._telling = threading.Lock()
         self._step = ""
         self._done = 0.0
         self._most = 1.0
@@ -44,8 +46,9 @@ class Progress:
         Raises:
             CancelledError: the work is to stop.
         """
-        self._done = min(self._done + done, self._most)
-        if self._on_progress is not None:
-            self._on_progress(self._step, self._done / self._total)
-        if self._is_cancelled is not None and self._is_cancelled():
-            raise CancelledError("the assessment was cancelled; finished steps are kept")
+        with self._telling:
+            self._done = min(self._done + done, self._most)
+            if self._on_progress is not None:
+                self._on_progress(self._step, self._done / self._total)
+            if self._is_cancelled is not None and self._is_cancelled():
+                raise CancelledError("the assessment was cancelled; finished steps are kept")

@@ -88,6 +88,7 @@ class Subject:
         own: the target's own network, for the upper bound; None if it cannot be had.
         undefended: a network that is known to fall, for a check; None if there is none.
         may_freeze: whether the target lets its noise be fixed to a seed.
+        threads: threads that climb the attacker's and the target's network.
     """
 
     target: TargetFactory
@@ -95,6 +96,7 @@ class Subject:
     own: Surrogate | None = None
     undefended: TargetFactory | None = None
     may_freeze: bool = True
+    threads: int = 1
 
     @property
     def parties(self) -> Parties:
@@ -207,13 +209,9 @@ class Assessment:
     ) -> TransferAttack:
         """Return the attack on a surrogate; with another ball the step is scaled to it."""
         ball = ball or self.ball
-        return TransferAttack(
-            ball=ball,
-            step_size=self.plan.step * ball.epsilon / self.plan.epsilon,
-            steps=steps or self.plan.steps,
-            momentum=momentum,
-            seed=self.plan.seed,
-        )
+        step = self.plan.step * ball.epsilon / self.plan.epsilon
+        steps, at_once = steps or self.plan.steps, self.subject.threads
+        return TransferAttack(ball, step, steps, momentum, seed=self.plan.seed, at_once=at_once)
 
     def surrogate_noise(self, frozen_draws: int | None = None) -> SurrogateNoise:
         """Return the noise of an attacker who knows the target's; KeyError on a device.
@@ -262,6 +260,7 @@ def verification(
     replies: int,
     samples: int,
     undefended: bool = False,
+    is_scored: bool = True,
 ) -> Step:
     """Return the step that shows to the target what an attack found.
 
@@ -272,13 +271,14 @@ def verification(
         replies: fresh ones per example.
         samples: expected number of examples, to estimate the work.
         undefended: ask the undefended network instead of the target.
+        is_scored: whether abstentions are reported, a matter of all votes of the first reply.
     """
 
     def do(run: Assessment) -> StepResult:
         shown = run.found(found) if isinstance(found, StepKey) else found(run)
         aim = run.samples.aim.take(slice(len(shown.examples)))
         oracle = run.oracle(key, conditions, undefended)
-        return stored(verify(oracle, shown, aim, replies, run.plan.alpha))
+        return stored(verify(oracle, shown, aim, replies, run.plan.alpha if is_scored else None))
 
     return Step(key, work_of(conditions, samples, replies), do)
 

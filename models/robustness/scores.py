@@ -74,8 +74,8 @@ def score_of(run: Assessment, trial: Trial | None, noisy: bool) -> Score | None:
         one_check_success_rate=share_of(trial.believed[stable], alpha),
         flip_probability=float(flips.mean()) if len(flips) else 0.0,
         flip_interval=mean_interval(flips, alpha),
-        abstained=share_of(trial.abstained, alpha),
-        wrong_and_sure=share_of(~trial.is_right[0] & ~trial.abstained, alpha),
+        abstained=share_of(trial.abstentions, alpha),
+        wrong_and_sure=share_of(~trial.is_right[0] & ~trial.abstentions, alpha),
         largest_perturbation=float(run.ball.distances(trial.examples, centres).max()),
         in_ball=run.ball.holds(trial.examples, centres),
         attack=trial.attack_bill,
@@ -103,7 +103,7 @@ def target_reached(trial: Trial, stable: NDArray[np.bool_], alpha: float) -> Tar
         mean=float(reached.mean()),
         probability=float(shares.mean()) if len(shares) else 0.0,
         interval=mean_interval(shares, alpha),
-        reached_and_sure=share_of(reached[0] & ~trial.abstained, alpha),
+        reached_and_sure=share_of(reached[0] & ~trial.abstentions, alpha),
     )
 
 

@@ -1,7 +1,9 @@
 """Surrogates in torch; the only module of this package that needs it."""
 
 import hashlib
+import threading
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +26,8 @@ from noisevote.models.robustness.pgd import SurrogateNoise
 ROWS = 32
 """Rows of every pass. A short batch is filled up, since the last bits of a gradient depend on the
 number of rows beside it; at a fixed number they do not (tested), so results do not depend on which
-samples are attacked together."""
+samples are attacked together. Passes of more rows are no faster: what they hold leaves the caches
+of a core. Other cores climb batches of their own."""
 
 
 class TorchSurrogate:
@@ -49,6 +52,7 @@ class TorchSurrogate:
         self._network = network.eval().to(device).requires_grad_(False)
         self._noise = noise
         self._device = torch.device(device)
+        self._of_thread = threading.local()
 
     @property
     def rows_at_once(self) -> int:
@@ -144,7 +148,8 @@ class TorchSurrogate:
         if noise is None:
             outputs: Tensor = self._network(inputs)
             return outputs.float()
-        points = noise_points(self._network)
+        network = self._network_of_thread()
+        points = noise_points(network)
         tensors = [np.empty((len(keys), *point.shape), np.float32) for point in points]
         at_points = Noise(noise.kind, noise.sigma, noise.repeats).at([p.name for p in points])
         fill_noise(noise.kind, np.tile(at_points.sigma, (len(keys), 1)), keys, tensors)
@@ -152,9 +157,16 @@ class TorchSurrogate:
             point.name: torch.from_numpy(tensor).to(self._device)
             for point, tensor in zip(points, tensors, strict=True)
         }
-        with noise_from(self._network, given_noise(noise.kind, named)):
-            outputs = self._network(inputs)
+        with noise_from(network, given_noise(noise.kind, named)):
+            outputs = network(inputs)
         return outputs.float()
+
+    def _network_of_thread(self) -> nn.Module:
+        """Return a network in which no other thread installs noise."""
+        if not hasattr(self._of_thread, "network"):
+            self._of_thread.network = deepcopy(self._network)
+        network: nn.Module = self._of_thread.network
+        return network
 
     def _mean(self, parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return the mean over the draws of each sample."""

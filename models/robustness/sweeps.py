@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from noisevote.models.robustness.attacks import planned
-from noisevote.models.robustness.attacks.transfer import PGD, submitted
+from noisevote.models.robustness.attacks.transfer import PGD, restart_of, submitted
 from noisevote.models.robustness.pgd import attack_surrogate
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import SweepPoint
@@ -106,7 +106,8 @@ def target_steps(plan: Plan, samples: int, sweep: str) -> Iterator[Step]:
     for at, conditions in targets(plan, sweep):
         for role, found in ((Role.ATTACKED, attacked), (Role.CLEAN, untouched)):
             key = StepKey(point(sweep, at), role=role)
-            yield verification(key, found, conditions, plan.sweep_replies, samples)
+            replies = plan.sweep_replies
+            yield verification(key, found, conditions, replies, samples, is_scored=False)
 
 
 def target_places(plan: Plan, sweep: str) -> Iterator[Place]:
@@ -129,11 +130,14 @@ def epsilon_steps(plan: Plan, samples: int) -> Iterator[Step]:
         yield Step(climb, work_of_climb(plan, samples), partial(climb_within, epsilon=epsilon))
         for conditions in (plan.noiseless, plan.noisy):
             key = epsilon_key(epsilon, conditions.name)
-            yield verification(key, climb, conditions, plan.sweep_replies, samples)
+            replies = plan.sweep_replies
+            yield verification(key, climb, conditions, replies, samples, is_scored=False)
 
 
 def climb_within(run: Assessment, epsilon: float) -> StepResult:
-    """Do one restart within another epsilon."""
+    """Do one restart within another epsilon; within that of the plan, PGD has done it."""
+    if epsilon == run.plan.epsilon:
+        return stored(Found(restart_of(run, PGD, 0).examples))
     attack = run.attack(replace(run.ball, epsilon=epsilon))
     found = attack_surrogate(run.surrogate, run.samples, attack, 0, run.progress)
     return stored(Found(found.examples))

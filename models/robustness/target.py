@@ -1,5 +1,9 @@
 """The target as an outsider has it: inputs in, vote counts out, every query billed."""
 
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -14,7 +18,10 @@ from noisevote.models.robustness.progress import Progress
 from noisevote.models.stopping import StopRule
 
 INPUTS_AT_ONCE = 32
-"""Inputs of one call of the target; between calls the progress is told."""
+"""Inputs of one question to the target; between answers the progress is told."""
+
+Question = Callable[[], NDArray[np.int64]]
+"""Casts the votes that were asked for and returns those of each class ``[n, classes]``."""
 
 
 class Condition(StrEnum):
@@ -66,14 +73,24 @@ class Conditions:
 class Target(Protocol):
     """A network behind an interface that answers with votes."""
 
+    @property
+    def at_once(self) -> int:
+        """How many questions it answers side by side without loss; each may have its thread."""
+
+    def question(
+        self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
+    ) -> Question:
+        """Return what asks for the votes on inputs ``[n, *shape]``, and settle on their noise.
+
+        That is fresh for every question and input unless the conditions freeze it; when and beside
+        what the question is asked does not matter. The sum of a row is the number of votes cast.
+        """
+
     def vote_counts(
         self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
     ) -> NDArray[np.int64]:
-        """Return the votes of each class ``[n, classes]`` on inputs ``[n, *shape]``.
-
-        Noise is fresh for every call and input unless the conditions freeze it. The sum of a row
-        is the number of votes cast.
-        """
+        """Ask at once; return the votes of each class ``[n, classes]``."""
+        return self.question(inputs, conditions, stop)()
 
 
 class Bill(BaseModel):
@@ -115,15 +132,33 @@ class Oracle:
         self, inputs: NDArray[np.float32], stop: StopRule = StopRule.FULL
     ) -> NDArray[np.int64]:
         """Return the votes of each class ``[n, classes]``."""
+        (counts,) = self.replies(inputs, [stop])
+        return counts
+
+    def replies(
+        self, inputs: NDArray[np.float32], stops: Sequence[StopRule]
+    ) -> Iterator[NDArray[np.int64]]:
+        """Yield the votes of each class ``[n, classes]``, a fresh reply to all for each stop rule.
+
+        Further replies are under way while one is yielded.
+        """
+        firsts = range(0, len(inputs), INPUTS_AT_ONCE)
+        questions = (
+            self._target.question(inputs[first : first + INPUTS_AT_ONCE], self.conditions, stop)
+            for stop in stops
+            for first in firsts
+        )
+        at_once = min(self._target.at_once, len(stops) * len(firsts))
         parts = []
-        for first in range(0, len(inputs), INPUTS_AT_ONCE):
-            part = inputs[first : first + INPUTS_AT_ONCE]
-            counts = self._target.vote_counts(part, self.conditions, stop)
-            votes = int(counts.sum())
-            self.bill += Bill(queries=len(part), votes=votes)
-            self._progress.advance(votes if self.conditions.has_noise else len(part))
-            parts.append(counts)
-        return np.concatenate(parts)
+        with closing(answered(questions, at_once)) as answers:
+            for counts in answers:
+                votes = int(counts.sum())
+                self.bill += Bill(queries=len(counts), votes=votes)
+                self._progress.advance(votes if self.conditions.has_noise else len(counts))
+                parts.append(counts)
+                if len(parts) == len(firsts):
+                    yield np.concatenate(parts)
+                    parts = []
 
     def modes(self, inputs: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the mode of the votes on each input ``[n]``, casting no vote that cannot count."""
@@ -132,3 +167,30 @@ class Oracle:
     def margins(self, inputs: NDArray[np.float32], aim: Aim) -> NDArray[np.float64]:
         """Return how far the votes on each input are from an aim ``[n]``: its margins."""
         return aim.margins(self.vote_counts(inputs))
+
+
+def answered(
+    questions: Iterable[Question], at_once: int
+) -> Generator[NDArray[np.int64], None, None]:
+    """Yield the answers to questions in their order, with some of these under way at a time.
+
+    Args:
+        questions: taken one by one, in the thread of the caller.
+        at_once: threads that ask; 1 asks in that of the caller.
+    """
+    if at_once <= 1:
+        for question in questions:
+            yield question()
+        return
+    under_way: deque[Future[NDArray[np.int64]]] = deque()
+    with ThreadPoolExecutor(at_once) as threads:
+        try:
+            for question in questions:
+                under_way.append(threads.submit(question))
+                if len(under_way) == 2 * at_once:  # none is idle while the first is waited for
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()

@@ -17,6 +17,7 @@ from noisevote.models.files import whole_file, write_whole
 from noisevote.models.robustness.aim import Aim
 from noisevote.models.robustness.target import Bill, Oracle
 from noisevote.models.statistics import top_two_p_value
+from noisevote.models.stopping import StopRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +62,23 @@ class Trial:
         labels: the right class of each ``[n]``.
         modes: of each reply ``[replies, n]``. The first reply stands for what the service answers;
             the others verify it.
-        abstained: whether the first reply abstains ``[n]``.
         believed: whether the attacker saw his aim met, on noise that is gone ``[n]``.
         queries: queries that the attack spent on each sample ``[n]``.
         attack_bill: what the attack asked of the target.
         verification_bill: what the replies took.
         target_classes: the class that each was to be answered with ``[n]``; None: any wrong one.
+        abstained: whether the first reply abstains ``[n]``; None where no report says so.
     """
 
     examples: NDArray[np.float32]
     labels: NDArray[np.int64]
     modes: NDArray[np.int64]
-    abstained: NDArray[np.bool_]
     believed: NDArray[np.bool_]
     queries: NDArray[np.int64]
     attack_bill: Bill
     verification_bill: Bill
     target_classes: NDArray[np.int64] | None = None
+    abstained: NDArray[np.bool_] | None = None
 
     @property
     def aim(self) -> Aim:
@@ -103,10 +104,17 @@ class Trial:
             labels=aim.labels,
             target_classes=aim.target_classes,
             modes=self.modes[:, :count],
-            abstained=self.abstained[:count],
+            abstained=None if self.abstained is None else self.abstained[:count],
             believed=self.believed[:count],
             queries=self.queries[:count],
         )
+
+    @property
+    def abstentions(self) -> NDArray[np.bool_]:
+        """Whether the first reply abstains ``[n]``; KeyError where nobody looked."""
+        if self.abstained is None:
+            raise KeyError("abstained")
+        return self.abstained
 
     @property
     def flip_shares(self) -> NDArray[np.float64]:
@@ -147,20 +155,25 @@ def read(kind: type[Kept], result: StepResult) -> Kept:
     return kind(**values)
 
 
-def verify(oracle: Oracle, found: Found, aim: Aim, replies: int, alpha: float) -> Trial:
+def verify(oracle: Oracle, found: Found, aim: Aim, replies: int, alpha: float | None) -> Trial:
     """Ask for fresh replies on what an attack found.
+
+    Whether one abstains is a matter of all its votes, so these are cast in the first reply. Of all
+    others nothing is kept but the mode, and no vote is cast that cannot change it.
 
     Args:
         oracle: oracle of the verification, on noise that no attack has seen.
         found: inputs to show.
         aim: what the attacker wants of each.
         replies: asked for per input; one stands for all where none can differ.
-        alpha: p-value of the top two classes above which a reply abstains.
+        alpha: p-value of the top two classes above which a reply abstains; None: nobody looks.
     """
     asked = replies if oracle.is_random else 1
-    counts = oracle.vote_counts(found.examples)
-    further = [oracle.modes(found.examples) for _ in range(asked - 1)]
-    modes = np.stack([counts.argmax(axis=1), *further])
+    first = StopRule.EXACT if alpha is None else StopRule.FULL
+    stops = [first, *[StopRule.EXACT] * (asked - 1)]
+    answers = oracle.replies(found.examples, stops)
+    counts = next(answers)
+    modes = np.stack([counts.argmax(axis=1), *(further.argmax(axis=1) for further in answers)])
     seen = aim.is_met(modes[0])
     nothing = np.zeros(len(seen), np.int64)
     return Trial(
@@ -168,7 +181,7 @@ def verify(oracle: Oracle, found: Found, aim: Aim, replies: int, alpha: float) -
         labels=aim.labels,
         target_classes=aim.target_classes,
         modes=np.repeat(modes, replies, axis=0) if asked < replies else modes,
-        abstained=abstaining(oracle, counts, alpha),
+        abstained=None if alpha is None else abstaining(oracle, counts, alpha),
         believed=seen if found.believed is None else found.believed,
         queries=nothing if found.queries is None else found.queries,
         attack_bill=found.bill,

@@ -8,7 +8,7 @@ import numpy as np
 from noisevote.models.robustness.ball import Norm
 from noisevote.models.robustness.pgd import attack_surrogate
 from noisevote.models.robustness.plan import Plan
-from noisevote.models.robustness.probes import CHECK_SAMPLES, MORE, CheckRow
+from noisevote.models.robustness.probes import CHECK_SAMPLES, FIRST_REPLY, MORE, CheckRow
 from noisevote.models.robustness.run import (
     Assessment,
     Parties,
@@ -35,7 +35,7 @@ def unbounded_steps(plan: Plan, _: Parties, samples: int) -> Iterator[Step]:
     yield Step(UNBOUNDED_CLIMB, MORE * work_of_climb(plan, few), climb_unbounded)
     for conditions in (plan.noiseless, plan.noisy):
         key = StepKey(UNBOUNDED, conditions.name)
-        yield verification(key, UNBOUNDED_CLIMB, conditions, plan.sweep_replies, few)
+        yield verification(key, UNBOUNDED_CLIMB, conditions, FIRST_REPLY, few, is_scored=False)
 
 
 def climb_unbounded(run: Assessment) -> StepResult:

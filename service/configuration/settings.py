@@ -143,9 +143,9 @@ class Settings(BaseSettings):
     worker."""
     max_job_passes: int = Field(default=500_000_000, ge=1)
     """Most forward passes that one assessment may take, about; a gradient counts as three."""
-    attack_threads: int = Field(default=1, ge=1)
-    """Threads of the worker's gradients. More than one is slower on cores that are shared with
-    requests."""
+    attack_threads: int = Field(default_factory=allowed_cores, ge=1)
+    """Threads of the worker's gradients, of low priority like all of it; as a rule the cores
+    allowed."""
     attack_url: str | None = None
     """Address at which the worker reaches this service; by default the one at which the request for
     an assessment came in, without TLS."""

@@ -1,6 +1,8 @@
 """The target as anybody has it: asked over HTTP, by ``POST /predict``."""
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,13 +15,17 @@ from noisevote.models.engines.arithmetic import without_mark
 from noisevote.models.errors import CheckpointError
 from noisevote.models.noise import MAX_SEED, NoiseKind
 from noisevote.models.robustness.ball import Purpose, generator_for
-from noisevote.models.robustness.target import Conditions
+from noisevote.models.robustness.target import Conditions, Question, Target
 from noisevote.models.stopping import StopRule
 from noisevote.service.client import Client
 from noisevote.service.prediction.device import VOTES_A_CHIP
 from noisevote.service.voting.batcher import GIGA
 from noisevote.service.voting.priority import Priority
 from noisevote.service.wire.requests import PredictRequest
+
+AT_ONCE = 2
+"""Requests under way at a time: one has arrived when the votes of the other end, and their last,
+too few to fill all slots, share these with the next."""
 
 BYTES_A_NUMBER = 24
 """Of a number in JSON, at most: sign, 17 digits, exponent, comma and brackets."""
@@ -47,7 +53,7 @@ class RequestLimits(BaseModel):
 
 @dataclass(slots=True)
 class Meter:
-    """What was asked of the server since it was last read.
+    """What was asked of the server since it was last read, on any thread.
 
     Attributes:
         queries: inputs sent.
@@ -56,15 +62,23 @@ class Meter:
 
     queries: int = 0
     votes: int = 0
+    _counting: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def count(self, queries: int, votes: int) -> None:
+        """Add what was asked."""
+        with self._counting:
+            self.queries += queries
+            self.votes += votes
 
     def read(self) -> tuple[int, int]:
         """Return queries and votes, and begin anew."""
-        found = (self.queries, self.votes)
-        self.queries = self.votes = 0
+        with self._counting:
+            found = (self.queries, self.votes)
+            self.queries = self.votes = 0
         return found
 
 
-class HttpTarget:
+class HttpTarget(Target):
     """A checkpoint asked over HTTP; with the same seed it gives the votes of ``CheckpointTarget``.
 
     Args:
@@ -92,23 +106,40 @@ class HttpTarget:
         self._kind = kind
         self._generator = generator_for(seed, Purpose.TARGET)
 
-    def vote_counts(
+    @property
+    def at_once(self) -> int:
+        """Enough to keep the server busy."""
+        return AT_ONCE
+
+    def question(
         self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
-    ) -> NDArray[np.int64]:
-        """Return the votes of each class ``[n, classes]``."""
+    ) -> Question:
+        """Return what sends the requests, each with a seed of its own if the server takes seeds."""
         size = self._limits.inputs_at_once(self._checkpoint, conditions)
         if (
             conditions.seed is not None
         ):  # noise is keyed by the position; all meet that of the first
             size = 1
-        parts = [
-            self._ask(inputs[first : first + size], conditions, stop)
+        requests = [
+            partial(
+                self._ask, inputs[first : first + size], conditions, stop, self._seed(conditions)
+            )
             for first in range(0, len(inputs), size)
         ]
-        return np.concatenate(parts)
+        return lambda: np.concatenate([ask() for ask in requests])
+
+    def _seed(self, conditions: Conditions) -> int | None:
+        """Return the seed of a request; None leaves it to the server."""
+        if conditions.seed is None and self._limits.allow_client_seed:
+            return int(self._generator.integers(MAX_SEED + 1))
+        return conditions.seed
 
     def _ask(
-        self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
+        self,
+        inputs: NDArray[np.float32],
+        conditions: Conditions,
+        stop: StopRule,
+        seed: int | None,
     ) -> NDArray[np.int64]:
         asked: dict[str, Any] = {
             "checkpoint": self._checkpoint.name,
@@ -120,10 +151,8 @@ class HttpTarget:
         }
         if conditions.repeats:
             asked["repeats"] = conditions.repeats
-        if conditions.seed is not None:
-            asked["seed"] = conditions.seed
-        elif self._limits.allow_client_seed:
-            asked["seed"] = int(self._generator.integers(MAX_SEED + 1))
+        if seed is not None:
+            asked["seed"] = seed
         reply = self._client.predict(PredictRequest.model_validate(asked))
         if without_mark(reply.fingerprint) != self._fingerprint(conditions):
             other = "checkpoint" if conditions.device is None else "device or checkpoint"
@@ -133,8 +162,7 @@ class HttpTarget:
             )
         classes = len(self._checkpoint.card.labels)
         counts = np.array([one.counts_of(classes) for one in reply.predictions], np.int64)
-        self._meter.queries += len(inputs)
-        self._meter.votes += int(counts.sum())
+        self._meter.count(len(inputs), int(counts.sum()))
         return counts
 
     def _noise_fields(self, conditions: Conditions) -> dict[str, Any]:

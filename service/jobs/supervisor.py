@@ -37,6 +37,7 @@ class WorkerStart(BaseModel):
         log_format: form of the worker's log, which is the server's.
         log_level: level of that log.
         limits: limits of a request.
+        threads: threads of its gradients.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class WorkerStart(BaseModel):
     log_format: LogFormat
     log_level: LogLevel
     limits: RequestLimits
+    threads: int = 1
 
 
 class Supervisor:
@@ -154,11 +156,11 @@ class Supervisor:
             log_format=settings.log_format,
             log_level=settings.log_level,
             limits=RequestLimits.model_validate(settings, from_attributes=True),
+            threads=settings.attack_threads,
         )
-        threads = str(settings.attack_threads)
         environment = os.environ | {
-            "OMP_NUM_THREADS": threads,
-            "MKL_NUM_THREADS": threads,
+            "OMP_NUM_THREADS": "1",  # its threads are beside each other, none waits for another
+            "MKL_NUM_THREADS": "1",
             "NO_PROXY": "*",  # the server is this one
             "no_proxy": "*",
         }

@@ -127,8 +127,7 @@ class JobProgress:
                 self._job_id, self._step, self._share, queries, votes
             )
         except StorageError as error:  # whether results can be kept is what counts
-            self._meter.queries += queries
-            self._meter.votes += votes
+            self._meter.count(queries, votes)
             log.warning("the progress of job %s cannot be written: %s", self._job_id, error)
 
 
@@ -234,7 +233,9 @@ class Worker:
         )
         return replace(
             run,
-            subject=replace(run.subject, may_freeze=limits.allow_client_seed),
+            subject=replace(
+                run.subject, may_freeze=limits.allow_client_seed, threads=self._start.threads
+            ),
             state=TimedState(run.state, progress),
         )
 

@@ -7,6 +7,7 @@ set here. The worker is left out of the CPU time of the server.
 import asyncio
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,18 +15,30 @@ from pathlib import Path
 
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.data.files import data_dir
+from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
+from noisevote.models.engines.preference import arithmetics_here
 from noisevote.service.client import Client
 from noisevote.service.client.attacks import Attacks
 from noisevote.service.wire.attack import AttackRequest, JobState, JobStatus
 from tests.load.client import Outcomes, closed_loop
 from tests.load.http_load import CHECKPOINT, CLIENTS, SIGMA, VOTES, Row, predict_requests
 from tests.load.inputs import some_inputs
-from tests.load.servers import Server, cpu_s_of, noisevote, running
+from tests.load.servers import (
+    Server,
+    cpu_s_of,
+    cpu_s_with_ended,
+    noisevote,
+    processes_of,
+    running,
+)
 
 SURROGATE = "mnist_cnn-clean"
 EPSILON = 0.3
 STEPS = 20
 RESTARTS = 5
+ENDS_WITHIN_S = 10.0
+"""The worker, once its last job is done."""
+
 WINDOWS = 4
 """Of each kind; their numbers are summed."""
 
@@ -64,19 +77,37 @@ def assessment(images: int, seed: int) -> AttackRequest:
 
 
 @contextmanager
-def attacked_server(slots: int) -> Iterator[tuple[Server, Attacks]]:
+def attacked_server(
+    slots: int, arithmetic: Arithmetic = REFERENCE
+) -> Iterator[tuple[Server, Attacks]]:
     """Start a server with a folder of jobs of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        command = noisevote(slots, jobs_dir=Path(folder) / "jobs")
+        command = noisevote(
+            slots,
+            jobs_dir=Path(folder) / "jobs",
+            engine=arithmetic.engine,
+            precision=arithmetic.precision,
+        )
         with running(command) as server, Client(f"http://127.0.0.1:{server.port}") as client:
             yield server, Attacks(client)
 
 
 def duration_rows(slots: int, images: int) -> Iterator[Row]:
-    """Time one assessment that has the machine to itself, part by part."""
-    with attacked_server(slots) as (_, attacks):
+    """Time an assessment that has the machine to itself, part by part, in each arithmetic."""
+    for arithmetic in arithmetics_here():
+        yield from duration_in(arithmetic, slots, images)
+
+
+def duration_in(arithmetic: Arithmetic, slots: int, images: int) -> Iterator[Row]:
+    """Time one assessment; its CPU time is that of the server and of the worker."""
+    with attacked_server(slots, arithmetic) as (server, attacks):
+        before = cpu_s_with_ended(server.pid)
         job = attacks.submit(assessment(images, seed=0))
         *_, status = attacks.watch(job.id)
+        until = time.monotonic() + ENDS_WITHIN_S
+        while len(processes_of(server.pid)) > 1 and time.monotonic() < until:
+            time.sleep(0.05)
+        cpu_s = cpu_s_with_ended(server.pid) - before
     check_done(status)
     if status.started_at is None or status.finished_at is None:
         raise RuntimeError("the assessment has no times")
@@ -89,9 +120,11 @@ def duration_rows(slots: int, images: int) -> Iterator[Row]:
     parts["all"] = total
     parts["all but verification"] = total - parts.get("verification", 0.0)
     for part, seconds in parts.items():
+        is_all = part == "all"
         yield {
-            "images": images, "steps": STEPS, "restarts": RESTARTS, "part": part,
-            "seconds": seconds, "votes": status.votes if part == "all" else "",
+            "arithmetic": str(arithmetic), "images": images, "steps": STEPS, "restarts": RESTARTS,
+            "part": part, "seconds": seconds, "cpu_s": cpu_s if is_all else "",
+            "votes": status.votes if is_all else "",
         }  # fmt: skip
 
 

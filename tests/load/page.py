@@ -63,7 +63,7 @@ def about(table: Table) -> str:
 def cells(row: Row, columns: Sequence[Column]) -> list[str]:
     """Return the cells of a row; text and whole numbers as they are."""
     return [
-        format(float(row[key]), shape) if shape and row[key] != "nan" else row[key]
+        format(float(row[key]), shape) if shape and row[key] not in {"", "nan"} else row[key]
         for _, key, shape in columns
     ]
 
@@ -184,11 +184,19 @@ def peers_section(table: Table) -> str:
 def attack_section(table: Table) -> str:
     """Return how long an assessment takes."""
     first = table.rows[0]
-    columns = (("part", "part", ""), ("seconds", "seconds", ".1f"), ("votes", "votes", ""))
+    columns = (
+        ("votes in", "arithmetic", ""),
+        ("part", "part", ""),
+        ("seconds", "seconds", ".1f"),
+        ("CPU seconds", "cpu_s", ".1f"),
+        ("votes", "votes", ""),
+    )
+    measured = [column for column in columns if column[1] in first]  # older runs lack some
+    cpu = " CPU time is that of server and worker." if "cpu_s" in first else ""
     return (
         f"## Assessment\n\nPGD on {first['images']} images, {first['steps']} steps x "
-        f"{first['restarts']} restarts on the surrogate, alone on the machine.\n\n"
-        + rows_as_table(table.rows, columns)
+        f"{first['restarts']} restarts on the surrogate, alone on the machine.{cpu}\n\n"
+        + rows_as_table(table.rows, measured)
     )
 
 

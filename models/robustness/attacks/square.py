@@ -235,6 +235,7 @@ def square_steps(attack: Attack, plan: Plan, samples: int) -> Iterator[Step]:
                 conditions,
                 plan.sweep_replies,
                 count,
+                is_scored=False,
             )
 
 

@@ -71,8 +71,12 @@ def judging_steps(
 
 def restarts_of(run: Assessment, attack: Attack) -> list[Restart]:
     """Return the restarts that were done."""
-    results = [run.result(attack.restart(number)) for number in range(run.plan.restarts)]
-    return [Restart(**result.arrays) for result in results]
+    return [restart_of(run, attack, number) for number in range(run.plan.restarts)]
+
+
+def restart_of(run: Assessment, attack: Attack, number: int) -> Restart:
+    """Return one of the restarts that were done."""
+    return Restart(**run.result(attack.restart(number)).arrays)
 
 
 def submitted(run: Assessment, attack: Attack) -> Found:

@@ -92,6 +92,36 @@ def test_noisy_surrogate_does_not_depend_on_neighbours_either(
     assert np.array_equal(alone.examples, together.examples[5:6])
 
 
+@pytest.mark.parametrize("at_once", [2, 5])
+def test_result_does_not_depend_on_how_many_threads_climb(
+    at_once: int, surrogate: TorchSurrogate, noisy: TorchSurrogate, digits: Samples
+) -> None:
+    for climbed, steps in ((surrogate, 10), (noisy, 2)):
+        attack, work = replace(PGD, steps=steps), dict[int, list[float]]()
+        found = {}
+        for threads in (1, at_once):
+            shares = work[threads] = []
+            progress = Progress(lambda _, share, shares=shares: shares.append(share))  # type: ignore[misc]
+            together = replace(attack, at_once=threads)
+            found[threads] = attack_with_restarts(climbed, digits, together, 2, progress)
+        assert np.array_equal(found[1].examples, found[at_once].examples)
+        assert np.array_equal(found[1].losses, found[at_once].losses)
+        assert len(work[1]) == len(work[at_once])
+
+
+def test_cancelling_stops_all_threads(surrogate: TorchSurrogate, digits: Samples) -> None:
+    calls: list[int] = []
+
+    def after_three() -> bool:
+        calls.append(1)
+        return len(calls) > 3
+
+    attack = replace(PGD, at_once=2)
+    with pytest.raises(CancelledError):
+        attack_surrogate(surrogate, digits, attack, 0, Progress(is_cancelled=after_three))
+    assert len(calls) <= 5, "each thread hears it once"
+
+
 def test_gradient_is_the_mean_over_noise_and_noise_is_fresh_each_turn(
     noisy: TorchSurrogate, digits: Samples
 ) -> None:

@@ -116,7 +116,7 @@ def test_success_is_the_target_class_as_the_mode_of_most_fresh_replies(
         reached = trial.modes == 2
         assert score.target_reached.one_reply.count == reached[0].sum()
         assert score.target_reached.mean == pytest.approx(reached.mean())
-        sure = (reached[0] & ~trial.abstained).sum()
+        sure = (reached[0] & ~trial.abstentions).sum()
         assert score.target_reached.reached_and_sure.count == sure
         clean = trial_of(state, StepKey("clean", TO_TWO.noisy.name))
         right = (clean.modes == clean.labels).mean(axis=0) >= TO_TWO.stable_share

@@ -1,7 +1,7 @@
 """Samples, targets and surrogates whose truth is known, for tests of attacks and figures."""
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from noisevote.models.errors import InputError
 from noisevote.models.robustness.ball import Samples
 from noisevote.models.robustness.pgd import SurrogateNoise
-from noisevote.models.robustness.target import Conditions
+from noisevote.models.robustness.target import Conditions, Question
 from noisevote.models.stopping import StopRule
 from tests.drawing import draw_digit
 
@@ -73,6 +73,15 @@ class LineTarget:
 
     def __post_init__(self) -> None:
         self.generator = np.random.default_rng(self.seed)
+
+    @property
+    def at_once(self) -> int:
+        return 1
+
+    def question(
+        self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
+    ) -> Question:
+        return partial(self.vote_counts, inputs, conditions, stop)
 
     def vote_counts(
         self,

@@ -84,12 +84,13 @@ async def test_a_worker_is_told_all_it_needs_and_if_it_ends_before_any_job_the_n
         "its worker ended unexpectedly, with exit code 7",
     )
     found = json.loads(seen.read_text())
-    assert found["OMP_NUM_THREADS"] == found["MKL_NUM_THREADS"] == "3"
+    assert found["OMP_NUM_THREADS"] == found["MKL_NUM_THREADS"] == "1"
     assert found["NO_PROXY"] == found["no_proxy"] == "*"
     assert found["session"] == found["pid"], "Ctrl-C of the terminal is not for it"
     orders = found["orders"]
     assert (orders["folder"], orders["url"], orders["token"]) == (str(jobs), NOWHERE, TOKEN)
     assert orders["limits"]["max_inputs"] == 7
+    assert orders["threads"] == 3
 
 
 async def test_a_worker_that_ends_unexpectedly_interrupts_its_job_and_predictions_go_on(

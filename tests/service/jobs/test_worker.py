@@ -1,6 +1,7 @@
 """The real worker of a real server: what it does, and what remains when it is killed."""
 
 from pathlib import Path
+from threading import Lock
 
 import httpx
 import numpy as np
@@ -15,7 +16,7 @@ from noisevote.models.robustness.assessment import assess
 from noisevote.models.robustness.checkpoint_target import CheckpointTarget
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.progress import Progress
-from noisevote.models.robustness.target import Conditions
+from noisevote.models.robustness.target import Conditions, Question
 from noisevote.models.stopping import StopRule
 from noisevote.service.client import AsyncClient, Client
 from noisevote.service.client.attacks import AsyncAttacks, Attacks
@@ -46,6 +47,8 @@ LIMITS = RequestLimits(
     max_inputs=64, max_body_bytes=2**23, max_request_gmacs=400, allow_client_seed=True
 )
 
+COUNTING = Lock()
+
 
 class CountedTarget(CheckpointTarget):
     """Asked in this process; counts inputs and votes over all targets."""
@@ -53,13 +56,19 @@ class CountedTarget(CheckpointTarget):
     queries = 0
     votes = 0
 
-    def vote_counts(
+    def question(
         self, inputs: NDArray[np.float32], conditions: Conditions, stop: StopRule
-    ) -> NDArray[np.int64]:
-        found = super().vote_counts(inputs, conditions, stop)
-        CountedTarget.queries += len(inputs)
-        CountedTarget.votes += int(found.sum())
-        return found
+    ) -> Question:
+        ask = super().question(inputs, conditions, stop)
+
+        def counted() -> NDArray[np.int64]:
+            found = ask()
+            with COUNTING:
+                CountedTarget.queries += len(inputs)
+                CountedTarget.votes += int(found.sum())
+            return found
+
+        return counted
 
 
 def conditions() -> dict[str, Conditions]:
