@@ -1,8 +1,8 @@
 """The benchmarks: ``make bench``, or ``python -m tests.load.bench engine devices page``.
 
 ``peers``, ``ray`` (on Ray Serve, with and without its batches), ``attack`` (an assessment, and
-requests beside it), ``assessment`` (the former alone), ``schemes`` and ``against`` (another checkout,
-``--other``) are run only if they are named.
+requests beside it), ``assessment`` (the former alone), ``schemes`` and ``against`` (another
+checkout, ``--other``) are run only if they are named.
 
 Each writes its rows to ``tests/load/results``; ``page`` makes tables and figures of them.
 """

@@ -109,9 +109,9 @@ def peer_rows(lengths: Lengths, chosen: Sequence[str] = ()) -> Iterator[Row]:
     for stop in ("bounded", "calibrated"):
         requests = predict_requests(VOTES, stop)
         yield from rows_of_server(noisevote(2), requests, lengths, f", {stop}")
-    openvino = {"engine": "openvino", "precision": "auto"}
     for stop in ("full", "bounded"):
-        server, requests = noisevote(2, **openvino), predict_requests(VOTES, stop)
+        server = noisevote(2, engine="openvino", precision="auto")
+        requests = predict_requests(VOTES, stop)
         yield from rows_of_server(server, requests, lengths, f", OpenVINO, {stop}")
     for peer in PEERS:
         if not chosen or peer.name in chosen:
