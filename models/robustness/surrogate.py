@@ -60,6 +60,7 @@ class TorchSurrogate:
         self._device = torch.device(device)
         self._scheme = scheme
         self._of_thread = threading.local()
+        self._of_thread.network = self._network
 
     @property
     def rows_at_once(self) -> int:
@@ -170,7 +171,7 @@ class TorchSurrogate:
         return outputs.float()
 
     def _network_of_thread(self) -> nn.Module:
-        """Return a network in which no other thread installs noise."""
+        """Return a network in which no other thread installs noise; any but the first copy it."""
         if not hasattr(self._of_thread, "network"):
             self._of_thread.network = deepcopy(self._network)
         network: nn.Module = self._of_thread.network
