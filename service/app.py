@@ -29,7 +29,8 @@ from noisevote.service.service import Service
 from noisevote.service.wire.errors import install_error_handlers, table_of_codes
 
 GARBAGE_AFTER = 20_000
-"""Objects made and not freed after which garbage is looked for; by default 700, a few requests."""
+"""Objects made and not freed after which garbage is looked for; by default 700 or 2,000, a few
+requests."""
 
 DESCRIPTION = f"""
 Neural networks served as if they ran on noisy analog hardware: every answer is the mode of N

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.draws.schemes import FIRST, SCHEMES, NoiseScheme
 from noisevote.models.draws.tensors import fill_noise
 from noisevote.models.errors import InputError
 from noisevote.models.networks.brought import Brought, module_from
@@ -39,20 +40,27 @@ class TorchSurrogate:
         network: network that is differentiated with respect to its inputs.
         noise: if given, losses and gradients are means over noisy passes.
         device: torch device.
+        scheme: scheme of the draws; that of the target, for an attacker who knows the seed.
 
     Raises:
         InputError: noise is asked for and the network has no noise points.
     """
 
     def __init__(
-        self, network: nn.Module, noise: SurrogateNoise | None = None, device: str = "cpu"
+        self,
+        network: nn.Module,
+        noise: SurrogateNoise | None = None,
+        device: str = "cpu",
+        scheme: NoiseScheme = FIRST,
     ) -> None:
         if noise is not None and not noise_points(network):
             raise InputError("the surrogate has no noise points; attack it without noise")
         self._network = network.eval().to(device).requires_grad_(False)
         self._noise = noise
         self._device = torch.device(device)
+        self._scheme = scheme
         self._of_thread = threading.local()
+        self._of_thread.network = self._network
 
     @property
     def rows_at_once(self) -> int:
@@ -66,7 +74,7 @@ class TorchSurrogate:
 
     def with_noise(self, noise: SurrogateNoise) -> "TorchSurrogate":
         """Return the same network behind noise."""
-        return TorchSurrogate(self._network, noise, str(self._device))
+        return TorchSurrogate(self._network, noise, str(self._device), self._scheme)
 
     def gradients(
         self, samples: Samples, turn: int
@@ -152,7 +160,8 @@ class TorchSurrogate:
         points = noise_points(network)
         tensors = [np.empty((len(keys), *point.shape), np.float32) for point in points]
         at_points = Noise(noise.kind, noise.sigma, noise.repeats).at([p.name for p in points])
-        fill_noise(noise.kind, np.tile(at_points.sigma, (len(keys), 1)), keys, tensors)
+        sigma = np.tile(at_points.sigma, (len(keys), 1))
+        fill_noise(noise.kind, sigma, keys, tensors, scheme=self._scheme)
         named = {
             point.name: torch.from_numpy(tensor).to(self._device)
             for point, tensor in zip(points, tensors, strict=True)
@@ -162,7 +171,7 @@ class TorchSurrogate:
         return outputs.float()
 
     def _network_of_thread(self) -> nn.Module:
-        """Return a network in which no other thread installs noise."""
+        """Return a network in which no other thread installs noise; any but the first copy it."""
         if not hasattr(self._of_thread, "network"):
             self._of_thread.network = deepcopy(self._network)
         network: nn.Module = self._of_thread.network
@@ -212,7 +221,9 @@ def surrogate_from(checkpoint: Checkpoint, device: str = "cpu") -> TorchSurrogat
         CheckpointError: its weights are damaged, or its network is unknown to torch.
     """
     checkpoint.verified()
-    return TorchSurrogate(load_network(checkpoint.folder, checkpoint.card), device=device)
+    card = checkpoint.card
+    network = load_network(checkpoint.folder, card)
+    return TorchSurrogate(network, device=device, scheme=SCHEMES[card.noise_scheme])
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class WorkerStart(BaseModel):
         log_level: level of that log.
         limits: limits of a request.
         threads: threads of its gradients.
+        noise_scheme: scheme of all the server's noise; None leaves it to the cards.
     """
 
     folder: Path
@@ -48,6 +49,7 @@ class WorkerStart(BaseModel):
     log_level: LogLevel
     limits: RequestLimits
     threads: int = 1
+    noise_scheme: str | None = None
 
 
 class Supervisor:
@@ -157,6 +159,7 @@ class Supervisor:
             log_level=settings.log_level,
             limits=RequestLimits.model_validate(settings, from_attributes=True),
             threads=settings.attack_threads,
+            noise_scheme=settings.preference.noise_scheme,
         )
         environment = os.environ | {
             "OMP_NUM_THREADS": "1",  # its threads are beside each other, none waits for another

@@ -14,6 +14,7 @@ import time
 from dataclasses import replace
 
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore
+from noisevote.models.engines.preference import Preference
 from noisevote.models.errors import (
     CancelledError,
     CheckpointError,
@@ -166,7 +167,8 @@ class Worker:
         self._stop = stop
         self._folder = JobFolder(start.folder)
         self._store = JobStore(self._folder.database)
-        self._checkpoints = CheckpointStore(*start.checkpoints)
+        preference = Preference(noise_scheme=start.noise_scheme)
+        self._checkpoints = CheckpointStore(*start.checkpoints, preference=preference)
 
     def work(self) -> None:
         """Do all jobs that wait, as the only worker of the folder."""

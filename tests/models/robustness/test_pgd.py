@@ -1,5 +1,7 @@
 """Attacks on a surrogate: what they find, and what it depends on."""
 
+import threading
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +12,7 @@ from torch.nn import functional
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
 from noisevote.models.errors import CancelledError, InputError
+from noisevote.models.networks.trained import load_network
 from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.ball import Ball, Norm, Samples
 from noisevote.models.robustness.pgd import (
@@ -24,6 +27,7 @@ from noisevote.models.robustness.pgd import (
 from noisevote.models.robustness.progress import Progress
 from noisevote.models.robustness.surrogate import TorchSurrogate, log_odds_against, surrogate_from
 
+CLEAN = "mnist_cnn-clean"
 BALL = Ball(Norm.LINF, 0.1, 0.0, 1.0)
 PGD = TransferAttack(BALL, step_size=0.02, steps=10, seed=3)
 ATTACKS = {
@@ -37,7 +41,7 @@ ATTACKS = {
 @pytest.fixture(scope="module")
 def noisy() -> TorchSurrogate:
     """A shipped network behind noise."""
-    clean = surrogate_from(Checkpoint(SHIPPED / "mnist_cnn-clean"))
+    clean = surrogate_from(Checkpoint(SHIPPED / CLEAN))
     return clean.with_noise(SurrogateNoise(NoiseKind.MULTIPLICATIVE, 0.5, draws=3, seed=5))
 
 
@@ -107,6 +111,18 @@ def test_result_does_not_depend_on_how_many_threads_climb(
         assert np.array_equal(found[1].examples, found[at_once].examples)
         assert np.array_equal(found[1].losses, found[at_once].losses)
         assert len(work[1]) == len(work[at_once])
+
+
+def test_a_network_that_cannot_be_copied_is_climbed_on_one_thread(digits: Samples) -> None:
+    network = load_network(SHIPPED / CLEAN, Checkpoint(SHIPPED / CLEAN).card)
+    network.lock = threading.Lock()  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="pickle"):
+        deepcopy(network)
+    noise = SurrogateNoise(NoiseKind.MULTIPLICATIVE, 0.5, draws=1, seed=5)
+    noisy = TorchSurrogate(network).with_noise(noise)
+    few, attack = digits.take(slice(2)), replace(PGD, steps=1)
+    found = attack_surrogate(noisy, few, attack, 0, Progress())
+    assert BALL.holds(found.examples, few.inputs)
 
 
 def test_cancelling_stops_all_threads(surrogate: TorchSurrogate, digits: Samples) -> None:

@@ -1,11 +1,15 @@
 """The target: votes as the service would cast them, fresh or frozen, and what they cost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint
+from noisevote.models.draws.schemes import NEWEST
+from noisevote.models.engines.preference import Preference
 from noisevote.models.errors import CancelledError
 from noisevote.models.noise import Noise, NoiseKind
 from noisevote.models.robustness.aim import vote_margins
@@ -83,6 +87,16 @@ def test_frozen_surrogate_meets_the_noise_of_the_frozen_target(
     modes = oracle.modes(few.inputs)
     assert own.predictions(few, turn=0).tolist() == modes.tolist()
     assert own.predictions(few, turn=9).tolist() == modes.tolist()
+
+
+def test_frozen_surrogate_draws_by_the_scheme_of_the_checkpoint(few: Samples) -> None:
+    newest = Checkpoint(SHIPPED / "mnist_cnn-clean", Preference(noise_scheme=NEWEST.id))
+    noise = SurrogateNoise(KIND, 2.0, draws=1, seed=11, is_frozen=True)
+    own, target = surrogate_from(newest), target_of(newest)
+    for seed in range(20):
+        of_seed = own.with_noise(replace(noise, seed=seed))
+        counts = target.vote_counts(few.inputs, Conditions(2.0, 1, seed=seed), StopRule.FULL)
+        assert of_seed.predictions(few, turn=0).tolist() == counts.argmax(axis=1).tolist()
 
 
 def test_modes_cast_no_vote_that_cannot_count(checkpoint: Checkpoint, few: Samples) -> None:

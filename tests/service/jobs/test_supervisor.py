@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from noisevote.models.draws.schemes import NEWEST
 from noisevote.models.errors import StorageError
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.jobs import supervisor
@@ -73,7 +74,7 @@ async def test_a_worker_is_told_all_it_needs_and_if_it_ends_before_any_job_the_n
     breaking(monkeypatch, tmp_path / "broken", "numpy", TELLS)
     settings = {
         "attack_url": NOWHERE, "internal_token": SecretStr(TOKEN), "max_inputs": 7,
-        "attack_threads": 3,
+        "attack_threads": 3, "noise_scheme": NEWEST.id,
     }  # fmt: skip
     jobs = tmp_path / "jobs"
     async with serving_jobs(jobs, **settings) as (_, client):
@@ -91,6 +92,7 @@ async def test_a_worker_is_told_all_it_needs_and_if_it_ends_before_any_job_the_n
     assert (orders["folder"], orders["url"], orders["token"]) == (str(jobs), NOWHERE, TOKEN)
     assert orders["limits"]["max_inputs"] == 7
     assert orders["threads"] == 3
+    assert orders["noise_scheme"] == NEWEST.id
 
 
 async def test_a_worker_that_ends_unexpectedly_interrupts_its_job_and_predictions_go_on(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.data.files import DATA_DIR_VARIABLE, data_dir
+from noisevote.models.draws.schemes import NEWEST
 from noisevote.models.engines.preference import Preference
 from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.assessment import assess
@@ -182,6 +183,17 @@ def test_images_of_a_data_set_of_the_server_are_attacked(tmp_path: Path) -> None
     assert status.samples == 3
     assert report.about.samples.source == "mnist, first test images"
     assert report.about.samples.indices == (0, 1, 2)
+
+
+@pytest.mark.slow
+def test_a_job_is_done_where_a_setting_says_how_noise_is_drawn(tmp_path: Path) -> None:
+    settings = environment(tmp_path) | {"NOISEVOTE_NOISE_SCHEME": NEWEST.id}
+    with started(settings) as server, client_of(server) as client:
+        attacks = Attacks(client)
+        *_, status = attacks.watch(attacks.submit(request_of(body_of())).id)
+        assert (status.state, status.error) == (JobState.DONE, None)
+        fingerprint = attacks.report(status.id).about.target_fingerprint
+    assert fingerprint.startswith(f"{NEWEST.id}:")
 
 
 @pytest.mark.anyio
