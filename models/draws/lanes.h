@@ -19,6 +19,10 @@
 
 #include "stream.h"
 
+#ifdef __FAST_MATH__
+#error "all variants must give the same bits: build without -ffast-math"
+#endif
+
 #define LANES 8
 #define BLOCK 32 /* values of one word of each lane */
 #define POWERS 5

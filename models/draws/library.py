@@ -14,14 +14,18 @@ from noisevote.models.draws.numbers import Fill, Numbers
 
 LIBRARY = "_noise_fill"
 
+NEWEST_FUNCTION = "noisevote_lanes_width"
+"""Of the library: one that was built before it had it is not taken."""
+
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
-    """Return the compiled library, or None if it was not built."""
+    """Return the compiled library, or None if it was not built, or before this version."""
     folder = Path(__file__).parent.parent
     built = [folder / (LIBRARY + suffix) for suffix in EXTENSION_SUFFIXES]
     path = next((file for file in built if file.is_file()), None)
-    return None if path is None else ctypes.CDLL(str(path))
+    found = None if path is None else ctypes.CDLL(str(path))
+    return found if hasattr(found, NEWEST_FUNCTION) else None
 
 
 def compiled(single: str, short: str) -> Fill | None:

@@ -26,7 +26,7 @@ ROUNDS = 48
 SEED = 7
 
 
-def against_rows(other: Path, lengths: Lengths) -> Iterator[Row]:
+def against_rows(other: Path | None, lengths: Lengths) -> Iterator[Row]:
     """Measure answers of one vote and of 20, on one slot.
 
     Args:
@@ -34,11 +34,14 @@ def against_rows(other: Path, lengths: Lengths) -> Iterator[Row]:
         lengths: of the turns.
 
     Raises:
-        RuntimeError: the two do not answer alike.
+        RuntimeError: there is no other, or the two do not answer alike.
     """
+    if other is None:
+        raise RuntimeError("give the checkout to compare with: --other FOLDER")
     inputs, _ = some_inputs(CheckpointStore(SHIPPED).find(CHECKPOINT).card, IMAGES)
     bodies = bodies_of(inputs)[BODY]
-    with running(noisevote(1)) as here, running(replace(noisevote(1), folder=other)) as there:
+    before = replace(noisevote(1), folder=other.resolve())
+    with running(noisevote(1)) as here, running(before) as there:
         check_alike(here, there, [request_for(body, VOTES, SEED) for body in bodies])
         for votes in (1, VOTES):
             requests = [request_for(body, votes) for body in bodies]

@@ -58,8 +58,8 @@ def run(
     seconds: Annotated[float, typer.Option(help="Scales all runs; 1 is what is reported.")] = 1.0,
     images: Annotated[int, typer.Option(min=1, help="Of the assessment that is timed.")] = 200,
     other: Annotated[
-        Path, typer.Option(help="Checkout that against compares this one with.")
-    ] = Path("../base"),
+        Path | None, typer.Option(help="Checkout that against compares this one with.")
+    ] = None,
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
 ) -> None:
     """Measure, and write tables and figures."""
@@ -74,7 +74,7 @@ def run(
             "overload": lambda: overload_rows(cores, lengths),
         },
         "engines-http": {"engines_http": lambda: engines_http_rows(lengths)},
-        "against": {"against": lambda: against_rows(other.resolve(), lengths)},
+        "against": {"against": lambda: against_rows(other, lengths)},
         "surroundings": {"surroundings": lambda: surroundings_rows(seconds * SURROUNDINGS_SECONDS)},
         "scaling": {"scaling": lambda: scaling_rows(cores, lengths)},
         "schemes": {"schemes": lambda: scheme_rows(SHIPPED, seconds * ENGINE_SECONDS)},

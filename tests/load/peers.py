@@ -11,7 +11,6 @@ import subprocess
 import venv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 
 import onnxruntime
@@ -58,6 +57,8 @@ class Peer:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+OPENVINO = "openvino==2026.4.1"  # that of constraints.txt
+
 MLSERVER = Peer(
     "mlserver",
     # Released versions fail to start their workers with newer event loops.
@@ -85,7 +86,7 @@ PEERS = (
     replace(
         MLSERVER,
         name="mlserver-openvino",
-        packages=(*MLSERVER.packages, f"openvino=={version('openvino')}"),
+        packages=(*MLSERVER.packages, OPENVINO),
         environment={**MLSERVER.environment, "NOISEVOTE_PEER_ENGINE": "openvino"},
     ),
     Peer(
