@@ -49,8 +49,10 @@ def labels_for(samples: Samples, labels: Sequence[str], checkpoint: str) -> NDAr
     wrong = sorted({label for label in given if label not in labels and label not in numbers})
     wrong = wrong or sorted(set(given) - set(labels))
     as_numbers = "" if numbers.keys() == set(labels) else f", or as numbers 0 to {len(labels) - 1}"
+    unnamed = "; name its classes, in the order of its outputs, with --labels where it is made"
     raise DataError(
-        f"{shown(wrong)} is no label of checkpoint {checkpoint}; it has {shown(labels)}{as_numbers}"
+        f"{shown(wrong)} {'is no label' if len(wrong) == 1 else 'are no labels'} of checkpoint "
+        f"{checkpoint}; it has {shown(labels)}{as_numbers or unnamed}"
     )
 
 

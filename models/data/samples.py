@@ -6,8 +6,10 @@ order, and however many others there are.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from noisevote.models.data.dataset import Dataset, as_inputs
@@ -85,6 +87,24 @@ class Samples:
         """Return ``count`` samples spread evenly over these, or all if there are fewer."""
         count = min(count, len(self))
         return self.taken([place * len(self) // count for place in range(count)])
+
+    def in_turns(self) -> "Samples":
+        """Return samples that come class by class, as those of a folder, with classes in turns.
+
+        The first so many are of all classes then. Others stay as they are.
+        """
+        labels = self.content.labels
+        if labels is None:
+            return self
+        changes = sum(before != after for before, after in pairwise(labels))
+        if changes + 1 != len(set(labels)):
+            return self
+        seen: Counter[str] = Counter()
+        turns = []
+        for place, label in enumerate(labels):
+            turns.append((seen[label], place))
+            seen[label] += 1
+        return self.taken([place for _, place in sorted(turns)])
 
 
 def read_samples(

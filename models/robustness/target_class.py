@@ -49,20 +49,28 @@ TargetClass = Annotated[Class | tuple[Class, ...] | TargetRule, WrapValidator(on
 """What a plan says."""
 
 
-def parse_target_class(text: str) -> TargetRule | int | tuple[int, ...]:
+def parse_target_class(text: str, labels: Sequence[str] = ()) -> TargetRule | int | tuple[int, ...]:
     """Return what a command line says: a rule, a class, or classes with commas between.
+
+    Args:
+        text: of classes the numbers or, where they are none, the names.
+        labels: names of the classes.
 
     Raises:
         InputError: it is none of these.
     """
     if text in set(TargetRule):
         return TargetRule(text)
+    parts = text.split(",")
     try:
-        classes = tuple(int(part) for part in text.split(","))
+        classes = tuple(int(part) for part in parts)
     except ValueError:
+        if set(parts) <= set(labels):
+            return parse_target_class(",".join(str(list(labels).index(part)) for part in parts))
+        known = "".join(f" or {name}" for name in labels[:1] if not name.isdecimal())
         raise InputError(
-            f"target_class is {text!r}; write a class like 3, classes with commas between, one for "
-            f"each sample, or one of {', '.join(TargetRule)}",
+            f"target_class is {text!r}; write a class like 3{known}, classes with commas between, "
+            f"one for each sample, or one of {', '.join(TargetRule)}",
             "target_class",
         ) from None
     return classes[0] if len(classes) == 1 else classes

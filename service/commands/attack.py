@@ -18,7 +18,7 @@ from rich.console import Console
 from noisevote.models.checkpoint import CheckpointStore
 from noisevote.models.data.dataset import Labels
 from noisevote.models.data.files import data_dir
-from noisevote.models.data.samples import read_samples
+from noisevote.models.data.samples import Samples, read_samples
 from noisevote.models.devices.asked import AskedDevice
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.errors import InputError, StorageError
@@ -47,6 +47,9 @@ from noisevote.service.wire.errors import input_error_from
 
 NONE = "none"
 """As the surrogate: the attacker has no network."""
+
+IMAGES = 200
+"""Of a data set that are attacked where no number is given."""
 
 INTERFACE = "in the process, by votes alone"
 
@@ -109,13 +112,20 @@ def attack_command(
         str | None, typer.Option(help="A checkpoint known to fall, for a sanity check.")
     ] = None,
     dataset: Annotated[str, typer.Option(help="Whose test images are attacked.")] = "mnist",
-    images: Annotated[int, typer.Option(min=1, help="The first so many are attacked.")] = 200,
+    images: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of a data set the first so many are attacked, by default 200; of --samples so "
+            "many, spread evenly, by default all.",
+        ),
+    ] = None,
     samples: Annotated[
         str | None,
         typer.Option(
             metavar="FOLDER|FILE",
             help="Samples of your own, instead: a folder with a folder a class, a list, features, "
-            "or .npz with the arrays inputs and labels. All are attacked.",
+            "or .npz with the arrays inputs and labels.",
         ),
     ] = None,
     labels: Annotated[
@@ -153,14 +163,20 @@ def attack_command(
     if sigma is not None and snr_db is not None:
         raise InputError("sigma and snr_db say the same thing; give one of them", "snr_db")
     options["attacks"] = attacks
-    options["target_class"] = None if target_class is None else parse_target_class(target_class)
+    options["target_class"] = (
+        None
+        if target_class is None
+        else parse_target_class(target_class, chosen.target.card.labels)
+    )
     plan = plan_of(chosen.target.card, asked, options, labels)
     check_installed(plan.attacks)
     check_plan(plan, chosen)
     if samples is None:
-        read, source = dataset_samples(dataset, images, data), f"{dataset}, first test images"
+        read = dataset_samples(dataset, images or IMAGES, data)
+        source = f"{dataset}, first test images"
     else:
-        read = read_samples(samples, data_dir(data))
+        is_in_order = isinstance(plan.target_class, tuple)  # a class for each
+        read = own_samples(read_samples(samples, data_dir(data)), images, is_in_order)
         source = read.source
     taken = fitted(read, chosen.target, labels is Labels.GIVEN)
     check_targets(plan, taken, len(chosen.target.card.labels))
@@ -181,6 +197,18 @@ def attack_command(
             report = assess(run, about, lambda partial: write_report(partial, output))
         write_report(report, output)
     show(report, output)
+
+
+def own_samples(read: Samples, images: int | None, is_in_order: bool) -> Samples:
+    """Return the samples of a file that are attacked: ``images``, or all, of all classes in turns.
+
+    Args:
+        read: what the file holds.
+        images: how many; None: all.
+        is_in_order: whether they have to keep their order.
+    """
+    some = read.spread(images or len(read))
+    return some if is_in_order else some.in_turns()
 
 
 def device_from(device: str | dict[str, Any] | None, **condition: Any) -> AskedDevice | None:

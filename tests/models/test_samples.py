@@ -251,3 +251,12 @@ def test_a_single_array_and_a_damaged_archive_are_refused(tmp_path: Path) -> Non
     (tmp_path / "b.npz").write_bytes(content)
     with pytest.raises(DataError, match=r"b\.npz"):
         read(tmp_path / "b.npz")
+
+
+def test_classes_take_turns_where_samples_come_class_by_class(tmp_path: Path) -> None:
+    pictures(tmp_path, "cat/a.png", "cat/b.png", "cat/c.png", "dog/a.png", "owl/a.png", "owl/b.png")
+    by_class = read(tmp_path)
+    turns = by_class.in_turns()
+    assert turns.content.labels == ("cat", "dog", "owl", "cat", "owl", "cat")
+    assert turns.numbers == (0, 3, 4, 1, 5, 2)
+    assert turns.in_turns() is turns, "others keep their order"

@@ -117,6 +117,17 @@ def test_without_a_surrogate_unlabelled_samples_of_a_file_are_attacked_by_querie
     assert "Not tried: pgd, momentum_pgd, eot_pgd, white_box" in capsys.readouterr().out
 
 
+def test_of_own_samples_so_many_as_asked_are_attacked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = load_dataset("digits", folder).test
+    inputs, labels = test.inputs[:100].astype(np.float32), test.labels[:100]
+    np.savez(tmp_path / "some.npz", inputs=inputs, labels=labels)
+    given = ["--surrogate-module=probing_digits:Probing", f"--samples={tmp_path / 'some.npz'}"]
+    assert attacked(monkeypatch, folder, tmp_path / "a", *given, "--attack=pgd") == 0
+    assert len(report_in(tmp_path / "a").about.samples.indices) == 30
+
+
 FAULTS: dict[str, tuple[list[str], str]] = {
     "no word on the attacker": ([], "needed is one of --surrogate NAME, --surrogate none and"),
     "two networks of the attacker": (

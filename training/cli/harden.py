@@ -31,6 +31,7 @@ from noisevote.training.devices.fit import IMAGES, measured_on, told_fit
 from noisevote.training.importing.harden import (
     HardenPlan,
     brought_by,
+    check_order,
     harden,
     names_of_classes,
     parts_of,
@@ -145,6 +146,8 @@ def harden_command(
     network = brought_by(plan, spec.shape)
     classes = names_of_classes(labels_of(labels), read, network.classes)
     parts = learned, held_back = parts_of(read, spec, classes, name)
+    if labels is None:
+        check_order(network, learned, classes, is_trained=weights is not None)
     chosen = recipe_for(plan, network, learned, read.text, len(held_back))
     hardened = harden(chosen, parts, runs / name, console, minutes)
     if hardened is None:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.data import fitting
 from noisevote.models.data.dataset import Examples
 from noisevote.models.data.files import data_dir
 from noisevote.models.data.sample_inputs import examples_for, inputs_for
@@ -37,8 +38,15 @@ from noisevote.training.cli.options import DataDir, changed, console, given_comm
 from noisevote.training.devices.fit import measured_on, told_fit
 from noisevote.training.importing.inputs import Asked, parsed_inputs
 from noisevote.training.importing.look import Look, look_at, scores_alone
+from noisevote.training.importing.order import order_of_outputs
 from noisevote.training.importing.read import Graph, first_line, read_graph
-from noisevote.training.importing.take import ImportPlan, Made, check_free, take_in
+from noisevote.training.importing.take import (
+    ImportPlan,
+    Made,
+    check_free,
+    labels_for,
+    take_in,
+)
 from noisevote.training.measure.evaluate import Caster, numbered
 
 VOTES = 20
@@ -113,6 +121,8 @@ def import_command(
     with refusing(source):
         look = looked(source, options, read, folds=batch_norm_sigma is None)
         show(look, console)
+        if read is not None and read.content.labels is not None:
+            fitting.labels_for(read, labels_for(look, plan.labels), name)  # before it is written
         if batch_norm_sigma is not None and read is not None:
             few, specs = read.spread(MOST_ESTIMATED), [each.spec for each in look.taken]
             plan = replace(plan, batch_norms=(batch_norm_sigma, inputs_for(few, specs, source)))
@@ -227,13 +237,20 @@ def compare(look: Look, checkpoint: Checkpoint, samples: Samples) -> None:
     examples = examples_for(samples, checkpoint.card)
     inputs = {checkpoint.card.input.name: examples.inputs, **examples.others}
     scores = scores_alone(look.original, look.taken, look.scores, inputs)
-    right = int((scores.argmax(axis=1) == examples.labels).sum())
+    answers = scores.argmax(axis=1)
+    right = int((answers == examples.labels).sum())
     of = checkpoint.card.noise
     noise = Noise(of.kind, of.default)
     table = Table("as it came", *MEASURED)
     table.add_row(accuracy(right, len(examples)), *accuracies_of(checkpoint, examples, noise))
     console.print(table)
     console.print(f"{len(examples)} samples, {noise.text}, 95 % intervals")
+    if order := order_of_outputs(answers, examples.labels, checkpoint.card.labels):
+        console.print(
+            "warning: the outputs look as if their order were another one than that of the "
+            f"labels; it may be --labels {escape(','.join(order))}",
+            soft_wrap=True,
+        )
 
 
 def accuracies_of(checkpoint: Checkpoint, examples: Examples, noise: Noise) -> list[str]:

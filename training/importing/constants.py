@@ -74,7 +74,7 @@ def content_beside(file: Path, location: str, name: str) -> bytes:
     except OSError as error:
         raise ImportingError(
             f"the weights {name!r} lie in {location}, which cannot be read beside the graph: "
-            f"{error.strerror or error}"
+            f"{error.strerror or error}; copy that file there, too"
         ) from error
 
 

@@ -23,6 +23,7 @@ from noisevote.models.noise import NoiseKind
 from noisevote.models.specs import InputSpec
 from noisevote.training.fit.data import Parts
 from noisevote.training.fit.loop import fit
+from noisevote.training.importing.order import order_of_outputs
 from noisevote.training.on_device.profile import with_profile
 from noisevote.training.recipes.recipe import Hardening, Recipe, Schedule, recipe_from_dict
 
@@ -34,6 +35,7 @@ KINDS = {"mult": NoiseKind.MULTIPLICATIVE, "add": NoiseKind.ADDITIVE}
 NUMBER = re.compile(r"0|[1-9][0-9]*")
 DRAWS = 16
 RMS_INPUTS = 256
+ORDER_INPUTS = 512
 HELD_BACK = 0.2
 """Share of the samples, about, that are looked at after each epoch and never trained on."""
 
@@ -127,6 +129,33 @@ def names_of_classes(given: Sequence[str] | None, samples: Samples, classes: int
             "name for each of them in their order"
         )
     return names
+
+
+def check_order(
+    network: Brought, examples: Examples, names: Sequence[str], is_trained: bool
+) -> None:
+    """Refuse a module that has learned the classes in another order than that of their names.
+
+    Args:
+        network: as it came.
+        examples: to learn from.
+        names: of the classes, in the order that is taken for that of the outputs.
+        is_trained: whether it brings weights; else one of two classes may be so by chance.
+
+    Raises:
+        TrainingError: it has, and training would only turn it round.
+    """
+    if network.classes != len(names) or (len(names) == 2 and not is_trained):
+        return
+    some = np.linspace(0, len(examples) - 1, min(len(examples), ORDER_INPUTS)).astype(int)
+    with torch.no_grad():
+        scores = network.eval()(torch.from_numpy(np.ascontiguousarray(examples.inputs[some])))
+    order = order_of_outputs(scores.argmax(dim=1).numpy(), examples.labels[some], names)
+    if order is not None:
+        raise TrainingError(
+            "the module has learned the classes in another order than that of the sorted labels: "
+            f"give --labels, it seems {','.join(order)}"
+        )
 
 
 def recipe_for(

@@ -137,6 +137,7 @@ def input_of(
         raise ImportingError(
             f"{name} is {f'a tensor of {found}' if found else 'no tensor'}; taken are tensors of "
             + ", ".join(kinds[number] for number in TAKEN)
+            + "; export the network from where it takes these"
         )
     dims = [dim.dim_value for dim in of_tensor.shape.dim]
     free = [axis for axis, length in enumerate(dims) if length == 0]

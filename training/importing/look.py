@@ -117,7 +117,8 @@ def look_at(graph: Graph, wishes: Wishes, samples: Given | None = None) -> Look:
     scores = scores_in(graph.model, first, 1, wishes.output, wishes.is_binary, wishes.is_share)
     expected = scores_alone(original, taken, scores, inputs)
     if not np.isfinite(expected).all():
-        raise ImportingError("the network gives outputs that are not finite")
+        on = "random inputs; give --samples, or a --range" if given is None else "the samples"
+        raise ImportingError(f"the network gives outputs that are not finite on {on}")
     if not np.array_equal(expected[:1], scores.rows(first[scores.name])):
         raise ImportingError(
             "the network gives other outputs each time, so that votes could not be replayed: "
@@ -246,7 +247,7 @@ def refuse_mixing(
     if (off := apart(found, expected[: BATCHES[-1]])) > COARSE_TOLERANCE and found.shape[0] > 1:
         raise ImportingError(
             f"the network mixes its inputs: outputs depend on their neighbours by {off:.1e}; a "
-            "layer treats the axis of inputs as another one"
+            "layer treats the axis of inputs as another one; export in evaluation mode"
         )
 
 

@@ -28,7 +28,7 @@ NEWEST_FORMAT = 10
 """Version of the format that every ONNX Runtime allowed here reads; what later ones added it
 refuses by its type or operator."""
 
-PLACES = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |/\S+:\d+ \S+\(.*?\) ")
+PLACES = re.compile(r"\[ONNXRuntimeError\] : \d+ : \w+ : |/\S+:\d+ (?:\w+ )*\S+\(.*?\) ")
 """Where in its sources ONNX Runtime says that an error arose."""
 
 PLAIN_DOMAINS = ("", "ai.onnx")
@@ -36,6 +36,9 @@ PLAIN_DOMAINS = ("", "ai.onnx")
 
 PICKLES = (b"\x80", b"PK\x03\x04", b"\x89HDF")
 """How files of torch, Keras and pickles begin."""
+
+POINTER = b"version https://git-lfs"
+"""How the text begins that stands for a file which Git LFS has not brought."""
 
 INTEGER_PRODUCTS = {
     "ConvInteger", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "MatMulInteger",
@@ -75,20 +78,31 @@ def read_graph(path: Path) -> Graph:
     try:
         content = regular_content(path, MOST_BYTES)
     except OSError as error:
-        raise ImportingError(f"{path} cannot be read: {error.strerror or error}") from error
+        hint = "; name the ONNX file in it" * path.is_dir()
+        raise ImportingError(f"{path} cannot be read: {error.strerror or error}{hint}") from error
     if content.startswith(PICKLES):
         raise ImportingError(
             f"{path.name} is no ONNX file, but looks like a pickle, an archive or HDF5, which are "
             "not opened. Export the network to ONNX, or give a callable that returns the torch "
             "module, as MODULE:CALLABLE"
         )
+    if content.startswith(POINTER):
+        raise ImportingError(
+            f"{path.name} is a pointer of Git LFS, not the file: git lfs pull brings it"
+        )
     try:
         model = onnx.load_model_from_string(content)
     except Exception as error:  # a class of protobuf
-        hint = f"; of a module name what to call, {path.stem}:CALLABLE" * (path.suffix == ".py")
-        raise ImportingError(f"{path.name} is no ONNX file, or is damaged{hint}") from error
+        remedy = (
+            f"of a module name what to call, {path.stem}:CALLABLE"
+            if path.suffix == ".py"
+            else "export it anew, or copy it again"
+        )
+        raise ImportingError(f"{path.name} is no ONNX file, or is damaged; {remedy}") from error
     if not model.graph.node or not model.graph.output:
-        raise ImportingError(f"{path.name} is no ONNX file, or holds an empty graph")
+        raise ImportingError(
+            f"{path.name} is no ONNX file, or holds an empty graph; export it anew"
+        )
     try:
         load_weights(model, path)
         return graph_of(model, path.name, hashlib.sha256(content).hexdigest())

@@ -19,6 +19,11 @@ def test_what_names_no_class_is_refused(value: Any) -> None:
 def test_a_command_line_names_a_class_classes_or_a_rule() -> None:
     assert parse_target_class("3") == 3
     assert parse_target_class("3,0,1") == (3, 0, 1)
+    assert parse_target_class("dog", ["cat", "dog"]) == 1
+    assert parse_target_class("dog,cat", ["cat", "dog"]) == (1, 0)
+    with pytest.raises(InputError, match="like 3 or cat, classes with commas"):
+        parse_target_class("cow", ["cat", "dog"])
+    assert parse_target_class("0", ["1", "0"]) == 0, "numbers are those of the classes"
     assert parse_target_class("least_likely") is TargetRule.LEAST_LIKELY
     with pytest.raises(InputError, match="target_class is 'far'; write a class like 3"):
         parse_target_class("far")

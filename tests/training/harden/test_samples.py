@@ -16,6 +16,7 @@ from noisevote.training.fit.run import prepare
 from noisevote.training.fit.sources import Sources
 from noisevote.training.importing.harden import (
     brought_by,
+    check_order,
     names_of_classes,
     parts_of,
 )
@@ -69,3 +70,18 @@ def test_names_that_are_not_as_many_as_outputs_are_refused_before_anything_is_le
     unlabelled = samples_of("some.npz", Content(("0",), None, arrays={"inputs": np.zeros((1, 1))}))
     with pytest.raises(TrainingError, match=r"some\.npz has no labels"):
         names_of_classes(None, unlabelled, 10)
+
+
+def test_a_module_that_learned_the_classes_in_another_order_is_refused_with_that_order(
+    here: Path,
+) -> None:
+    assert here.exists()
+    network = brought_by(plan(), (64,))
+    inputs = 9 * np.random.default_rng(0).standard_normal((500, 64), np.float32)
+    with torch.no_grad():
+        answers = network.eval()(torch.from_numpy(inputs)).argmax(dim=1).numpy()
+    names = list("abcdefghij")
+    assert set(answers.tolist()) == set(range(10))
+    check_order(network, Examples(inputs, answers), names, is_trained=True)
+    with pytest.raises(TrainingError, match="give --labels, it seems b,c,d,e,f,g,h,i,j,a"):
+        check_order(network, Examples(inputs, (answers + 1) % 10), names, is_trained=True)

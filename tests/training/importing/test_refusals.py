@@ -49,7 +49,8 @@ REFUSED: dict[str, tuple[Callable[[], ModelProto], list[str], str]] = {
                         "neighbours by"),
     "randomness": (random, [], "gives other outputs each time, so that votes could not be "
                    "replayed: export it in evaluation mode"),
-    "infinity": (infinite, [], "the network gives outputs that are not finite"),
+    "infinity": (infinite, [], "the network gives outputs that are not finite on random "
+                 "inputs; give --samples, or a --range"),
     "four inputs a pass": (batch_of_four, [], "x is 4x6, so 4 inputs a pass are fixed: export with "
                            "a free first axis, or with 1"),
     "strings": (of_strings, [], "x is a tensor of string; taken are tensors of float, "),
@@ -166,7 +167,9 @@ def test_weights_that_are_cut_or_missing_are_refused(
     assert "weights.bin is too short for the weights 'w'" in said(capsys)
     (tmp_path / "weights.bin").unlink()
     assert command("points", str(model)) == 1
-    assert "which cannot be read beside the graph: No such file" in said(capsys)
+    line = said(capsys)
+    assert "which cannot be read beside the graph: No such file" in line
+    assert "copy that file there, too" in line
 
 
 def test_links_of_a_cache_into_one_folder_are_followed(tmp_path: Path) -> None:

@@ -185,8 +185,15 @@ def bad_reshape() -> ModelProto:
 
 STRANGE: dict[str, tuple[bytes | Model, str | None]] = {
     "no bytes": (b"", "is no ONNX file, or holds an empty graph"),
-    "random bytes": (np.random.default_rng(0).bytes(999), "is no ONNX file, or is damaged"),
+    "random bytes": (
+        np.random.default_rng(0).bytes(999),
+        "is no ONNX file, or is damaged; export it anew",
+    ),
     "text": (b'{"model": []}\n' * 9, "is no ONNX file, or is damaged"),
+    "pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+        "is a pointer of Git LFS, not the file: git lfs pull brings it",
+    ),
     "cut": (cut(), "model.onnx"),
     "cycle": (cycle, "ONNX Runtime does not take the graph"),
     "lacking input": (lacking_input, "the graph takes no inputs"),
@@ -204,7 +211,7 @@ STRANGE: dict[str, tuple[bytes | Model, str | None]] = {
     "calls itself": (calls_itself, "model.onnx"),
     "unknown operator": (unknown_operator, "ONNX Runtime does not take the graph"),
     "unknown type": (unknown_type, "x is a tensor of an unknown type"),
-    "of the future": (of_the_future, "ONNX Runtime does not take the graph"),
+    "of the future": (of_the_future, "ONNX Runtime does not take the graph: ONNX Runtime only"),
     "no outputs": (no_outputs, "error:"),
     "odd names": (odd_names, None),
     "many axes": (many_axes, None),
