@@ -43,6 +43,7 @@ SHOWN_DEFAULTS = {
     "checkpoints": "those that are shipped",
     "devices": "none",
     "slots": "cores allowed by affinity and cgroup quota",
+    "attack_threads": "cores allowed by affinity and cgroup quota",
     "api_keys": "none",
     "internal_token": "random",
     "jobs_dir": "`~/.local/share/noisevote/jobs-` and a digest of where it is installed",
