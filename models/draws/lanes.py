@@ -129,7 +129,7 @@ def fill(
     """Fill the noise tensors of a forward pass; see ``models.draws.tensors.fill_noise``."""
     unsigned = keys.astype(np.uint64)
     sigmas, table_of = by_sigma(sigma)
-    if COMPUTE is not None and distribution is NORMAL:
+    if COMPUTE is not None and distribution == NORMAL:
         COMPUTE(unsigned, [*computed_tables(kind, sigmas)], table_of, noise)
         return
     if len(sigmas) > MOST_TABLES:
@@ -158,7 +158,7 @@ def finished(
     kind: NoiseKind, sigma: float, distribution: Distribution, indices: NDArray[np.uint16]
 ) -> NDArray[np.float32]:
     """Return the finished noise of indices, in their shape."""
-    if distribution is not NORMAL:
+    if distribution != NORMAL:
         looked_up: NDArray[np.float64] = kind.finished(sigma * distribution.values()[indices])
         return looked_up.astype(np.float32)
     coefficients = (COEFFICIENTS * np.float64(sigma)).astype(np.float32)
