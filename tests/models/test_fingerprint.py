@@ -11,7 +11,7 @@ from noisevote.models.fingerprint import fingerprint_of
 
 FINGERPRINTS = {
     "densenet40-clean": "sfc64x8-icdf4-1:2762234dfb199cf3",
-    "densenet40-mult-1.0": "sfc64-icdf16-1:b5ce9553995756c7",
+    "densenet40-mult-1.0": "sfc64x8-icdf4-1:72dc6f2bc66fc3a3",
     "madry_cnn-adv": "sfc64-icdf16-1:c92fbd8b5de15752",
     "mnist_cnn-add-1.0": "sfc64-icdf16-1:3534d47116a12630",
     "mnist_cnn-adv": "sfc64-icdf16-1:1de22591f039e745",
