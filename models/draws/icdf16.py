@@ -16,7 +16,6 @@ two and a half times the cost.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,18 +28,14 @@ from noisevote.models.draws.numbers import (
     by_sigma,
     check_keys,
     is_short,
-    to_bfloat16,
 )
+from noisevote.models.draws.tables import tables_for
 from noisevote.models.noise import Distribution, NoiseKind, VoteKey, noise_table
 
 ICDF16 = "sfc64-icdf16-1"
 
 PIECE = 32_768
 """Values that NumPy looks up at a time."""
-
-MOST_TABLES = 128
-"""Of a forward pass, 256 KiB each: a large network has hundreds of noise points, and each vote of a
-pass may have sigmas of its own at all of them."""
 
 
 def noise_indices(key: VoteKey, count: int) -> NDArray[np.uint16]:
@@ -70,11 +65,10 @@ def fill(
 ) -> None:
     """Fill the noise tensors of a forward pass; see ``models.draws.tensors.fill_noise``."""
     sigmas, table_of = by_sigma(sigma)
-    if len(sigmas) > MOST_TABLES:
+    tables = tables_for(noise_table, kind, sigmas, noise[0], distribution)
+    if tables is None:
         fill_without_tables(kind, sigma, keys, noise, distribution)
         return
-    table_for = short_table if is_short(noise[0]) else noise_table
-    tables = [table_for(kind, value, distribution) for value in sigmas.tolist()]
     FILL(keys.astype(np.uint64), tables, table_of, noise)
 
 
@@ -100,14 +94,6 @@ def fill_without_tables(
                 piece = slice(first, first + PIECE)
                 finished = kind.finished(value * flat[piece].astype(np.float64))
                 found[piece] = as_type_of(found, finished.astype(np.float32))
-
-
-@lru_cache(maxsize=MOST_TABLES)
-def short_table(kind: NoiseKind, sigma: float, distribution: Distribution) -> NDArray[np.uint16]:
-    """Return the values of :func:`noisevote.models.noise.noise_table` as bfloat16."""
-    table = to_bfloat16(noise_table(kind, sigma, distribution))
-    table.flags.writeable = False
-    return table
 
 
 def fill_in_numpy(

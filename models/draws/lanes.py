@@ -35,19 +35,15 @@ from noisevote.models.draws.numbers import (
     Numbers,
     as_type_of,
     by_sigma,
-    check_keys,
-    is_short,
 )
-from noisevote.models.noise import NORMAL, TABLE_SIZE, Distribution, NoiseKind, VoteKey
+from noisevote.models.draws.tables import MOST_TABLES, tables_for
+from noisevote.models.noise import NORMAL, TABLE_SIZE, Distribution, NoiseKind
 
 LANES8 = "sfc64x8-icdf4-1"
 
 LANES = 8
 BLOCK = 32
 """Values of one word of each lane."""
-
-MOST_TABLES = 128
-"""Of a forward pass, 256 KiB each, where values are looked up."""
 
 COEFFICIENTS = np.array(
     [
@@ -109,16 +105,6 @@ def indices_of(key: Sequence[int], sizes: Sequence[int]) -> list[NDArray[np.uint
     ]
 
 
-def noise_indices(key: VoteKey, sizes: Sequence[int]) -> list[NDArray[np.uint16]]:
-    """Return the indices of a vote's noise points, of some sizes, in graph order.
-
-    Raises:
-        ValueError: a part of the key is out of range and would run into another.
-    """
-    check_keys(np.array([key], np.int64))
-    return indices_of(key, sizes)
-
-
 def fill(
     kind: NoiseKind,
     sigma: NDArray[np.float64],
@@ -132,11 +118,10 @@ def fill(
     if COMPUTE is not None and distribution == NORMAL:
         COMPUTE(unsigned, [*computed_tables(kind, sigmas)], table_of, noise)
         return
-    if len(sigmas) > MOST_TABLES:
+    tables = tables_for(finished_table, kind, sigmas, noise[0], distribution)
+    if tables is None:
         fill_without_tables(kind, sigma, unsigned, noise, distribution)
         return
-    table_for = short_table if is_short(noise[0]) else finished_table
-    tables = [table_for(kind, value, distribution) for value in sigmas.tolist()]
     LOOK_UP(unsigned, tables, table_of, noise)
 
 
@@ -179,14 +164,6 @@ def finished_table(
 ) -> NDArray[np.float32]:
     """Return the finished noise of all indices ``[65536]``."""
     table = finished(kind, sigma, distribution, np.arange(TABLE_SIZE, dtype=np.uint16))
-    table.flags.writeable = False
-    return table
-
-
-@lru_cache(maxsize=MOST_TABLES)
-def short_table(kind: NoiseKind, sigma: float, distribution: Distribution) -> Numbers:
-    """Return :func:`finished_table` as bfloat16."""
-    table = as_type_of(np.empty(0, np.uint16), finished_table(kind, sigma, distribution))
     table.flags.writeable = False
     return table
 

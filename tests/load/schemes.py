@@ -20,6 +20,7 @@ from noisevote.models.draws import icdf16, lanes
 from noisevote.models.draws.library import library
 from noisevote.models.draws.numbers import Numbers
 from noisevote.models.draws.schemes import FIRST, NEWEST, NoiseScheme
+from noisevote.models.draws.tables import short_table
 from noisevote.models.engines.arithmetic import REFERENCE, Arithmetic
 from noisevote.models.engines.preference import Preference, arithmetics_here
 from noisevote.models.noise import NORMAL, VoteKey, noise_table
@@ -37,7 +38,7 @@ NETWORKS = {
 }
 """Of ``tests.training.importing.large_networks``: shapes of inputs, pixels or tokens."""
 
-SHIPPED = ("mnist_cnn-mult-1.0", "densenet40-mult-1.0", "stroke_lstm-mult-1.0")
+SHIPPED_NETWORKS = ("mnist_cnn-mult-1.0", "densenet40-mult-1.0", "stroke_lstm-mult-1.0")
 DRAWN = 1_000_000
 """Values of the race of drawing alone."""
 
@@ -52,7 +53,7 @@ def scheme_rows(folder: Path, seconds: float) -> Iterator[Row]:
         seconds: to spend on each, about.
     """
     yield from drawing_rows(seconds)
-    for name in SHIPPED:
+    for name in SHIPPED_NETWORKS:
         yield from vote_rows(folder / name, seconds)
     with TemporaryDirectory() as made:
         for name in NETWORKS:
@@ -70,7 +71,7 @@ def drawing_rows(seconds: float) -> Iterator[Row]:
     computed = [*lanes.computed_tables(KIND, np.array([SIGMA]))]
     for number, looked_up in (
         ("float32", noise_table(KIND, SIGMA)),
-        ("bfloat16", icdf16.short_table(KIND, SIGMA, NORMAL)),
+        ("bfloat16", short_table(noise_table, KIND, SIGMA, NORMAL)),
     ):
         noise: list[Numbers] = [np.empty((20, DRAWN // 20), looked_up.dtype)]
         contenders: dict[str, Callable[[], object]] = {

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
 
-from noisevote.models.draws.icdf16 import FILL, MOST_TABLES, fill_in_numpy, noise_indices
+from noisevote.models.draws.icdf16 import FILL, fill_in_numpy, noise_indices
+from noisevote.models.draws.tables import MOST_TABLES
 from noisevote.models.draws.tensors import fill_noise
 from noisevote.models.noise import (
     MAX_KEY_INDEX,

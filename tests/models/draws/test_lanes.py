@@ -13,6 +13,7 @@ from noisevote.models.draws import lanes
 from noisevote.models.draws.library import library
 from noisevote.models.draws.numbers import Fill, Numbers, as_type_of
 from noisevote.models.draws.schemes import NEWEST
+from noisevote.models.draws.tables import MOST_TABLES
 from noisevote.models.draws.tensors import fill_noise
 from noisevote.models.noise import (
     MAX_KEY_INDEX,
@@ -58,8 +59,8 @@ def test_scheme_is_the_one_that_its_id_names() -> None:
     assert (
         hashlib.sha256(b"".join(table.tobytes() for table in tables)).hexdigest() == GOLDEN_TABLES
     )
-    assert [part.tolist() for part in lanes.noise_indices(VoteKey(0, 0, 0), [5, 2])] == GOLDEN_FIRST
-    (last,) = lanes.noise_indices(VoteKey(MAX_SEED, 63, 999), [32])
+    assert [part.tolist() for part in lanes.indices_of(VoteKey(0, 0, 0), [5, 2])] == GOLDEN_FIRST
+    (last,) = lanes.indices_of(VoteKey(MAX_SEED, 63, 999), [32])
     assert last[-5:].tolist() == GOLDEN_LAST
 
 
@@ -175,22 +176,22 @@ def test_what_is_looked_up_is_what_is_computed(
         assert found.tobytes() == other.tobytes()
 
 
-@pytest.mark.parametrize("count", [3, lanes.MOST_TABLES + 1])
+@pytest.mark.parametrize("count", [3, MOST_TABLES + 1])
 def test_other_distributions_are_looked_up_by_the_same_indices(count: int) -> None:
     keys = [VoteKey(4, 0, vote) for vote in range(count)]
     sigma = np.linspace(0.1, 1.0, count)[:, np.newaxis]
     noise = [np.empty((count, 50), np.float32)]
     fill_noise(NoiseKind.ADDITIVE, sigma, keys, noise, UNIFORM, NEWEST)
     for row, key in enumerate(keys):
-        (indices,) = lanes.noise_indices(key, [50])
+        (indices,) = lanes.indices_of(key, [50])
         expected = (sigma[row, 0] * UNIFORM.values()[indices]).astype(np.float32)
         assert np.array_equal(noise[0][row], expected)
 
 
 def test_a_point_begins_a_block_so_that_only_whole_blocks_before_it_count() -> None:
     key = VoteKey(3, 1, 4)
-    of_five, after = lanes.noise_indices(key, [5, 40])
-    of_thirty, same = lanes.noise_indices(key, [30, 40])
+    of_five, after = lanes.indices_of(key, [5, 40])
+    of_thirty, same = lanes.indices_of(key, [30, 40])
     assert np.array_equal(of_five, of_thirty[:5])
     assert np.array_equal(after, same)
 
@@ -201,7 +202,7 @@ def test_lanes_of_neighbouring_votes_are_all_different() -> None:
         for seed in (0, 1, 2**32, MAX_SEED)
         for position in (0, 1, MAX_KEY_INDEX)
         for vote in (0, 1, MAX_KEY_INDEX)
-        for (indices,) in [lanes.noise_indices(VoteKey(seed, position, vote), [32])]
+        for (indices,) in [lanes.indices_of(VoteKey(seed, position, vote), [32])]
         for lane in indices.reshape(8, 4)
     }
     assert len(blocks) == 4 * 3 * 3 * 8

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noisevote.models.draws.icdf16 import FILL, MOST_TABLES, fill_in_numpy
+from noisevote.models.draws.icdf16 import FILL, fill_in_numpy
 from noisevote.models.draws.numbers import to_bfloat16
+from noisevote.models.draws.tables import MOST_TABLES
 from noisevote.models.draws.tensors import fill_noise
 from noisevote.models.noise import NoiseKind, VoteKey, noise_table
 from tests.models.draws.test_icdf16 import filled
