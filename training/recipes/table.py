@@ -74,6 +74,9 @@ LONG = replace(
 )
 """Minutes on a GPU, where a step of few pictures costs as much as one of many."""
 
+FURTHER = 4
+"""Pixels by which pictures are shifted then (G. Huang et al., arXiv 1608.06993, section 4.1)."""
+
 TUNING = replace(
     DENSENET_SCHEDULE, epochs=2, learning_rate=1e-3, curve="linear", stages=(Stage(16, 0.7),)
 )
@@ -121,8 +124,7 @@ def auto(epochs: int, learning_rate: float, **more: Any) -> Schedule:
 def densenet(name: str, hardening: Hardening, schedule: Schedule, **more: Any) -> Recipe:
     """Return the recipe of a DenseNet on CIFAR-10, on shifted and flipped pictures; see `mnist`.
 
-    In a long training they are shifted further, as G. Huang et al. do (arXiv 1608.06993, section
-    4.1): it sees each of them many times.
+    In a :data:`LONG` training, which sees each of them many times, they are to be shifted further.
     """
     return Recipe(
         name,
@@ -131,10 +133,9 @@ def densenet(name: str, hardening: Hardening, schedule: Schedule, **more: Any) -
         hardening,
         schedule,
         validation_images=2000,
-        max_shift=2 if schedule.batch_size < LONG.batch_size else 4,
         flips=True,
         padding="reflect",
-        **more,
+        **{"max_shift": 2} | more,
     )
 
 
@@ -197,8 +198,8 @@ ROWS = (
     strokes("stroke_lstm-mult-1.0-vote", VOTE, 10, 3e-3, warm_start="run:stroke_lstm-mult-1.0"),
     strokes("stroke_lstm-mult-grid", MULT, 6),
     strokes("stroke_lstm-256-mult-1.0", MULT, 20, 3e-3, options={"units": 256}),
-    densenet("densenet40-clean", CLEAN, replace(LONG, epochs=36)),
-    densenet("densenet40-mult-1.0", RISING, LONG),
+    densenet("densenet40-clean", CLEAN, replace(LONG, epochs=36), max_shift=FURTHER),
+    densenet("densenet40-mult-1.0", RISING, LONG, max_shift=FURTHER),
     densenet(
         "densenet40-mult-0.8",
         replace(RISING, sigma_train=0.8),
@@ -211,8 +212,16 @@ ROWS = (
         replace(HARDENING, epochs=1),
         warm_start="densenet40-clean",
     ),
-    densenet("densenet40-adv", CLEAN, replace(LONG, epochs=12), adversary=ADVERSARY_CIFAR),
-    densenet("densenet100-adv", CLEAN, replace(LONG, epochs=10), adversary=ADVERSARY_CIFAR),
+    *(
+        densenet(
+            f"{network}-adv",
+            CLEAN,
+            replace(LONG, epochs=epochs),
+            max_shift=FURTHER,
+            adversary=ADVERSARY_CIFAR,
+        )
+        for network, epochs in (("densenet40", 12), ("densenet100", 10))
+    ),
     *(
         densenet(
             f"densenet40-qat8-{scale}-clean",
