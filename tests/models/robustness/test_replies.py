@@ -76,7 +76,8 @@ def test_a_trial_is_the_same_however_many_questions_are_under_way(
     assert told == also_told
     unscored, _ = trial_of(Several, alpha=None)
     assert np.array_equal(alone.modes, unscored.modes)
-    assert unscored.verification_bill.votes <= alone.verification_bill.votes
+    spared = alone.verification_bill.votes - unscored.verification_bill.votes
+    assert spared > 0 if conditions.votes > 3 else spared >= 0
     with pytest.raises(KeyError, match="abstained"):
         _ = unscored.abstentions
 
