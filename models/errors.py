@@ -14,6 +14,7 @@ Each message says what was got, what is allowed and what to do. HTTP status code
     ├── DeadlineError             the time was up before there was an answer
     ├── UnknownCheckpointError    no checkpoint of that name
     ├── UnknownDeviceError        no device of that name
+    ├── UnknownStudyError         no study of a checkpoint and device
     ├── UnknownJobError           no job of that id
     ├── JobStateError             a job is not in a state in which that can be done
     ├── StorageError              the folder of the jobs cannot be read or written, or is full
@@ -89,6 +90,10 @@ class UnknownDeviceError(NoisevoteError):
     """
 
     field = "device"
+
+
+class UnknownStudyError(NoisevoteError):
+    """There is no study of the checkpoint on the device."""
 
 
 class UnknownJobError(NoisevoteError):

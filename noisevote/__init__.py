@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from noisevote.service.client.clients import AsyncClient, Client
     from noisevote.service.client.exchange import Retry, ServiceError
     from noisevote.service.wire.attack import AttackRequest, JobStatus
+    from noisevote.service.wire.plan import PlanRequest, PlanResponse
     from noisevote.service.wire.replies import PredictResponse, VotesEvent
     from noisevote.service.wire.requests import PredictRequest
 
@@ -32,6 +33,8 @@ HOMES = {
     "Attacks": "noisevote.service.client.attacks",
     "Client": "noisevote.service.client.clients",
     "JobStatus": "noisevote.service.wire.attack",
+    "PlanRequest": "noisevote.service.wire.plan",
+    "PlanResponse": "noisevote.service.wire.plan",
     "PredictRequest": "noisevote.service.wire.requests",
     "PredictResponse": "noisevote.service.wire.replies",
     "Retry": "noisevote.service.client.exchange",
@@ -46,6 +49,8 @@ __all__ = [
     "Attacks",
     "Client",
     "JobStatus",
+    "PlanRequest",
+    "PlanResponse",
     "PredictRequest",
     "PredictResponse",
     "Retry",

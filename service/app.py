@@ -21,6 +21,7 @@ from noisevote.service.routes import (
     devices,
     operations,
     page,
+    plan,
     predict,
     stream,
     v2,
@@ -71,7 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
     install_error_handlers(app)
     for direct in (predict, stream):  # an included router would look for them twice
         app.router.routes.extend(direct.router.routes)
-    for routes in (checkpoints, devices, attack, operations, v2, page):
+    for routes in (checkpoints, plan, devices, attack, operations, v2, page):
         app.include_router(routes.router)
     app.openapi = lambda: (  # type: ignore[method-assign]
         app.openapi_schema or describe_keys(FastAPI.openapi(app))

@@ -25,6 +25,7 @@ from noisevote.service.commands import voting
 from noisevote.service.commands.attack import attack_command
 from noisevote.service.commands.devices import devices_command
 from noisevote.service.commands.evaluate import evaluate_command
+from noisevote.service.commands.plan import plan_command
 from noisevote.service.commands.shown import show
 from noisevote.service.commands.tables import table_console
 from noisevote.service.configuration.keys import check_name, digest_of, new_token
@@ -178,6 +179,7 @@ def checkpoints() -> None:
 
 
 app.command("devices")(devices_command)
+app.command("plan")(plan_command)
 app.command("evaluate")(evaluate_command)
 app.command("attack")(attack_command)
 

@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI, Request
 
 from noisevote.models.checkpoint import CheckpointStore
 from noisevote.models.errors import NoisevoteError
+from noisevote.models.study.folders import Studies
 from noisevote.models.voting import Observer
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.jobs.service import MOST_TAKEN, JobService
@@ -44,6 +45,7 @@ class Service:
         observer: is told of requests and predictions.
         bodies: the bodies that are being read and prepared.
         assessment_bodies: those of assessments, which take no room of predictions.
+        studies: of the checkpoints.
         v2_statistics: what was asked over the Open Inference Protocol.
         closing: set when the process is told to stop.
         not_ready: why requests should not be sent here yet; None once the warm-up has succeeded.
@@ -66,6 +68,7 @@ class Service:
         self.assessment_bodies = HeldBytes(
             2 * settings.max_body_bytes + MOST_TAKEN * BYTES_A_REQUEST, settings.max_body_s
         )
+        self.studies = Studies(settings.study_folders)
         self.v2_statistics = V2Statistics()
         self.closing = asyncio.Event()
         self.not_ready: str | None = "warming up"

@@ -55,7 +55,8 @@ class DeviceNoise(VoteNoise):
     @property
     def is_silent(self) -> bool:
         """Whether all votes on an input are the same."""
-        return self.chip_count == 1 and not any(of.is_fresh for of in self.setting.distinct)
+        is_fresh = self.sigma.any() and any(of.is_fresh for of in self.setting.distinct)
+        return self.chip_count == 1 and not is_fresh
 
     @property
     def chip_count(self) -> int:
@@ -109,7 +110,7 @@ def device_noise(setting: DeviceSetting, card: Card) -> DeviceNoise:
     reads = [setting.repeats.get(name, 1) for name in card.point_names]
     return DeviceNoise(
         NoiseKind.ADDITIVE,
-        1 / np.sqrt(np.array(reads, np.float64)),
+        (0.0 if setting.is_quiet else 1.0) / np.sqrt(np.array(reads, np.float64)),
         setting=setting,
         places=placements(setting),
         fingerprint=f"device-{fingerprint_of(card, list(setting.profiles.values()))}",

@@ -39,6 +39,7 @@ class DeviceSetting:
         temperature_c: None: that at which each profile holds.
         votes: on an input; how long the votes last decides what of 1/f noise they share.
         repeats: reads that are averaged before conversion, by noise point; 1 where none are given.
+        is_quiet: whether reads are free of noise, so that errors of the chip alone are left.
     """
 
     profiles: Mapping[str, Profile | None]
@@ -47,6 +48,7 @@ class DeviceSetting:
     temperature_c: float | None = None
     votes: int = 20
     repeats: Mapping[str, int] = field(default_factory=dict)
+    is_quiet: bool = False
 
     @property
     def distinct(self) -> list[Profile]:

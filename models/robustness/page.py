@@ -1,6 +1,6 @@
 """The report as one page: no script, nothing beside it, readable without the pictures.
 
-``page.html.j2`` has its markup and escapes every text; ``figures.py`` draws its charts.
+``page.html.j2`` has its markup and escapes every text; ``models.charts`` draws its charts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from noisevote.models.devices.setting import FRESH
 from noisevote.models.noise import NoiseKind, sigma_text
 from noisevote.models.robustness.attacks import BY_NAME
 from noisevote.models.robustness.counted import Paired, Share
-from noisevote.models.robustness.figures import Curve, Point, line_chart, row_chart
+from noisevote.models.charts import Curve, Point, line_chart, row_chart
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import POLICY, AboutDevice, Report, Score, SweepPoint
 from noisevote.models.robustness.scores import as_percent

@@ -4,6 +4,7 @@ from pydantic import TypeAdapter
 
 from noisevote.service.client.exchange import Call
 from noisevote.service.wire.devices import DeviceList, ServedDevice
+from noisevote.service.wire.plan import PlanRequest, PlanResponse
 from noisevote.service.wire.replies import (
     CheckpointList,
     PredictResponse,
@@ -24,6 +25,12 @@ def predicting(asked: PredictRequest) -> Call[PredictResponse]:
     """Return the call of a prediction."""
     content = asked.model_dump_json(exclude_unset=True)
     return Call("POST", "/predict", PredictResponse.model_validate_json, content)
+
+
+def planning(asked: PlanRequest) -> Call[PlanResponse]:
+    """Return the call of a plan."""
+    content = asked.model_dump_json(exclude_unset=True)
+    return Call("POST", "/plan", PlanResponse.model_validate_json, content)
 
 
 def streaming(asked: PredictRequest) -> Call[Heard]:

@@ -22,6 +22,7 @@ from noisevote.service.client.calls import (
     CHECKPOINTS,
     DEVICES,
     Heard,
+    planning,
     predicting,
     showing,
     showing_device,
@@ -36,6 +37,7 @@ from noisevote.service.client.exchange import (
     checked,
 )
 from noisevote.service.wire.devices import DeviceList, ServedDevice
+from noisevote.service.wire.plan import PlanRequest, PlanResponse
 from noisevote.service.wire.replies import CheckpointList, PredictResponse, ServedCheckpoint
 from noisevote.service.wire.requests import PredictRequest
 
@@ -122,6 +124,10 @@ class Client:
     def device(self, name: str) -> ServedDevice:
         """Return an analog device: its profile, and what it does."""
         return self.call(showing_device(name))
+
+    def plan(self, asked: PlanRequest) -> PlanResponse:
+        """Return the votes that meet a demand, from the study of a checkpoint."""
+        return self.call(planning(asked))
 
     def call(self, call: Call[Result]) -> Result:
         """Send a request, again if that may help, and return what its reply holds.
@@ -240,6 +246,10 @@ class AsyncClient:
     async def device(self, name: str) -> ServedDevice:
         """Return an analog device: its profile, and what it does."""
         return await self.call(showing_device(name))
+
+    async def plan(self, asked: PlanRequest) -> PlanResponse:
+        """Return the votes that meet a demand, from the study of a checkpoint."""
+        return await self.call(planning(asked))
 
     async def call(self, call: Call[Result]) -> Result:
         """Send a request and return what its reply holds; see :meth:`Client.call`."""

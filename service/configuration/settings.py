@@ -15,6 +15,7 @@ from noisevote.models.checkpoint import SHIPPED
 from noisevote.models.cores import allowed_cores
 from noisevote.models.draws.schemes import SchemeId
 from noisevote.models.engines.preference import EngineChoice, PrecisionChoice, Preference
+from noisevote.models.study.folders import studies_beside
 from noisevote.service.configuration.folders import folders_from, some_folders_from
 from noisevote.service.configuration.keys import KeyDigest, KeyName, new_secret
 from noisevote.service.log.output import LogFormat, LogLevel
@@ -87,6 +88,10 @@ class Settings(BaseSettings):
     devices: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(some_folders_from)] = ()
     """Folders of device profiles, ``*.toml``, beside those that are shipped; several have the
     separator of paths between."""
+    studies: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(some_folders_from)] = ()
+    """Folders of studies, as ``noisevote-train study`` makes them, for ``/plan`` and reports;
+    several have the separator of paths between. By default ``studies`` beside each folder of the
+    checkpoints."""
     allow_inline_devices: bool = True
     """Whether requests may hold device profiles of their own."""
     max_chips: int = Field(default=32, ge=1)
@@ -149,6 +154,11 @@ class Settings(BaseSettings):
     attack_url: str | None = None
     """Address at which the worker reaches this service; by default the one at which the request for
     an assessment came in, without TLS."""
+
+    @property
+    def study_folders(self) -> tuple[Path, ...]:
+        """Folders of studies."""
+        return self.studies or tuple(studies_beside(folder) for folder in self.checkpoints)
 
     @property
     def preference(self) -> Preference:

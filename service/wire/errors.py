@@ -34,6 +34,7 @@ from noisevote.models.errors import (
     UnknownCheckpointError,
     UnknownDeviceError,
     UnknownJobError,
+    UnknownStudyError,
 )
 from noisevote.service.log.request_record import current_record
 from noisevote.service.wire.reply import Reply
@@ -85,6 +86,7 @@ STATUS: dict[type[NoisevoteError], tuple[int, str]] = {
     UnknownCheckpointError: (404, "unknown_checkpoint"),
     UnknownDeviceError: (404, "unknown_device"),
     UnknownJobError: (404, "unknown_job"),
+    UnknownStudyError: (404, "unknown_study"),
     BodyTimeoutError: (408, "body_timeout"),
     JobStateError: (409, "job_state"),
     BodyTooLargeError: (413, "body_too_large"),

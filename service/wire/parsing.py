@@ -1,6 +1,6 @@
 """From the bytes of a body to a validated request, at a bounded cost in time and memory."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
@@ -9,6 +9,8 @@ from noisevote.models.errors import InputError, LimitError
 from noisevote.service.wire.errors import NotJsonError, input_error_from
 from noisevote.service.wire.requests import PredictRequest
 from noisevote.service.wire.shortened import shortened
+
+Body = TypeVar("Body", bound=BaseModel)
 
 MAX_BRACKETS = 2**17
 """Most arrays and objects in a body: each empty array of 2 bytes would take 64 in memory."""
@@ -48,15 +50,25 @@ def object_in(body: bytes | bytearray) -> dict[str, Any]:
     return content
 
 
+def parse_as(model: type[Body], body: bytes | bytearray) -> Body:
+    """Validate the body of another kind of request; raises as :func:`parse` does."""
+    return validated_as(model, object_in(body))
+
+
 def validated(content: dict[str, Any]) -> PredictRequest:
     """Turn fields by name into a request.
 
     Raises:
         InputError: a field is unknown or out of range.
     """
-    check_names(content, PredictRequest)
+    return validated_as(PredictRequest, content)
+
+
+def validated_as(model: type[Body], content: dict[str, Any]) -> Body:
+    """Turn fields by name into a request of another kind; raises as :func:`validated` does."""
+    check_names(content, model)
     try:
-        return PredictRequest.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as error:
         raise input_error_from(error) from None
 

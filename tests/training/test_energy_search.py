@@ -13,7 +13,7 @@ from noisevote.models.errors import InputError
 from noisevote.models.specs import PointSpec
 from noisevote.training.cli.options import changed
 from noisevote.training.experiments.energy_curves import EnergyPlan
-from noisevote.training.experiments.energy_search import (
+from noisevote.training.measure.energy_search import (
     LADDER,
     Budget,
     OperatingPoint,
@@ -25,7 +25,7 @@ from noisevote.training.experiments.energy_search import (
     predicted_path,
     predicted_worth,
 )
-from noisevote.training.experiments.sensitivity import Sensitivity
+from noisevote.training.measure.sensitivity import Sensitivity
 from noisevote.training.measure.results import paired
 
 POINTS = [PointSpec(name=name, shape=(1,), macs=1) for name in ("costly", "cheap", "idle")]

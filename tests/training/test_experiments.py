@@ -17,7 +17,7 @@ from noisevote.models.noise import Noise
 from noisevote.models.noise_setting import parse_repeats
 from noisevote.training.experiments.ablation import ablation_section
 from noisevote.training.experiments.energy_curves import MOST_PASSES, TOLERANCES
-from noisevote.training.experiments.energy_search import LADDER
+from noisevote.training.measure.energy_search import LADDER
 from noisevote.training.experiments.engines import serves
 from noisevote.training.experiments.made_up import TEST_IMAGES, VALIDATION_IMAGES, made_up_dataset
 from noisevote.training.fit.state import read_state

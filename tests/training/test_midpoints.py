@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noisevote.training.experiments.midpoints import MidpointPlan
-from noisevote.training.experiments.sensitivity import AccuracyCurve, Floor, Sensitivity, fit_rows
+from noisevote.training.measure.sensitivity import AccuracyCurve, Floor, Sensitivity, fit_rows
 
 SIGMAS = np.array(MidpointPlan().sigma)
 

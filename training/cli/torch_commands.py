@@ -20,6 +20,7 @@ from noisevote.training.cli.options import (
     given_command,
     with_options,
 )
+from noisevote.training.cli.study import study
 from noisevote.training.cli.train import recipes, throughput, train
 from noisevote.training.devices.fit import IMAGES, measured_on, told_fit
 from noisevote.training.experiments.page import write_report
@@ -30,6 +31,7 @@ from noisevote.training.measure.agreement import AgreementPlan
 from noisevote.training.measure.calibrate import CalibrationPlan
 from noisevote.training.measure.evaluate import inputs_of, numbered
 from noisevote.training.measure.splits import Split
+from noisevote.training.study.asked import StudyPlan
 
 
 def export(
@@ -73,5 +75,6 @@ def add_torch_commands(app: typer.Typer) -> None:
     app.command()(export)
     app.command("fit-devices")(fit_devices_command)
     app.command("harden")(harden_command)
+    app.command()(with_options(study, StudyPlan()))
     app.command("report")(report_command)
     app.add_typer(experiments, name="experiment")

@@ -19,7 +19,7 @@ from noisevote.models.errors import DataError
 from noisevote.models.noise import Noise
 from noisevote.models.noise_setting import parse_map, parse_repeats, shown_map
 from noisevote.training.experiments.bench import SEEDS, Bench
-from noisevote.training.experiments.energy_search import (
+from noisevote.training.measure.energy_search import (
     Budget,
     OperatingPoint,
     Repeats,

@@ -9,7 +9,7 @@ from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.samples import read_samples
 from noisevote.models.noise import Noise
 from noisevote.training.measure.evaluate import Caster, NumberedExamples
-from noisevote.training.measure.splits import Split, examples_of, part_of, sample_examples
+from noisevote.training.measure.splits import Split, examples_of, has_split, part_of, sample_examples
 from noisevote.training.recipes.recipe import recipe_from_dict
 
 
@@ -93,6 +93,13 @@ def of_recipe(checkpoint: Checkpoint, source: Source, split: Split, images: int 
     whole = examples_of(dataset, recipe, split)
     chosen, others = whole.spread(images or len(whole))
     return Subject(checkpoint, chosen, split, len(others) > 0, source.threads)
+
+
+def of_recipe_split(checkpoint: Checkpoint, source: Source) -> Split:
+    """Return the split that figures are reported on: exact pixels where the data have both."""
+    recipe = recipe_from_dict(checkpoint.card.recipe)
+    dataset = load_dataset(recipe.dataset, source.directory, source.allow_unknown)
+    return Split.EXACT_TEST if has_split(dataset, Split.EXACT_TEST) else Split.TEST
 
 
 def of_samples(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.counted import Paired, Share
-from noisevote.models.robustness.figures import Curve, Point, line_chart, row_chart
+from noisevote.models.charts import Curve, Point, line_chart, row_chart
 from noisevote.models.robustness.page import html_report
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import (

@@ -23,7 +23,7 @@ from noisevote.models.cost import Hardware, cost_of
 from noisevote.models.errors import InputError
 from noisevote.models.noise_setting import shown_map
 from noisevote.models.specs import PointSpec
-from noisevote.training.experiments.sensitivity import Sensitivity
+from noisevote.training.measure.sensitivity import Sensitivity
 
 LADDER = (1, 2, 4, 8, 16, 32, 64)
 PRICES = tuple(np.geomspace(1e-3, 1e4, 57).tolist())

@@ -7,12 +7,21 @@ marker and dash as well as by colour (the palette of M. Okabe and K. Ito).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from math import floor, log
 
 WIDTH, HEIGHT = 640, 320
 LEFT, RIGHT, TOP, BOTTOM = 56, 16, 16, 48
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 DASHES = ("", "6 4", "2 3", "8 3 2 3", "1 4", "10 4")
 LINES = (0.0, 0.25, 0.5, 0.75, 1.0)
+STEPS = (0.25, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+"""Between the lines of shares, where not all from 0 to 1 are shown."""
+
+MOST_LINES = 6
+HIGHEST_BOTTOM = 0.99
+"""Share at which the vertical axis begins at most."""
+LOG_FROM = 20.0
+"""From which ratio of the largest to the smallest on values stand by their logarithms."""
 MOST_TICKS = 8
 KEY_LINE = 20
 NAMES, ROW = 168, 30
@@ -37,7 +46,9 @@ class Curve:
     points: Sequence[Point]
 
 
-def line_chart(identity: str, title: str, x_name: str, curves: Sequence[Curve]) -> str:
+def line_chart(
+    identity: str, title: str, x_name: str, curves: Sequence[Curve], is_close: bool = False
+) -> str:
     """Return a chart of shares, drawn as per cent.
 
     Args:
@@ -45,9 +56,12 @@ def line_chart(identity: str, title: str, x_name: str, curves: Sequence[Curve]) 
         title: read out in place of the picture.
         x_name: name of the horizontal axis.
         curves: curves, at least one, with at least one point each.
+        is_close: whether the vertical axis begins at the lowest share instead of 0.
     """
     xs = sorted({point.x for curve in curves for point in curve.points})
-    scale = Scale(xs[0], xs[-1])
+    lowest = min(point.low for curve in curves for point in curve.points)
+    is_log = xs[0] > 0 and xs[-1] / xs[0] >= LOG_FROM
+    scale = Scale(xs[0], xs[-1], lowest if is_close else 0.0, is_log)
     height = HEIGHT + KEY_LINE * len(curves)
     parts = [*opening(identity, title, height), *grid(xs, scale, x_name)]
     for number, curve in enumerate(curves):
@@ -123,26 +137,39 @@ class Scale:
 
     low: float
     high: float
+    lowest: float = 0.0
+    is_log: bool = False
 
     def x(self, value: float) -> float:
         """Return how far to the right a value stands; a single one in the middle."""
-        span = self.high - self.low
-        share = 0.5 if span == 0 else (value - self.low) / span
+        low, high, at = (log(of) if self.is_log else of for of in (self.low, self.high, value))
+        share = 0.5 if high == low else (at - low) / (high - low)
         return LEFT + share * (WIDTH - LEFT - RIGHT)
 
     def y(self, share: float) -> float:
         """Return how far down a share stands."""
-        return TOP + (1 - share) * (HEIGHT - TOP - BOTTOM)
+        bottom = self.lines[0]
+        return TOP + (1 - share) / (1 - bottom) * (HEIGHT - TOP - BOTTOM)
+
+    @property
+    def lines(self) -> Sequence[float]:
+        """The shares at which lines are drawn; the first is where the axis begins."""
+        lowest = min(self.lowest, HIGHEST_BOTTOM)
+        span = 1 - lowest
+        step = min(step for step in STEPS if step >= min(span / MOST_LINES, STEPS[0]))
+        first = floor(lowest / step + 1e-9) * step
+        return [min(first + step * number, 1.0) for number in range(round((1 - first) / step) + 1)]
 
 
 def grid(xs: Sequence[float], scale: Scale, x_name: str) -> list[str]:
     """Return axes, their labels and names."""
     parts = []
-    for share in LINES:
+    places = 0 if scale.lines[1] - scale.lines[0] >= 0.01 - 1e-9 else 1
+    for share in scale.lines:
         y = scale.y(share)
         parts += [
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>',
-            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{100 * share:.0f} %</text>',
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{100 * share:.{places}f} %</text>',
         ]
     every = -(-len(xs) // MOST_TICKS)
     for x in xs[::every]:

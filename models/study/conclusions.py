@@ -1,0 +1,84 @@
+"""What a study concludes: every option weighed, the ceilings, and the one that is recommended."""
+
+from collections.abc import Sequence
+
+from noisevote.models.specs import CardPart, Count
+from noisevote.models.study.options import Option, Reached, Weighed
+
+
+class Ceiling(CardPart):
+    """What no number of votes passes, as far as it was measured."""
+
+    condition: float | None
+    """Sigma at all points, or age of the device."""
+    votes: Count
+    """All recorded votes that were counted together; 1 of chips whose reads are free of noise."""
+    choice: Reached
+    """On the half that is chosen on."""
+    report: Reached | None
+    """On the other half."""
+
+
+class Conclusions(CardPart):
+    """What a study concludes."""
+
+    clean_choice: Reached
+    """The network without noise and device, on the half that is chosen on."""
+    clean: Reached
+    """The network without noise and device, on the other half."""
+    ceilings: tuple[Ceiling, ...]
+    """One for each condition."""
+    options: tuple[Weighed, ...]
+    """Every option that was recorded."""
+    operating: float | None
+    """Condition that the questions are about: sigma, or age."""
+    reference: Option
+    """All votes at that condition without repeats."""
+    recommended: Option | None
+    """The cheapest option at that condition that is, on the half that is chosen on, at most the
+    tolerance below the best; None if none was weighed."""
+
+    def at(self, condition: float | None) -> list[Weighed]:
+        """Return the options of a condition."""
+        return [of for of in self.options if of.option.condition == condition]
+
+    def weighed(self, option: Option | None) -> Weighed | None:
+        """Return an option with what it reaches and costs."""
+        return next((of for of in self.options if of.option == option), None)
+
+    def ceiling(self, condition: float | None) -> Ceiling | None:
+        """Return the ceiling of a condition."""
+        return next((of for of in self.ceilings if of.condition == condition), None)
+
+
+def pareto(options: Sequence[Weighed], by_latency: bool = False) -> list[Weighed]:
+    """Return the options that nothing as cheap reaches or beats on the half that is chosen on.
+
+    Args:
+        options: of one condition.
+        by_latency: whether cheap is soon; else it is little energy.
+    """
+
+    def cost(of: Weighed) -> float:
+        return (of.costs.latency_s or 0.0) if by_latency else of.costs.energy
+
+    front: list[Weighed] = []
+    for of in sorted(options, key=lambda of: (cost(of), -of.choice.accuracy, of.option.votes)):
+        if not front or of.choice.accuracy > front[-1].choice.accuracy:
+            front.append(of)
+    return front
+
+
+def recommended(options: Sequence[Weighed], tolerance: float) -> Weighed | None:
+    """Return the cheapest option that is at most ``tolerance`` below the best.
+
+    Chips of their own are not asked for: an option of several chips is taken only where no other is
+    among those that are good enough.
+    """
+    best = max((of.choice.accuracy for of in options), default=0.0)
+    enough = [of for of in options if of.choice.accuracy >= best - tolerance]
+    return min(
+        enough,
+        key=lambda of: (of.option.chips > 1, of.costs.energy, of.costs.latency_s or 0.0),
+        default=None,
+    )

@@ -1,0 +1,254 @@
+"""Every way to ask that recorded votes can answer for, what it reaches and what it costs.
+
+An option is repeats, a number of votes, a stop rule and a number of chips under one condition. What
+it reaches is replayed on both halves of the samples: it is chosen by the first and reported by the
+second.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from noisevote.models.card import Card
+from noisevote.models.devices.setting import DeviceSetting
+from noisevote.models.specs import CardPart, Count, Name, Share
+from noisevote.models.statistics import clopper_pearson, student_interval
+from noisevote.models.stopping import DELTA, StopRule
+from noisevote.models.study.cells import Half
+from noisevote.models.study.costs import CostModel, Costs
+from noisevote.models.study.head import StudyHead
+from noisevote.models.study.replay import Outcome, Rule, Votes, answered, spread_over_chips
+from noisevote.models.study.seeds import places_of, request_seed, seed_of
+
+ALPHA = 0.05
+"""Chance that an interval misses."""
+
+COUNTS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
+"""Numbers of votes that are looked at, as far as so many were recorded."""
+
+FEWEST_TO_STOP = 3
+"""Votes below which no rule stops sooner than ``full``."""
+
+CHIPS = (2, 5, 10, 20)
+"""Numbers of chips that share the votes of a request."""
+
+
+class Reached(CardPart):
+    """What an option reaches on a half of the samples."""
+
+    accuracy: Share
+    """Mean share of right answers over chips, seeds and samples."""
+    interval: tuple[Share, Share]
+    """Of that mean at 95 %; see :func:`interval_of`."""
+    samples: Count
+    """How many."""
+    runs: Annotated[tuple[Share, ...], Field(min_length=1)]
+    """Accuracy of each chip and seed."""
+    mean_votes: Annotated[float, Field(ge=1)]
+    """Cast on a sample."""
+    p99_votes: Count
+    """That 99 % of the answers do not pass."""
+
+
+class Option(CardPart):
+    """A way to ask."""
+
+    condition: float | None
+    """Sigma at all points, or age of the device."""
+    repeats: dict[Name, Count] = Field(default_factory=dict)
+    """Reads that are averaged, by noise point; 1 where none are given."""
+    votes: Count
+    """On an input, N."""
+    stop: StopRule = StopRule.FULL
+    """When they stop."""
+    delta: float | None = None
+    """Of the rule, where it has one."""
+    chips: Count = 1
+    """That share the votes."""
+
+
+class Weighed(CardPart):
+    """An option, what it reaches and what it costs."""
+
+    option: Option
+    """How to ask."""
+    choice: Reached
+    """What it reaches on the half that is chosen on."""
+    report: Reached | None
+    """What it reaches on the other half; None where that was not recorded."""
+    costs: Costs
+    """Of an answer."""
+
+
+Run = tuple[int | None, int]
+"""A chip, None without, and the number of a seed."""
+
+
+class Recorded:
+    """The votes of one condition and repeats on both halves.
+
+    Args:
+        head: of the study.
+        labels: of the samples of each half.
+        numbers: of these in their file; they are part of the seeds.
+        runs: votes by half, chip and number of the seed.
+    """
+
+    def __init__(
+        self,
+        head: StudyHead,
+        labels: Mapping[Half, NDArray[np.int64]],
+        numbers: Mapping[Half, NDArray[np.int64]],
+        runs: Mapping[tuple[Half, int | None, int], Votes],
+    ) -> None:
+        self._head, self._labels, self._numbers = head, labels, numbers
+        self.runs = {
+            half: {(chip, seed): of for (at, chip, seed), of in runs.items() if at is half}
+            for half in Half
+        }
+
+    def votes_of(self, half: Half) -> int:
+        """Return how many votes all runs of a half have; 0 without any."""
+        return min((of.shape[1] for of in self.runs[half].values()), default=0)
+
+    @property
+    def chips(self) -> int:
+        """How many chips cast the same votes on both halves."""
+        held = [{chip for chip, seed in self.runs[half] if seed == 0} for half in Half]
+        common = held[0] if not held[1] else held[0] & held[1]
+        return len(common - {None})
+
+    def reached(self, half: Half, votes: int, rule: Rule, chips: int = 1) -> Reached | None:
+        """Return what a way to ask reaches on a half; None if too little was recorded."""
+        runs = list(self._asked(half, votes, chips))
+        if not runs:
+            return None
+        outcomes = [(run, answered(of, self._head.classes, votes, rule)) for run, of in runs]
+        return self._told(half, outcomes)
+
+    def _asked(self, half: Half, votes: int, chips: int) -> Iterator[tuple[Run, Votes]]:
+        # A single vote stands for all of a chip whose votes do not differ.
+        runs = {
+            run: of
+            for run, of in self.runs[half].items()
+            if of.shape[1] == 1 or of.shape[1] >= votes
+        }
+        if chips == 1:
+            yield from runs.items()
+            return
+        for seed in sorted({seed for _, seed in runs}):
+            of_chips = [runs[chip, seed] for chip in range(chips) if (chip, seed) in runs]
+            if len(of_chips) == chips:
+                orders = self._orders(half, votes, chips, seed, len(of_chips[0]))
+                yield (None, seed), spread_over_chips(np.stack(of_chips), orders)
+
+    def _orders(
+        self, half: Half, votes: int, chips: int, seed: int, samples: int
+    ) -> NDArray[np.intp]:
+        setting = DeviceSetting({}, tuple(range(chips)), votes=votes)
+        base = seed_of(self._head.seed, half, seed)
+        numbers = self._numbers[half][places_of(samples, len(self._numbers[half]))]
+        seeds = [request_seed(base, number) for number in numbers.tolist()]
+        return np.stack([setting.order(each, 0) for each in seeds])
+
+    def _told(self, half: Half, outcomes: Sequence[tuple[Run, Outcome]]) -> Reached:
+        samples = len(outcomes[0][1].modes)
+        labels = self._labels[half][places_of(samples, len(self._labels[half]))]
+        shares = {run: float((out.modes == labels).mean()) for run, out in outcomes}
+        cast = np.concatenate([out.cast for _, out in outcomes])
+        return Reached(
+            accuracy=float(np.mean(means_of(shares))),
+            interval=interval_of(shares, samples),
+            samples=samples,
+            runs=tuple(shares.values()),
+            mean_votes=float(cast.mean()),
+            p99_votes=int(np.quantile(cast, 0.99, method="higher")),
+        )
+
+
+def interval_of(shares: Mapping[Run, float], samples: int) -> tuple[float, float]:
+    """Return the interval at 95 % of a mean accuracy, over samples and chips like these.
+
+    Over samples that of Clopper and Pearson, as if they had been run once: more seeds or chips make
+    it rather too wide. Over several chips that of Student, too; the wider bound on each side
+    counts.
+    """
+    of_chips = means_of(shares)
+    low, high = clopper_pearson(round(float(of_chips.mean()) * samples, 6), samples, ALPHA)
+    if len(of_chips) > 1:
+        lowest, highest = student_interval(of_chips, ALPHA)
+        low, high = max(min(low, lowest), 0.0), min(max(high, highest), 1.0)
+    return low, high
+
+
+def means_of(shares: Mapping[Run, float]) -> NDArray[np.float64]:
+    """Return the mean over the seeds of each chip ``[chips]``; without chips that of all."""
+    by_chip: dict[int | None, list[float]] = {}
+    for (chip, _), share in shares.items():
+        by_chip.setdefault(chip, []).append(share)
+    return np.array([np.mean(of) for of in by_chip.values()])
+
+
+def rules_for(head: StudyHead, card: Card, condition: float | None, votes: int) -> list[Rule]:
+    """Return the stop rules that a request of so many votes may name.
+
+    ``calibrated`` is one of them where the card has its margin.
+    """
+    if votes < FEWEST_TO_STOP:
+        return [Rule()]
+    calibrated = [
+        Rule(StopRule.CALIBRATED, threshold.delta, threshold)
+        for threshold in card.thresholds
+        if head.device is None
+        and (threshold.kind, threshold.sigma, threshold.votes) == (head.kind, condition, votes)
+    ]
+    return [Rule(), Rule(StopRule.EXACT), Rule(StopRule.BOUNDED, DELTA), *calibrated]
+
+
+def weighed(
+    recorded: Recorded,
+    head: StudyHead,
+    card: Card,
+    condition: float | None,
+    repeats: Mapping[str, int],
+) -> Iterator[Weighed]:
+    """Yield all options of one condition and repeats.
+
+    Args:
+        recorded: its votes.
+        head: of the study.
+        card: of its checkpoint.
+        condition: sigma at all points, or age.
+        repeats: reads that are averaged, by noise point.
+    """
+    costs = CostModel(head, card)
+    most = recorded.votes_of(Half.CHOICE)
+    for votes in [count for count in COUNTS if count <= most]:
+        chips = [1, *(count for count in CHIPS if count <= min(votes, recorded.chips))]
+        for rule in rules_for(head, card, condition, votes):
+            for count in chips if not rule.threshold else [1]:
+                choice = recorded.reached(Half.CHOICE, votes, rule, count)
+                if choice is None:
+                    continue
+                yield Weighed(
+                    option=Option(
+                        condition=condition,
+                        repeats=dict(repeats),
+                        votes=votes,
+                        stop=rule.row,
+                        delta=rule.delta,
+                        chips=count,
+                    ),
+                    choice=choice,
+                    report=recorded.reached(Half.REPORT, votes, rule, count),
+                    costs=costs.of(
+                        repeats,
+                        choice.mean_votes,
+                        choice.p99_votes,
+                        count,
+                        stops_early=rule.row is not StopRule.FULL,
+                    ),
+                )

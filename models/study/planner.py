@@ -1,0 +1,202 @@
+"""From a demand to the votes that meet it, by what a study recorded: no new passes."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from noisevote.models.errors import InputError
+from noisevote.models.specs import CardPart
+from noisevote.models.stopping import StopRule
+from noisevote.models.study.conclusions import Ceiling, Conclusions, pareto
+from noisevote.models.study.head import StudyHead
+from noisevote.models.study.options import Option, Weighed
+
+SHOWN_CONDITIONS = 20
+
+
+class Demand(CardPart):
+    """What is wanted; exactly one of the three, the others are what is told."""
+
+    accuracy: float | None = None
+    """Least share of right answers: the cheapest option that reaches it is planned."""
+    energy: float | None = None
+    """Most energy of an answer on average, in the unit of the study: the most accurate option."""
+    latency_s: float | None = None
+    """Time in which 99 % of the answers are there: the most accurate option."""
+
+    @property
+    def text(self) -> str:
+        """What is wanted, in words."""
+        if self.accuracy is not None:
+            return f"an accuracy of {self.accuracy:g}"
+        if self.energy is not None:
+            return f"at most {self.energy:g} of energy"
+        return f"at most {self.latency_s:g} s"
+
+
+class Planned(CardPart):
+    """An option that meets a demand."""
+
+    chosen: Weighed
+    """The option; what it reaches on the half that it was chosen on is the forecast."""
+    body: dict[str, Any]
+    """Body of a request that asks so, without its input."""
+    ceiling: Ceiling | None
+    """What no votes pass."""
+    front: tuple[Weighed, ...]
+    """Options that nothing as cheap reaches or beats, from cheap to dear."""
+    bodies: tuple[dict[str, Any], ...]
+    """Bodies of requests for these."""
+
+
+def planned(
+    conclusions: Conclusions,
+    head: StudyHead,
+    own_kind: str,
+    demand: Demand,
+    condition: float | None = None,
+    is_sure: bool = False,
+) -> Planned:
+    """Return the option that meets a demand.
+
+    Args:
+        conclusions: of a study.
+        head: of it.
+        own_kind: kind of noise of its checkpoint.
+        demand: what is wanted.
+        condition: sigma or age, one that was measured; None: that of the study's questions.
+        is_sure: whether the lower end of the interval must reach the accuracy.
+
+    Raises:
+        InputError: nothing meets it, or the condition was not measured.
+    """
+    at = checked_condition(conclusions, head, condition)
+    options = conclusions.at(at)
+    ceiling = conclusions.ceiling(at)
+    if demand.latency_s is not None and any(of.costs.latency_s is None for of in options):
+        raise InputError(
+            "the study knows no latencies: its device tells no costs; ask for accuracy or energy",
+            "latency_s",
+        )
+    front = pareto(options, by_latency=demand.latency_s is not None)
+    return Planned(
+        chosen=(chosen := meeting(options, demand, is_sure, ceiling)),
+        body=request_body(head, chosen.option, own_kind),
+        ceiling=ceiling,
+        front=tuple(front),
+        bodies=tuple(request_body(head, of.option, own_kind) for of in front),
+    )
+
+
+def checked_condition(
+    conclusions: Conclusions, head: StudyHead, condition: float | None
+) -> float | None:
+    """Return the condition that is meant.
+
+    Raises:
+        InputError: it was not measured.
+    """
+    at = conclusions.operating if condition is None else condition
+    measured = list(dict.fromkeys(of.option.condition for of in conclusions.options))
+    if at not in measured:
+        what = "sigma" if head.device is None else "age_s"
+        shown = ", ".join(f"{of:g}" for of in measured[:SHOWN_CONDITIONS] if of is not None)
+        raise InputError(
+            f"{what} is {at:g}; the study has {shown or 'none'}: study that one, too", what
+        )
+    return at
+
+
+def meeting(
+    options: Sequence[Weighed], demand: Demand, is_sure: bool, ceiling: Ceiling | None
+) -> Weighed:
+    """Return the best option that meets a demand.
+
+    Raises:
+        InputError: none does; the message tells the best there is.
+    """
+    if demand.accuracy is not None:
+        wanted = demand.accuracy
+
+        def reaches(of: Weighed) -> bool:
+            held = of.choice.interval[0] if is_sure else of.choice.accuracy
+            return held >= wanted
+
+        found = [of for of in options if reaches(of)]
+        if found:
+            return min(found, key=lambda of: (of.costs.energy, of.option.chips, of.option.votes))
+        best = max(options, key=lambda of: of.choice.accuracy).choice
+        beyond = "" if ceiling is None else f"; the ceiling is {ceiling.choice.accuracy:.4f}"
+        what = "for sure " if is_sure else ""
+        raise InputError(
+            f"accuracy is {wanted:g}; no option reaches that {what}at this condition: the best "
+            f"reaches {best.accuracy:.4f} [{best.interval[0]:.4f}, {best.interval[1]:.4f}]{beyond}",
+            "accuracy",
+        )
+    field, most = (
+        ("energy", demand.energy) if demand.energy is not None else ("latency_s", demand.latency_s)
+    )
+
+    def cost(of: Weighed) -> float:
+        return of.costs.energy if field == "energy" else (of.costs.latency_s or 0.0)
+
+    if most is None:
+        raise InputError("give one of accuracy, energy and latency_s")
+    found = [of for of in options if cost(of) <= most]
+    if not found:
+        least = min(options, key=cost)
+        raise InputError(f"{field} is {most:g}; the cheapest option takes {cost(least):.4g}", field)
+    return min(found, key=lambda of: (-of.choice.accuracy, cost(of)))
+
+
+def request_body(head: StudyHead, option: Option, own_kind: str) -> dict[str, Any]:
+    """Return the body of a ``/predict`` request for an option, without its input.
+
+    Args:
+        head: of the study.
+        option: how to ask.
+        own_kind: kind of noise of the checkpoint, which need not be said.
+    """
+    body: dict[str, Any] = {"checkpoint": head.checkpoint}
+    if head.device is None:
+        kind = {} if head.kind == own_kind else {"noise": head.kind.value}
+        body |= {**kind, "sigma": option.condition}
+    else:
+        told = {
+            "device": head.device.name,
+            "age_s": option.condition,
+            "temperature_c": head.temperature_c,
+            "chips": option.chips if option.chips > 1 else None,
+        }
+        body |= {name: value for name, value in told.items() if value is not None}
+    if option.repeats:
+        body["repeats"] = dict(option.repeats)
+    body["votes"] = option.votes
+    if option.stop is not StopRule.FULL:
+        body["stop"] = option.stop.value
+    if option.delta is not None:
+        body["delta"] = option.delta
+    return body
+
+
+PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
+
+
+def parse_quantity(text: str, unit: str, field: str) -> float:
+    """Return a quantity in its unit: ``5uJ``, ``50us``; without a unit the bare number.
+
+    Args:
+        text: as it was given.
+        unit: ``J`` or ``s``.
+        field: that it is for.
+
+    Raises:
+        InputError: it is none.
+    """
+    found = re.fullmatch(
+        rf"\s*([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*(?:([mnpfuµμ]?){unit})?\s*", text
+    )
+    value = float(found[1]) * PREFIXES[found[2] or ""] if found else 0.0
+    if not 0 < value < 1e30:
+        raise InputError(f"{text!r} is no {field}; write 5e-6 or 5u{unit}", field)
+    return value

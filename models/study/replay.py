@@ -1,0 +1,152 @@
+"""What recorded votes say of fewer votes, of stop rules and of several chips, without a pass.
+
+The votes of a request are a prefix of those of a longer one with the same seed, so that what a
+request of N votes answers stands in the first N that were recorded; where more seeds were recorded,
+each is a run of its own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from noisevote.models.anytime import is_fixed
+from noisevote.models.measured import Threshold
+from noisevote.models.stopping import StopRule, bounded_boundary
+
+Votes = NDArray[np.int16]
+"""Class that each vote fell on, in vote order ``[samples, votes]``."""
+
+MOST_COUNTS = 2**24
+"""Counts of classes that are looked at together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A stop rule with the numbers that it goes by.
+
+    Attributes:
+        row: of the table of rules.
+        delta: chance of another mode than that of all N votes, where the rule has one.
+        threshold: of the card, where the rule needs one.
+    """
+
+    row: StopRule = StopRule.FULL
+    delta: float | None = None
+    threshold: Threshold | None = None
+
+    @property
+    def text(self) -> str:
+        """What it is, in short."""
+        return self.row if self.delta is None else f"{self.row}, delta {self.delta:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What requests answer.
+
+    Attributes:
+        modes: class of each answer ``[samples]``.
+        cast: votes until it stopped ``[samples]``.
+    """
+
+    modes: NDArray[np.int64]
+    cast: NDArray[np.int64]
+
+
+def answered(votes: Votes, classes: int, count: int, rule: Rule = Rule()) -> Outcome:
+    """Return what requests of ``count`` votes answer.
+
+    Args:
+        votes: recorded; at least ``count``, or a single one that stands for all.
+        classes: number of classes.
+        count: N.
+        rule: when they stop.
+    """
+    if votes.shape[1] == 1:
+        modes = votes[:, 0].astype(np.int64)
+        return Outcome(modes, np.ones_like(modes))
+    found = [of_part(part, classes, count, rule) for part in parts(votes[:, :count], classes)]
+    return Outcome(
+        np.concatenate([part.modes for part in found]),
+        np.concatenate([part.cast for part in found]),
+    )
+
+
+def parts(votes: Votes, classes: int) -> Iterator[Votes]:
+    """Yield some samples after the other, so many that their counts have room."""
+    size = max(1, MOST_COUNTS // classes)
+    for first in range(0, len(votes), size):
+        yield votes[first : first + size]
+
+
+def of_part(votes: Votes, classes: int, count: int, rule: Rule) -> Outcome:
+    """Return what requests on some samples answer; see :func:`answered`."""
+    rows = np.arange(len(votes))
+    counts = np.zeros((len(votes), classes), np.int64)
+    modes = np.zeros(len(votes), np.int64)
+    cast = np.full(len(votes), count)
+    is_open = np.ones(len(votes), bool)
+    if rule.row is StopRule.FULL:
+        np.add.at(counts, (rows[:, np.newaxis], votes), 1)
+        return Outcome(counts.argmax(axis=1), cast)
+    for number in range(1, count + 1):
+        counts[rows, votes[:, number - 1]] += 1
+        now = counts.argmax(axis=1)
+        stops = is_open & has_stopped(counts, now, number, count, rule)
+        modes[stops], cast[stops] = now[stops], number
+        is_open &= ~stops
+        if not is_open.any():
+            break
+    return Outcome(modes, cast)
+
+
+def has_stopped(
+    counts: NDArray[np.int64], modes: NDArray[np.int64], number: int, count: int, rule: Rule
+) -> NDArray[np.bool_]:
+    """Return whether a rule holds after some votes ``[samples]``; see ``models.stopping``."""
+    fixed = is_fixed(counts, modes, np.full(len(counts), count - number))
+    if rule.row is StopRule.BOUNDED and rule.delta is not None:
+        return fixed | (counts.max(axis=1) >= bounded_boundary(count, rule.delta)[number])
+    if rule.row is StopRule.CALIBRATED and rule.threshold is not None:
+        second, first = np.partition(counts, -2, axis=1)[:, -2:].T
+        return fixed | (first - second >= rule.threshold.margin)
+    return fixed
+
+
+def spread_over_chips(of_chips: NDArray[np.int16], orders: NDArray[np.intp]) -> Votes:
+    """Return the votes of requests that several chips answer.
+
+    Args:
+        of_chips: votes of each chip alone, with the same keys ``[chips, samples, votes]``.
+        orders: which of the chips casts each vote ``[samples, N]``.
+    """
+    samples = np.arange(of_chips.shape[1])[:, np.newaxis]
+    numbers = np.arange(orders.shape[1])[np.newaxis]
+    return of_chips[orders, samples, numbers]
+
+
+def is_among_first(votes: Votes, labels: NDArray[np.int64], classes: int, first: int) -> float:
+    """Return for what share of the samples the label is among the classes with the most votes.
+
+    Of classes with as many votes the lower ones come first; a class without a vote is not among
+    them.
+
+    Args:
+        votes: cast on each sample.
+        labels: of the samples.
+        classes: number of classes.
+        first: how many classes count.
+    """
+    hits = 0
+    start = 0
+    for part in parts(votes, classes):
+        counts = np.zeros((len(part), classes), np.int64)
+        np.add.at(counts, (np.arange(len(part))[:, np.newaxis], part), 1)
+        of_part = labels[start : start + len(part)]
+        own = counts[np.arange(len(part)), of_part][:, np.newaxis]
+        before = (counts > own) | ((counts == own) & (np.arange(classes) < of_part[:, np.newaxis]))
+        hits += int(((before.sum(axis=1) < first) & (own[:, 0] > 0)).sum())
+        start += len(part)
+    return hits / len(votes)

@@ -1,0 +1,290 @@
+"""The store of a study: SQLite, which several processes may write and nobody loses a row of.
+
+A cell is written once, as a whole, by whoever has measured it first; since a cell gives the same
+numbers wherever it is measured, a second one is dropped. Files of others are not believed: what is
+read is checked against bounds, and nothing is unpickled.
+"""
+
+import sqlite3
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from noisevote.models.errors import DataError
+from noisevote.models.study.cells import Cell, Half
+from noisevote.models.study.conclusions import Conclusions
+from noisevote.models.study.head import MOST_SAMPLES, StudyHead
+from noisevote.models.study.packing import LABEL, NUMBER, packed, unpacked
+
+STORE_FILE = "study.sqlite"
+VERSION = 1
+BUSY_S = 60.0
+"""Seconds for which one process waits until another has finished writing."""
+
+MOST_FIGURES = 2**20
+"""Bytes of the figures of a cell."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS head (one INTEGER PRIMARY KEY CHECK (one = 1), content TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS halves (
+    half TEXT PRIMARY KEY, labels BLOB NOT NULL, numbers BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS cells (
+    key TEXT PRIMARY KEY, cell TEXT NOT NULL, content BLOB NOT NULL, problem TEXT,
+    machine TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS commands (command TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS conclusions (one INTEGER PRIMARY KEY CHECK (one = 1), content TEXT);
+"""
+
+Figures = dict[str, dict[str, float]]
+"""By noise point, by name of the figure."""
+
+FIGURES: TypeAdapter[Figures] = TypeAdapter(Figures)
+Samples = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Labels and numbers of some samples."""
+
+NO_VOTES = np.empty((0, 0), np.int16)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """A cell and what it gave.
+
+    Attributes:
+        cell: that was measured.
+        fell_on: class of each vote ``[samples, votes]``; none of a cell that gives figures.
+        figures: by noise point; none of a cell that gives votes.
+        problem: why it could not be measured; None if it was.
+    """
+
+    cell: Cell
+    fell_on: NDArray[np.int16]
+    figures: Figures
+    problem: str | None = None
+
+
+class StudyStore:
+    """The store in a folder.
+
+    Args:
+        folder: of the study.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._path = folder / STORE_FILE
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is one."""
+        return self._path.is_file()
+
+    @property
+    def changed_ns(self) -> int:
+        """When it was last written; 0 if there is none."""
+        try:
+            return self._path.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def make(self, head: StudyHead, halves: Mapping[Half, Samples]) -> StudyHead:
+        """Make the store, or take up the one that is there; return its head.
+
+        Args:
+            head: of the study.
+            halves: labels of the samples of each half ``[samples]``, and their numbers.
+
+        Raises:
+            DataError: the one that is there is of another study, or it cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(
+                f"{self.folder} cannot be made: {error.strerror}; name another folder by --output"
+            ) from error
+        with self._connected("rwc") as connection:
+            connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA user_version={VERSION};")
+            connection.execute(
+                "INSERT OR IGNORE INTO head VALUES (1, ?)", (head.model_dump_json(),)
+            )
+            connection.executemany(
+                "INSERT OR IGNORE INTO halves VALUES (?, ?, ?)",
+                [
+                    (half, packed(of[0], LABEL), packed(of[1], NUMBER))
+                    for half, of in halves.items()
+                ],
+            )
+            connection.execute("COMMIT")
+        there = self.head
+        there.check_same(head, self._path)
+        return there
+
+    @cached_property
+    def head(self) -> StudyHead:
+        """What is studied.
+
+        Raises:
+            DataError: the store cannot be read.
+        """
+        with self._connected() as connection, self._believing():
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version != VERSION:
+                raise DataError(f"{self._path} is of version {version}; this one reads {VERSION}")
+            (content,) = connection.execute("SELECT content FROM head").fetchone()
+            return StudyHead.model_validate_json(content)
+
+    def labels(self, half: Half) -> NDArray[np.int64]:
+        """Return the labels of the samples of a half ``[samples]``."""
+        return self._of_half("labels", half, LABEL)
+
+    def numbers(self, half: Half) -> NDArray[np.int64]:
+        """Return the numbers of the samples of a half in their file ``[samples]``."""
+        return self._of_half("numbers", half, NUMBER)
+
+    def _of_half(self, column: str, half: Half, kind: np.dtype[Any]) -> NDArray[np.int64]:
+        with self._connected() as connection, self._believing():
+            (content,) = connection.execute(
+                f"SELECT {column} FROM halves WHERE half = ?",
+                (half,),
+            ).fetchone()
+            return unpacked(content, kind, (-1,), MOST_SAMPLES).astype(np.int64)
+
+    def keys(self) -> set[str]:
+        """Return the keys of all cells that are measured."""
+        with self._connected() as connection:
+            return {key for (key,) in connection.execute("SELECT key FROM cells")}
+
+    def claimed(self) -> set[str]:
+        """Return the keys of the cells that somebody has begun."""
+        with self._connected() as connection:
+            return {key for (key,) in connection.execute("SELECT key FROM claims")}
+
+    def claim(self, cell: Cell) -> None:
+        """Say that a cell is begun, so that others begin with another one."""
+        with self._connected() as connection:
+            connection.execute("INSERT OR IGNORE INTO claims VALUES (?)", (cell.key,))
+
+    def said(self, command: str) -> None:
+        """Keep a command that went on with the study."""
+        with self._connected() as connection:
+            connection.execute("INSERT OR IGNORE INTO commands VALUES (?)", (command,))
+
+    @property
+    def commands(self) -> list[str]:
+        """The commands that made the study."""
+        with self._connected() as connection:
+            return [
+                row for (row,) in connection.execute("SELECT command FROM commands ORDER BY rowid")
+            ]
+
+    @property
+    def machines(self) -> list[str]:
+        """The machines that measured cells."""
+        with self._connected() as connection:
+            rows = connection.execute("SELECT DISTINCT machine FROM cells ORDER BY machine")
+            return [row for (row,) in rows]
+
+    def add(self, measured: Measured, machine: str) -> None:
+        """Keep what a cell gave, unless it is there.
+
+        Args:
+            measured: cell and what it gave.
+            machine: CPU and libraries that computed it.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+        cell = measured.cell
+        content = (
+            packed(measured.fell_on, LABEL)
+            if cell.gives == "votes"
+            else FIGURES.dump_json(measured.figures)
+        )
+        with self._connected() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO cells VALUES (?, ?, ?, ?, ?)",
+                (cell.key, cell.model_dump_json(), content, measured.problem, machine),
+            )
+
+    def conclude(self, conclusions: Conclusions) -> None:
+        """Keep what the study concludes, in the place of what it did before."""
+        with self._connected() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO conclusions VALUES (1, ?)", (conclusions.model_dump_json(),)
+            )
+
+    @property
+    def conclusions(self) -> Conclusions | None:
+        """What the study concludes; None before its end."""
+        with self._connected() as connection, self._believing():
+            row = connection.execute("SELECT content FROM conclusions").fetchone()
+            return None if row is None else Conclusions.model_validate_json(row[0])
+
+    def measured(self, cells: Sequence[Cell] | None = None) -> Iterator[Measured]:
+        """Yield what is measured of some cells, or of all, by their keys.
+
+        Raises:
+            DataError: the store is damaged.
+        """
+        wanted = None if cells is None else {cell.key: cell for cell in cells}
+        with self._connected() as connection:
+            keys = [key for (key,) in connection.execute("SELECT key FROM cells ORDER BY key")]
+            for key in keys if wanted is None else filter(wanted.__contains__, keys):
+                content, told, problem = connection.execute(
+                    "SELECT content, cell, problem FROM cells WHERE key = ?", (key,)
+                ).fetchone()
+                with self._believing():
+                    cell = Cell.model_validate_json(told) if wanted is None else wanted[key]
+                    found = measured_from(cell, content) if problem is None else None
+                yield found or Measured(cell, NO_VOTES, {}, str(problem))
+
+    @contextmanager
+    def _believing(self) -> Iterator[None]:
+        try:
+            yield
+        except (TypeError, ValueError, ValidationError, zlib.error) as error:
+            raise DataError(
+                f"{self._path} is no store of a study, or damaged: {error!r:.200}; delete it, or "
+                "name another folder"
+            ) from error
+
+    @contextmanager
+    def _connected(self, mode: str = "rw") -> Iterator[sqlite3.Connection]:
+        """Open a connection for one operation; statements outside a transaction are one each."""
+        if mode == "rw" and not self.exists:
+            raise DataError(f"there is no study in {self.folder}")
+        try:
+            with closing(self._open(mode)) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise DataError(f"{self._path} cannot be read or written: {error}") from error
+
+    def _open(self, mode: str) -> sqlite3.Connection:
+        address = f"{self._path.absolute().as_uri()}?mode={mode}"
+        return sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)
+
+
+def measured_from(cell: Cell, content: bytes) -> Measured:
+    """Return a cell and what was kept of it.
+
+    Raises:
+        ValueError: it is not what the cell promises.
+    """
+    if cell.gives == "errors":
+        if len(content) > MOST_FIGURES:
+            raise ValueError("its figures are too many")
+        return Measured(cell, NO_VOTES, FIGURES.validate_json(content))
+    shape = cell.samples, cell.votes
+    votes = unpacked(content, LABEL, shape, cell.samples * cell.votes)
+    return Measured(cell, votes.astype(np.int16), {})

@@ -1,0 +1,67 @@
+"""From a demand to a plan: the study is found, and its recorded votes answer."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.errors import DataError, UnknownStudyError
+from noisevote.models.study.conclusions import Conclusions
+from noisevote.models.study.folders import Studies
+from noisevote.models.study.planner import Demand, planned
+from noisevote.models.study.store import StudyStore
+from noisevote.service.wire.plan import PlanRequest, PlanResponse, reply_of
+
+MOST_KEPT = 16
+"""Conclusions that are kept in memory."""
+
+
+def plan_for(checkpoint: Checkpoint, studies: Studies, asked: PlanRequest) -> PlanResponse:
+    """Return the plan that meets a demand.
+
+    Raises:
+        UnknownStudyError: there is no study of the checkpoint on the device.
+        InputError: nothing meets the demand, or the condition was not studied.
+    """
+    store = studies.find(checkpoint.name, checkpoint.fingerprint, asked.device)
+    try:
+        return planned_from(store, checkpoint, asked)
+    except DataError as error:
+        raise UnknownStudyError(str(error)) from error
+
+
+def planned_from(store: StudyStore, checkpoint: Checkpoint, asked: PlanRequest) -> PlanResponse:
+    """Return the plan that meets a demand, from one study.
+
+    Raises:
+        DataError: the study has not come to its end, or is damaged.
+        InputError: nothing meets the demand, or the condition was not studied.
+    """
+    demand = Demand(accuracy=asked.accuracy, energy=asked.energy, latency_s=asked.latency_s)
+    head = store.head
+    found = planned(
+        conclusions_in(store),
+        head,
+        checkpoint.card.noise.kind,
+        demand,
+        asked.sigma if head.device is None else asked.age_s,
+        asked.sure,
+    )
+    return reply_of(found, head)
+
+
+def conclusions_in(store: StudyStore) -> Conclusions:
+    """Return what a study concludes, read again only if its file has changed.
+
+    Raises:
+        DataError: it is damaged, or the study has not come to its end.
+    """
+    return read_conclusions(store.folder, store.changed_ns)
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def read_conclusions(folder: Path, changed_ns: int) -> Conclusions:  # noqa: ARG001 - as above
+    """Read what a study concludes."""
+    found = StudyStore(folder).conclusions
+    if found is None:
+        raise DataError(f"the study in {folder.name} has not come to its end")
+    return found

@@ -1,0 +1,131 @@
+"""``POST /plan``, and the reports of studies: ``GET /checkpoints/{name}/report``."""
+
+import asyncio
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse
+
+from noisevote.models.errors import (
+    CheckpointError,
+    InputError,
+    LimitError,
+    OverloadedError,
+    UnknownCheckpointError,
+    UnknownStudyError,
+)
+from noisevote.models.files import regular_content
+from noisevote.models.robustness.report import POLICY
+from noisevote.models.study.folders import REPORT_HTML, REPORT_JSON
+from noisevote.service.prediction.planning import plan_for
+from noisevote.service.routes.prediction_body import room_in
+from noisevote.service.service import Service, ServiceDep
+from noisevote.service.wire.bodies import read_body
+from noisevote.service.wire.errors import (
+    BodyTimeoutError,
+    BodyTooLargeError,
+    DrainingError,
+    ForeignOriginError,
+    NotJsonError,
+    RateLimitedError,
+    UnsupportedMediaError,
+    responses_for,
+)
+from noisevote.service.wire.parsing import parse_as
+from noisevote.service.wire.plan import PlanRequest, PlanResponse
+from noisevote.service.wire.requests import inlined_schema
+
+router = APIRouter(tags=["studies"])
+
+MAX_BODY_BYTES = 16 * 1024
+MAX_REPORT_BYTES = 32 * 2**20
+
+WORK_S = 0.02
+"""That a plan is taken to need before it was made; the rest is charged afterwards."""
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": f"{POLICY}; sandbox",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+DeviceName = Annotated[str | None, Query(max_length=200, description="Name of the device.")]
+
+
+@router.post(
+    "/plan",
+    responses=responses_for(
+        NotJsonError,
+        UnknownCheckpointError,
+        UnknownStudyError,
+        BodyTimeoutError,
+        BodyTooLargeError,
+        ForeignOriginError,
+        UnsupportedMediaError,
+        InputError,
+        LimitError,
+        OverloadedError,
+        RateLimitedError,
+        CheckpointError,
+        DrainingError,
+    ),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": inlined_schema(PlanRequest)}},
+        }
+    },
+)
+async def plan(request: Request, service: ServiceDep) -> PlanResponse:
+    """Return the votes, stop rule, reads and chips that meet a demand, from a study's votes."""
+    with room_in(service) as room:
+        body = await read_body(request, MAX_BODY_BYTES, room)
+        asked = parse_as(PlanRequest, body)
+        began = time.monotonic()
+        took = service.observer.prepares(WORK_S)
+        name = asked.checkpoint or service.settings.default_checkpoint
+        checkpoint = service.store.find(name)
+        try:
+            return await asyncio.to_thread(plan_for, checkpoint, service.studies, asked)
+        finally:
+            took(time.monotonic() - began)
+
+
+@router.get(
+    "/checkpoints/{name}/report",
+    responses=responses_for(UnknownCheckpointError, UnknownStudyError),
+)
+async def report(name: str, service: ServiceDep, device: DeviceName = None) -> Response:
+    """Return the report of a checkpoint's study as JSON."""
+    content = await asyncio.to_thread(report_file, service, name, device, REPORT_JSON)
+    return Response(content, media_type="application/json")
+
+
+@router.get(
+    "/checkpoints/{name}/report.html",
+    response_class=HTMLResponse,
+    responses=responses_for(UnknownCheckpointError, UnknownStudyError),
+)
+async def report_page(name: str, service: ServiceDep, device: DeviceName = None) -> Response:
+    """Return the report of a checkpoint's study as a page that needs nothing beside it."""
+    content = await asyncio.to_thread(report_file, service, name, device, REPORT_HTML)
+    return HTMLResponse(content, headers=PAGE_HEADERS)
+
+
+def report_file(service: Service, name: str, device: str | None, file: str) -> bytes:
+    """Return a file of a study.
+
+    Raises:
+        UnknownCheckpointError: there is no such checkpoint.
+        UnknownStudyError: there is no study of it that has come to its end.
+    """
+    checkpoint = service.store.find(name)
+    store = service.studies.find(name, checkpoint.fingerprint, device)
+    try:
+        return regular_content(store.folder / file, MAX_REPORT_BYTES)
+    except OSError as error:
+        raise UnknownStudyError(
+            f"{file} of the study of {name} cannot be read: {error.strerror}; make it anew with "
+            "the command of the study"
+        ) from error

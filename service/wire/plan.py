@@ -1,0 +1,149 @@
+"""The bodies of ``/plan``: what is wanted, and the request that gives it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from noisevote.models.noise import MAX_SIGMA
+from noisevote.models.study.conclusions import Ceiling
+from noisevote.models.study.head import StudyHead
+from noisevote.models.study.options import Reached, Weighed
+from noisevote.models.study.planner import Planned
+from noisevote.service.wire.device import Age
+from noisevote.service.wire.reply import Reply
+
+Above0 = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
+WANTED = ("accuracy", "energy", "latency_s")
+
+
+class PlanRequest(BaseModel):
+    """What is wanted of which checkpoint: exactly one of accuracy, energy and latency_s."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [{"accuracy": 0.99}],
+            "oneOf": [
+                {"required": [name], "properties": {name: {"type": "number"}}} for name in WANTED
+            ],
+        },
+    )
+
+    checkpoint: str | None = Field(default=None, max_length=200)
+    """Name of the checkpoint. Default: the service's default checkpoint."""
+    device: str | None = Field(default=None, max_length=200)
+    """Name of the analog device, or digest of its profile. Default: none, noise of a strength."""
+    sigma: Annotated[float, Field(ge=0, le=MAX_SIGMA, allow_inf_nan=False)] | None = None
+    """Strength of the noise, one that the study has. Default: that of its questions."""
+    age_s: Age | None = None
+    """Age of the device, one that the study has. Default: that of its questions."""
+    accuracy: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+    """Least share of right answers, for the least energy."""
+    energy: Above0 | None = None
+    """Most energy of an answer on average: joules, or passes of the network where the device tells
+    no costs; for the most accuracy."""
+    latency_s: Above0 | None = None
+    """Time in which 99 % of the answers are to be there, for the most accuracy."""
+    sure: bool = False
+    """Whether the lower end of the interval must reach the accuracy, instead of the estimate."""
+
+    @model_validator(mode="after")
+    def wants_one_thing(self) -> "PlanRequest":
+        """Refuse several demands or none, and conditions that exclude each other."""
+        given = [name for name in WANTED if getattr(self, name) is not None]
+        if len(given) != 1:
+            got = " and ".join(given) or "none of them"
+            raise ValueError(f"exactly one of {', '.join(WANTED)} is needed; got {got}")
+        if self.device is not None and self.sigma is not None:
+            raise ValueError("device and sigma both say what noise there is; give one")
+        if self.device is None and self.age_s is not None:
+            raise ValueError("age_s is that of a device; give a device, too")
+        return self
+
+
+class PlannedOption(Reply):
+    """One way to ask, what it reaches and what it costs."""
+
+    request: dict[str, Any]
+    """Fields of a request to `/predict` that ask so, beside its input."""
+    forecast: Reached
+    """What it reaches on the samples that it was chosen on. The best of many options looks a little
+    better there than it is."""
+    confirmed: Reached | None
+    """What it reaches on other samples; null where that was not recorded."""
+    energy: float
+    """Of an answer on average."""
+    latency_s: float | None
+    """In which 99 % of the answers are there; null where the device tells no costs."""
+
+
+class StudySummary(Reply):
+    """The study that a plan comes from."""
+
+    choice: str
+    """Samples that options are chosen on."""
+    report: str
+    """Samples that they are confirmed on."""
+    device: str | None
+    """Name of the device."""
+    device_digest: str | None
+    """Digest of what of its profile decides votes."""
+    fingerprint: str
+    """Of the checkpoint."""
+    seeds: int
+    """Of the noise."""
+    chips: int
+    """Of the device."""
+    votes: int
+    """Recorded on a sample, each seed."""
+
+
+class PlanResponse(PlannedOption):
+    """The request that meets the demand, and what to expect of it."""
+
+    checkpoint: str
+    """Name of the checkpoint."""
+    energy_unit: Literal["J", "passes"]
+    """Of all energies: joules, or passes of the network without repeats."""
+    ceiling: Ceiling | None
+    """What no number of votes passes under this condition, as far as it was measured."""
+    front: list[PlannedOption]
+    """Options that nothing as cheap reaches or beats, from cheap to dear."""
+    study: StudySummary
+    """Where all this comes from."""
+
+
+def option_of(weighed: Weighed, request: dict[str, Any]) -> PlannedOption:
+    """Return an option as a reply has it."""
+    return PlannedOption(
+        request=request,
+        forecast=weighed.choice,
+        confirmed=weighed.report,
+        energy=weighed.costs.energy,
+        latency_s=weighed.costs.latency_s,
+    )
+
+
+def reply_of(planned: Planned, head: StudyHead) -> PlanResponse:
+    """Return a plan as a reply."""
+    chosen = option_of(planned.chosen, planned.body)
+    return PlanResponse(
+        **dict(chosen),
+        checkpoint=head.checkpoint,
+        energy_unit=planned.chosen.costs.unit,
+        ceiling=planned.ceiling,
+        front=[option_of(of, body) for of, body in zip(planned.front, planned.bodies, strict=True)],
+        study=StudySummary(
+            choice=head.choice,
+            report=head.report,
+            device=head.device_name,
+            device_digest=head.device_digest,
+            fingerprint=head.fingerprint,
+            seeds=head.seeds,
+            chips=head.chips,
+            votes=head.votes,
+        ),
+    )

@@ -1,0 +1,104 @@
+"""From what was measured to what it says: options, ceilings, a recommendation."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from noisevote.models.card import Card
+from noisevote.models.errors import DataError
+from noisevote.models.study.cells import Half
+from noisevote.models.study.conclusions import Ceiling, Conclusions, recommended
+from noisevote.models.study.options import Option, Reached, Recorded, Weighed, weighed
+from noisevote.models.study.replay import Rule
+from noisevote.models.study.results import Results
+
+
+def options_at(results: Results, card: Card, condition: float | None) -> list[Weighed]:
+    """Return all options that were recorded under a condition."""
+    return [
+        option
+        for (at, repeats), recorded in results.settings.items()
+        if at == condition
+        for option in weighed(recorded, results.head, card, condition, dict(repeats))
+    ]
+
+
+def operating_condition(results: Results) -> float | None:
+    """Return the condition that the questions are about."""
+    head = results.head
+    return head.operating_sigma if head.device is None else head.ages_s[0]
+
+
+def concluded(results: Results, card: Card) -> Conclusions:
+    """Return what a study concludes.
+
+    Raises:
+        DataError: too little is measured.
+    """
+    head = results.head
+    clean = {half: results.clean(half) for half in Half}
+    if clean[Half.CHOICE] is None or clean[Half.REPORT] is None:
+        raise DataError("the network without noise is not measured yet")
+    conditions = [of for of in head.conditions if of != 0 or head.device is not None]
+    options = [of for condition in conditions for of in options_at(results, card, condition)]
+    operating = operating_condition(results)
+    at_operating = [of for of in options if of.option.condition == operating]
+    plain = [of.option for of in at_operating if is_plain(of.option)]
+    if not plain:
+        raise DataError("votes at the operating point are not measured yet")
+    best = recommended(at_operating, head.tolerance)
+    return Conclusions(
+        clean_choice=clean[Half.CHOICE],
+        clean=clean[Half.REPORT],
+        ceilings=tuple(ceilings(results, conditions)),
+        options=tuple(options),
+        operating=operating,
+        reference=max(plain, key=lambda option: option.votes),
+        recommended=None if best is None else best.option,
+    )
+
+
+def is_plain(option: Option) -> bool:
+    """Return whether all votes are cast by one chip without repeats."""
+    return (
+        not option.repeats
+        and option.chips == 1
+        and option.delta is None
+        and (option.stop == "full")
+    )
+
+
+def ceilings(results: Results, conditions: list[float | None]) -> Iterator[Ceiling]:
+    """Yield what no number of votes passes under each condition.
+
+    On a device that is what its chips reach when their reads are free of noise; else what all
+    recorded votes of a sample decide together, as far as votes of several seeds are there.
+    """
+    for condition in conditions:
+        recorded = results.settings.get((condition, ()))
+        if recorded is None:
+            continue
+        if results.head.device is not None:
+            choice = results.quiet(condition, Half.CHOICE)
+            report, votes = results.quiet(condition, Half.REPORT), 1
+        else:
+            votes = all_votes(recorded, Half.REPORT)
+            choice = together(recorded, results, Half.CHOICE)
+            report = together(recorded, results, Half.REPORT)
+        if choice is not None:
+            yield Ceiling(condition=condition, votes=votes, choice=choice, report=report)
+
+
+def all_votes(recorded: Recorded, half: Half) -> int:
+    """Return how many votes on a sample all seeds of a half have together."""
+    return max(1, sum(of.shape[1] for of in recorded.runs[half].values()))
+
+
+def together(recorded: Recorded, results: Results, half: Half) -> Reached | None:
+    """Return what all votes of all seeds decide together."""
+    runs = list(recorded.runs[half].values())
+    if not runs:
+        return None
+    samples = min(len(of) for of in runs)
+    every = np.concatenate([of[:samples] for of in runs], axis=1)
+    return results.of_votes(half, every).reached(half, every.shape[1], Rule())

@@ -1,0 +1,156 @@
+"""The tables of costs: what accuracy costs, layer by layer, and layers read several times."""
+
+from noisevote.models.charts import Curve, Point, line_chart
+from noisevote.models.study.cells import Half
+from noisevote.models.study.conclusions import pareto
+from noisevote.models.study.costs import CostModel
+from noisevote.models.study.options import Option, Weighed
+from noisevote.training.study.errors import ALL, RATIO
+from noisevote.training.study.figures import Figures
+from noisevote.training.study.repeats import midpoint
+from noisevote.training.study.section import Column, Row, Section
+from noisevote.training.study.words import share
+
+
+def front(of_study: Figures) -> Section:
+    """Return the options at the operating point that nothing as cheap reaches or beats."""
+    options = of_study.found.at(of_study.found.operating)
+    front = pareto(options)
+    unit = "J" if of_study.unit == "J" else "passes"
+    points = [
+        Point(of.costs.energy, of.report.accuracy, *of.report.interval)
+        for of in front
+        if of.report is not None
+    ]
+    votes = [
+        Point(of.costs.energy, of.report.accuracy, *of.report.interval)
+        for (condition, _), of in of_study.plain().items()
+        if condition == of_study.found.operating and of.report is not None
+    ]
+    quieter = sorted(
+        (
+            Point(of.costs.energy, of.choice.accuracy, *of.choice.interval)
+            for of in options
+            if of.option.votes == 1 and is_quieter(of_study, of.option)
+        ),
+        key=lambda point: point.x,
+    )
+    curves = [
+        Curve(name, drawn)
+        for name, drawn in (
+            ("best of votes, rules and reads", points),
+            ("votes alone", votes),
+            ("one vote, every layer read as often", quieter),
+        )
+        if len(drawn) > 1
+    ]
+    return Section(
+        "front",
+        "What accuracy costs",
+        "Options that nothing as cheap reaches or beats on the half that they were chosen on, "
+        "and what they reach on the other. "
+        + (
+            "Energy is counted by whole tiles of the device."
+            if of_study.unit == "J"
+            else "Energy is counted in passes of the network, proportional to "
+            "multiply-accumulates; a device with costs gives joules and seconds."
+        )
+        + " Reading every layer r times is what a device of r times the energy and 1/r of the "
+        "noise power would do.",
+        of_study.option_columns,
+        [of_study.option_row(of) for of in front],
+        line_chart(
+            "front", "Accuracy over energy; the table has the figures", f"energy, {unit}",
+            curves, is_close=True,
+        )
+        if curves
+        else "",
+    )  # fmt: skip
+
+
+def is_quieter(of_study: Figures, option: Option) -> bool:
+    """Return whether every layer is read as often."""
+    reads = {option.repeats.get(name, 1) for name in of_study.card.point_names}
+    return len(reads) == 1 and option.chips == 1
+
+
+def layers(of_study: Figures) -> Section:
+    """Return what each layer does alone, and what it costs."""
+    costs = CostModel(of_study.head, of_study.card).energy_of_layers
+    whole = sum(costs.values()) or 1.0
+    rows = []
+    for point in of_study.card.noise_points:
+        row: Row = {
+            "point": point.name,
+            "energy": costs.get(point.name, 0.0) / whole,
+            "error": of_study.results.errors.get(point.name, {}).get(RATIO),
+        }
+        row |= alone(of_study, point.name)
+        rows.append(row)
+    if ALL in of_study.results.errors:
+        rows.append(
+            {"point": ALL, "energy": 1.0, "alone": None,
+             "error": of_study.results.errors[ALL][RATIO]}
+        )  # fmt: skip
+    is_noise = of_study.head.device is None
+    return Section(
+        "layers",
+        "Layer by layer",
+        "Error to signal: how far noise of this layer alone moves the outputs, beside how far "
+        "they lie apart (root mean squares; at the operating point). "
+        + (
+            "Midpoint: the sigma at this point alone that costs half of what noise there can "
+            "cost, with an interval from a bootstrap over the samples; beyond the largest sigma "
+            "that was tried it says so."
+            if is_noise
+            else "Alone: the accuracy of one vote when this layer alone lies on the device."
+        ),
+        [
+            Column("point", "noise point"),
+            Column("energy", "share of the energy", share),
+            Column("error", "error to signal", lambda of: "-" if of is None else f"{of:.3g}"),
+            Column("alone", "midpoint" if is_noise else "alone", lambda of: of or "-"),
+        ],
+        rows,
+    )
+
+
+def alone(of_study: Figures, point: str) -> Row:
+    """Return what noise, or the device, does at one point alone."""
+    if of_study.head.device is None:
+        fit = midpoint(of_study.results, point)
+        if fit is None:
+            return {"alone": None}
+        s50, (low, high) = fit.sensitivity.s50, fit.interval
+        shown = [
+            f"> {fit.largest:g}" if of >= fit.largest else f"{of:.3g}" for of in (s50, low, high)
+        ]
+        return {
+            "alone": f"{shown[0]} [{shown[1]}, {shown[2]}]",
+            "midpoint": s50, "midpoint_low": low, "midpoint_high": high,
+            "floor": fit.sensitivity.floor, "samples": fit.samples,
+        }  # fmt: skip
+    cells = of_study.results.layers.get(point)
+    if not cells:
+        return {"alone": None}
+    votes = cells[0].fell_on
+    labels = of_study.results.labels_of(Half.CHOICE, len(votes))
+    value = float((votes[:, 0] == labels).mean())
+    return {"alone": share(value), "alone_accuracy": value, "samples": len(votes)}
+
+
+def every_option(of_study: Figures) -> Section:
+    """Return the options with repeats that were tried, cheap and dear."""
+    options = [of for of in of_study.found.at(of_study.found.operating) if of.option.repeats]
+    best: dict[tuple[tuple[str, int], ...], Weighed] = {}
+    for of in options:
+        if of.option.votes == 1:
+            best[tuple(of.option.repeats.items())] = of
+    return Section(
+        "repeats",
+        "Layers that are read several times",
+        "One vote with each of the repeats that were tried, in the half that they are chosen "
+        "on; options.csv has them with more votes.",
+        of_study.option_columns,
+        [of_study.option_row(of) for of in sorted(best.values(), key=lambda of: of.costs.energy)],
+    )

@@ -1,0 +1,98 @@
+"""What the tables of a report have in common: figures, costs and conditions in words."""
+
+from noisevote.models.card import Card
+from noisevote.models.study.conclusions import Conclusions
+from noisevote.models.study.options import Weighed
+from noisevote.models.study.results import Results
+from noisevote.training.study.conclude import is_plain
+from noisevote.training.study.section import Column, Row, option_words, with_interval
+from noisevote.training.study.words import age, energy, seconds
+
+
+class Figures:
+    """The figures of a study.
+
+    Args:
+        results: of it.
+        conclusions: of it.
+        card: of its checkpoint.
+    """
+
+    def __init__(self, results: Results, conclusions: Conclusions, card: Card) -> None:
+        self.results, self.found, self.card = results, conclusions, card
+        self.head = results.head
+
+    @property
+    def condition_name(self) -> str:
+        """What a condition is."""
+        return "sigma" if self.head.device is None else "age"
+
+    def condition_text(self, value: float | None) -> str:
+        """Return a condition as people read it."""
+        if self.head.device is None:
+            return f"{value:g}"
+        return "-" if value is None else age(value)
+
+    @property
+    def operating_text(self) -> str:
+        """The operating point in words."""
+        value = self.found.operating
+        if self.head.device is None:
+            return f"{self.head.kind} noise of sigma {value:g}"
+        return f"{self.head.device.name}" + ("" if value is None else f", age {age(value)}")
+
+    def plain(self) -> dict[tuple[float | None, int], Weighed]:
+        """Return the options without repeats, rules and several chips, by condition and votes."""
+        return {
+            (of.option.condition, of.option.votes): of
+            for of in self.found.options
+            if is_plain(of.option)
+        }
+
+    @property
+    def cost_columns(self) -> list[Column]:
+        """The columns of costs."""
+        found = [Column("energy", "energy", lambda of: energy(of, self.unit))]
+        if self.unit == "J":
+            found.append(Column("latency_s", "latency, 99 %", seconds))
+        return found
+
+    @property
+    def unit(self) -> str:
+        """Unit of the energy."""
+        return self.found.options[0].costs.unit
+
+    def cost_row(self, of: Weighed) -> Row:
+        """Return the costs of an option as values of a row."""
+        return {"energy": of.costs.energy, "latency_s": of.costs.latency_s}
+
+    def option_row(self, of: Weighed) -> Row:
+        """Return an option as values of a row."""
+        return {
+            **option_words(of.option),
+            "choice": {
+                "value": of.choice.accuracy,
+                "low": of.choice.interval[0],
+                "high": of.choice.interval[1],
+            },
+            "report": None
+            if of.report is None
+            else {
+                "value": of.report.accuracy,
+                "low": of.report.interval[0],
+                "high": of.report.interval[1],
+            },
+            "mean_votes": of.choice.mean_votes,
+            **self.cost_row(of),
+        }
+
+    @property
+    def option_columns(self) -> list[Column]:
+        """Columns of a table of options."""
+        return [
+            Column("ask", "votes, rule, reads"),
+            Column("choice", "accuracy, chosen on", with_interval),
+            Column("report", "accuracy, other half", lambda of: with_interval(of) if of else "-"),
+            Column("mean_votes", "votes cast", "{:.2f}".format),
+            *self.cost_columns,
+        ]

@@ -1,0 +1,40 @@
+"""Quantities as people read them."""
+
+PREFIXES = ((1e-15, "f"), (1e-12, "p"), (1e-9, "n"), (1e-6, "u"), (1e-3, "m"), (1.0, ""))
+AGES = ((31_557_600.0, "years"), (86_400.0, "days"), (3600.0, "hours"), (1.0, "s"))
+
+
+def share(value: float) -> str:
+    """Return a share in per cent."""
+    return f"{100 * value:.1f} %"
+
+
+def points(value: float) -> str:
+    """Return a difference of shares in points."""
+    return f"{100 * value:.2f}"
+
+
+def with_prefix(value: float, unit: str) -> str:
+    """Return a quantity with the prefix that suits it."""
+    factor, prefix = next(((f, p) for f, p in reversed(PREFIXES) if value >= f), PREFIXES[0])
+    return f"{value / factor:.3g} {prefix}{unit}"
+
+
+def energy(value: float, unit: str) -> str:
+    """Return an energy in joules, or in passes."""
+    if unit == "J":
+        return with_prefix(value, "J")
+    return f"{value:.3g} {'pass' if f'{value:.3g}' == '1' else 'passes'}"
+
+
+def seconds(value: float | None) -> str:
+    """Return a time."""
+    return "-" if value is None else with_prefix(value, "s")
+
+
+def age(value: float) -> str:
+    """Return an age."""
+    for length, name in AGES:
+        if value >= 2 * length or (value == length and name != "s"):
+            return f"{value / length:.3g} {name}"
+    return f"{value:g} s"
