@@ -22,7 +22,9 @@ HIGHEST_BOTTOM = 0.99
 """Share at which the vertical axis begins at most."""
 LOG_FROM = 20.0
 """From which ratio of the largest to the smallest on values stand by their logarithms."""
-MOST_TICKS = 8
+LABEL_WIDTH = 56
+"""Of the label of a value, with some room."""
+
 KEY_LINE = 20
 NAMES, ROW = 168, 30
 """Width of the names of rows, and height of a row."""
@@ -169,15 +171,24 @@ def grid(xs: Sequence[float], scale: Scale, x_name: str) -> list[str]:
         y = scale.y(share)
         parts += [
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>',
-            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{100 * share:.{places}f} %</text>',
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">'
+            f"{100 * share:.{places}f} %</text>",
         ]
-    every = -(-len(xs) // MOST_TICKS)
-    for x in xs[::every]:
+    for x in apart(xs, scale):
         place = f'x="{scale.x(x):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle"'
-        parts.append(f"<text {place}>{x:g}</text>")
+        parts.append(f"<text {place}>{x:.4g}</text>")
     middle = (LEFT + WIDTH - RIGHT) / 2
     name = f'<text x="{middle:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_name)}</text>'
     return [*parts, name]
+
+
+def apart(xs: Sequence[float], scale: Scale) -> list[float]:
+    """Return some of the values, so far apart that their labels do not meet."""
+    found: list[float] = []
+    for x in xs:
+        if not found or scale.x(x) - scale.x(found[-1]) >= LABEL_WIDTH:
+            found.append(x)
+    return found
 
 
 def curve_parts(number: int, curve: Curve, scale: Scale) -> list[str]:

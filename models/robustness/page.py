@@ -11,11 +11,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from noisevote.models.charts import Curve, Point, line_chart, row_chart
 from noisevote.models.devices.setting import FRESH
 from noisevote.models.noise import NoiseKind, sigma_text
 from noisevote.models.robustness.attacks import BY_NAME
 from noisevote.models.robustness.counted import Paired, Share
-from noisevote.models.charts import Curve, Point, line_chart, row_chart
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import POLICY, AboutDevice, Report, Score, SweepPoint
 from noisevote.models.robustness.scores import as_percent

@@ -36,7 +36,8 @@ class Conclusions(CardPart):
     """All votes at that condition without repeats."""
     recommended: Option | None
     """The cheapest option at that condition that is, on the half that is chosen on, at most the
-    tolerance below the best; None if none was weighed."""
+    tolerance below the network without noise, or below the best if none comes so near; None if none
+    was weighed."""
 
     def at(self, condition: float | None) -> list[Weighed]:
         """Return the options of a condition."""
@@ -69,14 +70,18 @@ def pareto(options: Sequence[Weighed], by_latency: bool = False) -> list[Weighed
     return front
 
 
-def recommended(options: Sequence[Weighed], tolerance: float) -> Weighed | None:
-    """Return the cheapest option that is at most ``tolerance`` below the best.
+def recommended(options: Sequence[Weighed], tolerance: float, clean: float) -> Weighed | None:
+    """Return the cheapest option that loses at most ``tolerance``.
 
-    Chips of their own are not asked for: an option of several chips is taken only where no other is
-    among those that are good enough.
+    An option of several chips is taken only where no other is good enough.
+
+    Args:
+        options: of one condition.
+        tolerance: loss that is accepted, as a share.
+        clean: accuracy without noise; the best of many options may pass it by chance.
     """
     best = max((of.choice.accuracy for of in options), default=0.0)
-    enough = [of for of in options if of.choice.accuracy >= best - tolerance]
+    enough = [of for of in options if of.choice.accuracy >= min(best, clean) - tolerance]
     return min(
         enough,
         key=lambda of: (of.option.chips > 1, of.costs.energy, of.costs.latency_s or 0.0),

@@ -108,10 +108,11 @@ def has_stopped(
     """Return whether a rule holds after some votes ``[samples]``; see ``models.stopping``."""
     fixed = is_fixed(counts, modes, np.full(len(counts), count - number))
     if rule.row is StopRule.BOUNDED and rule.delta is not None:
-        return fixed | (counts.max(axis=1) >= bounded_boundary(count, rule.delta)[number])
+        reached = counts.max(axis=1) >= bounded_boundary(count, rule.delta)[number]
+        return np.asarray(fixed | reached)
     if rule.row is StopRule.CALIBRATED and rule.threshold is not None:
         second, first = np.partition(counts, -2, axis=1)[:, -2:].T
-        return fixed | (first - second >= rule.threshold.margin)
+        return np.asarray(fixed | (first - second >= rule.threshold.margin))
     return fixed
 
 

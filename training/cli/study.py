@@ -115,7 +115,8 @@ def study(
     halves = halves_of(checkpoint, source, test)
     workers = processes or allowed_cores()
     measure: Measure = on_ray if where is Where.RAY else partial(in_processes, processes=workers)
-    for profile in [profile_named(each) for each in device or []] or [None]:
+    profiles: list[Profile | None] = [profile_named(each) for each in device or []]
+    for profile in profiles or [None]:
         on = None if profile is None else profile.name
         store = StudyStore(output or study_folder(checkpoints, name, on))
         run_one(store, checkpoint, plan, halves, profile, age, budget, workers, measure)

@@ -19,6 +19,7 @@ from noisevote.models.errors import DataError
 from noisevote.models.noise import Noise
 from noisevote.models.noise_setting import parse_map, parse_repeats, shown_map
 from noisevote.training.experiments.bench import SEEDS, Bench
+from noisevote.training.experiments.midpoints import sensitivities_of
 from noisevote.training.measure.energy_search import (
     Budget,
     OperatingPoint,
@@ -31,7 +32,6 @@ from noisevote.training.measure.energy_search import (
     predicted_worth,
     unique,
 )
-from noisevote.training.experiments.midpoints import sensitivities_of
 from noisevote.training.measure.evaluate import NumberedExamples, reported
 from noisevote.training.measure.plan import Count, NotNegative, Plan
 from noisevote.training.measure.results import PAIR_COLUMNS, SHARE_COLUMNS, paired, share

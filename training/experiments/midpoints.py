@@ -21,9 +21,9 @@ from noisevote.models.errors import DataError
 from noisevote.models.noise import Noise
 from noisevote.training.experiments.bench import SEEDS, Bench
 from noisevote.training.experiments.experiment import Experiment, NamedFigures, shown_each
-from noisevote.training.measure.sensitivity import MOST_STEEP, Floor, Sensitivity, fit_rows
 from noisevote.training.measure.plan import Count, Plan, Positive
 from noisevote.training.measure.results import SHARE_COLUMNS, Row, Table, read_table, share
+from noisevote.training.measure.sensitivity import MOST_STEEP, Floor, Sensitivity, fit_rows
 from noisevote.training.measure.splits import Split
 from noisevote.training.report.markdown import commands, figure, find, main_files, markdown_table
 from noisevote.training.report.style import groups, new_figure, series_style

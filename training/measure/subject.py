@@ -9,7 +9,13 @@ from noisevote.models.data.datasets import load_dataset
 from noisevote.models.data.samples import read_samples
 from noisevote.models.noise import Noise
 from noisevote.training.measure.evaluate import Caster, NumberedExamples
-from noisevote.training.measure.splits import Split, examples_of, has_split, part_of, sample_examples
+from noisevote.training.measure.splits import (
+    Split,
+    examples_of,
+    has_split,
+    part_of,
+    sample_examples,
+)
 from noisevote.training.recipes.recipe import recipe_from_dict
 
 

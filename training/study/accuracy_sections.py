@@ -4,42 +4,45 @@ from noisevote.models.charts import Curve, Point, line_chart
 from noisevote.models.study.cells import Half
 from noisevote.models.study.replay import Rule, Votes
 from noisevote.training.study.figures import Figures
-from noisevote.training.study.section import ACCURACY, RUNS, Column, Section, reached_row
+from noisevote.training.study.section import ACCURACY, RUNS, Column, Row, Section, reached_row
 from noisevote.training.study.words import share
 
 
-def sweep(of_study: Figures) -> Section:
+def sweep(study: Figures) -> Section:
     """Return the accuracy over the conditions, for few and for all votes."""
-    plain = of_study.plain()
+    plain = study.plain()
     counts = sorted({votes for _, votes in plain})
     shown = sorted({1, *(votes for votes in (5, counts[-1]) if votes in counts)})
-    rows, curves = [], {votes: [] for votes in shown}
-    if of_study.head.device is None:
-        rows.append({"condition": 0.0, "votes": 1, **reached_row(of_study.found.clean)})
+    rows: list[Row] = []
+    curves: dict[int, list[Point]] = {votes: [] for votes in shown}
+    if study.head.device is None:
+        rows.append({"condition": 0.0, "votes": 1, **reached_row(study.found.clean)})
     for (condition, votes), of in plain.items():
         if votes in shown and of.report is not None:
             rows.append({"condition": condition, "votes": votes, **reached_row(of.report)})
             low, high = of.report.interval
-            curves[votes].append(Point(condition or 0.0, of.report.accuracy, low, high))
-    for of in of_study.found.ceilings:
-        if of.report is not None:
-            which = "all, no read noise" if of_study.head.device else f"{of.votes} together"
-            rows.append({"condition": of.condition, "votes": which, **reached_row(of.report)})
+            # An age of 0 stands at 1 second on the axis, which is that of logarithms.
+            place = max(condition or 0.0, 0.0 if study.head.device is None else 1.0)
+            curves[votes].append(Point(place, of.report.accuracy, low, high))
+    for limit in study.found.ceilings:
+        if limit.report is not None and (study.head.device or limit.votes > counts[-1]):
+            which = "any, no read noise" if study.head.device else f"{limit.votes} together"
+            rows.append({"condition": limit.condition, "votes": which, **reached_row(limit.report)})
     drawn = [
         Curve(f"{votes} vote{'s' if votes > 1 else ''}", points)
         for votes, points in curves.items()
         if len(points) > 1
     ]
-    name = "sigma" if of_study.head.device is None else "age of the device, s"
+    name = "sigma" if study.head.device is None else "age of the device, s"
     return Section(
         "sweep",
-        f"Accuracy over {'the noise' if of_study.head.device is None else 'chips and ages'}",
+        f"Accuracy over {'the noise' if study.head.device is None else 'chips and ages'}",
         "The mode of the votes, on the half of the samples that nothing was chosen on. A run "
         "is a seed of the noise, or a chip; the interval is over samples"
-        + (" and chips like these." if of_study.head.device else " like these.")
-        + " The last rows are what no number of votes passes, as far as it was measured.",
+        + (" and chips like these." if study.head.device else " like these.")
+        + " The last rows are about the most that votes can reach.",
         [
-            Column("condition", of_study.condition_name, of_study.condition_text),
+            Column("condition", study.condition_name, study.condition_text),
             Column("votes", "votes"),
             ACCURACY,
             *RUNS,
@@ -51,15 +54,15 @@ def sweep(of_study: Figures) -> Section:
     )
 
 
-def votes(of_study: Figures) -> Section:
+def votes(study: Figures) -> Section:
     """Return the accuracy over the votes at the operating point."""
     rows, curve = [], []
-    for (condition, votes), of in of_study.plain().items():
-        if condition == of_study.found.operating and of.report is not None:
-            rows.append({"votes": votes, **reached_row(of.report)} | of_study.cost_row(of))
+    for (condition, votes), of in study.plain().items():
+        if condition == study.found.operating and of.report is not None:
+            rows.append({"votes": votes, **reached_row(of.report)} | study.cost_row(of))
             curve.append(Point(votes, of.report.accuracy, *of.report.interval))
     curves = [Curve("mode of the votes", curve)]
-    ceiling = of_study.found.ceiling(of_study.found.operating)
+    ceiling = study.found.ceiling(study.found.operating)
     if ceiling is not None and ceiling.report is not None and len(curve) > 1:
         level = ceiling.report.accuracy
         ends = [Point(of.x, level, level, level) for of in (curve[0], curve[-1])]
@@ -72,31 +75,31 @@ def votes(of_study: Figures) -> Section:
     )  # fmt: skip
     return Section(
         "votes",
-        f"Accuracy over votes at {of_study.operating_text}",
+        f"Accuracy over votes at {study.operating_text}",
         "All votes cast, no layer read more than once.",
-        [Column("votes", "votes"), ACCURACY, *RUNS, *of_study.cost_columns],
+        [Column("votes", "votes"), ACCURACY, *RUNS, *study.cost_columns],
         rows,
         chart,
     )
 
 
-def chips(of_study: Figures) -> Section:
+def chips(study: Figures) -> Section:
     """Return the accuracy of each chip with one vote and with all."""
     rows = []
-    recorded = of_study.results.settings[of_study.found.operating, ()]
+    recorded = study.results.settings[study.found.operating, ()]
     for (chip, seed), votes in sorted(recorded.runs[Half.REPORT].items(), key=str):
-        labels = of_study.results.labels_of(Half.REPORT, len(votes))
+        labels = study.results.labels_of(Half.REPORT, len(votes))
         rows.append(
             {
                 "chip": chip,
                 "seed": seed,
                 "one": float((votes[:, 0] == labels).mean()),
-                "all": mode_accuracy(of_study, votes),
+                "all": mode_accuracy(study, votes),
             }
         )
     return Section(
         "chips",
-        f"Chip by chip at {of_study.operating_text}",
+        f"Chip by chip at {study.operating_text}",
         f"Each chip has frozen errors of its own; all {votes.shape[1]} votes against one. More "
         "seeds of one chip show what the read noise alone does.",
         [
@@ -109,18 +112,18 @@ def chips(of_study: Figures) -> Section:
     )
 
 
-def mode_accuracy(of_study: Figures, votes: Votes) -> float:
+def mode_accuracy(study: Figures, votes: Votes) -> float:
     """Return the accuracy of the mode of votes on the half that is reported."""
-    recorded = of_study.results.of_votes(Half.REPORT, votes)
+    recorded = study.results.of_votes(Half.REPORT, votes)
     reached = recorded.reached(Half.REPORT, votes.shape[1], Rule())
     return 0.0 if reached is None else reached.accuracy
 
 
-def rules(of_study: Figures) -> Section:
+def rules(study: Figures) -> Section:
     """Return what stop rules save at the operating point."""
-    most = of_study.found.reference.votes
+    most = study.found.reference.votes
     rows = []
-    for of in of_study.found.at(of_study.found.operating):
+    for of in study.found.at(study.found.operating):
         option = of.option
         if option.votes == most and not option.repeats and option.chips == 1 and of.report:
             rows.append(
@@ -130,7 +133,7 @@ def rules(of_study: Figures) -> Section:
                     **reached_row(of.report),
                     "mean_votes": of.report.mean_votes,
                     "p99_votes": of.report.p99_votes,
-                    **of_study.cost_row(of),
+                    **study.cost_row(of),
                 }
             )
     return Section(
@@ -143,7 +146,7 @@ def rules(of_study: Figures) -> Section:
             ACCURACY,
             Column("mean_votes", "votes cast, mean", "{:.2f}".format),
             Column("p99_votes", "99 % of answers"),
-            *of_study.cost_columns,
+            *study.cost_columns,
         ],
         rows,
     )

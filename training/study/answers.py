@@ -134,8 +134,8 @@ class Answers:
         limit = (
             ""
             if ceiling is None or ceiling.report is None
-            else f" Without read noise the same chips reach {told(ceiling.report)}: the ceiling "
-            "that no number of votes on one chip passes for long."
+            else f" Without read noise the same chips reach {told(ceiling.report)}: about the "
+            "most that votes on one chip can reach."
         )
         later = self.later_ages(most)
         return (
@@ -193,8 +193,8 @@ class Answers:
             f"not even {one_or_more(top.option.votes)} come within {self.tolerance} of the ceiling "
             f"({told(top.report)})"
             if enough is None or enough.report is None
-            else f"{one_or_more(enough.option.votes)} come within {self.tolerance} of the ceiling: "
-            f"{told(enough.report)}"
+            else f"{one_or_more(enough.option.votes)} "
+            f"{'comes' if enough.option.votes == 1 else 'come'} within {self.tolerance} of the ceiling: {told(enough.report)}"
         )
         return (
             f"At {self.place} one vote is right for {told(one.report)}; {reached}; "

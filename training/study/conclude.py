@@ -46,7 +46,7 @@ def concluded(results: Results, card: Card) -> Conclusions:
     plain = [of.option for of in at_operating if is_plain(of.option)]
     if not plain:
         raise DataError("votes at the operating point are not measured yet")
-    best = recommended(at_operating, head.tolerance)
+    best = recommended(at_operating, head.tolerance, clean[Half.CHOICE].accuracy)
     return Conclusions(
         clean_choice=clean[Half.CHOICE],
         clean=clean[Half.REPORT],
@@ -91,7 +91,7 @@ def ceilings(results: Results, conditions: list[float | None]) -> Iterator[Ceili
 
 def all_votes(recorded: Recorded, half: Half) -> int:
     """Return how many votes on a sample all seeds of a half have together."""
-    return max(1, sum(of.shape[1] for of in recorded.runs[half].values()))
+    return max(1, sum(int(of.shape[1]) for of in recorded.runs[half].values()))
 
 
 def together(recorded: Recorded, results: Results, half: Half) -> Reached | None:

@@ -12,11 +12,11 @@ from noisevote.training.study.section import Column, Row, Section
 from noisevote.training.study.words import share
 
 
-def front(of_study: Figures) -> Section:
+def front(study: Figures) -> Section:
     """Return the options at the operating point that nothing as cheap reaches or beats."""
-    options = of_study.found.at(of_study.found.operating)
+    options = study.found.at(study.found.operating)
     front = pareto(options)
-    unit = "J" if of_study.unit == "J" else "passes"
+    unit = "J" if study.unit == "J" else "passes"
     points = [
         Point(of.costs.energy, of.report.accuracy, *of.report.interval)
         for of in front
@@ -24,14 +24,14 @@ def front(of_study: Figures) -> Section:
     ]
     votes = [
         Point(of.costs.energy, of.report.accuracy, *of.report.interval)
-        for (condition, _), of in of_study.plain().items()
-        if condition == of_study.found.operating and of.report is not None
+        for (condition, _), of in study.plain().items()
+        if condition == study.found.operating and of.report is not None
     ]
     quieter = sorted(
         (
             Point(of.costs.energy, of.choice.accuracy, *of.choice.interval)
             for of in options
-            if of.option.votes == 1 and is_quieter(of_study, of.option)
+            if of.option.votes == 1 and is_quieter(study, of.option)
         ),
         key=lambda point: point.x,
     )
@@ -51,14 +51,14 @@ def front(of_study: Figures) -> Section:
         "and what they reach on the other. "
         + (
             "Energy is counted by whole tiles of the device."
-            if of_study.unit == "J"
+            if study.unit == "J"
             else "Energy is counted in passes of the network, proportional to "
             "multiply-accumulates; a device with costs gives joules and seconds."
         )
         + " Reading every layer r times is what a device of r times the energy and 1/r of the "
         "noise power would do.",
-        of_study.option_columns,
-        [of_study.option_row(of) for of in front],
+        study.option_columns,
+        [study.option_row(of) for of in front],
         line_chart(
             "front", "Accuracy over energy; the table has the figures", f"energy, {unit}",
             curves, is_close=True,
@@ -68,31 +68,31 @@ def front(of_study: Figures) -> Section:
     )  # fmt: skip
 
 
-def is_quieter(of_study: Figures, option: Option) -> bool:
+def is_quieter(study: Figures, option: Option) -> bool:
     """Return whether every layer is read as often."""
-    reads = {option.repeats.get(name, 1) for name in of_study.card.point_names}
+    reads = {option.repeats.get(name, 1) for name in study.card.point_names}
     return len(reads) == 1 and option.chips == 1
 
 
-def layers(of_study: Figures) -> Section:
+def layers(study: Figures) -> Section:
     """Return what each layer does alone, and what it costs."""
-    costs = CostModel(of_study.head, of_study.card).energy_of_layers
+    costs = CostModel(study.head, study.card).energy_of_layers
     whole = sum(costs.values()) or 1.0
     rows = []
-    for point in of_study.card.noise_points:
+    for point in study.card.noise_points:
         row: Row = {
             "point": point.name,
             "energy": costs.get(point.name, 0.0) / whole,
-            "error": of_study.results.errors.get(point.name, {}).get(RATIO),
+            "error": study.results.errors.get(point.name, {}).get(RATIO),
         }
-        row |= alone(of_study, point.name)
+        row |= alone(study, point.name)
         rows.append(row)
-    if ALL in of_study.results.errors:
+    if ALL in study.results.errors:
         rows.append(
             {"point": ALL, "energy": 1.0, "alone": None,
-             "error": of_study.results.errors[ALL][RATIO]}
+             "error": study.results.errors[ALL][RATIO]}
         )  # fmt: skip
-    is_noise = of_study.head.device is None
+    is_noise = study.head.device is None
     return Section(
         "layers",
         "Layer by layer",
@@ -115,10 +115,10 @@ def layers(of_study: Figures) -> Section:
     )
 
 
-def alone(of_study: Figures, point: str) -> Row:
+def alone(study: Figures, point: str) -> Row:
     """Return what noise, or the device, does at one point alone."""
-    if of_study.head.device is None:
-        fit = midpoint(of_study.results, point)
+    if study.head.device is None:
+        fit = midpoint(study.results, point)
         if fit is None:
             return {"alone": None}
         s50, (low, high) = fit.sensitivity.s50, fit.interval
@@ -126,22 +126,22 @@ def alone(of_study: Figures, point: str) -> Row:
             f"> {fit.largest:g}" if of >= fit.largest else f"{of:.3g}" for of in (s50, low, high)
         ]
         return {
-            "alone": f"{shown[0]} [{shown[1]}, {shown[2]}]",
+            "alone": f"{shown[0]} [{shown[1]}, {shown[2]}]" if s50 < fit.largest else shown[0],
             "midpoint": s50, "midpoint_low": low, "midpoint_high": high,
             "floor": fit.sensitivity.floor, "samples": fit.samples,
         }  # fmt: skip
-    cells = of_study.results.layers.get(point)
+    cells = study.results.layers.get(point)
     if not cells:
         return {"alone": None}
     votes = cells[0].fell_on
-    labels = of_study.results.labels_of(Half.CHOICE, len(votes))
+    labels = study.results.labels_of(Half.CHOICE, len(votes))
     value = float((votes[:, 0] == labels).mean())
     return {"alone": share(value), "alone_accuracy": value, "samples": len(votes)}
 
 
-def every_option(of_study: Figures) -> Section:
+def every_option(study: Figures) -> Section:
     """Return the options with repeats that were tried, cheap and dear."""
-    options = [of for of in of_study.found.at(of_study.found.operating) if of.option.repeats]
+    options = [of for of in study.found.at(study.found.operating) if of.option.repeats]
     best: dict[tuple[tuple[str, int], ...], Weighed] = {}
     for of in options:
         if of.option.votes == 1:
@@ -151,6 +151,6 @@ def every_option(of_study: Figures) -> Section:
         "Layers that are read several times",
         "One vote with each of the repeats that were tried, in the half that they are chosen "
         "on; options.csv has them with more votes.",
-        of_study.option_columns,
-        [of_study.option_row(of) for of in sorted(best.values(), key=lambda of: of.costs.energy)],
+        study.option_columns,
+        [study.option_row(of) for of in sorted(best.values(), key=lambda of: of.costs.energy)],
     )

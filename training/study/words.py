@@ -24,7 +24,8 @@ def energy(value: float, unit: str) -> str:
     """Return an energy in joules, or in passes."""
     if unit == "J":
         return with_prefix(value, "J")
-    return f"{value:.3g} {'pass' if f'{value:.3g}' == '1' else 'passes'}"
+    text = f"{value:.2f}".removesuffix("0").removesuffix(".0")
+    return f"{text} {'pass' if text == '1' else 'passes'}"
 
 
 def seconds(value: float | None) -> str:

@@ -6,6 +6,7 @@ alone writes.
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -50,28 +51,33 @@ def in_processes(subject: Subject, following: Next, processes: int) -> Iterator[
         yield from here(subject, following)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, begin, (subject,)) as pool:
-        under_way: set[Future[Given]] = set()
-        try:
-            while True:
-                while len(under_way) < processes and (cell := following()) is not None:
-                    under_way.add(pool.submit(measure, cell))
-                if not under_way:
-                    return
-                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                for each in done:
-                    yield each.result()
-        except BrokenProcessPool as error:
-            raise DataError(
-                "a process that measured has ended, perhaps for want of memory; the same command "
-                "goes on, with fewer --processes"
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    pool = ProcessPoolExecutor(processes, context, begin, (subject,))
+    under_way: set[Future[Given]] = set()
+    try:
+        while True:
+            free = range(processes - len(under_way))
+            cells = [cell for _ in free if (cell := following()) is not None]
+            under_way |= {pool.submit(measure, cell) for cell in cells}
+            if not under_way:
+                break
+            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            for each in done:
+                yield each.result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a process that measured has ended, perhaps for want of memory; the same command "
+            "goes on, with fewer --processes"
+        ) from error
+    finally:
+        if under_way:  # interrupted: what they measure is begun anew the next time
+            for child in multiprocessing.active_children():
+                child.terminate()
+        pool.shutdown(cancel_futures=True)
 
 
 def begin(subject: Subject) -> None:
     """Make this process ready to measure; it ends with the one that asked."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the asking process that is interrupted
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=end_with, args=(parent,), daemon=True).start()

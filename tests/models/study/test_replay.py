@@ -1,0 +1,70 @@
+"""Replay of recorded votes against the stop rules themselves, vote by vote."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from noisevote.models.devices.setting import DeviceSetting
+from noisevote.models.stopping import Bounded, Calibrated, Exact, Full, Stopping, StopRule, mode_of
+from noisevote.models.study.replay import Rule, answered, is_among_first, spread_over_chips
+from tests.models.casting import THRESHOLD
+
+CLASSES, SAMPLES, MOST = 4, 5, 12
+RULES: list[tuple[Rule, Stopping]] = [
+    (Rule(), Full()),
+    (Rule(StopRule.EXACT), Exact()),
+    (Rule(StopRule.BOUNDED, 0.05), Bounded(0.05)),
+    (Rule(StopRule.CALIBRATED, THRESHOLD.delta, THRESHOLD), Calibrated(threshold=THRESHOLD)),
+]
+
+votes_cast = arrays(np.int16, (SAMPLES, MOST), elements=st.integers(0, CLASSES - 1))
+
+
+def one_by_one(fell_on: np.ndarray, count: int, rule: Stopping) -> tuple[int, int]:
+    """Mode and votes cast of one sample, as the service counts them."""
+    counts = np.zeros(CLASSES, np.int64)
+    for number in range(1, count + 1):
+        counts[fell_on[number - 1]] += 1
+        if rule.fewest(counts, count) == 0:
+            break
+    return mode_of(counts), number
+
+
+@pytest.mark.parametrize(("rule", "stopping"), RULES, ids=lambda of: getattr(of, "row", ""))
+@given(fell_on=votes_cast, count=st.integers(1, MOST))
+def test_replayed_answers_are_those_of_the_stop_rule_vote_by_vote(
+    rule: Rule, stopping: Stopping, fell_on: np.ndarray, count: int
+) -> None:
+    found = answered(fell_on, CLASSES, count, rule)
+    expected = [one_by_one(row, count, stopping) for row in fell_on]
+    assert list(zip(found.modes.tolist(), found.cast.tolist(), strict=True)) == expected
+
+
+@given(fell_on=arrays(np.int16, (SAMPLES, 1), elements=st.integers(0, CLASSES - 1)))
+def test_a_single_vote_stands_for_all_where_votes_do_not_differ(fell_on: np.ndarray) -> None:
+    found = answered(fell_on, CLASSES, 20)
+    assert found.modes.tolist() == fell_on[:, 0].tolist()
+    assert found.cast.tolist() == [1] * SAMPLES
+
+
+def test_votes_over_chips_are_taken_from_the_chip_that_casts_them() -> None:
+    chips, count = 3, 7
+    of_chips = np.stack([np.full((2, count), chip, np.int16) for chip in range(chips)])
+    setting = DeviceSetting({}, tuple(range(chips)), votes=count)
+    orders = np.stack([setting.order(seed, 0) for seed in (11, 12)])
+    spread = spread_over_chips(of_chips, orders)
+    assert spread.tolist() == orders.tolist()
+
+
+@given(fell_on=votes_cast, labels=arrays(np.int64, SAMPLES, elements=st.integers(0, CLASSES - 1)))
+def test_the_label_is_among_the_first_just_if_sorting_the_counts_puts_it_there(
+    fell_on: np.ndarray, labels: np.ndarray
+) -> None:
+    hits = 0
+    for row, label in zip(fell_on, labels.tolist(), strict=True):
+        counts = np.bincount(row, minlength=CLASSES)
+        first = sorted(range(CLASSES), key=lambda of: (-counts[of], of))[:2]
+        hits += label in first and counts[label] > 0
+    assert is_among_first(fell_on, labels, CLASSES, 2) == hits / SAMPLES
