@@ -14,15 +14,11 @@ from hypothesis.extra.numpy import arrays
 from noisevote.models.errors import DataError
 from noisevote.models.noise import NoiseKind
 from noisevote.models.study.cells import Cell, Condition, Half, OnNoise, Part
-from noisevote.models.study.head import StudyHead
 from noisevote.models.study.packing import LABEL, packed, unpacked
 from noisevote.models.study.store import STORE_FILE, Measured, StudyStore
+from tests.models.study.heads import head_of
 
-HEAD = StudyHead(
-    checkpoint="theirs", fingerprint="f", classes=3, noise_scheme="s",
-    kind=NoiseKind.MULTIPLICATIVE, operating_sigma=1.0, choice="a", report="b", choice_samples=4,
-    report_samples=4, sigmas=(0.0, 1.0), seeds=1, votes=2, seed=0, tolerance=0.01, passes=1000,
-)  # fmt: skip
+HEAD = head_of()
 LABELS = np.array([0, 1, 2, 1])
 HALVES = {half: (LABELS, np.arange(4)) for half in Half}
 

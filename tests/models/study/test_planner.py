@@ -1,0 +1,173 @@
+"""The planner on options of known accuracy and cost."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.devices.presets import DeviceStore
+from noisevote.models.errors import InputError
+from noisevote.models.stopping import StopRule
+from noisevote.models.study.conclusions import Ceiling, Conclusions, pareto, recommended
+from noisevote.models.study.costs import CostModel, Costs
+from noisevote.models.study.options import Option, Reached, Weighed
+from noisevote.models.study.planner import Demand, parse_quantity, planned
+from tests.models.study.heads import head_of
+
+MNIST = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0").card
+HERMES = DeviceStore().find("pcm-hermes-2t")
+
+
+def reached(accuracy: float) -> Reached:
+    return Reached(
+        accuracy=accuracy, interval=(max(accuracy - 0.02, 0), min(accuracy + 0.02, 1)),
+        samples=100, runs=(accuracy,), mean_votes=3.0, p99_votes=5,
+    )  # fmt: skip
+
+
+def option(
+    votes: int, accuracy: float, energy: float, latency_s: float | None = None, **more: object
+) -> Weighed:
+    return Weighed(
+        option=Option(condition=1.0, votes=votes, **more),
+        choice=reached(accuracy),
+        report=None,
+        costs=Costs(energy=energy, unit="passes", latency_s=latency_s),
+    )
+
+
+OPTIONS = (
+    option(1, 0.80, 1.0, 3.0),
+    option(5, 0.95, 5.0, 1.0),
+    option(1, 0.95, 1.5, 4.0, repeats={"fc2": 16}),
+    option(20, 0.97, 20.0, 2.0),
+    option(20, 0.97, 9.0, 9.0, stop=StopRule.BOUNDED, delta=0.001),
+)
+
+
+def conclusions(options: tuple[Weighed, ...] = OPTIONS) -> Conclusions:
+    return Conclusions(
+        clean_choice=reached(0.98), clean=reached(0.98),
+        ceilings=(Ceiling(condition=1.0, votes=100, choice=reached(0.975), report=None),),
+        options=options, operating=1.0, reference=options[0].option, recommended=None,
+    )  # fmt: skip
+
+
+def plan(**wanted: float) -> Weighed:
+    return planned(conclusions(), head_of(), "multiplicative", Demand(**wanted)).chosen
+
+
+def test_an_accuracy_is_met_by_the_least_energy() -> None:
+    assert plan(accuracy=0.95) is OPTIONS[2]
+    assert plan(accuracy=0.96) is OPTIONS[4]
+
+
+def test_an_energy_or_a_latency_is_met_by_the_most_accuracy() -> None:
+    assert plan(energy=1.2) is OPTIONS[0]
+    assert plan(energy=5.0) is OPTIONS[2]
+    assert plan(latency_s=2.5) is OPTIONS[3]
+
+
+def test_to_be_sure_takes_the_lower_end_of_the_interval() -> None:
+    found = planned(conclusions(), head_of(), "multiplicative", Demand(accuracy=0.94), is_sure=True)
+    assert found.chosen is OPTIONS[4]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"accuracy": 0.99}, r"best reaches 0\.9700 .*ceiling is 0\.9750"),
+        ({"energy": 0.5}, "the cheapest option takes 1"),
+        ({"latency_s": 0.5}, "the cheapest option takes 1"),
+    ],
+)
+def test_what_nothing_meets_is_refused_with_what_there_is(
+    wanted: dict[str, float], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        plan(**wanted)
+
+
+def test_a_condition_that_was_not_studied_is_refused_with_those_that_were() -> None:
+    with pytest.raises(InputError, match=r"sigma is 0\.7; the study has 1:"):
+        planned(conclusions(), head_of(), "multiplicative", Demand(accuracy=0.9), 0.7)
+
+
+def test_a_latency_is_refused_where_the_device_tells_no_costs() -> None:
+    options = (option(1, 0.8, 1.0),)
+    with pytest.raises(InputError, match="knows no latencies"):
+        planned(conclusions(options), head_of(), "multiplicative", Demand(latency_s=1.0))
+
+
+def test_the_body_asks_for_just_the_option() -> None:
+    found = planned(conclusions(), head_of(), "multiplicative", Demand(accuracy=0.96))
+    assert found.body == {
+        "checkpoint": "theirs", "sigma": 1.0, "votes": 20, "stop": "bounded", "delta": 0.001
+    }  # fmt: skip
+    other = planned(conclusions(), head_of(), "additive", Demand(accuracy=0.95))
+    assert other.body["noise"] == "multiplicative"
+    assert other.body["repeats"] == {"fc2": 16}
+    on_device = head_of(device=HERMES, ages_s=(60.0,), chips=3)
+    assert planned(conclusions(), on_device, "additive", Demand(accuracy=0.9)).body == {
+        "checkpoint": "theirs", "device": "pcm-hermes-2t", "age_s": 1.0, "repeats": {"fc2": 16},
+        "votes": 1,
+    }  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.1, 100)), min_size=1, max_size=12))
+def test_nothing_as_cheap_reaches_or_beats_an_option_of_the_front(
+    given_: list[tuple[float, float]],
+) -> None:
+    options = [option(1, accuracy, energy) for accuracy, energy in given_]
+    front = pareto(options)
+    for of in front:
+        cheap = [o for o in options if o.costs.energy <= of.costs.energy and o is not of]
+        assert all(
+            o.choice.accuracy < of.choice.accuracy or o.costs.energy == of.costs.energy
+            for o in cheap
+        )
+    assert max(o.choice.accuracy for o in options) == front[-1].choice.accuracy
+
+
+def test_what_is_recommended_loses_no_more_than_is_accepted_for_the_least_energy() -> None:
+    assert recommended(OPTIONS, 0.03, 0.98) is OPTIONS[2]
+    assert recommended(OPTIONS, 0.005, 0.98) is OPTIONS[4]
+    assert recommended(OPTIONS, 0.02, 0.80) is OPTIONS[0]
+
+
+def test_costs_are_those_of_whole_tiles_of_the_device() -> None:
+    costs = CostModel(head_of(device=HERMES, ages_s=(60.0,)), MNIST)
+    one = costs.of({}, 1, 1)
+    assert one.unit == "J"
+    assert one.energy == pytest.approx(44.94e-6, rel=1e-3)
+    assert one.latency_s == pytest.approx(260.8e-6, rel=1e-3)
+    piped, waiting = costs.of({}, 20, 20), costs.of({}, 20, 20, stops_early=True)
+    assert piped.latency_s == pytest.approx(260.8e-6 + 19 * 104.2e-6, rel=1e-3)
+    assert waiting.latency_s == pytest.approx(20 * 260.8e-6, rel=1e-3)
+    assert costs.of({}, 20, 20, chips=20).latency_s == pytest.approx(260.8e-6, rel=1e-3)
+    assert costs.of({"fc2": 16}, 1, 1).energy == pytest.approx(
+        one.energy + 15 * costs.energy_of_layers["fc2"]
+    )
+
+
+def test_without_costs_energy_is_counted_in_passes() -> None:
+    costs = CostModel(head_of(), MNIST)
+    found = costs.of({"fc2": 16}, 2.5, 5)
+    share = MNIST.noise_points[-1].macs / MNIST.macs
+    assert found.energy == pytest.approx(2.5 * (1 + 15 * share))
+    assert (found.unit, found.latency_s) == ("passes", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [("5uJ", "J", 5e-6), ("5e-6", "J", 5e-6), ("1.5 mJ", "J", 1.5e-3), ("50us", "s", 5e-5),
+     ("20", "J", 20.0), ("2µs", "s", 2e-6)],
+)  # fmt: skip
+def test_quantities_are_read_with_their_prefix(text: str, unit: str, value: float) -> None:
+    assert parse_quantity(text, unit, "energy") == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["", "5J", "-1us", "1e400us", "us", "5 us 6"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is no latency; write 5e-6 or 5us"):
+        parse_quantity(text, "s", "latency")
