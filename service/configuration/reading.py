@@ -42,6 +42,7 @@ SECRETS = {
 SHOWN_DEFAULTS = {
     "checkpoints": "those that are shipped",
     "devices": "none",
+    "studies": "beside the checkpoints",
     "slots": "cores allowed by affinity and cgroup quota",
     "attack_threads": "cores allowed by affinity and cgroup quota",
     "api_keys": "none",

@@ -104,8 +104,14 @@ async def report(name: str, service: ServiceDep, device: DeviceName = None) -> R
 
 @router.get(
     "/checkpoints/{name}/report.html",
-    response_class=HTMLResponse,
-    responses=responses_for(UnknownCheckpointError, UnknownStudyError),
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The page.",
+            "content": {"text/html": {"schema": {"type": "string"}}},
+        },
+        **responses_for(UnknownCheckpointError, UnknownStudyError),
+    },
 )
 async def report_page(name: str, service: ServiceDep, device: DeviceName = None) -> Response:
     """Return the report of a checkpoint's study as a page that needs nothing beside it."""

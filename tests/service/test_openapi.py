@@ -120,6 +120,9 @@ def test_every_route_is_in_the_document(document: Json) -> None:
         ("/predict/stream", "post"),
         ("/checkpoints", "get"),
         ("/checkpoints/{name}", "get"),
+        ("/checkpoints/{name}/report", "get"),
+        ("/checkpoints/{name}/report.html", "get"),
+        ("/plan", "post"),
         ("/devices", "get"),
         ("/devices/{name}", "get"),
         ("/attack", "post"),
@@ -188,7 +191,7 @@ def test_every_error_code_is_in_the_document(document: Json) -> None:
 def test_every_reply_names_the_codes_that_it_can_have(document: Json) -> None:
     responses = document["paths"]["/predict"]["post"]["responses"]
     for status, code in STATUS.values():
-        if code not in {"internal", "not_ready", *CODES_OF_JOBS}:
+        if code not in {"internal", "not_ready", "unknown_study", *CODES_OF_JOBS}:
             assert f"`{code}`: " in responses[str(status)]["description"]
     of_path = document["paths"]["/attack"]["post"]["responses"]
     of_job = document["paths"]["/attack/{job_id}"]["delete"]["responses"]

@@ -25,8 +25,8 @@ from noisevote.training.measure.energy_search import (
     predicted_path,
     predicted_worth,
 )
-from noisevote.training.measure.sensitivity import Sensitivity
 from noisevote.training.measure.results import paired
+from noisevote.training.measure.sensitivity import Sensitivity
 
 POINTS = [PointSpec(name=name, shape=(1,), macs=1) for name in ("costly", "cheap", "idle")]
 ENERGY = {"costly": 100.0, "cheap": 1.0, "idle": 50.0}

@@ -17,10 +17,10 @@ from noisevote.models.noise import Noise
 from noisevote.models.noise_setting import parse_repeats
 from noisevote.training.experiments.ablation import ablation_section
 from noisevote.training.experiments.energy_curves import MOST_PASSES, TOLERANCES
-from noisevote.training.measure.energy_search import LADDER
 from noisevote.training.experiments.engines import serves
 from noisevote.training.experiments.made_up import TEST_IMAGES, VALIDATION_IMAGES, made_up_dataset
 from noisevote.training.fit.state import read_state
+from noisevote.training.measure.energy_search import LADDER
 from noisevote.training.measure.results import Row
 from tests.models.engines.needed import need_openvino
 from tests.training.support import Smoke, run

@@ -36,8 +36,8 @@ def concluded(results: Results, card: Card) -> Conclusions:
         DataError: too little is measured.
     """
     head = results.head
-    clean = {half: results.clean(half) for half in Half}
-    if clean[Half.CHOICE] is None or clean[Half.REPORT] is None:
+    clean_choice, clean = results.clean(Half.CHOICE), results.clean(Half.REPORT)
+    if clean_choice is None or clean is None:
         raise DataError("the network without noise is not measured yet")
     conditions = [of for of in head.conditions if of != 0 or head.device is not None]
     options = [of for condition in conditions for of in options_at(results, card, condition)]
@@ -46,10 +46,10 @@ def concluded(results: Results, card: Card) -> Conclusions:
     plain = [of.option for of in at_operating if is_plain(of.option)]
     if not plain:
         raise DataError("votes at the operating point are not measured yet")
-    best = recommended(at_operating, head.tolerance, clean[Half.CHOICE].accuracy)
+    best = recommended(at_operating, head.tolerance, clean_choice.accuracy)
     return Conclusions(
-        clean_choice=clean[Half.CHOICE],
-        clean=clean[Half.REPORT],
+        clean_choice=clean_choice,
+        clean=clean,
         ceilings=tuple(ceilings(results, conditions)),
         options=tuple(options),
         operating=operating,

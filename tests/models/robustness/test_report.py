@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from noisevote.models.charts import Curve, Point, line_chart, row_chart
 from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.counted import Paired, Share
-from noisevote.models.charts import Curve, Point, line_chart, row_chart
 from noisevote.models.robustness.page import html_report
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import (
