@@ -194,7 +194,8 @@ class Answers:
             f"({told(top.report)})"
             if enough is None or enough.report is None
             else f"{one_or_more(enough.option.votes)} "
-            f"{'comes' if enough.option.votes == 1 else 'come'} within {self.tolerance} of the ceiling: {told(enough.report)}"
+            f"{'comes' if enough.option.votes == 1 else 'come'} within {self.tolerance} of the "
+            f"ceiling: {told(enough.report)}"
         )
         return (
             f"At {self.place} one vote is right for {told(one.report)}; {reached}; "
