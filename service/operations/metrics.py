@@ -8,24 +8,21 @@ Several worker processes share a folder of counters (``service/processes/worker_
 whichever is asked tells the sum.
 """
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from noisevote.models.devices.runtime import DeviceRuntime
 from noisevote.models.drift import top_two
 from noisevote.models.engines.arithmetic import arithmetic_in
 from noisevote.service.log.request_record import RequestRecord
+from noisevote.service.operations.process_metrics import ProcessMetrics, shared_registry
 from noisevote.service.prediction.prepared import Prepared
-from noisevote.service.processes.worker_folder import VARIABLE, is_alive
 from noisevote.service.voting.entries import Entry, Tile
 from noisevote.service.wire.replies import DriftBody, DriftState, PredictResponse
 
@@ -67,6 +64,7 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._live = CollectorRegistry()
+        self.process = ProcessMetrics(self._registry, self._live)
         self._left: dict[Entry, int] = {}
         self._checkpoints: dict[str, OfCheckpoint] = {}
         self._children: dict[tuple[object, tuple[str, ...]], Any] = {}
@@ -248,8 +246,9 @@ class Metrics:
         """Count the votes that a request has put into the queue."""
         self._note(entry, entry.poll.votes_left)
 
-    def computed(self, tile: Tile) -> None:
+    def computed(self, tile: Tile, seconds: float) -> None:
         """Count a forward pass, and what it leaves in the queue."""
+        self.process.computed(seconds)
         self._of_checkpoint(tile.group.checkpoint).rows.observe(tile.rows)
         for entry, _ in tile.parts:
             if entry in self._left:
@@ -262,23 +261,6 @@ class Metrics:
     def _note(self, entry: Entry, votes: int) -> None:
         self._queued.inc(votes - self._left.get(entry, 0))
         self._left[entry] = votes
-
-
-def shared_registry() -> CollectorRegistry | None:
-    """Return what all worker processes counted; None if there is only this one.
-
-    Counters of processes that have ended still count; what they held does not.
-    """
-    if VARIABLE not in os.environ:
-        return None
-    folder = os.environ[VARIABLE]
-    for file in Path(folder).glob("gauge_live*_*.db"):
-        pid = int(file.stem.rsplit("_", 1)[1])
-        if not is_alive(pid):
-            mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
-    return registry
 
 
 class JobCollector(Collector):
