@@ -1,6 +1,6 @@
 /** How a network is called, as a command and as a program, for what it takes. */
 
-import { make, section } from "./elements.js";
+import { hint, make, section } from "./elements.js";
 import { hasKey } from "./service.js";
 
 /** Most numbers of an example that are written out one by one. */
@@ -83,9 +83,10 @@ export function asProgram(card) {
     given = STROKE;
   }
   if (hasKey()) imports.unshift("import os", ...(way === "image" ? [] : [""]));
+  const name = JSON.stringify(card.name);
   const key = hasKey() ? `, api_key=os.environ["${KEY}"]` : "";
   lines.push(
-    `asked = PredictRequest(checkpoint=${JSON.stringify(card.name)}, ${way}=${given}, votes=${VOTES})`,
+    `asked = PredictRequest(checkpoint=${name}, ${way}=${given}, votes=${VOTES})`,
     `with Client("${address()}"${key}) as client:`,
     "    reply = client.predict(asked)",
     "(answer,) = reply.predictions",
@@ -112,7 +113,7 @@ function copied(title, text) {
 }
 
 const INTRODUCTIONS = {
-  image: "It takes a picture, PNG or JPEG, here picture.png; arrays in the shape of its input, too, as inputs.",
+  image: "It takes a picture, PNG or JPEG, here picture.png; and arrays, as inputs.",
   strokes: "It takes a drawing as pen strokes, points [x, y] in any unit, y down.",
   inputs: "It takes arrays; the numbers here stand for yours.",
 };
@@ -121,7 +122,7 @@ const INTRODUCTIONS = {
 export function callingSection(card) {
   return section(
     "How to call it",
-    make("p", { class: "hint" }, INTRODUCTIONS[wayIn(card)]),
+    hint(INTRODUCTIONS[wayIn(card)]),
     ...copied("With curl", asCommand(card)),
     ...copied("In Python", asProgram(card)),
   );

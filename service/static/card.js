@@ -1,7 +1,7 @@
 /** The card of a network: what it is, what was measured of it, how it is called. */
 
 import { callingSection } from "./calling.js";
-import { code, folded, make, section, table, terms } from "./elements.js";
+import { code, folded, make, section, table, terms, words } from "./elements.js";
 import { count, digits, shapeText, sigmaText } from "./formats.js";
 import { accuracySection, devicesSection, votesSection } from "./measured.js";
 import { sigmaOfTraining } from "./networks.js";
@@ -15,13 +15,15 @@ const MOST_LABELS = 20;
 function lead(card) {
   const { imported, training, noise } = card;
   if (imported) return `${card.network}, made elsewhere and imported from ${imported.source}.`;
-  const { hardening = {}, dataset = "its data", adversary } = training.recipe;
+  const { dataset = "its data", adversary } = training.recipe;
+  const hardening = training.recipe.hardening ?? {};
   let way = "without noise";
   if (hardening.device) way = `on chips of the device ${hardening.device}`;
   else if (sigmaOfTraining(card) > 0) {
     way = `under ${noise.kind} noise of sigma ${sigmaText(noise.sigma_train)}`;
   }
-  return `${card.network}, trained on ${dataset} ${way}${adversary ? ", and on adversarial examples" : ""}.`;
+  const more = adversary ? ", and on adversarial examples" : "";
+  return `${card.network}, trained on ${dataset} ${way}${more}.`;
 }
 
 function labelsText({ labels }) {
@@ -34,8 +36,11 @@ function labelsText({ labels }) {
 function preparation({ preprocessing, picture }) {
   if (preprocessing) return `, from ${preprocessing}`;
   if (!picture) return "";
-  const steps = Object.entries(picture).filter(([, value]) => value !== null);
-  return `, from a picture: ${steps.map(([name, value]) => `${name} ${[value].flat().join(" × ")}`).join(", ")}`;
+  const text = (value) => (typeof value === "number" ? digits(value) : value);
+  const steps = Object.entries(picture)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => `${name} ${[value].flat().map(text).join(" × ")}`);
+  return `, from a picture: ${steps.join(", ")}`;
 }
 
 function inputText(input) {
@@ -57,17 +62,21 @@ function engineText(summary, { engine_times: times }) {
 
 function trainedTerms({ training }) {
   const { recipe } = training;
-  const { hardening = {}, schedule = {}, adversary } = recipe;
+  const { adversary } = recipe;
+  const hardening = recipe.hardening ?? {};
   const how = [
     hardening.kind && `${hardening.kind} noise, sigma ${sigmaText(hardening.sigma_train ?? 0)}`,
     hardening.loss && `loss ${hardening.loss}`,
     hardening.device && `chips of ${hardening.device}`,
     adversary && `adversarial examples of epsilon ${adversary.epsilon}`,
-    schedule.epochs && `${schedule.epochs} epochs`,
+    recipe.schedule?.epochs && `${recipe.schedule.epochs} epochs`,
     recipe.warm_start && `begun from ${recipe.warm_start}`,
     recipe.teacher && `taught by ${recipe.teacher}`,
   ].filter(Boolean);
-  const official = training.data_is_official ? "official contents" : "other contents than the official ones";
+  const official = training.data_is_official
+    ? "official contents"
+    : "other contents than the official ones";
+  const shown = { tabindex: "0", role: "group", "aria-label": "Recipe" };
   const accelerators = training.accelerators.join(", ");
   return [
     ["Data", `${recipe.dataset ?? "not named"}, ${official}`],
@@ -75,19 +84,25 @@ function trainedTerms({ training }) {
     ["Trained", how.join(", ")],
     ["By", code(training.command)],
     ["With", `torch ${training.torch_version}, on ${accelerators}`],
-    ["Recipe", folded("All of it", () => make("pre", { tabindex: "0", role: "group", "aria-label": "Recipe" }, JSON.stringify(recipe, null, 1)))],
+    ["Recipe", folded("All of it", () => make("pre", shown, JSON.stringify(recipe, null, 1)))],
   ];
 }
 
+const PLACEMENTS = {
+  border: "at the first noise",
+  input: "at the inputs",
+  single: "not at all: each vote is a pass of its own",
+};
+
 function importedTerms({ imported }) {
-  const { batch_norm_sigma: sigma } = imported;
+  const { batch_norm_sigma: sigma, compared, largest_difference: largest } = imported;
   return [
     ["Imported from", imported.source],
     ["By", code(imported.command)],
     ["Written by", imported.producer],
     ["Opset", `${imported.opset}`],
-    ["Largest difference", `${digits(imported.largest_difference)} of an output from the original's, on ${count(imported.compared)} inputs`],
-    ["Inputs are repeated", { border: "at the first noise", input: "at the inputs", single: "not at all: each vote is a pass of its own" }[imported.placement]],
+    ["Compared with the original", `outputs differ by at most ${digits(largest)} on ${count(compared)} inputs`],
+    ["Inputs are repeated", PLACEMENTS[imported.placement]],
     ["Batch norms", sigma === null ? null : `estimated anew under noise of sigma ${sigma}`],
     ["Licence", "the card names none"],
   ];
@@ -95,15 +110,16 @@ function importedTerms({ imported }) {
 
 function whatSection(card, summary) {
   const { noise, imported, inputs } = card;
-  const byDefault = noise.sigma ?? noise.sigma_train;
+  const sigma = sigmaText(noise.sigma ?? noise.sigma_train);
+  const others = Object.keys(card.graphs).filter((kind) => kind !== noise.kind);
   const several = inputs.map((one) => make("li", {}, inputText(one)));
   const parts = [
     terms([
       ["Architecture", card.network],
       ...(imported ? importedTerms(card) : trainedTerms(card)),
-      ["Noise of its votes", `${noise.kind}, sigma ${sigmaText(byDefault)} unless a request names another`],
-      ["Also takes", Object.keys(card.graphs).filter((kind) => kind !== noise.kind).map((kind) => `${kind} noise`).join(", ")],
-      ["Input", several.length === 1 ? inputText(inputs[0]) : make("ul", { class: "plain" }, ...several)],
+      ["Noise of its votes", `${noise.kind}, sigma ${sigma} unless a request names another`],
+      ["Also takes", others.map((kind) => `${kind} noise`).join(", ")],
+      ["Input", inputs.length === 1 ? inputText(inputs[0]) : make("ul", { class: "plain" }, ...several)],
       ["Classes", labelsText(card)],
       ["Engine", engineText(summary, card)],
       ["Answers by default", summary?.is_default ? "yes: requests that name no checkpoint" : null],
@@ -111,7 +127,8 @@ function whatSection(card, summary) {
   ];
   if (imported?.quiet.length) {
     const rows = imported.quiet.map((one) => [one.name, one.operator, count(one.macs), one.reason]);
-    parts.push(table("Layers that get no noise", ["Layer", { name: "Operator", isText: true }, "MACs", { name: "Why", isText: true }], rows));
+    const heads = ["Layer", words("Operator"), "MACs", words("Why")];
+    parts.push(table("Layers that get no noise", heads, rows));
   }
   return section("What it is", ...parts);
 }
@@ -126,7 +143,7 @@ function pointsSection({ noise_points: points }) {
     `${point.latency}`,
     point.rms === null ? "–" : digits(point.rms),
   ]);
-  const heads = ["Point", { name: "Operator", isText: true }, "Shape of its noise", "MACs a vote", "Latency", "RMS of the signal"];
+  const heads = ["Point", words("Operator"), "Shape of its noise", "MACs a vote", "Latency", "Signal, RMS"];
   const caption = `${count(points.length)} noise points, ${count(macs)} multiply-accumulates a vote`;
   const show = () => table(caption, heads, rows);
   return section("Noise points", points.length <= MOST_ROWS ? show() : folded(caption, show));
@@ -134,16 +151,18 @@ function pointsSection({ noise_points: points }) {
 
 function filesSection({ digests, training, imported, noise_scheme: scheme }) {
   const rows = (found) => Object.entries(found).map(([name, digest]) => [name, code(digest)]);
-  const heads = ["Name", { name: "SHA-256", isText: true }];
+  const heads = ["Name", words("SHA-256")];
+  const listed = (summary, caption, found) =>
+    folded(summary, () => table(caption, heads, rows(found)));
   const origin = imported
     ? { [imported.source]: imported.digest }
     : { ...training.data_digests, ...training.sources };
   return section(
     "Files and digests",
     terms([["Noise scheme", scheme]]),
-    folded("Digests of its files", () => table("Files of the checkpoint", heads, rows(digests))),
-    Object.keys(origin).length &&
-      folded("Digests of what it was made of", () => table("What it was made of", heads, rows(origin))),
+    listed("Digests of its files", "Files of the checkpoint", digests),
+    Object.keys(origin).length > 0 &&
+      listed("Digests of what it was made of", "What it was made of", origin),
   );
 }
 

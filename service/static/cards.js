@@ -1,7 +1,7 @@
 /** The page of networks: their list, or the card of the one that the address names. */
 
 import { showCard } from "./card.js";
-import { code, make, section, table } from "./elements.js";
+import { code, make, section, table, words } from "./elements.js";
 import { count, percent, shapeText, sigmaText } from "./formats.js";
 import { askForKeyIf, keyIsRight, onKey } from "./keyform.js";
 import { bestKnown } from "./measured.js";
@@ -51,13 +51,13 @@ function showList({ checkpoints, refused }) {
   });
   const heads = [
     "Network",
-    { name: "Architecture", isText: true },
-    { name: "Trained for noise, sigma", isText: true },
-    { name: "Input", isText: true },
+    words("Architecture"),
+    words("Trained for noise, sigma"),
+    words("Input"),
     "Classes",
     "Accuracy, one vote",
     "Most votes",
-    { name: "Engine", isText: true },
+    words("Engine"),
   ];
   const all = table(`${count(rows.length)} networks serve`, heads, rows);
   at("content").replaceChildren(
@@ -72,7 +72,7 @@ function showList({ checkpoints, refused }) {
 function refusals(refused) {
   const rows = Object.entries(refused);
   if (!rows.length) return [];
-  const heads = ["Checkpoint", { name: "Reason", isText: true }];
+  const heads = ["Checkpoint", words("Reason")];
   return [section("Refused", table("Checkpoints that do not serve", heads, rows))];
 }
 

@@ -38,8 +38,10 @@ function draw(tag, attributes, ...children) {
 /** Return a path that begins with a line's look. */
 const line = (number, d) =>
   draw("path", { class: `line line-${number}`, d, "stroke-dasharray": DASHES[number] });
-const mark = (number, x, y, ...children) =>
-  draw("path", { class: `mark line-${number}`, d: MARKS[number](MARK), transform: `translate(${x} ${y})` }, ...children);
+function mark(number, x, y, ...children) {
+  const place = { d: MARKS[number](MARK), transform: `translate(${x} ${y})` };
+  return draw("path", { class: `mark line-${number}`, ...place }, ...children);
+}
 
 /**
  * Return a chart of shares over something, one line for each series, drawn as wide as its place.
@@ -56,10 +58,9 @@ const mark = (number, x, y, ...children) =>
  */
 export function lineChart(chart) {
   const place = make("div", { class: "plot" });
-  const scale = shareScale(
-    chart.series.flatMap(({ points }) => points.flatMap(({ y, interval }) => [y, ...(interval ?? [])])),
-  );
-  const bars = chart.series.some(({ points }) => points.some((point) => point.interval));
+  const points = chart.series.flatMap((one) => one.points);
+  const scale = shareScale(points.flatMap(({ y, interval }) => [y, ...(interval ?? [])]));
+  const bars = points.some((point) => point.interval);
   const says = [bars && "Bars are 95 % intervals.", scale.says].filter(Boolean).join(" ");
   const figure = make(
     "figure",
@@ -119,7 +120,8 @@ function axes(chart, ticks, xs, at, width) {
   const parts = [draw("path", { class: "axis", d: `M${LEFT} ${TOP}V${bottom}H${width - RIGHT}` })];
   // The ends first, so that they stay.
   const ys = [ticks.at(-1), ticks[0], ...ticks.slice(1, -1).reverse()];
-  for (const { at: y, text } of apart(ys.map((one) => ({ at: at.y(one.value), text: one.text })), 16)) {
+  const lines = ys.map((one) => ({ at: at.y(one.value), text: one.text }));
+  for (const { at: y, text } of apart(lines, 16)) {
     parts.push(draw("path", { class: "grid", d: `M${LEFT} ${y}H${width - RIGHT}` }));
     parts.push(draw("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, text));
   }
@@ -141,8 +143,9 @@ function drawSeries({ name, points }, number, x, y, chart) {
   for (const point of sorted) {
     if (point.interval) {
       const [low, high] = point.interval.map(y);
-      const bar = `M${x(point.x)} ${low}V${high}m${-CAP} 0h${2 * CAP}M${x(point.x) - CAP} ${low}h${2 * CAP}`;
-      parts.push(draw("path", { class: `bar line-${number}`, d: bar }));
+      const cap = (end) => `M${x(point.x) - CAP} ${end}h${2 * CAP}`;
+      const d = `M${x(point.x)} ${low}V${high}${cap(low)}${cap(high)}`;
+      parts.push(draw("path", { class: `bar line-${number}`, d }));
     }
     const place = chart.names?.get(point.x) ?? point.x;
     const range = point.interval ? `, ${interval(point.interval)}` : "";

@@ -1,7 +1,7 @@
 /** What was measured of a network: accuracies, charts of them, margins, agreement, drift. */
 
 import { lineChart, MOST_LINES } from "./charts.js";
-import { code, make, section, table } from "./elements.js";
+import { code, hint, make, section, table, words } from "./elements.js";
 import { count, digits, duration, interval, percent, sigmaText } from "./formats.js";
 import { sigmaOfTraining } from "./networks.js";
 
@@ -99,7 +99,7 @@ function chartsOf(accuracies) {
   return charts.length ? [make("div", { class: "charts" }, ...charts)] : [];
 }
 
-/** Return the table of accuracies under one kind of noise: a row a sigma, a column a number of votes. */
+/** Return the table of accuracies under one kind of noise: rows of sigmas, columns of votes. */
 function accuracyTable(evaluation, kind, accuracies) {
   const votes = unique(accuracies.map((one) => one.votes)).sort(ascending);
   const noises = unique(accuracies.map(noiseOf));
@@ -132,8 +132,9 @@ export function accuracySection({ evaluations, imported, name }) {
     }
   }
   if (!parts.length) {
-    parts.push(make("p", { class: "hint" }, "The card has no measured accuracy. ",
-      code(`noisevote-train evaluate ${name} --card${imported ? " --samples FILE" : ""}`), " measures it."));
+    const samples = imported ? " --samples FILE" : "";
+    const command = code(`noisevote-train evaluate ${name} --card${samples}`);
+    parts.push(hint("The card has no measured accuracy. ", command, " measures it."));
   }
   return section("Accuracy", ...parts);
 }
@@ -146,7 +147,7 @@ export function devicesSection({ on_devices: evaluations, devices }) {
     const says = devices
       ? "Ready for analog devices; the card has no accuracy on one."
       : "Not ready for analog devices.";
-    return section("On devices", make("p", { class: "hint" }, says));
+    return section("On devices", hint(says));
   }
   return section("On devices", ...evaluations.flatMap(ofDevice));
 }
@@ -165,7 +166,7 @@ function ofDevice(evaluation) {
   ]);
   const images = unique(accuracies.map((one) => one.images)).map(count).join(" or ");
   const caption = make("span", {},
-    `Accuracy on chips of ${device}, on ${images} ${splitText(split)}, mean with 95 % interval over the chips, by `,
+    `Accuracy on chips of ${device}, on ${images} ${splitText(split)}, with 95 % intervals, by `,
     code(command));
   const heads = ["Age", "Temperature", "Votes", "Chips", "Mean", "Worst", "Best"];
   return [...deviceChart(device, accuracies), table(caption, heads, rows)];
@@ -201,9 +202,10 @@ export function votesSection({ drift, agreements, thresholds, ...card }) {
   if (agreements.length) {
     parts.push(agreementTable(agreements));
   } else {
-    parts.push(make("p", { class: "hint" },
-      "The card has no reference of how much votes agree, so that drift is not watched. ",
-      code(`noisevote-train agreement ${card.name}${card.imported ? " --samples FILE" : ""}`), " measures one."));
+    const samples = card.imported ? " --samples FILE" : "";
+    const command = code(`noisevote-train agreement ${card.name}${samples}`);
+    const says = "The card has no reference of how much votes agree, so that drift is not watched. ";
+    parts.push(hint(says, command, " measures one."));
   }
   if (thresholds.length) parts.push(thresholdTable(thresholds));
   if (drift.some((one) => one.is_noisier_than_hardened_for)) {
@@ -213,7 +215,7 @@ export function votesSection({ drift, agreements, thresholds, ...card }) {
   return section("How votes agree", ...parts);
 }
 
-const NOISE = [{ name: "Noise", isText: false }, "Sigma", "Votes"];
+const NOISE = ["Noise", "Sigma", "Votes"];
 const noise = ({ noise, kind, sigma, votes }) => [noise ?? kind, `${sigma}`, count(votes)];
 
 function driftTable(drift) {
@@ -231,10 +233,10 @@ function driftTable(drift) {
           make("small", {}, one.effective_sigma_interval.map((end) => digits(end)).join(" to "))),
   ]);
   const heads = [
-    ...NOISE, "Answers", { name: "Votes agree", isText: true },
+    ...NOISE, "Answers", words("Votes agree"),
     "Agreement, seen", "expected", "Lead, seen", "expected", "Looks like sigma",
   ];
-  return table("Drift: answers of late beside the card, of the process that was asked", heads, rows);
+  return table("Drift: answers of late, of the process that was asked", heads, rows);
 }
 
 function agreementTable(agreements) {

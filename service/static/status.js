@@ -13,6 +13,8 @@ const WINDOW_S = 60;
 /** Points of a sparkline. */
 const MOST = 100;
 const LATENCY = "noisevote_predict_seconds";
+const ALONE =
+  "whether it is ready, what is refused and drift are of the one that answered last.";
 
 const at = (id) => document.getElementById(id);
 const nowS = () => performance.now() / 1000;
@@ -33,7 +35,8 @@ const FIGURES = [
     ({ minute }) => minute?.quantile(LATENCY, 0.95)],
   ["Votes that wait", ({ last }) => [whole(last.sum("noisevote_queued_votes"))],
     ({ last }) => last.sum("noisevote_queued_votes")],
-  ["Slots busy", ({ minute, last }) => [minute && digits(busy(minute), 2), `of ${whole(last.sum("noisevote_slots"))}`],
+  ["Slots busy", ({ minute, last }) => [minute && digits(busy(minute), 2),
+    `of ${whole(last.sum("noisevote_slots"))}`],
     ({ step }) => step && busy(step)],
   ["Memory", ({ last }) => [size(last.sum("noisevote_memory_bytes"))],
     ({ last }) => last.sum("noisevote_memory_bytes")],
@@ -82,9 +85,7 @@ function showFigures() {
   });
   const workers = last.sum("noisevote_workers");
   const window = minute ? `Rates and latencies: of the last ${Math.round(minute.seconds)} s.` : "";
-  const of = workers > 1
-    ? ` Counts are of all ${workers} worker processes together; whether it is ready, what is refused and drift are of the one that answered.`
-    : "";
+  const of = workers > 1 ? ` Counts are of all ${workers} worker processes together; ${ALONE}` : "";
   write(at("window"), window + of);
   return minute;
 }
@@ -92,7 +93,8 @@ function showFigures() {
 /** Take what has been read; counters that have begun anew are not compared with older ones. */
 function take(text) {
   readings.push(new Reading(text, nowS()));
-  if (readings.length > 1 && new Change(...readings.slice(-2)).isAnew) readings = readings.slice(-1);
+  const isAnew = readings.length > 1 && new Change(...readings.slice(-2)).isAnew;
+  if (isAnew) readings = readings.slice(-1);
   while (readings.length > 2 && readings.at(-1).seconds - readings[1].seconds >= WINDOW_S) {
     readings.shift();
   }
@@ -145,7 +147,8 @@ async function go() {
     complain(error);
   }
   isReading = false;
-  if (!isPaused && !document.hidden) timer = setTimeout(go, EVERY_MS);
+  const needsKey = !at("key-form").hidden;
+  if (!isPaused && !document.hidden && !needsKey) timer = setTimeout(go, EVERY_MS);
 }
 
 let readAt = "";
@@ -156,7 +159,8 @@ function complain(error) {
     return;
   }
   if (!at("problem").textContent) readAt = new Date().toLocaleTimeString();
-  const what = error instanceof Refusal ? `Refused: ${error.message}` : "The service cannot be reached";
+  const isRefusal = error instanceof Refusal;
+  const what = isRefusal ? `Refused: ${error.message}` : "The service cannot be reached";
   write(at("problem"), `${what}, since ${readAt}. It is asked again.`);
   write(at("ready"), "");
   at("figures").classList.add("is-old");

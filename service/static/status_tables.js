@@ -1,6 +1,6 @@
 /** The tables of the status page. */
 
-import { make, section, table } from "./elements.js";
+import { hint, make, section, table, words } from "./elements.js";
 import { count, digits, percent } from "./formats.js";
 
 /** Routes that cast votes. */
@@ -12,6 +12,7 @@ const OUTCOMES = [
   ["Failed", (status) => status >= 500 && status !== 503],
 ];
 const STATES = { "-1": "less than the card says", 0: "no alarm", 1: "more than the card says" };
+const TIMES = ["Last minute", "Since the start"];
 const RUNNING = ["queued", "running"];
 
 const minuteOf = (minute, name, isWanted) => (minute ? count(minute.grown(name, isWanted)) : "–");
@@ -22,7 +23,7 @@ function outcomes({ last, minute }) {
     const isWanted = ({ route, status }) => VOTES.test(route) && is(Number(status));
     return [title, minuteOf(minute, name, isWanted), count(last.sum(name, isWanted) ?? 0)];
   });
-  return table("Requests for votes, by outcome", ["Outcome", "Last minute", "Since the start"], rows);
+  return table("Requests for votes, by outcome", ["Outcome", ...TIMES], rows);
 }
 
 function errors({ last, minute }) {
@@ -31,7 +32,7 @@ function errors({ last, minute }) {
     code, minuteOf(minute, name, (labels) => labels.code === code), count(sum),
   ]);
   if (!rows.length) return null;
-  return table("Errors of all requests, by code", ["Code", "Last minute", "Since the start"], rows);
+  return table("Errors of all requests, by code", ["Code", ...TIMES], rows);
 }
 
 function networks({ last, minute }) {
@@ -49,8 +50,9 @@ function networks({ last, minute }) {
       count(abstained.get(name) ?? 0),
     ];
   });
-  if (!rows.length) return make("p", { class: "hint" }, "No network has answered since the start.");
-  const heads = ["Network", "Answers, last minute", "Votes, last minute", "Answers", "Votes", "Abstentions"];
+  if (!rows.length) return hint("No network has answered since the start.");
+  const recent = ["Answers, last minute", "Votes, last minute"];
+  const heads = ["Network", ...recent, "Answers", "Votes", "Abstentions"];
   return table("What the networks answered, since the start unless said", heads, rows);
 }
 
@@ -60,13 +62,13 @@ const cardOf = (name) =>
 function drift({ last }) {
   const states = last.all("noisevote_drift_state");
   if (!states.length) {
-    return make("p", { class: "hint" }, "No network has had enough answers yet to be compared with its card.");
+    return hint("No network has had enough answers yet to be compared with its card.");
   }
   const rows = states.map(({ labels, value }) => {
     const isIt = (other) =>
       ["checkpoint", "noise", "sigma", "votes"].every((name) => other[name] === labels[name]);
-    const share = (of) =>
-      last.sum("noisevote_drift_shares", (one) => isIt(one) && one.share === "agreement" && one.of === of);
+    const isShare = (one, of) => isIt(one) && one.share === "agreement" && one.of === of;
+    const share = (of) => last.sum("noisevote_drift_shares", (one) => isShare(one, of));
     const looks = last.all("noisevote_drift_effective_sigma").find((one) => isIt(one.labels));
     return [
       cardOf(labels.checkpoint),
@@ -78,29 +80,31 @@ function drift({ last }) {
     ];
   });
   const heads = [
-    "Network", { name: "Noise and votes", isText: true }, { name: "Votes agree", isText: true },
+    "Network", words("Noise and votes"), words("Votes agree"),
     "Agreement, seen", "expected", "Looks like sigma",
   ];
   return table("Answers of late beside the cards", heads, rows);
 }
 
 function refused({ listed }) {
-  if (listed.error) return make("p", { class: "hint" }, `The list cannot be read: ${listed.error}.`);
+  if (listed.error) return hint(`The list cannot be read: ${listed.error}.`);
   const rows = Object.entries(listed.refused);
   const says = `${count(listed.checkpoints.length)} serve, ${rows.length || "none"} refused.`;
-  if (!rows.length) return make("p", { class: "hint" }, says);
-  return table(says, ["Checkpoint", { name: "Reason", isText: true }], rows);
+  if (!rows.length) return hint(says);
+  return table(says, ["Checkpoint", words("Reason")], rows);
 }
 
 function assessments({ last, jobs }) {
   const states = [...last.by("noisevote_jobs", "state")].filter(([, sum]) => sum > 0);
   const counted = states.map(([state, sum]) => `${count(sum)} ${state}`).join(", ") || "none";
-  const parts = [make("p", { class: "hint" }, `Of all keys: ${counted}.`)];
-  if (jobs.error) parts.push(make("p", { class: "hint" }, `They cannot be listed: ${jobs.error}.`));
+  const parts = [hint(`Of all keys: ${counted}.`)];
+  if (jobs.error) parts.push(hint(`They cannot be listed: ${jobs.error}.`));
   const active = (jobs.jobs ?? []).filter(({ state }) => RUNNING.includes(state));
   if (active.length) {
-    const rows = active.map((job) => [job.id, job.target, job.state, percent(job.progress, 0), count(job.samples)]);
-    const heads = ["Job", { name: "Network", isText: true }, { name: "State", isText: true }, "Done", "Samples"];
+    const rows = active.map((job) => [
+      job.id, job.target, job.state, percent(job.progress, 0), count(job.samples),
+    ]);
+    const heads = ["Job", words("Network"), words("State"), "Done", "Samples"];
     parts.push(table("Assessments that wait or run", heads, rows));
   }
   return make("div", {}, ...parts);

@@ -1,6 +1,6 @@
 /** The study of a network, if somebody has made one. */
 
-import { code, make, section } from "./elements.js";
+import { code, hint, make, section } from "./elements.js";
 import { get, hasKey, Refusal, wrong } from "./service.js";
 
 const MOST_SENTENCES = 3;
@@ -31,22 +31,27 @@ function linkTo(name) {
   return button;
 }
 
-/** Return what to do where there is no study. */
-function noStudy(name, { message }) {
-  const command = message.match(COMMAND)?.[0].replace(/[.,;:`"')]+$/, "");
-  return make("p", { class: "hint" }, "There is none yet. This command makes one: ",
-    code(command ?? `noisevote-train study ${name}`));
+function shown(name, report) {
+  return [
+    make("p", { class: "lead" }, sentencesOf(report).join(" ")),
+    make("p", {}, linkTo(name)),
+  ];
+}
+
+/** Return what to do where there is no study, or why it is not shown. */
+function whyNone(name, error) {
+  const isAbsent = error instanceof Refusal && error.status === 404;
+  if (!isAbsent) return [hint(`It cannot be read: ${wrong(error)}.`)];
+  const command = error.message.match(COMMAND)?.[0].replace(/[.,;:`"')]+$/, "");
+  const making = code(command ?? `noisevote-train study ${name}`);
+  return [hint("There is none yet. This command makes one: ", making)];
 }
 
 /** Return the section of the study, which fills itself. */
 export function studySection(name) {
   const place = make("div", { "aria-busy": "true" }, "Looks for a study.");
   get(`checkpoints/${encodeURIComponent(name)}/report`)
-    .then((report) => [make("p", { class: "lead" }, sentencesOf(report).join(" ")), make("p", {}, linkTo(name))])
-    .catch((error) => {
-      const isAbsent = error instanceof Refusal && error.status === 404;
-      return [isAbsent ? noStudy(name, error) : make("p", { class: "hint" }, `It cannot be read: ${wrong(error)}.`)];
-    })
+    .then((report) => shown(name, report), (error) => whyNone(name, error))
     .then((parts) => {
       place.replaceChildren(...parts);
       place.removeAttribute("aria-busy");

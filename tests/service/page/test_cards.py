@@ -57,10 +57,12 @@ def card_of(server: Server, name: str) -> Json:
 
 def rows_of(visit: Visit, caption: str) -> list[list[str]]:
     """Return the cells of the table whose caption begins so, row heads included."""
-    script = """(caption) => [...document.querySelectorAll('table')]
-        .find((one) => one.caption.textContent.startsWith(caption))
-        .tBodies[0].rows.values().map((row) => [...row.cells].map((cell) => cell.textContent))
-        .toArray()"""
+    script = """(caption) => {
+        const all = [...document.querySelectorAll("table")];
+        const found = all.find((one) => one.caption.textContent.startsWith(caption));
+        return [...found.tBodies[0].rows].map((row) =>
+            [...row.cells].map((cell) => cell.textContent));
+    }"""
     rows: list[list[str]] = visit.page.evaluate(script, caption)
     return rows
 
@@ -106,7 +108,7 @@ def test_the_figures_are_those_of_the_card(browser: Browser, server: Server) -> 
         marks = visit.page.locator(".plot .mark")
         expect(marks).to_have_count(5 * 6 + 5 * 8)  # five lines over sigma, and five over votes
         expect(visit.page.get_by_text(f"noisevote-train study {CHECKPOINT}")).to_be_visible()
-        assert visit.complaints == [visit.complaints[0]], "there is no study"
+        assert ["404" in one for one in visit.complaints] == [True], "there is no study"
     (evaluation,) = card["evaluations"]
     cells = {}
     for row in accuracies:
