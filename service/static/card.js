@@ -179,7 +179,7 @@ export function showCard(card, summary) {
     accuracySection(card),
     devicesSection(card),
     votesSection(card),
-    studySection(card.name),
+    studySection(card),
     callingSection(card),
     pointsSection(card),
     filesSection(card),

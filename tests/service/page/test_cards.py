@@ -36,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     drawn(folder / "large", LARGE)
     drawn(folder / "birds", PLAIN, [f"bird {number}" for number in range(1200)])
     drawn(folder / "spoilt", PLAIN)
-    (folder / "spoilt" / "weights.safetensors").write_bytes(b"of another network")
+    (folder / "spoilt" / "card.json").write_text("{")
     with started({"NOISEVOTE_CHECKPOINTS": str(folder)}) as running:
         yield running
 
@@ -189,11 +189,17 @@ def test_the_shown_calls_get_answers_whatever_the_network_takes(
     assert answers[0][0] == "3"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "pages"),
+    [
+        ("light", [("", PHONE), ("birds", PHONE), (CHECKPOINT, DESK)]),
+        ("dark", [(CHECKPOINT, PHONE), ("text", DESK)]),
+    ],
+)
 def test_nothing_keeps_people_out_and_a_phone_does_not_scroll_sideways(
-    browser: Browser, server: Server, scheme: str
+    browser: Browser, server: Server, scheme: str, pages: list[tuple[str, Any]]
 ) -> None:
-    for name, size in (("", DESK), (CHECKPOINT, PHONE), ("birds", PHONE), ("text", DESK)):
+    for name, size in pages:
         with opened(browser, server, name, color_scheme=scheme, viewport=size) as visit:
             for summary in visit.page.locator("summary").all():
                 summary.click()
