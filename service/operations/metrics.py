@@ -47,6 +47,7 @@ class OfCheckpoint:
     queue_s: Histogram
     compute_s: Histogram
     rows: Histogram
+    slot_s: Counter
     requested: Counter
     cast: Counter
     abstentions: Counter
@@ -86,6 +87,7 @@ class Metrics:
             multiprocess_mode="livesum",
         )
         self._rows = self._histogram("batch_rows", "Votes in a forward pass.", ROWS, "checkpoint")
+        self._slot_s = self._counter("slot_seconds", "Time that slots voted for.", "checkpoint")
         self._requested = self._counter("votes_requested", "Votes asked for.", "checkpoint")
         self._cast = self._counter("votes_cast", "Votes that counted.", "checkpoint")
         self._predictions = self._counter(
@@ -147,6 +149,7 @@ class Metrics:
                 queue_s=self._queue_s.labels(name),
                 compute_s=self._compute_s.labels(name),
                 rows=self._rows.labels(name),
+                slot_s=self._slot_s.labels(name),
                 requested=self._requested.labels(name),
                 cast=self._cast.labels(name),
                 abstentions=self._abstentions.labels(name),
@@ -248,8 +251,9 @@ class Metrics:
 
     def computed(self, tile: Tile, seconds: float) -> None:
         """Count a forward pass, and what it leaves in the queue."""
-        self.process.computed(seconds)
-        self._of_checkpoint(tile.group.checkpoint).rows.observe(tile.rows)
+        of = self._of_checkpoint(tile.group.checkpoint)
+        of.rows.observe(tile.rows)
+        of.slot_s.inc(seconds)
         for entry, _ in tile.parts:
             if entry in self._left:
                 self._note(entry, entry.poll.votes_left)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
@@ -43,19 +43,12 @@ class ProcessMetrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
-        self._busy_s = Counter(
-            "noisevote_slot_seconds", "Time for which slots computed votes.", registry=registry
-        )
         live.register(MemoryCollector())
 
     def serves(self, slots: int) -> None:
         """Tell that this process serves, with so many slots."""
         self._workers.set(1)
         self._slots.set(slots)
-
-    def computed(self, seconds: float) -> None:
-        """Count the time of a forward pass."""
-        self._busy_s.inc(seconds)
 
 
 class MemoryCollector(Collector):

@@ -96,12 +96,14 @@ const PLACEMENTS = {
 
 function importedTerms({ imported }) {
   const { batch_norm_sigma: sigma, compared, largest_difference: largest } = imported;
+  const inputs = compared === 1 ? "one input" : `${count(compared)} inputs`;
+  const differences = `outputs differ by at most ${digits(largest)} on ${inputs}`;
   return [
     ["Imported from", imported.source],
     ["By", code(imported.command)],
     ["Written by", imported.producer],
     ["Opset", `${imported.opset}`],
-    ["Compared with the original", `outputs differ by at most ${digits(largest)} on ${count(compared)} inputs`],
+    ["Beside the original", differences],
     ["Inputs are repeated", PLACEMENTS[imported.placement]],
     ["Batch norms", sigma === null ? null : `estimated anew under noise of sigma ${sigma}`],
     ["Licence", "the card names none"],

@@ -12,8 +12,8 @@ const MOST_READ = 50;
 
 /** What the list shows. */
 const SAYS =
-  "Accuracy is what the card says, under the noise of requests that name none: with one vote, and " +
-  "with the most votes that were measured. A dash: not measured.";
+  "Accuracy is what the card says, under the noise of requests that name none: with one vote and " +
+  "with N, the most that were measured. A dash: not measured.";
 
 const at = (id) => document.getElementById(id);
 const name = new URLSearchParams(location.search).get("checkpoint");
@@ -37,26 +37,27 @@ function showList({ checkpoints, refused }) {
   const cells = new Map();
   const rows = checkpoints.map((one) => {
     const link = make("a", { href: addressOf(one.name) }, one.name);
-    const reaches = [make("span", {}, "–"), make("span", {}, "–")];
+    const reaches = ["–", "–", "–"].map((text) => make("span", {}, text));
     cells.set(one.name, reaches);
     return [
       one.is_default ? make("span", {}, link, make("small", {}, " default")) : link,
-      one.network,
+      ...reaches,
       `${one.noise}, ${sigmaText(one.sigma_train)}`,
       takes(one.input_shape),
       count(one.labels.length),
-      ...reaches,
+      one.network,
       engineOf(one),
     ];
   });
   const heads = [
     "Network",
-    words("Architecture"),
+    "Accuracy, one vote",
+    "Accuracy, N votes",
+    "N",
     words("Trained for noise, sigma"),
     words("Input"),
     "Classes",
-    "Accuracy, one vote",
-    "Most votes",
+    words("Architecture"),
     words("Engine"),
   ];
   const all = table(`${count(rows.length)} networks serve`, heads, rows);
@@ -78,11 +79,12 @@ function refusals(refused) {
 
 /** Fill in what the networks of the list reach. */
 async function fillIn(cells) {
-  for (const [name, [one, most]] of [...cells].slice(0, MOST_READ)) {
+  for (const [name, [one, most, votes]] of [...cells].slice(0, MOST_READ)) {
     const known = bestKnown(await get(`checkpoints/${encodeURIComponent(name)}`));
     if (!known) continue;
     one.textContent = known.one ? percent(known.one.accuracy) : "–";
-    most.replaceChildren(percent(known.most.accuracy), make("small", {}, `N ${known.most.votes}`));
+    most.textContent = percent(known.most.accuracy);
+    votes.textContent = `${known.most.votes}`;
   }
 }
 

@@ -25,6 +25,8 @@ const MARKS = [
   (s) => `M${-s} ${-s}L${s} ${s}M${-s} ${s}L${s} ${-s}`,
 ];
 const DASHES = [null, "7 3", "2 3", "8 3 2 3", "12 4", "4 4"];
+/** Values that a sparkline has room for at least. */
+const FEWEST = 20;
 /** Most lines of a chart: as many can be told apart. */
 export const MOST_LINES = MARKS.length;
 
@@ -159,9 +161,9 @@ function drawSeries({ name, points }, number, x, y, chart) {
  * Show how a number went, from 0 up; who does not see it reads the number itself.
  * @param {SVGElement} svg that shows it
  * @param {number[]} values those that are no numbers are left out
- * @param {number} most values that there is room for
  */
-export function sparkline(svg, values, most) {
+export function sparkline(svg, values) {
+  const most = Math.max(values.length, FEWEST);
   const largest = Math.max(...values.filter(Number.isFinite), 1e-12);
   const from = most - values.length;
   let d = "";

@@ -46,7 +46,7 @@ export function table(caption, heads, rows) {
   const made = make(
     "table",
     {},
-    make("caption", {}, caption),
+    make("caption", {}, make("span", {}, caption)),
     make("thead", {}, make("tr", {}, ...head)),
     make("tbody", {}, ...lines),
   );

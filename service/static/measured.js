@@ -22,6 +22,12 @@ function noiseOf({ sigma, repeats }) {
   return reads.length ? `${sigmaText(sigma)}; reads ${reads.join(", ")}` : sigmaText(sigma);
 }
 
+/** Compare two noises: single numbers first, weak before strong. */
+function byStrength(one, other) {
+  if (isPlain(one) !== isPlain(other)) return isPlain(one) ? -1 : 1;
+  return isPlain(one) ? one.sigma - other.sigma : 0;
+}
+
 /** Return so many of some values, the first and the last among them, evenly chosen. */
 function some(values, most) {
   if (values.length <= most) return values;
@@ -102,7 +108,7 @@ function chartsOf(accuracies) {
 /** Return the table of accuracies under one kind of noise: rows of sigmas, columns of votes. */
 function accuracyTable(evaluation, kind, accuracies) {
   const votes = unique(accuracies.map((one) => one.votes)).sort(ascending);
-  const noises = unique(accuracies.map(noiseOf));
+  const noises = unique([...accuracies].sort(byStrength).map(noiseOf));
   const images = unique(accuracies.map((one) => one.images)).map(count).join(" or ");
   const rows = noises.map((noise) => {
     const cells = votes.map((number) => {

@@ -81,7 +81,7 @@ function showFigures() {
     write(tile.more, more || "");
     if (!plotted) return;
     tile.values = [...tile.values, plotted({ last, minute, step })].slice(-MOST);
-    sparkline(tile.spark, tile.values, MOST);
+    sparkline(tile.spark, tile.values);
   });
   const workers = last.sum("noisevote_workers");
   const window = minute ? `Rates and latencies: of the last ${Math.round(minute.seconds)} s.` : "";
