@@ -87,6 +87,7 @@ class Service:
         self.predictor = predictor = Predictor(settings, self.reloader.store, backend)
         self.jobs = JobService(settings, self.reloader.store)
         metrics.count_jobs_by(self.jobs.counts)
+        metrics.process.serves(settings.slots)
         self.warming_up = asyncio.create_task(self.warm_up())
         looking = asyncio.create_task(self._keep_looking(settings.checkpoint_poll_s))
         try:

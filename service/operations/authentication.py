@@ -23,9 +23,11 @@ OPEN_PATHS = {
     "/health/ready",
     "/v2/health/live",
     "/v2/health/ready",
-    # The files of page and reference: the same in every installation. What they show is asked for
+    # The files of pages and reference: the same in every installation. What they show is asked for
     # with the key that their user enters; a browser cannot send one when it opens a page.
     "/",
+    "/networks",
+    "/status",
     "/docs",
     "/openapi.json",
 }

@@ -8,24 +8,21 @@ Several worker processes share a folder of counters (``service/processes/worker_
 whichever is asked tells the sum.
 """
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
 from noisevote.models.devices.runtime import DeviceRuntime
 from noisevote.models.drift import top_two
 from noisevote.models.engines.arithmetic import arithmetic_in
 from noisevote.service.log.request_record import RequestRecord
+from noisevote.service.operations.process_metrics import ProcessMetrics, shared_registry
 from noisevote.service.prediction.prepared import Prepared
-from noisevote.service.processes.worker_folder import VARIABLE, is_alive
 from noisevote.service.voting.entries import Entry, Tile
 from noisevote.service.wire.replies import DriftBody, DriftState, PredictResponse
 
@@ -50,6 +47,7 @@ class OfCheckpoint:
     queue_s: Histogram
     compute_s: Histogram
     rows: Histogram
+    slot_s: Counter
     requested: Counter
     cast: Counter
     abstentions: Counter
@@ -67,6 +65,7 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._live = CollectorRegistry()
+        self.process = ProcessMetrics(self._registry, self._live)
         self._left: dict[Entry, int] = {}
         self._checkpoints: dict[str, OfCheckpoint] = {}
         self._children: dict[tuple[object, tuple[str, ...]], Any] = {}
@@ -88,6 +87,7 @@ class Metrics:
             multiprocess_mode="livesum",
         )
         self._rows = self._histogram("batch_rows", "Votes in a forward pass.", ROWS, "checkpoint")
+        self._slot_s = self._counter("slot_seconds", "Time that slots voted for.", "checkpoint")
         self._requested = self._counter("votes_requested", "Votes asked for.", "checkpoint")
         self._cast = self._counter("votes_cast", "Votes that counted.", "checkpoint")
         self._predictions = self._counter(
@@ -149,6 +149,7 @@ class Metrics:
                 queue_s=self._queue_s.labels(name),
                 compute_s=self._compute_s.labels(name),
                 rows=self._rows.labels(name),
+                slot_s=self._slot_s.labels(name),
                 requested=self._requested.labels(name),
                 cast=self._cast.labels(name),
                 abstentions=self._abstentions.labels(name),
@@ -248,9 +249,11 @@ class Metrics:
         """Count the votes that a request has put into the queue."""
         self._note(entry, entry.poll.votes_left)
 
-    def computed(self, tile: Tile) -> None:
+    def computed(self, tile: Tile, seconds: float) -> None:
         """Count a forward pass, and what it leaves in the queue."""
-        self._of_checkpoint(tile.group.checkpoint).rows.observe(tile.rows)
+        of = self._of_checkpoint(tile.group.checkpoint)
+        of.rows.observe(tile.rows)
+        of.slot_s.inc(seconds)
         for entry, _ in tile.parts:
             if entry in self._left:
                 self._note(entry, entry.poll.votes_left)
@@ -262,23 +265,6 @@ class Metrics:
     def _note(self, entry: Entry, votes: int) -> None:
         self._queued.inc(votes - self._left.get(entry, 0))
         self._left[entry] = votes
-
-
-def shared_registry() -> CollectorRegistry | None:
-    """Return what all worker processes counted; None if there is only this one.
-
-    Counters of processes that have ended still count; what they held does not.
-    """
-    if VARIABLE not in os.environ:
-        return None
-    folder = os.environ[VARIABLE]
-    for file in Path(folder).glob("gauge_live*_*.db"):
-        pid = int(file.stem.rsplit("_", 1)[1])
-        if not is_alive(pid):
-            mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
-    return registry
 
 
 class JobCollector(Collector):

@@ -1,4 +1,4 @@
-"""``GET /``, the try-it page, and ``GET /docs``, the reference; both need nothing from outside.
+"""The pages: ``GET /``, ``/networks``, ``/status`` and ``/docs``; they need nothing from outside.
 
 Their files are kept in memory, once for all: a client that reads slowly holds neither an open file
 nor a copy.
@@ -77,9 +77,21 @@ async def page(request: Request) -> Response:
     return await asset(OURS, "index.html", request)
 
 
+@router.api_route("/networks", methods=["GET", "HEAD"])
+async def networks(request: Request) -> Response:
+    """Return the page of the checkpoints and their cards."""
+    return await asset(OURS, "cards.html", request)
+
+
+@router.api_route("/status", methods=["GET", "HEAD"])
+async def status(request: Request) -> Response:
+    """Return the page of how the service does."""
+    return await asset(OURS, "status.html", request)
+
+
 @router.api_route("/static/{name}", methods=["GET", "HEAD"])
 async def static(name: str, request: Request) -> Response:
-    """Return what the page consists of."""
+    """Return what the pages consist of."""
     return await asset(OURS, name, request)
 
 

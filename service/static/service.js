@@ -4,11 +4,16 @@ const KEPT = "noisevote-api-key";
 /** How often a busy service is asked, and the longest wait between. */
 const MOST_TRIES = 6;
 const MOST_WAIT_S = 60;
+/** Longest wait for an answer that takes no votes. */
+const LONGEST_MS = 20_000;
 
 /** Send this API key from now on, until the tab is closed. */
 export function useKey(key) {
   sessionStorage.setItem(KEPT, key);
 }
+
+/** Return whether a key is sent: links and other programs need it, too. */
+export const hasKey = () => Boolean(sessionStorage.getItem(KEPT));
 
 /** Return the headers that every request has. */
 function authorization() {
@@ -21,12 +26,14 @@ export class Refusal extends Error {
   /**
    * @param {{code: string, message: string, field?: string}} error
    * @param {number} [retryAfter] seconds after which it may be asked again; NaN if it does not say
+   * @param {number} [status] of the reply, if there was one
    */
-  constructor(error, retryAfter = NaN) {
+  constructor(error, retryAfter = NaN, status = 0) {
     super(error.message);
     this.code = error.code;
     this.field = error.field;
     this.retryAfter = retryAfter;
+    this.status = status;
   }
 }
 
@@ -38,7 +45,22 @@ async function refuse(response) {
   } catch {
     // Not of the service: a proxy's own page.
   }
-  throw new Refusal(error, Number.parseFloat(response.headers.get("Retry-After")));
+  const retryAfter = Number.parseFloat(response.headers.get("Retry-After"));
+  throw new Refusal(error, retryAfter, response.status);
+}
+
+/** Return what a path answers: its JSON, or its text if it is none. */
+export async function get(path) {
+  const signal = AbortSignal.timeout(LONGEST_MS);
+  const response = await fetch(path, { headers: authorization(), signal });
+  if (!response.ok) await refuse(response);
+  const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
+  return isJson ? response.json() : response.text();
+}
+
+/** Return what went wrong, in words. */
+export function wrong(error) {
+  return error instanceof Refusal ? error.message : "the service cannot be reached";
 }
 
 /**

@@ -42,8 +42,8 @@ class QueueObserver(Protocol):
     def admitted(self, entry: Entry) -> None:
         """Hear of a request that has entered the queue."""
 
-    def computed(self, tile: Tile) -> None:
-        """Hear of a forward pass whose votes have been counted."""
+    def computed(self, tile: Tile, seconds: float) -> None:
+        """Hear of a forward pass whose votes have been counted, and how long it took."""
 
     def left(self, entry: Entry) -> None:
         """Hear of a request that waits no more; also of one that was not let in."""
@@ -162,7 +162,7 @@ class Slots:
             seconds = time.monotonic() - began
             self._settle(self._batcher.finish(tile, fell_on, seconds))
             if self._observer is not None:
-                self._observer.computed(tile)
+                self._observer.computed(tile, seconds)
 
     def _cast_apart(self, tile: Tile) -> None:
         """Compute the votes of each request alone: what one asks for is no fault of the others."""

@@ -33,6 +33,8 @@ ALICE = {"Authorization": f"Bearer {KEYS['alice']}"}
 
 OPEN = {
     "/": "GET HEAD",
+    "/networks": "GET HEAD",
+    "/status": "GET HEAD",
     "/static/{name}": "GET HEAD",
     "/docs": "GET HEAD",
     "/docs/{name}": "GET HEAD",

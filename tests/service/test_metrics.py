@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,10 @@ async def test_what_is_counted_is_what_was_answered() -> None:
     assert value(samples, "rejections_total", code="not_json") == 1
     assert value(samples, "rejections_total", code="not_found") == 1
     assert value(samples, "queued_votes") == 0
+    assert value(samples, "workers") == value(samples, "slots") == 1
+    assert 0 < value(samples, "slot_seconds_total", **at) < compute_ms
+    assert 0 < time.time() - value(samples, "start_time_seconds") < 600
+    assert value(samples, "memory_bytes") > 2**20
 
 
 async def test_streams_and_the_open_inference_protocol_are_counted_too() -> None:

@@ -66,6 +66,8 @@ def test_workers_count_log_and_let_in_as_one(tmp_path: Path) -> None:
         assert value(samples, "votes_cast_total", checkpoint=CHECKPOINT) == 6 * REQUESTS
         assert value(samples, "requests_total", route="/predict", status="200") == 2 * REQUESTS
         assert value(samples, "key_votes_total", key="internal") == 3 * REQUESTS
+        assert value(samples, "workers") == value(samples, "slots") == 2
+        assert value(samples, "memory_bytes") > 2**20
         assert value(samples, "queued_votes") == 0
     lines = [json.loads(line) for line in log.splitlines()]
     asked = [line for line in lines if line.get("route") == "/predict"]
