@@ -85,22 +85,22 @@ class Answers:
         clean = told(self.found.clean)
         if head.device is not None:
             return self.on_device(clean, most)
-        parts = []
-        for votes in sorted({1, most}):
-            good = self.tolerated(votes)
-            subject = one_or_more(votes)
-            if good is None:
-                least = min((of for of in head.sigmas if of > 0), default=0.0)
-                parts.append(f"{subject} not even at sigma {least:g}")
-            else:
-                figure = told(good.report or good.choice)
-                parts.append(f"{subject} up to sigma {good.option.condition:g} ({figure})")
-        largest = max(head.sigmas)
+        largest = max(of.option.condition or 0.0 for of in self.plain)
+        parts = [f"with {one_or_more(votes)} {self.up_to(votes)}" for votes in sorted({1, most})]
         return (
-            f"Within {self.tolerance} of its accuracy without noise, {clean}, stay "
-            f"{' and '.join(parts)}, under {head.kind} noise that was studied up to sigma "
+            f"Of its accuracy without noise, {clean}, the network loses at most {self.tolerance} "
+            f"{', '.join(parts)}. It was studied under {head.kind} noise up to sigma "
             f"{largest:g}; {self.samples}."
         )
+
+    def up_to(self, votes: int) -> str:
+        """Return up to which noise so many votes lose no more than the tolerance."""
+        good = self.tolerated(votes)
+        if good is None:
+            least = min((of.option.condition or 0.0 for of in self.plain), default=0.0)
+            return f"under less noise than any that was studied (sigma {least:g} and above)"
+        figure = told(good.report or good.choice)
+        return f"up to sigma {good.option.condition:g} ({figure} there)"
 
     def tolerated(self, votes: int) -> Weighed | None:
         """Return the largest noise up to which so many votes lose no more than the tolerance.
@@ -111,9 +111,9 @@ class Answers:
         good = None
         for condition in sorted(of for of in self.results.head.conditions if of):
             of = self.at(condition, votes)
-            if of is None or of.choice.accuracy < needed:
+            if of is not None and of.choice.accuracy < needed:
                 break
-            good = of
+            good = of or good
         return good
 
     def on_device(self, clean: str, most: int) -> str:

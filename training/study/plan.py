@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from noisevote.models.card import Card
+from noisevote.models.errors import InputError
 from noisevote.models.noise import NoiseKind
 from noisevote.models.study.cells import Cell, Condition, Half, OnChip, OnNoise, Part
 from noisevote.models.study.head import StudyHead
@@ -24,8 +25,11 @@ SHARES = (0.75, 0.15, 0.10)
 ENOUGH_SAMPLES = 1000
 """From which on the study becomes more thorough instead of having more samples."""
 
+FEWER_SAMPLES = 300
+"""For which a study becomes quick, if there are passes for no more."""
+
 FEWEST_SAMPLES = 50
-"""Of a cell, if there are so many, whatever the passes."""
+"""Of a cell, if there are so many; a study of fewer is refused."""
 
 SIGMA_RANGE = (0.1, 100.0)
 """Of the noise at one point alone."""
@@ -46,26 +50,29 @@ class Thoroughness:
 
     Attributes:
         all_seeds: whether every strength of the noise, or age, gets all seeds; else the first.
+        every: of so many strengths of the noise, or ages, one is measured, and the operating one.
         layer_sigmas: strengths of the noise at one point alone.
         layer_share: of the samples on which layers are measured alone.
         left_out: what that leaves out, for people.
     """
 
     all_seeds: bool
+    every: int
     layer_sigmas: int
     layer_share: float
     left_out: str = ""
 
 
+FEWER_SEEDS = "seeds beyond the first away from the operating point"
+
 LEVELS = (
-    Thoroughness(True, 19, 1.0),
-    Thoroughness(False, 13, 0.5, "seeds beyond the first away from the operating point"),
+    Thoroughness(True, 1, 19, 1.0),
+    Thoroughness(False, 1, 13, 0.5, FEWER_SEEDS),
     Thoroughness(
-        False,
-        9,
-        0.25,
-        "seeds beyond the first away from the operating point, and most of the strengths of the "
-        "noise in single layers",
+        False, 1, 9, 0.25, f"{FEWER_SEEDS}, and most of the strengths of the noise in single layers"
+    ),
+    Thoroughness(
+        False, 3, 0, 0.0, f"{FEWER_SEEDS}, two of three strengths or ages, and layers alone"
     ),
 )
 """From thorough to quick."""
@@ -85,12 +92,24 @@ class Extent:
 
 
 def extent_of(head: StudyHead, card: Card) -> Extent:
-    """Return how far a study can go with its passes."""
+    """Return how far a study can go with its passes.
+
+    Raises:
+        InputError: they have no room for the quickest study.
+    """
     most = max(head.choice_samples, head.report_samples)
     extents = [Extent(affordable(head, card, level, most), level) for level in LEVELS]
-    enough = min(ENOUGH_SAMPLES, most)
-    found = next((extent for extent in extents if extent.samples >= enough), extents[-1])
-    return Extent(max(found.samples, min(FEWEST_SAMPLES, most)), found.level)
+    for enough in (ENOUGH_SAMPLES, FEWER_SAMPLES, FEWEST_SAMPLES):
+        for extent in extents:
+            if extent.samples >= min(enough, most):
+                return extent
+    few = Extent(min(FEWEST_SAMPLES, most), LEVELS[-1])
+    needed = sum(cell.passes for cell in first_stage(head, card, few)) / SHARES[0]
+    raise InputError(
+        f"the budget is {head.passes:,} passes; a study of {few.samples} samples takes "
+        f"{int(needed) + 1:,}: give more, or fewer --votes, --seeds, --sigma or --chips",
+        "budget",
+    )
 
 
 def affordable(head: StudyHead, card: Card, level: Thoroughness, most: int) -> int:
@@ -101,7 +120,7 @@ def affordable(head: StudyHead, card: Card, level: Thoroughness, most: int) -> i
     def taken(count: int) -> int:
         return sum(cell.passes for cell in first_stage(head, card, Extent(count, level)))
 
-    return max(1, bisect_right(samples, passes, key=taken))
+    return bisect_right(samples, passes, key=taken)
 
 
 def first_stage(head: StudyHead, card: Card, extent: Extent) -> Iterator[Cell]:
@@ -182,9 +201,8 @@ class Maker:
 def sweep_of_noise(make: Maker) -> Iterator[Cell]:
     """Yield votes at each strength of the noise: with all seeds on the half that is reported."""
     head = make.head
-    for sigma in head.sigmas:
-        if sigma == 0:
-            continue
+    noisy = [sigma for sigma in head.sigmas if sigma > 0]
+    for sigma in thinned(noisy, make.extent.level.every, head.operating_sigma):
         at = OnNoise(kind=head.kind, sigma=sigma)
         yield make.cell(Part.SWEEP, Half.CHOICE, at, votes=make.votes)
         has_all = make.extent.level.all_seeds or sigma == head.operating_sigma
@@ -194,7 +212,7 @@ def sweep_of_noise(make: Maker) -> Iterator[Cell]:
 
 def sweep_of_device(make: Maker) -> Iterator[Cell]:
     """Yield votes on each chip at each age, and what its frozen errors alone leave."""
-    for age_s in make.head.ages_s:
+    for age_s in thinned(make.head.ages_s, make.extent.level.every, make.head.ages_s[0]):
         for chip in make.chips:
             at = OnChip(chip=chip, age_s=age_s)
             for half in Half:
@@ -206,9 +224,19 @@ def sweep_of_device(make: Maker) -> Iterator[Cell]:
             yield make.cell(Part.SWEEP, Half.REPORT, at, seed=seed, votes=make.votes)
 
 
+def thinned(
+    conditions: Sequence[float | None], every: int, operating: float | None
+) -> list[float | None]:
+    """Return one of so many conditions from the last on, and the operating one."""
+    kept = {*conditions[::-1][::every], operating}
+    return [condition for condition in conditions if condition in kept]
+
+
 def layers_alone(make: Maker, card: Card) -> Iterator[Cell]:
     """Yield noise at one point at a time, or the device there alone, with a single vote."""
     level, head = make.extent.level, make.head
+    if level.layer_sigmas == 0:
+        return
     most = max(1, round(level.layer_share * make.extent.samples))
     for point in card.point_names:
         for at in at_point(head, point, level.layer_sigmas, make.chips[0], card):
