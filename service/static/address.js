@@ -43,7 +43,9 @@ function fragment(input) {
 /** Keep the state in the address, in a moment. */
 export function keep(inputKept) {
   clearTimeout(pause);
-  pause = setTimeout(() => history.replaceState(null, "", location.pathname + fragment(inputKept())), PAUSE_MS);
+  pause = setTimeout(() => {
+    history.replaceState(null, "", location.pathname + fragment(inputKept()));
+  }, PAUSE_MS);
 }
 
 /** Return the state that the address holds: text by name; a link may give it in the query, too. */
@@ -52,12 +54,13 @@ export function kept() {
   return Object.fromEntries(parts.flatMap((part) => [...part]));
 }
 
-/** Set fields as a state has them; others stay. */
+/** Set fields as a state has them; those that it does not name stay, or have their usual value. */
 export function setFields(state, ids = Object.keys(FIELDS)) {
   for (const id of ids) {
-    if (!Object.hasOwn(state, id)) continue;
-    const isOffered = !at(id).options || [...at(id).options].some(({ value }) => value === state[id]);
-    if (isOffered) at(id).value = state[id];
+    const value = Object.hasOwn(state, id) ? state[id] : FIELDS[id];
+    if (value === null) continue;
+    const isOffered = !at(id).options || [...at(id).options].some((one) => one.value === value);
+    if (isOffered) at(id).value = value;
   }
 }
 

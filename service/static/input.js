@@ -10,7 +10,11 @@ import { asText, fromText } from "./strokes.js";
 /** Letters of a drawing or sample up to which it stands in the address. */
 const MOST_KEPT = 1500;
 /** What the pad says, and what is waited for, by what a network takes. */
-const DRAWING = { hint: "Draw a digit", first: "Waits for a drawing.", end: "Waits for the end of the drawing." };
+const DRAWING = {
+  hint: "Draw a digit",
+  first: "Waits for a drawing.",
+  end: "Waits for the end of the drawing.",
+};
 const WORDS = {
   digits: DRAWING,
   strokes: DRAWING,

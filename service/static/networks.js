@@ -71,27 +71,28 @@ function isAlike(one, other) {
  * @returns {Record<string, {card: object | null, reason: string, isShown: boolean}>}
  */
 export function rolesOf(known, name) {
-  const hardened = known.find((card) => card.name === name) ?? null;
-  const plain = known.find((card) => hardened && isAlike(card, hardened) && isClean(card)) ?? null;
+  const hardened = known.find((card) => card.name === name);
+  const plain = known.find((card) => hardened && isAlike(card, hardened) && isClean(card));
+  const isPlain = plain !== undefined && plain === hardened;
   const strokes = known.find(
     (card) =>
       inputOf(card) === READS_STROKES &&
       sigmaOfTraining(card) > 0 &&
       card.noise.kind === hardened?.noise.kind,
   );
-  const isOurs = !hardened?.imported;
+  // Of networks that were imported without noise nobody knows which was hardened.
+  const isCompared = !hardened?.imported || (plain !== undefined && sigmaOfTraining(hardened) > 0);
   return {
-    hardened: { ...role(hardened), isShown: true },
-    plain: {
-      ...(plain && plain === hardened ? { card: null, reason: "It is the chosen one." } : role(plain)),
-      isShown: isOurs || (plain !== null && plain !== hardened && sigmaOfTraining(hardened) > 0),
-    },
-    strokes: { ...role(strokes ?? null), isShown: !hardened || readsDigits(hardened) },
+    hardened: role(hardened, true),
+    plain: isPlain ? isItself(isCompared) : role(plain, isCompared),
+    strokes: role(strokes, !hardened || readsDigits(hardened)),
   };
 }
 
-function role(card) {
-  return { card, reason: card ? "" : "No such network is served here." };
+const isItself = (isShown) => ({ card: null, reason: "It is the chosen one.", isShown });
+
+function role(card, isShown) {
+  return { card: card ?? null, reason: card ? "" : "No such network is served here.", isShown };
 }
 
 /** Return whether a card has a margin for the rule `calibrated` under these settings. */

@@ -5,11 +5,11 @@ const EXAMPLE_MOST = 1;
 /** Steps in which the numbers of an example go from the smallest to the largest, and again. */
 const STEPS = 5;
 
-/** Return a number that a tensor takes: another one at each place, so that places are told apart. */
+/** Return a number that a tensor takes: not the same at all places, so that one sees which is where. */
 function number({ dtype, range, seen }, place) {
   const step = place % STEPS;
   const isWhole = dtype !== "float32";
-  const [low, high] = range ?? seen ?? (isWhole ? [0, EXAMPLE_MOST] : [-EXAMPLE_MOST, EXAMPLE_MOST]);
+  const [low, high] = range ?? seen ?? [isWhole ? 0 : -EXAMPLE_MOST, EXAMPLE_MOST];
   if (isWhole) return Math.min(high, low + step);
   const value = low + ((high - low) * step) / (STEPS - 1);
   return Math.min(high, Math.max(low, Number(value.toPrecision(3))));
@@ -26,8 +26,8 @@ function tensor(input) {
 export function exampleFor(card) {
   const [first, ...others] = card.inputs;
   if (!others.length) return JSON.stringify(tensor(first));
-  const parts = card.inputs.map((input) => `${JSON.stringify(input.name)}: ${JSON.stringify(tensor(input))}`);
-  return `{${parts.join(",\n ")}}`;
+  const part = (input) => `${JSON.stringify(input.name)}: ${JSON.stringify(tensor(input))}`;
+  return `{${card.inputs.map(part).join(",\n ")}}`;
 }
 
 /** Return what a network takes, in words. */

@@ -1,6 +1,8 @@
 """A real browser, the machine's own Chromium, before a real server."""
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,6 +108,12 @@ class Visit:
     def choose(self, network: str) -> None:
         """Choose a network."""
         self.page.select_option("#checkpoint", network)
+
+    def sent(self) -> dict[str, Any]:
+        """Return the body of the command that is shown."""
+        (body,) = re.findall(r"-d '(.*)'", self.page.inner_text("#call").replace("\n", ""))
+        found: dict[str, Any] = json.loads(body)
+        return found
 
     @property
     def streams(self) -> int:
