@@ -1,6 +1,7 @@
 """Settings of the page: by layer, what they promise, and the address that keeps them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def test_the_address_restores_the_state_with_its_votes(browser: Browser, server:
         visit.draw(SEVEN)
         visit.wait_for_answers(2)
         body, counts = visit.sent(), visit.counts()
-        visit.page.wait_for_url("**strokes=**")
+        expect(visit.page).to_have_url(re.compile("strokes="))
         address = visit.page.url.removeprefix(visit.origin)
     with Visit(browser, server, address, **context) as visit:
         visit.wait_for_answers(2)
