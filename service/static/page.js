@@ -9,7 +9,7 @@ import { optionsFor, reasonAgainst, rolesOf } from "./networks.js";
 import { chosenDevice, offerDevices, showDevices, showSnr, tellsCosts } from "./noise.js";
 import { inWords, promiseOf } from "./promise.js";
 import { cards, curl, devices, patientStream, Refusal, useKey } from "./service.js";
-import { forbidSeed, newSeed, offerRules, options, takeSettings, useNoiseOf } from "./settings.js";
+import * as settings from "./settings.js";
 
 /** Milliseconds after the last stroke, or the last change of a setting, before votes are asked for. */
 const PAUSE_MS = 700;
@@ -42,7 +42,7 @@ const input = new Input(({ isDrawing, isWhole }) => {
 const roles = () => rolesOf(known, at("checkpoint").value);
 const chosen = () => roles().hardened.card;
 /** Return what is asked of every network. */
-const asked = () => options(chosen());
+const asked = () => settings.options(chosen());
 
 /** Return the body of the request to one network. */
 const bodyFor = (card) => ({ checkpoint: card.name, ...asked(), ...input.fieldsFor(card) });
@@ -89,7 +89,7 @@ async function ask(name, role, signal) {
 /** Cast votes on the input as it is, under the settings as they are. */
 async function vote() {
   clearTimeout(pause);
-  offerRules(chosen());
+  settings.offerRules(chosen());
   if (input.waitsFor) return;
   if (!form.checkValidity()) {
     hold("Waits for settings that are allowed.");
@@ -117,15 +117,16 @@ async function vote() {
   showCost();
 }
 
-/** Say what went wrong; nothing if nothing did. */
-function say(problem) {
+/** Say what went wrong, and at which field of the request; nothing if nothing did. */
+function say(problem, field = "") {
   at("problem").textContent = problem;
+  settings.blame(field);
 }
 
 /** Show what went wrong with one ballot. */
 function complain(name, card, error, signal) {
   if (signal.aborted) return null;
-  if (error instanceof Refusal && error.field === "seed" && forbidSeed()) {
+  if (error instanceof Refusal && error.field === "seed" && settings.forbidSeed()) {
     vote(); // the operator forbids seeds: ask again without
     return null;
   }
@@ -133,7 +134,7 @@ function complain(name, card, error, signal) {
   const text = error instanceof Refusal ? error.message : "the service cannot be reached";
   ballots[name].clear(card, `No answer: ${text}.`);
   if (INPUT_FIELDS.includes(error.field)) input.complain(`No answer: ${text}.`);
-  else say(`No answer: ${text}.`);
+  else say(`No answer: ${text}.`, error.field);
   return null;
 }
 
@@ -206,7 +207,7 @@ function restore() {
   const state = kept();
   setFields(state, ["checkpoint"]);
   chooseNetwork();
-  takeSettings(chosen(), state);
+  settings.takeSettings(chosen(), state);
   changed();
   input.restore(state);
   if (state.checkpoint && state.checkpoint !== at("checkpoint").value) {
@@ -217,7 +218,7 @@ function restore() {
 /** Ask for what the chosen network takes, under its own noise. */
 function chooseNetwork() {
   input.show(chosen());
-  useNoiseOf(chosen());
+  settings.useNoiseOf(chosen());
 }
 
 async function copy() {
@@ -235,7 +236,7 @@ function wire() {
   at("copy").addEventListener("click", copy);
   at("call-of").addEventListener("change", showCall);
   at("new-seed").addEventListener("click", () => {
-    newSeed();
+    settings.newSeed();
     changed();
   });
   wireLayers(() => form.dispatchEvent(new Event("input")));
@@ -290,7 +291,7 @@ function begin() {
     useKey(at("key").value.trim());
     list();
   });
-  newSeed();
+  settings.newSeed();
   list();
 }
 

@@ -7,6 +7,9 @@ import { noiseFields, showDevices, tellsCosts } from "./noise.js";
 
 const at = (id) => document.getElementById(id);
 
+/** Fields of a request whose control has another name. */
+const CONTROLS = { age_s: "age", temperature_c: "temperature", noise: "sigma" };
+
 let seedIsAllowed = true;
 
 /** Return the fields of a request that say how a network is asked. */
@@ -19,6 +22,12 @@ export function options(card) {
   if (!tellsCosts()) asked.hardware = { latency: at("latency").valueAsNumber };
   if (seedIsAllowed) asked.seed = at("seed").valueAsNumber;
   return asked;
+}
+
+/** Mark the control of a field of a request as the one that is wrong; none if there is no field. */
+export function blame(field) {
+  for (const control of at("settings").elements) control.removeAttribute("aria-invalid");
+  at("settings").elements.namedItem(CONTROLS[field] ?? field)?.setAttribute("aria-invalid", "true");
 }
 
 export function newSeed() {
@@ -43,7 +52,7 @@ export function offerRules(card) {
 
 /** Set the noise of a request that names none to a network. */
 export function useNoiseOf(card) {
-  showDevices(card, true);
+  showDevices(card, false);
   if (!card) return;
   const { common, byLayer } = defaultSigma(card);
   at("sigma").value = at("sigma-slider").value = common;
