@@ -95,7 +95,9 @@ export class Input {
     this.kind = card ? kindOf(card) : "digits";
     const isSample = this.kind === "numbers";
     at("pad-place").hidden = at("undo").hidden = isSample;
-    at("pad-keys").hidden = at("examples").hidden = isSample;
+    at("pad-keys").hidden = isSample;
+    const areDigits = !card || card.labels.every((label) => /^\d$/.test(label));
+    at("examples").hidden = isSample || !areDigits;
     at("own").hidden = !this.#takesPictures;
     at("sample-place").hidden = !isSample;
     at("clear").textContent = isSample ? "Example" : "Clear";
