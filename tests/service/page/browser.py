@@ -126,6 +126,7 @@ class Visit:
 
     def draw(self, points: list[tuple[int, int]]) -> None:
         """Draw one stroke with the mouse, in the units of the pad."""
+        self.page.locator("#pad").scroll_into_view_if_needed()
         box = self.page.locator("#pad").bounding_box()
         assert box is not None
         scale_x, scale_y = box["width"] / 280, box["height"] / 280
