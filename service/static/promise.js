@@ -66,7 +66,7 @@ export function promiseOf(card, setting) {
   return found[0] ?? null;
 }
 
-const percent = (share) => (100 * share).toFixed(2).replace(/\.?0+$/, "");
+const percent = (share) => (100 * share).toFixed(2);
 
 /** Return a promise in words, or that there is none. */
 export function inWords(promise) {

@@ -129,7 +129,7 @@ def test_a_refusal_and_a_service_that_is_gone_are_shown(browser: Browser) -> Non
         visit.page.wait_for_selector("#checkpoint option", state="attached")
         visit.page.fill("#votes", "40")
         visit.page.get_by_role("button", name="Example of a 3").click()
-        problem = visit.page.get_by_role("alert")
+        problem = visit.page.locator("#problem")
         expect(problem).to_have_text("No answer: votes is 40; allowed are 1 to 30.")
         server.process.kill()
         server.process.wait()

@@ -67,11 +67,10 @@ def test_the_promise_is_the_figure_of_the_card(visit: Visit) -> None:
 
     def words(sigma: float, votes: int) -> str:
         of = at[sigma, votes]
-        percent = [f"{100 * share:.2f}".rstrip("0").rstrip(".") for share in of["interval"]]
-        accuracy = f"{100 * of['accuracy']:.2f}".rstrip("0").rstrip(".")
+        low, high = (f"{100 * share:.2f}" for share in of["interval"])
         number = f"{votes} vote{'s' if votes > 1 else ''}"
         return (
-            f"Measured accuracy {accuracy} % [{', '.join(percent)}] with {number} "
+            f"Measured accuracy {100 * of['accuracy']:.2f} % [{low}, {high}] with {number} "
             f"(n {of['images']:,}, {evaluation['split']})."
         )
 
