@@ -33,9 +33,10 @@ export function exampleFor(card) {
 /** Return what a network takes, in words. */
 export function takenBy(card) {
   const each = card.inputs.map(({ name, shape, dtype, range }) => {
-    const kind = dtype === "float32" ? "numbers" : "whole numbers";
+    const whole = dtype === "float32" ? "" : "whole ";
+    const numbers = shape.every((length) => length === 1) ? "number" : "numbers";
     const bounds = range ? ` from ${range[0]} to ${range[1]}` : "";
-    return `${card.inputs.length > 1 ? `${name}: ` : ""}${shape.join(" x ")} ${kind}${bounds}`;
+    return `${card.inputs.length > 1 ? `${name}: ` : ""}${shape.join(" x ")} ${whole}${numbers}${bounds}`;
   });
   return `It takes ${each.join("; ")}.`;
 }

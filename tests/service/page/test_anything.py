@@ -4,12 +4,13 @@ import base64
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FilePayload, ViewportSize, expect
 
 from tests.drawing import draw_digit, png_bytes
 from tests.service.imported import make_imported
@@ -51,7 +52,8 @@ def test_an_own_picture_gets_the_votes_that_it_gets_by_http(visit: Visit, server
     page = visit.page
     content = {digit: png_bytes(draw_digit(digit)) for digit in (3, 5, 7)}
     encoded = {digit: base64.b64encode(of).decode() for digit, of in content.items()}
-    page.set_input_files("#file", {"name": "3.png", "mimeType": "image/png", "buffer": content[3]})
+    three: FilePayload = {"name": "3.png", "mimeType": "image/png", "buffer": content[3]}
+    page.set_input_files("#file", three)
     visit.wait_for_answers(1)
     assert visit.counts() == by_http(server, visit, image=encoded[3])
     expect(page.get_by_role("img", name="Own picture: 3.png")).to_be_visible()
@@ -67,7 +69,7 @@ def test_an_own_picture_gets_the_votes_that_it_gets_by_http(visit: Visit, server
 
 
 def test_a_picture_that_cannot_be_read_is_told_at_its_field(visit: Visit) -> None:
-    no_picture = {"name": "no.png", "mimeType": "image/png", "buffer": b"no picture"}
+    no_picture: FilePayload = {"name": "no.png", "mimeType": "image/png", "buffer": b"no picture"}
     visit.page.set_input_files("#file", no_picture)
     expect(visit.page.locator("#input-problem")).to_contain_text("the image is not a readable file")
     visit.complaints.clear()
@@ -139,7 +141,7 @@ def test_samples_keep_nobody_out_in_either_light(
     browser: Browser, server: Server, scheme: str
 ) -> None:
     address = "/#checkpoint=birds"
-    context = {"viewport": DESK, "color_scheme": scheme, "reduced_motion": "reduce"}
+    context: dict[str, Any] = {"viewport": DESK, "color_scheme": scheme, "reduced_motion": "reduce"}
     with Visit(browser, server, address, **context) as visit:
         visit.wait_for_answers(1)
         visit.page.locator("#layers summary").click()
@@ -148,11 +150,10 @@ def test_samples_keep_nobody_out_in_either_light(
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Browser, server: Server) -> None:
-    with Visit(browser, server, "/#checkpoint=text", viewport={"width": 360, "height": 740}) as visit:
+    phone: ViewportSize = {"width": 360, "height": 740}
+    with Visit(browser, server, "/#checkpoint=text", viewport=phone) as visit:
         visit.wait_for_answers(1)
         for network in ("text", "birds", CHECKPOINT, "seen"):
             visit.choose(network)
             visit.page.locator("#layers").evaluate("part => part.open = true")
             assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-

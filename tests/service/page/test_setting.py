@@ -97,7 +97,7 @@ def test_on_a_device_the_promise_is_the_mean_over_its_chips(visit: Visit) -> Non
 
 
 def test_the_address_restores_the_state_with_its_votes(browser: Browser, server: Server) -> None:
-    context = {"viewport": DESK, "reduced_motion": "reduce"}
+    context: dict[str, Any] = {"viewport": DESK, "reduced_motion": "reduce"}
     with Visit(browser, server, **context) as visit:
         visit.page.wait_for_selector("#checkpoint option", state="attached")
         visit.choose("mnist_cnn-mult-0.6")
@@ -179,7 +179,7 @@ def test_votes_can_be_cast_on_every_device_with_the_fields_that_it_has(
 def test_many_layers_keep_nobody_out_in_either_light(
     browser: Browser, server: Server, scheme: str
 ) -> None:
-    context = {"viewport": DESK, "color_scheme": scheme, "reduced_motion": "reduce"}
+    context: dict[str, Any] = {"viewport": DESK, "color_scheme": scheme, "reduced_motion": "reduce"}
     with Visit(browser, server, "/#checkpoint=densenet40-mult-1.0", **context) as visit:
         visit.page.wait_for_selector("#checkpoint option", state="attached")
         open_layers(visit)
