@@ -179,7 +179,7 @@ export class Ballot {
     if (by === "full") return this.#decision();
     const { delta, condition } = this.guarantee;
     if (delta === 0) return `, stopped by the rule ${by}${this.#decision()}`;
-    const where = condition === ANY_INPUT ? "" : " on such drawings";
+    const where = condition === ANY_INPUT ? "" : " on such inputs";
     return `, stopped by the rule ${by}: all ${this.votes} would have another mode with a chance of
       ${delta} at most${where}`;
   }

@@ -16,6 +16,8 @@ const PAUSE_MS = 700;
 const SETTLE_MS = 400;
 /** Fields of a request that hold the input. */
 const INPUT_FIELDS = ["inputs", "image", "strokes"];
+/** The refusal of a request that a large input has made too long. */
+const TOO_LARGE = "body_too_large";
 
 const at = (id) => document.getElementById(id);
 const form = at("settings");
@@ -133,7 +135,7 @@ function complain(name, card, error, signal) {
   askForKeyIf(error);
   const text = error instanceof Refusal ? error.message : "the service cannot be reached";
   ballots[name].clear(card, `No answer: ${text}.`);
-  if (INPUT_FIELDS.includes(error.field)) input.complain(`No answer: ${text}.`);
+  if (INPUT_FIELDS.includes(error.field) || error.code === TOO_LARGE) input.complain(`No answer: ${text}.`);
   else say(`No answer: ${text}.`, error.field);
   return null;
 }
