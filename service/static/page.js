@@ -1,23 +1,23 @@
-/** The try-it page: one drawing, three networks, and the votes that each casts on it. */
+/** The try-it page: one input, the networks that read it, and the votes that each casts on it. */
 
+import { keep, kept, setFields } from "./address.js";
 import { Ballot } from "./ballot.js";
 import { ofDevice, showCosts } from "./cost.js";
-import { EXAMPLES } from "./examples.js";
-import {
-  calibratedFor,
-  isCalibrated,
-  readsPictures,
-  reasonAgainst,
-  rolesOf,
-  sigmaOfTraining,
-} from "./networks.js";
-import { noiseFields, offerDevices, showDevices, showSnr, tellsCosts } from "./noise.js";
-import { Pad } from "./pad.js";
+import { Input } from "./input.js";
+import { wireLayers } from "./layers.js";
+import { optionsFor, reasonAgainst, rolesOf } from "./networks.js";
+import { chosenDevice, offerDevices, showDevices, showSnr, tellsCosts } from "./noise.js";
+import { inWords, promiseOf } from "./promise.js";
 import { cards, curl, devices, patientStream, Refusal, useKey } from "./service.js";
+import * as settings from "./settings.js";
 
 /** Milliseconds after the last stroke, or the last change of a setting, before votes are asked for. */
 const PAUSE_MS = 700;
 const SETTLE_MS = 400;
+/** Fields of a request that hold the input. */
+const INPUT_FIELDS = ["inputs", "image", "strokes"];
+/** The refusal of a request that a large input has made too long. */
+const TOO_LARGE = "body_too_large";
 
 const at = (id) => document.getElementById(id);
 const form = at("settings");
@@ -30,53 +30,44 @@ const ballots = {
 let known = [];
 let current = new AbortController();
 let pause = null;
-let seedIsAllowed = true;
-let answers = {};
+let costs = {};
 /** What is waited for before votes are asked for; nothing once they are. */
 let held = null;
 
-const pad = new Pad(at("pad"), ({ isDrawing, isWhole }) => {
-  at("pad-hint").hidden = !pad.isEmpty;
-  hold(pad.isEmpty ? "Waits for a drawing." : "Waits for the end of the drawing.");
+const input = new Input(({ isDrawing, isWhole }) => {
+  hold(input.waitsFor || input.waitsForEnd);
+  remember();
   if (isWhole) vote();
   else if (!isDrawing) pause = setTimeout(vote, PAUSE_MS);
 });
 
 const roles = () => rolesOf(known, at("checkpoint").value);
-
+const chosen = () => roles().hardened.card;
 /** Return what is asked of every network. */
-function options() {
-  const asked = {
-    ...noiseFields(roles().hardened.card?.noise.kind),
-    votes: at("votes").valueAsNumber,
-    stop: at("stop").value,
-  };
-  if (!tellsCosts()) asked.hardware = { latency: at("latency").valueAsNumber };
-  if (seedIsAllowed) asked.seed = at("seed").valueAsNumber;
-  return asked;
-}
+const asked = () => settings.options(chosen());
 
-/** Return the body of the request for one ballot. */
-function bodyFor(name, card) {
-  const drawing = name === "strokes" ? { strokes: pad.strokes } : { image: pad.picture() };
-  return { checkpoint: card.name, ...options(), ...drawing };
+/** Return the body of the request to one network. */
+const bodyFor = (card) => ({ checkpoint: card.name, ...asked(), ...input.fieldsFor(card) });
+
+/** Return why one ballot is not asked; nothing if it is. */
+function against({ card, reason }) {
+  return card ? input.reasonAgainst(card) || reasonAgainst(card, asked()) : reason;
 }
 
 /** Ask for the votes of one ballot and show them; return what there is to announce. */
 async function fill(name, card, signal) {
   const ballot = ballots[name];
-  const body = bodyFor(name, card);
-  ballot.start(card, body.votes);
+  const body = bodyFor(card);
+  ballot.start(card, body);
   const busy = (seconds) => ballot.say(`The service is busy; asks again in ${seconds} s.`);
   for await (const { name: kind, data } of patientStream(body, signal, busy)) {
-    if (signal.aborted) return null; // what had come in already is of an older drawing
+    if (signal.aborted) return null; // what had come in already is of an older input
     if (kind === "votes") {
       ballot.add(data);
     } else {
       const [prediction] = data.predictions;
-      answers[name] = { cost: prediction.cost, seed: data.seed };
-      if (tellsCosts()) answers[name].cost = ofDevice(prediction.cost);
-      ballot.end(prediction, data.guarantee);
+      costs[name] = tellsCosts() ? ofDevice(prediction.cost) : prediction.cost;
+      ballot.end(prediction, data);
     }
   }
   if (!ballot.answer) throw new Error("the answer broke off");
@@ -84,58 +75,68 @@ async function fill(name, card, signal) {
 }
 
 /** Ask for the votes of one ballot, or say why it is not asked. */
-async function ask(name, { card, reason }, signal) {
-  const against = card ? reasonAgainst(card, options()) : reason;
-  if (against) {
-    ballots[name].clear(card, against);
+async function ask(name, role, signal) {
+  const reason = against(role);
+  if (reason) {
+    ballots[name].clear(role.card, reason);
     return null;
   }
   try {
-    return await fill(name, card, signal);
+    return await fill(name, role.card, signal);
   } catch (error) {
-    return complain(name, card, error, signal);
+    return complain(name, role.card, error, signal);
   }
 }
 
-/** Cast votes on the drawing as it is, under the settings as they are. */
+/** Cast votes on the input as it is, under the settings as they are. */
 async function vote() {
   clearTimeout(pause);
-  offerRules();
-  if (pad.isEmpty) return;
+  settings.offerRules(chosen());
+  if (input.waitsFor) return;
   if (!form.checkValidity()) {
     hold("Waits for settings that are allowed.");
+    return;
+  }
+  if (input.fault) {
+    hold("Waits for a sample that is allowed.");
+    input.complain(input.fault);
     return;
   }
   current.abort();
   current = new AbortController();
   const { signal } = current;
-  answers = {};
+  costs = {};
   held = null;
-  at("problem").textContent = "";
+  say("");
+  input.complain("");
   at("status").textContent = "Casting votes.";
   showCost();
   showCall();
-  const said = await Promise.all(
-    Object.entries(roles()).map(([name, role]) => ask(name, role, signal)),
-  );
+  const shown = Object.entries(roles()).filter(([, { isShown }]) => isShown);
+  const said = await Promise.all(shown.map(([name, role]) => ask(name, role, signal)));
   if (signal.aborted) return;
   at("status").textContent = said.filter(Boolean).join(" ");
   showCost();
 }
 
+/** Say what went wrong, and at which field of the request; nothing if nothing did. */
+function say(problem, field = "") {
+  at("problem").textContent = problem;
+  settings.blame(field);
+}
+
 /** Show what went wrong with one ballot. */
 function complain(name, card, error, signal) {
   if (signal.aborted) return null;
-  if (error instanceof Refusal && error.field === "seed" && seedIsAllowed) {
-    seedIsAllowed = false; // the operator forbids seeds: ask again without
-    at("seed").disabled = at("new-seed").disabled = true;
-    vote();
+  if (error instanceof Refusal && error.field === "seed" && settings.forbidSeed()) {
+    vote(); // the operator forbids seeds: ask again without
     return null;
   }
   askForKeyIf(error);
   const text = error instanceof Refusal ? error.message : "the service cannot be reached";
   ballots[name].clear(card, `No answer: ${text}.`);
-  at("problem").textContent = `No answer: ${text}.`;
+  if (INPUT_FIELDS.includes(error.field) || error.code === TOO_LARGE) input.complain(`No answer: ${text}.`);
+  else say(`No answer: ${text}.`, error.field);
   return null;
 }
 
@@ -145,7 +146,7 @@ function hold(reason) {
   current.abort();
   if (held === reason) return;
   held = reason;
-  answers = {};
+  costs = {};
   for (const [name, role] of Object.entries(roles())) {
     ballots[name].clear(role.card, role.reason || reason);
   }
@@ -155,41 +156,71 @@ function hold(reason) {
 }
 
 function showCost() {
-  const columns = Object.entries(ballots).map(([name, ballot]) => ({
-    title: ballot.title,
-    cost: answers[name]?.cost ?? null,
+  const shown = Object.entries(roles()).filter(([, { isShown }]) => isShown);
+  const columns = shown.map(([name]) => ({
+    title: ballots[name].title,
+    cost: costs[name] ?? null,
   }));
   showCosts(columns, at("energy").valueAsNumber);
 }
 
 function showCall() {
-  const name = at("call-of").value;
-  const { card, reason } = roles()[name];
-  const against = held ?? (card ? reasonAgainst(card, options()) : reason);
-  at("copy").disabled = Boolean(against);
-  at("call").textContent = against || curl(bodyFor(name, card));
+  const role = roles()[at("call-of").value];
+  const reason = held ?? against(role);
+  at("copy").disabled = Boolean(reason);
+  at("call").textContent = reason || curl(bodyFor(role.card), input.file);
+}
+
+/** Show the ballots that say something of the chosen network, and what accuracy each promises. */
+function showRoles() {
+  const setting = { ...asked(), digest: chosenDevice()?.digest };
+  const all = Object.entries(roles());
+  for (const [name, role] of all) {
+    const ballot = ballots[name];
+    ballot.root.hidden = !role.isShown;
+    const isAsked = role.card && form.checkValidity() && !reasonAgainst(role.card, setting);
+    ballot.promise(isAsked ? inWords(promiseOf(role.card, setting)) : "");
+    const option = [...at("call-of").options].find(({ value }) => value === name);
+    option.hidden = option.disabled = !role.isShown;
+    if (option.disabled && option.selected) at("call-of").value = "hardened";
+  }
+  at("ballots").style.setProperty("--shown", all.filter(([, { isShown }]) => isShown).length);
 }
 
 /** Take a setting that has changed: the votes shown are of older ones. */
 function changed() {
-  at("problem").textContent = "";
+  say("");
   held = null; // another network has another card
-  hold(pad.isEmpty ? "Waits for a drawing." : "Waits for the settings.");
-  showSnr(options().noise);
+  showRoles();
+  hold(input.waitsFor || "Waits for the settings.");
+  const { noise, sigma } = asked();
+  showSnr(noise, sigma);
+  remember();
   pause = setTimeout(vote, SETTLE_MS);
 }
 
-/** Offer the rule `calibrated` where the chosen network has a margin for it. */
-function offerRules() {
-  const { card } = roles().hardened;
-  const option = form.querySelector('[value="calibrated"]');
-  option.disabled = !card || !isCalibrated(card, options());
-  option.textContent = `calibrated: ${card ? calibratedFor(card) : "no network"}`;
-  if (option.disabled && option.selected) at("stop").value = "full";
+/** Keep the state in the address, once there is one. */
+function remember() {
+  if (known.length) keep(() => input.kept());
 }
 
-function newSeed() {
-  at("seed").value = crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000;
+/** Take the state that the address holds, or that of a fresh page. */
+function restore() {
+  const state = kept();
+  setFields(state, ["checkpoint"]);
+  chooseNetwork();
+  settings.takeSettings(chosen(), state);
+  changed();
+  input.restore(state);
+  if (state.checkpoint && state.checkpoint !== at("checkpoint").value) {
+    say(`The address names ${state.checkpoint}, which is not served here.`);
+  }
+}
+
+/** Ask for what the chosen network takes, under its own noise. */
+function chooseNetwork() {
+  input.show(chosen());
+  settings.useNoiseOf(chosen());
 }
 
 async function copy() {
@@ -204,30 +235,18 @@ async function copy() {
 }
 
 function wire() {
-  EXAMPLES.forEach((strokes, digit) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = digit;
-    button.setAttribute("aria-label", `Example of a ${digit}`);
-    button.addEventListener("click", () => pad.load(strokes));
-    at("examples").append(button);
-  });
-  at("pad").addEventListener("keydown", ({ key, ctrlKey, metaKey, altKey }) => {
-    if (/^\d$/.test(key) && !ctrlKey && !metaKey && !altKey) pad.load(EXAMPLES[Number(key)]);
-  });
-  at("undo").addEventListener("click", () => pad.undo());
-  at("clear").addEventListener("click", () => pad.load([]));
   at("copy").addEventListener("click", copy);
   at("call-of").addEventListener("change", showCall);
   at("new-seed").addEventListener("click", () => {
-    newSeed();
+    settings.newSeed();
     changed();
   });
+  wireLayers(() => form.dispatchEvent(new Event("input")));
   form.addEventListener("input", ({ target }) => {
-    if (target === at("checkpoint")) useSigmaOfTraining();
-    showDevices(roles().hardened.card, target === at("device"));
+    if (target === at("checkpoint")) chooseNetwork();
     if (target === at("sigma-slider")) at("sigma").value = target.value;
     if (target === at("sigma")) at("sigma-slider").value = target.value;
+    showDevices(chosen(), target === at("device"));
     changed();
   });
   form.addEventListener("submit", (event) => {
@@ -235,42 +254,32 @@ function wire() {
     vote();
   });
   at("latency").addEventListener("input", changed);
-  at("energy").addEventListener("input", showCost);
+  at("energy").addEventListener("input", () => {
+    showCost();
+    remember();
+  });
+  addEventListener("hashchange", restore);
 }
 
-/** Set the noise to the one that the network was trained for, as a request without sigma has it. */
-function useSigmaOfTraining() {
-  const { card } = roles().hardened;
-  if (card) at("sigma").value = at("sigma-slider").value = sigmaOfTraining(card);
-}
-
-/** Let the user enter an API key if it is one that is missing; a link could not send it. */
+/** Let the user enter an API key if it is one that is missing. */
 function askForKeyIf(error) {
-  if (!(error instanceof Refusal && error.code === "unauthorized")) return;
-  at("key-form").hidden = false;
-  at("list").removeAttribute("href");
-  at("list").textContent = "Checkpoints (with a key)";
+  if (error instanceof Refusal && error.code === "unauthorized") at("key-form").hidden = false;
 }
 
-/** List the networks, and wait for a drawing. */
+/** List the networks, and take up the state that the address holds. */
 async function list() {
   try {
-    const { cards: found, standard, listedAt } = await cards();
+    const { cards: found, standard } = await cards();
     offerDevices(await devices());
     known = found;
-    const names = found.filter(readsPictures).map(({ name }) => name);
-    at("checkpoint").replaceChildren(...names.map((name) => new Option(name, name)));
-    if (names.includes(standard)) at("checkpoint").value = standard;
-    useSigmaOfTraining();
-    showDevices(roles().hardened.card, true);
+    at("checkpoint").replaceChildren(...optionsFor(found));
+    if (found.some(({ name }) => name === standard)) at("checkpoint").value = standard;
     at("key-form").hidden = true;
-    at("list").href = listedAt;
-    at("list").textContent = "Checkpoints";
-    changed();
+    restore();
   } catch (error) {
     changed();
     askForKeyIf(error);
-    at("problem").textContent = `The networks cannot be listed: ${error.message}.`;
+    say(`The networks cannot be listed: ${error.message}.`);
   }
 }
 
@@ -284,7 +293,7 @@ function begin() {
     useKey(at("key").value.trim());
     list();
   });
-  newSeed();
+  settings.newSeed();
   list();
 }
 

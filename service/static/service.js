@@ -63,16 +63,12 @@ export function wrong(error) {
   return error instanceof Refusal ? error.message : "the service cannot be reached";
 }
 
-/**
- * Return the cards of all checkpoints, the default's name, and where their list can be read: a link
- * sends no key, so with a key it is the list that was read with it.
- */
+/** Return the cards of all checkpoints, and the default's name. */
 export async function cards() {
   const headers = authorization();
   const response = await fetch("checkpoints", { headers });
   if (!response.ok) await refuse(response);
-  const listed = await response.blob();
-  const { checkpoints } = JSON.parse(await listed.text());
+  const { checkpoints } = await response.json();
   const found = await Promise.all(
     checkpoints.map(async ({ name }) => {
       const card = await fetch(`checkpoints/${encodeURIComponent(name)}`, { headers });
@@ -82,7 +78,6 @@ export async function cards() {
   return {
     cards: found.filter((card) => card !== null),
     standard: checkpoints.find((summary) => summary.is_default)?.name,
-    listedAt: headers.Authorization ? URL.createObjectURL(listed) : "checkpoints",
   };
 }
 
@@ -152,12 +147,25 @@ async function wait(seconds, signal) {
   signal.throwIfAborted();
 }
 
-/** Return the command that posts a body; safe to paste into a POSIX shell, and holds no key. */
-export function curl(body) {
+/** Letters up to which a body is one argument of a command; systems allow 128 KiB. */
+const MOST_ARGUMENT = 100_000;
+
+/**
+ * Return the command that posts a body; safe to paste into a POSIX shell, and holds no key.
+ * @param {object} body of the request
+ * @param {string | null} [file] where the picture of a long body lies
+ */
+export function curl(body, file = null) {
   const url = new URL("predict", document.baseURI).href;
-  const json = JSON.stringify(body).replaceAll("'", "'\\''");
+  const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+  const json = JSON.stringify(body);
   const key = authorization().Authorization
     ? ` \\\n  -H "Authorization: Bearer $NOISEVOTE_API_KEY"`
     : "";
-  return `curl -s ${url} \\\n  -H 'Content-Type: application/json'${key} \\\n  -d '${json}'`;
+  const post = `curl -s ${url} \\\n  -H 'Content-Type: application/json'${key} \\\n  -d `;
+  if (json.length <= MOST_ARGUMENT) return post + quoted(json);
+  if (!file || !body.image) return `${post}@- <<'END'\n${json}\nEND`;
+  const [before, after] = json.split(body.image).map(quoted);
+  const picture = `base64 < ${quoted(`./${file}`)} | tr -d '\\n'`;
+  return `{ printf %s ${before}; ${picture}; printf %s ${after}; } |\n  ${post}@-`;
 }

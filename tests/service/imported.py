@@ -48,14 +48,19 @@ def arrays(samples: list[Json]) -> dict[str, NDArray[Any]]:
     }
 
 
-@asynccontextmanager
-async def serving_imported(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve networks of others, and one of ours, that are made in ``folder``."""
+def make_imported(folder: Path) -> None:
+    """Make networks of others, and one of ours, in ``folder``."""
     for name, inputs in {"text": TEXT, "plain": PLAIN, "bytes": BYTES, "seen": SEEN}.items():
         drawn(folder / name, inputs)
     drawn(folder / "birds", PLAIN, MANY)
     drawn(folder / "twenty", PLAIN, MANY[:20])
     copy_of_checkpoint(folder)
+
+
+@asynccontextmanager
+async def serving_imported(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve networks of others, and one of ours, that are made in ``folder``."""
+    make_imported(folder)
     settings = Settings(slots=1, checkpoints=folder, default_checkpoint="text")
     async with serving(settings) as (_, client):
         assert (await client.get("/checkpoints")).json()["refused"] == {}

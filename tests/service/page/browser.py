@@ -1,6 +1,8 @@
 """A real browser, the machine's own Chromium, before a real server."""
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,6 +109,12 @@ class Visit:
         """Choose a network."""
         self.page.select_option("#checkpoint", network)
 
+    def sent(self) -> dict[str, Any]:
+        """Return the body of the command that is shown."""
+        (body,) = re.findall(r"-d '(.*)'", self.page.inner_text("#call").replace("\n", ""))
+        found: dict[str, Any] = json.loads(body)
+        return found
+
     @property
     def streams(self) -> int:
         """How many predictions were asked for."""
@@ -118,6 +126,7 @@ class Visit:
 
     def draw(self, points: list[tuple[int, int]]) -> None:
         """Draw one stroke with the mouse, in the units of the pad."""
+        self.page.locator("#pad").scroll_into_view_if_needed()
         box = self.page.locator("#pad").bounding_box()
         assert box is not None
         scale_x, scale_y = box["width"] / 280, box["height"] / 280

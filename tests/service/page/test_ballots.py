@@ -85,7 +85,7 @@ def test_a_tap_is_seen_and_sent(visit: Visit) -> None:
     assert visit.page.locator("#pad").screenshot() != blank
     expect(visit.page.locator("#call")).to_contain_text('"image"')
     # A dot is no digit; what was sent is refused for what it shows.
-    expect(visit.page.locator("#problem")).to_contain_text("filled shapes", timeout=30_000)
+    expect(visit.page.locator("#input-problem")).to_contain_text("filled shapes", timeout=30_000)
     assert all("422" in complaint for complaint in visit.complaints)
     visit.complaints.clear()
 

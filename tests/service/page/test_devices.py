@@ -1,11 +1,9 @@
 """The page with an analog device instead of a sigma: the fields, the request, the costs."""
 
 import json
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -30,25 +28,19 @@ def on(visit: Visit, device: str) -> None:
     visit.page.select_option("#device", device)
 
 
-def sent(visit: Visit) -> dict[str, Any]:
-    """Return the body of the command that is shown."""
-    (body,) = re.findall(r"-d '(.*)'", visit.page.inner_text("#call").replace("\n", ""))
-    found: dict[str, Any] = json.loads(body)
-    return found
-
-
 def test_a_device_takes_the_place_of_sigma_with_the_chip_and_age_that_it_has(
     visit: Visit,
 ) -> None:
     page = visit.page
     fields = {name: page.get_by_label(label, exact=True) for name, label in (
-        ("device", "Device"), ("chip", "Chip number"), ("age", "Age, seconds"),
+        ("device", "Device"), ("chip", "Chip number"), ("chips", "Chips that vote"),
+        ("age", "Age, seconds"), ("warmth", "Temperature, °C"),
         ("sigma", "Noise, sigma"), ("slider", "Noise, sigma, slider"),
     )}  # fmt: skip
     shown = {
         "": {"device", "sigma", "slider"},
-        "reram-wan": {"device", "chip", "age"},
-        "pcm-joshi": {"device", "chip"},
+        "reram-wan": {"device", "chip", "chips", "age"},
+        "pcm-joshi": {"device", "chip", "chips"},
         "ideal-8-8": {"device"},
     }
     for device, expected in shown.items():
@@ -67,7 +59,7 @@ def test_the_shown_command_gets_the_shown_votes_on_the_device(visit: Visit) -> N
     visit.page.fill("#age", "86400")
     visit.example(8)
     visit.wait_for_answers(1)
-    body = sent(visit)
+    body = visit.sent()
     assert (body["device"], body["chip"], body["age_s"]) == ("reram-wan", 7, 86400)
     assert not {"noise", "sigma"} & body.keys()
     command = visit.page.inner_text("#call")
@@ -81,7 +73,7 @@ def test_the_shown_command_gets_the_shown_votes_on_the_device(visit: Visit) -> N
     assert sum(visit.counts()) == sum(counts)
     on(visit, "")
     visit.wait_for_answers(2)
-    assert sent(visit)["sigma"] == 1
+    assert visit.sent()["sigma"] == 1
 
 
 def test_the_rules_are_offered_that_hold_on_a_device(visit: Visit) -> None:
@@ -100,7 +92,7 @@ def test_the_costs_are_those_of_the_profile_where_it_tells_them(visit: Visit) ->
     visit.wait_for_answers(2)
     on(visit, "pcm-hermes-2t")
     visit.wait_for_answers(1)
-    assert "hardware" not in sent(visit)
+    assert "hardware" not in visit.sent()
     rows = visit.page.locator("#cost-body tr").all_inner_texts()
     cells = {name: value for name, value, *_ in (row.split("\t") for row in rows)}
     assert cells["One vote after another"] == "5.21 ms"  # 20 votes x 260.8 us
@@ -111,7 +103,7 @@ def test_the_costs_are_those_of_the_profile_where_it_tells_them(visit: Visit) ->
     on(visit, "reram-wan")
     expect(visit.page.locator("#latency")).to_be_enabled()
     visit.wait_for_answers(1)
-    assert sent(visit)["hardware"] == {"latency": 100}
+    assert visit.sent()["hardware"] == {"latency": 100}
 
 
 def test_an_age_that_the_device_is_not_known_for_is_not_asked_for(visit: Visit) -> None:
@@ -136,10 +128,12 @@ def test_the_fields_are_reached_by_the_keyboard_and_keep_nobody_out(
         on(visit, "reram-wan")
         visit.page.locator("#checkpoint").focus()
         reached = []
-        for _ in range(4):
+        for _ in range(6):
             visit.page.keyboard.press("Tab")
-            reached.append(visit.page.evaluate("document.activeElement.id"))
-        assert reached == ["device", "chip", "age", "votes"]
+            reached.append(
+                visit.page.evaluate("document.activeElement.id || document.activeElement.tagName")
+            )
+        assert reached == ["device", "chip", "chips", "age", "SUMMARY", "votes"]
         visit.example(2)
         visit.wait_for_answers(1)
         found = Axe().run(visit.page)

@@ -129,7 +129,7 @@ def test_a_refusal_and_a_service_that_is_gone_are_shown(browser: Browser) -> Non
         visit.page.wait_for_selector("#checkpoint option", state="attached")
         visit.page.fill("#votes", "40")
         visit.page.get_by_role("button", name="Example of a 3").click()
-        problem = visit.page.get_by_role("alert")
+        problem = visit.page.locator("#problem")
         expect(problem).to_have_text("No answer: votes is 40; allowed are 1 to 30.")
         server.process.kill()
         server.process.wait()
@@ -182,9 +182,6 @@ def test_a_service_with_keys_lets_its_page_ask_for_one(browser: Browser) -> None
     keys = {"NOISEVOTE_API_KEYS": json.dumps({"tester": digest_of(key)})}
     with started(keys) as server, Visit(browser, server, viewport=DESK) as visit:
         expect(visit.page.locator("#key-form")).to_be_visible()
-        link = visit.page.locator("#list")
-        expect(link).to_have_text("Checkpoints (with a key)")
-        assert link.get_attribute("href") is None
         visit.page.get_by_label("This service asks for an API key").fill("another-key")
         visit.page.get_by_role("button", name="Use this key").click()
         expect(visit.page.locator("#problem")).to_contain_text("the API key is not known here")
@@ -202,6 +199,3 @@ def test_a_service_with_keys_lets_its_page_ask_for_one(browser: Browser) -> None
         visit.page.reload()
         visit.page.wait_for_selector("#checkpoint option", state="attached")
         assert visit.outside == []
-        link.click()
-        listed = json.loads(visit.page.locator("pre").inner_text())
-        assert "mnist_cnn-clean" in {one["name"] for one in listed["checkpoints"]}
