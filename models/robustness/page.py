@@ -1,6 +1,7 @@
 """The report as one page: no script, nothing beside it, readable without the pictures.
 
-``page.html.j2`` has its markup and escapes every text; ``figures.py`` draws its charts.
+``page.html.j2`` has its markup and escapes every text, ``page.css`` its style; ``figures.py`` draws
+its charts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from noisevote.models.robustness.figures import Curve, Point, line_chart, row_ch
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import POLICY, AboutDevice, Report, Score, SweepPoint
 from noisevote.models.robustness.scores import as_percent
+from noisevote.models.robustness.style import STYLE
 from noisevote.models.robustness.sweeps import SWEEPS, Sweep
 
 
@@ -27,6 +29,7 @@ def html_report(report: Report) -> str:
     return template().render(
         report=report,
         policy=POLICY,
+        style=Markup(STYLE),
         snr_db=snr_db(report.plan),
         noise_text=noise_text(report.plan, report.about.device),
         sweeps={sweep.name: sweep for sweep in SWEEPS},

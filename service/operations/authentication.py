@@ -26,6 +26,7 @@ OPEN_PATHS = {
     # The files of page and reference: the same in every installation. What they show is asked for
     # with the key that their user enters; a browser cannot send one when it opens a page.
     "/",
+    "/assessments",
     "/docs",
     "/openapi.json",
 }

@@ -1,4 +1,4 @@
-"""``GET /``, the try-it page, and ``GET /docs``, the reference; both need nothing from outside.
+"""``GET /``, the try-it page, and its neighbours; they need nothing from outside.
 
 Their files are kept in memory, once for all: a client that reads slowly holds neither an open file
 nor a copy.
@@ -16,6 +16,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
+from noisevote.models.robustness.style import STYLE_SOURCE
 from noisevote.service.service import ServiceDep
 
 router = APIRouter(include_in_schema=False)
@@ -35,6 +36,9 @@ HEADERS = {
 }
 SWAGGER_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 """Swagger UI writes styles into its elements."""
+
+ASSESSMENTS_POLICY = POLICY.replace("style-src 'self'", f"style-src 'self' '{STYLE_SOURCE}'")
+"""With a key the page fetches a report and opens it, under this policy: a link sends no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,14 @@ async def asset(folder: Path, name: str, request: Request) -> Response:
 async def page(request: Request) -> Response:
     """Return the try-it page."""
     return await asset(OURS, "index.html", request)
+
+
+@router.api_route("/assessments", methods=["GET", "HEAD"])
+async def assessments(request: Request) -> Response:
+    """Return the page of robustness assessments."""
+    response = await asset(OURS, "assessments.html", request)
+    response.headers["Content-Security-Policy"] = ASSESSMENTS_POLICY
+    return response
 
 
 @router.api_route("/static/{name}", methods=["GET", "HEAD"])

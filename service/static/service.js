@@ -4,11 +4,16 @@ const KEPT = "noisevote-api-key";
 /** How often a busy service is asked, and the longest wait between. */
 const MOST_TRIES = 6;
 const MOST_WAIT_S = 60;
+/** Longest wait for an answer that takes no votes. */
+const LONGEST_MS = 20_000;
 
 /** Send this API key from now on, until the tab is closed. */
 export function useKey(key) {
   sessionStorage.setItem(KEPT, key);
 }
+
+/** Return whether a key is sent: links and other programs need it, too. */
+export const hasKey = () => Boolean(sessionStorage.getItem(KEPT));
 
 /** Return the headers that every request has. */
 function authorization() {
@@ -39,6 +44,27 @@ async function refuse(response) {
     // Not of the service: a proxy's own page.
   }
   throw new Refusal(error, Number.parseFloat(response.headers.get("Retry-After")));
+}
+
+/** Return what a path answers: its JSON, or its text if it is none. */
+export async function get(path) {
+  const response = await fetch(path, { headers: authorization(), signal: AbortSignal.timeout(LONGEST_MS) });
+  if (!response.ok) await refuse(response);
+  const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
+  return isJson ? response.json() : response.text();
+}
+
+/** Return what went wrong, in words. */
+export function wrong(error) {
+  return error instanceof Refusal ? error.message : "the service cannot be reached";
+}
+
+/** Ask for something with the key, and return the reply if it is a success. */
+export async function ask(path, options = {}) {
+  const headers = { ...options.headers, ...authorization() };
+  const response = await fetch(path, { ...options, headers });
+  if (!response.ok) await refuse(response);
+  return response;
 }
 
 /**
@@ -78,13 +104,20 @@ export async function devices() {
  * @returns {AsyncGenerator<{name: string, data: object}>}
  */
 async function* stream(body, signal) {
-  const response = await fetch("predict/stream", {
+  yield* events("predict/stream", {
     method: "POST",
-    headers: { "Content-Type": "application/json", ...authorization() },
+    headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
     signal,
   });
-  if (!response.ok) await refuse(response);
+}
+
+/**
+ * Ask for something and yield the events of the reply as they come.
+ * @returns {AsyncGenerator<{name: string, data: object}>}
+ */
+export async function* events(path, options) {
+  const response = await ask(path, options);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {

@@ -33,6 +33,7 @@ ALICE = {"Authorization": f"Bearer {KEYS['alice']}"}
 
 OPEN = {
     "/": "GET HEAD",
+    "/assessments": "GET HEAD",
     "/static/{name}": "GET HEAD",
     "/docs": "GET HEAD",
     "/docs/{name}": "GET HEAD",
@@ -50,6 +51,7 @@ CLOSED = {
     "/devices": "GET",
     "/devices/{name}": "GET",
     "/attack": "GET POST",
+    "/attack/choices": "GET",
     "/attack/{job_id}": "GET DELETE",
     "/attack/{job_id}/cancel": "POST",
     "/attack/{job_id}/resume": "POST",
