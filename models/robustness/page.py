@@ -18,7 +18,14 @@ from noisevote.models.robustness.attacks import BY_NAME
 from noisevote.models.robustness.counted import Paired, Share
 from noisevote.models.robustness.figures import Curve, Point, line_chart, row_chart
 from noisevote.models.robustness.plan import Plan
-from noisevote.models.robustness.report import POLICY, AboutDevice, Report, Score, SweepPoint
+from noisevote.models.robustness.report import (
+    POLICY,
+    AboutDevice,
+    AttackRow,
+    Report,
+    Score,
+    SweepPoint,
+)
 from noisevote.models.robustness.scores import as_percent
 from noisevote.models.robustness.style import STYLE
 from noisevote.models.robustness.sweeps import SWEEPS, Sweep
@@ -131,7 +138,8 @@ def attacks_chart(report: Report) -> Markup:
     It is the robust accuracy, or the share that is led to the target class if one is wanted.
     """
     rows = report.attacks
-    names = [row.attack for row in rows]
+    most = max((row.samples for row in rows), default=0)
+    names = [row_name(row, most) for row in rows]
     noiseless = [shown_share(row.worst_noiseless or row.noiseless) for row in rows]
     noisy = [shown_share(row.worst_noisy or row.noisy) for row in rows]
     clean, worst, targeted = report.clean, report.worst_case, report.targeted
@@ -151,6 +159,11 @@ def attacks_chart(report: Report) -> Markup:
     title = f"{what} by attack; the tables below have the figures"
     curves = [curve_of("without noise", noiseless), curve_of("with noise and votes", noisy)]
     return Markup(row_chart("attacks", title, names, curves))
+
+
+def row_name(row: AttackRow, most: int) -> str:
+    """Return the name of a row of the chart, with its samples where other rows have more."""
+    return row.attack if row.samples == most else f"{row.attack}, of {row.samples}"
 
 
 def shown_share(score: Score | None) -> Share | None:
