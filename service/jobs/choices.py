@@ -11,6 +11,7 @@ from noisevote.models.data.datasets import DATASETS, seems_there
 from noisevote.models.data.files import data_dir
 from noisevote.models.errors import InputError, MissingExtraError
 from noisevote.models.robustness.attacks import CHOICES
+from noisevote.models.robustness.plan import DEFAULT_ATTACKS
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.jobs.chosen import attackable, fitting, has_gradients
 from noisevote.service.jobs.plans import is_picture
@@ -30,6 +31,7 @@ def choices_of(settings: Settings, store: CheckpointStore) -> AttackChoices:
             AttackChoice(
                 name=name,
                 label=attack.label,
+                is_default=name in DEFAULT_ATTACKS,
                 needs_surrogate=attack.needs_gradients,
                 needs_pictures=attack.needs_pictures,
                 missing=None if attack.check_installed is None else missing(attack.check_installed),

@@ -1,6 +1,7 @@
 /** The page of robustness assessments: a form and a list, or one of them by its address. */
 
-import { bodyOf, complainAt, FieldError, forget, offerAll } from "./attackform.js";
+import { bodyOf, offerAll } from "./attackform.js";
+import { complainAt, FieldError, forget } from "./complaints.js";
 import { keepJob } from "./job.js";
 import { keepList } from "./joblist.js";
 import { choicesOf, started } from "./jobs.js";
@@ -10,9 +11,11 @@ import { devices, wrong } from "./service.js";
 const at = (id) => document.getElementById(id);
 const job = new URLSearchParams(location.search).get("job");
 
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+
 /** Say what went wrong, once, or that all is well again. */
 function tell(error) {
-  const text = error ? `${wrong(error)}.` : "";
+  const text = error ? sentence(wrong(error)) : "";
   if (error) askForKeyIf(error);
   if (at("problem").textContent !== text) at("problem").textContent = text;
 }
@@ -27,8 +30,9 @@ async function start() {
     location.assign(`assessments?job=${encodeURIComponent(id)}`);
   } catch (error) {
     at("submit").disabled = false;
+    const field = error.code === "body_too_large" ? "inputs" : error.field;
     const message = error instanceof FieldError ? error.message : wrong(error);
-    if (!complainAt(error.field, message)) tell(error);
+    if (!complainAt(field, message)) tell(error);
   }
 }
 

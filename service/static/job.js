@@ -41,8 +41,8 @@ function noiseOf({ kind, sigma, device, repeats }) {
 }
 
 function deviceOf({ profiles, chip, chips, age_s: age }) {
-  const each = Object.entries(profiles).map(([points, profile]) => `${points} ${profile?.name ?? "digital"}`);
-  const name = profiles.name ?? each.join(", ");
+  const named = ([points, profile]) => `${points} ${profile?.name ?? "digital"}`;
+  const name = profiles.name ?? Object.entries(profiles).map(named).join(", ");
   const which = chips === 1 ? `chip ${chip}` : `${chips} chips from ${chip} on`;
   return `device ${name}, ${which}${age === null ? "" : `, age ${duration(age)}`}`;
 }
@@ -57,7 +57,11 @@ function wantedOf({ target_class: wanted }) {
 
 function showPlan({ plan, target, surrogate, samples }) {
   const step = plan.step_size ?? plan.epsilon / 6;
-  const labels = plan.labels === "predicted" ? ", labels: the target’s own noiseless answers" : "";
+  const labels = plan.labels === "predicted" ? "; labels: its own noiseless answers" : "";
+  const asksTarget = plan.attacks.some((name) => ["square", "hop_skip_jump"].includes(name));
+  const asked = Math.min(plan.query_samples, samples);
+  const whole = () => JSON.stringify(plan, null, 1);
+  const attributes = { tabindex: 0, role: "group", "aria-label": "All settings" };
   at("job-plan").replaceChildren(
     make("h3", {}, "Plan"),
     terms([
@@ -70,21 +74,24 @@ function showPlan({ plan, target, surrogate, samples }) {
       ["epsilon", `${plan.epsilon}, ${plan.norm}`],
       ["attacks", plan.attacks.join(", ")],
       ["steps", surrogate && `${plan.restarts} × ${plan.steps} of ${Number(step.toPrecision(3))}`],
-      ["queries", `${count(plan.queries)} a sample, on the first ${Math.min(plan.query_samples, samples)}`],
+      ["queries", asksTarget ? `${count(plan.queries)} a sample, on the first ${count(asked)}` : null],
       ["judged by", `${plan.replies} fresh replies an example`],
       ["seed", `${plan.seed}`],
     ]),
-    folded("All settings", () => make("pre", { tabindex: 0, role: "group", "aria-label": "All settings" }, JSON.stringify(plan, null, 1))),
+    folded("All settings", () => make("pre", attributes, whole())),
   );
 }
 
 function showSteps({ steps, finished_steps: finished, step }) {
-  const rows = finished.map(({ name, seconds }) => [code(name), seconds === null ? "–" : duration(seconds)]);
+  const rows = finished.map(({ name, seconds }) => [
+    code(name),
+    seconds === null ? "–" : duration(seconds),
+  ]);
   if (step) rows.push([code(step), "under way"]);
   at("job-steps").replaceChildren(
     make("h3", {}, "Steps"),
     make("p", {}, `${finished.length} of ${steps} are finished and kept.`),
-    ...(rows.length ? [table("Steps in the order in which they were done", ["step", "took"], rows)] : []),
+    ...(rows.length ? [table("In the order in which they were done", ["step", "took"], rows)] : []),
   );
 }
 
@@ -93,8 +100,9 @@ function showResults({ results, plan }) {
   const isTargeted = plan.target_class !== null;
   const found = [];
   if (noiseless || voted) {
-    const head = ["", "without noise", "with noise and votes"];
-    found.push(table("Accuracy without attack", head, [["accuracy", share(noiseless), share(voted)]]));
+    const head = ["accuracy", "without noise", "with noise and votes"];
+    const row = ["of all samples", share(noiseless), share(voted)];
+    found.push(table("Accuracy without attack", head, [row]));
   }
   if (attacks.length) {
     const what = isTargeted ? "target class reached" : "robust accuracy";
@@ -106,21 +114,26 @@ function showResults({ results, plan }) {
       share(each[name]),
       share(each.attack_success_rate),
     ]);
-    const text = { name: "counts as", isText: true };
-    const head = ["attack", text, `${what}, without noise`, "with noise", "verified success, with noise"];
+    const head = [
+      "attack",
+      { name: "counts as", isText: true },
+      `${what}, without noise`,
+      "with noise",
+      "verified success, with noise",
+    ];
     found.push(table(`Under attack${verdict ? "" : ", so far"}`, head, rows));
   }
   if (found.length) {
     found.unshift(make("h3", {}, "Results"));
-    found.push(make("p", { class: "hint" }, "In brackets: intervals. Which rows count how is said in the report."));
+    const note = "In brackets: intervals. The report says what each row means.";
+    found.push(make("p", { class: "hint" }, note));
   }
   at("job-results").replaceChildren(...found);
   at("job-verdict").replaceChildren();
   if (!verdict) return;
   const sentences = verdict.sentences.map((sentence) => make("p", {}, sentence));
-  at("job-verdict").append(
-    make("div", { class: "verdict-box" }, make("h3", {}, `Verdict: ${verdict.answer}`), ...sentences),
-  );
+  const title = make("h3", {}, `Verdict: ${verdict.answer}`);
+  at("job-verdict").append(make("div", { class: "verdict-box" }, title, ...sentences));
 }
 
 /** Show what changes with each event: progress and what it has cost. */
@@ -130,7 +143,8 @@ function showStanding(job) {
   at("job-error").textContent = job.error ?? "";
   at("job-progress").value = job.progress;
   at("job-far").textContent = `${howFar(job)}${job.step ? `; step ${job.step}` : ""}`;
-  at("job-spent").textContent = `Spent so far: ${count(job.queries)} queries and ${count(job.votes)} votes, those that judge examples included.`;
+  const spent = `${count(job.queries)} queries and ${count(job.votes)} votes`;
+  at("job-spent").textContent = `Spent so far: ${spent}, those that judge examples included.`;
 }
 
 /** Offer what can be done with a job in its state. */
@@ -158,7 +172,8 @@ function show(job) {
   if (shown === null) {
     at("job-title").textContent = `Assessment of ${job.target}`;
     document.title = `noisevote: assessment of ${job.target}`;
-    at("job-about").textContent = `${job.id}, asked for ${new Date(job.created_at).toLocaleString()}`;
+    const when = new Date(job.created_at).toLocaleString();
+    at("job-about").textContent = `${job.id}, asked for ${when}`;
     showPlan(job);
   }
   showStanding(job);

@@ -14,7 +14,8 @@ let isLost = true;
 /** Return a new row of a job, and what changes the cells that change. */
 function rowOf(job) {
   const link = make("a", { href: `assessments?job=${encodeURIComponent(job.id)}` }, job.target);
-  const begun = make("time", { datetime: job.created_at }, new Date(job.created_at).toLocaleString());
+  const when = new Date(job.created_at).toLocaleString();
+  const begun = make("time", { datetime: job.created_at }, when);
   const cells = Object.fromEntries(
     ["state", "far", "samples", "queries", "votes"].map((name) => [name, make("td")]),
   );

@@ -7,8 +7,11 @@ const pathOf = (id, what = "") => `attack/${encodeURIComponent(id)}${what}`;
 export const choicesOf = () => get("attack/choices");
 export const allJobs = async () => (await get("attack")).jobs;
 export const jobOf = (id) => get(pathOf(id));
-export const cancelled = async (id) => (await ask(pathOf(id, "/cancel"), { method: "POST" })).json();
-export const resumed = async (id) => (await ask(pathOf(id, "/resume"), { method: "POST" })).json();
+/** Ask for a change of a job, and return the job as it is then. */
+const changed = async (id, what) => (await ask(pathOf(id, what), { method: "POST" })).json();
+
+export const cancelled = (id) => changed(id, "/cancel");
+export const resumed = (id) => changed(id, "/resume");
 export const remove = (id) => ask(pathOf(id), { method: "DELETE" });
 
 export const reportAt = (id) => pathOf(id, "/report.html");

@@ -1,6 +1,4 @@
-"""The body of ``GET /attack/choices``: what an assessment can be of, before anything is asked for."""
-
-from pydantic import Field
+"""The body of ``GET /attack/choices``: what an assessment can be of."""
 
 from noisevote.models.noise import NoiseKind
 from noisevote.models.robustness.plan import AttackName
@@ -44,6 +42,8 @@ class AttackChoice(Reply):
     """Name of the attack."""
     label: str
     """What it is, in a few words."""
+    is_default: bool
+    """Whether it is tried where a request names none, and it can be."""
     needs_surrogate: bool
     """Whether it needs the gradients of a surrogate."""
     needs_pictures: bool
@@ -61,7 +61,7 @@ class AttackChoices(Reply):
     """Checkpoints that can be attacked."""
     attacks: list[AttackChoice]
     """Attacks that a request can name."""
-    datasets: dict[str, str | None] = Field(default_factory=dict)
+    datasets: dict[str, str | None]
     """Data sets by name: what to do to have it; null if its files are there, which says nothing of
     their contents."""
     max_samples: int

@@ -215,7 +215,7 @@ def test_with_keys_a_report_opens_in_its_own_style(
         Visit(browser, server, f"{PATH}?job={done}", viewport=DESK) as visit,
     ):
         page = visit.page
-        expect(page.get_by_role("alert")).to_contain_text("this needs an API key")
+        expect(page.get_by_role("alert")).to_contain_text("This needs an API key")
         visit.complaints.clear()
         page.get_by_label("This service asks for an API key").fill(KEY)
         page.get_by_role("button", name="Use this key").click()
