@@ -4,12 +4,12 @@
  * Return an element.
  * @param {string} tag
  * @param {object} attributes by name; those that are null or false are left out
- * @param {...(Node | string)} children
+ * @param {...(Node | string | null | false)} children those that are null or false are left out
  */
 export function make(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   set(made, attributes);
-  made.append(...children);
+  made.append(...children.filter((child) => child ?? false));
   return made;
 }
 
@@ -22,9 +22,9 @@ export function set(element, attributes) {
 
 /** Whatever is wider than its place is reached by the keyboard. */
 const watched = new ResizeObserver((changes) => {
-  for (const { target } of changes) {
-    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
-    else target.removeAttribute("tabindex");
+  for (const place of new Set(changes.map(({ target }) => target.closest(".scroll")))) {
+    if (place?.scrollWidth > place?.clientWidth) place.tabIndex = 0;
+    else place?.removeAttribute("tabindex");
   }
 });
 
@@ -53,6 +53,7 @@ export function table(caption, heads, rows) {
   const name = typeof caption === "string" ? caption : caption.textContent;
   const place = make("div", { class: "scroll", role: "group", "aria-label": name }, made);
   watched.observe(place);
+  watched.observe(made);
   return place;
 }
 
@@ -79,8 +80,14 @@ export function section(title, ...children) {
     "section",
     { "aria-labelledby": id },
     make("h3", { id }, title),
-    ...children.filter(Boolean),
+    ...children,
   );
 }
 
 export const code = (text) => make("code", {}, text);
+
+/** Return a paragraph of small print. */
+export const hint = (...children) => make("p", { class: "hint" }, ...children);
+
+/** Return the head of a column of words, where others hold numbers. */
+export const words = (name) => ({ name, isText: true });

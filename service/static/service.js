@@ -26,12 +26,14 @@ export class Refusal extends Error {
   /**
    * @param {{code: string, message: string, field?: string}} error
    * @param {number} [retryAfter] seconds after which it may be asked again; NaN if it does not say
+   * @param {number} [status] of the reply, if there was one
    */
-  constructor(error, retryAfter = NaN) {
+  constructor(error, retryAfter = NaN, status = 0) {
     super(error.message);
     this.code = error.code;
     this.field = error.field;
     this.retryAfter = retryAfter;
+    this.status = status;
   }
 }
 
@@ -43,12 +45,14 @@ async function refuse(response) {
   } catch {
     // Not of the service: a proxy's own page.
   }
-  throw new Refusal(error, Number.parseFloat(response.headers.get("Retry-After")));
+  const retryAfter = Number.parseFloat(response.headers.get("Retry-After"));
+  throw new Refusal(error, retryAfter, response.status);
 }
 
 /** Return what a path answers: its JSON, or its text if it is none. */
 export async function get(path) {
-  const response = await fetch(path, { headers: authorization(), signal: AbortSignal.timeout(LONGEST_MS) });
+  const signal = AbortSignal.timeout(LONGEST_MS);
+  const response = await fetch(path, { headers: authorization(), signal });
   if (!response.ok) await refuse(response);
   const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
   return isJson ? response.json() : response.text();
