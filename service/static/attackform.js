@@ -155,6 +155,10 @@ function agreeOnAttacker({ name, takes_pictures: takesPictures }) {
     const lacksPictures = attack.needs_pictures && !takesPictures;
     at(`attack-${attack.name}`).disabled = lacksNetwork || lacksPictures || Boolean(attack.missing);
   }
+}
+
+/** Choose an attack where other networks have left none of those that were chosen. */
+function keepAnAttack() {
   const [first] = form.querySelectorAll('[name="attacks"]:enabled');
   if (first && !form.querySelector('[name="attacks"]:enabled:checked')) first.checked = true;
 }
@@ -225,4 +229,5 @@ form.addEventListener("input", ({ target: field }) => {
   forget(field);
   if (field === at("target")) offerForTarget();
   else agree();
+  if (field === at("target") || field === at("surrogate")) keepAnAttack();
 });

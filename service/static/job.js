@@ -1,7 +1,7 @@
 /** One assessment: its plan, how far it has come, what was found, and what can be done with it. */
 
 import { code, folded, make, table, terms } from "./elements.js";
-import { count, duration, sigmaText } from "./formats.js";
+import { count, digits, duration, sigmaText } from "./formats.js";
 import {
   cancelled, howFar, isActive, isResumable, jobOf, jsonAt, newsOf, remove, reportAt, resumed,
 } from "./jobs.js";
@@ -56,7 +56,7 @@ function wantedOf({ target_class: wanted }) {
 }
 
 function showPlan({ plan, target, surrogate, samples }) {
-  const step = plan.step_size ?? plan.epsilon / 6;
+  const shortStep = digits(plan.step_size ?? plan.epsilon / 6);
   const labels = plan.labels === "predicted" ? "; labels: its own noiseless answers" : "";
   const asksTarget = plan.attacks.some((name) => ["square", "hop_skip_jump"].includes(name));
   const asked = Math.min(plan.query_samples, samples);
@@ -73,7 +73,7 @@ function showPlan({ plan, target, surrogate, samples }) {
       ["wanted", wantedOf(plan)],
       ["epsilon", `${plan.epsilon}, ${plan.norm}`],
       ["attacks", plan.attacks.join(", ")],
-      ["steps", surrogate && `${plan.restarts} × ${plan.steps} of ${Number(step.toPrecision(3))}`],
+      ["steps", surrogate && `${plan.steps} of ${shortStep}, ${plan.restarts} restarts`],
       ["queries", asksTarget ? `${count(plan.queries)} a sample, on the first ${count(asked)}` : null],
       ["judged by", `${plan.replies} fresh replies an example`],
       ["seed", `${plan.seed}`],
@@ -87,12 +87,10 @@ function showSteps({ steps, finished_steps: finished, step }) {
     code(name),
     seconds === null ? "–" : duration(seconds),
   ]);
-  if (step) rows.push([code(step), "under way"]);
-  at("job-steps").replaceChildren(
-    make("h3", {}, "Steps"),
-    make("p", {}, `${finished.length} of ${steps} are finished and kept.`),
-    ...(rows.length ? [table("In the order in which they were done", ["step", "took"], rows)] : []),
-  );
+  const running = step ? ` Under way: ${step}.` : "";
+  at("steps-done").textContent = `${finished.length} of ${steps} are finished and kept.${running}`;
+  at("steps-finished").hidden = rows.length === 0;
+  at("job-steps").replaceChildren(table("In the order of their end", ["step", "took"], rows));
 }
 
 function showResults({ results, plan }) {
@@ -142,7 +140,7 @@ function showStanding(job) {
   at("job-state").dataset.state = job.state;
   at("job-error").textContent = job.error ?? "";
   at("job-progress").value = job.progress;
-  at("job-far").textContent = `${howFar(job)}${job.step ? `; step ${job.step}` : ""}`;
+  at("job-far").textContent = howFar(job);
   const spent = `${count(job.queries)} queries and ${count(job.votes)} votes`;
   at("job-spent").textContent = `Spent so far: ${spent}, those that judge examples included.`;
 }

@@ -16,10 +16,10 @@ function rowOf(job) {
   const link = make("a", { href: `assessments?job=${encodeURIComponent(job.id)}` }, job.target);
   const when = new Date(job.created_at).toLocaleString();
   const begun = make("time", { datetime: job.created_at }, when);
-  const cells = Object.fromEntries(
-    ["state", "far", "samples", "queries", "votes"].map((name) => [name, make("td")]),
-  );
-  const fixed = [make("td", {}, job.surrogate ?? "none"), make("td", {}, begun)];
+  const cells = {};
+  for (const name of ["state", "far", "samples", "queries", "votes"]) cells[name] = make("td");
+  for (const name of ["state", "far"]) cells[name].className = "text";
+  const fixed = [job.surrogate ?? "none", begun].map((of) => make("td", { class: "text" }, of));
   const row = make("tr", {}, make("th", { scope: "row" }, link), ...fixed, ...Object.values(cells));
   return { row, cells };
 }
