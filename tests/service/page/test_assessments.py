@@ -100,8 +100,8 @@ def test_a_filled_form_becomes_a_job_that_is_followed_to_its_report(visit: Visit
     expect(page.locator(".verdict-box p").first).not_to_be_empty()
     expect(page.get_by_role("status")).to_contain_text("It is done. Verdict:")
     plan = page.locator("#job-plan").inner_text()
-    for said in ("multiplicative, sigma 0.5", "mnist_cnn-clean", "0.2, linf", "1 of 0.0333, 2 restarts"):
-        assert said in plan
+    assert "multiplicative, sigma 0.5" in plan
+    assert "1 of 0.0333, 2 restarts" in plan
     expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
     page.get_by_role("link", name="All assessments").click()
     row = page.get_by_role("row", name="mnist_cnn-mult-1.0").first
