@@ -214,7 +214,9 @@ async function follow(id, onError) {
     await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
     if (signal.aborted) return;
     try {
-      found(await jobOf(id), onError);
+      const job = await jobOf(id);
+      found(job, onError);
+      if (!isActive(job)) return;
     } catch (error) {
       isLost = true;
       onError(error);

@@ -185,6 +185,14 @@ def test_a_job_is_cancelled_resumed_and_deleted_by_the_keyboard(
     assert server.client.get(status["status_url"]).status_code == 404
 
 
+def test_a_job_whose_events_do_not_come_through_is_asked_for(visit: Visit, done: str) -> None:
+    visit.context.route("**/events", lambda route: route.abort())
+    visit.page.goto(f"{visit.origin}{PATH}?job={done}")
+    expect(visit.page.locator("#job-state")).to_have_text("done")
+    assert visit.asked[-1].endswith(f"/attack/{done}")
+    expect(visit.page.get_by_role("alert")).to_be_empty()
+
+
 def check(visit: Visit) -> None:
     """Look at what is shown for whatever keeps somebody out."""
     found = Axe().run(visit.page)
