@@ -65,6 +65,7 @@ def test_a_wheel_takes_one_name_and_holds_all_files(theirs: Path, tmp_path: Path
     for file in (
         "models/checkpoints/mnist_cnn-mult-1.0/card.json",
         "models/devices/presets/pcm-hermes-2t.toml",
+        "models/robustness/page.css",
         "models/robustness/page.html.j2",
         "service/static/page.js",
         "training/experiments/grid.py",

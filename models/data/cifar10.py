@@ -100,6 +100,14 @@ def read_cifar10(about: Dataset, directory: Path, allow_unknown: bool) -> Loaded
     )
 
 
+def seems_there(_: Dataset, directory: Path) -> bool:
+    """Return whether the folder or the archive lies in a directory."""
+    return any(
+        (place / FOLDER).is_dir() or is_there(place / ARCHIVE)
+        for place in (directory / "cifar10", directory)
+    )
+
+
 def find_contents(directory: Path) -> tuple[dict[str, bytes], Path]:
     """Return the contents of the files by name, and where they were found."""
     nested = directory / "cifar10"

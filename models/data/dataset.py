@@ -72,6 +72,7 @@ class Dataset:
         read: reads the data from a directory, or downloads what is absent; the last argument
             allows contents whose digests are unknown. Raises a DataError if a file is missing,
             damaged or unknown.
+        seems_there: whether its files lie in a directory, unread.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Dataset:
     preprocessing: str | None
     licence: str
     read: "Callable[[Dataset, Path, bool], LoadedDataset]"
+    seems_there: "Callable[[Dataset, Path], bool]"
 
     @property
     def has_pictures(self) -> bool:

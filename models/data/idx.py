@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.data.dataset import Dataset, Examples, LoadedDataset
-from noisevote.models.data.files import DatasetFile, check_digest, read_or_download
+from noisevote.models.data.files import DatasetFile, check_digest, is_there, read_or_download
 from noisevote.models.errors import DataError
 
 MAX_DIMENSIONS = 3
@@ -42,7 +42,7 @@ class IdxFiles:
     def __call__(self, about: Dataset, directory: Path, allow_unknown: bool) -> LoadedDataset:
         """Read the files, or download them where they are absent."""
         files = (self.train_images, self.train_labels, self.test_images, self.test_labels)
-        folder = directory / about.name if (directory / about.name).is_dir() else directory
+        folder = folder_of(about, directory)
         arrays, digests = {}, {}
         for file in files:
             content = read_or_download(folder, file, self.mirrors)
@@ -55,6 +55,20 @@ class IdxFiles:
             digests,
             is_official=all(digests[file.name] == file.sha256 for file in files),
         )
+
+    def seems_there(self, about: Dataset, directory: Path) -> bool:
+        """Return whether all files lie in a directory, plain or gzipped."""
+        folder = folder_of(about, directory)
+        return all(
+            is_there(folder / file.name) or is_there(folder / f"{file.name}.gz")
+            for file in (self.train_images, self.train_labels, self.test_images, self.test_labels)
+        )
+
+
+def folder_of(about: Dataset, directory: Path) -> Path:
+    """Return the folder of the data set's name in a directory, or the directory itself."""
+    named = directory / about.name
+    return named if named.is_dir() else directory
 
 
 def paired(

@@ -50,3 +50,8 @@ def read_scikit_digits(about: Dataset, _: Path, allow_unknown: bool) -> LoadedDa
         digests={FILE.name: digest},
         is_official=digest == FILE.sha256,
     )
+
+
+def seems_there(_: Dataset, __: Path) -> bool:
+    """Return whether scikit-learn is installed."""
+    return importlib.util.find_spec("sklearn") is not None

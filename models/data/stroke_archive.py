@@ -45,8 +45,7 @@ def read_strokes(about: Dataset, directory: Path, allow_unknown: bool) -> Loaded
     Raises:
         DataError: it is in neither, is damaged, or is unknown.
     """
-    candidates = [directory / "strokes" / ARCHIVE.name, directory / ARCHIVE.name]
-    path = next((path for path in candidates if is_there(path)), None)
+    path = archive_in(directory)
     if path is None:
         raise DataError(
             f"{ARCHIVE.name} is neither in {directory} nor in its folder strokes; download it from "
@@ -68,6 +67,17 @@ def read_strokes(about: Dataset, directory: Path, allow_unknown: bool) -> Loaded
         digests={f"{ARCHIVE.name} ({note})": archive.sha256},
         is_official=False,
     )
+
+
+def archive_in(directory: Path) -> Path | None:
+    """Return the archive in a directory or its folder ``strokes``, if it is there."""
+    candidates = [directory / "strokes" / ARCHIVE.name, directory / ARCHIVE.name]
+    return next((path for path in candidates if is_there(path)), None)
+
+
+def seems_there(_: Dataset, directory: Path) -> bool:
+    """Return whether the archive lies in a directory or its folder ``strokes``."""
+    return archive_in(directory) is not None
 
 
 @dataclass(frozen=True, slots=True)

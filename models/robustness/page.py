@@ -1,6 +1,7 @@
 """The report as one page: no script, nothing beside it, readable without the pictures.
 
-``page.html.j2`` has its markup and escapes every text; ``models.charts`` draws its charts.
+``page.html.j2`` has its markup and escapes every text, ``page.css`` its style; ``models.charts``
+draws its charts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +18,16 @@ from noisevote.models.noise import NoiseKind, sigma_text
 from noisevote.models.robustness.attacks import BY_NAME
 from noisevote.models.robustness.counted import Paired, Share
 from noisevote.models.robustness.plan import Plan
-from noisevote.models.robustness.report import POLICY, AboutDevice, Report, Score, SweepPoint
+from noisevote.models.robustness.report import (
+    POLICY,
+    AboutDevice,
+    AttackRow,
+    Report,
+    Score,
+    SweepPoint,
+)
 from noisevote.models.robustness.scores import as_percent
+from noisevote.models.robustness.style import STYLE
 from noisevote.models.robustness.sweeps import SWEEPS, Sweep
 
 
@@ -27,6 +36,7 @@ def html_report(report: Report) -> str:
     return template().render(
         report=report,
         policy=POLICY,
+        style=Markup(STYLE),
         snr_db=snr_db(report.plan),
         noise_text=noise_text(report.plan, report.about.device),
         sweeps={sweep.name: sweep for sweep in SWEEPS},
@@ -128,7 +138,8 @@ def attacks_chart(report: Report) -> Markup:
     It is the robust accuracy, or the share that is led to the target class if one is wanted.
     """
     rows = report.attacks
-    names = [row.attack for row in rows]
+    most = max((row.samples for row in rows), default=0)
+    names = [row_name(row, most) for row in rows]
     noiseless = [shown_share(row.worst_noiseless or row.noiseless) for row in rows]
     noisy = [shown_share(row.worst_noisy or row.noisy) for row in rows]
     clean, worst, targeted = report.clean, report.worst_case, report.targeted
@@ -148,6 +159,11 @@ def attacks_chart(report: Report) -> Markup:
     title = f"{what} by attack; the tables below have the figures"
     curves = [curve_of("without noise", noiseless), curve_of("with noise and votes", noisy)]
     return Markup(row_chart("attacks", title, names, curves))
+
+
+def row_name(row: AttackRow, most: int) -> str:
+    """Return the name of a row of the chart, with its samples where other rows have more."""
+    return row.attack if row.samples == most else f"{row.attack}, of {row.samples}"
 
 
 def shown_share(score: Score | None) -> Share | None:

@@ -77,9 +77,10 @@ def is_open_to(owner: str | None, asker: str) -> bool:
     return owner == asker or not (belongs_to_key and asker.startswith(KEY_OWNER))
 
 
-def summary_of(job: Job) -> JobSummary:
+def summary_of(job: Job, now: float) -> JobSummary:
     """Return a job as it stands in the list."""
     about = job.content.about
+    eta_s = job.eta_s(now)
     return JobSummary(
         id=job.id,
         status_url=f"/attack/{job.id}",
@@ -89,14 +90,16 @@ def summary_of(job: Job) -> JobSummary:
         surrogate=about.surrogate,
         samples=len(about.samples.indices),
         progress=round(job.progress, 4),
+        eta_s=None if eta_s is None else round(eta_s, 1),
+        queries=job.queries,
+        votes=job.votes,
         error=job.error,
     )
 
 
 def status_of(job: Job, now: float) -> JobStatus:
     """Return a job with all that is known of it."""
-    summary = summary_of(job)
-    eta_s = job.eta_s(now)
+    summary = summary_of(job, now)
     return JobStatus(
         **dict(summary),
         started_at=None if job.started is None else time_of(job.started),
@@ -107,9 +110,6 @@ def status_of(job: Job, now: float) -> JobStatus:
         step=job.step if job.state is JobState.RUNNING else None,
         steps=job.steps,
         finished_steps=list(job.finished_steps),
-        eta_s=None if eta_s is None else round(eta_s, 1),
-        queries=job.queries,
-        votes=job.votes,
         results=job.results,
     )
 

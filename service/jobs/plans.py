@@ -135,13 +135,13 @@ def allowed_attacks(chosen: Chosen) -> tuple[AttackName, ...]:
         name
         for name, attack in CHOICES.items()
         if (chosen.attacker is not None or not attack.needs_gradients)
-        and (takes_pictures(chosen) or not attack.needs_pictures)
+        and (is_picture(chosen.target.card) or not attack.needs_pictures)
     )
 
 
-def takes_pictures(chosen: Chosen) -> bool:
+def is_picture(card: Card) -> bool:
     """Return whether the inputs are ``[channels, height, width]``."""
-    return len(chosen.target.card.input.shape) == PICTURE_AXES
+    return len(card.input.shape) == PICTURE_AXES
 
 
 def check_plan(plan: Plan, chosen: Chosen) -> None:
@@ -168,7 +168,7 @@ def check_attacks(plan: Plan, chosen: Chosen) -> None:
                 f"allowed without one: {allowed}",
                 "attacks",
             )
-        if CHOICES[name].needs_pictures and not takes_pictures(chosen):
+        if CHOICES[name].needs_pictures and not is_picture(target.card):
             raise InputError(
                 f"the attack {name} needs pictures; {target.name} takes "
                 f"{list(target.card.input.shape)}. Leave it out of attacks; allowed: {allowed}",

@@ -79,17 +79,21 @@ def known_samples(
             read = dataset_samples(dataset, count, settings.data_dir)
     except DataError as error:
         log.warning("data set %s cannot be used: %s", dataset, error)
-        raise InputError(
-            f"the data set {dataset} is not in {data_dir(settings.data_dir)}, or not as its "
-            f"official files have it; put these there, name their folder in {DATA_DIR_VARIABLE} "
-            "and start the server again, or send inputs and labels instead",
-            "dataset",
-        ) from error
+        raise InputError(how_to_have(dataset, settings), "dataset") from error
     try:
         samples = fitted(read, target, has_labels)
     except (DataError, InputError) as error:
         raise InputError(f"the data set {dataset} does not fit: {error}", "dataset") from error
     return samples, f"{dataset}, first test images"
+
+
+def how_to_have(dataset: str, settings: Settings) -> str:
+    """Say that a data set is missing, and what to do."""
+    return (
+        f"the data set {dataset} is not in {data_dir(settings.data_dir)}, or not as its "
+        f"official files have it; put these there, name their folder in {DATA_DIR_VARIABLE} "
+        "and start the server again, or send inputs and labels instead"
+    )
 
 
 def dataset_samples(dataset: str, count: int, directory: Path | None) -> SomeSamples:

@@ -19,12 +19,14 @@ from noisevote.models.errors import (
 )
 from noisevote.service.configuration.keys import KEY_OWNER
 from noisevote.service.configuration.settings import Settings
+from noisevote.service.jobs.choices import choices_of
 from noisevote.service.jobs.folder import FileLock, JobFolder, new_job_id
 from noisevote.service.jobs.job import is_open_to, status_of, summary_of
 from noisevote.service.jobs.store import JobStore, NewJob
 from noisevote.service.jobs.submit import check_installed, is_installed, request_from, submission_of
 from noisevote.service.jobs.supervisor import Supervisor
 from noisevote.service.wire.attack import JobList, JobState, JobStatus
+from noisevote.service.wire.attack_choices import AttackChoices
 
 log = logging.getLogger("noisevote")
 
@@ -140,6 +142,10 @@ class JobService:
             return {}
         return {state.value: count for state, count in (none | found).items()}
 
+    async def choices(self) -> AttackChoices:
+        """Return what assessments can be of."""
+        return await asyncio.to_thread(choices_of, self._settings, self._checkpoints)
+
     async def submit(
         self, body: bytes | bytearray, owner: str, key: str | None = None
     ) -> JobStatus:
@@ -168,7 +174,8 @@ class JobService:
         if not self._folder.is_there:
             return JobList(jobs=[])
         jobs = await self._with(self._store.jobs)
-        return JobList(jobs=[summary_of(job) for job in jobs if is_open_to(job.owner, asker)])
+        now = time.time()
+        return JobList(jobs=[summary_of(job, now) for job in jobs if is_open_to(job.owner, asker)])
 
     async def status(self, job_id: str, asker: str) -> JobStatus:
         """Return all that is known of a job."""

@@ -28,6 +28,7 @@ OPEN_PATHS = {
     "/",
     "/networks",
     "/status",
+    "/assessments",
     "/docs",
     "/openapi.json",
 }

@@ -26,6 +26,7 @@ from noisevote.service.log.request_record import current_record
 from noisevote.service.operations.observer import client_of
 from noisevote.service.service import ServiceDep, service_of
 from noisevote.service.wire.attack import AttackRequest, JobList, JobStatus
+from noisevote.service.wire.attack_choices import AttackChoices
 from noisevote.service.wire.bodies import read_body
 from noisevote.service.wire.errors import (
     BodyTooLargeError,
@@ -137,6 +138,12 @@ async def start(
 async def list_jobs(jobs: JobsDep, asker: AskerDep) -> JobList:
     """List all assessments that are open to the key, the newest first."""
     return await jobs.all(asker)
+
+
+@router.get("/choices", responses=responses_for())
+async def choices(jobs: JobsDep) -> AttackChoices:
+    """Tell what assessments can be of here: networks, attacks and data sets that fit each other."""
+    return await jobs.choices()
 
 
 @router.get("/{job_id}", responses=responses_for(UnknownJobError, StorageError))

@@ -1,4 +1,4 @@
-"""The pages: ``GET /``, ``/networks``, ``/status`` and ``/docs``; they need nothing from outside.
+"""The pages: ``/``, ``/networks``, ``/assessments``, ``/status``, ``/docs``; all need nothing else.
 
 Their files are kept in memory, once for all: a client that reads slowly holds neither an open file
 nor a copy.
@@ -16,6 +16,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
+from noisevote.models.robustness.style import STYLE_SOURCE
 from noisevote.service.service import ServiceDep
 
 router = APIRouter(include_in_schema=False)
@@ -35,6 +36,9 @@ HEADERS = {
 }
 SWAGGER_POLICY = POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 """Swagger UI writes styles into its elements."""
+
+ASSESSMENTS_POLICY = POLICY.replace("style-src 'self'", f"style-src 'self' '{STYLE_SOURCE}'")
+"""With a key the page fetches a report and opens it, under this policy: a link sends no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,14 @@ async def networks(request: Request) -> Response:
 async def status(request: Request) -> Response:
     """Return the page of how the service does."""
     return await asset(OURS, "status.html", request)
+
+
+@router.api_route("/assessments", methods=["GET", "HEAD"])
+async def assessments(request: Request) -> Response:
+    """Return the page of robustness assessments."""
+    response = await asset(OURS, "assessments.html", request)
+    response.headers["Content-Security-Policy"] = ASSESSMENTS_POLICY
+    return response
 
 
 @router.api_route("/static/{name}", methods=["GET", "HEAD"])

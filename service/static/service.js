@@ -49,6 +49,14 @@ async function refuse(response) {
   throw new Refusal(error, retryAfter, response.status);
 }
 
+/** Ask for something with the key, and return the reply if it is a success. */
+export async function ask(path, options = {}) {
+  const headers = { ...options.headers, ...authorization() };
+  const response = await fetch(path, { ...options, headers });
+  if (!response.ok) await refuse(response);
+  return response;
+}
+
 /** Return what a path answers: its JSON, or its text if it is none. */
 export async function get(path) {
   const signal = AbortSignal.timeout(LONGEST_MS);
@@ -95,13 +103,20 @@ export async function devices() {
  * @returns {AsyncGenerator<{name: string, data: object}>}
  */
 async function* stream(body, signal) {
-  const response = await fetch("predict/stream", {
+  yield* events("predict/stream", {
     method: "POST",
-    headers: { "Content-Type": "application/json", ...authorization() },
+    headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
     signal,
   });
-  if (!response.ok) await refuse(response);
+}
+
+/**
+ * Ask for something and yield the events of the reply as they come.
+ * @returns {AsyncGenerator<{name: string, data: object}>}
+ */
+export async function* events(path, options) {
+  const response = await ask(path, options);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {

@@ -206,6 +206,12 @@ class JobSummary(Reply):
     """Number of samples under attack."""
     progress: float
     """Share of all work that is done."""
+    eta_s: float | None
+    """Seconds left at the pace since the worker last began; null before there is one."""
+    queries: int
+    """Inputs sent to the server's own ``/predict`` for this job, verification included."""
+    votes: int
+    """Votes cast on them."""
     error: str | None
     """Why the job is not running; null as a rule."""
 
@@ -229,12 +235,6 @@ class JobStatus(JobSummary):
     """Number of steps in all."""
     finished_steps: list[FinishedStep]
     """Finished steps, in the order in which they were done."""
-    eta_s: float | None
-    """Seconds left at the pace since the worker last began; null before there is one."""
-    queries: int
-    """Inputs sent to the server's own ``/predict`` for this job, verification included."""
-    votes: int
-    """Votes cast on them."""
     results: PartialResults
     """Results of the steps that are done."""
 

@@ -127,6 +127,7 @@ def test_every_route_is_in_the_document(document: Json) -> None:
         ("/devices/{name}", "get"),
         ("/attack", "post"),
         ("/attack", "get"),
+        ("/attack/choices", "get"),
         ("/attack/{job_id}", "get"),
         ("/attack/{job_id}", "delete"),
         ("/attack/{job_id}/cancel", "post"),

@@ -227,8 +227,11 @@ def test_a_report_shows_every_attack_in_a_chart_and_says_what_each_picture_is(
 ) -> None:
     page = html_report(report)
     chart = page.partition('aria-labelledby="attacks-title"')[2].partition("</svg>")[0]
+    most = max(each.samples for each in report.attacks)
+    assert min(each.samples for each in report.attacks) < most
     for each in report.attacks:
-        assert f">{each.attack}</text>" in chart
+        fewer = "" if each.samples == most else f", of {each.samples}"
+        assert f">{each.attack}{fewer}</text>" in chart
     assert ">no attack</text>" in chart
     assert ">all black-box attacks</text>" in chart
     for picture in report.pictures:
