@@ -59,9 +59,7 @@ export async function ask(path, options = {}) {
 
 /** Return what a path answers: its JSON, or its text if it is none. */
 export async function get(path) {
-  const signal = AbortSignal.timeout(LONGEST_MS);
-  const response = await fetch(path, { headers: authorization(), signal });
-  if (!response.ok) await refuse(response);
+  const response = await ask(path, { signal: AbortSignal.timeout(LONGEST_MS) });
   const isJson = response.headers.get("Content-Type")?.startsWith("application/json");
   return isJson ? response.json() : response.text();
 }

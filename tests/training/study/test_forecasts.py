@@ -51,6 +51,11 @@ def studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("studies")
 
 
+def tell(text: str) -> None:
+    """Print a figure, for those who run it with ``-s``."""
+    print(text)  # noqa: T201
+
+
 def study(folder: Path, name: str, device: str | None, passes: int) -> StudyStore:
     """A study of a shipped network on official data, made if it is missing."""
     place = folder / f"{name}-{device}-{passes}"
@@ -79,7 +84,7 @@ def measured_anew(checkpoint: Checkpoint, store: StudyStore, of: Weighed) -> Rea
     head, option = store.head, of.option
     chosen = examples(checkpoint, IMAGES)
     caster = Caster(checkpoint, ANEW)
-    shares = {}
+    shares: dict[tuple[int | None, int], float] = {}
     for chip in range(head.chips if head.device and head.device.differs_by_chip else 1):
         noise: Noise | DeviceSetting = (
             Noise(head.kind, float(option.condition or 0.0), dict(option.repeats))
@@ -116,10 +121,12 @@ def test_forecasts_on_validation_samples_agree_with_measurements_on_test_samples
                 anew = measured_anew(checkpoint, store, of)
                 settings += 1
                 agreed += overlap(of.choice, anew)
-                print(f"{name} {device} {of.option.votes} votes {of.option.stop} "
-                      f"{dict(of.option.repeats)}: forecast {of.choice.accuracy:.3f} "
-                      f"{of.choice.interval}, anew {anew.accuracy:.3f} {anew.interval}")  # fmt: skip
-    print(f"{agreed} of {settings} intervals overlap")
+                tell(
+                    f"{name} {device} {of.option.votes} votes {of.option.stop} "
+                    f"{dict(of.option.repeats)}: forecast {of.choice.accuracy:.3f}, anew "
+                    f"{anew.accuracy:.3f}, {'overlap' if overlap(of.choice, anew) else 'apart'}"
+                )
+    tell(f"{agreed} of {settings} intervals overlap")
     assert settings >= 20
     assert agreed >= settings - settings // 20
 
@@ -144,7 +151,7 @@ async def test_expected_votes_of_each_stop_rule_are_those_that_the_service_casts
             (await asked(client, chosen.examples.inputs[place], of)) for place in range(IMAGES)
         ])  # fmt: skip
     error = cast.std(ddof=1) / np.sqrt(len(cast))
-    print(f"{stop}: expected {of.choice.mean_votes:.2f}, cast {cast.mean():.2f} +- {error:.2f}")
+    tell(f"{stop}: expected {of.choice.mean_votes:.2f}, cast {cast.mean():.2f} +- {error:.2f}")
     # Both are means of samples: four standard errors of their difference, about 1 in 16,000.
     assert abs(cast.mean() - of.choice.mean_votes) < 4 * np.sqrt(2) * error
 
@@ -186,13 +193,15 @@ def test_a_study_reproduces_the_shipped_table(studies: Path) -> None:
         compared.append((sigma, votes, right, len(fell_on), correct, images))
     p_values = holm_p_values([two_sided(*of[2:]) for of in compared])
     for of, p_value in zip(compared, p_values, strict=True):
-        print(f"sigma {of[0]:g}, {of[1]} votes: {of[2]}/{of[3]} and {of[4]}/{of[5]}, Holm p "
-              f"{p_value:.3f}")  # fmt: skip
+        tell(
+            f"sigma {of[0]:g}, {of[1]} votes: {of[2]}/{of[3]} and {of[4]}/{of[5]}, Holm p "
+            f"{p_value:.3f}"
+        )
     assert len(compared) >= 20
     assert min(p_values) > 0.05
 
 
 def two_sided(right: int, samples: int, other_right: int, others: int) -> float:
     """Fisher's exact test of two shares."""
-    table = [[right, samples - right], [other_right, others - other_right]]
+    table = np.array([[right, samples - right], [other_right, others - other_right]])
     return float(fisher_exact(table).pvalue)
