@@ -61,7 +61,7 @@ class Studies:
                 continue
             if head.fingerprint != fingerprint:
                 why = f"the study in {store.folder.name} is of other weights"
-            elif store.conclusions is None:
+            elif not store.has_ended:
                 why = f"the study in {store.folder.name} has not come to its end"
             else:
                 return store
@@ -70,6 +70,14 @@ class Studies:
             f"checkpoint {checkpoint}{on}: {why}; make one with: "
             f"{command_for(checkpoint, device)} --samples FILE"
         )
+
+    def of(self, checkpoint: str, fingerprint: str) -> list[StudyHead]:
+        """Return the heads of the studies of a checkpoint, as it is now, that have ended."""
+        return [
+            head
+            for store, head in self.all_of(checkpoint)
+            if head.fingerprint == fingerprint and store.has_ended
+        ]
 
     def all_of(self, checkpoint: str) -> Iterator[tuple[StudyStore, StudyHead]]:
         """Yield the studies of a checkpoint; what cannot be read is passed over."""

@@ -225,6 +225,12 @@ class StudyStore:
             )
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the study has come to its end."""
+        with self._connected() as connection:
+            return connection.execute("SELECT 1 FROM conclusions").fetchone() is not None
+
+    @property
     def conclusions(self) -> Conclusions | None:
         """What the study concludes; None before its end."""
         with self._connected() as connection, self._believing():

@@ -3,12 +3,12 @@
 from pydantic import TypeAdapter
 
 from noisevote.service.client.exchange import Call
+from noisevote.service.wire.checkpoints import ServedCheckpoint
 from noisevote.service.wire.devices import DeviceList, ServedDevice
 from noisevote.service.wire.plan import PlanRequest, PlanResponse
 from noisevote.service.wire.replies import (
     CheckpointList,
     PredictResponse,
-    ServedCheckpoint,
     VotesEvent,
 )
 from noisevote.service.wire.requests import PredictRequest

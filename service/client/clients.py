@@ -36,9 +36,10 @@ from noisevote.service.client.exchange import (
     broken_off,
     checked,
 )
+from noisevote.service.wire.checkpoints import ServedCheckpoint
 from noisevote.service.wire.devices import DeviceList, ServedDevice
 from noisevote.service.wire.plan import PlanRequest, PlanResponse
-from noisevote.service.wire.replies import CheckpointList, PredictResponse, ServedCheckpoint
+from noisevote.service.wire.replies import CheckpointList, PredictResponse
 from noisevote.service.wire.requests import PredictRequest
 
 if TYPE_CHECKING:

@@ -1,11 +1,14 @@
 """``GET /checkpoints`` and ``GET /checkpoints/{name}``."""
 
+import asyncio
+
 from fastapi import APIRouter
 
 from noisevote.models.errors import CheckpointError, UnknownCheckpointError
 from noisevote.service.service import ServiceDep
+from noisevote.service.wire.checkpoints import ServedCheckpoint, ServedStudy
 from noisevote.service.wire.errors import responses_for
-from noisevote.service.wire.replies import CheckpointList, CheckpointSummary, ServedCheckpoint
+from noisevote.service.wire.replies import CheckpointList, CheckpointSummary
 
 router = APIRouter(tags=["checkpoints"])
 
@@ -43,10 +46,12 @@ async def list_checkpoints(service: ServiceDep) -> CheckpointList:
     responses=responses_for(UnknownCheckpointError, CheckpointError),
 )
 async def show_checkpoint(name: str, service: ServiceDep) -> ServedCheckpoint:
-    """Return a checkpoint's card, and whether votes agree as it says.
+    """Return a checkpoint's card, whether votes agree as it says, and its studies.
 
     It holds input, noise points, training and measured accuracies.
     """
     checkpoint = service.store.find(name)
     bodies = service.observer.drift.bodies(checkpoint.card, checkpoint.fingerprint)
-    return ServedCheckpoint(**dict(checkpoint.card), drift=bodies)
+    heads = await asyncio.to_thread(service.studies.of, name, checkpoint.fingerprint)
+    studies = [ServedStudy(device=of.device_name, device_digest=of.device_digest) for of in heads]
+    return ServedCheckpoint(**dict(checkpoint.card), drift=bodies, studies=studies)

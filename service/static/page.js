@@ -179,7 +179,7 @@ function showRoles() {
     const ballot = ballots[name];
     ballot.root.hidden = !role.isShown;
     const isAsked = role.card && form.checkValidity() && !reasonAgainst(role.card, setting);
-    ballot.promise(isAsked ? inWords(promiseOf(role.card, setting)) : "");
+    ballot.promise(isAsked ? inWords(promiseOf(role.card, setting, showRoles)) : "");
     const option = [...at("call-of").options].find(({ value }) => value === name);
     option.hidden = option.disabled = !role.isShown;
     if (option.disabled && option.selected) at("call-of").value = "hardened";

@@ -1,7 +1,9 @@
-/** What accuracy a setting promises: the one that was measured at it, as the card tells. */
+/** What accuracy a setting promises: the one that was measured at it, as card or study tells. */
+
+import { onStudy } from "./studied.js";
 
 /** Where measured accuracies come from: each finds those of a setting, at any number of votes. */
-const SOURCES = [onCard, onCardOfDevices];
+const SOURCES = [onCard, onCardOfDevices, onStudy];
 
 const isNear = (one, other) => Math.abs(one - other) <= 1e-9 * Math.max(1, Math.abs(other));
 
@@ -51,11 +53,12 @@ function onCardOfDevices(card, setting) {
  * Return the accuracy measured at a setting with the most votes that are not more than its own.
  * @param {object} card
  * @param {object} setting fields of a request, and `digest` of its device
+ * @param {() => void} arrived called when further figures have come in
  * @returns {{accuracy: number, interval: number[] | null, votes: number, images: number,
  *   split: string, chips: number | null} | null} nothing if none was measured
  */
-export function promiseOf(card, setting) {
-  const found = SOURCES.flatMap((source) => source(card, setting))
+export function promiseOf(card, setting, arrived) {
+  const found = SOURCES.flatMap((source) => source(card, setting, arrived))
     .filter(({ votes }) => votes <= setting.votes)
     .sort(
       (one, other) =>

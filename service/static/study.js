@@ -1,12 +1,10 @@
-/** The studies of a network, if somebody has made some: without a device, and on those of its card. */
+/** The studies of a network, if somebody has made some. */
 
 import { code, hint, make, section, terms } from "./elements.js";
-import { get, hasKey, Refusal, wrong } from "./service.js";
-
-const COMMAND = /noisevote-train study .*/;
+import { get, hasKey, wrong } from "./service.js";
 
 /** Return the path of a report, as JSON or as a page. */
-function pathOf(name, device, file) {
+export function pathOf(name, device, file) {
   const on = device === null ? "" : `?device=${encodeURIComponent(device)}`;
   return `checkpoints/${encodeURIComponent(name)}/${file}${on}`;
 }
@@ -25,15 +23,13 @@ function linkTo(name, device) {
   return button;
 }
 
-/** Return what to do where there is no study, or why it is not shown. */
-function whyNone(name, error) {
-  const isAbsent = error instanceof Refusal && error.status === 404;
-  if (!isAbsent) return [hint(`It cannot be read: ${wrong(error)}.`)];
-  const [command] = error.message.match(COMMAND) ?? [`noisevote-train study ${name}`];
+/** Return what to do where there is no study. */
+function whyNone(name) {
+  const command = `noisevote-train study ${name} --samples FILE`;
   return [hint("There is none yet. This command makes one: ", code(command))];
 }
 
-/** Return a report in short; nothing if there is none on a device, where nobody misses it. */
+/** Return a report in short, or why it is not shown. */
 async function reportOn(name, device) {
   try {
     const { title, answers } = await get(pathOf(name, device, "report"));
@@ -43,15 +39,15 @@ async function reportOn(name, device) {
       make("p", {}, linkTo(name, device)),
     ];
   } catch (error) {
-    return device === null ? whyNone(name, error) : [];
+    return [hint(`A study cannot be read: ${wrong(error)}.`)];
   }
 }
 
 /** Return the section of the studies, which fills itself. */
-export function studySection({ name, on_devices: measured }) {
-  const place = make("div", { "aria-busy": "true" }, "Looks for a study.");
-  const devices = new Set(measured.flatMap(({ accuracies }) => accuracies.map((one) => one.device)));
-  Promise.all([null, ...devices].map((device) => reportOn(name, device))).then((parts) => {
+export function studySection({ name, studies }) {
+  if (!studies.length) return section("Study", ...whyNone(name));
+  const place = make("div", { "aria-busy": "true" }, "Reads the study.");
+  Promise.all(studies.map(({ device }) => reportOn(name, device))).then((parts) => {
     place.replaceChildren(...parts.flat());
     place.removeAttribute("aria-busy");
   });

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from noisevote.models.card import Card
 from noisevote.models.engines.arithmetic import Engine, Precision
 from noisevote.models.noise import NoiseKind
 from noisevote.models.stopping import StopReason
@@ -249,15 +248,6 @@ class DriftBody(Reply):
     """Interval of about 95 % for that sigma, by the normal approximation; null like it."""
     is_noisier_than_hardened_for: bool
     """Whether that sigma is above the largest one of the training."""
-
-
-class ServedCheckpoint(Card):
-    """A card, and how the votes of late compare with it."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    drift: list[DriftBody] = Field(default_factory=list)
-    """Comparison of the votes of late with the card, by noise and votes."""
 
 
 class Health(Reply):

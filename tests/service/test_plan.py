@@ -130,6 +130,12 @@ async def test_the_report_is_served_as_data_and_as_a_page_that_runs_nothing(
 
 
 @pytest.mark.anyio
+async def test_a_card_tells_which_studies_there_are(planner: httpx.AsyncClient) -> None:
+    card = (await planner.get(f"/checkpoints/{NAME}")).json()
+    assert card["studies"] == [{"device": None, "device_digest": None}]
+
+
+@pytest.mark.anyio
 async def test_a_study_of_other_weights_is_not_taken(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "studies", tmp_path / "studies")
     classifier(tmp_path)

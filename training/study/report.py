@@ -69,6 +69,13 @@ def report_of(
     return {
         "version": REPORT_VERSION,
         "title": title_of(head),
+        "of": {
+            "checkpoint": head.checkpoint, "fingerprint": head.fingerprint,
+            "kind": None if head.device else head.kind, "device": head.device_name,
+            "device_digest": head.device_digest, "temperature_c": head.temperature_c,
+            "chips": head.chips, "seeds": head.seeds, "operating": conclusions.operating,
+            "report": head.report,
+        },
         "answers": found | ({"Among the first?": among} if among else {}),
         "recommended": None if best is None else request_body(head, best, card.noise.kind),
         "not_measured": list(not_measured(results, conclusions, card)),
@@ -83,7 +90,7 @@ def report_of(
             "machines": "; ".join(store.machines),
             "noisevote": version("noisevote"),
         },
-    }
+    }  # fmt: skip
 
 
 def title_of(head: StudyHead) -> str:
