@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from noisevote.models.errors import DataError
 from noisevote.models.noise import MAX_REPEATS, NoiseKind
 from noisevote.models.specs import CardPart, Count, CountFromZero, Name, Sigma
 
@@ -105,6 +106,19 @@ class Cell(CardPart):
         """Sigma at all noise points; None on a device, or if they differ."""
         at = self.condition.at
         return at.sigma if isinstance(at, OnNoise) and isinstance(at.sigma, float) else None
+
+    @property
+    def only_point(self) -> str:
+        """The noise point that alone has noise.
+
+        Raises:
+            DataError: there is none, or several.
+        """
+        at = self.condition.at
+        names = list(at.sigma) if isinstance(at, OnNoise) and isinstance(at.sigma, dict) else []
+        if len(names) != 1:
+            raise DataError(f"a cell of a study has noise at {len(names)} points; known is one")
+        return names[0]
 
     @property
     def on_chip(self) -> OnChip | None:

@@ -7,12 +7,13 @@ from noisevote.models.study.options import Option, Reached, Weighed
 
 
 class Ceiling(CardPart):
-    """What no number of votes passes, as far as it was measured."""
+    """About the most that votes without repeats can reach, as far as it was measured."""
 
     condition: float | None
     """Sigma at all points, or age of the device."""
     votes: Count
-    """All recorded votes that were counted together; 1 of chips whose reads are free of noise."""
+    """Recorded votes that were counted together, on the half that has fewer; 1 of chips whose reads
+    are free of noise."""
     choice: Reached
     """On the half that is chosen on."""
     report: Reached | None
@@ -81,7 +82,8 @@ def recommended(options: Sequence[Weighed], tolerance: float, clean: float) -> W
         clean: accuracy without noise; the best of many options may pass it by chance.
     """
     best = max((of.choice.accuracy for of in options), default=0.0)
-    enough = [of for of in options if of.choice.accuracy >= min(best, clean) - tolerance]
+    needed = clean - tolerance if best >= clean - tolerance else best - tolerance
+    enough = [of for of in options if of.choice.accuracy >= needed]
     return min(
         enough,
         key=lambda of: (of.option.chips > 1, of.costs.energy, of.costs.latency_s or 0.0),

@@ -1,8 +1,8 @@
 """What answers cost on the study's device, or in passes where it does not tell.
 
 On a device whole tiles are read (``models.devices.cost``); a layer that is read r times costs r
-times. Votes that may stop early follow each other; N votes that are all cast go through one array
-a layer as through a pipeline; on several chips each casts its share.
+times. Votes that may stop early follow each other, on however many chips; N votes that are all cast
+go through one array a layer as through a pipeline, and each of several chips casts its share.
 """
 
 import math
@@ -12,9 +12,9 @@ from typing import Literal
 from noisevote.models.card import Card
 from noisevote.models.cost import Hardware, cost_of, energy_by_macs
 from noisevote.models.devices.cost import hardware_of_device
-from noisevote.models.devices.setting import profiles_at
 from noisevote.models.specs import CardPart
 from noisevote.models.study.head import StudyHead
+from noisevote.models.study.placing import placed
 
 
 class Costs(CardPart):
@@ -39,9 +39,7 @@ class CostModel:
     def __init__(self, head: StudyHead, card: Card) -> None:
         self._points = card.noise_points
         on_device = (
-            None
-            if head.device is None
-            else hardware_of_device(profiles_at(head.device, card), card)
+            None if head.device is None else hardware_of_device(placed(head.device, card), card)
         )
         self._hardware = on_device or Hardware(
             dict.fromkeys(card.point_names, 1.0), energy_by_macs(card.noise_points)
@@ -69,11 +67,11 @@ class CostModel:
         energy = one.passes_of_energy if self.unit == "passes" else one.energy
         if self.unit == "passes":
             return Costs(energy=mean_votes * energy, unit=self.unit, latency_s=None)
-        on_each = math.ceil(most_votes / chips)
+        on_each = math.ceil(most_votes / chips)  # a pipeline on each chip
         two = cost_of(2, self._points, self._hardware, repeats)
         step = two.pipelined_latency - one.pipelined_latency
         latency = (
-            on_each * one.sequential_latency
+            most_votes * one.sequential_latency
             if stops_early
             else one.sequential_latency + (on_each - 1) * step
         )

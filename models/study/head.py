@@ -18,8 +18,11 @@ SEEDS_A_HALF = 500
 
 MOST_SEEDS = SEEDS_A_HALF
 
-MAY_DIFFER = {"passes", "libraries", "command"}
-"""What may be otherwise when a study goes on: passes were settled once, the rest is kept apart."""
+MAY_DIFFER = {"passes"}
+"""What may be otherwise when a study goes on, and is what was settled first."""
+
+MOST_CLASSES = 2**15 - 1
+"""That votes are kept of."""
 
 
 class StudyHead(CardPart):
@@ -31,7 +34,7 @@ class StudyHead(CardPart):
     """Name of the checkpoint."""
     fingerprint: str
     """Of it."""
-    classes: Count
+    classes: Annotated[int, Field(ge=2, le=MOST_CLASSES)]
     """That it tells apart."""
     noise_scheme: str
     """That draws the noise of votes."""
@@ -50,9 +53,11 @@ class StudyHead(CardPart):
     report: str
     """The samples that figures come from, in words."""
     choice_samples: Annotated[int, Field(ge=1, le=MOST_SAMPLES)]
-    """That there are."""
+    """That there are; the passes decide how many of them are taken."""
     report_samples: Annotated[int, Field(ge=1, le=MOST_SAMPLES)]
-    """That there are."""
+    """That there are, likewise."""
+    samples_digest: str = ""
+    """SHA-256 of the labels and numbers of all of them, shortened."""
     sigmas: tuple[Sigma, ...] = ()
     """Strengths of the noise, where no device is studied."""
     ages_s: tuple[float | None, ...] = ()

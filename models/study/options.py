@@ -5,6 +5,7 @@ it reaches is replayed on both halves of the samples: it is chosen by the first 
 second.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
@@ -105,10 +106,9 @@ class Recorded:
         runs: Mapping[tuple[Half, int | None, int], Votes],
     ) -> None:
         self._head, self._labels, self._numbers = head, labels, numbers
-        self.runs = {
-            half: {(chip, seed): of for (at, chip, seed), of in runs.items() if at is half}
-            for half in Half
-        }
+        self.runs: dict[Half, dict[Run, Votes]] = {half: {} for half in Half}
+        for (half, chip, seed), of in sorted(runs.items(), key=lambda run: place_of(*run[0])):
+            self.runs[half][chip, seed] = of
 
     def votes_of(self, half: Half) -> int:
         """Return how many votes all runs of a half have; 0 without any."""
@@ -141,7 +141,7 @@ class Recorded:
             return
         for seed in sorted({seed for _, seed in runs}):
             of_chips = [runs[chip, seed] for chip in range(chips) if (chip, seed) in runs]
-            if len(of_chips) == chips:
+            if len(of_chips) == chips and len({of.shape for of in of_chips}) == 1:
                 orders = self._orders(half, votes, chips, seed, len(of_chips[0]))
                 yield (None, seed), spread_over_chips(np.stack(of_chips), orders)
 
@@ -169,18 +169,25 @@ class Recorded:
         )
 
 
+def place_of(half: Half, chip: int | None, seed: int) -> tuple[str, int, int]:
+    """Return where a run stands among others: seed by seed, chip by chip."""
+    return half, seed, -1 if chip is None else chip
+
+
 def interval_of(shares: Mapping[Run, float], samples: int) -> tuple[float, float]:
     """Return the interval at 95 % of a mean accuracy, over samples and chips like these.
 
-    Over samples that of Clopper and Pearson, as if they had been run once: more seeds or chips make
-    it rather too wide. Over several chips that of Student, too; the wider bound on each side
-    counts.
+    Over samples that of Clopper and Pearson, as if they had been run once: more seeds make it
+    rather too wide. Over several chips that of Student, too; on each side the two distances from
+    the mean are added as squares, since samples and chips are drawn independently.
     """
     of_chips = means_of(shares)
-    low, high = clopper_pearson(round(float(of_chips.mean()) * samples, 6), samples, ALPHA)
+    mean = float(of_chips.mean())
+    low, high = clopper_pearson(round(mean * samples, 6), samples, ALPHA)
     if len(of_chips) > 1:
-        lowest, highest = student_interval(of_chips, ALPHA)
-        low, high = max(min(low, lowest), 0.0), min(max(high, highest), 1.0)
+        half = mean - student_interval(of_chips, ALPHA)[0]
+        low = max(mean - math.hypot(mean - low, half), 0.0)
+        high = min(mean + math.hypot(high - mean, half), 1.0)
     return low, high
 
 
@@ -192,7 +199,9 @@ def means_of(shares: Mapping[Run, float]) -> NDArray[np.float64]:
     return np.array([np.mean(of) for of in by_chip.values()])
 
 
-def rules_for(head: StudyHead, card: Card, condition: float | None, votes: int) -> list[Rule]:
+def rules_for(
+    head: StudyHead, card: Card, condition: float | None, repeats: Mapping[str, int], votes: int
+) -> list[Rule]:
     """Return the stop rules that a request of so many votes may name.
 
     ``calibrated`` is one of them where the card has its margin.
@@ -203,6 +212,7 @@ def rules_for(head: StudyHead, card: Card, condition: float | None, votes: int) 
         Rule(StopRule.CALIBRATED, threshold.delta, threshold)
         for threshold in card.thresholds
         if head.device is None
+        and not repeats
         and (threshold.kind, threshold.sigma, threshold.votes) == (head.kind, condition, votes)
     ]
     return [Rule(), Rule(StopRule.EXACT), Rule(StopRule.BOUNDED, DELTA), *calibrated]
@@ -226,9 +236,13 @@ def weighed(
     """
     costs = CostModel(head, card)
     most = recorded.votes_of(Half.CHOICE)
-    for votes in [count for count in COUNTS if count <= most]:
-        chips = [1, *(count for count in CHIPS if count <= min(votes, recorded.chips))]
-        for rule in rules_for(head, card, condition, votes):
+    # Chips whose own votes do not differ can share as many votes as they are.
+    shared = recorded.chips if most == 1 else most
+    for votes in sorted({*(count for count in COUNTS if count < shared), shared}):
+        chips = [count for count in (1, *CHIPS) if count <= min(votes, max(1, recorded.chips))]
+        if most == 1 and votes > 1:
+            chips = chips[1:]
+        for rule in rules_for(head, card, condition, repeats, votes):
             for count in chips if not rule.threshold else [1]:
                 choice = recorded.reached(Half.CHOICE, votes, rule, count)
                 if choice is None:

@@ -4,12 +4,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from noisevote.models.card import Card
+from noisevote.models.devices.presets import DeviceStore
+from noisevote.models.devices.profile import Profile
 from noisevote.models.errors import InputError
 from noisevote.models.specs import CardPart
 from noisevote.models.stopping import StopRule
 from noisevote.models.study.conclusions import Ceiling, Conclusions, pareto
 from noisevote.models.study.head import StudyHead
 from noisevote.models.study.options import Option, Weighed
+from noisevote.models.study.placing import device_of_request
 
 SHOWN_CONDITIONS = 20
 
@@ -23,15 +27,6 @@ class Demand(CardPart):
     """Most energy of an answer on average, in the unit of the study: the most accurate option."""
     latency_s: float | None = None
     """Time in which 99 % of the answers are there: the most accurate option."""
-
-    @property
-    def text(self) -> str:
-        """What is wanted, in words."""
-        if self.accuracy is not None:
-            return f"an accuracy of {self.accuracy:g}"
-        if self.energy is not None:
-            return f"at most {self.energy:g} of energy"
-        return f"at most {self.latency_s:g} s"
 
 
 class Planned(CardPart):
@@ -52,20 +47,22 @@ class Planned(CardPart):
 def planned(
     conclusions: Conclusions,
     head: StudyHead,
-    own_kind: str,
+    card: Card,
     demand: Demand,
     condition: float | None = None,
     is_sure: bool = False,
+    known: DeviceStore | None = None,
 ) -> Planned:
     """Return the option that meets a demand.
 
     Args:
         conclusions: of a study.
         head: of it.
-        own_kind: kind of noise of its checkpoint.
+        card: of its checkpoint.
         demand: what is wanted.
         condition: sigma or age, one that was measured; None: that of the study's questions.
         is_sure: whether the lower end of the interval must reach the accuracy.
+        known: devices that the service knows by name; see :func:`request_body`.
 
     Raises:
         InputError: nothing meets it, or the condition was not measured.
@@ -81,10 +78,10 @@ def planned(
     front = pareto(options, by_latency=demand.latency_s is not None)
     return Planned(
         chosen=(chosen := meeting(options, demand, is_sure, ceiling)),
-        body=request_body(head, chosen.option, own_kind),
+        body=request_body(head, chosen.option, card, known),
         ceiling=ceiling,
         front=tuple(front),
-        bodies=tuple(request_body(head, of.option, own_kind) for of in front),
+        bodies=tuple(request_body(head, of.option, card, known) for of in front),
     )
 
 
@@ -126,7 +123,11 @@ def meeting(
         if found:
             return min(found, key=lambda of: (of.costs.energy, of.option.chips, of.option.votes))
         best = max(options, key=lambda of: of.choice.accuracy).choice
-        beyond = "" if ceiling is None else f"; the ceiling is {ceiling.choice.accuracy:.4f}"
+        beyond = (
+            ""
+            if ceiling is None
+            else f"; votes without repeats reach about {ceiling.choice.accuracy:.4f} at most"
+        )
         what = "for sure " if is_sure else ""
         raise InputError(
             f"accuracy is {wanted:g}; no option reaches that {what}at this condition: the best "
@@ -149,21 +150,25 @@ def meeting(
     return min(found, key=lambda of: (-of.choice.accuracy, cost(of)))
 
 
-def request_body(head: StudyHead, option: Option, own_kind: str) -> dict[str, Any]:
+def request_body(
+    head: StudyHead, option: Option, card: Card, known: DeviceStore | None = None
+) -> dict[str, Any]:
     """Return the body of a ``/predict`` request for an option, without its input.
 
     Args:
         head: of the study.
         option: how to ask.
-        own_kind: kind of noise of the checkpoint, which need not be said.
+        card: of the checkpoint.
+        known: devices that the service knows by name; a profile that is not among them, or another
+            one there, stands in the body as a whole. None: the name is enough.
     """
     body: dict[str, Any] = {"checkpoint": head.checkpoint}
     if head.device is None:
-        kind = {} if head.kind == own_kind else {"noise": head.kind.value}
+        kind = {} if head.kind == card.noise.kind else {"noise": head.kind.value}
         body |= {**kind, "sigma": option.condition}
     else:
         told = {
-            "device": head.device.name,
+            "device": device_of_request(named(head.device, known), card),
             "age_s": option.condition,
             "temperature_c": head.temperature_c,
             "chips": option.chips if option.chips > 1 else None,
@@ -177,6 +182,15 @@ def request_body(head: StudyHead, option: Option, own_kind: str) -> dict[str, An
     if option.delta is not None:
         body["delta"] = option.delta
     return body
+
+
+def named(device: Profile, known: DeviceStore | None) -> str | dict[str, Any]:
+    """Return the name of a device, or its profile where the name does not stand for it."""
+    if known is None:
+        return device.name
+    if device.name in known.names() and known.find(device.name).digest == device.digest:
+        return device.name
+    return device.model_dump(mode="json", exclude_defaults=True)
 
 
 PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}

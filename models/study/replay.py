@@ -120,12 +120,14 @@ def spread_over_chips(of_chips: NDArray[np.int16], orders: NDArray[np.intp]) -> 
     """Return the votes of requests that several chips answer.
 
     Args:
-        of_chips: votes of each chip alone, with the same keys ``[chips, samples, votes]``.
+        of_chips: votes of each chip alone, with the same keys ``[chips, samples, votes]``; at least
+            N, or a single one that stands for all.
         orders: which of the chips casts each vote ``[samples, N]``.
     """
     samples = np.arange(of_chips.shape[1])[:, np.newaxis]
-    numbers = np.arange(orders.shape[1])[np.newaxis]
-    return of_chips[orders, samples, numbers]
+    last = of_chips.shape[2] - 1  # a single vote stands for all of a chip whose votes do not differ
+    numbers = np.minimum(np.arange(orders.shape[1]), last)[np.newaxis]
+    return np.asarray(of_chips[orders, samples, numbers])
 
 
 def is_among_first(votes: Votes, labels: NDArray[np.int64], classes: int, first: int) -> float:

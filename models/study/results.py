@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from noisevote.models.study.cells import Half, OnChip
 from noisevote.models.study.options import Reached, Recorded
 from noisevote.models.study.replay import Rule, Votes
+from noisevote.models.study.seeds import places_of
 from noisevote.models.study.store import Figures, Measured, StudyStore
 
 Condition = float | None
@@ -55,8 +56,7 @@ class Results:
                 setting = cell.sigma, tuple(cell.condition.repeats.items())
                 runs[setting][cell.half, None, cell.seed] = measured.fell_on
             else:
-                (point,) = cell.condition.at.sigma  # type: ignore[union-attr, misc]
-                self.layers[point].append(measured)
+                self.layers[cell.only_point].append(measured)
         self.settings = {setting: self._recorded(of) for setting, of in runs.items()}
         self._quiet = {condition: self._recorded(of) for condition, of in quiet.items()}
 
@@ -85,8 +85,14 @@ class Results:
         return self.of_votes(half, self._clean[half]).reached(half, 1, Rule())
 
     def clean_votes(self, half: Half) -> Votes:
-        """Return the answers without noise and device ``[samples, 1]``."""
+        """Return the answers without noise and device ``[samples, 1]``, of the whole half."""
         return self._clean[half]
+
+    @property
+    def clean_accuracy(self) -> float:
+        """Accuracy without noise on the half that is chosen on."""
+        found = self.clean(Half.CHOICE)
+        return 0.0 if found is None else found.accuracy
 
     def quiet(self, condition: Condition, half: Half) -> Reached | None:
         """Return what the chips reach whose reads are free of noise; None without any."""
@@ -96,4 +102,9 @@ class Results:
     def labels_of(self, half: Half, samples: int) -> NDArray[np.int64]:
         """Return the labels of so many samples that are spread over a half."""
         labels = self.labels[half]
-        return labels[np.arange(samples) * len(labels) // samples]
+        return labels[places_of(samples, len(labels))]
+
+    def clean_right(self, half: Half, samples: int) -> NDArray[np.bool_]:
+        """Return whether the network without noise is right on so many samples."""
+        places = places_of(samples, len(self.labels[half]))
+        return np.asarray(self._clean[half][places, 0] == self.labels[half][places])

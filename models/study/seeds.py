@@ -33,3 +33,13 @@ def request_seed(base: int, sample: int) -> int:
 def places_of(count: int, of: int) -> NDArray[np.int64]:
     """Return the places of ``count`` samples that are spread evenly over ``of``."""
     return np.arange(count) * of // count
+
+
+def shared_places(
+    one: int, other: int, of: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the places that two spreads over ``of`` share, and those in each of the two."""
+    places, here, there = np.intersect1d(
+        places_of(one, of), places_of(other, of), assume_unique=True, return_indices=True
+    )
+    return places, here, there

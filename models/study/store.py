@@ -5,10 +5,7 @@ numbers wherever it is measured, a second one is dropped. Files of others are no
 read is checked against bounds, and nothing is unpickled.
 """
 
-import sqlite3
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,35 +13,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from noisevote.models.errors import DataError
 from noisevote.models.study.cells import Cell, Half
 from noisevote.models.study.conclusions import Conclusions
+from noisevote.models.study.database import TABLES, VERSION, StudyDatabase
 from noisevote.models.study.head import MOST_SAMPLES, StudyHead
 from noisevote.models.study.packing import LABEL, NUMBER, packed, unpacked
 
 STORE_FILE = "study.sqlite"
-VERSION = 1
-BUSY_S = 60.0
-"""Seconds for which one process waits until another has finished writing."""
-
 MOST_FIGURES = 2**20
 """Bytes of the figures of a cell."""
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS head (one INTEGER PRIMARY KEY CHECK (one = 1), content TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS halves (
-    half TEXT PRIMARY KEY, labels BLOB NOT NULL, numbers BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS cells (
-    key TEXT PRIMARY KEY, cell TEXT NOT NULL, content BLOB NOT NULL, problem TEXT,
-    machine TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS claims (key TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS commands (command TEXT PRIMARY KEY);
-CREATE TABLE IF NOT EXISTS conclusions (one INTEGER PRIMARY KEY CHECK (one = 1), content TEXT);
-"""
+Repeats = dict[str, int]
+REPEATS: TypeAdapter[list[Repeats]] = TypeAdapter(list[Repeats])
 
 Figures = dict[str, dict[str, float]]
 """By noise point, by name of the figure."""
@@ -83,11 +66,18 @@ class StudyStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._path = folder / STORE_FILE
+        self._database = StudyDatabase(self._path)
 
     @property
     def exists(self) -> bool:
-        """Whether there is one."""
-        return self._path.is_file()
+        """Whether there is one: a file that holds a head."""
+        if not self._path.is_file() or self._path.stat().st_size == 0:
+            return False
+        with self._database.connected() as connection:
+            (tables,) = connection.execute(
+                "SELECT count(*) FROM sqlite_master WHERE name = 'head'"
+            ).fetchone()
+            return bool(tables and connection.execute("SELECT 1 FROM head").fetchone())
 
     @property
     def changed_ns(self) -> int:
@@ -97,15 +87,16 @@ class StudyStore:
         except OSError:
             return 0
 
-    def make(self, head: StudyHead, halves: Mapping[Half, Samples]) -> StudyHead:
-        """Make the store, or take up the one that is there; return its head.
+    def recover(self) -> None:
+        """Take back what a writer that was killed has left half done."""
+        self._database.recover()
 
-        Args:
-            head: of the study.
-            halves: labels of the samples of each half ``[samples]``, and their numbers.
+    def settle(self, head: StudyHead) -> StudyHead:
+        """Make the store, or take up the one that is there; return the head that holds.
 
         Raises:
-            DataError: the one that is there is of another study, or it cannot be written.
+            DataError: the one that is there is of another study or version, or it cannot be
+                written.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -113,11 +104,29 @@ class StudyStore:
             raise DataError(
                 f"{self.folder} cannot be made: {error.strerror}; name another folder by --output"
             ) from error
-        with self._connected("rwc") as connection:
-            connection.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA user_version={VERSION};")
+        with self._database.connected("rwc") as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version not in (0, VERSION):
+                raise DataError(f"{self._path} is of version {version}; this one writes {VERSION}")
+            for statement in TABLES:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute(
                 "INSERT OR IGNORE INTO head VALUES (1, ?)", (head.model_dump_json(),)
             )
+            connection.execute("COMMIT")
+        there = self.head
+        there.check_same(head, self._path)
+        return there
+
+    def hold(self, halves: Mapping[Half, Samples]) -> None:
+        """Keep labels and numbers of the samples of each half ``[samples]``.
+
+        Raises:
+            DataError: others are kept.
+        """
+        with self._database.connected("rwc") as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO halves VALUES (?, ?, ?)",
                 [
@@ -125,10 +134,15 @@ class StudyStore:
                     for half, of in halves.items()
                 ],
             )
-            connection.execute("COMMIT")
-        there = self.head
-        there.check_same(head, self._path)
-        return there
+        for half, (labels, numbers) in halves.items():
+            same = np.array_equal(self.labels(half), labels) and np.array_equal(
+                self.numbers(half), numbers
+            )
+            if not same:
+                raise DataError(
+                    f"{self._path} is of other samples (of the half that is for {half}); name "
+                    "another folder by --output, or delete it"
+                )
 
     @cached_property
     def head(self) -> StudyHead:
@@ -137,7 +151,7 @@ class StudyStore:
         Raises:
             DataError: the store cannot be read.
         """
-        with self._connected() as connection, self._believing():
+        with self._database.connected() as connection, self._database.believing():
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version != VERSION:
                 raise DataError(f"{self._path} is of version {version}; this one reads {VERSION}")
@@ -153,7 +167,7 @@ class StudyStore:
         return self._of_half("numbers", half, NUMBER)
 
     def _of_half(self, column: str, half: Half, kind: np.dtype[Any]) -> NDArray[np.int64]:
-        with self._connected() as connection, self._believing():
+        with self._database.connected() as connection, self._database.believing():
             (content,) = connection.execute(
                 f"SELECT {column} FROM halves WHERE half = ?",
                 (half,),
@@ -162,28 +176,35 @@ class StudyStore:
 
     def keys(self) -> set[str]:
         """Return the keys of all cells that are measured."""
-        with self._connected() as connection:
+        with self._database.connected() as connection:
             return {key for (key,) in connection.execute("SELECT key FROM cells")}
 
-    def claimed(self) -> set[str]:
-        """Return the keys of the cells that somebody has begun."""
-        with self._connected() as connection:
-            return {key for (key,) in connection.execute("SELECT key FROM claims")}
+    def claim(self, cell: Cell) -> bool:
+        """Say that a cell is begun, and return whether nobody had said so before."""
+        with self._database.connected("rwc") as connection:
+            found = connection.execute("INSERT OR IGNORE INTO claims VALUES (?)", (cell.key,))
+            return found.rowcount == 1
 
-    def claim(self, cell: Cell) -> None:
-        """Say that a cell is begun, so that others begin with another one."""
-        with self._connected() as connection:
-            connection.execute("INSERT OR IGNORE INTO claims VALUES (?)", (cell.key,))
+    def settled(self, stage: str, settings: Sequence[Repeats]) -> list[Repeats]:
+        """Return the repeats that a stage measures: those that were settled first, or these."""
+        with self._database.connected("rwc") as connection:
+            content = REPEATS.dump_json(list(settings))
+            connection.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (stage, content))
+            (held,) = connection.execute(
+                "SELECT content FROM settings WHERE stage = ?", (stage,)
+            ).fetchone()
+        with self._database.believing():
+            return REPEATS.validate_json(held)
 
     def said(self, command: str) -> None:
         """Keep a command that went on with the study."""
-        with self._connected() as connection:
+        with self._database.connected("rwc") as connection:
             connection.execute("INSERT OR IGNORE INTO commands VALUES (?)", (command,))
 
     @property
     def commands(self) -> list[str]:
         """The commands that made the study."""
-        with self._connected() as connection:
+        with self._database.connected() as connection:
             return [
                 row for (row,) in connection.execute("SELECT command FROM commands ORDER BY rowid")
             ]
@@ -191,7 +212,7 @@ class StudyStore:
     @property
     def machines(self) -> list[str]:
         """The machines that measured cells."""
-        with self._connected() as connection:
+        with self._database.connected() as connection:
             rows = connection.execute("SELECT DISTINCT machine FROM cells ORDER BY machine")
             return [row for (row,) in rows]
 
@@ -211,7 +232,7 @@ class StudyStore:
             if cell.gives == "votes"
             else FIGURES.dump_json(measured.figures)
         )
-        with self._connected() as connection:
+        with self._database.connected("rwc") as connection:
             connection.execute(
                 "INSERT OR IGNORE INTO cells VALUES (?, ?, ?, ?, ?)",
                 (cell.key, cell.model_dump_json(), content, measured.problem, machine),
@@ -219,7 +240,7 @@ class StudyStore:
 
     def conclude(self, conclusions: Conclusions) -> None:
         """Keep what the study concludes, in the place of what it did before."""
-        with self._connected() as connection:
+        with self._database.connected("rwc") as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO conclusions VALUES (1, ?)", (conclusions.model_dump_json(),)
             )
@@ -227,13 +248,13 @@ class StudyStore:
     @property
     def has_ended(self) -> bool:
         """Whether the study has come to its end."""
-        with self._connected() as connection:
+        with self._database.connected() as connection:
             return connection.execute("SELECT 1 FROM conclusions").fetchone() is not None
 
     @property
     def conclusions(self) -> Conclusions | None:
         """What the study concludes; None before its end."""
-        with self._connected() as connection, self._believing():
+        with self._database.connected() as connection, self._database.believing():
             row = connection.execute("SELECT content FROM conclusions").fetchone()
             return None if row is None else Conclusions.model_validate_json(row[0])
 
@@ -243,46 +264,27 @@ class StudyStore:
         Raises:
             DataError: the store is damaged.
         """
+        classes = self.head.classes
         wanted = None if cells is None else {cell.key: cell for cell in cells}
-        with self._connected() as connection:
+        with self._database.connected() as connection:
             keys = [key for (key,) in connection.execute("SELECT key FROM cells ORDER BY key")]
             for key in keys if wanted is None else filter(wanted.__contains__, keys):
                 content, told, problem = connection.execute(
                     "SELECT content, cell, problem FROM cells WHERE key = ?", (key,)
                 ).fetchone()
-                with self._believing():
+                with self._database.believing():
                     cell = Cell.model_validate_json(told) if wanted is None else wanted[key]
-                    found = measured_from(cell, content) if problem is None else None
+                    found = measured_from(cell, content, classes) if problem is None else None
                 yield found or Measured(cell, NO_VOTES, {}, str(problem))
 
-    @contextmanager
-    def _believing(self) -> Iterator[None]:
-        try:
-            yield
-        except (TypeError, ValueError, ValidationError, zlib.error) as error:
-            raise DataError(
-                f"{self._path} is no store of a study, or damaged: {error!r:.200}; delete it, or "
-                "name another folder"
-            ) from error
 
-    @contextmanager
-    def _connected(self, mode: str = "rw") -> Iterator[sqlite3.Connection]:
-        """Open a connection for one operation; statements outside a transaction are one each."""
-        if mode == "rw" and not self.exists:
-            raise DataError(f"there is no study in {self.folder}")
-        try:
-            with closing(self._open(mode)) as connection:
-                yield connection
-        except sqlite3.Error as error:
-            raise DataError(f"{self._path} cannot be read or written: {error}") from error
-
-    def _open(self, mode: str) -> sqlite3.Connection:
-        address = f"{self._path.absolute().as_uri()}?mode={mode}"
-        return sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)
-
-
-def measured_from(cell: Cell, content: bytes) -> Measured:
+def measured_from(cell: Cell, content: bytes, classes: int) -> Measured:
     """Return a cell and what was kept of it.
+
+    Args:
+        cell: that was measured.
+        content: as it is kept.
+        classes: that the network tells apart.
 
     Raises:
         ValueError: it is not what the cell promises.
@@ -293,4 +295,6 @@ def measured_from(cell: Cell, content: bytes) -> Measured:
         return Measured(cell, NO_VOTES, FIGURES.validate_json(content))
     shape = cell.samples, cell.votes
     votes = unpacked(content, LABEL, shape, cell.samples * cell.votes)
+    if votes.size and (votes.min() < 0 or votes.max() >= classes):
+        raise ValueError(f"a vote falls on none of {classes} classes")
     return Measured(cell, votes.astype(np.int16), {})

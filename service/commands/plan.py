@@ -11,7 +11,7 @@ from rich.table import Table
 
 from noisevote.models.checkpoint import CheckpointStore
 from noisevote.models.devices.options import parse_age, profile_named
-from noisevote.models.devices.presets import SUFFIX
+from noisevote.models.devices.presets import SUFFIX, DeviceStore
 from noisevote.models.errors import DataError, InputError
 from noisevote.models.study.conclusions import Ceiling
 from noisevote.models.study.folders import Studies
@@ -61,6 +61,7 @@ def plan_command(
     """
     chosen = load_settings()
     checkpoint = CheckpointStore(*chosen.checkpoints).find(name)
+    devices = DeviceStore(*chosen.devices)
     is_file = device is not None and device.endswith(SUFFIX)
     fields = {
         "checkpoint": name,
@@ -74,11 +75,12 @@ def plan_command(
     }
     asked = validated_as(PlanRequest, {key: of for key, of in fields.items() if of is not None})
     if study is None:
-        found = plan_for(checkpoint, Studies(chosen.study_folders), asked)
+        found = plan_for(checkpoint, Studies(chosen.study_folders), asked, devices)
     else:
         store = StudyStore(study)
         check_is_of(store, checkpoint.name, checkpoint.fingerprint, asked.device)
-        found = planned_from(store, checkpoint, asked)
+        found = planned_from(store, checkpoint, asked, devices)
+    check_unit(energy, found)
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
     else:
@@ -101,6 +103,20 @@ def check_is_of(store: StudyStore, name: str, fingerprint: str, device: str | No
     if device is not None and device not in {head.device_name, head.device_digest}:
         raise InputError(
             f"the study in {store.folder} is of {head.device_name or 'no device'}", "device"
+        )
+
+
+def check_unit(energy: str | None, found: PlanResponse) -> None:
+    """Refuse joules where a study knows none.
+
+    Raises:
+        InputError: they were given.
+    """
+    if energy is not None and energy.strip().endswith("J") and found.energy_unit != "J":
+        raise InputError(
+            f"energy is {energy}; the study counts passes, since its device tells no costs: write "
+            "--energy 2.5",
+            "energy",
         )
 
 

@@ -4,9 +4,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from noisevote.models.checkpoint import Checkpoint
-from noisevote.models.errors import DataError, UnknownStudyError
+from noisevote.models.devices.presets import DeviceStore
+from noisevote.models.errors import DataError, InputError, UnknownStudyError
 from noisevote.models.study.conclusions import Conclusions
-from noisevote.models.study.folders import Studies
+from noisevote.models.study.folders import Studies, Wanted
 from noisevote.models.study.planner import Demand, planned
 from noisevote.models.study.store import StudyStore
 from noisevote.service.wire.plan import PlanRequest, PlanResponse, reply_of
@@ -15,22 +16,39 @@ MOST_KEPT = 16
 """Conclusions that are kept in memory."""
 
 
-def plan_for(checkpoint: Checkpoint, studies: Studies, asked: PlanRequest) -> PlanResponse:
+def plan_for(
+    checkpoint: Checkpoint, studies: Studies, asked: PlanRequest, devices: DeviceStore
+) -> PlanResponse:
     """Return the plan that meets a demand.
+
+    Args:
+        checkpoint: whose study answers.
+        studies: that there are.
+        asked: what is wanted.
+        devices: that requests may name.
 
     Raises:
         UnknownStudyError: there is no study of the checkpoint on the device.
         InputError: nothing meets the demand, or the condition was not studied.
     """
-    store = studies.find(checkpoint.name, checkpoint.fingerprint, asked.device)
+    wanted = Wanted(
+        checkpoint.name,
+        checkpoint.fingerprint,
+        asked.device,
+        asked.noise or checkpoint.card.noise.kind,
+        asked.temperature_c,
+    )
+    store = studies.find(wanted)
     try:
-        return planned_from(store, checkpoint, asked)
+        return planned_from(store, checkpoint, asked, devices)
     except DataError as error:
         raise UnknownStudyError(str(error)) from error
 
 
-def planned_from(store: StudyStore, checkpoint: Checkpoint, asked: PlanRequest) -> PlanResponse:
-    """Return the plan that meets a demand, from one study.
+def planned_from(
+    store: StudyStore, checkpoint: Checkpoint, asked: PlanRequest, devices: DeviceStore
+) -> PlanResponse:
+    """Return the plan that meets a demand, from one study; see :func:`plan_for`.
 
     Raises:
         DataError: the study has not come to its end, or is damaged.
@@ -38,13 +56,16 @@ def planned_from(store: StudyStore, checkpoint: Checkpoint, asked: PlanRequest) 
     """
     demand = Demand(accuracy=asked.accuracy, energy=asked.energy, latency_s=asked.latency_s)
     head = store.head
+    if head.device is not None and asked.sigma is not None:
+        raise InputError("sigma is given; the study is of a device, with age_s instead", "sigma")
     found = planned(
         conclusions_in(store),
         head,
-        checkpoint.card.noise.kind,
+        checkpoint.card,
         demand,
         asked.sigma if head.device is None else asked.age_s,
         asked.sure,
+        devices,
     )
     return reply_of(found, head)
 

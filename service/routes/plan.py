@@ -17,7 +17,7 @@ from noisevote.models.errors import (
 )
 from noisevote.models.files import regular_content
 from noisevote.models.robustness.report import POLICY
-from noisevote.models.study.folders import REPORT_HTML, REPORT_JSON
+from noisevote.models.study.folders import REPORT_HTML, REPORT_JSON, Wanted
 from noisevote.service.prediction.planning import plan_for
 from noisevote.service.routes.prediction_body import room_in
 from noisevote.service.service import Service, ServiceDep
@@ -87,7 +87,9 @@ async def plan(request: Request, service: ServiceDep) -> PlanResponse:
         name = asked.checkpoint or service.settings.default_checkpoint
         checkpoint = service.store.find(name)
         try:
-            return await asyncio.to_thread(plan_for, checkpoint, service.studies, asked)
+            return await asyncio.to_thread(
+                plan_for, checkpoint, service.studies, asked, service.predictor.devices
+            )
         finally:
             took(time.monotonic() - began)
 
@@ -127,7 +129,8 @@ def report_file(service: Service, name: str, device: str | None, file: str) -> b
         UnknownStudyError: there is no study of it that has come to its end.
     """
     checkpoint = service.store.find(name)
-    store = service.studies.find(name, checkpoint.fingerprint, device)
+    kind = checkpoint.card.noise.kind
+    store = service.studies.find(Wanted(name, checkpoint.fingerprint, device, kind))
     try:
         return regular_content(store.folder / file, MAX_REPORT_BYTES)
     except OSError as error:

@@ -4,12 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from noisevote.models.noise import MAX_SIGMA
+from noisevote.models.noise import MAX_SIGMA, NoiseKind
 from noisevote.models.study.conclusions import Ceiling
 from noisevote.models.study.head import StudyHead
 from noisevote.models.study.options import Reached, Weighed
 from noisevote.models.study.planner import Planned
-from noisevote.service.wire.device import Age
+from noisevote.service.wire.device import Age, Celsius
 from noisevote.service.wire.reply import Reply
 
 Above0 = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
@@ -38,6 +38,10 @@ class PlanRequest(BaseModel):
     """Name of the analog device, or digest of its profile. Default: none, noise of a strength."""
     sigma: Annotated[float, Field(ge=0, le=MAX_SIGMA, allow_inf_nan=False)] | None = None
     """Strength of the noise, one that the study has. Default: that of its questions."""
+    noise: NoiseKind | None = Field(default=None, strict=False)
+    """Kind of the noise, where there is no device. Default: the checkpoint's."""
+    temperature_c: Celsius | None = None
+    """Temperature of the device that was studied. Default: that at which its profile holds."""
     age_s: Age | None = None
     """Age of the device, one that the study has. Default: that of its questions."""
     accuracy: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
@@ -57,10 +61,12 @@ class PlanRequest(BaseModel):
         if len(given) != 1:
             got = " and ".join(given) or "none of them"
             raise ValueError(f"exactly one of {', '.join(WANTED)} is needed; got {got}")
-        if self.device is not None and self.sigma is not None:
-            raise ValueError("device and sigma both say what noise there is; give one")
-        if self.device is None and self.age_s is not None:
-            raise ValueError("age_s is that of a device; give a device, too")
+        for name in ("sigma", "noise"):
+            if self.device is not None and getattr(self, name) is not None:
+                raise ValueError(f"device and {name} both say what noise there is; give one")
+        for name in ("age_s", "temperature_c"):
+            if self.device is None and getattr(self, name) is not None:
+                raise ValueError(f"{name} is that of a device; give a device, too")
         return self
 
 
@@ -68,10 +74,12 @@ class PlannedOption(Reply):
     """One way to ask, what it reaches and what it costs."""
 
     request: dict[str, Any]
-    """Fields of a request to `/predict` that ask so, beside its input."""
+    """Fields of a request to `/predict` that ask so, beside its input. Of a device whose chips
+    differ it names none, and is cast on chip 0, or on `chips` of them from 0 on."""
     forecast: Reached
-    """What it reaches on the samples that it was chosen on. The best of many options looks a little
-    better there than it is."""
+    """What it reaches on the samples that it was chosen on: the mean over the chips that were
+    studied, whose own accuracies are `runs`, that of chip 0 first. The best of many options looks a
+    little better there than it is."""
     confirmed: Reached | None
     """What it reaches on other samples; null where that was not recorded."""
     energy: float

@@ -1,5 +1,6 @@
 """The command ``study``."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,6 @@ from noisevote.models.data.files import data_dir
 from noisevote.models.devices.options import parse_ages, profile_named
 from noisevote.models.devices.profile import Profile
 from noisevote.models.errors import InputError
-from noisevote.models.study.cells import OnNoise
 from noisevote.models.study.folders import study_folder
 from noisevote.models.study.store import StudyStore
 from noisevote.training.cli.options import (
@@ -30,10 +30,12 @@ from noisevote.training.cli.options import (
 )
 from noisevote.training.cli.passes_bar import PassesBar
 from noisevote.training.measure.subject import Source
-from noisevote.training.study.asked import Halves, StudyPlan, halves_of, head_of, operating_sigma
+from noisevote.training.study.asked import Halves, StudyPlan, halves_of, head_of
+from noisevote.training.study.budget import MOST as MOST_PASSES
 from noisevote.training.study.budget import parse_budget, passes_for
 from noisevote.training.study.compare import write_comparison
 from noisevote.training.study.measure import Subject
+from noisevote.training.study.plan import ONE_SAMPLE, Maker, extent_of
 from noisevote.training.study.report import write_report
 from noisevote.training.study.run import Measure, Study
 from noisevote.training.study.workers import in_processes, on_ray
@@ -117,9 +119,10 @@ def study(
     measure: Measure = on_ray if where is Where.RAY else partial(in_processes, processes=workers)
     profiles: list[Profile | None] = [profile_named(each) for each in device or []]
     for profile in profiles or [None]:
-        on = None if profile is None else profile.name
-        store = StudyStore(output or study_folder(checkpoints, name, on))
-        run_one(store, checkpoint, plan, halves, profile, age, budget, workers, measure)
+        kind = plan.noise if plan.noise is not checkpoint.card.noise.kind else None
+        folder = output or study_folder(checkpoints, name, profile, kind, plan.temperature)
+        store, ages_s = StudyStore(folder), parse_ages(age)
+        run_one(store, checkpoint, plan, halves, profile, ages_s, budget, workers, measure)
 
 
 def run_one(
@@ -128,23 +131,25 @@ def run_one(
     plan: StudyPlan,
     halves: Halves,
     device: Profile | None,
-    age: str,
+    ages_s: Sequence[float],
     budget: str,
     processes: int,
     measure: Measure,
 ) -> None:
     """Run a study, or go on with it, and write its report."""
-    subject = Subject(checkpoint.folder, device, plan.temperature, plan.seed, dict(halves.examples))
+    store.recover()
     seconds, passes = parse_budget(budget)
+    of_all = Subject.of(checkpoint, plan, device, halves)
     if store.exists:
         passes = store.head.passes
     elif passes is None and seconds is not None:
-        kind = plan.noise or checkpoint.card.noise.kind
-        tried = OnNoise(kind=kind, sigma=plan.at or operating_sigma(checkpoint.card))
-        passes = passes_for(seconds, subject, tried, processes)
-    head = head_of(checkpoint, plan, halves, device, parse_ages(age), passes or 0)
-    store.make(head, halves.numbered)
+        head = head_of(checkpoint, plan, halves, device, ages_s, MOST_PASSES)
+        passes = passes_for(seconds, of_all, Maker(head, ONE_SAMPLE).operating, processes)
+    head = store.settle(head_of(checkpoint, plan, halves, device, ages_s, passes or 0))
+    taken = halves.spread(extent_of(head, checkpoint.card).samples)
+    store.hold(taken.numbered)
     store.said(given_command())
+    subject = Subject.of(checkpoint, plan, device, taken)
     with PassesBar(console) as bar:
         Study(store, checkpoint.card, subject, measure, bar.told).run()
     for sentence in write_report(store, checkpoint.card):

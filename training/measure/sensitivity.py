@@ -116,6 +116,60 @@ class AccuracyCurve:
         return float(np.sqrt(np.mean((self.accuracies - expected) ** 2)))
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A fit with its intervals, at 95 %, from a bootstrap over the images.
+
+    Attributes:
+        curve: that was fitted.
+        sensitivity: its fit.
+        s50: interval of the midpoint; both ends are the midpoint itself without resamples.
+        k: interval of the steepness, likewise.
+    """
+
+    curve: AccuracyCurve
+    sensitivity: Sensitivity
+    s50: tuple[float, float]
+    k: tuple[float, float]
+
+
+def fit_with_interval(
+    sigmas: NDArray[np.float64],
+    clean: NDArray[np.bool_],
+    right: NDArray[np.bool_],
+    chance: float,
+    floor: Floor,
+    resamples: int,
+) -> Fitted:
+    """Return one fit of a point with its intervals.
+
+    Args:
+        sigmas: positive ``[sigmas]``.
+        clean: whether each image is right without noise ``[images]``.
+        right: whether it is right at each sigma ``[sigmas, images]``.
+        chance: accuracy of a guess.
+        floor: whether it is chance, or free.
+        resamples: number of resamples of the bootstrap.
+
+    Raises:
+        RuntimeError: no curve fits.
+    """
+    curve = AccuracyCurve(sigmas, right.mean(axis=1), float(clean.mean()), chance)
+    fitted = curve.fit(floor)
+    generator = np.random.default_rng(0)
+    resampled = []
+    for _ in range(resamples):
+        picked = generator.integers(0, len(clean), len(clean))
+        again = AccuracyCurve(
+            sigmas, right[:, picked].mean(axis=1), float(clean[picked].mean()), chance
+        ).fit(floor)
+        resampled.append((again.s50, again.k))
+    if not resampled:
+        return Fitted(curve, fitted, (fitted.s50, fitted.s50), (fitted.k, fitted.k))
+    (s50_low, k_low), (s50_high, k_high) = np.quantile(resampled, QUANTILES, axis=0).tolist()
+    return Fitted(curve, fitted, (s50_low, s50_high), (k_low, k_high))
+
+
 def fit_rows(
     sigmas: NDArray[np.float64],
     clean: NDArray[np.bool_],
@@ -123,40 +177,23 @@ def fit_rows(
     chance: float,
     resamples: int,
 ) -> list[dict[str, object]]:
-    """Return both fits of one point with their intervals.
-
-    Args:
-        sigmas: positive ``[sigmas]``.
-        clean: whether each image is right without noise ``[images]``.
-        right: whether it is right at each sigma ``[sigmas, images]``.
-        chance: accuracy of a guess.
-        resamples: number of resamples of the bootstrap.
-    """
+    """Return both fits of one point with their intervals; see :func:`fit_with_interval`."""
     rows: list[dict[str, object]] = []
     for floor in Floor:
-        curve = AccuracyCurve(sigmas, right.mean(axis=1), float(clean.mean()), chance)
-        fitted = curve.fit(floor)
-        generator = np.random.default_rng(0)
-        resampled = []
-        for _ in range(resamples):
-            picked = generator.integers(0, len(clean), len(clean))
-            again = AccuracyCurve(
-                sigmas, right[:, picked].mean(axis=1), float(clean[picked].mean()), chance
-            ).fit(floor)
-            resampled.append((again.s50, again.k))
-        (s50_low, k_low), (s50_high, k_high) = np.quantile(resampled, QUANTILES, axis=0).tolist()
+        found = fit_with_interval(sigmas, clean, right, chance, floor, resamples)
+        fitted = found.sensitivity
         rows.append(
             {
                 "floor_is": floor,
                 "s50": fitted.s50,
-                "s50_low": s50_low,
-                "s50_high": s50_high,
+                "s50_low": found.s50[0],
+                "s50_high": found.s50[1],
                 "k": fitted.k,
-                "k_low": k_low,
-                "k_high": k_high,
+                "k_low": found.k[0],
+                "k_high": found.k[1],
                 "floor": fitted.floor,
-                "clean": curve.clean,
-                "rms_error": curve.rms_error(fitted),
+                "clean": found.curve.clean,
+                "rms_error": found.curve.rms_error(fitted),
             }
         )
     return rows

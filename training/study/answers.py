@@ -11,6 +11,7 @@ from noisevote.models.study.conclusions import Conclusions
 from noisevote.models.study.options import Option, Reached, Weighed
 from noisevote.models.study.replay import Rule, answered, is_among_first
 from noisevote.models.study.results import Results
+from noisevote.models.study.seeds import shared_places
 from noisevote.training.measure.results import paired
 from noisevote.training.study.conclude import is_plain
 from noisevote.training.study.section import MANY_CLASSES, option_words
@@ -252,14 +253,15 @@ class Answers:
         ours, theirs = (self.right(of.option) for of in (best, top))
         if best.option == top.option or ours is None or theirs is None:
             return ""
-        count = min(len(ours), len(theirs))
-        told_of = paired(spread_to(ours, count), spread_to(theirs, count))
+        whole = len(self.results.labels[Half.REPORT])
+        places, here, there = shared_places(len(ours), len(theirs), whole)
+        told_of = paired(ours[here], theirs[there])
         values = [
             float(str(told_of[key])) for key in ("difference", "difference_low", "difference_high")
         ]
         return (
             f", the difference is {100 * values[0]:+.2f} points [{points(values[1])}, "
-            f"{points(values[2])}] on the same {count:,} samples"
+            f"{points(values[2])}] on the same {len(places):,} samples"
         )
 
     def right(self, option: Option) -> np.ndarray | None:
@@ -286,8 +288,3 @@ class Answers:
             f"Of {classes} classes the label is among the {TOP} with the most of "
             f"{one_or_more(votes.shape[1])} for {share(found)} of the samples ({self.samples})."
         )
-
-
-def spread_to(values: np.ndarray, count: int) -> np.ndarray:
-    """Return so many values that are spread evenly."""
-    return values[np.arange(count) * len(values) // count]

@@ -1,5 +1,6 @@
 """A study as it is asked for: its samples, and the head that follows from checkpoint and plan."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -11,13 +12,14 @@ from pydantic import Field
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.devices.profile import Profile
-from noisevote.models.devices.setting import DeviceSetting, check_condition, profiles_at
+from noisevote.models.devices.setting import DeviceSetting, check_condition
 from noisevote.models.errors import InputError
-from noisevote.models.noise import NoiseKind
+from noisevote.models.noise import MAX_SIGMA, NoiseKind
 from noisevote.models.study.cells import MOST_VOTES, Half
-from noisevote.models.study.head import MOST_SEED, MOST_SEEDS, StudyHead
+from noisevote.models.study.head import MOST_CLASSES, MOST_SEED, MOST_SEEDS, StudyHead
+from noisevote.models.study.placing import placed
 from noisevote.training.measure.evaluate import NumberedExamples
-from noisevote.training.measure.plan import NotNegative, Plan, Positive
+from noisevote.training.measure.plan import Plan
 from noisevote.training.measure.splits import Split
 from noisevote.training.measure.subject import Source, of_recipe_split, subject_of
 
@@ -41,10 +43,10 @@ class StudyPlan(Plan):
     noise: NoiseKind | None = None
     """Kind of noise; by default the checkpoint's."""
 
-    sigma: tuple[NotNegative, ...] = ()
+    sigma: tuple[Annotated[float, Field(ge=0, le=MAX_SIGMA)], ...] = ()
     """Strengths of the noise; by default eleven from 0 to 1, or to twice `at` if that is more."""
 
-    at: Positive | None = None
+    at: Annotated[float, Field(gt=0, le=MAX_SIGMA)] | None = None
     """Strength of the noise that votes, costs and the recommendation are for; by default that of
     requests which name none, or 0.5."""
 
@@ -79,6 +81,20 @@ class Halves:
     examples: dict[Half, NumberedExamples]
     texts: dict[Half, str]
 
+    def spread(self, samples: int) -> "Halves":
+        """Return at most so many samples of each half, spread over it."""
+        return replace(
+            self, examples={half: of.spread(samples)[0] for half, of in self.examples.items()}
+        )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all labels and numbers, shortened."""
+        digest = hashlib.sha256()
+        for labels, numbers in self.numbered.values():
+            digest.update(labels.astype("<i8").tobytes() + numbers.astype("<i8").tobytes())
+        return digest.hexdigest()[:16]
+
     @property
     def numbered(self) -> dict[Half, tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Labels and numbers of the samples of each half."""
@@ -109,13 +125,15 @@ def halves_of(checkpoint: Checkpoint, source: Source, test: str | None) -> Halve
     found = {Half.CHOICE: choice, Half.REPORT: report}
     return Halves(
         {half: of.examples.spread(MOST_HALF)[0] for half, of in found.items()},
-        {half: told_apart(of.split, source) for half, of in found.items()},
+        {half: told_apart(of.split, source, checkpoint) for half, of in found.items()},
     )
 
 
-def told_apart(split: str, source: Source) -> str:
+def told_apart(split: str, source: Source, checkpoint: Checkpoint) -> str:
     """Return what a half is, in words."""
-    return split if source.samples else f"{split} data of the recipe"
+    if source.samples:
+        return split
+    return f"{split.replace('_', ' ')} data of {checkpoint.card.recipe['dataset']}"
 
 
 def head_of(
@@ -133,9 +151,10 @@ def head_of(
     """
     card = checkpoint.card
     operating = plan.at or operating_sigma(card)
-    sigmas = plan.sigma or tuple(
-        round(share * max(1.0, 2 * operating if operating > 1 else 1.0), 6) for share in SWEEP
-    )
+    largest = min(MAX_SIGMA, 2 * operating) if operating > 1 else 1.0
+    sigmas = plan.sigma or tuple(round(share * largest, 6) for share in SWEEP)
+    if len(card.labels) > MOST_CLASSES:
+        raise InputError(f"it has {len(card.labels):,} classes; studies take {MOST_CLASSES:,}")
     if device is not None:
         check_device(device, card, plan, ages_s)
     samples = {half: len(of) for half, of in halves.examples.items()}
@@ -153,6 +172,7 @@ def head_of(
         report=halves.texts[Half.REPORT],
         choice_samples=samples[Half.CHOICE],
         report_samples=samples[Half.REPORT],
+        samples_digest=halves.digest,
         sigmas=() if device else tuple(sorted({0.0, float(operating), *map(float, sigmas)})),
         ages_s=ages_of(device, ages_s) if device else (),
         chips=plan.chips if device else 0,
@@ -188,6 +208,6 @@ def check_device(device: Profile, card: Card, plan: StudyPlan, ages_s: Sequence[
         raise InputError(
             f"--device takes the place of --{given[0]}; leave out one or the other", given[0]
         )
-    at = profiles_at(device, card)
+    at = placed(device, card)
     for age_s in ages_s or (None,):
         check_condition(DeviceSetting(at, (0,), age_s, plan.temperature))

@@ -4,7 +4,7 @@ import re
 import time
 
 from noisevote.models.errors import InputError
-from noisevote.models.study.cells import Cell, Condition, Half, OnNoise, Part
+from noisevote.models.study.cells import Cell, Condition, Half, OnChip, OnNoise, Part
 from noisevote.training.study.measure import Measurer, Subject
 
 SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -39,13 +39,13 @@ def parse_budget(text: str) -> tuple[float | None, int | None]:
     )
 
 
-def passes_for(seconds: float, subject: Subject, kind: OnNoise, processes: int) -> int:
+def passes_for(seconds: float, subject: Subject, at: OnNoise | OnChip, processes: int) -> int:
     """Return how many passes a time allows on this machine, by trying some.
 
     Args:
         seconds: that the study may take.
         subject: of it.
-        kind: noise under which passes are tried.
+        at: noise, or chip, that passes are tried with.
         processes: that pass side by side.
     """
     measurer = Measurer(subject)
@@ -53,7 +53,7 @@ def passes_for(seconds: float, subject: Subject, kind: OnNoise, processes: int) 
 
     def cell(samples: int, votes: int) -> Cell:
         return Cell(
-            part=Part.SWEEP, half=Half.CHOICE, condition=Condition(at=kind), seed=0, votes=votes,
+            part=Part.SWEEP, half=Half.CHOICE, condition=Condition(at=at), seed=0, votes=votes,
             samples=samples,
         )  # fmt: skip
 

@@ -83,11 +83,7 @@ def write_comparison(first: Path, second: Path, output: Path | None) -> Path:
         DataError: one is no study, or they have no samples in common, or nothing to compare.
     """
     one, other = Compared(first), Compared(second)
-    if one.head.report != other.head.report:
-        raise DataError(
-            f"the studies are on other samples ({one.head.report}; {other.head.report}); they are "
-            "compared on the same ones"
-        )
+    check_comparable(one, other)
     rows = list(rows_of(one, other))
     if not rows:
         raise DataError("the two studies have no condition and number of votes in common")
@@ -112,10 +108,31 @@ def write_comparison(first: Path, second: Path, output: Path | None) -> Path:
     return folder
 
 
+def check_comparable(one: Compared, other: Compared) -> None:
+    """Refuse studies that cannot be compared pair by pair.
+
+    Raises:
+        DataError: they are on other samples, or under another kind of noise.
+    """
+    _, here, there = np.intersect1d(one.numbers, other.numbers, return_indices=True)
+    ours, theirs = (of.results.labels[Half.REPORT] for of in (one, other))
+    if one.head.report != other.head.report or not np.array_equal(ours[here], theirs[there]):
+        raise DataError(
+            f"the studies are on other samples ({one.head.report}; {other.head.report}); they are "
+            "compared on the same ones"
+        )
+    if one.head.device is None and other.head.device is None and one.head.kind != other.head.kind:
+        raise DataError(
+            f"the studies are under {one.head.kind} and {other.head.kind} noise, whose strengths "
+            "are not the same thing"
+        )
+
+
 def rows_of(one: Compared, other: Compared) -> Iterator[Row]:
     """Yield the paired comparison of each condition and number of votes."""
     for condition, theirs in pairs_of_conditions(one, other):
-        for votes in COUNTS:
+        is_clean = condition == 0 and one.head.device is None and other.head.device is None
+        for votes in COUNTS[:1] if is_clean else COUNTS:
             first, second = one.right(condition, votes), other.right(theirs, votes)
             if first is None or second is None:
                 continue
@@ -147,9 +164,10 @@ def rows_of(one: Compared, other: Compared) -> Iterator[Row]:
 def pairs_of_conditions(
     one: Compared, other: Compared
 ) -> Iterator[tuple[float | None, float | None]]:
-    """Yield the conditions that are compared: the same, or the first ages of two devices."""
+    """Yield the conditions that are compared: the same strengths or ages, or the operating ones."""
     ours, theirs = one.head.conditions, other.head.conditions
-    same = [of for of in ours if of in theirs]
+    is_alike = (one.head.device is None) == (other.head.device is None)
+    same = [of for of in ours if is_alike and of in theirs]
     if same:
         yield from ((of, of) for of in same)
     else:

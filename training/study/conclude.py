@@ -82,7 +82,7 @@ def ceilings(results: Results, conditions: list[float | None]) -> Iterator[Ceili
             choice = results.quiet(condition, Half.CHOICE)
             report, votes = results.quiet(condition, Half.REPORT), 1
         else:
-            votes = all_votes(recorded, Half.REPORT)
+            votes = min(all_votes(recorded, half) for half in Half)
             choice = together(recorded, results, Half.CHOICE)
             report = together(recorded, results, Half.REPORT)
         if choice is not None:

@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.devices.profile import Profile
 from noisevote.models.devices.runtimes import DeviceRuntimes
-from noisevote.models.devices.setting import DeviceSetting, profiles_at
+from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.errors import DataError
 from noisevote.models.noise import Noise
 from noisevote.models.study.cells import Cell, Condition, Half, OnChip, OnNoise
+from noisevote.models.study.placing import placed
 from noisevote.models.study.seeds import places_of, seed_of
 from noisevote.models.study.store import NO_VOTES, Measured
 from noisevote.training.measure.evaluate import Caster, NumberedExamples
+from noisevote.training.study.asked import Halves, StudyPlan
 from noisevote.training.study.errors import ALL, errors_by_layer
 
 
@@ -22,6 +25,7 @@ class Subject:
 
     Attributes:
         folder: of the checkpoint.
+        fingerprint: of the checkpoint.
         device: that is studied; None: noise of a strength.
         temperature_c: of it.
         seed: of the study.
@@ -29,10 +33,25 @@ class Subject:
     """
 
     folder: Path
+    fingerprint: str
     device: Profile | None
     temperature_c: float | None
     seed: int
     examples: dict[Half, NumberedExamples]
+
+    @classmethod
+    def of(
+        cls, checkpoint: Checkpoint, plan: StudyPlan, device: Profile | None, halves: Halves
+    ) -> Self:
+        """Return the subject of a study as it is asked for."""
+        return cls(
+            checkpoint.folder,
+            checkpoint.fingerprint,
+            device,
+            plan.temperature,
+            plan.seed,
+            dict(halves.examples),
+        )
 
     @property
     def name(self) -> tuple[Path, str | None, float | None, int]:
@@ -56,8 +75,17 @@ class Measurer:
     devices: DeviceRuntimes = field(default_factory=DeviceRuntimes)
 
     def __post_init__(self) -> None:
-        """Open the checkpoint."""
+        """Open the checkpoint.
+
+        Raises:
+            DataError: it is not the one that is studied.
+        """
         self.checkpoint = Checkpoint(self.subject.folder)
+        if self.checkpoint.fingerprint != self.subject.fingerprint:
+            raise DataError(
+                f"{self.subject.folder} holds {self.checkpoint.fingerprint} here; studied is "
+                f"{self.subject.fingerprint}"
+            )
 
     def measured(self, cell: Cell) -> Measured:
         """Return what a cell gives; where outputs are not finite that is a problem of the cell.
@@ -103,7 +131,7 @@ class Measurer:
         device = self.subject.device
         assert device is not None  # noqa: S101 - plan.py has no chips without a device
         return DeviceSetting(
-            profiles_at(device if at.point is None else {at.point: device}, self.checkpoint.card),
+            placed(device, self.checkpoint.card, at.point),
             () if at.chip is None else (at.chip,),
             at.age_s,
             self.subject.temperature_c,

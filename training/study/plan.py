@@ -40,9 +40,6 @@ ERROR_SAMPLES, ERROR_VOTES = 64, 4
 MOST_REPEATED_VOTES = 10
 """Votes that repeats are combined with at most."""
 
-MOST_REPEATED_CHIPS = 5
-"""Chips on which repeats are tried at most."""
-
 
 @dataclass(frozen=True, slots=True)
 class Thoroughness:
@@ -89,6 +86,9 @@ class Extent:
 
     samples: int
     level: Thoroughness
+
+
+ONE_SAMPLE = Extent(1, LEVELS[0])
 
 
 def extent_of(head: StudyHead, card: Card) -> Extent:
@@ -199,15 +199,19 @@ class Maker:
 
 
 def sweep_of_noise(make: Maker) -> Iterator[Cell]:
-    """Yield votes at each strength of the noise: with all seeds on the half that is reported."""
+    """Yield votes at each strength of the noise, with all seeds at the operating point at least."""
     head = make.head
     noisy = [sigma for sigma in head.sigmas if sigma > 0]
     for sigma in thinned(noisy, make.extent.level.every, head.operating_sigma):
         at = OnNoise(kind=head.kind, sigma=sigma)
-        yield make.cell(Part.SWEEP, Half.CHOICE, at, votes=make.votes)
-        has_all = make.extent.level.all_seeds or sigma == head.operating_sigma
-        for seed in make.seeds if has_all else (0,):
-            yield make.cell(Part.SWEEP, Half.REPORT, at, seed=seed, votes=make.votes)
+        is_operating = sigma == head.operating_sigma
+        of_half = {
+            Half.CHOICE: is_operating,
+            Half.REPORT: is_operating or make.extent.level.all_seeds,
+        }
+        for half, has_all in of_half.items():
+            for seed in make.seeds if has_all else (0,):
+                yield make.cell(Part.SWEEP, half, at, seed=seed, votes=make.votes)
 
 
 def sweep_of_device(make: Maker) -> Iterator[Cell]:
@@ -266,11 +270,10 @@ def repeated(
         share: of the study's passes that they may take.
     """
     votes = min(make.votes, MOST_REPEATED_VOTES)
-    chips = make.chips[:MOST_REPEATED_CHIPS]
-    each = votes * len(chips) * max(1, len(settings))
+    each = votes * len(make.chips) * max(1, len(settings))
     most = max(int(share * make.head.passes / each), min(FEWEST_SAMPLES, make.extent.samples))
     for repeats in settings:
-        for chip in chips:
+        for chip in make.chips:
             at = make.operating
             if isinstance(at, OnChip):
                 at = at.model_copy(update={"chip": chip})

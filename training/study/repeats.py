@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from noisevote.models.card import Card
 from noisevote.models.study.cells import Half
@@ -13,7 +12,7 @@ from noisevote.models.study.costs import CostModel
 from noisevote.models.study.options import Weighed
 from noisevote.models.study.results import Results
 from noisevote.training.measure.energy_search import Budget, predicted_path
-from noisevote.training.measure.sensitivity import Floor, Sensitivity, fit_rows
+from noisevote.training.measure.sensitivity import Floor, Sensitivity, fit_with_interval
 
 Repeats = dict[str, int]
 QUIETER = (2, 4, 8, 16)
@@ -51,7 +50,7 @@ def settings_to_try(results: Results, card: Card) -> list[Repeats]:
 
 def by_sensitivity(results: Results, card: Card) -> list[Repeats]:
     """Return the repeats that the layers' sensitivities predict to be best, from cheap to dear."""
-    sensitivities = {name: fit for name in card.point_names if (fit := midpoint(results, name))}
+    sensitivities = {name: fit for name in card.point_names if (fit := midpoint(results, name, 0))}
     if len(sensitivities) < len(card.point_names):
         return []
     costs = CostModel(results.head, card)
@@ -72,12 +71,10 @@ def by_loss(results: Results, card: Card) -> list[Repeats]:
     energy = CostModel(results.head, card).energy_of_layers
     losses = {}
     for point, cells in results.layers.items():
-        (measured,) = cells[:1]
+        measured = cells[0]
         samples = len(measured.fell_on)
-        labels = results.labels_of(Half.CHOICE, samples)
-        clean = results.clean_votes(Half.CHOICE)[:, 0]
-        clean = clean[np.arange(samples) * len(clean) // samples]
-        gain = float((clean == labels).mean() - (measured.fell_on[:, 0] == labels).mean())
+        right = measured.fell_on[:, 0] == results.labels_of(Half.CHOICE, samples)
+        gain = float(results.clean_right(Half.CHOICE, samples).mean() - right.mean())
         losses[point] = gain / max(energy.get(point, 0.0), 1e-30)
     order = sorted(losses, key=lambda point: -losses[point])
     return [
@@ -88,7 +85,8 @@ def by_loss(results: Results, card: Card) -> list[Repeats]:
 def spread(settings: Sequence[Repeats], most: int) -> list[Repeats]:
     """Return at most so many, spread evenly."""
     count = min(most, len(settings))
-    return [settings[place * len(settings) // count] for place in range(count)]
+    places = np.linspace(0, len(settings) - 1, count).round().astype(int)
+    return [settings[place] for place in places.tolist()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +106,17 @@ class Midpoint:
     samples: int
 
 
-def midpoint(results: Results, point: str) -> Midpoint | None:
-    """Return the midpoint of a noise point; None where it was not measured, or on a device."""
+def midpoint(results: Results, point: str, resamples: int = RESAMPLES) -> Midpoint | None:
+    """Return the midpoint of a noise point.
+
+    Args:
+        results: of a study.
+        point: name of the noise point.
+        resamples: of the bootstrap; 0 leaves the interval out.
+
+    Returns:
+        None where it was not measured, on a device, or where no curve fits.
+    """
     cells = [of for of in results.layers.get(point, []) if not of.cell.on_chip]
     if len(cells) < FEWEST_STRENGTHS:
         return None
@@ -117,36 +124,29 @@ def midpoint(results: Results, point: str) -> Midpoint | None:
     sigmas = np.array(sorted(strengths))
     samples = len(strengths[sigmas[0]].fell_on)
     labels = results.labels_of(Half.CHOICE, samples)
-    clean = results.clean_votes(Half.CHOICE)[:, 0]
-    clean = clean[np.arange(samples) * len(clean) // samples] == labels
+    clean = results.clean_right(Half.CHOICE, samples)
     right = np.stack([strengths[sigma].fell_on[:, 0] == labels for sigma in sigmas.tolist()])
-    row = fit_row(sigmas, clean, right, 1 / results.head.classes, RESAMPLES)
-    return Midpoint(
-        Sensitivity(*(float(str(row[key])) for key in ("s50", "k", "floor", "clean"))),
-        (float(str(row["s50_low"])), float(str(row["s50_high"]))),
-        float(sigmas[-1]),
-        samples,
-    )
+    try:
+        fitted = fit_with_interval(
+            sigmas, clean, right, 1 / results.head.classes, Floor.FREE, resamples
+        )
+    except RuntimeError:  # no curve fits
+        return None
+    return Midpoint(fitted.sensitivity, fitted.s50, float(sigmas[-1]), samples)
 
 
-def fit_row(
-    sigmas: NDArray[np.float64],
-    clean: NDArray[np.bool_],
-    right: NDArray[np.bool_],
-    chance: float,
-    resamples: int,
-) -> dict[str, object]:
-    """Return the fit of a point with a free floor; see ``training.measure.sensitivity``."""
-    rows = fit_rows(sigmas, clean, right, chance, resamples)
-    return next(row for row in rows if row["floor_is"] is Floor.FREE)
+def settings_to_confirm(options: Sequence[Weighed], best: Weighed | None) -> list[Repeats]:
+    """Return the repeats of the best options.
 
-
-def settings_to_confirm(options: Sequence[Weighed]) -> list[Repeats]:
-    """Return the repeats of the best options: those that nothing as cheap reaches or beats."""
-    front = pareto(options)
+    That which would be recommended comes first, then those of one chip that nothing as cheap
+    reaches or beats.
+    """
+    front = pareto([of for of in options if of.option.chips == 1])
     found = {
         tuple(sorted(of.option.repeats.items())): dict(of.option.repeats)
         for of in front
         if of.option.repeats
     }
-    return spread(list(found.values()), MOST_CONFIRMED)
+    chosen = [dict(best.option.repeats)] if best is not None and best.option.repeats else []
+    some = [*chosen, *spread(list(found.values()), MOST_CONFIRMED)]
+    return list({tuple(sorted(repeats.items())): repeats for repeats in some}.values())

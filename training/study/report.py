@@ -77,7 +77,7 @@ def report_of(
             "report": head.report,
         },
         "answers": found | ({"Among the first?": among} if among else {}),
-        "recommended": None if best is None else request_body(head, best, card.noise.kind),
+        "recommended": None if best is None else request_body(head, best, card),
         "not_measured": list(not_measured(results, conclusions, card)),
         "made": {
             "checkpoint": f"{head.checkpoint}, {head.fingerprint}",

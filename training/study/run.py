@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from noisevote.models.card import Card
-from noisevote.models.study.cells import Cell, Half
-from noisevote.models.study.conclusions import Conclusions
+from noisevote.models.errors import DataError
+from noisevote.models.study.cells import Cell, Half, Part
+from noisevote.models.study.conclusions import Conclusions, recommended
 from noisevote.models.study.results import Results
 from noisevote.models.study.store import Measured, StudyStore
 from noisevote.training.study.conclude import concluded, operating_condition, options_at
@@ -48,10 +49,14 @@ class Study:
         extent = extent_of(head, card)
         make = Maker(head, extent)
         self.stage("votes and layers", list(first_stage(head, card, extent)))
-        to_try = settings_to_try(Results(self.store), card)
+        results = Results(self.store)
+        check_clean(results)
+        to_try = self.store.settled("to try", settings_to_try(results, card))
         self.stage("repeats", list(repeated(make, Half.CHOICE, to_try, SHARES[1])))
         results = Results(self.store)
-        to_confirm = settings_to_confirm(options_at(results, card, operating_condition(results)))
+        options = options_at(results, card, operating_condition(results))
+        best = recommended(options, head.tolerance, results.clean_accuracy)
+        to_confirm = self.store.settled("to confirm", settings_to_confirm(options, best))
         self.stage("the best of them", list(repeated(make, Half.REPORT, to_confirm, SHARES[2])))
         found = concluded(Results(self.store), card)
         self.store.conclude(found)
@@ -61,26 +66,55 @@ class Study:
         """Measure the cells of a stage that are missing."""
         by_key = {cell.key: cell for cell in cells}
         whole = sum(cell.passes for cell in by_key.values())
-        measured, claimed = self.store.keys(), self.store.claimed()
-        left = [cell for key, cell in by_key.items() if key not in measured]
-        left.sort(key=lambda cell: cell.key in claimed)
-
-        def following() -> Cell | None:
-            done = self.store.keys()
-            while left:
-                cell = left.pop(0)
-                if cell.key not in done:
-                    self.store.claim(cell)
-                    return cell
-            return None
+        measured = self.store.keys()
+        queue = Queue(self.store, [of for key, of in by_key.items() if key not in measured])
 
         def tell() -> None:
             done = self.store.keys()
             self.told(name, sum(of.passes for key, of in by_key.items() if key in done), whole)
 
         tell()
-        if not left:
+        if not queue.left:
             return
-        for found, machine in self.measure(self.subject, following):
+        for found, machine in self.measure(self.subject, queue.following):
             self.store.add(found, machine)
             tell()
+
+
+class Queue:
+    """The cells that a run has before it: first those that nobody has begun.
+
+    Args:
+        store: tells what others have begun and finished.
+        left: cells to be measured.
+    """
+
+    def __init__(self, store: StudyStore, left: list[Cell]) -> None:
+        self.left = left
+        self._store = store
+        self._of_others: list[Cell] = []
+
+    def following(self) -> Cell | None:
+        """Return the next cell; None if there is none."""
+        while self.left:
+            cell = self.left.pop(0)
+            if self._store.claim(cell):
+                return cell
+            self._of_others.append(cell)
+        done = self._store.keys() if self._of_others else set()
+        while self._of_others:
+            cell = self._of_others.pop(0)
+            if cell.key not in done:
+                return cell
+        return None
+
+
+def check_clean(results: Results) -> None:
+    """Refuse to go on where the network without noise could not be measured.
+
+    Raises:
+        DataError: it could not, and why.
+    """
+    for measured in results.problems:
+        if measured.cell.part is Part.CLEAN:
+            raise DataError(f"without noise: {measured.problem}")

@@ -32,6 +32,8 @@ def not_measured(results: Results, found: Conclusions, card: Card) -> Iterator[s
         yield f"{condition}: {measured.problem}"
     if (more := len(results.problems) - SHOWN) > 0:
         yield f"{more} more conditions whose outputs were not finite"
+    if head.device is None and isinstance(card.noise.default, dict):
+        yield "noise of its own strength in each layer, as requests that name no sigma get it"
     if head.device is None:
         yield "joules and seconds: a device profile with costs gives them (--device)"
     else:

@@ -110,6 +110,19 @@ def on_ray(subject: Subject, following: Next, address: str | None = None) -> Ite
         import ray
     except ModuleNotFoundError as error:
         raise MissingExtraError(f"--on ray needs ray; {how_to_install('ray')}") from error
+    try:
+        yield from through_ray(subject, following, address)
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[-1:]
+        raise DataError(f"Ray ended the study: {''.join(reason)[:300]}") from error
+    except ConnectionError as error:
+        raise DataError(f"no Ray cluster answers: {error}") from error
+
+
+def through_ray(subject: Subject, following: Next, address: str | None) -> Iterator[Given]:
+    """Measure on a Ray cluster; see :func:`on_ray`."""
+    import ray
+
     ray.init(address=address, ignore_reinit_error=True, log_to_driver=False)
     held = ray.put(subject)
     remote = ray.remote(num_cpus=1, max_retries=3)(measure_there)

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.stopping import Bounded, Calibrated, Exact, Full, Stopping, StopRule, mode_of
 from noisevote.models.study.replay import Rule, answered, is_among_first, spread_over_chips
+from noisevote.models.study.seeds import places_of, shared_places
 from tests.models.casting import THRESHOLD
 
 CLASSES, SAMPLES, MOST = 4, 5, 12
@@ -68,3 +69,11 @@ def test_the_label_is_among_the_first_just_if_sorting_the_counts_puts_it_there(
         first = sorted(range(CLASSES), key=lambda of: (-counts[of], of))[:2]
         hits += label in first and counts[label] > 0
     assert is_among_first(fell_on, labels, CLASSES, 2) == hits / SAMPLES
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(60, 200))
+def test_shared_places_of_two_spreads_are_the_same_samples(one: int, other: int, of: int) -> None:
+    places, here, there = shared_places(one, other, of)
+    assert places_of(one, of)[here].tolist() == places.tolist()
+    assert places_of(other, of)[there].tolist() == places.tolist()
+    assert set(places.tolist()) == {*places_of(one, of)} & {*places_of(other, of)}

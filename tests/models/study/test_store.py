@@ -37,7 +37,8 @@ def votes(seed: int) -> Measured:
 @pytest.fixture
 def store(tmp_path: Path) -> StudyStore:
     made = StudyStore(tmp_path / "study")
-    made.make(HEAD, HALVES)
+    made.settle(HEAD)
+    made.hold(HALVES)
     return made
 
 
@@ -72,12 +73,58 @@ def test_what_a_cell_is_for_does_not_name_it() -> None:
 def test_another_study_in_the_folder_is_refused_by_what_differs(store: StudyStore) -> None:
     other = HEAD.model_copy(update={"seeds": 3})
     with pytest.raises(DataError, match=r"another study \(seeds: 1, now 3\).*--output"):
-        StudyStore(store.folder).make(other, HALVES)
+        StudyStore(store.folder).settle(other)
 
 
 def test_passes_that_were_settled_hold_when_a_study_goes_on(store: StudyStore) -> None:
     again = HEAD.model_copy(update={"passes": 7})
-    assert StudyStore(store.folder).make(again, HALVES).passes == 1000
+    assert StudyStore(store.folder).settle(again).passes == 1000
+
+
+def test_other_samples_in_the_folder_are_refused(store: StudyStore) -> None:
+    other = {half: (LABELS[::-1].copy(), np.arange(4)) for half in Half}
+    with pytest.raises(DataError, match="is of other samples"):
+        StudyStore(store.folder).hold(other)
+
+
+def test_of_two_that_claim_a_cell_one_gets_it(store: StudyStore) -> None:
+    assert store.claim(cell(1))
+    assert not StudyStore(store.folder).claim(cell(1))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE VIEW head AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+        "SELECT 1 AS one, max(i) AS content FROM n",
+        "CREATE TRIGGER t AFTER INSERT ON cells BEGIN SELECT 1; END",
+        "CREATE TABLE more (x)",
+    ],
+    ids=["endless view", "trigger", "table"],
+)
+def test_a_strangers_database_is_refused_before_anything_of_it_runs(
+    store: StudyStore, statement: str
+) -> None:
+    with sqlite3.connect(store.folder / STORE_FILE) as connection:
+        if "VIEW head" in statement:
+            connection.execute("DROP TABLE head")
+        connection.execute(statement)
+    with pytest.raises(DataError, match="is no store of a study: it holds"):
+        StudyStore(store.folder).head  # noqa: B018
+
+
+def test_a_value_that_is_too_long_is_refused(store: StudyStore) -> None:
+    with sqlite3.connect(store.folder / STORE_FILE) as connection:
+        connection.execute("UPDATE head SET content = hex(zeroblob(50000000))")
+    with pytest.raises(DataError, match="cannot be read"):
+        StudyStore(store.folder).head  # noqa: B018
+
+
+def test_a_store_that_was_begun_and_holds_nothing_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / STORE_FILE).touch()
+    store = StudyStore(tmp_path)
+    assert not store.exists
+    assert store.settle(HEAD) == HEAD
 
 
 def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
