@@ -2,22 +2,8 @@
 
 from collections.abc import Sequence
 
-from noisevote.models.specs import CardPart, Count
-from noisevote.models.study.options import Option, Reached, Weighed
-
-
-class Ceiling(CardPart):
-    """About the most that votes without repeats can reach, as far as it was measured."""
-
-    condition: float | None
-    """Sigma at all points, or age of the device."""
-    votes: Count
-    """Recorded votes that were counted together, on the half that has fewer; 1 of chips whose reads
-    are free of noise."""
-    choice: Reached
-    """On the half that is chosen on."""
-    report: Reached | None
-    """On the other half."""
+from noisevote.models.specs import CardPart
+from noisevote.models.study.weighed import Ceiling, Option, Reached, Weighed
 
 
 class Conclusions(CardPart):

@@ -12,20 +12,9 @@ from typing import Literal
 from noisevote.models.card import Card
 from noisevote.models.cost import Hardware, cost_of, energy_by_macs
 from noisevote.models.devices.cost import hardware_of_device
-from noisevote.models.specs import CardPart
 from noisevote.models.study.head import StudyHead
 from noisevote.models.study.placing import placed
-
-
-class Costs(CardPart):
-    """What an answer costs."""
-
-    energy: float
-    """Of an answer, on average."""
-    unit: Literal["J", "passes"]
-    """Of the energy: joules, or passes of the network without repeats."""
-    latency_s: float | None
-    """In which 99 % of the answers are there; None where the device does not tell."""
+from noisevote.models.study.weighed import Costs
 
 
 class CostModel:

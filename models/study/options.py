@@ -7,22 +7,20 @@ second.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from noisevote.models.card import Card
 from noisevote.models.devices.setting import DeviceSetting
-from noisevote.models.specs import CardPart, Count, Name, Share
 from noisevote.models.statistics import clopper_pearson, student_interval
 from noisevote.models.stopping import DELTA, StopRule
 from noisevote.models.study.cells import Half
-from noisevote.models.study.costs import CostModel, Costs
+from noisevote.models.study.costs import CostModel
 from noisevote.models.study.head import StudyHead
 from noisevote.models.study.replay import Outcome, Rule, Votes, answered, spread_over_chips
 from noisevote.models.study.seeds import places_of, request_seed, seed_of
+from noisevote.models.study.weighed import Option, Reached, Weighed
 
 ALPHA = 0.05
 """Chance that an interval misses."""
@@ -35,53 +33,6 @@ FEWEST_TO_STOP = 3
 
 CHIPS = (2, 5, 10, 20)
 """Numbers of chips that share the votes of a request."""
-
-
-class Reached(CardPart):
-    """What an option reaches on a half of the samples."""
-
-    accuracy: Share
-    """Mean share of right answers over chips, seeds and samples."""
-    interval: tuple[Share, Share]
-    """Of that mean at 95 %; see :func:`interval_of`."""
-    samples: Count
-    """How many."""
-    runs: Annotated[tuple[Share, ...], Field(min_length=1)]
-    """Accuracy of each chip and seed."""
-    mean_votes: Annotated[float, Field(ge=1)]
-    """Cast on a sample."""
-    p99_votes: Count
-    """That 99 % of the answers do not pass."""
-
-
-class Option(CardPart):
-    """A way to ask."""
-
-    condition: float | None
-    """Sigma at all points, or age of the device."""
-    repeats: dict[Name, Count] = Field(default_factory=dict)
-    """Reads that are averaged, by noise point; 1 where none are given."""
-    votes: Count
-    """On an input, N."""
-    stop: StopRule = StopRule.FULL
-    """When they stop."""
-    delta: float | None = None
-    """Of the rule, where it has one."""
-    chips: Count = 1
-    """That share the votes."""
-
-
-class Weighed(CardPart):
-    """An option, what it reaches and what it costs."""
-
-    option: Option
-    """How to ask."""
-    choice: Reached
-    """What it reaches on the half that is chosen on."""
-    report: Reached | None
-    """What it reaches on the other half; None where that was not recorded."""
-    costs: Costs
-    """Of an answer."""
 
 
 Run = tuple[int | None, int]

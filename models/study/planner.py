@@ -10,10 +10,10 @@ from noisevote.models.devices.profile import Profile
 from noisevote.models.errors import InputError
 from noisevote.models.specs import CardPart
 from noisevote.models.stopping import StopRule
-from noisevote.models.study.conclusions import Ceiling, Conclusions, pareto
+from noisevote.models.study.conclusions import Conclusions, pareto
 from noisevote.models.study.head import StudyHead
-from noisevote.models.study.options import Option, Weighed
 from noisevote.models.study.placing import device_of_request
+from noisevote.models.study.weighed import Ceiling, Option, Weighed
 
 SHOWN_CONDITIONS = 20
 

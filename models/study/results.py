@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.study.cells import Half, OnChip
-from noisevote.models.study.options import Reached, Recorded
+from noisevote.models.study.options import Recorded
 from noisevote.models.study.replay import Rule, Votes
 from noisevote.models.study.seeds import places_of
 from noisevote.models.study.store import Figures, Measured, StudyStore
+from noisevote.models.study.weighed import Reached
 
 Condition = float | None
 Setting = tuple[Condition, tuple[tuple[str, int], ...]]

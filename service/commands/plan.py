@@ -13,11 +13,10 @@ from noisevote.models.checkpoint import CheckpointStore
 from noisevote.models.devices.options import parse_age, profile_named
 from noisevote.models.devices.presets import SUFFIX, DeviceStore
 from noisevote.models.errors import DataError, InputError
-from noisevote.models.study.conclusions import Ceiling
 from noisevote.models.study.folders import Studies
-from noisevote.models.study.options import Reached
 from noisevote.models.study.planner import parse_quantity
 from noisevote.models.study.store import StudyStore
+from noisevote.models.study.weighed import Ceiling, Reached
 from noisevote.service.commands.tables import table_console
 from noisevote.service.configuration.reading import load_settings
 from noisevote.service.prediction.planning import plan_for, planned_from

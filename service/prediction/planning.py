@@ -2,15 +2,18 @@
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.errors import DataError, InputError, UnknownStudyError
 from noisevote.models.study.conclusions import Conclusions
 from noisevote.models.study.folders import Studies, Wanted
-from noisevote.models.study.planner import Demand, planned
+from noisevote.models.study.head import StudyHead
+from noisevote.models.study.planner import Demand, Planned, planned
 from noisevote.models.study.store import StudyStore
-from noisevote.service.wire.plan import PlanRequest, PlanResponse, reply_of
+from noisevote.models.study.weighed import Weighed
+from noisevote.service.wire.plan import PlannedOption, PlanRequest, PlanResponse, StudySummary
 
 MOST_KEPT = 16
 """Conclusions that are kept in memory."""
@@ -86,3 +89,36 @@ def read_conclusions(folder: Path, changed_ns: int) -> Conclusions:  # noqa: ARG
     if found is None:
         raise DataError(f"the study in {folder.name} has not come to its end")
     return found
+
+
+def option_of(weighed: Weighed, request: dict[str, Any]) -> PlannedOption:
+    """Return an option as a reply has it."""
+    return PlannedOption(
+        request=request,
+        forecast=weighed.choice,
+        confirmed=weighed.report,
+        energy=weighed.costs.energy,
+        latency_s=weighed.costs.latency_s,
+    )
+
+
+def reply_of(planned: Planned, head: StudyHead) -> PlanResponse:
+    """Return a plan as a reply."""
+    chosen = option_of(planned.chosen, planned.body)
+    return PlanResponse(
+        **dict(chosen),
+        checkpoint=head.checkpoint,
+        energy_unit=planned.chosen.costs.unit,
+        ceiling=planned.ceiling,
+        front=[option_of(of, body) for of, body in zip(planned.front, planned.bodies, strict=True)],
+        study=StudySummary(
+            choice=head.choice,
+            report=head.report,
+            device=head.device_name,
+            device_digest=head.device_digest,
+            fingerprint=head.fingerprint,
+            seeds=head.seeds,
+            chips=head.chips,
+            votes=head.votes,
+        ),
+    )

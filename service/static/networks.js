@@ -34,7 +34,7 @@ export function optionsFor(cards) {
 }
 
 /** Return the largest sigma that a network was trained at. */
-function sigmaOfTraining(card) {
+export function sigmaOfTraining(card) {
   const sigma = card.noise.sigma_train;
   return typeof sigma === "number" ? sigma : Math.max(0, ...Object.values(sigma));
 }

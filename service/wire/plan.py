@@ -5,10 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from noisevote.models.noise import MAX_SIGMA, NoiseKind
-from noisevote.models.study.conclusions import Ceiling
-from noisevote.models.study.head import StudyHead
-from noisevote.models.study.options import Reached, Weighed
-from noisevote.models.study.planner import Planned
+from noisevote.models.study.weighed import Ceiling, Reached
 from noisevote.service.wire.device import Age, Celsius
 from noisevote.service.wire.reply import Reply
 
@@ -122,36 +119,3 @@ class PlanResponse(PlannedOption):
     """Options that nothing as cheap reaches or beats, from cheap to dear."""
     study: StudySummary
     """Where all this comes from."""
-
-
-def option_of(weighed: Weighed, request: dict[str, Any]) -> PlannedOption:
-    """Return an option as a reply has it."""
-    return PlannedOption(
-        request=request,
-        forecast=weighed.choice,
-        confirmed=weighed.report,
-        energy=weighed.costs.energy,
-        latency_s=weighed.costs.latency_s,
-    )
-
-
-def reply_of(planned: Planned, head: StudyHead) -> PlanResponse:
-    """Return a plan as a reply."""
-    chosen = option_of(planned.chosen, planned.body)
-    return PlanResponse(
-        **dict(chosen),
-        checkpoint=head.checkpoint,
-        energy_unit=planned.chosen.costs.unit,
-        ceiling=planned.ceiling,
-        front=[option_of(of, body) for of, body in zip(planned.front, planned.bodies, strict=True)],
-        study=StudySummary(
-            choice=head.choice,
-            report=head.report,
-            device=head.device_name,
-            device_digest=head.device_digest,
-            fingerprint=head.fingerprint,
-            seeds=head.seeds,
-            chips=head.chips,
-            votes=head.votes,
-        ),
-    )

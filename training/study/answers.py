@@ -8,10 +8,10 @@ from noisevote.models.card import Card
 from noisevote.models.stopping import StopRule
 from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import Conclusions
-from noisevote.models.study.options import Option, Reached, Weighed
 from noisevote.models.study.replay import Rule, answered, is_among_first
 from noisevote.models.study.results import Results
 from noisevote.models.study.seeds import shared_places
+from noisevote.models.study.weighed import Option, Reached, Weighed
 from noisevote.training.measure.results import paired
 from noisevote.training.study.conclude import is_plain
 from noisevote.training.study.section import MANY_CLASSES, option_words

@@ -7,10 +7,11 @@ import numpy as np
 from noisevote.models.card import Card
 from noisevote.models.errors import DataError
 from noisevote.models.study.cells import Half
-from noisevote.models.study.conclusions import Ceiling, Conclusions, recommended
-from noisevote.models.study.options import Option, Reached, Recorded, Weighed, weighed
+from noisevote.models.study.conclusions import Conclusions, recommended
+from noisevote.models.study.options import Recorded, weighed
 from noisevote.models.study.replay import Rule
 from noisevote.models.study.results import Results
+from noisevote.models.study.weighed import Ceiling, Option, Reached, Weighed
 
 
 def options_at(results: Results, card: Card, condition: float | None) -> list[Weighed]:

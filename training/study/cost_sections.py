@@ -4,7 +4,7 @@ from noisevote.models.charts import Curve, Point, line_chart
 from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import pareto
 from noisevote.models.study.costs import CostModel
-from noisevote.models.study.options import Option, Weighed
+from noisevote.models.study.weighed import Option, Weighed
 from noisevote.training.study.errors import ALL, RATIO
 from noisevote.training.study.figures import Figures
 from noisevote.training.study.repeats import midpoint

@@ -2,8 +2,8 @@
 
 from noisevote.models.card import Card
 from noisevote.models.study.conclusions import Conclusions
-from noisevote.models.study.options import Weighed
 from noisevote.models.study.results import Results
+from noisevote.models.study.weighed import Weighed
 from noisevote.training.study.conclude import is_plain
 from noisevote.training.study.section import Column, Row, option_words, with_interval
 from noisevote.training.study.words import age, energy, seconds

@@ -9,8 +9,8 @@ from noisevote.models.card import Card
 from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import pareto
 from noisevote.models.study.costs import CostModel
-from noisevote.models.study.options import Weighed
 from noisevote.models.study.results import Results
+from noisevote.models.study.weighed import Weighed
 from noisevote.training.measure.energy_search import Budget, predicted_path
 from noisevote.training.measure.sensitivity import Floor, Sensitivity, fit_with_interval
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from noisevote.models.noise_setting import shown_map
-from noisevote.models.study.options import Option, Reached
+from noisevote.models.study.weighed import Option, Reached
 from noisevote.training.study.words import points, share
 
 Row = dict[str, Any]

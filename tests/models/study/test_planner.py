@@ -8,10 +8,10 @@ from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.errors import InputError
 from noisevote.models.stopping import StopRule
-from noisevote.models.study.conclusions import Ceiling, Conclusions, pareto, recommended
-from noisevote.models.study.costs import CostModel, Costs
-from noisevote.models.study.options import Option, Reached, Weighed
+from noisevote.models.study.conclusions import Conclusions, pareto, recommended
+from noisevote.models.study.costs import CostModel
 from noisevote.models.study.planner import Demand, parse_quantity, planned
+from noisevote.models.study.weighed import Ceiling, Costs, Option, Reached, Weighed
 from tests.models.study.heads import head_of
 
 MNIST = CheckpointStore(SHIPPED).find("mnist_cnn-mult-1.0").card

@@ -21,10 +21,11 @@ from noisevote.models.noise import Noise
 from noisevote.models.statistics import holm_p_values
 from noisevote.models.stopping import StopRule
 from noisevote.models.study.cells import Half
-from noisevote.models.study.options import Reached, Recorded, Weighed, interval_of
+from noisevote.models.study.options import Recorded, interval_of
 from noisevote.models.study.replay import Rule, answered
 from noisevote.models.study.results import Results
 from noisevote.models.study.store import StudyStore
+from noisevote.models.study.weighed import Reached, Weighed
 from noisevote.service.configuration.settings import Settings
 from noisevote.training.measure.evaluate import Caster, NumberedExamples
 from noisevote.training.measure.splits import Split
