@@ -4,7 +4,7 @@ They need no script and no file beside the page, follow its colours, and tell cu
 marker and dash as well as by colour (the palette of M. Okabe and K. Ito).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import floor, log
@@ -22,7 +22,7 @@ HIGHEST_BOTTOM = 0.99
 """Share at which the vertical axis begins at most."""
 LOG_FROM = 20.0
 """From which ratio of the largest to the smallest on values stand by their logarithms."""
-LABEL_WIDTH = 56
+LABEL_WIDTH = 64
 """Of the label of a value, with some room."""
 
 KEY_LINE = 20
@@ -49,7 +49,12 @@ class Curve:
 
 
 def line_chart(
-    identity: str, title: str, x_name: str, curves: Sequence[Curve], is_close: bool = False
+    identity: str,
+    title: str,
+    x_name: str,
+    curves: Sequence[Curve],
+    is_close: bool = False,
+    x_text: Callable[[float], str] = "{:.4g}".format,
 ) -> str:
     """Return a chart of shares, drawn as per cent.
 
@@ -59,13 +64,14 @@ def line_chart(
         x_name: name of the horizontal axis.
         curves: curves, at least one, with at least one point each.
         is_close: whether the vertical axis begins at the lowest share instead of 0.
+        x_text: a value of the horizontal axis as text.
     """
     xs = sorted({point.x for curve in curves for point in curve.points})
     lowest = min(point.low for curve in curves for point in curve.points)
     is_log = xs[0] > 0 and xs[-1] / xs[0] >= LOG_FROM
     scale = Scale(xs[0], xs[-1], lowest if is_close else 0.0, is_log)
     height = HEIGHT + KEY_LINE * len(curves)
-    parts = [*opening(identity, title, height), *grid(xs, scale, x_name)]
+    parts = [*opening(identity, title, height), *grid(xs, scale, x_name, x_text)]
     for number, curve in enumerate(curves):
         parts += curve_parts(number, curve, scale)
     return "\n".join([*parts, "</svg>"])
@@ -163,7 +169,9 @@ class Scale:
         return [min(first + step * number, 1.0) for number in range(round((1 - first) / step) + 1)]
 
 
-def grid(xs: Sequence[float], scale: Scale, x_name: str) -> list[str]:
+def grid(
+    xs: Sequence[float], scale: Scale, x_name: str, x_text: Callable[[float], str]
+) -> list[str]:
     """Return axes, their labels and names."""
     parts = []
     places = 0 if scale.lines[1] - scale.lines[0] >= 0.01 - 1e-9 else 1
@@ -175,8 +183,10 @@ def grid(xs: Sequence[float], scale: Scale, x_name: str) -> list[str]:
             f"{100 * share:.{places}f} %</text>",
         ]
     for x in apart(xs, scale):
-        place = f'x="{scale.x(x):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle"'
-        parts.append(f"<text {place}>{x:.4g}</text>")
+        is_last = WIDTH - RIGHT - scale.x(x) < LABEL_WIDTH / 2
+        at, anchor = (WIDTH, "end") if is_last else (scale.x(x), "middle")
+        place = f'x="{at:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="{anchor}"'
+        parts.append(f"<text {place}>{escape(x_text(x))}</text>")
     middle = (LEFT + WIDTH - RIGHT) / 2
     name = f'<text x="{middle:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_name)}</text>'
     return [*parts, name]

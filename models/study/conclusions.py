@@ -1,6 +1,9 @@
 """What a study concludes: every option weighed, the ceilings, and the one that is recommended."""
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from noisevote.models.specs import CardPart
 from noisevote.models.study.weighed import Ceiling, Option, Reached, Weighed
@@ -15,7 +18,7 @@ class Conclusions(CardPart):
     """The network without noise and device, on the other half."""
     ceilings: tuple[Ceiling, ...]
     """One for each condition."""
-    options: tuple[Weighed, ...]
+    options: Annotated[tuple[Weighed, ...], Field(min_length=1)]
     """Every option that was recorded."""
     operating: float | None
     """Condition that the questions are about: sigma, or age."""

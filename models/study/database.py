@@ -14,7 +14,7 @@ VERSION = 1
 BUSY_S = 60.0
 """Seconds for which one process waits until another has finished writing."""
 
-BUSY_READING_S = 5.0
+BUSY_READING_S = 0.2
 """The same for who only reads."""
 
 MOST_VALUE_BYTES = 2**26

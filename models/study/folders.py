@@ -47,7 +47,7 @@ def studies_beside(checkpoints: Path) -> Path:
 def command_for(checkpoint: str, device: str | None) -> str:
     """Return the command that makes a study."""
     on = "" if device is None else f" --device {device}"
-    return f"noisevote-train study {checkpoint}{on}"
+    return f"noisevote-train study {checkpoint}{on} --checkpoints FOLDER --samples FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,25 @@ class Wanted:
         return f"{on}{warm}"
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A study as it stood when its file was last looked at.
+
+    Attributes:
+        store: of it.
+        head: of it.
+        has_ended: whether it has come to its end.
+    """
+
+    store: StudyStore
+    head: StudyHead
+    has_ended: bool
+
+
 class Studies:
     """The studies in some folders.
+
+    What a file holds is read once, until it changes: requests ask often.
 
     Args:
         folders: each holds studies, a folder each; one that is not there holds none.
@@ -92,44 +109,74 @@ class Studies:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = tuple(folders)
+        self._seen: dict[Path, tuple[tuple[int, int], Listed]] = {}
 
     def find(self, wanted: Wanted) -> StudyStore:
         """Return a study that has come to its end.
 
+        Of several that one counts which lies in the folder of its name, else the last one by name.
+
         Raises:
             UnknownStudyError: there is none.
         """
-        why = "there is no study of it"
-        for store, head in self.all_of(wanted.checkpoint):
-            if not wanted.is_met_by(head):
+        why, found = "there is no study of it", []
+        for listed in self.all_of(wanted.checkpoint):
+            folder = listed.store.folder.name
+            if not wanted.is_met_by(listed.head):
                 continue
-            if head.fingerprint != wanted.fingerprint:
-                why = f"the study in {store.folder.name} is of other weights"
-            elif not store.has_ended:
-                why = f"the study in {store.folder.name} has not come to its end"
+            if listed.head.fingerprint != wanted.fingerprint:
+                why = f"the study in {folder} is of other weights"
+            elif not listed.has_ended:
+                why = f"the study in {folder} has not come to its end"
             else:
-                return store
+                found.append(listed)
+        if found:
+            found.sort(key=lambda of: (is_default(of.store.folder, of.head), of.store.folder.name))
+            return found[-1].store
         raise UnknownStudyError(
             f"checkpoint {wanted.checkpoint}{wanted.where}: {why}; make one with: "
-            f"{command_for(wanted.checkpoint, wanted.device)} --samples FILE"
+            f"{command_for(wanted.checkpoint, wanted.device)}"
         )
 
     def of(self, checkpoint: str, fingerprint: str) -> list[StudyHead]:
         """Return the heads of the studies of a checkpoint, as it is now, that have ended."""
         return [
-            head
-            for store, head in self.all_of(checkpoint)
-            if head.fingerprint == fingerprint and store.has_ended
+            listed.head
+            for listed in self.all_of(checkpoint)
+            if listed.head.fingerprint == fingerprint and listed.has_ended
         ]
 
-    def all_of(self, checkpoint: str) -> Iterator[tuple[StudyStore, StudyHead]]:
+    def all_of(self, checkpoint: str) -> Iterator[Listed]:
         """Yield the studies of a checkpoint; what cannot be read is passed over."""
         for folder in self._folders:
             for path in sorted(folder.glob(f"*/{STORE_FILE}")):
-                store = StudyStore(path.parent)
-                try:
-                    head = store.head
-                except DataError:
-                    continue
-                if head.checkpoint == checkpoint:
-                    yield store, head
+                listed = self._listed(path)
+                if listed is not None and listed.head.checkpoint == checkpoint:
+                    yield listed
+
+    def _listed(self, path: Path) -> Listed | None:
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        version = status.st_mtime_ns, status.st_size
+        known = self._seen.get(path)
+        if known is not None and known[0] == version:
+            return known[1]
+        store = StudyStore(path.parent)
+        try:
+            listed = Listed(store, store.head, store.has_ended)
+        except DataError:  # damaged, or held by a writer for the moment
+            return None if known is None else known[1]
+        self._seen[path] = version, listed
+        return listed
+
+
+def is_default(folder: Path, head: StudyHead) -> bool:
+    """Return whether a study lies in a folder of its own name."""
+    device = None if head.device is None else head.device
+    names = {
+        study_folder(folder, head.checkpoint, device, kind, head.temperature_c).name
+        for kind in (None, head.kind)
+    }
+    return folder.name in names

@@ -66,6 +66,11 @@ class Recorded:
         return min((of.shape[1] for of in self.runs[half].values()), default=0)
 
     @property
+    def is_silent(self) -> bool:
+        """Whether all votes of a chip on a sample are the same, so that one stands for all."""
+        return self._head.device is not None and not self._head.device.is_fresh
+
+    @property
     def chips(self) -> int:
         """How many chips cast the same votes on both halves."""
         held = [{chip for chip, seed in self.runs[half] if seed == 0} for half in Half]
@@ -81,11 +86,8 @@ class Recorded:
         return self._told(half, outcomes)
 
     def _asked(self, half: Half, votes: int, chips: int) -> Iterator[tuple[Run, Votes]]:
-        # A single vote stands for all of a chip whose votes do not differ.
         runs = {
-            run: of
-            for run, of in self.runs[half].items()
-            if of.shape[1] == 1 or of.shape[1] >= votes
+            run: of for run, of in self.runs[half].items() if self.is_silent or of.shape[1] >= votes
         }
         if chips == 1:
             yield from runs.items()
@@ -188,10 +190,10 @@ def weighed(
     costs = CostModel(head, card)
     most = recorded.votes_of(Half.CHOICE)
     # Chips whose own votes do not differ can share as many votes as they are.
-    shared = recorded.chips if most == 1 else most
+    shared = max(1, recorded.chips) if recorded.is_silent else most
     for votes in sorted({*(count for count in COUNTS if count < shared), shared}):
         chips = [count for count in (1, *CHIPS) if count <= min(votes, max(1, recorded.chips))]
-        if most == 1 and votes > 1:
+        if recorded.is_silent and votes > 1:
             chips = chips[1:]
         for rule in rules_for(head, card, condition, repeats, votes):
             for count in chips if not rule.threshold else [1]:

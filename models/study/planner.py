@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from noisevote.models.card import Card
@@ -68,16 +69,17 @@ def planned(
         InputError: nothing meets it, or the condition was not measured.
     """
     at = checked_condition(conclusions, head, condition)
-    options = conclusions.at(at)
+    every = conclusions.at(at)
+    confirmed = [of for of in every if of.report is not None]
     ceiling = conclusions.ceiling(at)
-    if demand.latency_s is not None and any(of.costs.latency_s is None for of in options):
+    if demand.latency_s is not None and any(of.costs.latency_s is None for of in every):
         raise InputError(
             "the study knows no latencies: its device tells no costs; ask for accuracy or energy",
             "latency_s",
         )
-    front = pareto(options, by_latency=demand.latency_s is not None)
+    front = pareto(every, by_latency=demand.latency_s is not None)
     return Planned(
-        chosen=(chosen := meeting(options, demand, is_sure, ceiling)),
+        chosen=(chosen := confirmed_first(confirmed, every, demand, is_sure, ceiling)),
         body=request_body(head, chosen.option, card, known),
         ceiling=ceiling,
         front=tuple(front),
@@ -98,10 +100,29 @@ def checked_condition(
     if at not in measured:
         what = "sigma" if head.device is None else "age_s"
         shown = ", ".join(f"{of:g}" for of in measured[:SHOWN_CONDITIONS] if of is not None)
+        given = "missing" if at is None else f"{at:g}"
         raise InputError(
-            f"{what} is {at:g}; the study has {shown or 'none'}: study that one, too", what
+            f"{what} is {given}; the study has {shown or 'none'}: study that one, too", what
         )
     return at
+
+
+def confirmed_first(
+    confirmed: Sequence[Weighed],
+    every: Sequence[Weighed],
+    demand: Demand,
+    is_sure: bool,
+    ceiling: Ceiling | None,
+) -> Weighed:
+    """Return the best option that meets a demand: one that other samples confirm if any does.
+
+    Raises:
+        InputError: none does.
+    """
+    if confirmed:
+        with suppress(InputError):
+            return meeting(confirmed, demand, is_sure, ceiling)
+    return meeting(every, demand, is_sure, ceiling)
 
 
 def meeting(
@@ -145,8 +166,11 @@ def meeting(
         raise InputError("give one of accuracy, energy and latency_s")
     found = [of for of in options if cost(of) <= most]
     if not found:
-        least = min(options, key=cost)
-        raise InputError(f"{field} is {most:g}; the cheapest option takes {cost(least):.4g}", field)
+        unit = "s" if field == "latency_s" else options[0].costs.unit
+        least = cost(min(options, key=cost))
+        raise InputError(
+            f"{field} is {most:g} {unit}; the cheapest option takes {least:.4g} {unit}", field
+        )
     return min(found, key=lambda of: (-of.choice.accuracy, cost(of)))
 
 

@@ -123,11 +123,14 @@ def show_plan(found: PlanResponse) -> None:
     """Print a plan, and the options beside it."""
     console = Console()
     forecast = told(found.forecast)
+    console.print(f"study: {found.study.folder}")
     console.print(f"forecast: {forecast}, on {found.study.choice}", soft_wrap=True)
-    if found.confirmed is not None:
-        console.print(
-            f"on other samples: {told(found.confirmed)}, on {found.study.report}", soft_wrap=True
-        )
+    confirmed = (
+        "not recorded: the study took other options there"
+        if found.confirmed is None
+        else f"{told(found.confirmed)}, on {found.study.report}"
+    )
+    console.print(f"on other samples: {confirmed}", soft_wrap=True)
     console.print(
         f"votes: {found.forecast.mean_votes:.2f} on average, 99 % of the answers with at most "
         f"{found.forecast.p99_votes}"

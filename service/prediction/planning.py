@@ -45,7 +45,9 @@ def plan_for(
     try:
         return planned_from(store, checkpoint, asked, devices)
     except DataError as error:
-        raise UnknownStudyError(str(error)) from error
+        raise UnknownStudyError(
+            f"the study in {store.folder.name} cannot be read: run its command again"
+        ) from error
 
 
 def planned_from(
@@ -70,7 +72,7 @@ def planned_from(
         asked.sure,
         devices,
     )
-    return reply_of(found, head)
+    return reply_of(found, head, store.folder.name)
 
 
 def conclusions_in(store: StudyStore) -> Conclusions:
@@ -102,7 +104,7 @@ def option_of(weighed: Weighed, request: dict[str, Any]) -> PlannedOption:
     )
 
 
-def reply_of(planned: Planned, head: StudyHead) -> PlanResponse:
+def reply_of(planned: Planned, head: StudyHead, folder: str) -> PlanResponse:
     """Return a plan as a reply."""
     chosen = option_of(planned.chosen, planned.body)
     return PlanResponse(
@@ -112,6 +114,7 @@ def reply_of(planned: Planned, head: StudyHead) -> PlanResponse:
         ceiling=planned.ceiling,
         front=[option_of(of, body) for of, body in zip(planned.front, planned.bodies, strict=True)],
         study=StudySummary(
+            folder=folder,
             choice=head.choice,
             report=head.report,
             device=head.device_name,

@@ -39,7 +39,7 @@ from noisevote.service.wire.requests import inlined_schema
 router = APIRouter(tags=["studies"])
 
 MAX_BODY_BYTES = 16 * 1024
-MAX_REPORT_BYTES = 32 * 2**20
+MAX_REPORT_BYTES = 8 * 2**20
 
 WORK_S = 0.02
 """That a plan is taken to need before it was made; the rest is charged afterwards."""
@@ -84,8 +84,8 @@ async def plan(request: Request, service: ServiceDep) -> PlanResponse:
         asked = parse_as(PlanRequest, body)
         began = time.monotonic()
         took = service.observer.prepares(WORK_S)
-        name = asked.checkpoint or service.settings.default_checkpoint
-        checkpoint = service.store.find(name)
+        name = asked.checkpoint
+        checkpoint = service.predictor.default() if name is None else service.store.find(name)
         try:
             return await asyncio.to_thread(
                 plan_for, checkpoint, service.studies, asked, service.predictor.devices
@@ -131,8 +131,11 @@ def report_file(service: Service, name: str, device: str | None, file: str) -> b
     checkpoint = service.store.find(name)
     kind = checkpoint.card.noise.kind
     store = service.studies.find(Wanted(name, checkpoint.fingerprint, device, kind))
+    path = store.folder / file
+    if path.resolve().parent != store.folder.resolve():
+        raise UnknownStudyError(f"{file} of the study of {name} is a link that leads out of it")
     try:
-        return regular_content(store.folder / file, MAX_REPORT_BYTES)
+        return regular_content(path, MAX_REPORT_BYTES)
     except OSError as error:
         raise UnknownStudyError(
             f"{file} of the study of {name} cannot be read: {error.strerror}; make it anew with "

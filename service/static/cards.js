@@ -97,7 +97,7 @@ async function showOne(listed) {
     const card = await get(`checkpoints/${encodeURIComponent(name)}`);
     at("content").replaceChildren(back, ...showCard(card, summary ?? null));
   } catch (error) {
-    const reason = listed.refused[name];
+    const reason = Object.hasOwn(listed.refused, name) && listed.refused[name];
     const said = reason
       ? [make("p", {}, "This checkpoint does not serve: ", reason)]
       : [make("p", {}, wrong(error)), make("p", {}, "The address asks for ", code(name), ".")];

@@ -88,6 +88,9 @@ class PlannedOption(Reply):
 class StudySummary(Reply):
     """The study that a plan comes from."""
 
+    folder: str
+    """Name of its folder; of several studies that one counts that lies in the folder of its own
+    name, else the last one by name."""
     choice: str
     """Samples that options are chosen on."""
     report: str

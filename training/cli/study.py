@@ -105,7 +105,9 @@ def study(
     where it was.
     """
     if compare is not None:
-        console.print(f"comparison in {write_comparison(*compare, output)}", soft_wrap=True)
+        verdict, page = write_comparison(*compare, output)
+        Console().print(verdict, soft_wrap=True, highlight=False)
+        console.print(f"comparison in {page}", soft_wrap=True)
         return
     if name is None:
         raise InputError("name a checkpoint to study, or two studies with --compare")
@@ -145,13 +147,19 @@ def run_one(
     elif passes is None and seconds is not None:
         head = head_of(checkpoint, plan, halves, device, ages_s, MOST_PASSES)
         passes = passes_for(seconds, of_all, Maker(head, ONE_SAMPLE).operating, processes)
-    head = store.settle(head_of(checkpoint, plan, halves, device, ages_s, passes or 0))
+    asked = head_of(checkpoint, plan, halves, device, ages_s, passes or 0)
+    extent_of(asked, checkpoint.card)  # refuses a budget without room before anything is kept
+    head = store.settle(asked)
     taken = halves.spread(extent_of(head, checkpoint.card).samples)
     store.hold(taken.numbered)
     store.said(given_command())
     subject = Subject.of(checkpoint, plan, device, taken)
-    with PassesBar(console) as bar:
-        Study(store, checkpoint.card, subject, measure, bar.told).run()
+    try:
+        with PassesBar(console) as bar:
+            Study(store, checkpoint.card, subject, measure, bar.told).run()
+    except (KeyboardInterrupt, SystemExit):
+        console.print(f"what is measured is kept in {store.folder}; the same command goes on")
+        raise
     for sentence in write_report(store, checkpoint.card):
         Console().print(sentence, soft_wrap=True, highlight=False)
     console.print(f"report in {store.folder}", soft_wrap=True)

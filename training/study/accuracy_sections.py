@@ -4,8 +4,8 @@ from noisevote.models.charts import Curve, Point, line_chart
 from noisevote.models.study.cells import Half
 from noisevote.models.study.replay import Rule, Votes
 from noisevote.training.study.figures import Figures
-from noisevote.training.study.section import ACCURACY, RUNS, Column, Row, Section, reached_row
-from noisevote.training.study.words import share
+from noisevote.training.study.section import ACCURACY, Column, Row, Section, reached_row
+from noisevote.training.study.words import age, share
 
 
 def sweep(study: Figures) -> Section:
@@ -19,7 +19,9 @@ def sweep(study: Figures) -> Section:
         rows.append({"condition": 0.0, "votes": 1, **reached_row(study.found.clean)})
     for (condition, votes), of in plain.items():
         if votes in shown and of.report is not None:
-            rows.append({"condition": condition, "votes": votes, **reached_row(of.report)})
+            rows.append(
+                {"condition": condition, "votes": votes, **reached_row(of.report, study.chips)}
+            )
             low, high = of.report.interval
             # An age of 0 stands at 1 second on the axis, which is that of logarithms.
             place = max(condition or 0.0, 0.0 if study.head.device is None else 1.0)
@@ -27,28 +29,41 @@ def sweep(study: Figures) -> Section:
     for limit in study.found.ceilings:
         if limit.report is not None and (study.head.device or limit.votes > counts[-1]):
             which = "any, no read noise" if study.head.device else f"{limit.votes} together"
-            rows.append({"condition": limit.condition, "votes": which, **reached_row(limit.report)})
+            rows.append(
+                {
+                    "condition": limit.condition,
+                    "votes": which,
+                    **reached_row(limit.report, study.chips),
+                }
+            )
     drawn = [
         Curve(f"{votes} vote{'s' if votes > 1 else ''}", points)
         for votes, points in curves.items()
         if len(points) > 1
     ]
-    name = "sigma" if study.head.device is None else "age of the device, s"
+    name = "sigma" if study.head.device is None else "age of the device"
     return Section(
         "sweep",
         f"Accuracy over {'the noise' if study.head.device is None else 'chips and ages'}",
-        "The mode of the votes, on the half of the samples that nothing was chosen on. A run "
-        "is a seed of the noise, or a chip; the interval is over samples"
+        "The mode of the votes, on the half of the samples that nothing was chosen on. The "
+        "interval is over samples"
         + (" and chips like these." if study.head.device else " like these.")
         + " The last rows are about the most that votes can reach.",
         [
             Column("condition", study.condition_name, study.condition_text),
             Column("votes", "votes"),
             ACCURACY,
-            *RUNS,
+            *study.run_columns,
         ],
         rows,
-        line_chart("sweep", f"Accuracy over {name}; the table has the figures", name, drawn)
+        line_chart(
+            "sweep",
+            f"Accuracy over {name}; the table has the figures",
+            name,
+            drawn,
+            is_close=True,
+            x_text="{:g}".format if study.head.device is None else age,
+        )
         if drawn
         else "",
     )
@@ -59,7 +74,9 @@ def votes(study: Figures) -> Section:
     rows, curve = [], []
     for (condition, votes), of in study.plain().items():
         if condition == study.found.operating and of.report is not None:
-            rows.append({"votes": votes, **reached_row(of.report)} | study.cost_row(of))
+            rows.append(
+                {"votes": votes, **reached_row(of.report, study.chips)} | study.cost_row(of)
+            )
             curve.append(Point(votes, of.report.accuracy, *of.report.interval))
     curves = [Curve("mode of the votes", curve)]
     ceiling = study.found.ceiling(study.found.operating)
@@ -77,7 +94,7 @@ def votes(study: Figures) -> Section:
         "votes",
         f"Accuracy over votes at {study.operating_text}",
         "All votes cast, no layer read more than once.",
-        [Column("votes", "votes"), ACCURACY, *RUNS, *study.cost_columns],
+        [Column("votes", "votes"), ACCURACY, *study.run_columns, *study.cost_columns],
         rows,
         chart,
     )
@@ -130,17 +147,18 @@ def rules(study: Figures) -> Section:
                 {
                     "stop": option.stop.value
                     + ("" if option.delta is None else f", delta {option.delta:g}"),
-                    **reached_row(of.report),
-                    "mean_votes": of.report.mean_votes,
-                    "p99_votes": of.report.p99_votes,
+                    **reached_row(of.report, study.chips),
+                    "mean_votes": of.choice.mean_votes,
+                    "p99_votes": of.choice.p99_votes,
                     **study.cost_row(of),
                 }
             )
     return Section(
         "rules",
         f"What stop rules save of {most} votes",
-        "Replayed on the recorded votes, in their order. Votes that may stop early follow each "
-        "other; all others go through the layers as through a pipeline.",
+        "Replayed on the recorded votes, in their order; votes cast and costs are those on the "
+        "half that is chosen on. Votes that may stop early follow each other; all others go "
+        "through the layers as through a pipeline.",
         [
             Column("stop", "stop"),
             ACCURACY,

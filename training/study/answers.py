@@ -1,84 +1,19 @@
-"""The three questions, one sentence each, and what was not measured."""
+"""The three questions, in a few sentences each."""
 
-from dataclasses import dataclass
-
-import numpy as np
-
-from noisevote.models.card import Card
 from noisevote.models.stopping import StopRule
 from noisevote.models.study.cells import Half
-from noisevote.models.study.conclusions import Conclusions
-from noisevote.models.study.replay import Rule, answered, is_among_first
-from noisevote.models.study.results import Results
+from noisevote.models.study.replay import is_among_first
 from noisevote.models.study.seeds import shared_places
-from noisevote.models.study.weighed import Option, Reached, Weighed
-from noisevote.training.measure.results import paired
-from noisevote.training.study.conclude import is_plain
+from noisevote.models.study.weighed import Weighed
+from noisevote.training.study.recalled import Recalled, difference_text, one_or_more, told
 from noisevote.training.study.section import MANY_CLASSES, option_words
-from noisevote.training.study.words import age, energy, points, seconds, share
+from noisevote.training.study.words import age, energy, seconds, share, snr
 
 TOP = 5
 
 
-def told(reached: Reached) -> str:
-    """Return an accuracy with interval and number of samples."""
-    low, high = reached.interval
-    return f"{share(reached.accuracy)} [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def one_or_more(votes: int) -> str:
-    """Return a number of votes in words."""
-    return "one vote" if votes == 1 else f"{votes} votes"
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """Answers of a study.
-
-    Attributes:
-        results: of it.
-        found: its conclusions.
-        card: of its checkpoint.
-    """
-
-    results: Results
-    found: Conclusions
-    card: Card
-
-    @property
-    def tolerance(self) -> str:
-        """Loss that is accepted, in words."""
-        value = 100 * self.results.head.tolerance
-        return f"{value:g} point{'' if value == 1 else 's'}"
-
-    @property
-    def samples(self) -> str:
-        """Number of the samples that figures come from."""
-        return f"n = {self.found.clean.samples:,}"
-
-    @property
-    def plain(self) -> list[Weighed]:
-        """Options without repeats, rules and several chips."""
-        return [of for of in self.found.options if is_plain(of.option)]
-
-    def at(self, condition: float | None, votes: int) -> Weighed | None:
-        """Return all of so many votes under a condition."""
-        return next(
-            (
-                of
-                for of in self.plain
-                if (of.option.condition, of.option.votes) == (condition, votes)
-            ),
-            None,
-        )
-
-    @property
-    def place(self) -> str:
-        """The operating point in words."""
-        head, value = self.results.head, self.found.operating
-        if head.device is None:
-            return f"{head.kind} noise of sigma {value:g}"
-        return head.device.name + ("" if value is None else f" at an age of {age(value)}")
+class Answers(Recalled):
+    """Answers of a study."""
 
     def how_much_noise(self) -> str:
         """Answer how much noise the network can take."""
@@ -100,22 +35,12 @@ class Answers:
         if good is None:
             least = min((of.option.condition or 0.0 for of in self.plain), default=0.0)
             return f"under less noise than any that was studied (sigma {least:g} and above)"
+        sigma = good.option.condition or 0.0
         figure = told(good.report or good.choice)
-        return f"up to sigma {good.option.condition:g} ({figure} there)"
-
-    def tolerated(self, votes: int) -> Weighed | None:
-        """Return the largest noise up to which so many votes lose no more than the tolerance.
-
-        It is chosen on the half that settings are chosen on, all smaller strengths included.
-        """
-        needed = self.found.clean_choice.accuracy - self.results.head.tolerance
-        good = None
-        for condition in sorted(of for of in self.results.head.conditions if of):
-            of = self.at(condition, votes)
-            if of is not None and of.choice.accuracy < needed:
-                break
-            good = of or good
-        return good
+        return (
+            f"up to sigma {sigma:g}{snr(self.results.head.kind, sigma)} ({figure} there"
+            f"{self.loss(good.option)})"
+        )
 
     def on_device(self, clean: str, most: int) -> str:
         """Answer how much the device takes away."""
@@ -135,25 +60,13 @@ class Answers:
         limit = (
             ""
             if ceiling is None or ceiling.report is None
-            else f" Without read noise the same chips reach {told(ceiling.report)}: about the "
-            "most that votes on one chip can reach."
+            else f" Without read noise the same chips are right for {told(ceiling.report)}."
         )
         later = self.later_ages(most)
         return (
             f"On {self.place} one vote is right for {told(one.report)} ({chips}{worst}), without "
             f"the device {clean}; {self.samples}.{limit}{later}"
         )
-
-    def by_chip(self, votes: int) -> list[float]:
-        """Return the accuracy of each chip with so many votes, at the operating point."""
-        runs = self.results.settings[self.found.operating, ()].runs[Half.REPORT]
-        found = []
-        for (_, seed), of in runs.items():
-            if seed == 0:
-                labels = self.results.labels_of(Half.REPORT, len(of))
-                modes = answered(of, self.results.head.classes, min(votes, of.shape[1])).modes
-                found.append(float((modes == labels).mean()))
-        return found
 
     def later_ages(self, most: int) -> str:
         """Return what is left at the largest age that was studied."""
@@ -188,7 +101,7 @@ class Answers:
         limit = (
             ""
             if ceiling is None or ceiling.report is None
-            else f" The ceiling, {self.ceiling_text(ceiling.votes)}, is {told(ceiling.report)}."
+            else f" {self.ceiling_text(ceiling.votes)} is right for {told(ceiling.report)}."
         )
         reached = (
             f"not even {one_or_more(top.option.votes)} come within {self.tolerance} of the ceiling "
@@ -199,15 +112,15 @@ class Answers:
             f"ceiling: {told(enough.report)}"
         )
         return (
-            f"At {self.place} one vote is right for {told(one.report)}; {reached}; "
+            f"{self.at_place} one vote is right for {told(one.report)}; {reached}; "
             f"{self.samples}.{limit}{self.saved()}"
         )
 
     def ceiling_text(self, votes: int) -> str:
         """Return what a ceiling is."""
         if self.results.head.device is not None:
-            return "the same chips without read noise"
-        return f"the mode of all {votes} recorded votes"
+            return "The ceiling, the same chips without read noise,"
+        return f"The ceiling, the mode of all {votes} recorded votes,"
 
     def saved(self) -> str:
         """Return what stopping early saves."""
@@ -224,8 +137,8 @@ class Answers:
         (of,) = rules[:1]
         reached = of.report or of.choice
         return (
-            f" Stopped by `bounded`, {of.option.votes} votes become {reached.mean_votes:.1f} on "
-            f"average, with {share(reached.accuracy)}."
+            f" The stop rule bounded casts {reached.mean_votes:.1f} of {of.option.votes} votes on "
+            f"average, and is right for {share(reached.accuracy)}."
         )
 
     def at_what_cost(self) -> str:
@@ -235,17 +148,35 @@ class Answers:
         if best is None or top is None:
             return "Nothing can be recommended: no option was measured."
         figure = (
-            f"{told(best.report)} on the half that it was not chosen on"
+            f"{told(best.report)} on the other half of the samples{self.loss(best.option)}"
             if best.report is not None
-            else f"{told(best.choice)}, on the half that it was chosen on"
+            else f"{told(best.choice)} on the half that it was chosen on; on the other it was not "
+            "recorded"
         )
         unit = best.costs.unit
         late = "" if best.costs.latency_s is None else f" and {seconds(best.costs.latency_s)}"
         instead = "" if top.costs.latency_s is None else f" and {seconds(top.costs.latency_s)}"
         return (
-            f"Recommended is {option_words(best.option)['ask']}: {energy(best.costs.energy, unit)}"
-            f"{late} an answer, {figure}; {one_or_more(top.option.votes)} without repeats take "
-            f"{energy(top.costs.energy, unit)}{instead}{self.against(best, top)}."
+            f"Recommended is {option_words(best.option)['ask']}, at "
+            f"{energy(best.costs.energy, unit)}{late} an answer: {figure}. "
+            f"It is the cheapest option that {self.chosen_for()}. "
+            f"{one_or_more(top.option.votes).capitalize()} without repeats "
+            f"take{'s' if top.option.votes == 1 else ''} {energy(top.costs.energy, unit)}{instead}"
+            f"{self.against(best, top)}."
+        )
+
+    def chosen_for(self) -> str:
+        """Return by what the recommended option was chosen."""
+        clean, tolerance = self.found.clean_choice.accuracy, self.results.head.tolerance
+        best = max(of.choice.accuracy for of in self.found.at(self.found.operating))
+        if best >= clean - tolerance:
+            return (
+                f"loses at most {self.tolerance} against no noise, {share(clean)}, on the half "
+                "that is chosen on"
+            )
+        return (
+            f"comes within {self.tolerance} of the best, {share(best)}, on the half that is chosen "
+            f"on; none comes so near to {share(clean)}, without noise"
         )
 
     def against(self, best: Weighed, top: Weighed) -> str:
@@ -255,25 +186,10 @@ class Answers:
             return ""
         whole = len(self.results.labels[Half.REPORT])
         places, here, there = shared_places(len(ours), len(theirs), whole)
-        told_of = paired(ours[here], theirs[there])
-        values = [
-            float(str(told_of[key])) for key in ("difference", "difference_low", "difference_high")
-        ]
         return (
-            f", the difference is {100 * values[0]:+.2f} points [{points(values[1])}, "
-            f"{points(values[2])}] on the same {len(places):,} samples"
+            f" for {difference_text(theirs[there] - ours[here])} more, on the same "
+            f"{len(places):,} samples"
         )
-
-    def right(self, option: Option) -> np.ndarray | None:
-        """Return whether answers are right on the half that is reported, of the first run."""
-        recorded = self.results.settings.get((option.condition, tuple(option.repeats.items())))
-        runs = {} if recorded is None else recorded.runs[Half.REPORT]
-        if not runs or option.chips > 1 or option.stop is StopRule.CALIBRATED:
-            return None
-        votes = next(iter(runs.values()))
-        rule = Rule(option.stop, option.delta)
-        modes = answered(votes, self.results.head.classes, option.votes, rule).modes
-        return np.asarray(modes == self.results.labels_of(Half.REPORT, len(votes)))
 
     def among_first(self) -> str | None:
         """Return how often the label is among the five classes with the most votes; for many."""

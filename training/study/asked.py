@@ -11,9 +11,10 @@ from pydantic import Field
 
 from noisevote.models.card import Card
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.data.samples import read_samples
 from noisevote.models.devices.profile import Profile
 from noisevote.models.devices.setting import DeviceSetting, check_condition
-from noisevote.models.errors import InputError
+from noisevote.models.errors import DataError, InputError
 from noisevote.models.noise import MAX_SIGMA, NoiseKind
 from noisevote.models.study.cells import MOST_VOTES, Half
 from noisevote.models.study.head import MOST_CLASSES, MOST_SEED, MOST_SEEDS, StudyHead
@@ -29,6 +30,9 @@ MOST_HALF = 20_000
 MOST_CHIPS = 1000
 SWEEP = tuple(round(0.1 * step, 1) for step in range(11))
 """Strengths of the noise, as shares of the largest that is asked for or 1."""
+
+LEAST_SIGMA = 1e-6
+"""At which the questions can be answered."""
 
 DEFAULT_SIGMA = 0.5
 """At which the questions are answered for a network that was trained without noise."""
@@ -46,7 +50,7 @@ class StudyPlan(Plan):
     sigma: tuple[Annotated[float, Field(ge=0, le=MAX_SIGMA)], ...] = ()
     """Strengths of the noise; by default eleven from 0 to 1, or to twice `at` if that is more."""
 
-    at: Annotated[float, Field(gt=0, le=MAX_SIGMA)] | None = None
+    at: Annotated[float, Field(ge=LEAST_SIGMA, le=MAX_SIGMA)] | None = None
     """Strength of the noise that votes, costs and the recommendation are for; by default that of
     requests which name none, or 0.5."""
 
@@ -118,6 +122,7 @@ def halves_of(checkpoint: Checkpoint, source: Source, test: str | None) -> Halve
     if test is not None:
         choice = subject_of(checkpoint, source, None)
         report = subject_of(checkpoint, replace(source, samples=test), None)
+        check_apart(source, test)
     else:
         split = Split.TEST if source.samples else of_recipe_split(checkpoint, source)
         choice = subject_of(checkpoint, source, Split.VALIDATION)
@@ -127,6 +132,23 @@ def halves_of(checkpoint: Checkpoint, source: Source, test: str | None) -> Halve
         {half: of.examples.spread(MOST_HALF)[0] for half, of in found.items()},
         {half: told_apart(of.split, source, checkpoint) for half, of in found.items()},
     )
+
+
+def check_apart(source: Source, test: str) -> None:
+    """Refuse samples to report on that are among those to choose on.
+
+    Raises:
+        DataError: there are some.
+    """
+    chosen_on, reported_on = (
+        read_samples(str(given), source.directory, source.allow_unknown)
+        for given in (source.samples, test)
+    )
+    if shared := len({*chosen_on.digests} & {*reported_on.digests}):
+        raise DataError(
+            f"{shared} of the samples of {reported_on.source} are among those of "
+            f"{chosen_on.source}, on which settings are chosen; give others, or leave out --test"
+        )
 
 
 def told_apart(split: str, source: Source, checkpoint: Checkpoint) -> str:
@@ -157,6 +179,8 @@ def head_of(
         raise InputError(f"it has {len(card.labels):,} classes; studies take {MOST_CLASSES:,}")
     if device is not None:
         check_device(device, card, plan, ages_s)
+    elif given := [name for name, of in (("temperature", plan.temperature), ("age", ages_s)) if of]:
+        raise InputError(f"--{given[0]} is that of a device; give a --device, too", given[0])
     samples = {half: len(of) for half, of in halves.examples.items()}
     return StudyHead(
         checkpoint=checkpoint.name,

@@ -37,7 +37,8 @@ class Compared:
     """
 
     def __init__(self, folder: Path) -> None:
-        store = StudyStore(folder)
+        self.folder = folder.resolve()
+        store = StudyStore(self.folder)
         found = store.conclusions
         if found is None:
             raise DataError(f"the study in {folder} has not come to its end; go on with it")
@@ -47,9 +48,8 @@ class Compared:
 
     @property
     def name(self) -> str:
-        """What tells it from the other."""
-        on = "" if self.head.device is None else f" on {self.head.device.name}"
-        return f"{self.head.checkpoint}{on}"
+        """What tells it from the other: the name of its folder."""
+        return self.folder.name
 
     def right(self, condition: float | None, votes: int) -> NDArray[np.bool_] | None:
         """Return whether the first run is right on each sample that is reported."""
@@ -71,8 +71,8 @@ class Compared:
         return self.numbers[places_of(count, len(self.numbers))]
 
 
-def write_comparison(first: Path, second: Path, output: Path | None) -> Path:
-    """Write a comparison of two studies as HTML and JSON, and return the folder.
+def write_comparison(first: Path, second: Path, output: Path | None) -> tuple[str, Path]:
+    """Write a comparison of two studies as HTML and JSON; return its verdict and the page.
 
     Args:
         first: folder of a study.
@@ -101,11 +101,13 @@ def write_comparison(first: Path, second: Path, output: Path | None) -> Path:
     }
     folder = output or second
     folder.mkdir(parents=True, exist_ok=True)
+    name = f"{COMPARED}-{one.name}-{other.name}"
     tables = {section.name: {"title": section.title, "rows": rows}}
     text = json.dumps({**content, "tables": tables}, indent=1, allow_nan=False)
-    write_whole(folder / f"{COMPARED}.json", f"{text}\n".encode())
-    write_whole(folder / f"{COMPARED}.html", page_of(content, [section]).encode())
-    return folder
+    write_whole(folder / f"{name}.json", f"{text}\n".encode())
+    page = folder / f"{name}.html"
+    write_whole(page, page_of(content, [section]).encode())
+    return verdict(other, rows), page
 
 
 def check_comparable(one: Compared, other: Compared) -> None:
@@ -121,7 +123,12 @@ def check_comparable(one: Compared, other: Compared) -> None:
             f"the studies are on other samples ({one.head.report}; {other.head.report}); they are "
             "compared on the same ones"
         )
-    if one.head.device is None and other.head.device is None and one.head.kind != other.head.kind:
+    if (one.head.device is None) != (other.head.device is None):
+        raise DataError(
+            "one study is of a device, the other under noise of a strength, which was chosen: "
+            "compare two devices, or two networks under the same"
+        )
+    if one.head.device is None and one.head.kind != other.head.kind:
         raise DataError(
             f"the studies are under {one.head.kind} and {other.head.kind} noise, whose strengths "
             "are not the same thing"
@@ -131,7 +138,7 @@ def check_comparable(one: Compared, other: Compared) -> None:
 def rows_of(one: Compared, other: Compared) -> Iterator[Row]:
     """Yield the paired comparison of each condition and number of votes."""
     for condition, theirs in pairs_of_conditions(one, other):
-        is_clean = condition == 0 and one.head.device is None and other.head.device is None
+        is_clean = condition == 0 and one.head.device is None
         for votes in COUNTS[:1] if is_clean else COUNTS:
             first, second = one.right(condition, votes), other.right(theirs, votes)
             if first is None or second is None:
@@ -164,14 +171,10 @@ def rows_of(one: Compared, other: Compared) -> Iterator[Row]:
 def pairs_of_conditions(
     one: Compared, other: Compared
 ) -> Iterator[tuple[float | None, float | None]]:
-    """Yield the conditions that are compared: the same strengths or ages, or the operating ones."""
-    ours, theirs = one.head.conditions, other.head.conditions
-    is_alike = (one.head.device is None) == (other.head.device is None)
-    same = [of for of in ours if is_alike and of in theirs]
-    if same:
-        yield from ((of, of) for of in same)
-    else:
-        yield one.found.operating, other.found.operating
+    """Yield the conditions that are compared: those that both have, and the operating ones."""
+    same = {(of, of) for of in one.head.conditions if of in other.head.conditions}
+    both = {*same, (one.found.operating, other.found.operating)}
+    yield from sorted(both, key=lambda pair: (pair[0] or 0.0, pair[1] or 0.0))
 
 
 def section_of(one: Compared, other: Compared, rows: list[Row]) -> Section:

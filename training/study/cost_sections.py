@@ -1,5 +1,7 @@
 """The tables of costs: what accuracy costs, layer by layer, and layers read several times."""
 
+from functools import partial
+
 from noisevote.models.charts import Curve, Point, line_chart
 from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import pareto
@@ -9,7 +11,7 @@ from noisevote.training.study.errors import ALL, RATIO
 from noisevote.training.study.figures import Figures
 from noisevote.training.study.repeats import midpoint
 from noisevote.training.study.section import Column, Row, Section
-from noisevote.training.study.words import share
+from noisevote.training.study.words import energy, share
 
 
 def front(study: Figures) -> Section:
@@ -17,15 +19,11 @@ def front(study: Figures) -> Section:
     options = study.found.at(study.found.operating)
     front = pareto(options)
     unit = "J" if study.unit == "J" else "passes"
-    points = [
-        Point(of.costs.energy, of.report.accuracy, *of.report.interval)
-        for of in front
-        if of.report is not None
-    ]
+    points = [Point(of.costs.energy, of.choice.accuracy, *of.choice.interval) for of in front]
     votes = [
-        Point(of.costs.energy, of.report.accuracy, *of.report.interval)
+        Point(of.costs.energy, of.choice.accuracy, *of.choice.interval)
         for (condition, _), of in study.plain().items()
-        if condition == study.found.operating and of.report is not None
+        if condition == study.found.operating
     ]
     quieter = sorted(
         (
@@ -47,8 +45,8 @@ def front(study: Figures) -> Section:
     return Section(
         "front",
         "What accuracy costs",
-        "Options that nothing as cheap reaches or beats on the half that they were chosen on, "
-        "and what they reach on the other. "
+        "Options for which no cheaper one is as accurate on the half that is chosen on, which the "
+        "chart shows, and what they reach on the other half where that was recorded. "
         + (
             "Energy is counted by whole tiles of the device."
             if study.unit == "J"
@@ -61,7 +59,7 @@ def front(study: Figures) -> Section:
         [study.option_row(of) for of in front],
         line_chart(
             "front", "Accuracy over energy; the table has the figures", f"energy, {unit}",
-            curves, is_close=True,
+            curves, is_close=True, x_text=partial(energy, unit=study.unit),
         )
         if curves
         else "",

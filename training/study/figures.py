@@ -5,8 +5,8 @@ from noisevote.models.study.conclusions import Conclusions
 from noisevote.models.study.results import Results
 from noisevote.models.study.weighed import Weighed
 from noisevote.training.study.conclude import is_plain
-from noisevote.training.study.section import Column, Row, option_words, with_interval
-from noisevote.training.study.words import age, energy, seconds
+from noisevote.training.study.section import Column, Row, option_words, run_columns, with_interval
+from noisevote.training.study.words import age, energy, seconds, snr
 
 
 class Figures:
@@ -38,7 +38,7 @@ class Figures:
         """The operating point in words."""
         value = self.found.operating
         if self.head.device is None:
-            return f"{self.head.kind} noise of sigma {value:g}"
+            return f"{self.head.kind} noise of sigma {value:g}{snr(self.head.kind, value or 0.0)}"
         return f"{self.head.device.name}" + ("" if value is None else f", age {age(value)}")
 
     def plain(self) -> dict[tuple[float | None, int], Weighed]:
@@ -62,6 +62,17 @@ class Figures:
         """Unit of the energy."""
         return self.found.options[0].costs.unit
 
+    @property
+    def chips(self) -> int | None:
+        """How many chips differ; None without, where runs differ by the seed."""
+        device = self.head.device
+        return self.head.chips if device is not None and device.differs_by_chip else None
+
+    @property
+    def run_columns(self) -> tuple[Column, ...]:
+        """The columns of what differs by chip or by seed."""
+        return run_columns("seed" if self.chips is None else "chip")
+
     def cost_row(self, of: Weighed) -> Row:
         """Return the costs of an option as values of a row."""
         return {"energy": of.costs.energy, "latency_s": of.costs.latency_s}
@@ -82,6 +93,7 @@ class Figures:
                 "low": of.report.interval[0],
                 "high": of.report.interval[1],
             },
+            "samples": of.choice.samples,
             "mean_votes": of.choice.mean_votes,
             **self.cost_row(of),
         }
@@ -92,7 +104,12 @@ class Figures:
         return [
             Column("ask", "votes, rule, reads"),
             Column("choice", "accuracy, chosen on", with_interval),
-            Column("report", "accuracy, other half", lambda of: with_interval(of) if of else "-"),
+            Column(
+                "report",
+                "accuracy, other half",
+                lambda of: with_interval(of) if of else "not recorded",
+            ),
+            Column("samples", "samples"),
             Column("mean_votes", "votes cast", "{:.2f}".format),
             *self.cost_columns,
         ]

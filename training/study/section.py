@@ -1,17 +1,17 @@
 """A part of a study's report: its table, and its chart if it has one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from noisevote.models.noise_setting import shown_map
 from noisevote.models.study.weighed import Option, Reached
 from noisevote.training.study.words import points, share
 
 Row = dict[str, Any]
 MANY_CLASSES = 20
+MOST_LISTED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,16 @@ class Section:
         return [column.label for column in self.columns]
 
 
-def reached_row(reached: Reached) -> Row:
-    """Return what was reached as values of a row."""
+def reached_row(reached: Reached, alike: int | None = None) -> Row:
+    """Return what was reached as values of a row.
+
+    Args:
+        reached: on a half of the samples.
+        alike: of its runs the first so many are told apart: the chips, each with the first seed;
+            None: all, which differ by the seed.
+    """
     low, high = reached.interval
-    runs = np.array(reached.runs)
+    runs = np.array(reached.runs[:alike])
     return {
         "accuracy": {"value": reached.accuracy, "low": low, "high": high},
         "samples": reached.samples,
@@ -85,25 +91,36 @@ def spread_text(value: float | None) -> str:
 
 
 ACCURACY = Column("accuracy", "accuracy [95 %]", with_interval)
-RUNS = (
-    Column("spread", "sd over runs, points", spread_text),
-    Column("worst", "worst run", share),
-    Column("best", "best run", share),
-    Column("runs", "runs"),
-    Column("samples", "samples"),
-)
+
+
+def run_columns(differ_by: str) -> tuple[Column, ...]:
+    """Return the columns of what differs by chip or by seed."""
+    return (
+        Column("spread", f"sd over {differ_by}s, points", spread_text),
+        Column("worst", f"worst {differ_by}", share),
+        Column("best", f"best {differ_by}", share),
+        Column("runs", f"{differ_by}s"),
+        Column("samples", "samples"),
+    )
 
 
 def option_words(option: Option) -> Row:
     """Return an option in words."""
     votes = f"{option.votes} vote{'s' if option.votes > 1 else ''}"
-    rule = "" if option.stop == "full" else f", {option.stop.value}"
+    rule = "" if option.stop == "full" else f", stopped by {option.stop.value}"
     chips = "" if option.chips == 1 else f", on {option.chips} chips"
-    counts = set(option.repeats.values())
-    reads = shown_map(option.repeats)
-    if option.repeats and len(counts) == 1 and len(option.repeats) > 2:
-        reads = f"{len(option.repeats)} layers {counts.pop()} times"
     return {
-        "ask": f"{votes}{rule}{chips}" + (f"; reads: {reads}" if option.repeats else ""),
+        "ask": f"{votes}{rule}{chips}{reads_words(option.repeats)}",
         **option.model_dump(mode="json"),
     }
+
+
+def reads_words(repeats: Mapping[str, int]) -> str:
+    """Return layers that are read several times, in words."""
+    if not repeats:
+        return ""
+    counts = set(repeats.values())
+    if len(counts) == 1 and len(repeats) > MOST_LISTED:
+        return f", {len(repeats)} layers read {counts.pop()} times each"
+    told = [f"layer {name} read {count} times" for name, count in repeats.items()]
+    return f", {', '.join(told)}"

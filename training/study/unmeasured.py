@@ -1,10 +1,10 @@
 """What a study did not measure, and why."""
 
 from collections.abc import Iterator
-
-import numpy as np
+from math import prod
 
 from noisevote.models.card import Card
+from noisevote.models.devices.profile import Profile
 from noisevote.models.study.conclusions import Conclusions
 from noisevote.models.study.results import Results
 from noisevote.training.study.plan import extent_of
@@ -35,7 +35,10 @@ def not_measured(results: Results, found: Conclusions, card: Card) -> Iterator[s
     if head.device is None and isinstance(card.noise.default, dict):
         yield "noise of its own strength in each layer, as requests that name no sigma get it"
     if head.device is None:
-        yield "joules and seconds: a device profile with costs gives them (--device)"
+        yield (
+            "joules and seconds: a device profile with costs gives them (--device); energies in "
+            "passes go by multiply-accumulates, and on the tiles of a device small layers cost more"
+        )
     else:
         yield from not_on_device(results, found, card)
     yield f"more than {head.votes} votes (--votes)"
@@ -52,14 +55,15 @@ def not_on_device(results: Results, found: Conclusions, card: Card) -> Iterator[
     if digital:
         yield f"layers that no device can be put on stay digital: {', '.join(digital)}"
     if device.cost is None or found.options[0].costs.unit != "J":
-        yield "joules and seconds: the profile tells no costs"
-    elif device.cost.tiles is not None and spec is not None:
-        needed = sum(int(np.prod(device.array.tiles(array))) for array in spec.arrays.values())
-        if needed > device.cost.tiles:
-            yield (
-                f"a chip of {device.cost.tiles} tiles: the network takes {needed}, so more "
-                "than one, or weights that are written anew"
-            )
+        yield (
+            "joules and seconds: the profile tells no costs; energies in passes go by "
+            "multiply-accumulates, and on tiles small layers cost more"
+        )
+    else:
+        yield "energy and time of what is digital"
+        yield from too_many_tiles(device, card)
+    if head.chips > 1 and device.differs_by_chip:
+        yield "what further chips cost beside their reads, where several share the votes"
     if device.flicker is not None:
         yield (
             "the votes of a request share a part of the 1/f noise, which depends on how many "
@@ -68,3 +72,15 @@ def not_on_device(results: Results, found: Conclusions, card: Card) -> Iterator[
     yield "`calibrated`: margins hold for noise of a strength alone"
     if len(head.ages_s) == 1 and head.ages_s[0] is not None:
         yield "other ages (--age)"
+
+
+def too_many_tiles(device: Profile, card: Card) -> Iterator[str]:
+    """Yield a remark where a network takes more tiles than a chip has."""
+    arrays = {} if card.devices is None else card.devices.arrays
+    needed = sum(prod(device.array.tiles(array)) for array in arrays.values())
+    most = None if device.cost is None else device.cost.tiles
+    if most is not None and needed > most:
+        yield (
+            f"a chip of {most} tiles: the network takes {needed}, so more than one, or weights "
+            "that are written anew"
+        )

@@ -1,5 +1,7 @@
 """Quantities as people read them."""
 
+import math
+
 PREFIXES = ((1e-15, "f"), (1e-12, "p"), (1e-9, "n"), (1e-6, "u"), (1e-3, "m"), (1.0, ""))
 AGES = ((31_557_600.0, "years"), (86_400.0, "days"), (3600.0, "hours"), (1.0, "s"))
 
@@ -36,6 +38,14 @@ def seconds(value: float | None) -> str:
 def age(value: float) -> str:
     """Return an age."""
     for length, name in AGES:
-        if value >= 2 * length or (value == length and name != "s"):
-            return f"{value / length:.3g} {name}"
+        if value >= length:
+            count = f"{value / length:.3g}"
+            return f"{count} {name.removesuffix('s') if count == '1' and len(name) > 1 else name}"
     return f"{value:g} s"
+
+
+def snr(kind: str, sigma: float) -> str:
+    """Return the signal-to-noise ratio of multiplicative noise, to stand behind its sigma."""
+    if kind != "multiplicative" or sigma <= 0:
+        return ""
+    return f" (SNR {-20 * math.log10(sigma) + 0.0:.1f} dB)"

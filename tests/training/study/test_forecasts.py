@@ -117,7 +117,7 @@ def test_forecasts_on_validation_samples_agree_with_measurements_on_test_samples
     for name in NETWORKS:
         checkpoint = CheckpointStore(SHIPPED).find(name)
         for device in (None, *DEVICES):
-            store = study(studies, name, device, 150_000)
+            store = study(studies, name, device, 80_000)
             for of in some_options(store, 3):
                 anew = measured_anew(checkpoint, store, of)
                 settings += 1
@@ -139,7 +139,7 @@ async def test_expected_votes_of_each_stop_rule_are_those_that_the_service_casts
 ) -> None:
     name = "mnist_cnn-mult-1.0"
     checkpoint = CheckpointStore(SHIPPED).find(name)
-    store = study(studies, name, None, 150_000)
+    store = study(studies, name, None, 80_000)
     found = store.conclusions
     assert found is not None
     of = max(

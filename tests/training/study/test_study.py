@@ -159,7 +159,8 @@ def test_two_studies_are_compared_pair_by_pair(
 ) -> None:
     assert run(monkeypatch, "study", "--compare", str(finished), str(finished),
                "--output", str(tmp_path)) == 0  # fmt: skip
-    assert "No difference is shown" in (tmp_path / "compare.html").read_text()
+    page = tmp_path / f"compare-{finished.name}-{finished.name}.html"
+    assert "No difference is shown" in page.read_text()
 
 
 @pytest.mark.parametrize(
