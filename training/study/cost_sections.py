@@ -125,8 +125,8 @@ def alone(study: Figures, point: str) -> Row:
         ]
         return {
             "alone": f"{shown[0]} [{shown[1]}, {shown[2]}]" if s50 < fit.largest else shown[0],
-            "midpoint": s50, "midpoint_low": low, "midpoint_high": high,
-            "floor": fit.sensitivity.floor, "samples": fit.samples,
+            "midpoint": rounded(s50), "midpoint_low": rounded(low), "midpoint_high": rounded(high),
+            "floor": rounded(fit.sensitivity.floor), "samples": fit.samples,
         }  # fmt: skip
     cells = study.results.layers.get(point)
     if not cells:
@@ -152,3 +152,8 @@ def every_option(study: Figures) -> Section:
         study.option_columns,
         [study.option_row(of) for of in sorted(best.values(), key=lambda of: of.costs.energy)],
     )
+
+
+def rounded(value: float) -> float:
+    """Return a fitted value in four digits, which all processors have in common."""
+    return float(f"{value:.4g}")

@@ -39,19 +39,32 @@ def write_report(store: StudyStore, card: Card) -> list[str]:
     Raises:
         DataError: the study has not come to its end, or the files cannot be written.
     """
+    try:
+        for name, text in files_of(store, card).items():
+            write_whole(store.folder / name, text.encode())
+    except OSError as error:
+        raise DataError(f"the report in {store.folder} cannot be written: {error}") from error
+    told = json.loads((store.folder / REPORT_JSON).read_text())["answers"]
+    return [f"{question} {answer}" for question, answer in told.items()]
+
+
+def files_of(store: StudyStore, card: Card) -> dict[str, str]:
+    """Return the files of the report by name.
+
+    Raises:
+        DataError: the study has not come to its end.
+    """
     conclusions = store.conclusions
     if conclusions is None:
         raise DataError(f"the study in {store.folder} has not come to its end; go on with it")
     results = Results(store)
     content = report_of(store, results, conclusions, card)
     sections = list(sections_of(Figures(results, conclusions, card)))
-    try:
-        write_whole(store.folder / REPORT_JSON, as_json(content, sections).encode())
-        write_whole(store.folder / REPORT_HTML, page_of(content, sections).encode())
-        write_whole(store.folder / TABLE, as_csv(conclusions).encode())
-    except OSError as error:
-        raise DataError(f"the report in {store.folder} cannot be written: {error}") from error
-    return [f"{question} {answer}" for question, answer in content["answers"].items()]
+    return {
+        REPORT_JSON: as_json(content, sections),
+        REPORT_HTML: page_of(content, sections),
+        TABLE: as_csv(conclusions),
+    }
 
 
 def report_of(

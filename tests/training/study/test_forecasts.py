@@ -1,29 +1,24 @@
-"""What studies promise against measurements anew, and against the tables that are shipped.
+"""What studies promise against measurements anew, and against the service.
 
     pytest -m slow tests/training/study/test_forecasts.py -s
 
 It takes official data (NOISEVOTE_DATA_DIR) and some minutes.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.stats import fisher_exact
 
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.data.files import data_dir
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
 from noisevote.models.noise import Noise
-from noisevote.models.statistics import holm_p_values
 from noisevote.models.stopping import StopRule
-from noisevote.models.study.cells import Half
-from noisevote.models.study.options import Recorded, interval_of
+from noisevote.models.study.options import interval_of
 from noisevote.models.study.replay import Rule, answered
-from noisevote.models.study.results import Results
 from noisevote.models.study.store import StudyStore
 from noisevote.models.study.weighed import Reached, Weighed
 from noisevote.service.configuration.settings import Settings
@@ -166,43 +161,3 @@ async def asked(client: httpx.AsyncClient, picture: NDArray[np.uint8], of: Weigh
     assert reply.status_code == 200, reply.text
     votes: int = reply.json()["predictions"][0]["votes_cast"]
     return votes
-
-
-def shipped_rows(checkpoint: Checkpoint) -> Iterator[tuple[float, int, int, int]]:
-    """Sigma, votes, right answers and images of the shipped table."""
-    for evaluation in checkpoint.card.evaluations:
-        if evaluation.split == Split.TEST:
-            for of in evaluation.accuracies:
-                if not isinstance(of.sigma, dict) and not of.repeats and of.sigma > 0:
-                    yield of.sigma, of.votes, of.correct, of.images
-
-
-def test_a_study_reproduces_the_shipped_table(studies: Path) -> None:
-    name = "mnist_cnn-mult-1.0"
-    checkpoint = CheckpointStore(SHIPPED).find(name)
-    store = study(studies, name, None, 1_500_000)
-    results = Results(store)
-    compared = []
-    for sigma, votes, correct, images in shipped_rows(checkpoint):
-        recorded: Recorded | None = results.settings.get((sigma, ()))
-        runs = {} if recorded is None else recorded.runs[Half.REPORT]
-        fell_on = runs.get((None, 0))
-        if fell_on is None or fell_on.shape[1] < votes:
-            continue
-        modes = answered(fell_on, store.head.classes, votes).modes
-        right = int((modes == results.labels_of(Half.REPORT, len(fell_on))).sum())
-        compared.append((sigma, votes, right, len(fell_on), correct, images))
-    p_values = holm_p_values([two_sided(*of[2:]) for of in compared])
-    for of, p_value in zip(compared, p_values, strict=True):
-        tell(
-            f"sigma {of[0]:g}, {of[1]} votes: {of[2]}/{of[3]} and {of[4]}/{of[5]}, Holm p "
-            f"{p_value:.3f}"
-        )
-    assert len(compared) >= 20
-    assert min(p_values) > 0.05
-
-
-def two_sided(right: int, samples: int, other_right: int, others: int) -> float:
-    """Fisher's exact test of two shares."""
-    table = np.array([[right, samples - right], [other_right, others - other_right]])
-    return float(fisher_exact(table).pvalue)
