@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
@@ -154,6 +155,32 @@ def test_the_reference_works_without_outside_requests(browser: Browser, server: 
         assert visit.page.locator(".opblock").count() >= 5
         assert visit.outside == []
         assert visit.complaints == []
+
+
+@pytest.mark.parametrize(
+    ("path", "heading", "name"),
+    [
+        ("/networks?checkpoint=mnist_cnn-mult-1.0", "Accuracy", "network.png"),
+        ("/checkpoints/mnist_cnn-mult-1.0/report.html", "The recommended setting", "study.png"),
+    ],
+)
+def test_the_pictures_in_the_docs_are_of_the_pages_as_they_are(
+    browser: Browser, server: Server, tmp_path: Path, path: str, heading: str, name: str
+) -> None:
+    """``WRITE_PICTURES=1`` writes those that are kept."""
+    size = {"width": 1100, "height": 800}
+    with Visit(browser, server, path, viewport=size, reduced_motion="reduce") as visit:
+        expect(visit.page.get_by_role("heading", name=heading).first).to_be_visible()
+        if "networks" in path:
+            visit.page.get_by_role("heading", name=heading).first.scroll_into_view_if_needed()
+        visit.page.screenshot(path=tmp_path / name)
+    kept_at = PICTURE.with_name(name)
+    with Image.open(tmp_path / name) as fresh:
+        if os.environ.get("WRITE_PICTURES") == "1":
+            fresh.convert("RGB").quantize(64).save(kept_at, optimize=True)
+        with Image.open(kept_at) as kept:
+            assert kept.size == fresh.size
+    assert kept_at.stat().st_size < 120_000
 
 
 def test_the_picture_of_the_page_is_made_by_driving_it(

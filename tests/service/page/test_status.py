@@ -37,7 +37,8 @@ def test_figures_move_when_the_service_is_asked(browser: Browser, server: Server
         expect(cells(visit, "Answered").last).to_have_text("3")
         expect(cells(visit, "Wrong requests").last).to_have_text("1")
         expect(cells(visit, "invalid_input").last).to_have_text("1")
-        expect(cells(visit, CHECKPOINT)).to_have_text(["3", "90", "3", "90", "0"])
+        for place, text in enumerate(["3", "90", "3", "90"]):  # the last one tells time
+            expect(cells(visit, CHECKPOINT).nth(place)).to_have_text(text)
         expect(tile(visit, "Latency, p95")).to_contain_text("ms")
         assert float(tile(visit, "Votes a second").inner_text()) > 0
         assert float(tile(visit, "Slots busy").inner_text()) > 0
