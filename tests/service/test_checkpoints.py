@@ -57,6 +57,7 @@ async def test_a_card_is_served_as_it_stands_in_its_file(client: httpx.AsyncClie
     card = Card.read((SHIPPED / CHECKPOINT / "card.json").read_bytes())
     body = reply.json()
     assert body.pop("drift") is not None
+    assert {study["device"] for study in body.pop("studies")} == {None, "pcm-hermes-2t"}
     assert Card.model_validate(body) == card
 
 

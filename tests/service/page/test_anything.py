@@ -68,6 +68,7 @@ def test_an_own_picture_gets_the_votes_that_it_gets_by_http(visit: Visit, server
     assert visit.text(".verdict") == "Waits for a drawing."
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_read_is_told_at_its_field(visit: Visit) -> None:
     no_picture: FilePayload = {"name": "no.png", "mimeType": "image/png", "buffer": b"no picture"}
     visit.page.set_input_files("#file", no_picture)
@@ -75,6 +76,7 @@ def test_a_picture_that_cannot_be_read_is_told_at_its_field(visit: Visit) -> Non
     visit.complaints.clear()
 
 
+@pytest.mark.slow
 def test_the_command_for_a_large_picture_reads_its_file(visit: Visit, tmp_path: Path) -> None:
     file = tmp_path / "it's large.png"
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)
@@ -88,6 +90,7 @@ def test_the_command_for_a_large_picture_reads_its_file(visit: Visit, tmp_path: 
     assert f'"vote_counts":{visit.counts()}'.replace(" ", "") in done.stdout.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["text", "plain", "bytes", "birds"])
 def test_a_network_of_numbers_gets_a_sample_that_it_takes(
     visit: Visit, server: Server, network: str
@@ -122,6 +125,7 @@ def test_a_sample_that_is_wrong_is_told_at_its_field(visit: Visit) -> None:
     visit.complaints.clear()
 
 
+@pytest.mark.slow
 def test_of_many_classes_the_leading_ones_are_shown(visit: Visit, server: Server) -> None:
     visit.choose("birds")
     visit.page.fill("#sigma", "3")
@@ -136,6 +140,7 @@ def test_of_many_classes_the_leading_ones_are_shown(visit: Visit, server: Server
     assert shown[8] == (f"{60 - sum(visit.counts())} on {len(top) - 8} other classes",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_samples_keep_nobody_out_in_either_light(
     browser: Browser, server: Server, scheme: str
@@ -149,6 +154,7 @@ def test_samples_keep_nobody_out_in_either_light(
         assert found.violations_count == 0, found.generate_report()
 
 
+@pytest.mark.slow
 def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Browser, server: Server) -> None:
     phone: ViewportSize = {"width": 360, "height": 740}
     with Visit(browser, server, "/#checkpoint=text", viewport=phone) as visit:

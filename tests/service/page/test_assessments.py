@@ -112,6 +112,7 @@ def test_a_filled_form_becomes_a_job_that_is_followed_to_its_report(visit: Visit
     assert visit.complaints == []
 
 
+@pytest.mark.slow
 def test_the_form_shows_the_defaults_of_the_interface(visit: Visit) -> None:
     fields = AttackOptions.model_fields
     for name in ("votes", "steps", "restarts", "draws", "queries", "query_samples", "replies"):
@@ -159,6 +160,7 @@ def test_what_is_refused_is_said_at_its_field_also_where_it_is_folded_away(visit
     assert page.url.endswith(PATH)
 
 
+@pytest.mark.slow
 def test_a_job_is_cancelled_resumed_and_deleted_by_the_keyboard(
     visit: Visit, server: Server
 ) -> None:
@@ -185,6 +187,7 @@ def test_a_job_is_cancelled_resumed_and_deleted_by_the_keyboard(
     assert server.client.get(status["status_url"]).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_job_whose_events_do_not_come_through_is_asked_for(visit: Visit, done: str) -> None:
     visit.context.route("**/events", lambda route: route.abort())
     visit.page.goto(f"{visit.origin}{PATH}?job={done}")
@@ -200,6 +203,7 @@ def check(visit: Visit) -> None:
     assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scheme", "size"),
     [("light", PHONE), ("dark", DESK)],
@@ -224,6 +228,7 @@ def test_nothing_keeps_people_out_in_either_light_or_on_a_phone(
         assert visit.complaints == []
 
 
+@pytest.mark.slow
 def test_with_keys_a_report_opens_in_its_own_style(
     browser: Browser, folder: Path, done: str
 ) -> None:
@@ -248,6 +253,7 @@ def test_with_keys_a_report_opens_in_its_own_style(
         assert visit.complaints == []
 
 
+@pytest.mark.slow
 def test_what_has_to_be_installed_is_said_before_anything_is_filled_in(
     browser: Browser, folder: Path
 ) -> None:

@@ -134,6 +134,7 @@ def test_the_figures_are_those_of_the_card(browser: Browser, server: Server) -> 
     ]
 
 
+@pytest.mark.slow
 def test_accuracies_on_chips_are_shown_with_the_worst_and_the_best(
     browser: Browser, server: Server
 ) -> None:
@@ -148,6 +149,7 @@ def test_accuracies_on_chips_are_shown_with_the_worst_and_the_best(
     ]
 
 
+@pytest.mark.slow
 def test_an_axis_tells_accuracies_near_100_percent_apart(browser: Browser, server: Server) -> None:
     cases = [
         ([0.4936, 0.8225, 0.9926, 0.9951], 0.07),
@@ -172,6 +174,7 @@ def test_an_axis_tells_accuracies_near_100_percent_apart(browser: Browser, serve
         assert 2 <= len(ticks) <= 16
 
 
+@pytest.mark.slow
 def test_the_shown_calls_get_answers_whatever_the_network_takes(
     browser: Browser, server: Server, tmp_path: Path
 ) -> None:
@@ -195,6 +198,7 @@ def test_the_shown_calls_get_answers_whatever_the_network_takes(
     assert answers[0][0] == "3"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scheme", "pages"),
     [
@@ -215,6 +219,7 @@ def test_nothing_keeps_people_out_and_a_phone_does_not_scroll_sideways(
             assert visit.outside == []
 
 
+@pytest.mark.slow
 def test_a_table_that_is_too_wide_is_scrolled_by_the_keyboard(
     browser: Browser, server: Server
 ) -> None:

@@ -49,6 +49,7 @@ def test_sigma_and_reads_by_layer_are_those_of_the_request(visit: Visit, server:
     assert "repeats" not in visit.sent()
 
 
+@pytest.mark.slow
 def test_of_many_layers_those_are_listed_whose_name_is_searched_for(visit: Visit) -> None:
     visit.choose("densenet40-mult-1.0")
     open_layers(visit)
@@ -61,6 +62,7 @@ def test_of_many_layers_those_are_listed_whose_name_is_searched_for(visit: Visit
     assert visit.page.url == asked
 
 
+@pytest.mark.slow
 def test_the_promise_is_the_figure_of_the_card(visit: Visit) -> None:
     (evaluation,) = card(CHECKPOINT)["evaluations"]
     at = {(of["sigma"], of["votes"]): of for of in evaluation["accuracies"]}
@@ -84,6 +86,7 @@ def test_the_promise_is_the_figure_of_the_card(visit: Visit) -> None:
     assert visit.text(".promise") == NONE
 
 
+@pytest.mark.slow
 def test_on_a_device_the_promise_is_the_mean_over_its_chips(visit: Visit) -> None:
     of = card("mnist_cnn-reram-cmo")["on_devices"][0]["accuracies"][1]
     visit.choose("mnist_cnn-reram-cmo")
@@ -119,6 +122,7 @@ def test_the_address_restores_the_state_with_its_votes(browser: Browser, server:
         assert visit.page.inner_text("#layers-set") == "2 of 6 set"
 
 
+@pytest.mark.slow
 def test_a_device_and_its_chips_stand_in_the_address(browser: Browser, server: Server) -> None:
     address = (
         "/#checkpoint=mnist_cnn-mult-1.0&device=reram-wan&chip=3&chips=4&age=60&votes=10&seed=5"
@@ -141,6 +145,7 @@ def test_a_device_and_its_chips_stand_in_the_address(browser: Browser, server: S
         assert found.violations_count == 0, found.generate_report()
 
 
+@pytest.mark.slow
 def test_an_address_of_a_network_that_is_not_served_says_so(
     browser: Browser, server: Server
 ) -> None:
@@ -151,6 +156,7 @@ def test_an_address_of_a_network_that_is_not_served_says_so(
         assert visit.page.input_value("#votes") == "5"
 
 
+@pytest.mark.slow
 def test_votes_can_be_cast_on_every_device_with_the_fields_that_it_has(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -175,6 +181,7 @@ def test_votes_can_be_cast_on_every_device_with_the_fields_that_it_has(
         assert visit.complaints == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_many_layers_keep_nobody_out_in_either_light(
     browser: Browser, server: Server, scheme: str

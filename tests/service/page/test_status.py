@@ -47,9 +47,11 @@ def test_figures_move_when_the_service_is_asked(browser: Browser, server: Server
         expect(visit.page.locator("#tables")).to_contain_text("none refused")
         visit.page.get_by_role("button", name="Pause").press("Enter")
         assert visit.outside == []
-        assert visit.complaints == []
+        # The browser tells of a service that is asked while it is not ready yet.
+        assert [one for one in visit.complaints if "503" not in one] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_keeps_people_out_of_the_figures(
     browser: Browser, server: Server, scheme: str
@@ -62,6 +64,7 @@ def test_nothing_keeps_people_out_of_the_figures(
         assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.slow
 def test_a_key_opens_both_pages_and_a_service_that_is_gone_is_told(browser: Browser) -> None:
     key = "a-key-for-this-test"
     keys = {"NOISEVOTE_API_KEYS": json.dumps({"tester": digest_of(key)})}

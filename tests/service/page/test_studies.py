@@ -35,6 +35,7 @@ def server(folder: Path) -> Iterator[Server]:
         yield running
 
 
+@pytest.mark.slow
 def test_a_card_shows_the_answers_of_its_study_and_leads_to_the_report(
     browser: Browser, server: Server, folder: Path
 ) -> None:
@@ -60,6 +61,7 @@ def test_the_accuracy_that_a_setting_promises_is_the_one_of_the_study(
         assert visit.complaints == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_wrong_with_the_report(
     browser: Browser, server: Server, scheme: str

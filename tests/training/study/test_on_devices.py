@@ -51,18 +51,6 @@ def test_a_study_comes_to_its_end_on_every_device(
     assert has_chips == profile.differs_by_chip
 
 
-def test_a_single_vote_can_be_studied(
-    monkeypatch: pytest.MonkeyPatch, digits: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "study"
-    place = ["--samples", str(digits), "--output", str(folder), "--processes", "1"]
-    more = ["--votes", "1", "--seeds", "2", "--budget", "3000", "--sigma", "0.5"]
-    assert run(monkeypatch, "study", CHECKPOINT, *place, *more) == 0
-    found = StudyStore(folder).conclusions
-    assert found is not None
-    assert {of.option.votes for of in found.options} == {1}
-
-
 def test_a_budget_without_room_is_refused_and_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -39,7 +39,14 @@ def test_a_shipped_study_is_of_the_checkpoint_as_it_is(folder: Path) -> None:
     assert store.has_ended
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=NAMES)
+@pytest.mark.parametrize(
+    "folder",
+    [
+        pytest.param(folder, marks=() if folder.name == NOISE else pytest.mark.slow)
+        for folder in FOLDERS
+    ],
+    ids=NAMES,
+)
 def test_a_shipped_report_follows_from_the_votes_that_are_shipped(folder: Path) -> None:
     store = StudyStore(folder)
     card = checkpoint_of(store).card

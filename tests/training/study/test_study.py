@@ -154,6 +154,16 @@ def test_in_processes_side_by_side_the_numbers_are_the_same(
     assert same(tmp_path / "study", finished)
 
 
+def test_a_single_vote_can_be_studied(
+    monkeypatch: pytest.MonkeyPatch, theirs: Checkpoint, tmp_path: Path
+) -> None:
+    more = ("--votes", "1", "--seeds", "1", "--sigma", "0.5", "--processes", "1")
+    assert run(monkeypatch, *arguments(theirs, tmp_path / "study", *more)) == 0
+    found = StudyStore(tmp_path / "study").conclusions
+    assert found is not None
+    assert {of.option.votes for of in found.options} == {1}
+
+
 def test_two_studies_are_compared_pair_by_pair(
     monkeypatch: pytest.MonkeyPatch, finished: Path, tmp_path: Path
 ) -> None:
