@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, xlog1py, xlogy
 
+from noisevote.models.stopping import is_fixed
+
 HALVINGS = 40
 """Steps of the bisection; the bounds are exact to 2^-40."""
 
@@ -59,7 +61,7 @@ def running(
         modes=modes,
         lower=lower,
         upper=upper,
-        is_decided=is_fixed(counts, modes, votes - cast),
+        is_decided=is_fixed(counts, votes),
         is_sure=leads_surely(counts, alpha),
     )
 
@@ -94,24 +96,6 @@ def anytime_interval(
             outside = np.where(is_in, outside, middle)
         bounds.append(outside)
     return bounds[0], bounds[1]
-
-
-def is_fixed(
-    counts: NDArray[np.int64], modes: NDArray[np.int64], left: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Return whether the votes left cannot change the mode ``[n]``.
-
-    Args:
-        counts: ``[n, classes]``.
-        modes: ``[n]``.
-        left: votes still to come ``[n]``.
-    """
-    every = np.arange(counts.shape[1])
-    wins_ties = every < modes[:, np.newaxis]
-    reach = counts + left[:, np.newaxis] + wins_ties
-    reach[np.arange(len(counts)), modes] = 0
-    fixed: NDArray[np.bool_] = (left == 0) | (reach.max(axis=1) <= counts.max(axis=1))
-    return fixed
 
 
 def leads_surely(counts: NDArray[np.int64], alpha: float) -> NDArray[np.bool_]:

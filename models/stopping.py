@@ -68,6 +68,17 @@ class Stopping(ABC):
             votes: N, all votes that were asked for.
         """
 
+    @abstractmethod
+    def holds(self, counts: NDArray[np.int64], votes: int) -> NDArray[np.bool_]:
+        """Return whether the rule holds for each of several inputs ``[n]``.
+
+        It does just where :meth:`fewest` is 0, and is meant for many inputs at once.
+
+        Args:
+            counts: votes of each class so far, as many on every input ``[n, classes]``.
+            votes: N, all votes that were asked for.
+        """
+
     @property
     @abstractmethod
     def promise(self) -> Promise | None:
@@ -97,6 +108,10 @@ class Full(Stopping):
         """Return the number of votes left."""
         return votes - int(vote_counts.sum())
 
+    def holds(self, counts: NDArray[np.int64], votes: int) -> NDArray[np.bool_]:
+        """Return whether no votes are left ``[n]``."""
+        return np.asarray(counts.sum(axis=1) == votes)
+
     @property
     def promise(self) -> None:
         """Nothing: it never stops early."""
@@ -110,6 +125,10 @@ class Exact(Stopping):
     def fewest(self, vote_counts: NDArray[np.int64], votes: int) -> int:
         """Return the fewest further votes that could fix the mode."""
         return fewest_to_fix_mode(vote_counts, votes)
+
+    def holds(self, counts: NDArray[np.int64], votes: int) -> NDArray[np.bool_]:
+        """Return whether the mode is fixed ``[n]``."""
+        return is_fixed(counts, votes)
 
     @property
     def promise(self) -> Promise:
@@ -129,6 +148,12 @@ class Bounded(Stopping):
         boundary = bounded_boundary(votes, self.delta)[cast : cast + fewest]
         reached = vote_counts.max() + np.arange(fewest) >= boundary
         return int(np.argmax(reached)) if reached.any() else fewest
+
+    def holds(self, counts: NDArray[np.int64], votes: int) -> NDArray[np.bool_]:
+        """Return whether the mode has reached the boundary, or is fixed ``[n]``."""
+        most, cast = counts.max(axis=1), counts.sum(axis=1)
+        reached = most >= bounded_boundary(votes, self.delta)[cast]
+        return np.asarray(reached | is_fixed(counts, votes))
 
     @property
     def promise(self) -> Promise:
@@ -156,6 +181,14 @@ class Calibrated(Stopping):
             return fewest
         second, first = (int(count) for count in np.partition(vote_counts, -2)[-2:])
         return min(fewest, max(0, self.margin - (first - second)))
+
+    def holds(self, counts: NDArray[np.int64], votes: int) -> NDArray[np.bool_]:
+        """Return whether the mode has its lead, or is fixed ``[n]``."""
+        fixed = is_fixed(counts, votes)
+        if self.margin is None:
+            return fixed
+        second, first = np.partition(counts, -2, axis=1)[:, -2:].T
+        return np.asarray(fixed | (first - second >= self.margin))
 
     @property
     def promise(self) -> Promise:
@@ -215,6 +248,21 @@ def fewest_to_fix_mode(vote_counts: NDArray[np.int64], votes: int) -> int:
     needed = remaining - vote_counts[mode] + vote_counts + wins_ties
     needed[mode] = 0
     return min(remaining, max(0, -(-int(needed.max()) // 2)))
+
+
+def is_fixed(counts: NDArray[np.int64], votes: int) -> NDArray[np.bool_]:
+    """Return whether the votes left cannot change the mode ``[n]``.
+
+    Args:
+        counts: votes of each class so far ``[n, classes]``.
+        votes: N, all votes that were asked for.
+    """
+    modes, left = counts.argmax(axis=1), votes - counts.sum(axis=1)
+    wins_ties = np.arange(counts.shape[1]) < modes[:, np.newaxis]
+    reach = counts + left[:, np.newaxis] + wins_ties
+    reach[np.arange(len(counts)), modes] = 0
+    fixed: NDArray[np.bool_] = (left == 0) | (reach.max(axis=1) <= counts.max(axis=1))
+    return fixed
 
 
 @lru_cache(maxsize=64)

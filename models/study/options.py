@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from noisevote.models.card import Card
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.statistics import clopper_pearson, student_interval
-from noisevote.models.stopping import DELTA, StopRule
+from noisevote.models.stopping import Stopping, StopRule
 from noisevote.models.study.cells import Half
 from noisevote.models.study.costs import CostModel
 from noisevote.models.study.head import StudyHead
-from noisevote.models.study.replay import Outcome, Rule, Votes, answered, spread_over_chips
+from noisevote.models.study.replay import FULL, Outcome, Votes, answered, spread_over_chips
 from noisevote.models.study.seeds import places_of, request_seed, seed_of
 from noisevote.models.study.weighed import Option, Reached, Weighed
 
@@ -77,7 +77,7 @@ class Recorded:
         common = held[0] if not held[1] else held[0] & held[1]
         return len(common - {None})
 
-    def reached(self, half: Half, votes: int, rule: Rule, chips: int = 1) -> Reached | None:
+    def reached(self, half: Half, votes: int, rule: Stopping, chips: int = 1) -> Reached | None:
         """Return what a way to ask reaches on a half; None if too little was recorded."""
         runs = list(self._asked(half, votes, chips))
         if not runs:
@@ -154,21 +154,34 @@ def means_of(shares: Mapping[Run, float]) -> NDArray[np.float64]:
 
 def rules_for(
     head: StudyHead, card: Card, condition: float | None, repeats: Mapping[str, int], votes: int
-) -> list[Rule]:
+) -> list[Stopping]:
     """Return the stop rules that a request of so many votes may name.
 
-    ``calibrated`` is one of them where the card has its margin.
+    One that needs a threshold is among them where the card has it for just these votes.
     """
     if votes < FEWEST_TO_STOP:
-        return [Rule()]
-    calibrated = [
-        Rule(StopRule.CALIBRATED, threshold.delta, threshold)
+        return [FULL]
+    thresholds = [
+        threshold
         for threshold in card.thresholds
         if head.device is None
         and not repeats
         and (threshold.kind, threshold.sigma, threshold.votes) == (head.kind, condition, votes)
     ]
-    return [Rule(), Rule(StopRule.EXACT), Rule(StopRule.BOUNDED, DELTA), *calibrated]
+    return [
+        rule
+        for row in StopRule
+        for rule in (
+            [row.rule(of.delta, of) for of in thresholds]
+            if row.rule.needs_threshold
+            else [row.rule()]
+        )
+    ]
+
+
+def delta_of(rule: Stopping) -> float | None:
+    """Return the chance of another mode that a request names for a rule; None if it has none."""
+    return None if rule.promise is None or rule.promise.delta == 0 else rule.promise.delta
 
 
 def weighed(
@@ -196,7 +209,7 @@ def weighed(
         if recorded.is_silent and votes > 1:
             chips = chips[1:]
         for rule in rules_for(head, card, condition, repeats, votes):
-            for count in chips if not rule.threshold else [1]:
+            for count in chips if rule.threshold is None else [1]:
                 choice = recorded.reached(Half.CHOICE, votes, rule, count)
                 if choice is None:
                     continue
@@ -206,7 +219,7 @@ def weighed(
                         repeats=dict(repeats),
                         votes=votes,
                         stop=rule.row,
-                        delta=rule.delta,
+                        delta=delta_of(rule),
                         chips=count,
                     ),
                     choice=choice,
@@ -216,6 +229,6 @@ def weighed(
                         choice.mean_votes,
                         choice.p99_votes,
                         count,
-                        stops_early=rule.row is not StopRule.FULL,
+                        stops_early=not rule.casts_all,
                     ),
                 )

@@ -11,35 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noisevote.models.anytime import is_fixed
-from noisevote.models.measured import Threshold
-from noisevote.models.stopping import StopRule, bounded_boundary
+from noisevote.models.stopping import Full, Stopping
 
 Votes = NDArray[np.int16]
 """Class that each vote fell on, in vote order ``[samples, votes]``."""
 
+FULL = Full()
+
 MOST_COUNTS = 2**24
 """Counts of classes that are looked at together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A stop rule with the numbers that it goes by.
-
-    Attributes:
-        row: of the table of rules.
-        delta: chance of another mode than that of all N votes, where the rule has one.
-        threshold: of the card, where the rule needs one.
-    """
-
-    row: StopRule = StopRule.FULL
-    delta: float | None = None
-    threshold: Threshold | None = None
-
-    @property
-    def text(self) -> str:
-        """What it is, in short."""
-        return self.row if self.delta is None else f"{self.row}, delta {self.delta:g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +35,7 @@ class Outcome:
     cast: NDArray[np.int64]
 
 
-def answered(votes: Votes, classes: int, count: int, rule: Rule = Rule()) -> Outcome:
+def answered(votes: Votes, classes: int, count: int, rule: Stopping = FULL) -> Outcome:
     """Return what requests of ``count`` votes answer.
 
     Args:
@@ -81,39 +61,25 @@ def parts(votes: Votes, classes: int) -> Iterator[Votes]:
         yield votes[first : first + size]
 
 
-def of_part(votes: Votes, classes: int, count: int, rule: Rule) -> Outcome:
+def of_part(votes: Votes, classes: int, count: int, rule: Stopping) -> Outcome:
     """Return what requests on some samples answer; see :func:`answered`."""
     rows = np.arange(len(votes))
     counts = np.zeros((len(votes), classes), np.int64)
     modes = np.zeros(len(votes), np.int64)
     cast = np.full(len(votes), count)
     is_open = np.ones(len(votes), bool)
-    if rule.row is StopRule.FULL:
+    if rule.casts_all:
         np.add.at(counts, (rows[:, np.newaxis], votes), 1)
         return Outcome(counts.argmax(axis=1), cast)
     for number in range(1, count + 1):
         counts[rows, votes[:, number - 1]] += 1
         now = counts.argmax(axis=1)
-        stops = is_open & has_stopped(counts, now, number, count, rule)
+        stops = is_open & rule.holds(counts, count)
         modes[stops], cast[stops] = now[stops], number
         is_open &= ~stops
         if not is_open.any():
             break
     return Outcome(modes, cast)
-
-
-def has_stopped(
-    counts: NDArray[np.int64], modes: NDArray[np.int64], number: int, count: int, rule: Rule
-) -> NDArray[np.bool_]:
-    """Return whether a rule holds after some votes ``[samples]``; see ``models.stopping``."""
-    fixed = is_fixed(counts, modes, np.full(len(counts), count - number))
-    if rule.row is StopRule.BOUNDED and rule.delta is not None:
-        reached = counts.max(axis=1) >= bounded_boundary(count, rule.delta)[number]
-        return np.asarray(fixed | reached)
-    if rule.row is StopRule.CALIBRATED and rule.threshold is not None:
-        second, first = np.partition(counts, -2, axis=1)[:, -2:].T
-        return np.asarray(fixed | (first - second >= rule.threshold.margin))
-    return fixed
 
 
 def spread_over_chips(of_chips: NDArray[np.int16], orders: NDArray[np.intp]) -> Votes:

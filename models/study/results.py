@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from noisevote.models.study.cells import Half, OnChip
 from noisevote.models.study.options import Recorded
-from noisevote.models.study.replay import Rule, Votes
+from noisevote.models.study.replay import FULL, Votes
 from noisevote.models.study.seeds import places_of
 from noisevote.models.study.store import Figures, Measured, StudyStore
 from noisevote.models.study.weighed import Reached
@@ -83,7 +83,7 @@ class Results:
         """Return what the network reaches without noise and device; None if it is not measured."""
         if half not in self._clean:
             return None
-        return self.of_votes(half, self._clean[half]).reached(half, 1, Rule())
+        return self.of_votes(half, self._clean[half]).reached(half, 1, FULL)
 
     def clean_votes(self, half: Half) -> Votes:
         """Return the answers without noise and device ``[samples, 1]``, of the whole half."""
@@ -98,7 +98,7 @@ class Results:
     def quiet(self, condition: Condition, half: Half) -> Reached | None:
         """Return what the chips reach whose reads are free of noise; None without any."""
         found = self._quiet.get(condition)
-        return None if found is None else found.reached(half, 1, Rule())
+        return None if found is None else found.reached(half, 1, FULL)
 
     def labels_of(self, half: Half, samples: int) -> NDArray[np.int64]:
         """Return the labels of so many samples that are spread over a half."""

@@ -2,7 +2,7 @@
 
 from noisevote.models.charts import Curve, Point, line_chart
 from noisevote.models.study.cells import Half
-from noisevote.models.study.replay import Rule, Votes
+from noisevote.models.study.replay import FULL, Votes
 from noisevote.training.study.figures import Figures
 from noisevote.training.study.section import ACCURACY, Column, Row, Section, reached_row
 from noisevote.training.study.words import age, share
@@ -132,7 +132,7 @@ def chips(study: Figures) -> Section:
 def mode_accuracy(study: Figures, votes: Votes) -> float:
     """Return the accuracy of the mode of votes on the half that is reported."""
     recorded = study.results.of_votes(Half.REPORT, votes)
-    reached = recorded.reached(Half.REPORT, votes.shape[1], Rule())
+    reached = recorded.reached(Half.REPORT, votes.shape[1], FULL)
     return 0.0 if reached is None else reached.accuracy
 
 

@@ -9,7 +9,7 @@ from noisevote.models.errors import DataError
 from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import Conclusions, recommended
 from noisevote.models.study.options import Recorded, weighed
-from noisevote.models.study.replay import Rule
+from noisevote.models.study.replay import FULL
 from noisevote.models.study.results import Results
 from noisevote.models.study.weighed import Ceiling, Option, Reached, Weighed
 
@@ -102,4 +102,4 @@ def together(recorded: Recorded, results: Results, half: Half) -> Reached | None
         return None
     samples = min(len(of) for of in runs)
     every = np.concatenate([of[:samples] for of in runs], axis=1)
-    return results.of_votes(half, every).reached(half, every.shape[1], Rule())
+    return results.of_votes(half, every).reached(half, every.shape[1], FULL)

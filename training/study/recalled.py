@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.card import Card
-from noisevote.models.stopping import StopRule
+from noisevote.models.stopping import DELTA
 from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import Conclusions
-from noisevote.models.study.replay import Rule, answered
+from noisevote.models.study.replay import answered
 from noisevote.models.study.results import Results
 from noisevote.models.study.weighed import Option, Reached, Weighed
 from noisevote.training.measure.results import Z_95
@@ -111,9 +111,10 @@ class Recalled:
         The mean over the chips of the mean over their seeds; None where it was not recorded.
         """
         recorded = self.results.settings.get((option.condition, tuple(option.repeats.items())))
-        if recorded is None or option.chips > 1 or option.stop is StopRule.CALIBRATED:
+        if recorded is None or option.chips > 1 or option.stop.rule.needs_threshold:
             return None
-        rule, classes = Rule(option.stop, option.delta), self.results.head.classes
+        rule = option.stop.rule(option.delta or DELTA)
+        classes = self.results.head.classes
         by_chip: dict[int | None, list[NDArray[np.bool_]]] = {}
         for (chip, _), votes in recorded.runs[Half.REPORT].items():
             modes = answered(votes, classes, option.votes, rule).modes

@@ -16,9 +16,9 @@ from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.data.files import data_dir
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
 from noisevote.models.noise import Noise
-from noisevote.models.stopping import StopRule
+from noisevote.models.stopping import DELTA, StopRule
 from noisevote.models.study.options import interval_of
-from noisevote.models.study.replay import Rule, answered
+from noisevote.models.study.replay import answered
 from noisevote.models.study.store import StudyStore
 from noisevote.models.study.weighed import Reached, Weighed
 from noisevote.service.configuration.settings import Settings
@@ -91,7 +91,7 @@ def measured_anew(checkpoint: Checkpoint, store: StudyStore, of: Weighed) -> Rea
             )
         )  # fmt: skip
         fell_on = caster.cast(chosen, noise, option.votes).fell_on
-        rule = Rule(option.stop, option.delta)
+        rule = option.stop.rule(option.delta or DELTA)
         modes = answered(fell_on, head.classes, option.votes, rule).modes
         shares[chip, 0] = float((modes == chosen.examples.labels).mean())
     mean = float(np.mean(list(shares.values())))
