@@ -151,8 +151,7 @@ class Bounded(Stopping):
 
     def holds(self, counts: NDArray[np.int64], votes: int) -> NDArray[np.bool_]:
         """Return whether the mode has reached the boundary, or is fixed ``[n]``."""
-        most, cast = counts.max(axis=1), counts.sum(axis=1)
-        reached = most >= bounded_boundary(votes, self.delta)[cast]
+        reached = counts.max(axis=1) >= bounded_boundary(votes, self.delta)[counts.sum(axis=1)]
         return np.asarray(reached | is_fixed(counts, votes))
 
     @property

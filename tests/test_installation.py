@@ -65,10 +65,12 @@ def test_a_wheel_takes_one_name_and_holds_all_files(theirs: Path, tmp_path: Path
     for file in (
         "models/checkpoints/mnist_cnn-mult-1.0/card.json",
         "models/devices/presets/pcm-hermes-2t.toml",
-        "models/robustness/page.css",
+        "models/report_page.css",
         "models/robustness/page.html.j2",
+        "models/studies/mnist_cnn-mult-1.0/study.sqlite",
         "service/static/page.js",
         "training/experiments/grid.py",
+        "training/study/page.html.j2",
     ):
         assert f"noisevote/{file}" in names
     unpacked = tmp_path / "unpacked"

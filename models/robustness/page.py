@@ -1,7 +1,7 @@
 """The report as one page: no script, nothing beside it, readable without the pictures.
 
-``page.html.j2`` has its markup and escapes every text, ``page.css`` its style; ``models.charts``
-draws its charts.
+``page.html.j2`` has its markup and escapes every text, ``models.report_page`` its style;
+``models.charts`` draws its charts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,17 +9,18 @@ from functools import cache
 from math import log10
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from noisevote.models.charts import Curve, Point, line_chart, row_chart
 from noisevote.models.devices.setting import FRESH
 from noisevote.models.noise import NoiseKind, sigma_text
+from noisevote.models.report_page import POLICY, STYLE
+from noisevote.models.report_templates import environment_in
 from noisevote.models.robustness.attacks import BY_NAME
 from noisevote.models.robustness.counted import Paired, Share
 from noisevote.models.robustness.plan import Plan
 from noisevote.models.robustness.report import (
-    POLICY,
     AboutDevice,
     AttackRow,
     Report,
@@ -27,7 +28,6 @@ from noisevote.models.robustness.report import (
     SweepPoint,
 )
 from noisevote.models.robustness.scores import as_percent
-from noisevote.models.robustness.style import STYLE
 from noisevote.models.robustness.sweeps import SWEEPS, Sweep
 
 
@@ -52,14 +52,7 @@ ALL = "all black-box attacks"
 @cache
 def template() -> Template:
     """Return the template, which is compiled once; a report is written after each step."""
-    environment = Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        extensions=["jinja2.ext.do"],
-        loader=FileSystemLoader(Path(__file__).parent),
-    )
+    environment = environment_in(Path(__file__).parent, ["jinja2.ext.do"])
     environment.filters |= {
         "count": "{:,}".format,
         "label": lambda attack: BY_NAME[attack].label,

@@ -12,9 +12,6 @@ from noisevote.models.robustness.targeted import Targeted, TargetReached
 Family = Literal["transfer", "query", "control", "upper bound"]
 """What an attack counts as."""
 
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-"""What the page of a report may load."""
-
 
 class AboutSamples(Part):
     """What was attacked."""

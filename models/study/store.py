@@ -109,9 +109,10 @@ class StudyStore:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version not in (0, VERSION):
                 raise DataError(f"{self._path} is of version {version}; this one writes {VERSION}")
-            for statement in TABLES:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
+            if version == 0:
+                for statement in TABLES:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute(
                 "INSERT OR IGNORE INTO head VALUES (1, ?)", (head.model_dump_json(),)
             )
@@ -240,6 +241,8 @@ class StudyStore:
 
     def conclude(self, conclusions: Conclusions) -> None:
         """Keep what the study concludes, in the place of what it did before."""
+        if self.conclusions == conclusions:
+            return  # a file that is as it was need not be read again by those who serve it
         with self._database.connected("rwc") as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO conclusions VALUES (1, ?)", (conclusions.model_dump_json(),)
@@ -258,22 +261,21 @@ class StudyStore:
             row = connection.execute("SELECT content FROM conclusions").fetchone()
             return None if row is None else Conclusions.model_validate_json(row[0])
 
-    def measured(self, cells: Sequence[Cell] | None = None) -> Iterator[Measured]:
-        """Yield what is measured of some cells, or of all, by their keys.
+    def measured(self) -> Iterator[Measured]:
+        """Yield what is measured of all cells, by their keys.
 
         Raises:
             DataError: the store is damaged.
         """
         classes = self.head.classes
-        wanted = None if cells is None else {cell.key: cell for cell in cells}
         with self._database.connected() as connection:
             keys = [key for (key,) in connection.execute("SELECT key FROM cells ORDER BY key")]
-            for key in keys if wanted is None else filter(wanted.__contains__, keys):
+            for key in keys:
                 content, told, problem = connection.execute(
                     "SELECT content, cell, problem FROM cells WHERE key = ?", (key,)
                 ).fetchone()
                 with self._database.believing():
-                    cell = Cell.model_validate_json(told) if wanted is None else wanted[key]
+                    cell = Cell.model_validate_json(told)
                     found = measured_from(cell, content, classes) if problem is None else None
                 yield found or Measured(cell, NO_VOTES, {}, str(problem))
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request, Response
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from noisevote.models.errors import (
@@ -18,12 +18,13 @@ from noisevote.models.errors import (
     UnknownDeviceError,
     UnknownJobError,
 )
-from noisevote.models.robustness.report import POLICY, Report
+from noisevote.models.robustness.report import Report
 from noisevote.service.jobs.run import REPORT_HTML, REPORT_JSON
 from noisevote.service.jobs.service import JobService
 from noisevote.service.jobs.stream import JobStream
 from noisevote.service.log.request_record import current_record
 from noisevote.service.operations.observer import client_of
+from noisevote.service.routes.report_replies import PAGE_REPLY, page_reply
 from noisevote.service.service import ServiceDep, service_of
 from noisevote.service.wire.attack import AttackRequest, JobList, JobStatus
 from noisevote.service.wire.attack_choices import AttackChoices
@@ -53,12 +54,6 @@ Lines that start with a colon keep the connection open and mean nothing.
 """
 
 JOB_EVENTS: dict[str, type[BaseModel]] = {"status": JobStatus, "end": JobStatus, "error": ErrorBody}
-
-PAGE_HEADERS = {
-    "Content-Security-Policy": f"{POLICY}; sandbox",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 async def jobs_of(request: Request) -> JobService:
@@ -217,14 +212,11 @@ async def report(job_id: str, jobs: JobsDep, asker: AskerDep) -> Response:
     "/{job_id}/report.html",
     response_class=Response,
     responses={
-        200: {
-            "description": "The page.",
-            "content": {"text/html": {"schema": {"type": "string"}}},
-        },
+        **PAGE_REPLY,
         **responses_for(UnknownJobError, JobStateError, StorageError),
     },
 )
 async def report_page(job_id: str, jobs: JobsDep, asker: AskerDep) -> Response:
     """Return the report as a page that needs nothing beside it."""
     content = await jobs.file(job_id, asker, REPORT_HTML)
-    return HTMLResponse(content, headers=PAGE_HEADERS)
+    return page_reply(content)

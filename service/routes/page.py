@@ -16,7 +16,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse
 from starlette.responses import Response
 
-from noisevote.models.robustness.style import STYLE_SOURCE
+from noisevote.models.report_page import STYLE_SOURCE
 from noisevote.service.service import ServiceDep
 
 router = APIRouter(include_in_schema=False)

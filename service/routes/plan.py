@@ -5,7 +5,6 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import HTMLResponse
 
 from noisevote.models.errors import (
     CheckpointError,
@@ -16,10 +15,10 @@ from noisevote.models.errors import (
     UnknownStudyError,
 )
 from noisevote.models.files import regular_content
-from noisevote.models.robustness.report import POLICY
 from noisevote.models.study.folders import REPORT_HTML, REPORT_JSON, Wanted
 from noisevote.service.prediction.planning import plan_for
 from noisevote.service.routes.prediction_body import room_in
+from noisevote.service.routes.report_replies import PAGE_REPLY, page_reply
 from noisevote.service.service import Service, ServiceDep
 from noisevote.service.wire.bodies import read_body
 from noisevote.service.wire.errors import (
@@ -43,12 +42,6 @@ MAX_REPORT_BYTES = 8 * 2**20
 
 WORK_S = 0.02
 """That a plan is taken to need before it was made; the rest is charged afterwards."""
-
-PAGE_HEADERS = {
-    "Content-Security-Policy": f"{POLICY}; sandbox",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 DeviceName = Annotated[str | None, Query(max_length=200, description="Name of the device.")]
 
@@ -108,17 +101,14 @@ async def report(name: str, service: ServiceDep, device: DeviceName = None) -> R
     "/checkpoints/{name}/report.html",
     response_class=Response,
     responses={
-        200: {
-            "description": "The page.",
-            "content": {"text/html": {"schema": {"type": "string"}}},
-        },
+        **PAGE_REPLY,
         **responses_for(UnknownCheckpointError, UnknownStudyError),
     },
 )
 async def report_page(name: str, service: ServiceDep, device: DeviceName = None) -> Response:
     """Return the report of a checkpoint's study as a page that needs nothing beside it."""
     content = await asyncio.to_thread(report_file, service, name, device, REPORT_HTML)
-    return HTMLResponse(content, headers=PAGE_HEADERS)
+    return page_reply(content)
 
 
 def report_file(service: Service, name: str, device: str | None, file: str) -> bytes:

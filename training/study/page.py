@@ -6,10 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
-from noisevote.models.robustness.report import POLICY
+from noisevote.models.report_page import POLICY, STYLE
+from noisevote.models.report_templates import environment_in
 from noisevote.training.study.section import Section
 
 
@@ -24,17 +25,16 @@ def page_of(content: Mapping[str, Any], sections: Sequence[Section]) -> str:
     shown = [(section, Markup(section.chart)) for section in sections]
     body = content["recommended"]
     recommended = None if body is None else json.dumps(body, indent=1)
-    return template().render(report=content, sections=shown, policy=POLICY, recommended=recommended)
+    return template().render(
+        report=content,
+        sections=shown,
+        policy=POLICY,
+        style=Markup(STYLE),
+        recommended=recommended,
+    )
 
 
 @cache
 def template() -> Template:
-    """Return the template of the page, which escapes every text."""
-    environment = Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-        loader=FileSystemLoader(Path(__file__).parent),
-    )
-    return environment.get_template("page.html.j2")
+    """Return the template of the page."""
+    return environment_in(Path(__file__).parent).get_template("page.html.j2")

@@ -158,6 +158,15 @@ def test_what_is_packed_comes_back(values: np.ndarray) -> None:
     assert (unpacked(packed(values, LABEL), LABEL, (3, 7), 21) == values).all()
 
 
+def test_a_file_that_says_the_same_is_not_written_again(store: StudyStore) -> None:
+    store.add(votes(1), "m")
+    before = (store.folder / STORE_FILE).read_bytes()
+    store.settle(HEAD)
+    store.hold(HALVES)
+    store.add(votes(1), "other")
+    assert (store.folder / STORE_FILE).read_bytes() == before
+
+
 def test_what_could_not_be_measured_is_kept_with_the_reason(store: StudyStore) -> None:
     store.add(Measured(cell(1), np.empty((0, 0), np.int16), {}, "the outputs overflow"), "m")
     (found,) = store.measured()
