@@ -14,10 +14,11 @@ from noisevote.models.networks.trained import load_network
 from noisevote.models.noise import Noise, NoiseKind
 from noisevote.models.runtime import votes_of
 from noisevote.models.stopping import mode_of
+from noisevote.models.study.seeds import request_seed
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.operations.drift import Series
 from noisevote.training.export.checkpoint import check_parity
-from noisevote.training.measure.evaluate import Caster, numbered, request_seed
+from noisevote.training.measure.evaluate import Caster, numbered
 from tests.service.support import ask, serving
 
 pytestmark = pytest.mark.slow

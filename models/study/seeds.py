@@ -32,7 +32,7 @@ def request_seed(base: int, sample: int) -> int:
 
 def places_of(count: int, of: int) -> NDArray[np.int64]:
     """Return the places of ``count`` samples that are spread evenly over ``of``."""
-    return np.arange(count) * of // count
+    return np.arange(count) * of // max(count, 1)
 
 
 def shared_places(

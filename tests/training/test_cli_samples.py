@@ -17,9 +17,10 @@ from noisevote.models.inputs.pictures import preprocess
 from noisevote.models.noise import Noise, NoiseKind
 from noisevote.models.specs import InputSpec
 from noisevote.models.stopping import Full
+from noisevote.models.study.seeds import request_seed
 from noisevote.models.voting import VoteRequest
 from noisevote.training.export.card_file import write_card
-from noisevote.training.measure.evaluate import Caster, request_seed
+from noisevote.training.measure.evaluate import Caster
 from noisevote.training.measure.results import read_table
 from noisevote.training.measure.splits import Split, part_of, sample_examples
 from tests.foreign import digits_classifier, foreign

@@ -13,6 +13,7 @@ from noisevote.models.errors import DataError, InputError
 from noisevote.models.noise import Noise, NoiseKind
 from noisevote.models.specs import IMAGES
 from noisevote.models.stopping import Full, mode_of
+from noisevote.models.study.seeds import request_seed
 from noisevote.models.voting import VoteRequest
 from noisevote.training.measure.evaluate import (
     Caster,
@@ -20,7 +21,6 @@ from noisevote.training.measure.evaluate import (
     Rule,
     accuracies,
     numbered,
-    request_seed,
     rows_of_pass,
     votes_from,
 )

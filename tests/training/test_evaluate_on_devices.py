@@ -12,6 +12,7 @@ from noisevote.models.data.dataset import Examples
 from noisevote.models.devices.presets import PRESETS, DeviceStore
 from noisevote.models.devices.profile import profile_of
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
+from noisevote.models.study.seeds import request_seed
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.prediction.predictor import Predictor
 from noisevote.service.voting.backend import VotingBackend
@@ -19,7 +20,7 @@ from noisevote.service.wire.replies import PredictResponse
 from noisevote.service.wire.requests import PredictRequest
 from noisevote.training.experiments.devices import devices_figure
 from noisevote.training.experiments.page import RESULTS
-from noisevote.training.measure.evaluate import Caster, numbered, request_seed
+from noisevote.training.measure.evaluate import Caster, numbered
 from noisevote.training.measure.on_devices import accuracy_on_chips
 from noisevote.training.measure.results import read_table
 from tests.training.support import run

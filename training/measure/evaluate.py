@@ -28,12 +28,12 @@ from noisevote.models.errors import DataError
 from noisevote.models.measured import Accuracy
 from noisevote.models.noise import Noise, VoteKey, VoteNoise
 from noisevote.models.runtime import Rows, Runtime, votes_of
+from noisevote.models.study.seeds import places_of, request_seed
 from noisevote.models.voting import NOWHERE
 from noisevote.training.measure.results import accuracy_of
 
 REPORTED_VOTES = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100)
 IMAGES_PER_TASK = 50
-IMAGES_PER_SEED = 2**20
 MAX_SEED = 2**33 - 1
 
 MOST_ROWS = 40
@@ -80,7 +80,7 @@ class NumberedExamples:
         Spread, since some test sets are sorted by class and the halves of MNIST's differ.
         """
         count = min(count, len(self))
-        picked = np.arange(count) * len(self) // max(count, 1)
+        picked = places_of(count, len(self))
         return self.chosen(picked), self.chosen(np.setdiff1d(np.arange(len(self)), picked))
 
 
@@ -240,11 +240,6 @@ def rows_of_pass(card: Card) -> int:
         return card.tile
     normals = sum(prod(point.shape) for point in card.noise_points)
     return max(card.tile, min(MOST_ROWS, MOST_NORMALS // normals))
-
-
-def request_seed(seed: int, image: int) -> int:
-    """Return the seed of the request that evaluates an image."""
-    return seed * IMAGES_PER_SEED + image
 
 
 def votes_from(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> Votes:
