@@ -10,7 +10,7 @@ from noisevote.models.study.cells import Half, OnChip
 from noisevote.models.study.options import Recorded
 from noisevote.models.study.replay import FULL, Votes
 from noisevote.models.study.seeds import places_of
-from noisevote.models.study.store import Figures, Measured, StudyStore
+from noisevote.models.study.store import Measured, PointFigures, StudyStore
 from noisevote.models.study.weighed import Reached
 
 Condition = float | None
@@ -41,7 +41,7 @@ class Results:
         runs: dict[Setting, dict[tuple[Half, int | None, int], Votes]] = defaultdict(dict)
         quiet: dict[Condition, dict[tuple[Half, int | None, int], Votes]] = defaultdict(dict)
         self.layers: dict[str, list[Measured]] = defaultdict(list)
-        self.errors: Figures = {}
+        self.errors: PointFigures = {}
         self.problems: list[Measured] = []
         for measured in store.measured():
             cell = measured.cell

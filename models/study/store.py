@@ -27,15 +27,13 @@ MOST_FIGURES = 2**20
 """Bytes of the figures of a cell."""
 
 Repeats = dict[str, int]
-REPEATS: TypeAdapter[list[Repeats]] = TypeAdapter(list[Repeats])
-
-Figures = dict[str, dict[str, float]]
+PointFigures = dict[str, dict[str, float]]
 """By noise point, by name of the figure."""
 
-FIGURES: TypeAdapter[Figures] = TypeAdapter(Figures)
+REPEATS: TypeAdapter[list[Repeats]] = TypeAdapter(list[Repeats])
+FIGURES: TypeAdapter[PointFigures] = TypeAdapter(PointFigures)
 Samples = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Labels and numbers of some samples."""
-
 NO_VOTES = np.empty((0, 0), np.int16)
 
 
@@ -52,7 +50,7 @@ class Measured:
 
     cell: Cell
     fell_on: NDArray[np.int16]
-    figures: Figures
+    figures: PointFigures
     problem: str | None = None
 
 

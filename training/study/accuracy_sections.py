@@ -10,7 +10,7 @@ from noisevote.training.study.words import age, share
 
 def sweep(study: Figures) -> Section:
     """Return the accuracy over the conditions, for few and for all votes."""
-    plain = study.plain()
+    plain = study.plain_by_place
     counts = sorted({votes for _, votes in plain})
     shown = sorted({1, *(votes for votes in (5, counts[-1]) if votes in counts)})
     rows: list[Row] = []
@@ -72,7 +72,7 @@ def sweep(study: Figures) -> Section:
 def votes(study: Figures) -> Section:
     """Return the accuracy over the votes at the operating point."""
     rows, curve = [], []
-    for (condition, votes), of in study.plain().items():
+    for (condition, votes), of in study.plain_by_place.items():
         if condition == study.found.operating and of.report is not None:
             rows.append(
                 {"votes": votes, **reached_row(of.report, study.chips)} | study.cost_row(of)
@@ -92,7 +92,7 @@ def votes(study: Figures) -> Section:
     )  # fmt: skip
     return Section(
         "votes",
-        f"Accuracy over votes at {study.operating_text}",
+        f"Accuracy over votes at {study.place}",
         "All votes cast, no layer read more than once.",
         [Column("votes", "votes"), ACCURACY, *study.run_columns, *study.cost_columns],
         rows,
@@ -116,7 +116,7 @@ def chips(study: Figures) -> Section:
         )
     return Section(
         "chips",
-        f"Chip by chip at {study.operating_text}",
+        f"Chip by chip at {study.place}",
         f"Each chip has frozen errors of its own; all {votes.shape[1]} votes against one. More "
         "seeds of one chip show what the read noise alone does.",
         [

@@ -22,7 +22,7 @@ def front(study: Figures) -> Section:
     points = [Point(of.costs.energy, of.choice.accuracy, *of.choice.interval) for of in front]
     votes = [
         Point(of.costs.energy, of.choice.accuracy, *of.choice.interval)
-        for (condition, _), of in study.plain().items()
+        for (condition, _), of in study.plain_by_place.items()
         if condition == study.found.operating
     ]
     quieter = sorted(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from noisevote.models.devices.setting import DeviceSetting
 from noisevote.models.noise import Noise
-from noisevote.models.study.store import Figures
+from noisevote.models.study.store import PointFigures
 from noisevote.training.measure.evaluate import Caster, NumberedExamples
 
 ALL = "all layers"
@@ -24,7 +24,7 @@ def errors_by_layer(
     examples: NumberedExamples,
     alone: Mapping[str, Noise | DeviceSetting],
     votes: int,
-) -> Figures:
+) -> PointFigures:
     """Return the error-to-signal ratio at the outputs, by noise point.
 
     Args:
@@ -39,7 +39,7 @@ def errors_by_layer(
     silence = Noise(caster.checkpoint.card.noise.kind, 0.0)
     clean = centred(caster.outputs(examples, silence, 1))
     signal = root_mean_square(clean)
-    found: Figures = {}
+    found: PointFigures = {}
     for name, noise in alone.items():
         error = root_mean_square(centred(caster.outputs(examples, noise, votes)) - clean)
         found[name] = {RATIO: error / signal if signal > 0 else 0.0}

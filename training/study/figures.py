@@ -1,26 +1,19 @@
 """What the tables of a report have in common: figures, costs and conditions in words."""
 
-from noisevote.models.card import Card
-from noisevote.models.study.conclusions import Conclusions
-from noisevote.models.study.results import Results
+from noisevote.models.study.head import StudyHead
 from noisevote.models.study.weighed import Weighed
-from noisevote.training.study.conclude import is_plain
+from noisevote.training.study.recalled import Recalled
 from noisevote.training.study.section import Column, Row, option_words, run_columns, with_interval
-from noisevote.training.study.words import age, energy, seconds, snr
+from noisevote.training.study.words import age, energy, seconds
 
 
-class Figures:
-    """The figures of a study.
+class Figures(Recalled):
+    """The figures of a study."""
 
-    Args:
-        results: of it.
-        conclusions: of it.
-        card: of its checkpoint.
-    """
-
-    def __init__(self, results: Results, conclusions: Conclusions, card: Card) -> None:
-        self.results, self.found, self.card = results, conclusions, card
-        self.head = results.head
+    @property
+    def head(self) -> StudyHead:
+        """Head of the study."""
+        return self.results.head
 
     @property
     def condition_name(self) -> str:
@@ -34,20 +27,9 @@ class Figures:
         return "-" if value is None else age(value)
 
     @property
-    def operating_text(self) -> str:
-        """The operating point in words."""
-        value = self.found.operating
-        if self.head.device is None:
-            return f"{self.head.kind} noise of sigma {value:g}{snr(self.head.kind, value or 0.0)}"
-        return f"{self.head.device.name}" + ("" if value is None else f", age {age(value)}")
-
-    def plain(self) -> dict[tuple[float | None, int], Weighed]:
-        """Return the options without repeats, rules and several chips, by condition and votes."""
-        return {
-            (of.option.condition, of.option.votes): of
-            for of in self.found.options
-            if is_plain(of.option)
-        }
+    def plain_by_place(self) -> dict[tuple[float | None, int], Weighed]:
+        """Options without repeats, rules and several chips, by condition and votes."""
+        return {(of.option.condition, of.option.votes): of for of in self.plain}
 
     @property
     def cost_columns(self) -> list[Column]:

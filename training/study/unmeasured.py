@@ -69,7 +69,7 @@ def not_on_device(results: Results, found: Conclusions, card: Card) -> Iterator[
             "the votes of a request share a part of the 1/f noise, which depends on how many "
             f"they are: fewer than {head.votes} votes are replayed from {head.votes}"
         )
-    yield "`calibrated`: margins hold for noise of a strength alone"
+    yield "calibrated: margins hold for noise of a strength alone"
     if len(head.ages_s) == 1 and head.ages_s[0] is not None:
         yield "other ages (--age)"
 
