@@ -88,6 +88,11 @@ class StudyHead(CardPart):
         return None if self.device is None else self.device.name
 
     @property
+    def is_silent(self) -> bool:
+        """Whether all votes of a chip on a sample are the same, so that one stands for all."""
+        return self.device is not None and not self.device.is_fresh
+
+    @property
     def conditions(self) -> tuple[float | None, ...]:
         """The strengths of the noise, or the ages."""
         return self.sigmas if self.device is None else self.ages_s

@@ -66,11 +66,6 @@ class Recorded:
         return min((of.shape[1] for of in self.runs[half].values()), default=0)
 
     @property
-    def is_silent(self) -> bool:
-        """Whether all votes of a chip on a sample are the same, so that one stands for all."""
-        return self._head.device is not None and not self._head.device.is_fresh
-
-    @property
     def chips(self) -> int:
         """How many chips cast the same votes on both halves."""
         held = [{chip for chip, seed in self.runs[half] if seed == 0} for half in Half]
@@ -87,7 +82,9 @@ class Recorded:
 
     def _asked(self, half: Half, votes: int, chips: int) -> Iterator[tuple[Run, Votes]]:
         runs = {
-            run: of for run, of in self.runs[half].items() if self.is_silent or of.shape[1] >= votes
+            run: of
+            for run, of in self.runs[half].items()
+            if self._head.is_silent or of.shape[1] >= votes
         }
         if chips == 1:
             yield from runs.items()
@@ -203,10 +200,10 @@ def weighed(
     costs = CostModel(head, card)
     most = recorded.votes_of(Half.CHOICE)
     # Chips whose own votes do not differ can share as many votes as they are.
-    shared = max(1, recorded.chips) if recorded.is_silent else most
+    shared = max(1, recorded.chips) if head.is_silent else most
     for votes in sorted({*(count for count in COUNTS if count < shared), shared}):
         chips = [count for count in (1, *CHIPS) if count <= min(votes, max(1, recorded.chips))]
-        if recorded.is_silent and votes > 1:
+        if head.is_silent and votes > 1:
             chips = chips[1:]
         for rule in rules_for(head, card, condition, repeats, votes):
             for count in chips if rule.threshold is None else [1]:

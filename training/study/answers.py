@@ -75,7 +75,8 @@ class Answers(Recalled):
         if last is None or last.report is None:
             return ""
         return (
-            f" At an age of {age(ages[-1])} {one_or_more(most)} are right for {told(last.report)}."
+            f" At an age of {age(ages[-1])} {one_or_more(most)} {'is' if most == 1 else 'are'} "
+            f"right for {told(last.report)}."
         )
 
     def how_many_votes(self) -> str:
@@ -86,8 +87,13 @@ class Answers(Recalled):
         top = found.weighed(found.reference)
         if one is None or top is None or one.report is None or top.report is None:
             return "Votes were not measured on both halves."
-        if top.option.votes == 1:
+        if head.is_silent:
             return f"On {self.place} all votes of a chip are the same: more of them buy nothing."
+        if top.option.votes == 1:
+            return (
+                f"{self.at_place} one vote is right for {told(one.report)}; {self.samples}. More "
+                "votes were not studied (--votes)."
+            )
         best = ceiling.choice.accuracy if ceiling else top.choice.accuracy
         enough = next(
             (

@@ -214,11 +214,11 @@ def operating_sigma(card: Card) -> float:
 
 
 def ages_of(device: Profile, asked: Sequence[float]) -> tuple[float | None, ...]:
-    """Return the ages that are studied: those asked for, or the smallest and some later ones."""
+    """Return the ages that are studied, from the smallest: those asked for, or some."""
     if not device.depends_on_age:
         return (None,)
     low, high = device.age_range_s
-    return tuple(asked) or (low, *(age for age in AGES_S if low < age <= high))
+    return tuple(sorted({*asked})) or (low, *(age for age in AGES_S if low < age <= high))
 
 
 def check_device(device: Profile, card: Card, plan: StudyPlan, ages_s: Sequence[float]) -> None:

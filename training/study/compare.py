@@ -61,8 +61,8 @@ class Compared:
             if not runs:
                 return None
             of = next(iter(runs.values()))
-        if 1 < of.shape[1] < votes:
-            return None
+            if of.shape[1] < votes and not self.head.is_silent:
+                return None
         modes = answered(of, self.head.classes, votes).modes
         return np.asarray(modes == self.results.labels_of(Half.REPORT, len(of)))
 

@@ -189,8 +189,7 @@ class Maker:
     @property
     def votes(self) -> int:
         """Votes on a sample; one where all would be the same."""
-        device = self.head.device
-        return self.head.votes if device is None or device.is_fresh else 1
+        return 1 if self.head.is_silent else self.head.votes
 
     @property
     def seeds(self) -> range:

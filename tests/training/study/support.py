@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import Checkpoint
 from noisevote.models.data.datasets import load_dataset
+from noisevote.models.study.cells import Half
 from noisevote.models.study.store import StudyStore
 from tests.foreign import digits_classifier
 
@@ -20,11 +21,16 @@ BUDGET = "40000"
 SETTINGS = ("--samples", "digits", "--budget", BUDGET, "--seeds", "2", "--votes", "10")
 
 
-def classifier(folder: Path) -> Checkpoint:
-    """A network of one layer that reads the digits of scikit-learn, in a folder of its own."""
+def classifier(folder: Path, taught: int | None = None) -> Checkpoint:
+    """A network of one layer that reads the digits of scikit-learn, in a folder of its own.
+
+    Args:
+        folder: that of its own.
+        taught: how many digits it has learnt from; None: all.
+    """
     train = load_dataset("digits", Path("nowhere")).train
-    inputs = train.inputs.astype(np.float32)
-    return digits_classifier(folder / "checkpoints" / NAME, inputs, train.labels)
+    inputs, labels = train.inputs[:taught].astype(np.float32), train.labels[:taught]
+    return digits_classifier(folder / "checkpoints" / NAME, inputs, labels)
 
 
 def arguments(theirs: Checkpoint, folder: Path, *more: str) -> list[str]:
@@ -47,6 +53,19 @@ def begun(theirs: Checkpoint, folder: Path, *more: str) -> "subprocess.Popen[byt
 def measured(folder: Path) -> dict[str, NDArray[np.int16]]:
     """All votes of a study by the key of their cell."""
     return {of.cell.key: of.fell_on for of in StudyStore(folder).measured()}
+
+
+def first_votes_right(folder: Path, sigma: float) -> dict[int, bool]:
+    """Whether the first vote under the first seed is right, by number of the reported sample."""
+    store = StudyStore(folder)
+    (votes,) = (
+        of.fell_on
+        for of in store.measured()
+        if (of.cell.half, of.cell.sigma, of.cell.seed) == (Half.REPORT, sigma, 0)
+        and not of.cell.condition.repeats
+    )
+    labels, numbers = store.labels(Half.REPORT), store.numbers(Half.REPORT)
+    return dict(zip(numbers.tolist(), (votes[:, 0] == labels).tolist(), strict=True))
 
 
 def report(folder: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The command ``study``: what it measures is what the service answers, wherever it is measured."""
 
 import csv
+import json
 import shutil
 import signal
 import sqlite3
@@ -17,7 +18,16 @@ from noisevote.models.runtime import Rows, votes_of
 from noisevote.models.study.cells import Half, OnNoise
 from noisevote.models.study.seeds import request_seed, seed_of
 from noisevote.models.study.store import STORE_FILE, StudyStore
-from tests.training.study.support import NAME, arguments, begun, measured, report, same
+from tests.training.study.support import (
+    NAME,
+    arguments,
+    begun,
+    classifier,
+    first_votes_right,
+    measured,
+    report,
+    same,
+)
 from tests.training.support import run
 
 
@@ -162,6 +172,9 @@ def test_a_single_vote_can_be_studied(
     found = StudyStore(tmp_path / "study").conclusions
     assert found is not None
     assert {of.option.votes for of in found.options} == {1}
+    said = report(tmp_path / "study")["answers"]["How many votes?"]
+    assert "More votes were not studied" in said
+    assert "buy nothing" not in said  # they were not measured to be the same
 
 
 def test_two_studies_are_compared_pair_by_pair(
@@ -171,6 +184,29 @@ def test_two_studies_are_compared_pair_by_pair(
                "--output", str(tmp_path)) == 0  # fmt: skip
     page = tmp_path / f"compare-{finished.name}-{finished.name}.html"
     assert "No difference is shown" in page.read_text()
+
+
+def test_a_network_that_learnt_from_less_is_shown_to_be_worse(
+    monkeypatch: pytest.MonkeyPatch, finished: Path, tmp_path: Path
+) -> None:
+    worse = classifier(tmp_path / "worse", taught=40)
+    more = ("--processes", "1", "--sigma", "0.25", "--sigma", "0.5")
+    assert run(monkeypatch, *arguments(worse, tmp_path / "study", *more)) == 0
+    assert run(monkeypatch, "study", "--compare", str(finished), str(tmp_path / "study"),
+               "--output", str(tmp_path)) == 0  # fmt: skip
+    told = json.loads((tmp_path / f"compare-{finished.name}-study.json").read_text())
+    (table,) = told["tables"].values()
+    rows = table["rows"]
+    assert {(row["condition"], row["votes"]) for row in rows} >= {(0, 1), (0.5, 1), (0.5, 5)}
+    (row,) = (row for row in rows if (row["condition"], row["votes"]) == (0.5, 1))
+    theirs, ours = (first_votes_right(of, sigma=0.5) for of in (finished, tmp_path / "study"))
+    both = sorted(ours.keys() & theirs.keys())
+    first, second = (np.mean([of[number] for number in both]) for of in (theirs, ours))
+    assert row["samples"] == len(both) < len(ours)
+    assert row["first"] == pytest.approx(first)
+    assert row["second"] == pytest.approx(second)
+    assert row["gain"]["low"] <= second - first <= row["gain"]["high"] < 0
+    assert f"study is better in 0 and worse in {len(rows)}" in told["answers"]["Which is better?"]
 
 
 @pytest.mark.parametrize(
