@@ -11,7 +11,7 @@ from noisevote.models.fingerprint import fingerprint_of
 
 FINGERPRINTS = {
     "densenet40-clean": "sfc64x8-icdf4-1:2762234dfb199cf3",
-    "densenet40-mult-1.0": "sfc64x8-icdf4-1:72dc6f2bc66fc3a3",
+    "densenet40-mult-1.0": "sfc64x8-icdf4-1:83c174d3707edb9b",
     "madry_cnn-adv": "sfc64-icdf16-1:c92fbd8b5de15752",
     "mnist_cnn-add-1.0": "sfc64-icdf16-1:3534d47116a12630",
     "mnist_cnn-adv": "sfc64-icdf16-1:1de22591f039e745",
@@ -20,7 +20,7 @@ FINGERPRINTS = {
     "mnist_cnn-mult-0.6": "sfc64-icdf16-1:bd32342a8a15dabf",
     "mnist_cnn-mult-1.0": "sfc64-icdf16-1:13242b9779c52a84",
     "mnist_cnn-reram-cmo": "sfc64-icdf16-1:9c4650fb6736f2ce",
-    "stroke_lstm-256-mult-1.0": "sfc64-icdf16-1:f8200f88a4fa93f0",
+    "stroke_lstm-256-mult-1.0": "sfc64x8-icdf4-1:ec11ad720524ae3d",
     "stroke_lstm-clean": "sfc64-icdf16-1:c78385c55b314beb",
     "stroke_lstm-mult-1.0": "sfc64-icdf16-1:1923c246b2c72793",
 }

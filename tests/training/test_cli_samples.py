@@ -198,7 +198,7 @@ def test_an_import_without_samples_and_samples_without_labels_say_what_helps(
         assert said in " ".join(capsys.readouterr().err.split())
 
 
-def test_midpoints_and_energy_are_measured_on_samples_in_a_folder_of_their_own(
+def test_experiments_are_measured_on_samples_in_a_folder_of_their_own(
     monkeypatch: pytest.MonkeyPatch,
     theirs: Checkpoint,
     file: str,
@@ -207,28 +207,17 @@ def test_midpoints_and_energy_are_measured_on_samples_in_a_folder_of_their_own(
 ) -> None:
     place = ["experiment", "--checkpoints", str(theirs.folder.parent), "--threads", "1"]
     results = ["--results", str(tmp_path / "results")]
-    sweep = ["midpoints", NAME, "--resamples", "3"]
-    for sigma in ("0.1", "0.5", "1", "2", "10"):
-        sweep += ["--sigma", sigma]
-    assert run(monkeypatch, *place, "--samples", file, *sweep) == 1
+    votes = ["votes", NAME, "--votes", "2", "--sigma", "0.5"]
+    assert run(monkeypatch, *place, "--samples", file, *votes) == 1
     assert "name one by --results" in capsys.readouterr().err
-    assert run(monkeypatch, *place, *results, "--samples", file, *sweep) == 0
-    told = capsys.readouterr().err
-    assert "midpoint: sigma there alone" in told
-    assert f"results in {tmp_path / 'results' / 'midpoints'}" in told
-    assert (
-        run(monkeypatch, *place, *results, "--samples", file, "energy", NAME, "--votes", "2") == 0
-    )
-    validation, test = read_samples(file, NOWHERE).parted()
-    table = read_table(tmp_path / "results" / "midpoints" / f"{NAME}.csv")
-    text = read_samples(file, NOWHERE).text
-    assert table.about["samples"] == f"{text}, a half for each split"
-    curves = read_table(tmp_path / "results" / "energy" / f"{NAME}.csv")
-    assert {(row["split"], int(row["images"])) for row in curves.rows} == {
-        ("validation", len(validation)),
-        ("test", len(test)),
-    }
-    predicted = ["--labels", "predicted", *sweep]
+    assert run(monkeypatch, *place, *results, "--samples", file, *votes) == 0
+    assert f"results in {tmp_path / 'results' / 'votes'}" in capsys.readouterr().err
+    samples = read_samples(file, NOWHERE)
+    _, test = samples.parted()
+    table = read_table(tmp_path / "results" / "votes" / f"{NAME}.csv")
+    assert table.about["samples"] == f"{samples.text}, a half for each split"
+    assert {int(row["images"]) for row in table.rows} == {len(test)}
+    predicted = ["--labels", "predicted", *votes]
     assert run(monkeypatch, *place, *results, "--samples", file, *predicted) == 1
     assert "holds results of another evaluation (samples: " in capsys.readouterr().err
     assert run(monkeypatch, *place, *results, "--samples", file, "grid", "mnist_cnn-mult-1.0") == 1

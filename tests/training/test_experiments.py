@@ -14,13 +14,10 @@ from noisevote.models.data.datasets import DATASETS
 from noisevote.models.engines.arithmetic import REFERENCE, Precision
 from noisevote.models.engines.preference import arithmetics_here
 from noisevote.models.noise import Noise
-from noisevote.models.noise_setting import parse_repeats
 from noisevote.training.experiments.ablation import ablation_section
-from noisevote.training.experiments.energy_curves import MOST_PASSES, TOLERANCES
 from noisevote.training.experiments.engines import serves
 from noisevote.training.experiments.made_up import TEST_IMAGES, VALIDATION_IMAGES, made_up_dataset
 from noisevote.training.fit.state import read_state
-from noisevote.training.measure.energy_search import LADDER
 from noisevote.training.measure.results import Row
 from tests.models.engines.needed import need_openvino
 from tests.training.support import Smoke, run
@@ -51,11 +48,11 @@ def test_grid_trains_exports_and_measures_both_splits(smoke: Smoke) -> None:
     assert store.names() == [f"{GRID}-0", HARDENED]
     assert store.find(HARDENED).card.command == (f"noisevote-train train {GRID} --name {HARDENED}")
     table = smoke.table(f"grid/{GRID}/1.0")
-    two_passes, three_passes = (f"{passes**-0.5:.6g}" for passes in (2, 3))
+    three_passes = f"{3**-0.5:.6g}"
     assert {(row["split"], row["sigma"], row["votes"]) for row in table.rows} == {
         (split, sigma, votes)
         for split in ("validation", "test")
-        for sigma, counts in (("0", "123"), ("1", "123"), (two_passes, "1"), (three_passes, "1"))
+        for sigma, counts in (("0", "123"), ("1", "123"), (three_passes, "1"))
         for votes in counts
     }
     assert shares_are_whole([row for row in table.rows if row["split"] == "test"], TEST_IMAGES)
@@ -74,7 +71,7 @@ def test_finished_experiment_is_left_as_it_is_and_an_interrupted_one_goes_on(
     said = capsys.readouterr().err
     assert said == f"nothing left to measure; results in {path.parent}\n"
     lines = whole.splitlines(keepends=True)
-    path.write_text("".join(lines[:-5]))
+    path.write_text("".join(lines[:-4]))
     smoke.run("grid", GRID)
     assert path.read_text() == whole
 
@@ -183,37 +180,6 @@ def test_votes_of_a_lossy_copy_are_counted_on_its_exact_pixels(smoke: Smoke) -> 
     smoke.run("votes", "densenet40-mult-1.0", "--images", "8", "--votes", "2")
     split = smoke.table("votes/densenet40-mult-1.0").about["split"]
     assert split == "exact_test, 8 images spread over it, seed 2"
-
-
-def test_midpoints_then_energy(smoke: Smoke) -> None:
-    smoke.run("midpoints", HARDENED)
-    fits = smoke.table(f"midpoints/{HARDENED}").rows
-    names = ["conv1", "conv2", "conv3", "conv4", "fc1", "fc2"]
-    assert [row["point"] for row in fits if row["floor_is"] == "chance"] == names
-    assert [row["point"] for row in fits if row["floor_is"] == "free"] == names
-    smoke.run("energy", HARDENED)
-    table = smoke.table(f"energy/{HARDENED}")
-    rows = [row for row in table.rows if row["split"] == "test"]
-    assert {row["curve"] for row in rows} == {"votes", "quieter", "repeats", "both"}
-    assert shares_are_whole(rows, TEST_IMAGES)
-    for row in table.rows:
-        repeats = parse_repeats(row["repeats"])
-        assert set(repeats) <= set(names)
-        assert set(repeats.values()) <= set(LADDER)
-        assert 1 <= float(row["energy"]) <= 3 * MOST_PASSES
-    answers = smoke.table(f"energy/{HARDENED}-answer").rows
-    assert [float(row["tolerance"]) for row in answers] == list(TOLERANCES)
-    for row in answers:
-        gained, lost = int(row["only_this_right"]), int(row["only_reference_right"])
-        assert int(row["correct"]) - int(row["reference_correct"]) == gained - lost
-
-
-def test_energy_without_midpoints_says_what_to_run(
-    smoke: Smoke, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(AssertionError):
-        smoke.run("energy", f"{GRID}-0")
-    assert f"noisevote-train experiment midpoints {GRID}-0" in capsys.readouterr().err
 
 
 def test_quantisation_measures_absolute_and_relative_noise(smoke: Smoke) -> None:

@@ -10,8 +10,7 @@ from noisevote.models.noise import Noise, NoiseKind
 from noisevote.training.experiments import EXPERIMENTS
 from noisevote.training.experiments.experiment import Experiment
 from noisevote.training.experiments.grid import COLUMNS
-from noisevote.training.experiments.grid_results import grid_beside, read_grid
-from noisevote.training.experiments.midpoints import midpoint_figure, shown_fit
+from noisevote.training.experiments.grid_results import read_grid
 from noisevote.training.experiments.page import (
     FIGURES,
     PAGE,
@@ -19,10 +18,10 @@ from noisevote.training.experiments.page import (
     draw_figures,
     report,
 )
+from noisevote.training.experiments.studies import STUDIES
 from noisevote.training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
-    Table,
     accuracy_of,
     accuracy_row,
     read_table,
@@ -67,7 +66,7 @@ def write_grid(folder: Path, *more: tuple[str, int]) -> None:
 
 
 def test_committed_page_is_what_the_stored_results_give() -> None:
-    assert (RESULTS / PAGE).read_text() == report(RESULTS)
+    assert (RESULTS / PAGE).read_text() == report(RESULTS, STUDIES)
 
 
 def test_every_figure_of_the_committed_page_is_there_and_small() -> None:
@@ -87,7 +86,7 @@ def test_page_sets_one_checkpoint_beside_the_papers_envelope(tmp_path: Path) -> 
     ]
     file = tmp_path / "evaluations" / "mnist_cnn-mult-1.0.csv"
     ResultsFile(file, ABOUT, ACCURACY_COLUMNS).add(accuracy_row(entry) for entry in accuracies)
-    page = report(tmp_path)
+    page = report(tmp_path, tmp_path)
     cells = cells_of(page, "| 1 | 0.0 |")
     assert cells[2:5] == ["21.1", "77.7 (1.0)", "80.00 [70.82, 87.33]"]
     assert cells[5:] == ["84.1", "99.5 (0.9)", "99.00 [94.55, 99.97]"]
@@ -97,7 +96,7 @@ def test_page_sets_one_checkpoint_beside_the_papers_envelope(tmp_path: Path) -> 
 
 def test_best_of_a_grid_is_chosen_on_validation_and_reported_on_test(tmp_path: Path) -> None:
     write_grid(tmp_path)
-    page = report(tmp_path)
+    page = report(tmp_path, tmp_path)
     cells = cells_of(page, "| 1 | 0.0 |")
     low, high = (100 * float(share(65, 100)[key]) for key in ("low", "high"))
     ours = f"65.00 [{low:.2f}, {high:.2f}] (1)"
@@ -111,7 +110,7 @@ def test_best_of_a_grid_is_chosen_on_validation_and_reported_on_test(tmp_path: P
 
 def test_test_images_with_exact_pixels_have_a_table_of_their_own(tmp_path: Path) -> None:
     write_grid(tmp_path, ("exact_test", 55))
-    page = report(tmp_path)
+    page = report(tmp_path, tmp_path)
     assert "on official test images with exact pixels" in page
     cells = cells_of(page, "| 1 | 77.7 (1.0) | 55.00")
     assert cells[2].endswith("(1)")
@@ -130,20 +129,22 @@ def test_of_two_equals_in_validation_the_quieter_training_is_taken(tmp_path: Pat
 
 
 def test_missing_results_are_open_rows_with_the_command_that_fills_them(tmp_path: Path) -> None:
-    page = report(tmp_path)
+    page = report(tmp_path, tmp_path)
     for command in (
         "grid mnist_cnn-mult-grid", "grid mnist_cnn-add-grid", "grid densenet40-mult-grid",
         "grid stroke_lstm-mult-grid", "weights mnist_cnn-mult-grid", "votes mnist_cnn-mult-1.0",
-        "energy stroke_lstm-mult-1.0", "midpoints mnist_cnn-mult-1.0",
     ):  # fmt: skip
         assert f"To fill: `noisevote-train experiment {command}`" in page
+    assert "To fill: `noisevote-train study stroke_lstm-mult-1.0`" in page
     assert "To fill: `noisevote-train experiment quantisation mnist_cnn-qat4-learned-clean " in page
 
 
 def test_figures_are_the_same_byte_for_byte(tmp_path: Path) -> None:
     write_grid(tmp_path)
-    names = draw_figures(tmp_path, tmp_path / "one")
-    assert names == [f"grid-{GRID}"] == draw_figures(tmp_path, tmp_path / "two")
+    names = draw_figures(tmp_path, tmp_path / "studies", tmp_path / "one")
+    assert (
+        names == [f"grid-{GRID}"] == draw_figures(tmp_path, tmp_path / "studies", tmp_path / "two")
+    )
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
@@ -180,34 +181,6 @@ def test_no_outputs_beat_the_limit() -> None:
         outputs[0] = 1.0
         noisy = outputs * (1 + generator.normal(size=(20_000, 10)))
         assert (noisy.argmax(axis=1) == 0).mean() <= one_vote_limit(1.0) + 5 * 0.0026
-
-
-@pytest.mark.parametrize(("points", "lines"), [(3, 6), (12, 3)])
-def test_midpoints_of_many_layers_are_drawn_layer_by_layer(points: int, lines: int) -> None:
-    names = [f"block1.conv{number}" for number in range(points - 1)] + ["fc"]
-    keys = ("s50", "s50_low", "s50_high", "k", "floor", "clean")
-    fits = [{"point": name, "floor_is": "free", **dict.fromkeys(keys, "1")} for name in names]
-    sweep = [{"point": name, "sigma": "1", "accuracy": "0.5"} for name in names]
-    (axes,) = midpoint_figure(Table({}, sweep), Table({}, fits)).axes
-    assert len(axes.lines) == lines
-
-
-def test_quieter_passes_are_those_of_the_network_that_is_chosen_on_validation(
-    tmp_path: Path,
-) -> None:
-    write_grid(tmp_path)
-    curves = Table({"noise": "multiplicative, sigma 1"})
-    grid = grid_beside(tmp_path, "mnist_cnn-mult-1.0", curves)
-    assert grid is not None
-    found = [(e, best.sigma_train, best.row["correct"]) for e, best in grid.quieter_passes()]
-    assert found == [(1.0, 1.0, "65"), (20.0, 1.0, "65")]
-    other = Table({"noise": "multiplicative, sigma 0.5"})
-    assert grid_beside(tmp_path, "mnist_cnn-mult-1.0", other) is None
-
-
-def test_fits_beyond_what_was_swept_are_marked() -> None:
-    fit = {"s50": "80", "s50_low": "60.04", "s50_high": "130"}
-    assert shown_fit(fit, "s50", 100) == "80 [60, > 100]"
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda experiment: experiment.name)

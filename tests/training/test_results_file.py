@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from noisevote.models.errors import DataError, InputError
@@ -13,6 +14,7 @@ from noisevote.training.measure.results import (
     accuracies_in,
     accuracy_of,
     accuracy_row,
+    paired,
     read_table,
 )
 from tests.disk import held_elsewhere
@@ -96,3 +98,20 @@ def test_what_is_no_sigma_is_refused(text: str) -> None:
 def test_what_are_no_repeats_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="repeats"):
         parse_repeats(text)
+
+
+def test_interval_of_a_paired_difference_narrows_where_images_agree() -> None:
+    generator = np.random.default_rng(1)
+    one = generator.random(1000) < 0.9
+    same = paired(one, one)
+    other = paired(one, generator.random(1000) < 0.9)
+    assert same["difference"] == 0.0
+
+    def width(row: dict[str, object]) -> float:
+        low, high = row["difference_low"], row["difference_high"]
+        assert isinstance(low, float)
+        assert isinstance(high, float)
+        assert low <= high
+        return high - low
+
+    assert width(same) < width(other) / 5

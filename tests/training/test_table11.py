@@ -73,7 +73,7 @@ def test_page_says_what_noise_does_to_the_target_and_names_the_attack(smoke: Smo
     table = results / "table11" / f"{NAME}.csv"
     whole = table.read_text()
     (results / "table11" / "madry_cnn-adv-mnist_cnn-adv.csv").write_text(whole)
-    page = report(results)
+    page = report(results, results / "studies")
     assert "Attack: L-inf 0.3" in page
     assert "Paper, one vote: 97.40, 97.79, 97.90, 97.71, 97.00" in page
     assert "To fill: `noisevote-train experiment table11 cifar10`" in page

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from noisevote.models.checkpoint import SHIPPED, CheckpointStore
+from noisevote.models.cost import Hardware, cost_of, energy_by_macs
+from noisevote.models.noise_setting import parse_repeats
 from noisevote.training.measure.results import Row, Table, read_table
 from noisevote.training.report.markdown import (
     commands,
@@ -25,6 +28,14 @@ What ships is one checkpoint, so these tables are harder on us than the grid abo
 "best" columns take **another training sigma in each row** (in parentheses), ours are **one
 checkpoint**, trained at sigma 1.0, for all rows. *Equal energy* is one pass of the same checkpoint
 at sigma / sqrt({VOTES}): what {VOTES} votes at sigma cost if noise power falls as one over energy.
+"""
+
+ONE_PASS_TEXT = """### One pass with repeats, on all test images
+
+Repeats of `mnist_cnn-mult-1.0` that a search on validation images found, at sigma 1.0 of one read,
+and those for which a network was trained from its first step, at the sigmas that they leave (6
+epochs; the one that ships had 34, at sigma 1.0 in all layers). Energy in passes, by
+multiply-accumulates.
 """
 
 
@@ -231,3 +242,47 @@ def at(table: Table | None, sigma: float, votes: int) -> Row | None:
         if float(row["sigma"]) == sigma and (row["votes"] == str(votes) or sigma == 0):
             return row
     return None
+
+
+def repeats_section(results: Path) -> list[str]:
+    """Return the single passes with repeats that were measured on all test images, if any."""
+    tables = [read_table(path) for path in sorted((results / "evaluations").glob("*-repeats*.csv"))]
+    if not tables:
+        return []
+    rows = [
+        [
+            f"`{table.about['checkpoint'].split(',')[0]}`",
+            shown_repeats(row["repeats"]),
+            passes_of(table.about["checkpoint"].split(",")[0], row),
+            row["sigma"],
+            row["votes"],
+            shown_share(row),
+        ]
+        for table in tables
+        for row in table.rows
+    ]
+    head = ["network", "repeats", "energy, passes", "sigma of one read", "votes", "accuracy"]
+    return [ONE_PASS_TEXT, markdown_table(head, rows), commands(tables)]
+
+
+def passes_of(name: str, row: Row) -> str:
+    """Return the energy of a row's votes and repeats in passes, or a dash if no network is known.
+
+    Args:
+        name: name of the checkpoint, or of one that ships with something behind its name.
+        row: row with ``votes`` and ``repeats``.
+    """
+    shipped = CheckpointStore(SHIPPED)
+    known = [known for known in shipped.names() if name.startswith(known)]
+    if not known:
+        return "-"
+    points = shipped.find(max(known, key=len)).card.noise_points
+    energy = energy_by_macs(points)
+    hardware = Hardware(dict.fromkeys(energy, 1.0), energy)
+    repeats = parse_repeats(row["repeats"])
+    return f"{cost_of(int(row['votes']), points, hardware, repeats).passes_of_energy:.4g}"
+
+
+def shown_repeats(text: str) -> str:
+    """Return repeats for readers."""
+    return text.replace("=", " x ").replace(";", ", ") if text else "none"

@@ -4,12 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from noisevote.training.measure.evaluate import reported
 from noisevote.training.measure.results import Row, Table, read_table
 from noisevote.training.report.markdown import same_number
-
-ENERGIES = reported(20)
-"""Of a quieter pass, in passes; those of which the grid measures one."""
 
 VALIDATION, TEST, EXACT_TEST = "validation", "test", "exact_test"
 
@@ -65,27 +61,8 @@ class Grid:
                 most, chosen = float(validation["accuracy"]), Best(sigma_train, test)
         return chosen
 
-    def quieter_passes(self) -> list[tuple[float, Best]]:
-        """Return for each energy E, in passes, the network that does best at sigma 1 / sqrt(E)."""
-        split = EXACT_TEST if self.has(EXACT_TEST) else TEST
-        found = {float(passes): self.best(passes**-0.5, 1, split) for passes in ENERGIES}
-        return [(energy, best) for energy, best in found.items() if best is not None]
-
 
 def read_grid(folder: Path) -> Grid | None:
     """Return the grid of a folder, or None if nothing of it is stored."""
     tables = {float(path.stem): read_table(path) for path in folder.glob("*.csv")}
     return Grid(dict(sorted(tables.items()))) if tables else None
-
-
-def grid_beside(results: Path, checkpoint: str, curves: Table) -> Grid | None:
-    """Return the grid whose quieter passes stand beside what accuracy costs a checkpoint, or None.
-
-    Args:
-        results: folder of all results.
-        checkpoint: hardened at sigma 1.0.
-        curves: what accuracy costs it; at another sigma than 1 no grid has the passes.
-    """
-    if not curves.about["noise"].endswith(", sigma 1"):
-        return None
-    return read_grid(results / "grid" / f"{checkpoint.removesuffix('-1.0')}-grid")

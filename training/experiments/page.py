@@ -1,8 +1,8 @@
 """The results page, which shows the papers' numbers, ours and the limit.
 
-Everything on the page and in its figures comes from the CSV files in ``training/results``; each
-section names the commands behind the files that it reads, and where a file is still missing the
-command that makes it.
+Everything on the page and in its figures comes from the CSV files in ``training/results`` and from
+the studies that ship; each section names the commands behind what it reads, and where something is
+still missing the command that makes it.
 """
 
 from itertools import chain
@@ -13,9 +13,12 @@ from noisevote.training.experiments import EXPERIMENTS
 from noisevote.training.experiments.evaluations import (
     checkpoint_sections,
     overviews,
+    repeats_section,
     selection_section,
 )
 from noisevote.training.experiments.grid import GRID
+from noisevote.training.experiments.studies import STUDIES, study_figures, study_sections
+from noisevote.training.experiments.votes import VOTES
 from noisevote.training.report.style import save, settings
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -24,7 +27,8 @@ FIGURES = "figures"
 
 INTRODUCTION = """# Results
 
-Made by `noisevote-train report` from the files in this folder, in seconds and without data.
+Made by `noisevote-train report` from the files in this folder and the shipped
+[studies](../../docs/studies.md), in seconds and without data.
 Accuracies are per cent of the official test images unless said, with exact 95 % intervals
 (Clopper-Pearson) in brackets. The papers are Qin & Vucinic, arXiv 1811.10649, and, where said, Wang
 et al., arXiv 2501.14531. Machine and library builds stand in the head of each file.
@@ -41,30 +45,38 @@ FOLDER --runs FOLDER NAME ...` (these options stand before the name of the exper
 """
 
 
-def write_report(folder: Path = RESULTS) -> Path:
-    """Write page and figures of ``folder`` anew and return the page's path."""
-    draw_figures(folder, folder / FIGURES)
+def write_report(folder: Path = RESULTS, studies: Path = STUDIES) -> Path:
+    """Write page and figures of ``folder`` and ``studies`` anew and return the page's path."""
+    draw_figures(folder, studies, folder / FIGURES)
     path = folder / PAGE
-    write_whole(path, report(folder).encode())
+    write_whole(path, report(folder, studies).encode())
     return path
 
 
-def report(folder: Path) -> str:
-    """Return the results page as Markdown."""
+def report(folder: Path, studies: Path) -> str:
+    """Return the results page as Markdown.
+
+    Args:
+        folder: of the raw results.
+        studies: folder of the studies that are shown.
+    """
     sections = [INTRODUCTION]
     for experiment in EXPERIMENTS:
         sections += experiment.section(folder)
         if experiment is GRID:  # beside its envelopes stand single checkpoints
             sections += [*checkpoint_sections(folder), *selection_section(folder)]
+        if experiment is VOTES:
+            sections += [*study_sections(studies), *repeats_section(folder)]
     return "\n".join(sections)
 
 
-def draw_figures(results: Path, folder: Path) -> list[str]:
-    """Write every figure that ``results`` allow into ``folder`` and return their names."""
+def draw_figures(results: Path, studies: Path, folder: Path) -> list[str]:
+    """Write every figure that results and studies allow into ``folder``; return their names."""
     names = []
     with settings():
         figures = (*(experiment.figures for experiment in EXPERIMENTS), overviews)
-        for name, figure in chain.from_iterable(draw(results) for draw in figures):
+        drawn = chain.from_iterable(draw(results) for draw in figures)
+        for name, figure in chain(drawn, study_figures(studies)):
             save(figure, folder, name)
             names.append(name)
     return names

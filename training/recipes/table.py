@@ -109,10 +109,15 @@ def mnist(name: str, hardening: Hardening, schedule: Schedule, **more: Any) -> R
 
 
 def strokes(
-    name: str, hardening: Hardening, epochs: int, learning_rate: float = 5e-3, **more: Any
+    name: str,
+    hardening: Hardening,
+    epochs: int,
+    learning_rate: float = 5e-3,
+    batch_size: int = 128,
+    **more: Any,
 ) -> Recipe:
     """Return the recipe of a network on pen strokes; see :func:`mnist`."""
-    schedule = Schedule(epochs, learning_rate=learning_rate, clip_norm=1.0)
+    schedule = Schedule(epochs, batch_size, learning_rate=learning_rate, clip_norm=1.0)
     return Recipe(name, network_in(name), "mnist_strokes", hardening, schedule, **more)
 
 
@@ -197,9 +202,25 @@ ROWS = (
     strokes("stroke_lstm-mult-1.0", MULT, 24),
     strokes("stroke_lstm-mult-1.0-vote", VOTE, 10, 3e-3, warm_start="run:stroke_lstm-mult-1.0"),
     strokes("stroke_lstm-mult-grid", MULT, 6),
-    strokes("stroke_lstm-256-mult-1.0", MULT, 20, 3e-3, options={"units": 256}),
+    strokes("stroke_lstm-256-mult-1.0-marginal", MULT, 20, 3e-3, options={"units": 256}),
+    strokes(
+        "stroke_lstm-256-mult-1.0",
+        replace(VOTE, pass_draws=2),
+        16,
+        2e-3,
+        batch_size=256,
+        warm_start="run:stroke_lstm-256-mult-1.0-marginal",
+        options={"units": 256},
+    ),
     densenet("densenet40-clean", CLEAN, replace(LONG, epochs=36), max_shift=FURTHER),
-    densenet("densenet40-mult-1.0", RISING, LONG, max_shift=FURTHER),
+    densenet("densenet40-mult-1.0-marginal", RISING, LONG, max_shift=FURTHER),
+    densenet(
+        "densenet40-mult-1.0",
+        VOTE,
+        replace(LONG, epochs=30, learning_rate=0.05, stages=(Stage(24, 0.3),)),
+        max_shift=FURTHER,
+        warm_start="run:densenet40-mult-1.0-marginal",
+    ),
     densenet(
         "densenet40-mult-0.8",
         replace(RISING, sigma_train=0.8),
@@ -208,8 +229,9 @@ ROWS = (
     ),
     densenet(
         "densenet40-mult-grid",
-        MULT,
-        replace(HARDENING, epochs=1),
+        RISING,
+        replace(HARDENING, epochs=16, batch_size=512, learning_rate=0.06),
+        max_shift=FURTHER,
         warm_start="densenet40-clean",
     ),
     *(

@@ -16,12 +16,11 @@ DETAILS = (
     "recipe",
     "energy",
     "engine",
-    "bootstrap",
 )
 """What the page says of a file beside its command; machine and libraries stand in the file."""
 
 
-SUFFIXES = ("-sweep", "-rms", "-answer", "-rounding")
+SUFFIXES = ("-rms", "-rounding")
 """Of files that stand beside another of the same measurement."""
 
 

@@ -11,10 +11,9 @@ from noisevote.models.study.conclusions import pareto
 from noisevote.models.study.costs import CostModel
 from noisevote.models.study.results import Results
 from noisevote.models.study.weighed import Weighed
-from noisevote.training.measure.energy_search import Budget, predicted_path
-from noisevote.training.measure.sensitivity import Floor, Sensitivity, fit_with_interval
+from noisevote.training.study.predicted_repeats import Budget, Repeats, predicted_path
+from noisevote.training.study.sensitivity import Sensitivity, fit_with_interval
 
-Repeats = dict[str, int]
 QUIETER = (2, 4, 8, 16)
 """Reads of every layer: a device that spends as many times the energy on less noise."""
 
@@ -36,7 +35,7 @@ def settings_to_try(results: Results, card: Card) -> list[Repeats]:
     """Return repeats that promise more accuracy for their energy, by what layers do alone.
 
     Under noise of a strength the sensitivities of the layers predict them
-    (``training.measure.energy_search``); on a device the layers that lose the most for their energy
+    (``predicted_repeats``); on a device the layers that lose the most for their energy
     come first. Every layer read as often, which is what a quieter device would do, is among them.
     """
     uniform = [dict.fromkeys(card.point_names, reads) for reads in QUIETER]
@@ -127,12 +126,12 @@ def midpoint(results: Results, point: str, resamples: int = RESAMPLES) -> Midpoi
     clean = results.clean_right(Half.CHOICE, samples)
     right = np.stack([strengths[sigma].fell_on[:, 0] == labels for sigma in sigmas.tolist()])
     try:
-        fitted = fit_with_interval(
-            sigmas, clean, right, 1 / results.head.classes, Floor.FREE, resamples
+        fitted, interval = fit_with_interval(
+            sigmas, clean, right, 1 / results.head.classes, resamples
         )
     except RuntimeError:  # no curve fits
         return None
-    return Midpoint(fitted.sensitivity, fitted.s50, float(sigmas[-1]), samples)
+    return Midpoint(fitted, interval, float(sigmas[-1]), samples)
 
 
 def settings_to_confirm(options: Sequence[Weighed], best: Weighed | None) -> list[Repeats]:
