@@ -17,9 +17,8 @@ noisevote-train import "$folder/model.onnx" --name digits --checkpoints "$folder
 # How much noise, how many votes?
 noisevote-train evaluate digits --checkpoints "$folder/mine" --samples "$folder/pictures" \
     --sigma 0 --sigma 0.25 --sigma 0.5 --sigma 1
-# Which layers are sensitive?
-noisevote-train experiment --checkpoints "$folder/mine" --results "$folder/results" \
-    --samples "$folder/pictures" midpoints digits --resamples 20
+# What do votes cost, and which layers are sensitive? Answers here; tables in the report.
+noisevote-train study digits --checkpoints "$folder/mine" --samples "$folder/pictures" --budget 10s
 
 # One answer, as the service gives it.
 export NOISEVOTE_CHECKPOINTS="$folder/mine" NOISEVOTE_DEFAULT_CHECKPOINT=digits
