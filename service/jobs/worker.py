@@ -11,7 +11,9 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore
 from noisevote.models.engines.preference import Preference
@@ -45,6 +47,8 @@ log = logging.getLogger("noisevote.worker")
 
 NICENESS = 10
 """Ordinary processes on the same core get about nine times as much of it."""
+
+AUTOGROUP = Path("/proc/self/autogroup")
 
 PATIENCE = Retry(attempts=100, first_wait_s=0.2, longest_wait_s=15.0, longest_asked_s=3600.0)
 """A server that is overloaded or restarts is asked again for about 20 minutes; one whose rate limit
@@ -282,6 +286,18 @@ def stop_with_server(stop: threading.Event) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
+def step_back() -> None:
+    """Leave the cores to the server where it wants them.
+
+    Linux may schedule each session as a group (``sched_autogroup_enabled``). The worker is a
+    session of its own, where niceness would count among its own threads alone, so the group is made
+    nice, too.
+    """
+    os.nice(NICENESS)
+    with suppress(OSError):  # no Linux, or no such groups
+        AUTOGROUP.write_text(str(NICENESS))
+
+
 def main() -> None:
     """Read what the server says, and work."""
     stop = threading.Event()
@@ -290,7 +306,7 @@ def main() -> None:
     start = WorkerStart.model_validate_json(sys.stdin.readline())
     write_logs(start.log_format, start.log_level)
     stop_with_server(stop)
-    os.nice(NICENESS)
+    step_back()
     Worker(start, stop).work()
 
 

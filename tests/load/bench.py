@@ -1,8 +1,8 @@
 """The benchmarks: ``make bench``, or ``python -m tests.load.bench engine devices page``.
 
 ``peers``, ``ray`` (on Ray Serve, with and without its batches), ``attack`` (an assessment, and
-requests beside it), ``assessment`` (the former alone), ``schemes`` and ``against`` (another
-checkout, ``--other``) are run only if they are named.
+requests beside it), ``assessment`` and ``attack-load`` (either alone), ``schemes`` and ``against``
+(another checkout, ``--other``) are run only if they are named.
 
 Each writes its rows to ``tests/load/results``; ``page`` makes tables and figures of them.
 """
@@ -51,7 +51,7 @@ def run(
         list[str] | None,
         typer.Argument(
             help="engine, devices, http, surroundings, scaling, page; and only if named: "
-            "engines-http, schemes, peers, ray, attack, assessment, against."
+            "engines-http, schemes, peers, ray, attack, assessment, attack-load, against."
         ),
     ] = None,
     peer: Annotated[list[str] | None, typer.Option(help="Only these peers.")] = None,
@@ -85,6 +85,7 @@ def run(
             "attack_load": lambda: interleaved_rows(cores, images, lengths.step),
         },
         "assessment": {"attack": lambda: duration_rows(cores, images)},
+        "attack-load": {"attack_load": lambda: interleaved_rows(cores, images, lengths.step)},
         "page": {},
     }
     for name in what or ["engine", "devices", "http", "surroundings", "scaling", "page"]:

@@ -1,5 +1,7 @@
 """The real worker of a real server: what it does, and what remains when it is killed."""
 
+import subprocess
+import sys
 from pathlib import Path
 from threading import Lock
 
@@ -27,6 +29,7 @@ from noisevote.service.jobs.chosen import chosen_again
 from noisevote.service.jobs.http_target import HttpTarget, Meter, RequestLimits
 from noisevote.service.jobs.run import run_of
 from noisevote.service.jobs.submit import INTERFACE, interface_of, results_bytes
+from noisevote.service.jobs.worker import AUTOGROUP
 from noisevote.service.wire.attack import JobState
 from tests.models.engines.needed import need_openvino
 from tests.service.jobs.support import (
@@ -241,3 +244,15 @@ def test_a_report_names_what_computes_the_votes_of_its_target() -> None:
     assert (
         interface_of(other, plan) == f"{INTERFACE}, votes in openvino-float32 where it suits them"
     )
+
+
+@pytest.mark.skipif(not AUTOGROUP.is_file(), reason="sessions are not scheduled as groups here")
+def test_a_worker_steps_back_among_its_own_threads_and_as_a_session() -> None:
+    program = (
+        "import os; from noisevote.service.jobs.worker import AUTOGROUP, step_back; "
+        "step_back(); print(os.nice(0), AUTOGROUP.read_text().split()[-1])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], start_new_session=True, capture_output=True, check=True
+    )
+    assert found.stdout.split() == [b"10", b"10"]
