@@ -27,6 +27,7 @@ from noisevote.training.measure.splits import (
     examples_of,
     has_split,
     part_of,
+    reported_split,
     sample_examples,
 )
 from noisevote.training.measure.subject import with_predicted_labels
@@ -116,11 +117,11 @@ class Bench:
         return [split for split in Split if has_split(dataset, split)]
 
     def reported(self, checkpoint: Checkpoint) -> Split:
-        """Return the split that figures are reported on: exact pixels where the data have both."""
+        """Return the split that figures are reported on; of samples the test half."""
         if self.samples is not None:
             return Split.TEST
         dataset = self.dataset(checkpoint.card.recipe["dataset"])
-        return Split.EXACT_TEST if has_split(dataset, Split.EXACT_TEST) else Split.TEST
+        return reported_split(dataset)
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """Return the recipe that is trained: a small one where all is made up."""

@@ -33,6 +33,11 @@ def has_split(dataset: LoadedDataset, name: Split) -> bool:
     return name is not Split.EXACT_TEST or dataset.exact_test is not None
 
 
+def reported_split(dataset: LoadedDataset) -> Split:
+    """Return the split that figures are reported on: exact pixels where the data have both."""
+    return Split.EXACT_TEST if has_split(dataset, Split.EXACT_TEST) else Split.TEST
+
+
 def examples_of(dataset: LoadedDataset, recipe: Recipe, name: Split) -> NumberedExamples:
     """Return the examples of a split, numbered.
 

@@ -12,8 +12,8 @@ from noisevote.training.measure.evaluate import Caster, NumberedExamples
 from noisevote.training.measure.splits import (
     Split,
     examples_of,
-    has_split,
     part_of,
+    reported_split,
     sample_examples,
 )
 from noisevote.training.recipes.recipe import recipe_from_dict
@@ -102,10 +102,9 @@ def of_recipe(checkpoint: Checkpoint, source: Source, split: Split, images: int 
 
 
 def of_recipe_split(checkpoint: Checkpoint, source: Source) -> Split:
-    """Return the split that figures are reported on: exact pixels where the data have both."""
+    """Return the split of a recipe's data that figures are reported on."""
     recipe = recipe_from_dict(checkpoint.card.recipe)
-    dataset = load_dataset(recipe.dataset, source.directory, source.allow_unknown)
-    return Split.EXACT_TEST if has_split(dataset, Split.EXACT_TEST) else Split.TEST
+    return reported_split(load_dataset(recipe.dataset, source.directory, source.allow_unknown))
 
 
 def of_samples(
