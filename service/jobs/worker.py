@@ -11,9 +11,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from noisevote.models.checkpoint import Checkpoint, CheckpointStore
 from noisevote.models.engines.preference import Preference
@@ -37,6 +35,7 @@ from noisevote.service.jobs.chosen import chosen_again
 from noisevote.service.jobs.folder import JobFolder
 from noisevote.service.jobs.http_target import HttpTarget, Meter
 from noisevote.service.jobs.job import Job, results_of
+from noisevote.service.jobs.priority import step_back
 from noisevote.service.jobs.run import run_of, versions, write_report
 from noisevote.service.jobs.store import JobStore
 from noisevote.service.jobs.supervisor import WorkerStart
@@ -44,11 +43,6 @@ from noisevote.service.log.output import write_logs
 from noisevote.service.wire.attack import JobState
 
 log = logging.getLogger("noisevote.worker")
-
-NICENESS = 10
-"""Ordinary processes on the same core get about nine times as much of it."""
-
-AUTOGROUP = Path("/proc/self/autogroup")
 
 PATIENCE = Retry(attempts=100, first_wait_s=0.2, longest_wait_s=15.0, longest_asked_s=3600.0)
 """A server that is overloaded or restarts is asked again for about 20 minutes; one whose rate limit
@@ -284,18 +278,6 @@ def stop_with_server(stop: threading.Event) -> None:
         stop.set()
 
     threading.Thread(target=wait, daemon=True).start()
-
-
-def step_back() -> None:
-    """Leave the cores to the server where it wants them.
-
-    Linux may schedule each session as a group (``sched_autogroup_enabled``). The worker is a
-    session of its own, where niceness would count among its own threads alone, so the group is made
-    nice, too.
-    """
-    os.nice(NICENESS)
-    with suppress(OSError):  # no Linux, or no such groups
-        AUTOGROUP.write_text(str(NICENESS))
 
 
 def main() -> None:

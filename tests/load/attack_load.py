@@ -1,7 +1,7 @@
 """Assessments under load: how long one takes, and what requests notice of it.
 
-``NICENESS`` and the priority of the batcher decide what the two take from each other; neither is
-set here. The worker is left out of the CPU time of the server.
+The priorities of the worker (``service/jobs/priority.py``) and of the batcher decide what the two
+take from each other; neither is set here. The worker is left out of the CPU time of the server.
 """
 
 import asyncio

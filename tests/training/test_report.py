@@ -1,15 +1,19 @@
 """The results page stands on stored results, and the limit of one vote on its theory."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from noisevote.models.errors import InputError
 from noisevote.models.noise import Noise, NoiseKind
+from noisevote.models.study.folders import REPORT_JSON
+from noisevote.training.cli.options import changed
 from noisevote.training.experiments import EXPERIMENTS
 from noisevote.training.experiments.experiment import Experiment
-from noisevote.training.experiments.grid import COLUMNS
+from noisevote.training.experiments.grid import COLUMNS, GridPlan
 from noisevote.training.experiments.grid_results import read_grid
 from noisevote.training.experiments.page import (
     FIGURES,
@@ -18,7 +22,13 @@ from noisevote.training.experiments.page import (
     draw_figures,
     report,
 )
-from noisevote.training.experiments.studies import STUDIES
+from noisevote.training.experiments.studies import (
+    SHIPPED_STUDIES,
+    energy_figure,
+    reports_in,
+    study_sections,
+    wrong_answers,
+)
 from noisevote.training.measure.results import (
     ACCURACY_COLUMNS,
     ResultsFile,
@@ -66,7 +76,7 @@ def write_grid(folder: Path, *more: tuple[str, int]) -> None:
 
 
 def test_committed_page_is_what_the_stored_results_give() -> None:
-    assert (RESULTS / PAGE).read_text() == report(RESULTS, STUDIES)
+    assert (RESULTS / PAGE).read_text() == report(RESULTS, SHIPPED_STUDIES)
 
 
 def test_every_figure_of_the_committed_page_is_there_and_small() -> None:
@@ -141,12 +151,57 @@ def test_missing_results_are_open_rows_with_the_command_that_fills_them(tmp_path
 
 def test_figures_are_the_same_byte_for_byte(tmp_path: Path) -> None:
     write_grid(tmp_path)
-    names = draw_figures(tmp_path, tmp_path / "studies", tmp_path / "one")
-    assert (
-        names == [f"grid-{GRID}"] == draw_figures(tmp_path, tmp_path / "studies", tmp_path / "two")
-    )
+    names = draw_figures(tmp_path, SHIPPED_STUDIES, tmp_path / "one")
+    assert names == draw_figures(tmp_path, SHIPPED_STUDIES, tmp_path / "two")
+    assert names[:2] == [f"grid-{GRID}", "studies-mnist_cnn-mult-1.0"]
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_a_study_is_shown_as_it_reports_and_only_of_the_network_that_ships(tmp_path: Path) -> None:
+    named = "mnist_cnn-mult-1.0"
+    told = json.loads((SHIPPED_STUDIES / named / REPORT_JSON).read_text())
+    of_others = {**told, "of": {**told["of"], "fingerprint": "that of other weights"}}
+    unknown = {**told, "of": {**told["of"], "checkpoint": "nobody's"}}
+    studies = {named: told, "stroke_lstm-mult-1.0": of_others, "unknown": unknown}
+    for name, content in studies.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / REPORT_JSON).write_text(json.dumps(content))
+    (tmp_path / "begun").mkdir()
+    assert list(reports_in(tmp_path)) == [named]
+    page = "\n".join(study_sections(tmp_path))
+    assert told["answers"]["At what cost?"] in page
+    for table in ("front", "layers"):
+        for cells in told["tables"][table]["shown"]["cells"]:
+            assert " | ".join(cells) in page
+    for name in ("stroke_lstm-mult-1.0", "densenet40-mult-1.0"):
+        assert f"To fill: `noisevote-train study {name}`" in page
+    (axes,) = energy_figure(told).axes
+    labels = axes.get_legend_handles_labels()[1]
+    assert labels == [
+        "votes alone", "one vote, every layer read as often", "best of votes, rules and reads",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "expected"),
+    [
+        ({"value": 0.9, "low": 0.85, "high": 0.94}, (10.0, 4.0, 5.0)),
+        ({"value": 1.0, "low": 0.96, "high": 1.0}, (0.5, 0.5, 3.5)),
+    ],
+)
+def test_wrong_answers_of_a_study_have_the_interval_of_the_right_ones(
+    accuracy: dict[str, float], expected: tuple[float, ...]
+) -> None:
+    assert wrong_answers(accuracy, 100) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["votes", "voted_images", "images"])
+def test_options_of_an_experiment_are_checked(name: str) -> None:
+    with pytest.raises(
+        InputError, match=f"{name} is 0: Input should be greater than or equal to 1"
+    ):
+        changed(GridPlan(), {name: 0})
 
 
 def test_errors_in_figures_are_the_shares_that_are_not_right() -> None:

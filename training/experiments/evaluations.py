@@ -32,10 +32,10 @@ at sigma / sqrt({VOTES}): what {VOTES} votes at sigma cost if noise power falls 
 
 ONE_PASS_TEXT = """### One pass with repeats, on all test images
 
-Repeats of `mnist_cnn-mult-1.0` that a search on validation images found, at sigma 1.0 of one read,
-and those for which a network was trained from its first step, at the sigmas that they leave (6
-epochs; the one that ships had 34, at sigma 1.0 in all layers). Energy in passes, by
-multiply-accumulates.
+Repeats of `mnist_cnn-mult-1.0` that a search of a former version found on validation images, at
+sigma 1.0 of one read, and those for which a network was trained from its first step, at the sigmas
+that they leave (6 epochs; the one that ships had 34, at sigma 1.0 in all layers). Energy in passes,
+by multiply-accumulates.
 """
 
 

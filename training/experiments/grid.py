@@ -51,7 +51,7 @@ the network that does best at that sigma.
 
 What differs: the paper trains each network for 100 epochs (CIFAR-10: 300) with batches of 32 and
 has 11 values of sigma_train. Ours are runs of 6 epochs (CIFAR-10: 16, from the 36 of
-`densenet40-clean`, 11 of them on pictures made smaller) with batches of 128 (512), AdamW (Muon),
+`densenet40-clean`, 13 of them on pictures made smaller) with batches of 128 (512), AdamW (Muon),
 and the marginal loss over 16 draws of the last layer's noise, with widths of our own.
 """
 

@@ -17,7 +17,7 @@ from noisevote.training.experiments.evaluations import (
     selection_section,
 )
 from noisevote.training.experiments.grid import GRID
-from noisevote.training.experiments.studies import STUDIES, study_figures, study_sections
+from noisevote.training.experiments.studies import SHIPPED_STUDIES, study_figures, study_sections
 from noisevote.training.experiments.votes import VOTES
 from noisevote.training.report.style import save, settings
 
@@ -31,7 +31,8 @@ Made by `noisevote-train report` from the files in this folder and the shipped
 [studies](../../docs/studies.md), in seconds and without data.
 Accuracies are per cent of the official test images unless said, with exact 95 % intervals
 (Clopper-Pearson) in brackets. The papers are Qin & Vucinic, arXiv 1811.10649, and, where said, Wang
-et al., arXiv 2501.14531. Machine and library builds stand in the head of each file.
+et al., arXiv 2501.14531. Machine and library builds stand in the head of each file, and in the
+report of each study.
 
 MNIST is the official data set. The pen strokes, those of the test images too, are recomputed from
 it as de Jong made his archive. The CIFAR-10 networks learned from a JPEG copy of the official
@@ -40,12 +41,12 @@ images; `exact_test` are the first 1,000 official test images with exact pixels.
 Below each section stand the commands that made its files. They find what is stored and measure
 what is missing. To measure all anew, name other places: `noisevote-train experiment --results
 FOLDER --runs FOLDER NAME ...` (these options stand before the name of the experiment), and
-`noisevote-train evaluate ... --output FILE`. A network that starts from another run
-(`noisevote-train recipes` lists them) needs that run first.
+`noisevote-train evaluate ... --output FILE`, `noisevote-train study ... --output FOLDER`. A network
+that starts from another run (`noisevote-train recipes` lists them) needs that run first.
 """
 
 
-def write_report(folder: Path = RESULTS, studies: Path = STUDIES) -> Path:
+def write_report(folder: Path = RESULTS, studies: Path = SHIPPED_STUDIES) -> Path:
     """Write page and figures of ``folder`` and ``studies`` anew and return the page's path."""
     draw_figures(folder, studies, folder / FIGURES)
     path = folder / PAGE

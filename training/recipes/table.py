@@ -75,7 +75,8 @@ LONG = replace(
 """Minutes on a GPU, where a step of few pictures costs as much as one of many."""
 
 FURTHER = 4
-"""Pixels by which pictures are shifted then (G. Huang et al., arXiv 1608.06993, section 4.1)."""
+"""Pixels by which pictures are shifted in long trainings, which see each of them many times
+(G. Huang et al., arXiv 1608.06993, section 4.1)."""
 
 TUNING = replace(
     DENSENET_SCHEDULE, epochs=2, learning_rate=1e-3, curve="linear", stages=(Stage(16, 0.7),)
@@ -127,10 +128,7 @@ def auto(epochs: int, learning_rate: float, **more: Any) -> Schedule:
 
 
 def densenet(name: str, hardening: Hardening, schedule: Schedule, **more: Any) -> Recipe:
-    """Return the recipe of a DenseNet on CIFAR-10, on shifted and flipped pictures; see `mnist`.
-
-    In a :data:`LONG` training, which sees each of them many times, they are to be shifted further.
-    """
+    """Return the recipe of a DenseNet on CIFAR-10, on shifted and flipped pictures; see `mnist`."""
     return Recipe(
         name,
         network_in(name),

@@ -45,8 +45,8 @@ def front(study: Figures) -> Section:
     return Section(
         "front",
         "What accuracy costs",
-        "Options for which no cheaper one is as accurate on the half that is chosen on, which the "
-        "chart shows, and what they reach on the other half where that was recorded. "
+        "Options for which no cheaper one is as accurate on the half that is chosen on, and what "
+        "they reach on the other half where that was recorded. "
         + (
             "Energy is counted by whole tiles of the device."
             if study.unit == "J"
@@ -58,7 +58,9 @@ def front(study: Figures) -> Section:
         study.option_columns,
         [study.option_row(of) for of in front],
         line_chart(
-            "front", "Accuracy over energy; the table has the figures", f"energy, {unit}",
+            "front",
+            "Accuracy over energy, on the half that is chosen on; the table has the figures",
+            f"energy, {unit}",
             curves, is_close=True, x_text=partial(energy, unit=study.unit),
         )
         if curves
@@ -98,8 +100,9 @@ def layers(study: Figures) -> Section:
         "they lie apart (root mean squares; at the operating point). "
         + (
             "Midpoint: the sigma at this point alone that costs half of what noise there can "
-            "cost, with an interval from a bootstrap over the samples; beyond the largest sigma "
-            "that was tried it says so."
+            "cost, with an interval from a bootstrap over the samples, rather too narrow where "
+            "such noise leaves no more than chance; beyond the largest sigma that was tried it "
+            "says so."
             if is_noise
             else "Alone: the accuracy of one vote when this layer alone lies on the device."
         ),

@@ -13,12 +13,14 @@ import numpy as np
 
 from noisevote.models.cost import Hardware, cost_of
 from noisevote.models.specs import PointSpec
+from noisevote.models.study.store import Repeats
 from noisevote.training.study.sensitivity import Sensitivity
 
 LADDER = (1, 2, 4, 8, 16, 32, 64)
-PRICES = tuple(np.geomspace(1e-3, 1e4, 57).tolist())
+"""Reads of a layer that are looked at."""
 
-Repeats = dict[str, int]
+PRICES = tuple(np.geomspace(1e-3, 1e4, 57).tolist())
+"""Of accuracy, in passes for a factor e of what is kept of it, from miserly to lavish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,17 @@ class Budget:
 
 
 def predicted_path(
-    budget: Budget, sensitivities: Mapping[str, Sensitivity], sigma: Mapping[str, float]
+    budget: Budget, sensitivities: Mapping[str, Sensitivity], sigma: float
 ) -> list[Repeats]:
     """Return the repeats that the sensitivities predict to be best, from cheap to dear.
 
     Source: Lagrangian relaxation of "most kept accuracy for the energy"; for every price of
     accuracy the layers decide one by one.
+
+    Args:
+        budget: what reads cost.
+        sensitivities: of all noise points, by name.
+        sigma: of one read, at all of them.
     """
     whole = sum(budget.energy[point.name] * point.latency for point in budget.points)
     found: dict[tuple[int, ...], Repeats] = {}
@@ -55,9 +62,9 @@ def predicted_path(
         chosen = {}
         for point in budget.points:
             share = budget.energy[point.name] * point.latency / whole
-            entry, at = sensitivities[point.name], sigma[point.name]
+            entry = sensitivities[point.name]
             losses = [
-                share * reads - price * math.log(entry.kept(at / math.sqrt(reads)))
+                share * reads - price * math.log(entry.kept(sigma / math.sqrt(reads)))
                 for reads in LADDER
             ]
             chosen[point.name] = LADDER[int(np.argmin(losses))]

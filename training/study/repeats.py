@@ -10,8 +10,9 @@ from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import pareto
 from noisevote.models.study.costs import CostModel
 from noisevote.models.study.results import Results
+from noisevote.models.study.store import Repeats
 from noisevote.models.study.weighed import Weighed
-from noisevote.training.study.predicted_repeats import Budget, Repeats, predicted_path
+from noisevote.training.study.predicted_repeats import Budget, predicted_path
 from noisevote.training.study.sensitivity import Sensitivity, fit_with_interval
 
 QUIETER = (2, 4, 8, 16)
@@ -58,9 +59,10 @@ def by_sensitivity(results: Results, card: Card) -> list[Repeats]:
         for point in card.noise_points
     }
     budget = Budget(card.noise_points, energy, MOST_PASSES)
-    sigma = dict.fromkeys(card.point_names, results.head.operating_sigma)
     found = predicted_path(
-        budget, {name: fit.sensitivity for name, fit in sensitivities.items()}, sigma
+        budget,
+        {name: fit.sensitivity for name, fit in sensitivities.items()},
+        results.head.operating_sigma,
     )
     return [repeats for repeats in found if repeats]
 

@@ -123,9 +123,12 @@ def device_text(head: StudyHead) -> str:
 def as_json(content: Mapping[str, Any], sections: list[Section]) -> str:
     """Return the report as JSON."""
     tables = {
-        section.name: {"title": section.title, "text": section.text, "rows": section.rows}
+        section.name: {
+            "title": section.title, "text": section.text, "rows": section.rows,
+            "shown": {"head": section.head, "cells": section.cells},
+        }
         for section in sections
-    }
+    }  # fmt: skip
     return json.dumps({**content, "tables": tables}, indent=1, allow_nan=False) + "\n"
 
 

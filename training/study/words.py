@@ -26,7 +26,7 @@ def energy(value: float, unit: str) -> str:
     """Return an energy in joules, or in passes."""
     if unit == "J":
         return with_prefix(value, "J")
-    text = f"{value:.2f}".removesuffix("0").removesuffix(".0")
+    text = f"{value:.5g}"
     return f"{text} {'pass' if text == '1' else 'passes'}"
 
 

@@ -28,9 +28,9 @@ from noisevote.service.client.exchange import Call, ServiceError
 from noisevote.service.configuration.keys import INTERNAL
 from noisevote.service.jobs.chosen import chosen_again
 from noisevote.service.jobs.http_target import HttpTarget, Meter, RequestLimits
+from noisevote.service.jobs.priority import AUTOGROUP, NICENESS
 from noisevote.service.jobs.run import run_of
 from noisevote.service.jobs.submit import INTERFACE, interface_of, results_bytes
-from noisevote.service.jobs.worker import AUTOGROUP, NICENESS
 from noisevote.service.wire.attack import JobState
 from tests.models.engines.needed import need_openvino
 from tests.service.jobs.support import (
@@ -250,7 +250,7 @@ def test_a_report_names_what_computes_the_votes_of_its_target() -> None:
 @pytest.mark.skipif(not AUTOGROUP.is_file(), reason="sessions are not scheduled as groups here")
 def test_a_worker_steps_back_among_its_own_threads_and_as_a_session() -> None:
     program = (
-        "import os; from noisevote.service.jobs.worker import AUTOGROUP, step_back; "
+        "import os; from noisevote.service.jobs.priority import AUTOGROUP, step_back; "
         "step_back(); print(os.nice(0), AUTOGROUP.read_text().split()[-1])"
     )
     found = subprocess.run(

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from noisevote.models.specs import PointSpec
-from noisevote.training.study.predicted_repeats import LADDER, Budget, Repeats, predicted_path
+from noisevote.models.study.store import Repeats
+from noisevote.training.study.predicted_repeats import LADDER, Budget, predicted_path
 from noisevote.training.study.sensitivity import Sensitivity
 
 POINTS = [PointSpec(name=name, shape=(1,), macs=1) for name in ("costly", "cheap", "idle")]
@@ -15,14 +16,14 @@ SENSITIVITIES = {
     "cheap": Sensitivity(1.0, 2.0, 0.1, 1.0),
     "idle": Sensitivity(1e6, 2.0, 0.1, 1.0),
 }
-SIGMA = dict.fromkeys(ENERGY, 1.0)
+SIGMA = 1.0
 BUDGET = Budget(POINTS, ENERGY, cap=20.0)
 
 
 def worth(repeats: Repeats) -> float:
     """Return the logarithm of what is kept if the layers lose independently of each other."""
     return sum(
-        math.log(entry.kept(SIGMA[name] / math.sqrt(repeats.get(name, 1))))
+        math.log(entry.kept(SIGMA / math.sqrt(repeats.get(name, 1))))
         for name, entry in SENSITIVITIES.items()
     )
 
