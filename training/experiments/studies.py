@@ -32,7 +32,8 @@ TEXT = """## What accuracy costs, and what each layer stands (studies)
 Votes, stop rules, layers that are read several times and every layer read as often, which is what a
 quieter device would do, each with its energy. Reading a layer r times and averaging before the
 activation makes its sigma / sqrt(r) and costs r times that layer's energy. Options are chosen on
-validation data; beside each stands what it reaches on the other half, test data, on other noise.
+validation data; beside each stands what it reaches on the other half, test data, on other noise,
+which the figures show, too (but for every layer read as often, which is known on validation data).
 Networks trained for less noise are rivals of votes, too: the column "equal energy" of the grid. The
 midpoint of a layer is the s50 of acc(s) = floor + (clean - floor) / (1 + (s / s50)^k), fitted to
 the accuracy over noise in this layer alone (after Walking Noise, arXiv 2212.10430; the formula is
