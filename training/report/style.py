@@ -4,7 +4,7 @@ Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/), which col
 can tell apart; every series has a marker and a line style as well, for print in grey.
 """
 
-from io import BytesIO, StringIO
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
 
-from noisevote.models.files import whole_file, write_whole
+from noisevote.models.files import write_whole
 from noisevote.training.measure.results import Row
 
 COLOURS = (
@@ -41,8 +40,6 @@ SETTINGS: dict[Any, Any] = {
     "legend.fontsize": 8,
     "figure.constrained_layout.use": True,
 }
-PNG_DPI = 150
-PNG_COLOURS = 48
 
 
 def series_style(index: int) -> dict[str, Any]:
@@ -66,14 +63,9 @@ def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write a figure as SVG and PNG, without dates and versions."""
+    """Write a figure as SVG, without dates and versions."""
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / f"{name}.svg", svg_of(figure))
-    picture = BytesIO()
-    figure.savefig(picture, dpi=PNG_DPI, format="png", metadata={"Software": None})
-    few_colours = Image.open(picture).convert("RGB").quantize(PNG_COLOURS)
-    with whole_file(folder / f"{name}.png") as file:
-        few_colours.save(file, format="png", optimize=True)
 
 
 def svg_of(figure: Figure) -> bytes:
