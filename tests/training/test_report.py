@@ -27,7 +27,6 @@ from noisevote.training.experiments.studies import (
     energy_figure,
     reports_in,
     study_sections,
-    wrong_answers,
 )
 from noisevote.training.measure.results import (
     ACCURACY_COLUMNS,
@@ -180,19 +179,10 @@ def test_a_study_is_shown_as_it_reports_and_only_of_the_network_that_ships(tmp_p
     assert labels == [
         "votes alone", "one vote, every layer read as often", "best of votes, rules and reads",
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("accuracy", "expected"),
-    [
-        ({"value": 0.9, "low": 0.85, "high": 0.94}, (10.0, 4.0, 5.0)),
-        ({"value": 1.0, "low": 0.96, "high": 1.0}, (0.5, 0.5, 3.5)),
-    ],
-)
-def test_wrong_answers_of_a_study_have_the_interval_of_the_right_ones(
-    accuracy: dict[str, float], expected: tuple[float, ...]
-) -> None:
-    assert wrong_answers(accuracy, 100) == pytest.approx(expected)
+    votes = told["tables"]["votes"]["rows"]
+    drawn = axes.containers[0].lines[0].get_xydata()
+    wrong = [100 * (1 - row["accuracy"]["value"]) for row in votes]
+    assert drawn == pytest.approx(np.transpose([[row["energy"] for row in votes], wrong]))
 
 
 @pytest.mark.parametrize("name", ["votes", "voted_images", "images"])

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.study.folders import REPORT_JSON, studies_beside
 from noisevote.training.experiments.experiment import NamedFigures
+from noisevote.training.measure.results import Row
 from noisevote.training.report.markdown import figure, open_row, table_without_empty
-from noisevote.training.report.style import log_error_axis, new_figure, series_style
+from noisevote.training.report.style import draw_errors, log_error_axis, new_figure
 from noisevote.training.study.errors import ALL
 
 Report = Mapping[str, Any]
@@ -117,13 +118,9 @@ def energy_figure(report: Report) -> Figure:
         known = [(row, accuracy) for row, accuracy in drawn if accuracy is not None]
         if not known:
             continue
-        values = [wrong_answers(accuracy, row["samples"]) for row, accuracy in known]
-        axes.errorbar(
-            [row["energy"] for row, _ in known],
-            [error for error, _, _ in values],
-            [[below for _, below, _ in values], [above for _, _, above in values]],
-            label=label, elinewidth=0.6, capsize=1.5, **series_style(index),
-        )  # fmt: skip
+        energies = [row["energy"] for row, _ in known]
+        shares = [as_row(accuracy, row["samples"]) for row, accuracy in known]
+        draw_errors(axes, energies, shares, label, index)
     axes.set_xscale("log")
     axes.set_xlabel(f"energy, {'joules' if report['of']['device'] else 'passes of the network'}")
     log_error_axis(axes)
@@ -136,11 +133,7 @@ def is_uniform(repeats: Mapping[str, int], points: int) -> bool:
     return len(repeats) == points and len(set(repeats.values())) == 1
 
 
-def wrong_answers(accuracy: Mapping[str, float], samples: int) -> tuple[float, float, float]:
-    """Return wrong answers in per cent, and how far the interval reaches below and above.
-
-    No wrong answer at all is drawn as half a sample, since the axis is logarithmic.
-    """
-    error = 100 * max(1 - accuracy["value"], 0.5 / samples)
-    low, high = (100 * (1 - accuracy[end]) for end in ("high", "low"))
-    return error, max(error - low, 0.0), max(high - error, 0.0)
+def as_row(accuracy: Mapping[str, float], samples: int) -> Row:
+    """Return an accuracy of a report as a row of results holds it."""
+    low, high = (str(accuracy[end]) for end in ("low", "high"))
+    return {"accuracy": str(accuracy["value"]), "low": low, "high": high, "images": str(samples)}

@@ -14,7 +14,6 @@ DETAILS = (
     "image",
     "passes",
     "recipe",
-    "energy",
     "engine",
 )
 """What the page says of a file beside its command; machine and libraries stand in the file."""

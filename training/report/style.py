@@ -85,10 +85,13 @@ def errors_of(rows: list[Row]) -> tuple[NDArray[np.float64], NDArray[np.float64]
     """Return the share of wrong answers in per cent ``[rows]``, and its interval ``[2, rows]``.
 
     No wrong answer at all is drawn as half an image, since the axis is logarithmic.
+
+    Args:
+        rows: with ``accuracy``, ``low``, ``high`` and ``images``.
     """
-    wrong = [max(int(row["images"]) - int(row["correct"]), 0.5) for row in rows]
-    images = [int(row["images"]) for row in rows]
-    errors = 100 * np.array(wrong) / np.array(images)
+    errors = 100 * np.array(
+        [max(1 - float(row["accuracy"]), 0.5 / int(row["images"])) for row in rows]
+    )
     low = 100 * (1 - np.array([float(row["high"]) for row in rows]))
     high = 100 * (1 - np.array([float(row["low"]) for row in rows]))
     return errors, np.stack([np.maximum(errors - low, 0), np.maximum(high - errors, 0)])
