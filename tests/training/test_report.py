@@ -180,7 +180,7 @@ def test_a_study_is_shown_as_it_reports_and_only_of_the_network_that_ships(tmp_p
         "votes alone", "one vote, every layer read as often", "best of votes, rules and reads",
     ]  # fmt: skip
     votes = told["tables"]["votes"]["rows"]
-    drawn = axes.containers[0].lines[0].get_xydata()
+    drawn = axes.lines[0].get_xydata()
     wrong = [100 * (1 - row["accuracy"]["value"]) for row in votes]
     assert drawn == pytest.approx(np.transpose([[row["energy"] for row in votes], wrong]))
 
