@@ -26,8 +26,8 @@ class Conclusions(CardPart):
     """All votes at that condition without repeats."""
     recommended: Option | None
     """The cheapest option at that condition that is, on the half that is chosen on, at most the
-    tolerance below the network without noise, or below the best if none comes so near; None if none
-    was weighed."""
+    tolerance below the best, or below the network without noise where this is better and some
+    option comes so near; None if none was weighed."""
 
     def at(self, condition: float | None) -> list[Weighed]:
         """Return the options of a condition."""
@@ -60,6 +60,22 @@ def pareto(options: Sequence[Weighed], by_latency: bool = False) -> list[Weighed
     return front
 
 
+def accuracy_to_keep(options: Sequence[Weighed], tolerance: float, clean: float) -> float:
+    """Return the accuracy that a recommended option loses little against.
+
+    That of the best option, or without noise where this is higher and some option comes within the
+    tolerance of it. All are of the half that is chosen on; the best of many options is rather too
+    good by chance there, so that what is recommended is rather too dear.
+
+    Args:
+        options: of one condition.
+        tolerance: loss that is accepted, as a share.
+        clean: accuracy without noise.
+    """
+    best = max((of.choice.accuracy for of in options), default=0.0)
+    return max(best, clean) if best >= clean - tolerance else best
+
+
 def recommended(options: Sequence[Weighed], tolerance: float, clean: float) -> Weighed | None:
     """Return the cheapest option that loses at most ``tolerance``.
 
@@ -68,10 +84,9 @@ def recommended(options: Sequence[Weighed], tolerance: float, clean: float) -> W
     Args:
         options: of one condition.
         tolerance: loss that is accepted, as a share.
-        clean: accuracy without noise; the best of many options may pass it by chance.
+        clean: accuracy without noise.
     """
-    best = max((of.choice.accuracy for of in options), default=0.0)
-    needed = clean - tolerance if best >= clean - tolerance else best - tolerance
+    needed = accuracy_to_keep(options, tolerance, clean) - tolerance
     enough = [of for of in options if of.choice.accuracy >= needed]
     return min(
         enough,

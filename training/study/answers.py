@@ -2,6 +2,7 @@
 
 from noisevote.models.stopping import StopRule
 from noisevote.models.study.cells import Half
+from noisevote.models.study.conclusions import accuracy_to_keep
 from noisevote.models.study.replay import is_among_first
 from noisevote.models.study.seeds import shared_places
 from noisevote.models.study.weighed import Weighed
@@ -174,15 +175,21 @@ class Answers(Recalled):
     def chosen_for(self) -> str:
         """Return by what the recommended option was chosen."""
         clean, tolerance = self.found.clean_choice.accuracy, self.results.head.tolerance
-        best = max(of.choice.accuracy for of in self.found.at(self.found.operating))
-        if best >= clean - tolerance:
+        options = self.found.at(self.found.operating)
+        best = max(of.choice.accuracy for of in options)
+        if accuracy_to_keep(options, tolerance, clean) > best:
             return (
                 f"loses at most {self.tolerance} against no noise, {share(clean)}, on the half "
                 "that is chosen on"
             )
+        without = (
+            f"none comes so near to {share(clean)}, without noise"
+            if best < clean
+            else f"without noise {share(clean)} are right there"
+        )
         return (
             f"comes within {self.tolerance} of the best, {share(best)}, on the half that is chosen "
-            f"on; none comes so near to {share(clean)}, without noise"
+            f"on; {without}"
         )
 
     def against(self, best: Weighed, top: Weighed) -> str:

@@ -8,7 +8,7 @@ from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.errors import InputError
 from noisevote.models.stopping import StopRule
-from noisevote.models.study.conclusions import Conclusions, pareto, recommended
+from noisevote.models.study.conclusions import Conclusions, accuracy_to_keep, pareto, recommended
 from noisevote.models.study.costs import CostModel
 from noisevote.models.study.planner import Demand, parse_quantity, planned
 from noisevote.models.study.weighed import Ceiling, Costs, Option, Reached, Weighed
@@ -129,10 +129,24 @@ def test_nothing_as_cheap_reaches_or_beats_an_option_of_the_front(
     assert max(o.choice.accuracy for o in options) == front[-1].choice.accuracy
 
 
-def test_what_is_recommended_loses_no_more_than_is_accepted_for_the_least_energy() -> None:
-    assert recommended(OPTIONS, 0.03, 0.98) is OPTIONS[2]
-    assert recommended(OPTIONS, 0.005, 0.98) is OPTIONS[4]
-    assert recommended(OPTIONS, 0.02, 0.80) is OPTIONS[0]
+@pytest.mark.parametrize(
+    ("tolerance", "clean", "kept", "place"),
+    [
+        pytest.param(0.03, 0.98, 0.98, 2, id="against no noise, where options come near it"),
+        pytest.param(0.005, 0.98, 0.97, 4, id="against the best, where none comes near"),
+        pytest.param(0.03, 0.80, 0.97, 2, id="against the best, where noise and votes gain"),
+        pytest.param(0.18, 0.80, 0.97, 0, id="the least energy of those that are good enough"),
+    ],
+)
+def test_what_is_recommended_loses_no_more_than_is_accepted_for_the_least_energy(
+    tolerance: float, clean: float, kept: float, place: int
+) -> None:
+    assert accuracy_to_keep(OPTIONS, tolerance, clean) == kept
+    assert recommended(OPTIONS, tolerance, clean) is OPTIONS[place]
+
+
+def test_nothing_is_recommended_where_nothing_was_weighed() -> None:
+    assert recommended([], 0.01, 0.98) is None
 
 
 def test_costs_are_those_of_whole_tiles_of_the_device() -> None:
