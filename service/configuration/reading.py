@@ -44,7 +44,7 @@ SHOWN_DEFAULTS = {
     "devices": "none",
     "studies": "beside the checkpoints",
     "slots": "cores allowed by affinity and cgroup quota",
-    "attack_threads": "cores allowed by affinity and cgroup quota",
+    "attack_threads": "cores allowed by affinity and cgroup quota, at most 8",
     "api_keys": "none",
     "internal_token": "random",
     "jobs_dir": "`~/.local/share/noisevote/jobs-` and a digest of where it is installed",

@@ -75,6 +75,14 @@ def test_a_file_that_makes_no_sense_is_refused_and_secrets_are_not_shown(
     assert digest_of("hush") not in str(refusal.value)
 
 
+def test_an_assessment_takes_no_more_than_eight_of_many_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(64), raising=False)
+    settings = Settings()
+    assert settings.attack_threads == min(settings.slots, 8)
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.toml cannot be read: No such file"):
         load_settings(tmp_path / "none.toml")
