@@ -47,11 +47,41 @@ def answered(votes: Votes, classes: int, count: int, rule: Stopping = FULL) -> O
     if votes.shape[1] == 1:
         modes = votes[:, 0].astype(np.int64)
         return Outcome(modes, np.ones_like(modes))
-    found = [of_part(part, classes, count, rule) for part in parts(votes[:, :count], classes)]
-    return Outcome(
-        np.concatenate([part.modes for part in found]),
-        np.concatenate([part.cast for part in found]),
-    )
+    names: NDArray[np.int64] | None = None
+    of_all = votes[:, :count]
+    if classes > count + 1:
+        of_all, names = renumbered(of_all)
+        classes = count + 1
+    found = [of_part(part, classes, count, rule) for part in parts(of_all, classes)]
+    modes = np.concatenate([part.modes for part in found])
+    if names is not None:
+        modes = names[np.arange(len(modes)), modes]
+    return Outcome(modes, np.concatenate([part.cast for part in found]))
+
+
+def renumbered(votes: Votes) -> tuple[Votes, NDArray[np.int64]]:
+    """Return the votes on each sample with its own, fewer numbers of classes, in the same order.
+
+    Of the classes without a vote the lowest keeps a number: no other can do more against a mode.
+
+    Args:
+        votes: on each sample ``[samples, votes]``.
+
+    Returns:
+        The numbers ``[samples, votes]``, and the class of each number ``[samples, votes + 1]``.
+    """
+    order = np.argsort(votes, axis=1)
+    ordered = np.take_along_axis(votes, order, axis=1).astype(np.int64)
+    is_new = np.diff(ordered, axis=1, prepend=-1) > 0
+    ranks = np.cumsum(is_new, axis=1) - 1
+    # Classes from 0 on without a gap are their own ranks; the lowest that is missing follows them.
+    lowest = 1 + np.where(ordered == ranks, ranks, -1).max(axis=1, keepdims=True)
+    ranks += ordered > lowest
+    numbers = np.empty_like(votes)
+    np.put_along_axis(numbers, order, ranks.astype(votes.dtype), axis=1)
+    names = np.tile(lowest, votes.shape[1] + 1)
+    np.put_along_axis(names, ranks, ordered, axis=1)
+    return numbers, names
 
 
 def parts(votes: Votes, classes: int) -> Iterator[Votes]:
