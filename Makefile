@@ -19,13 +19,19 @@ stamp := .venv/installed$(asked)$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 dev_stamp := .venv-dev/installed$(asked)
 pip_install := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve test test-slow test-packages test-contract bench bench-peers check format clean
+quick_tests := .venv-dev/bin/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+
+.PHONY: serve test test-pages test-slow test-packages test-contract bench bench-peers check format clean
 
 serve: $(stamp)
 	.venv/bin/noisevote serve --port $(PORT)
 
 test: $(dev_stamp)
-	.venv-dev/bin/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+	$(quick_tests) --ignore tests/service/page
+
+# The pages, in a real browser.
+test-pages: $(dev_stamp)
+	$(quick_tests) tests/service/page
 
 test-slow: $(dev_stamp)
 	.venv-dev/bin/python -m pytest -m slow -s --timeout 3600

@@ -3,6 +3,8 @@
 import math
 
 PREFIXES = ((1e-15, "f"), (1e-12, "p"), (1e-9, "n"), (1e-6, "u"), (1e-3, "m"), (1.0, ""))
+MANY_PASSES = 99_999.5
+"""From which on five figures are not enough to write them without an exponent."""
 AGES = ((31_557_600.0, "years"), (86_400.0, "days"), (3600.0, "hours"), (1.0, "s"))
 
 
@@ -26,7 +28,7 @@ def energy(value: float, unit: str) -> str:
     """Return an energy in joules, or in passes."""
     if unit == "J":
         return with_prefix(value, "J")
-    text = f"{value:.5g}"
+    text = f"{value:.5g}" if value < MANY_PASSES else f"{value:,.0f}"
     return f"{text} {'pass' if text == '1' else 'passes'}"
 
 
