@@ -17,6 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, betaincinv, ndtri, stdtrit
 
+DEFAULT_ALPHA = 0.05
+"""Of requests that name none."""
+
 KEPT = 4096
 """Values of each statistic that are kept: few votes make few different counts."""
 
@@ -177,6 +180,26 @@ def difference_interval(
         difference - math.hypot(share - low, other_high - other_share),
         difference + math.hypot(high - share, other_share - other_low),
     )
+
+
+def paired_interval(differences: NDArray[np.float64], alpha: float = 0.05) -> tuple[float, float]:
+    """Return an interval of the mean difference of two shares on the same samples.
+
+    Half a pair is added to each way in which a pair may differ or not, which keeps the interval
+    from being empty where no pair differs.
+
+    Source: A. Agresti and Y. Min, Statistics in Medicine 24 (2005), 729-740; here for means over
+    several answers to each sample, too.
+
+    Args:
+        differences: of each sample ``[samples]``, from -1 to 1.
+        alpha: chance that the interval misses the difference.
+    """
+    total, samples = float(differences.sum()), len(differences) + 2
+    centre = total / samples
+    variance = float((differences**2).sum()) + 1 - total**2 / samples
+    half_width = float(ndtri(1 - alpha / 2)) * math.sqrt(variance) / samples
+    return centre - half_width, centre + half_width
 
 
 def wilson_interval(successes: int, trials: int, alpha: float) -> tuple[float, float]:

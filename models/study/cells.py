@@ -16,6 +16,9 @@ from noisevote.models.specs import CardPart, Count, CountFromZero, Name, Sigma
 MOST_VOTES = 10_000
 """That a cell may hold on an input."""
 
+MOST_CELL_VOTES = 2**24
+"""That a cell may hold on all its samples, so that its file is read within bounds."""
+
 
 class Half(StrEnum):
     """Half of the samples. What is chosen is chosen on one, and its figures come from the other."""

@@ -8,6 +8,9 @@ from pydantic import Field
 from noisevote.models.specs import CardPart
 from noisevote.models.study.weighed import Ceiling, Option, Reached, Weighed
 
+ROUNDING = 1e-9
+"""By which shares differ that are the same: 0.8 - 0.1 is above 0.7."""
+
 
 class Conclusions(CardPart):
     """What a study concludes."""
@@ -26,8 +29,8 @@ class Conclusions(CardPart):
     """All votes at that condition without repeats."""
     recommended: Option | None
     """The cheapest option at that condition that is, on the half that is chosen on, at most the
-    tolerance below the best, or below the network without noise where this is better and some
-    option comes so near; None if none was weighed."""
+    tolerance below the accuracy to keep (:func:`accuracy_to_keep`); one that was confirmed on the
+    other half if any such is good enough. None if none was weighed."""
 
     def at(self, condition: float | None) -> list[Weighed]:
         """Return the options of a condition."""
@@ -63,9 +66,10 @@ def pareto(options: Sequence[Weighed], by_latency: bool = False) -> list[Weighed
 def accuracy_to_keep(options: Sequence[Weighed], tolerance: float, clean: float) -> float:
     """Return the accuracy that a recommended option loses little against.
 
-    That of the best option, or without noise where this is higher and some option comes within the
-    tolerance of it. All are of the half that is chosen on; the best of many options is rather too
-    good by chance there, so that what is recommended is rather too dear.
+    That without noise, or of votes without repeats at their best where noise and votes gain; that
+    of the best option where none comes within the tolerance of no noise. All are of the half that
+    is chosen on. Options with repeats, which are many and recorded on fewer samples, are no measure
+    else: the best of them is too good by chance.
 
     Args:
         options: of one condition.
@@ -73,13 +77,17 @@ def accuracy_to_keep(options: Sequence[Weighed], tolerance: float, clean: float)
         clean: accuracy without noise.
     """
     best = max((of.choice.accuracy for of in options), default=0.0)
-    return max(best, clean) if best >= clean - tolerance else best
+    if best < clean - tolerance - ROUNDING:
+        return best
+    plain = (of.choice.accuracy for of in options if not of.option.repeats)
+    return max(clean, *plain)
 
 
 def recommended(options: Sequence[Weighed], tolerance: float, clean: float) -> Weighed | None:
     """Return the cheapest option that loses at most ``tolerance``.
 
-    An option of several chips is taken only where no other is good enough.
+    One that was confirmed on the other half is taken where any such is good enough, and one of
+    several chips only where no other is.
 
     Args:
         options: of one condition.
@@ -87,9 +95,10 @@ def recommended(options: Sequence[Weighed], tolerance: float, clean: float) -> W
         clean: accuracy without noise.
     """
     needed = accuracy_to_keep(options, tolerance, clean) - tolerance
-    enough = [of for of in options if of.choice.accuracy >= needed]
+    enough = [of for of in options if of.choice.accuracy >= needed - ROUNDING]
+    confirmed = [of for of in enough if of.report is not None]
     return min(
-        enough,
+        confirmed or enough,
         key=lambda of: (of.option.chips > 1, of.costs.energy, of.costs.latency_s or 0.0),
         default=None,
     )

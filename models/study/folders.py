@@ -1,5 +1,6 @@
 """Where studies lie: in a folder named by checkpoint and device, beside the checkpoints."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ def study_folder(
     kind: NoiseKind | None = None,
     temperature_c: float | None = None,
 ) -> Path:
-    """Return where a study lies unless it is told otherwise.
+    """Return where a study lies unless it is told otherwise; see :func:`study_name`.
 
     Args:
         checkpoints: folder of the checkpoints.
@@ -30,24 +31,21 @@ def study_folder(
         kind: of the noise; None: the checkpoint's.
         temperature_c: of the device; None: that at which its profile holds.
     """
-    parts = [
-        checkpoint,
-        kind,
-        None if device is None else device.name,
-        None if temperature_c is None else f"{temperature_c:g}C",
-    ]
-    return studies_beside(checkpoints) / "--".join(part for part in parts if part)
+    return studies_beside(checkpoints) / study_name(checkpoint, device, kind, temperature_c)
+
+
+def study_name(
+    checkpoint: str, device: Profile | None, kind: NoiseKind | None, temperature_c: float | None
+) -> str:
+    """Return the name of a study's folder: checkpoint, kind of noise, device and temperature."""
+    warm = None if temperature_c is None else f"{temperature_c:g}C"
+    parts = (checkpoint, kind, None if device is None else device.name, warm)
+    return "--".join(part for part in parts if part)
 
 
 def studies_beside(checkpoints: Path) -> Path:
     """Return the folder of the studies beside one of checkpoints."""
     return checkpoints.absolute().parent / STUDIES
-
-
-def command_for(checkpoint: str, device: str | None) -> str:
-    """Return the command that makes a study."""
-    on = "" if device is None else f" --device {device}"
-    return f"noisevote-train study {checkpoint}{on} --checkpoints FOLDER --samples FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +74,23 @@ class Wanted:
         return self.device in names and head.temperature_c == self.temperature_c
 
     @property
+    def command(self) -> str:
+        """The command that makes it, but for folders and files."""
+        parts = {
+            "--noise": self.kind if self.device is None else None,
+            "--device": self.device,
+            "--temperature": None if self.temperature_c is None else f"{self.temperature_c:g}",
+        }
+        given = [part for option, of in parts.items() if of is not None for part in (option, of)]
+        return (
+            f"noisevote-train study {shlex.join([self.checkpoint, *given])} --checkpoints FOLDER "
+            "--samples FILE"
+        )
+
+    @property
     def where(self) -> str:
-        """The device, in a message."""
-        on = "" if self.device is None else f" on {self.device}"
+        """The noise or the device, in a message."""
+        on = f" under {self.kind} noise" if self.device is None else f" on {self.device}"
         warm = "" if self.temperature_c is None else f" at {self.temperature_c:g} degrees C"
         return f"{on}{warm}"
 
@@ -134,8 +146,7 @@ class Studies:
             found.sort(key=lambda of: (is_default(of.store.folder, of.head), of.store.folder.name))
             return found[-1].store
         raise UnknownStudyError(
-            f"checkpoint {wanted.checkpoint}{wanted.where}: {why}; make one with: "
-            f"{command_for(wanted.checkpoint, wanted.device)}"
+            f"checkpoint {wanted.checkpoint}{wanted.where}: {why}; make one with: {wanted.command}"
         )
 
     def of(self, checkpoint: str, fingerprint: str) -> list[StudyHead]:
@@ -174,9 +185,6 @@ class Studies:
 
 def is_default(folder: Path, head: StudyHead) -> bool:
     """Return whether a study lies in a folder of its own name."""
-    device = None if head.device is None else head.device
-    names = {
-        study_folder(folder, head.checkpoint, device, kind, head.temperature_c).name
-        for kind in (None, head.kind)
-    }
+    kinds = (None, head.kind)
+    names = {study_name(head.checkpoint, head.device, kind, head.temperature_c) for kind in kinds}
     return folder.name in names

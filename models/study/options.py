@@ -5,25 +5,22 @@ it reaches is replayed on both halves of the samples: it is chosen by the first 
 second.
 """
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.card import Card
-from noisevote.models.devices.setting import DeviceSetting
-from noisevote.models.statistics import clopper_pearson, student_interval
+from noisevote.models.errors import DataError
 from noisevote.models.stopping import Stopping, StopRule
 from noisevote.models.study.cells import Half
 from noisevote.models.study.costs import CostModel
 from noisevote.models.study.head import StudyHead
-from noisevote.models.study.replay import FULL, Outcome, Votes, answered, spread_over_chips
-from noisevote.models.study.seeds import places_of, request_seed, seed_of
-from noisevote.models.study.weighed import Option, Reached, Weighed
-
-ALPHA = 0.05
-"""Chance that an interval misses."""
+from noisevote.models.study.recorded import Recorded
+from noisevote.models.study.replay import FULL
+from noisevote.models.study.seeds import shared_places
+from noisevote.models.study.weighed import Option, Weighed
 
 COUNTS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
 """Numbers of votes that are looked at, as far as so many were recorded."""
@@ -33,120 +30,6 @@ FEWEST_TO_STOP = 3
 
 CHIPS = (2, 5, 10, 20)
 """Numbers of chips that share the votes of a request."""
-
-
-Run = tuple[int | None, int]
-"""A chip, None without, and the number of a seed."""
-
-
-class Recorded:
-    """The votes of one condition and repeats on both halves.
-
-    Args:
-        head: of the study.
-        labels: of the samples of each half.
-        numbers: of these in their file; they are part of the seeds.
-        runs: votes by half, chip and number of the seed.
-    """
-
-    def __init__(
-        self,
-        head: StudyHead,
-        labels: Mapping[Half, NDArray[np.int64]],
-        numbers: Mapping[Half, NDArray[np.int64]],
-        runs: Mapping[tuple[Half, int | None, int], Votes],
-    ) -> None:
-        self._head, self._labels, self._numbers = head, labels, numbers
-        self.runs: dict[Half, dict[Run, Votes]] = {half: {} for half in Half}
-        for (half, chip, seed), of in sorted(runs.items(), key=lambda run: place_of(*run[0])):
-            self.runs[half][chip, seed] = of
-
-    def votes_of(self, half: Half) -> int:
-        """Return how many votes all runs of a half have; 0 without any."""
-        return min((of.shape[1] for of in self.runs[half].values()), default=0)
-
-    @property
-    def chips(self) -> int:
-        """How many chips cast the same votes on both halves."""
-        held = [{chip for chip, seed in self.runs[half] if seed == 0} for half in Half]
-        common = held[0] if not held[1] else held[0] & held[1]
-        return len(common - {None})
-
-    def reached(self, half: Half, votes: int, rule: Stopping, chips: int = 1) -> Reached | None:
-        """Return what a way to ask reaches on a half; None if too little was recorded."""
-        runs = list(self._asked(half, votes, chips))
-        if not runs:
-            return None
-        outcomes = [(run, answered(of, self._head.classes, votes, rule)) for run, of in runs]
-        return self._told(half, outcomes)
-
-    def _asked(self, half: Half, votes: int, chips: int) -> Iterator[tuple[Run, Votes]]:
-        runs = {
-            run: of
-            for run, of in self.runs[half].items()
-            if self._head.is_silent or of.shape[1] >= votes
-        }
-        if chips == 1:
-            yield from runs.items()
-            return
-        for seed in sorted({seed for _, seed in runs}):
-            of_chips = [runs[chip, seed] for chip in range(chips) if (chip, seed) in runs]
-            if len(of_chips) == chips and len({of.shape for of in of_chips}) == 1:
-                orders = self._orders(half, votes, chips, seed, len(of_chips[0]))
-                yield (None, seed), spread_over_chips(np.stack(of_chips), orders)
-
-    def _orders(
-        self, half: Half, votes: int, chips: int, seed: int, samples: int
-    ) -> NDArray[np.intp]:
-        setting = DeviceSetting({}, tuple(range(chips)), votes=votes)
-        base = seed_of(self._head.seed, half, seed)
-        numbers = self._numbers[half][places_of(samples, len(self._numbers[half]))]
-        seeds = [request_seed(base, number) for number in numbers.tolist()]
-        return np.stack([setting.order(each, 0) for each in seeds])
-
-    def _told(self, half: Half, outcomes: Sequence[tuple[Run, Outcome]]) -> Reached:
-        samples = len(outcomes[0][1].modes)
-        labels = self._labels[half][places_of(samples, len(self._labels[half]))]
-        shares = {run: float((out.modes == labels).mean()) for run, out in outcomes}
-        cast = np.concatenate([out.cast for _, out in outcomes])
-        return Reached(
-            accuracy=float(np.mean(means_of(shares))),
-            interval=interval_of(shares, samples),
-            samples=samples,
-            runs=tuple(shares.values()),
-            mean_votes=float(cast.mean()),
-            p99_votes=int(np.quantile(cast, 0.99, method="higher")),
-        )
-
-
-def place_of(half: Half, chip: int | None, seed: int) -> tuple[str, int, int]:
-    """Return where a run stands among others: seed by seed, chip by chip."""
-    return half, seed, -1 if chip is None else chip
-
-
-def interval_of(shares: Mapping[Run, float], samples: int) -> tuple[float, float]:
-    """Return the interval at 95 % of a mean accuracy, over samples and chips like these.
-
-    Over samples that of Clopper and Pearson, as if they had been run once: more seeds make it
-    rather too wide. Over several chips that of Student, too; on each side the two distances from
-    the mean are added as squares, since samples and chips are drawn independently.
-    """
-    of_chips = means_of(shares)
-    mean = float(of_chips.mean())
-    low, high = clopper_pearson(round(mean * samples, 6), samples, ALPHA)
-    if len(of_chips) > 1:
-        half = mean - student_interval(of_chips, ALPHA)[0]
-        low = max(mean - math.hypot(mean - low, half), 0.0)
-        high = min(mean + math.hypot(high - mean, half), 1.0)
-    return low, high
-
-
-def means_of(shares: Mapping[Run, float]) -> NDArray[np.float64]:
-    """Return the mean over the seeds of each chip ``[chips]``; without chips that of all."""
-    by_chip: dict[int | None, list[float]] = {}
-    for (chip, _), share in shares.items():
-        by_chip.setdefault(chip, []).append(share)
-    return np.array([np.mean(of) for of in by_chip.values()])
 
 
 def rules_for(
@@ -176,9 +59,65 @@ def rules_for(
     ]
 
 
+def rule_of(head: StudyHead, card: Card, option: Option) -> Stopping:
+    """Return the stop rule of an option, its threshold included.
+
+    Raises:
+        DataError: the card has its threshold no more.
+    """
+    rules = rules_for(head, card, option.condition, option.repeats, option.votes)
+    for rule in rules:
+        if (rule.row, delta_of(rule)) == (option.stop, option.delta):
+            return rule
+    raise DataError(f"{option.votes} votes cannot be stopped by {option.stop} as the card is now")
+
+
 def delta_of(rule: Stopping) -> float | None:
     """Return the chance of another mode that a request names for a rule; None if it has none."""
     return None if rule.promise is None or rule.promise.delta == 0 else rule.promise.delta
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """All votes without repeats on the half that is chosen on, to which options are compared.
+
+    Options with repeats are recorded on fewer samples, which may be easier or harder than all.
+
+    Attributes:
+        right: share of right answers on each sample ``[samples]``.
+        whole: samples of the half, over which those of a cell are spread.
+    """
+
+    right: NDArray[np.float64]
+    whole: int
+
+    def adjusted(self, right: NDArray[np.float64]) -> float:
+        """Return the accuracy of an option as if it had been recorded on the reference's samples.
+
+        That of the reference, and the paired difference on the samples that both have: a regression
+        estimate of slope 1 (W. G. Cochran, Sampling Techniques, 1977, section 7.3).
+
+        Args:
+            right: share of right answers on each sample of the option ``[samples]``.
+        """
+        _, here, there = shared_places(len(right), len(self.right), self.whole)
+        if len(here) == len(self.right):
+            return float(right.mean())
+        found = self.right.mean() + (right[here] - self.right[there]).mean()
+        return float(np.clip(found, 0.0, 1.0))
+
+
+def reference_of(recorded: Recorded | None, whole: int) -> Reference | None:
+    """Return what options of a condition are compared to.
+
+    Args:
+        recorded: votes without repeats under the condition; None: there are none.
+        whole: samples of the half that is chosen on.
+    """
+    if recorded is None:
+        return None
+    found = recorded.replayed(Half.CHOICE, recorded.votes_of(Half.CHOICE), FULL)
+    return None if found is None else Reference(found.of_samples, whole)
 
 
 def weighed(
@@ -187,6 +126,7 @@ def weighed(
     card: Card,
     condition: float | None,
     repeats: Mapping[str, int],
+    reference: Reference | None = None,
 ) -> Iterator[Weighed]:
     """Yield all options of one condition and repeats.
 
@@ -196,8 +136,44 @@ def weighed(
         card: of its checkpoint.
         condition: sigma at all points, or age.
         repeats: reads that are averaged, by noise point.
+        reference: to which they are compared; None: each counts as it was recorded.
     """
     costs = CostModel(head, card)
+    for votes, rule, chips in ways_to_ask(recorded, head, card, condition, repeats):
+        found = recorded.replayed(Half.CHOICE, votes, rule, chips)
+        if found is None:
+            continue
+        accuracy = None if reference is None else reference.adjusted(found.of_samples)
+        choice = recorded.told(found, Half.CHOICE, votes, rule, chips, accuracy)
+        yield Weighed(
+            option=Option(
+                condition=condition,
+                repeats=dict(repeats),
+                votes=votes,
+                stop=rule.row,
+                delta=delta_of(rule),
+                chips=chips,
+            ),
+            choice=choice,
+            report=recorded.reached(Half.REPORT, votes, rule, chips),
+            costs=costs.of(
+                repeats,
+                choice.mean_votes,
+                choice.p99_votes,
+                chips,
+                stops_early=not rule.casts_all,
+            ),
+        )
+
+
+def ways_to_ask(
+    recorded: Recorded,
+    head: StudyHead,
+    card: Card,
+    condition: float | None,
+    repeats: Mapping[str, int],
+) -> Iterator[tuple[int, Stopping, int]]:
+    """Yield votes, stop rule and number of chips of every option; see :func:`weighed`."""
     most = recorded.votes_of(Half.CHOICE)
     # Chips whose own votes do not differ can share as many votes as they are.
     shared = max(1, recorded.chips) if head.is_silent else most
@@ -207,25 +183,4 @@ def weighed(
             chips = chips[1:]
         for rule in rules_for(head, card, condition, repeats, votes):
             for count in chips if rule.threshold is None else [1]:
-                choice = recorded.reached(Half.CHOICE, votes, rule, count)
-                if choice is None:
-                    continue
-                yield Weighed(
-                    option=Option(
-                        condition=condition,
-                        repeats=dict(repeats),
-                        votes=votes,
-                        stop=rule.row,
-                        delta=delta_of(rule),
-                        chips=count,
-                    ),
-                    choice=choice,
-                    report=recorded.reached(Half.REPORT, votes, rule, count),
-                    costs=costs.of(
-                        repeats,
-                        choice.mean_votes,
-                        choice.p99_votes,
-                        count,
-                        stops_early=not rule.casts_all,
-                    ),
-                )
+                yield votes, rule, count

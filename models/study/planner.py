@@ -1,7 +1,7 @@
 """From a demand to the votes that meet it, by what a study recorded: no new passes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +10,7 @@ from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import Profile
 from noisevote.models.errors import InputError
 from noisevote.models.specs import CardPart
+from noisevote.models.statistics import DEFAULT_ALPHA, fewest_votes_to_be_sure
 from noisevote.models.stopping import StopRule
 from noisevote.models.study.conclusions import Conclusions, pareto
 from noisevote.models.study.head import StudyHead
@@ -38,11 +39,13 @@ class Planned(CardPart):
     body: dict[str, Any]
     """Body of a request that asks so, without its input."""
     ceiling: Ceiling | None
-    """What no votes pass."""
+    """About the most that votes without repeats can reach."""
     front: tuple[Weighed, ...]
     """Options that nothing as cheap reaches or beats, from cheap to dear."""
     bodies: tuple[dict[str, Any], ...]
     """Bodies of requests for these."""
+    remarks: tuple[str, ...]
+    """What to know before relying on it."""
 
 
 def planned(
@@ -84,7 +87,30 @@ def planned(
         ceiling=ceiling,
         front=tuple(front),
         bodies=tuple(request_body(head, of.option, card, known) for of in front),
+        remarks=tuple(remarks_on(chosen, head, demand.accuracy)),
     )
+
+
+def remarks_on(of: Weighed, head: StudyHead, wanted: float | None = None) -> Iterator[str]:
+    """Yield what to know before relying on an option.
+
+    Args:
+        of: the option.
+        head: of the study.
+        wanted: accuracy that it was chosen for.
+    """
+    if wanted is not None and of.report is not None and of.report.accuracy < wanted:
+        yield (
+            f"on other samples it reaches {of.report.accuracy:.4f}, less than the {wanted:g} that "
+            "was asked for: the best of many options looks better where it was chosen"
+        )
+    fewest = fewest_votes_to_be_sure(DEFAULT_ALPHA)
+    if of.option.votes < fewest and of.option.stop is StopRule.FULL and not head.is_silent:
+        yield (
+            f"answers of fewer than {fewest} votes always abstain (at the alpha of "
+            f"{DEFAULT_ALPHA:g}): so few cannot show which class is the most likely. The accuracy "
+            "is that of their modes"
+        )
 
 
 def checked_condition(
@@ -136,14 +162,13 @@ def meeting(
     if demand.accuracy is not None:
         wanted = demand.accuracy
 
-        def reaches(of: Weighed) -> bool:
-            held = of.choice.interval[0] if is_sure else of.choice.accuracy
-            return held >= wanted
+        def held(of: Weighed) -> float:
+            return of.choice.interval[0] if is_sure else of.choice.accuracy
 
-        found = [of for of in options if reaches(of)]
+        found = [of for of in options if held(of) >= wanted]
         if found:
             return min(found, key=lambda of: (of.costs.energy, of.option.chips, of.option.votes))
-        best = max(options, key=lambda of: of.choice.accuracy).choice
+        best = max(options, key=held).choice
         beyond = (
             ""
             if ceiling is None

@@ -126,26 +126,27 @@ def spread_over_chips(of_chips: NDArray[np.int16], orders: NDArray[np.intp]) -> 
     return np.asarray(of_chips[orders, samples, numbers])
 
 
-def is_among_first(votes: Votes, labels: NDArray[np.int64], classes: int, first: int) -> float:
-    """Return for what share of the samples the label is among the classes with the most votes.
+def is_among_first(
+    votes: Votes, labels: NDArray[np.int64], classes: int, first: int
+) -> NDArray[np.bool_]:
+    """Return whether the label is among the classes with the most votes ``[samples]``.
 
     Of classes with as many votes the lower ones come first; a class without a vote is not among
     them.
 
     Args:
-        votes: cast on each sample.
+        votes: cast on each sample ``[samples, votes]``.
         labels: of the samples.
         classes: number of classes.
         first: how many classes count.
     """
-    hits = 0
-    start = 0
+    found = []
     for part in parts(votes, classes):
+        rows = np.arange(len(part))
         counts = np.zeros((len(part), classes), np.int64)
-        np.add.at(counts, (np.arange(len(part))[:, np.newaxis], part), 1)
-        of_part = labels[start : start + len(part)]
-        own = counts[np.arange(len(part)), of_part][:, np.newaxis]
+        np.add.at(counts, (rows[:, np.newaxis], part), 1)
+        of_part, labels = labels[: len(part)], labels[len(part) :]
+        own = counts[rows, of_part][:, np.newaxis]
         before = (counts > own) | ((counts == own) & (np.arange(classes) < of_part[:, np.newaxis]))
-        hits += int(((before.sum(axis=1) < first) & (own[:, 0] > 0)).sum())
-        start += len(part)
-    return hits / len(votes)
+        found.append((before.sum(axis=1) < first) & (own[:, 0] > 0))
+    return np.concatenate(found)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.study.cells import Half, OnChip
-from noisevote.models.study.options import Recorded
+from noisevote.models.study.recorded import Recorded
 from noisevote.models.study.replay import FULL, Votes
 from noisevote.models.study.seeds import places_of
 from noisevote.models.study.store import Measured, PointFigures, StudyStore
@@ -88,12 +88,6 @@ class Results:
     def clean_votes(self, half: Half) -> Votes:
         """Return the answers without noise and device ``[samples, 1]``, of the whole half."""
         return self._clean[half]
-
-    @property
-    def clean_accuracy(self) -> float:
-        """Accuracy without noise on the half that is chosen on."""
-        found = self.clean(Half.CHOICE)
-        return 0.0 if found is None else found.accuracy
 
     def quiet(self, condition: Condition, half: Half) -> Reached | None:
         """Return what the chips reach whose reads are free of noise; None without any."""

@@ -6,6 +6,7 @@ read is checked against bounds, and nothing is unpickled.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,7 @@ PointFigures = dict[str, dict[str, float]]
 """By noise point, by name of the figure."""
 
 REPEATS: TypeAdapter[list[Repeats]] = TypeAdapter(list[Repeats])
+TEXTS: TypeAdapter[list[str]] = TypeAdapter(list[str])
 FIGURES: TypeAdapter[PointFigures] = TypeAdapter(PointFigures)
 Samples = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Labels and numbers of some samples."""
@@ -203,17 +205,17 @@ class StudyStore:
     @property
     def commands(self) -> list[str]:
         """The commands that made the study."""
-        with self._database.connected() as connection:
-            return [
-                row for (row,) in connection.execute("SELECT command FROM commands ORDER BY rowid")
-            ]
+        return self._texts("SELECT command FROM commands ORDER BY rowid")
 
     @property
     def machines(self) -> list[str]:
         """The machines that measured cells."""
-        with self._database.connected() as connection:
-            rows = connection.execute("SELECT DISTINCT machine FROM cells ORDER BY machine")
-            return [row for (row,) in rows]
+        return self._texts("SELECT DISTINCT machine FROM cells ORDER BY machine")
+
+    def _texts(self, query: str) -> list[str]:
+        with self._database.connected() as connection, self._database.believing():
+            rows = connection.execute(query).fetchall()
+            return TEXTS.validate_python([row for (row,) in rows], strict=True)
 
     def add(self, measured: Measured, machine: str) -> None:
         """Keep what a cell gave, unless it is there.
@@ -239,8 +241,9 @@ class StudyStore:
 
     def conclude(self, conclusions: Conclusions) -> None:
         """Keep what the study concludes, in the place of what it did before."""
-        if self.conclusions == conclusions:
-            return  # a file that is as it was need not be read again by those who serve it
+        with suppress(DataError):  # what it concluded before may be damaged, or of an older form
+            if self.conclusions == conclusions:
+                return  # a file that is as it was need not be read again by those who serve it
         with self._database.connected("rwc") as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO conclusions VALUES (1, ?)", (conclusions.model_dump_json(),)

@@ -14,11 +14,12 @@ class Reached(CardPart):
     accuracy: Share
     """Mean share of right answers over chips, seeds and samples."""
     interval: tuple[Share, Share]
-    """Of that mean at 95 %; see :func:`interval_of`."""
+    """Of that mean at 95 %; see ``interval_of`` in ``recorded.py``."""
     samples: Count
     """How many."""
     runs: Annotated[tuple[Share, ...], Field(min_length=1)]
-    """Accuracy of each chip and seed."""
+    """Accuracy of each chip, the mean over its seeds; of each seed where there is one chip, or
+    none, or several share the votes."""
     mean_votes: Annotated[float, Field(ge=1)]
     """Cast on a sample."""
     p99_votes: Count
@@ -41,15 +42,20 @@ class Option(CardPart):
     chips: Count = 1
     """That share the votes."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether one chip, or none, casts all votes without repeats."""
+        return not self.repeats and self.chips == 1 and self.stop is StopRule.FULL
+
 
 class Costs(CardPart):
     """What an answer costs."""
 
-    energy: float
+    energy: Annotated[float, Field(ge=0)]
     """Of an answer, on average."""
     unit: Literal["J", "passes"]
     """Of the energy: joules, or passes of the network without repeats."""
-    latency_s: float | None
+    latency_s: Annotated[float, Field(ge=0)] | None
     """In which 99 % of the answers are there; None where the device does not tell."""
 
 
@@ -59,7 +65,8 @@ class Weighed(CardPart):
     option: Option
     """How to ask."""
     choice: Reached
-    """What it reaches on the half that is chosen on."""
+    """What it reaches on the half that is chosen on. Where it was recorded on fewer samples than
+    all votes without repeats, the accuracy is adjusted to theirs."""
     report: Reached | None
     """What it reaches on the other half; None where that was not recorded."""
     costs: Costs
@@ -72,8 +79,9 @@ class Ceiling(CardPart):
     condition: float | None
     """Sigma at all points, or age of the device."""
     votes: Count
-    """Recorded votes that were counted together, on the half that has fewer; 1 of chips whose reads
-    are free of noise."""
+    """Recorded votes that were counted together, on the half that has fewer."""
+    is_quiet: bool = False
+    """Whether it is that of chips whose reads are free of noise, one vote of each."""
     choice: Reached
     """On the half that is chosen on."""
     report: Reached | None

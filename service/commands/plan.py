@@ -17,9 +17,11 @@ from noisevote.models.study.folders import Studies
 from noisevote.models.study.planner import parse_quantity
 from noisevote.models.study.store import StudyStore
 from noisevote.models.study.weighed import Ceiling, Reached
+from noisevote.models.study.words import energy as energy_words
+from noisevote.models.study.words import seconds
 from noisevote.service.commands.tables import table_console
 from noisevote.service.configuration.reading import load_settings
-from noisevote.service.prediction.planning import plan_for, planned_from
+from noisevote.service.prediction.planning import conclusions_in, planned_from, study_for
 from noisevote.service.wire.parsing import validated_as
 from noisevote.service.wire.plan import PlannedOption, PlanRequest, PlanResponse
 
@@ -74,12 +76,12 @@ def plan_command(
     }
     asked = validated_as(PlanRequest, {key: of for key, of in fields.items() if of is not None})
     if study is None:
-        found = plan_for(checkpoint, Studies(chosen.study_folders), asked, devices)
+        store = study_for(checkpoint, Studies(chosen.study_folders), asked)
     else:
         store = StudyStore(study)
         check_is_of(store, checkpoint.name, checkpoint.fingerprint, asked.device)
-        found = planned_from(store, checkpoint, asked, devices)
-    check_unit(energy, found)
+    check_unit(energy, store)
+    found = planned_from(store, checkpoint, asked, devices)
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
     else:
@@ -105,13 +107,15 @@ def check_is_of(store: StudyStore, name: str, fingerprint: str, device: str | No
         )
 
 
-def check_unit(energy: str | None, found: PlanResponse) -> None:
+def check_unit(energy: str | None, store: StudyStore) -> None:
     """Refuse joules where a study knows none.
 
     Raises:
         InputError: they were given.
     """
-    if energy is not None and energy.strip().endswith("J") and found.energy_unit != "J":
+    if energy is None or not energy.strip().endswith("J"):
+        return
+    if conclusions_in(store).options[0].costs.unit != "J":
         raise InputError(
             f"energy is {energy}; the study counts passes, since its device tells no costs: write "
             "--energy 2.5",
@@ -121,9 +125,9 @@ def check_unit(energy: str | None, found: PlanResponse) -> None:
 
 def show_plan(found: PlanResponse) -> None:
     """Print a plan, and the options beside it."""
-    console = Console()
+    console = Console(markup=False)
     forecast = told(found.forecast)
-    console.print(f"study: {found.study.folder}")
+    console.print(f"study: {found.study.folder}", soft_wrap=True)
     console.print(f"forecast: {forecast}, on {found.study.choice}", soft_wrap=True)
     confirmed = (
         "not recorded: the study took other options there"
@@ -135,10 +139,12 @@ def show_plan(found: PlanResponse) -> None:
         f"votes: {found.forecast.mean_votes:.2f} on average, 99 % of the answers with at most "
         f"{found.forecast.p99_votes}"
     )
-    late = "" if found.latency_s is None else f", {found.latency_s * 1e6:.4g} us for 99 %"
-    console.print(f"costs: {energy_text(found.energy, found.energy_unit)}{late}")
+    late = "" if found.latency_s is None else f", {seconds(found.latency_s)} for 99 %"
+    console.print(f"costs: {energy_words(found.energy, found.energy_unit)}{late}")
     if found.ceiling is not None:
-        console.print(f"ceiling: {ceiling_text(found.ceiling)}")
+        console.print(f"ceiling: {ceiling_text(found.ceiling)}", soft_wrap=True)
+    for remark in found.remarks:
+        console.print(f"note: {remark}", soft_wrap=True)
     console.print("body for /predict, without its input:")
     typer.echo(json.dumps(found.request))
     console.print("what else there is, from cheap to dear:")
@@ -155,13 +161,9 @@ def told(reached: Reached) -> str:
 
 def ceiling_text(ceiling: Ceiling) -> str:
     """Return a ceiling in words."""
-    what = "without read noise" if ceiling.votes == 1 else f"all {ceiling.votes} votes together"
-    return f"{told(ceiling.report or ceiling.choice)}, {what}"
-
-
-def energy_text(value: float, unit: str) -> str:
-    """Return an energy in microjoules, or in passes."""
-    return f"{value * 1e6:.4g} uJ" if unit == "J" else f"{value:.4g} passes"
+    what = "without read noise" if ceiling.is_quiet else f"all {ceiling.votes} votes together"
+    other = "" if ceiling.report is None else f"; on other samples {told(ceiling.report)}"
+    return f"{told(ceiling.choice)}{other}, {what}"
 
 
 def front_table(found: PlanResponse) -> Table:
@@ -177,11 +179,11 @@ def front_row(option: PlannedOption, unit: str) -> list[str]:
     request = {
         key: value
         for key, value in option.request.items()
-        if key in {"repeats", "votes", "stop", "chips"}
+        if key in {"repeats", "votes", "stop", "delta", "chips"}
     }
     return [
-        energy_text(option.energy, unit),
-        "-" if option.latency_s is None else f"{option.latency_s * 1e6:.4g} us",
+        energy_words(option.energy, unit),
+        seconds(option.latency_s),
         told(option.forecast),
         "-" if option.confirmed is None else told(option.confirmed),
         f"{option.forecast.mean_votes:.2f}",

@@ -34,20 +34,30 @@ def plan_for(
         UnknownStudyError: there is no study of the checkpoint on the device.
         InputError: nothing meets the demand, or the condition was not studied.
     """
-    wanted = Wanted(
-        checkpoint.name,
-        checkpoint.fingerprint,
-        asked.device,
-        asked.noise or checkpoint.card.noise.kind,
-        asked.temperature_c,
-    )
-    store = studies.find(wanted)
+    store = study_for(checkpoint, studies, asked)
     try:
         return planned_from(store, checkpoint, asked, devices)
     except DataError as error:
         raise UnknownStudyError(
             f"the study in {store.folder.name} cannot be read: run its command again"
         ) from error
+
+
+def study_for(checkpoint: Checkpoint, studies: Studies, asked: PlanRequest) -> StudyStore:
+    """Return the study that answers.
+
+    Raises:
+        UnknownStudyError: there is none of the checkpoint on the device.
+    """
+    return studies.find(
+        Wanted(
+            checkpoint.name,
+            checkpoint.fingerprint,
+            asked.device,
+            asked.noise or checkpoint.card.noise.kind,
+            asked.temperature_c,
+        )
+    )
 
 
 def planned_from(
@@ -112,6 +122,7 @@ def reply_of(planned: Planned, head: StudyHead, folder: str) -> PlanResponse:
         checkpoint=head.checkpoint,
         energy_unit=planned.chosen.costs.unit,
         ceiling=planned.ceiling,
+        remarks=list(planned.remarks),
         front=[option_of(of, body) for of, body in zip(planned.front, planned.bodies, strict=True)],
         study=StudySummary(
             folder=folder,

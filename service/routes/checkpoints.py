@@ -53,5 +53,13 @@ async def show_checkpoint(name: str, service: ServiceDep) -> ServedCheckpoint:
     checkpoint = service.store.find(name)
     bodies = service.observer.drift.bodies(checkpoint.card, checkpoint.fingerprint)
     heads = await asyncio.to_thread(service.studies.of, name, checkpoint.fingerprint)
-    studies = [ServedStudy(device=of.device_name, device_digest=of.device_digest) for of in heads]
+    studies = [
+        ServedStudy(
+            device=of.device_name,
+            device_digest=of.device_digest,
+            temperature_c=of.temperature_c,
+            noise=of.kind if of.device is None else None,
+        )
+        for of in heads
+    ]
     return ServedCheckpoint(**dict(checkpoint.card), drift=bodies, studies=studies)

@@ -5,6 +5,7 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from noisevote.models.errors import (
     CheckpointError,
@@ -15,12 +16,14 @@ from noisevote.models.errors import (
     UnknownStudyError,
 )
 from noisevote.models.files import regular_content
+from noisevote.models.noise import NoiseKind
 from noisevote.models.study.folders import REPORT_HTML, REPORT_JSON, Wanted
 from noisevote.service.prediction.planning import plan_for
 from noisevote.service.routes.prediction_body import room_in
 from noisevote.service.routes.report_replies import PAGE_REPLY, page_reply
 from noisevote.service.service import Service, ServiceDep
 from noisevote.service.wire.bodies import read_body
+from noisevote.service.wire.device import Celsius
 from noisevote.service.wire.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
@@ -43,7 +46,21 @@ MAX_REPORT_BYTES = 8 * 2**20
 WORK_S = 0.02
 """That a plan is taken to need before it was made; the rest is charged afterwards."""
 
-DeviceName = Annotated[str | None, Query(max_length=200, description="Name of the device.")]
+
+class WhichStudy(BaseModel):
+    """Which study of a checkpoint a report is asked of."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    device: str | None = Field(default=None, min_length=1, max_length=200)
+    """Name of the device, or digest of its profile. Default: none, noise of a strength."""
+    temperature_c: Celsius | None = None
+    """Temperature of the device that was studied. Default: that at which its profile holds."""
+    noise: NoiseKind | None = None
+    """Kind of the noise, where there is no device. Default: the checkpoint's."""
+
+
+Which = Annotated[WhichStudy, Query()]
 
 
 @router.post(
@@ -91,9 +108,9 @@ async def plan(request: Request, service: ServiceDep) -> PlanResponse:
     "/checkpoints/{name}/report",
     responses=responses_for(UnknownCheckpointError, UnknownStudyError),
 )
-async def report(name: str, service: ServiceDep, device: DeviceName = None) -> Response:
+async def report(name: str, service: ServiceDep, which: Which) -> Response:
     """Return the report of a checkpoint's study as JSON."""
-    content = await asyncio.to_thread(report_file, service, name, device, REPORT_JSON)
+    content = await asyncio.to_thread(report_file, service, name, which, REPORT_JSON)
     return Response(content, media_type="application/json")
 
 
@@ -105,13 +122,13 @@ async def report(name: str, service: ServiceDep, device: DeviceName = None) -> R
         **responses_for(UnknownCheckpointError, UnknownStudyError),
     },
 )
-async def report_page(name: str, service: ServiceDep, device: DeviceName = None) -> Response:
+async def report_page(name: str, service: ServiceDep, which: Which) -> Response:
     """Return the report of a checkpoint's study as a page that needs nothing beside it."""
-    content = await asyncio.to_thread(report_file, service, name, device, REPORT_HTML)
+    content = await asyncio.to_thread(report_file, service, name, which, REPORT_HTML)
     return page_reply(content)
 
 
-def report_file(service: Service, name: str, device: str | None, file: str) -> bytes:
+def report_file(service: Service, name: str, which: WhichStudy, file: str) -> bytes:
     """Return a file of a study.
 
     Raises:
@@ -119,8 +136,9 @@ def report_file(service: Service, name: str, device: str | None, file: str) -> b
         UnknownStudyError: there is no study of it that has come to its end.
     """
     checkpoint = service.store.find(name)
-    kind = checkpoint.card.noise.kind
-    store = service.studies.find(Wanted(name, checkpoint.fingerprint, device, kind))
+    kind = which.noise or checkpoint.card.noise.kind
+    wanted = Wanted(name, checkpoint.fingerprint, which.device, kind, which.temperature_c)
+    store = service.studies.find(wanted)
     path = store.folder / file
     if path.resolve().parent != store.folder.resolve():
         raise UnknownStudyError(f"{file} of the study of {name} is a link that leads out of it")

@@ -7,8 +7,8 @@ import { pathOf } from "./study.js";
 const reports = new Map();
 
 /** Return the report of a study if it has arrived; else read it, and call back when it has. */
-function reportOf(name, device, arrived) {
-  const path = pathOf(name, device, "report");
+function reportOf(name, study, arrived) {
+  const path = pathOf(name, study, "report");
   if (!reports.has(path)) {
     reports.set(path, null);
     get(path).then(
@@ -22,6 +22,14 @@ function reportOf(name, device, arrived) {
   return reports.get(path);
 }
 
+/** Return whether a study is of the noise, or of the device as it is, that a setting names. */
+function isOf(study, device, setting) {
+  if (study.device !== device) return false;
+  if (!device) return study.noise === setting.noise;
+  const temperature = setting.temperature_c ?? null;
+  return study.device_digest === setting.digest && study.temperature_c === temperature;
+}
+
 /**
  * Return the accuracies that a study has of a setting without reads of its own, by votes.
  * @param {object} card with its studies
@@ -30,14 +38,11 @@ function reportOf(name, device, arrived) {
  */
 export function onStudy(card, setting, arrived) {
   const device = setting.device ?? null;
-  const study = card.studies?.find((one) => one.device === device);
-  if (!study || setting.repeats || setting.chips > 1 || typeof setting.device === "object") return [];
-  if (device && study.device_digest !== setting.digest) return [];
-  const report = reportOf(card.name, device, arrived);
+  const study = card.studies?.find((one) => isOf(one, device, setting));
+  if (!study || setting.repeats || setting.chips > 1) return [];
+  const report = reportOf(card.name, study, arrived);
   if (!report) return [];
   const { of, tables } = report;
-  if (!device && of.kind !== setting.noise) return [];
-  if ((of.temperature_c ?? null) !== (setting.temperature_c ?? null)) return [];
   const at = device ? (setting.age_s ?? null) : setting.sigma;
   const here = tables.votes.rows.map((row) => ({ ...row, condition: of.operating }));
   return [...tables.sweep.rows, ...here]

@@ -3,15 +3,16 @@
 import { code, hint, make, section, terms } from "./elements.js";
 import { get, hasKey, wrong } from "./service.js";
 
-/** Return the path of a report, as JSON or as a page. */
-export function pathOf(name, device, file) {
-  const on = device === null ? "" : `?device=${encodeURIComponent(device)}`;
-  return `checkpoints/${encodeURIComponent(name)}/${file}${on}`;
+/** Return the path of the report of one of a network's studies, as JSON or as a page. */
+export function pathOf(name, { device, temperature_c, noise }, file) {
+  const which = Object.entries({ device, temperature_c, noise }).filter(([, of]) => of !== null);
+  const query = which.length ? `?${new URLSearchParams(which)}` : "";
+  return `checkpoints/${encodeURIComponent(name)}/${file}${query}`;
 }
 
 /** Return a link to the report; it sends no key, so with one the page is read here and kept. */
-function linkTo(name, device) {
-  const href = pathOf(name, device, "report.html");
+function linkTo(name, study) {
+  const href = pathOf(name, study, "report.html");
   if (!hasKey()) return make("a", { href }, "The study");
   const button = make("button", { type: "button" }, "Save the study");
   button.addEventListener("click", async () => {
@@ -30,13 +31,13 @@ function whyNone(name) {
 }
 
 /** Return a report in short, or why it is not shown. */
-async function reportOn(name, device) {
+async function reportOn(name, study) {
   try {
-    const { title, answers } = await get(pathOf(name, device, "report"));
+    const { title, answers } = await get(pathOf(name, study, "report"));
     return [
       make("h4", {}, title),
       terms(Object.entries(answers)),
-      make("p", {}, linkTo(name, device)),
+      make("p", {}, linkTo(name, study)),
     ];
   } catch (error) {
     return [hint(`A study cannot be read: ${wrong(error)}.`)];
@@ -47,7 +48,7 @@ async function reportOn(name, device) {
 export function studySection({ name, studies }) {
   if (!studies.length) return section("Study", ...whyNone(name));
   const place = make("div", { "aria-busy": "true" }, "Reads the study.");
-  Promise.all(studies.map(({ device }) => reportOn(name, device))).then((parts) => {
+  Promise.all(studies.map((study) => reportOn(name, study))).then((parts) => {
     place.replaceChildren(...parts.flat());
     place.removeAttribute("aria-busy");
   });

@@ -3,6 +3,7 @@
 from pydantic import ConfigDict, Field
 
 from noisevote.models.card import Card
+from noisevote.models.noise import NoiseKind
 from noisevote.service.wire.replies import DriftBody
 from noisevote.service.wire.reply import Reply
 
@@ -14,6 +15,10 @@ class ServedStudy(Reply):
     """Name of the device, as `/plan` and the report take it; null under noise of a strength."""
     device_digest: str | None
     """Digest of what of its profile decides votes."""
+    temperature_c: float | None
+    """Temperature of the device; null: that at which its profile holds."""
+    noise: NoiseKind | None
+    """Kind of the noise of a strength; null on a device."""
 
 
 class ServedCheckpoint(Card):

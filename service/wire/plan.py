@@ -31,7 +31,7 @@ class PlanRequest(BaseModel):
 
     checkpoint: str | None = Field(default=None, max_length=200)
     """Name of the checkpoint. Default: the service's default checkpoint."""
-    device: str | None = Field(default=None, max_length=200)
+    device: str | None = Field(default=None, min_length=1, max_length=200)
     """Name of the analog device, or digest of its profile. Default: none, noise of a strength."""
     sigma: Annotated[float, Field(ge=0, le=MAX_SIGMA, allow_inf_nan=False)] | None = None
     """Strength of the noise, one that the study has. Default: that of its questions."""
@@ -74,9 +74,11 @@ class PlannedOption(Reply):
     """Fields of a request to `/predict` that ask so, beside its input. Of a device whose chips
     differ it names none, and is cast on chip 0, or on `chips` of them from 0 on."""
     forecast: Reached
-    """What it reaches on the samples that it was chosen on: the mean over the chips that were
-    studied, whose own accuracies are `runs`, that of chip 0 first. The best of many options looks a
-    little better there than it is."""
+    """What it reaches on the samples that it was chosen on, adjusted to those of all votes without
+    repeats where it was recorded on fewer: the mean over the chips that were studied, whose own
+    accuracies are `runs`, that of chip 0 first. Where there are no chips, or several share the
+    votes, `runs` are those of the seeds. The best of many options looks a little better there than
+    it is."""
     confirmed: Reached | None
     """What it reaches on other samples; null where that was not recorded."""
     energy: float
@@ -117,8 +119,11 @@ class PlanResponse(PlannedOption):
     energy_unit: Literal["J", "passes"]
     """Of all energies: joules, or passes of the network without repeats."""
     ceiling: Ceiling | None
-    """What no number of votes passes under this condition, as far as it was measured."""
+    """About the most that votes without repeats can reach under this condition, on both halves of
+    the samples."""
     front: list[PlannedOption]
     """Options that nothing as cheap reaches or beats, from cheap to dear."""
+    remarks: list[str]
+    """What to know before relying on it."""
     study: StudySummary
     """Where all this comes from."""

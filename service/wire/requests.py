@@ -13,6 +13,7 @@ from noisevote.models.noise import (
     MIN_SNR_DB,
     NoiseKind,
 )
+from noisevote.models.statistics import DEFAULT_ALPHA
 from noisevote.models.stopping import DELTA, STOP_RULES_TEXT, StopRule
 from noisevote.service.voting.priority import Priority
 from noisevote.service.wire.device import DeviceFields
@@ -141,7 +142,7 @@ class PredictRequest(DeviceFields):
     stop: StopRule = Field(default=StopRule.FULL, strict=False, description=STOP_RULES_TEXT)
     delta: float = Field(default=DELTA, gt=0, lt=1)
     """Chance that the mode may differ from that of N votes."""
-    alpha: float = Field(default=0.05, gt=0, lt=1)
+    alpha: float = Field(default=DEFAULT_ALPHA, gt=0, lt=1)
     """Level of the interval and of the abstain test, which can come out from 6 votes on at 0.05 and
     from 11 at 0.001."""
     seed: int | None = Field(default=None, ge=0, le=MAX_SEED)

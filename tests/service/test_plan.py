@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from noisevote.models.data.datasets import load_dataset
+from noisevote.models.errors import InputError
 from noisevote.models.study.cells import Half
 from noisevote.models.study.seeds import places_of, request_seed, seed_of
 from noisevote.models.study.store import StudyStore
@@ -131,9 +132,27 @@ async def test_the_report_is_served_as_data_and_as_a_page_that_runs_nothing(
 
 
 @pytest.mark.anyio
+async def test_a_report_is_that_of_the_noise_that_is_named(planner: httpx.AsyncClient) -> None:
+    of_kind = await planner.get(f"/checkpoints/{NAME}/report?noise=multiplicative")
+    assert of_kind.json()["of"]["kind"] == "multiplicative"
+    missing = await planner.get(f"/checkpoints/{NAME}/report?noise=additive")
+    message = error_in(missing, 404, "unknown_study")["message"]
+    assert f"noisevote-train study {NAME} --noise additive --checkpoints" in message
+    wrong = await planner.get(f"/checkpoints/{NAME}/report?kind=additive")
+    assert error_in(wrong, 422, "invalid_input")["field"] == "query.kind"
+
+
+@pytest.mark.anyio
 async def test_a_card_tells_which_studies_there_are(planner: httpx.AsyncClient) -> None:
     card = (await planner.get(f"/checkpoints/{NAME}")).json()
-    assert card["studies"] == [{"device": None, "device_digest": None}]
+    assert card["studies"] == [
+        {
+            "device": None,
+            "device_digest": None,
+            "temperature_c": None,
+            "noise": "multiplicative",
+        }
+    ]
 
 
 @pytest.mark.anyio
@@ -189,3 +208,6 @@ def test_the_command_plans_the_same_without_a_server(
     as_json = runner.invoke(command, ["plan", NAME, "--energy", "3", *place, "--json"])
     found = PlanResponse.model_validate_json(as_json.output)
     assert found.energy <= 3
+    joules = runner.invoke(command, ["plan", NAME, "--energy", "60uJ", *place])
+    assert isinstance(joules.exception, InputError)
+    assert "the study counts passes" in str(joules.exception)

@@ -106,8 +106,8 @@ def study(
     """
     if compare is not None:
         verdict, page = write_comparison(*compare, output)
-        Console().print(verdict, soft_wrap=True, highlight=False)
-        console.print(f"comparison in {page}", soft_wrap=True)
+        Console().print(verdict, soft_wrap=True, highlight=False, markup=False)
+        console.print(f"comparison in {page}", soft_wrap=True, markup=False)
         return
     if name is None:
         raise InputError("name a checkpoint to study, or two studies with --compare")
@@ -158,8 +158,9 @@ def run_one(
         with PassesBar(console) as bar:
             Study(store, checkpoint.card, subject, measure, bar.told).run()
     except (KeyboardInterrupt, SystemExit):
-        console.print(f"what is measured is kept in {store.folder}; the same command goes on")
+        kept = f"what is measured is kept in {store.folder}; the same command goes on"
+        console.print(kept, soft_wrap=True, markup=False)
         raise
     for sentence in write_report(store, checkpoint.card):
-        Console().print(sentence, soft_wrap=True, highlight=False)
-    console.print(f"report in {store.folder}", soft_wrap=True)
+        Console().print(sentence, soft_wrap=True, highlight=False, markup=False)
+    console.print(f"report in {store.folder}", soft_wrap=True, markup=False)

@@ -119,7 +119,7 @@ def energy_figure(report: Report) -> Figure:
         if not known:
             continue
         energies = [row["energy"] for row, _ in known]
-        shares = [as_row(accuracy, row["samples"]) for row, accuracy in known]
+        shares = [as_row(accuracy) for _, accuracy in known]
         draw_errors(axes, energies, shares, label, index)
     axes.set_xscale("log")
     axes.set_xlabel(f"energy, {'joules' if report['of']['device'] else 'passes of the network'}")
@@ -133,7 +133,12 @@ def is_uniform(repeats: Mapping[str, int], points: int) -> bool:
     return len(repeats) == points and len(set(repeats.values())) == 1
 
 
-def as_row(accuracy: Mapping[str, float], samples: int) -> Row:
+def as_row(accuracy: Mapping[str, float]) -> Row:
     """Return an accuracy of a report as a row of results holds it."""
     low, high = (str(accuracy[end]) for end in ("low", "high"))
-    return {"accuracy": str(accuracy["value"]), "low": low, "high": high, "images": str(samples)}
+    return {
+        "accuracy": str(accuracy["value"]),
+        "low": low,
+        "high": high,
+        "images": str(accuracy["samples"]),
+    }

@@ -1,7 +1,6 @@
 """Raw results as small text files: CSV, with what made them in comment lines on top."""
 
 import csv
-import math
 import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ from noisevote.models.noise_setting import (
     shown_map,
     shown_sigma,
 )
-from noisevote.models.statistics import clopper_pearson
+from noisevote.models.statistics import clopper_pearson, paired_interval
 
 CPU_INFO = Path("/proc/cpuinfo")
 CONFIDENCE_ALPHA = 0.05
@@ -200,8 +199,7 @@ def share(correct: int, images: int) -> dict[str, str]:
 def paired(is_right: NDArray[np.bool_], is_reference_right: NDArray[np.bool_]) -> dict[str, object]:
     """Return the columns :data:`PAIR_COLUMNS` of two accuracies on the same images.
 
-    The difference has a 95 % interval. Source: A. Agresti and Y. Min, Statistics in Medicine 24
-    (2005), 729-740 (half a pair added to each cell).
+    The difference has a 95 % interval; see :func:`paired_interval`.
 
     Args:
         is_right: whether each image is right ``[images]``.
@@ -210,16 +208,14 @@ def paired(is_right: NDArray[np.bool_], is_reference_right: NDArray[np.bool_]) -
     images = len(is_right)
     gained = int((is_right & ~is_reference_right).sum())
     lost = int((is_reference_right & ~is_right).sum())
-    centre = (gained - lost) / (images + 2)
-    variance = (gained + lost + 1) - (gained - lost) ** 2 / (images + 2)
-    half = Z_95 * math.sqrt(variance) / (images + 2)
+    low, high = paired_interval(is_right.astype(np.float64) - is_reference_right)
     return {
         "reference_correct": int(is_reference_right.sum()),
         "only_this_right": gained,
         "only_reference_right": lost,
         "difference": (gained - lost) / images,
-        "difference_low": centre - half,
-        "difference_high": centre + half,
+        "difference_low": low,
+        "difference_high": high,
     }
 
 

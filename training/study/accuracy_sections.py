@@ -2,10 +2,26 @@
 
 from noisevote.models.charts import Curve, Point, line_chart
 from noisevote.models.study.cells import Half
-from noisevote.models.study.replay import FULL, Votes
+from noisevote.models.study.recorded import Run
+from noisevote.models.study.replay import FULL
+from noisevote.models.study.words import age, share
 from noisevote.training.study.figures import Figures
-from noisevote.training.study.section import ACCURACY, Column, Row, Section, reached_row
-from noisevote.training.study.words import age, share
+from noisevote.training.study.section import (
+    ACCURACY,
+    Column,
+    Row,
+    Section,
+    reached_row,
+    rule_words,
+)
+
+FIRST_AGE_S = 1.0
+"""Where an age of 0, or none, stands on the axis, which is that of logarithms."""
+
+
+def age_on_axis(value: float) -> str:
+    """Return an age as the axis has it."""
+    return age(0.0 if value <= FIRST_AGE_S else value)
 
 
 def sweep(study: Figures) -> Section:
@@ -19,12 +35,9 @@ def sweep(study: Figures) -> Section:
         rows.append({"condition": 0.0, "votes": 1, **reached_row(study.found.clean)})
     for (condition, votes), of in plain.items():
         if votes in shown and of.report is not None:
-            rows.append(
-                {"condition": condition, "votes": votes, **reached_row(of.report, study.chips)}
-            )
+            rows.append({"condition": condition, "votes": votes, **reached_row(of.report)})
             low, high = of.report.interval
-            # An age of 0 stands at 1 second on the axis, which is that of logarithms.
-            place = max(condition or 0.0, 0.0 if study.head.device is None else 1.0)
+            place = max(condition or 0.0, 0.0 if study.head.device is None else FIRST_AGE_S)
             curves[votes].append(Point(place, of.report.accuracy, low, high))
     for limit in study.found.ceilings:
         if limit.report is not None and (study.head.device or limit.votes > counts[-1]):
@@ -33,7 +46,7 @@ def sweep(study: Figures) -> Section:
                 {
                     "condition": limit.condition,
                     "votes": which,
-                    **reached_row(limit.report, study.chips),
+                    **reached_row(limit.report),
                 }
             )
     drawn = [
@@ -62,7 +75,7 @@ def sweep(study: Figures) -> Section:
             name,
             drawn,
             is_close=True,
-            x_text="{:g}".format if study.head.device is None else age,
+            x_text="{:g}".format if study.head.device is None else age_on_axis,
         )
         if drawn
         else "",
@@ -74,9 +87,7 @@ def votes(study: Figures) -> Section:
     rows, curve = [], []
     for (condition, votes), of in study.plain_by_place.items():
         if condition == study.found.operating and of.report is not None:
-            rows.append(
-                {"votes": votes, **reached_row(of.report, study.chips)} | study.cost_row(of)
-            )
+            rows.append({"votes": votes, **reached_row(of.report)} | study.cost_row(of))
             curve.append(Point(votes, of.report.accuracy, *of.report.interval))
     curves = [Curve("mode of the votes", curve)]
     ceiling = study.found.ceiling(study.found.operating)
@@ -102,38 +113,39 @@ def votes(study: Figures) -> Section:
 
 def chips(study: Figures) -> Section:
     """Return the accuracy of each chip with one vote and with all."""
-    rows = []
     recorded = study.results.settings[study.found.operating, ()]
-    for (chip, seed), votes in sorted(recorded.runs[Half.REPORT].items(), key=str):
-        labels = study.results.labels_of(Half.REPORT, len(votes))
-        rows.append(
+    most = recorded.votes_of(Half.REPORT)
+    one, every = (recorded.replayed(Half.REPORT, count, FULL) for count in (1, most))
+    rows = []
+    if one is not None and every is not None:
+        rows = [
             {
                 "chip": chip,
                 "seed": seed,
-                "one": float((votes[:, 0] == labels).mean()),
-                "all": mode_accuracy(study, votes),
+                "one": float(one.right[chip, seed].mean()),
+                "all": float(every.right[chip, seed].mean()),
             }
-        )
+            for chip, seed in sorted(every.right, key=in_chips)
+        ]
     return Section(
         "chips",
         f"Chip by chip at {study.place}",
-        f"Each chip has frozen errors of its own; all {votes.shape[1]} votes against one. More "
+        f"Each chip has frozen errors of its own; all {most} votes against one. More "
         "seeds of one chip show what the read noise alone does.",
         [
             Column("chip", "chip"),
             Column("seed", "seed of the noise"),
             Column("one", "one vote", share),
-            Column("all", f"{votes.shape[1]} votes", share),
+            Column("all", f"{most} votes", share),
         ],
         rows,
     )
 
 
-def mode_accuracy(study: Figures, votes: Votes) -> float:
-    """Return the accuracy of the mode of votes on the half that is reported."""
-    recorded = study.results.of_votes(Half.REPORT, votes)
-    reached = recorded.reached(Half.REPORT, votes.shape[1], FULL)
-    return 0.0 if reached is None else reached.accuracy
+def in_chips(run: Run) -> tuple[int, int]:
+    """Return where a run stands in the table of chips: chip by chip, seed by seed."""
+    chip, seed = run
+    return -1 if chip is None else chip, seed
 
 
 def rules(study: Figures) -> Section:
@@ -145,9 +157,8 @@ def rules(study: Figures) -> Section:
         if option.votes == most and not option.repeats and option.chips == 1 and of.report:
             rows.append(
                 {
-                    "stop": option.stop.value
-                    + ("" if option.delta is None else f", delta {option.delta:g}"),
-                    **reached_row(of.report, study.chips),
+                    "stop": rule_words(option),
+                    **reached_row(of.report),
                     "mean_votes": of.choice.mean_votes,
                     "p99_votes": of.choice.p99_votes,
                     **study.cost_row(of),

@@ -1,14 +1,16 @@
 """The three questions, in a few sentences each."""
 
+import numpy as np
+
 from noisevote.models.stopping import StopRule
 from noisevote.models.study.cells import Half
-from noisevote.models.study.conclusions import accuracy_to_keep
+from noisevote.models.study.conclusions import ROUNDING, accuracy_to_keep
+from noisevote.models.study.recorded import Replayed, accuracies, interval_of
 from noisevote.models.study.replay import is_among_first
-from noisevote.models.study.seeds import shared_places
 from noisevote.models.study.weighed import Weighed
-from noisevote.training.study.recalled import Recalled, difference_text, one_or_more, told
+from noisevote.models.study.words import age, energy, seconds, share, snr
+from noisevote.training.study.recalled import Recalled, one_or_more, told
 from noisevote.training.study.section import MANY_CLASSES, option_words
-from noisevote.training.study.words import age, energy, seconds, share, snr
 
 TOP = 5
 
@@ -25,21 +27,22 @@ class Answers(Recalled):
         largest = max(of.option.condition or 0.0 for of in self.plain)
         parts = [f"with {one_or_more(votes)} {self.up_to(votes)}" for votes in sorted({1, most})]
         return (
-            f"Of its accuracy without noise, {clean}, the network loses at most {self.tolerance} "
-            f"{', '.join(parts)}. It was studied under {head.kind} noise up to sigma "
-            f"{largest:g}; {self.samples}."
+            f"Of its accuracy without noise, {clean}, the network loses {self.tolerance} or less, "
+            f"by the half that is chosen on, {', '.join(parts)}. It was studied under {head.kind} "
+            f"noise up to sigma {largest:g}; {self.samples}."
         )
 
     def up_to(self, votes: int) -> str:
         """Return up to which noise so many votes lose no more than the tolerance."""
-        good = self.tolerated(votes)
+        good, is_largest = self.tolerated(votes)
         if good is None:
             least = min((of.option.condition or 0.0 for of in self.plain), default=0.0)
             return f"under less noise than any that was studied (sigma {least:g} and above)"
         sigma = good.option.condition or 0.0
+        beyond = "at least " if is_largest else ""
         figure = told(good.report or good.choice)
         return (
-            f"up to sigma {sigma:g}{snr(self.results.head.kind, sigma)} ({figure} there"
+            f"{beyond}up to sigma {sigma:g}{snr(self.results.head.kind, sigma)} ({figure} there"
             f"{self.loss(good.option)})"
         )
 
@@ -54,10 +57,8 @@ class Answers(Recalled):
             if head.device and head.device.differs_by_chip
             else "one chip"
         )
-        by_chip = self.by_chip(1)
-        worst = (
-            f", worst {share(min(by_chip))}, best {share(max(by_chip))}" if len(by_chip) > 1 else ""
-        )
+        runs = one.report.runs if head.device and head.device.differs_by_chip else ()
+        worst = f", worst {share(min(runs))}, best {share(max(runs))}" if len(runs) > 1 else ""
         limit = (
             ""
             if ceiling is None or ceiling.report is None
@@ -101,7 +102,7 @@ class Answers(Recalled):
                 of
                 for of in sorted(self.plain, key=lambda of: of.option.votes)
                 if of.option.condition == found.operating
-                and of.choice.accuracy >= best - head.tolerance
+                and of.choice.accuracy >= best - head.tolerance - ROUNDING
             ),
             None,
         )
@@ -111,12 +112,17 @@ class Answers(Recalled):
             else f" {self.ceiling_text(ceiling.votes)} is right for {told(ceiling.report)}."
         )
         reached = (
-            f"not even {one_or_more(top.option.votes)} come within {self.tolerance} of the ceiling "
-            f"({told(top.report)})"
+            f"on the half that is chosen on not even {one_or_more(top.option.votes)} come within "
+            f"{self.tolerance} of the ceiling; on the other they are right for {told(top.report)}"
             if enough is None or enough.report is None
-            else f"{one_or_more(enough.option.votes)} "
+            else f"on the half that is chosen on {one_or_more(enough.option.votes)} "
             f"{'comes' if enough.option.votes == 1 else 'come'} within {self.tolerance} of the "
-            f"ceiling: {told(enough.report)}"
+            f"ceiling"
+            + (
+                ""
+                if enough.option.votes == 1
+                else f"; on the other they are right for {told(enough.report)}"
+            )
         )
         return (
             f"{self.at_place} one vote is right for {told(one.report)}; {reached}; "
@@ -176,44 +182,56 @@ class Answers(Recalled):
         """Return by what the recommended option was chosen."""
         clean, tolerance = self.found.clean_choice.accuracy, self.results.head.tolerance
         options = self.found.at(self.found.operating)
-        best = max(of.choice.accuracy for of in options)
-        if accuracy_to_keep(options, tolerance, clean) > best:
+        kept = accuracy_to_keep(options, tolerance, clean)
+        here = "on the half that is chosen on"
+        if kept == clean:
+            return f"loses at most {self.tolerance} against no noise, {share(clean)}, {here}"
+        if kept < clean:
             return (
-                f"loses at most {self.tolerance} against no noise, {share(clean)}, on the half "
-                "that is chosen on"
+                f"comes within {self.tolerance} of the best, {share(kept)}, {here}; none comes so "
+                f"near to {share(clean)}, without noise"
             )
-        without = (
-            f"none comes so near to {share(clean)}, without noise"
-            if best < clean
-            else f"without noise {share(clean)} are right there"
-        )
         return (
-            f"comes within {self.tolerance} of the best, {share(best)}, on the half that is chosen "
-            f"on; {without}"
+            f"comes within {self.tolerance} of votes without repeats at their best, {share(kept)}, "
+            f"{here}; without noise {share(clean)} are right there"
         )
 
     def against(self, best: Weighed, top: Weighed) -> str:
         """Return the paired difference of the recommended option to the reference."""
-        ours, theirs = (self.right(of.option) for of in (best, top))
-        if best.option == top.option or ours is None or theirs is None:
+        if best.option == top.option:
             return ""
-        whole = len(self.results.labels[Half.REPORT])
-        places, here, there = shared_places(len(ours), len(theirs), whole)
+        found = self.differences(top.option, best.option)
+        if found is None:
+            return ""
+        tolerance = self.results.head.tolerance
+        beyond = (
+            f": more than the {self.tolerance} that the choice was for"
+            if found.mean > tolerance + ROUNDING
+            else ""
+        )
         return (
-            f" for {difference_text(theirs[there] - ours[here])} more, on the same "
-            f"{len(places):,} samples"
+            f" for {self.told_difference(found)} more, on the same {len(found.of_samples):,} "
+            f"samples{beyond}"
         )
 
     def among_first(self) -> str | None:
         """Return how often the label is among the five classes with the most votes; for many."""
-        classes = self.results.head.classes
+        classes, votes = self.results.head.classes, self.found.reference.votes
         recorded = self.results.settings.get((self.found.operating, ()))
         if classes <= MANY_CLASSES or recorded is None or not recorded.runs[Half.REPORT]:
             return None
-        votes = next(iter(recorded.runs[Half.REPORT].values()))
-        labels = self.results.labels_of(Half.REPORT, len(votes))
-        found = is_among_first(votes, labels, classes, TOP)
+        runs = recorded.runs[Half.REPORT]
+        samples = len(next(iter(runs.values())))
+        labels = self.results.labels_of(Half.REPORT, samples)
+        found = Replayed(
+            {run: is_among_first(of, labels, classes, TOP) for run, of in runs.items()},
+            np.full((len(runs), samples), votes),
+        )
+        of_chips = accuracies(found.of_chips.values())
+        mean = float(of_chips.mean())
+        low, high = interval_of(mean, samples, of_chips)
         return (
             f"Of {classes} classes the label is among the {TOP} with the most of "
-            f"{one_or_more(votes.shape[1])} for {share(found)} of the samples ({self.samples})."
+            f"{one_or_more(votes)} for {share(mean)} [{100 * low:.1f}, {100 * high:.1f}] of the "
+            f"samples (n = {samples:,})."
         )

@@ -173,7 +173,7 @@ def head_of(
     """
     card = checkpoint.card
     operating = plan.at or operating_sigma(card)
-    largest = min(MAX_SIGMA, 2 * operating) if operating > 1 else 1.0
+    largest = min(MAX_SIGMA, max(1.0, 2 * operating))
     sigmas = plan.sigma or tuple(round(share * largest, 6) for share in SWEEP)
     if len(card.labels) > MOST_CLASSES:
         raise InputError(f"it has {len(card.labels):,} classes; studies take {MOST_CLASSES:,}")

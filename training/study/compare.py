@@ -1,7 +1,7 @@
 """Two studies side by side, paired on the same samples where they have the same."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 from noisevote.models.charts import Curve, Point, line_chart
 from noisevote.models.errors import DataError
 from noisevote.models.files import write_whole
-from noisevote.models.statistics import holm_p_values, mcnemar_p_value
+from noisevote.models.statistics import holm_p_values
 from noisevote.models.study.cells import Half
-from noisevote.models.study.replay import answered
+from noisevote.models.study.recorded import accuracies
+from noisevote.models.study.replay import FULL
 from noisevote.models.study.results import Results
 from noisevote.models.study.seeds import places_of
 from noisevote.models.study.store import StudyStore
-from noisevote.training.measure.results import paired
+from noisevote.models.study.words import age, points, share
+from noisevote.training.study.differences import Differences, OfChips
 from noisevote.training.study.page import page_of
 from noisevote.training.study.section import Column, Row, Section
-from noisevote.training.study.words import points, share
 
 COMPARED = "compare"
 COUNTS = (1, 5, 20)
@@ -51,20 +52,15 @@ class Compared:
         """What tells it from the other: the name of its folder."""
         return self.folder.name
 
-    def right(self, condition: float | None, votes: int) -> NDArray[np.bool_] | None:
-        """Return whether the first run is right on each sample that is reported."""
+    def right(self, condition: float | None, votes: int) -> OfChips | None:
+        """Return the share of right answers on each sample that is reported, by chip."""
         if condition == 0 and self.head.device is None:
-            of = self.results.clean_votes(Half.REPORT)
-        else:
-            recorded = self.results.settings.get((condition, ()))
-            runs = {} if recorded is None else recorded.runs[Half.REPORT]
-            if not runs:
-                return None
-            of = next(iter(runs.values()))
-            if of.shape[1] < votes and not self.head.is_silent:
-                return None
-        modes = answered(of, self.head.classes, votes).modes
-        return np.asarray(modes == self.results.labels_of(Half.REPORT, len(of)))
+            clean = self.results.clean_votes(Half.REPORT)
+            right = self.results.clean_right(Half.REPORT, len(clean))
+            return {None: right.astype(np.float64)}
+        recorded = self.results.settings.get((condition, ()))
+        found = None if recorded is None else recorded.replayed(Half.REPORT, votes, FULL)
+        return None if found is None else found.of_chips
 
     def sampled(self, count: int) -> NDArray[np.int64]:
         """Return the numbers of so many samples that are spread over the half."""
@@ -97,6 +93,7 @@ def write_comparison(first: Path, second: Path, output: Path | None) -> tuple[st
         "answers": {"Which is better?": verdict(other, rows)},
         "not_measured": list(unlike(one, other)),
         "recommended": None,
+        "remarks": [],
         "made": {"first": made(one), "second": made(other), "samples": one.head.report},
     }
     folder = output or second
@@ -114,7 +111,8 @@ def check_comparable(one: Compared, other: Compared) -> None:
     """Refuse studies that cannot be compared pair by pair.
 
     Raises:
-        DataError: they are on other samples, or under another kind of noise.
+        DataError: they are on other samples, of which none need be in common, of a device and under
+            noise of a strength, or under other kinds of noise.
     """
     _, here, there = np.intersect1d(one.numbers, other.numbers, return_indices=True)
     ours, theirs = (of.results.labels[Half.REPORT] for of in (one, other))
@@ -143,38 +141,43 @@ def rows_of(one: Compared, other: Compared) -> Iterator[Row]:
             first, second = one.right(condition, votes), other.right(theirs, votes)
             if first is None or second is None:
                 continue
-            numbers = one.sampled(len(first)), other.sampled(len(second))
-            _, here, there = np.intersect1d(*numbers, return_indices=True)
-            if len(here) == 0:
+            ours, others = one.sampled(samples_of(first)), other.sampled(samples_of(second))
+            shared, here, there = np.intersect1d(ours, others, return_indices=True)
+            if len(shared) == 0:
                 continue
-            told = paired(second[there], first[here])
+            right = [of[here] for of in first.values()], [of[there] for of in second.values()]
+            means = [np.mean(of, axis=0) for of in right]
+            of_chips = tuple(accuracies(of) for of in right)
+            found = Differences(means[1] - means[0], of_chips)
+            low, high = found.interval
             yield {
                 "condition": condition,
+                "of_second": theirs,
                 "votes": votes,
-                "samples": len(here),
-                "first": float(first[here].mean()),
-                "second": float(second[there].mean()),
-                "gain": {
-                    key: float(str(told[name]))
-                    for key, name in (
-                        ("value", "difference"),
-                        ("low", "difference_low"),
-                        ("high", "difference_high"),
-                    )
-                },
-                "p_value": mcnemar_p_value(
-                    int(str(told["only_this_right"])), int(str(told["only_reference_right"]))
-                ),
+                "samples": len(shared),
+                "first": float(means[0].mean()),
+                "second": float(means[1].mean()),
+                "gain": {"value": found.mean, "low": low, "high": high},
+                "p_value": found.p_value,
             }
+
+
+def samples_of(right: OfChips) -> int:
+    """Return on how many samples answers were recorded."""
+    return len(next(iter(right.values())))
 
 
 def pairs_of_conditions(
     one: Compared, other: Compared
 ) -> Iterator[tuple[float | None, float | None]]:
-    """Yield the conditions that are compared: those that both have, and the operating ones."""
-    same = {(of, of) for of in one.head.conditions if of in other.head.conditions}
-    both = {*same, (one.found.operating, other.found.operating)}
-    yield from sorted(both, key=lambda pair: (pair[0] or 0.0, pair[1] or 0.0))
+    """Yield the conditions that are compared: those that both have.
+
+    Of two devices also the smallest age of each, which may be another one or none.
+    """
+    pairs = {(of, of) for of in one.head.conditions if of in other.head.conditions}
+    if one.head.device is not None:
+        pairs.add((one.found.operating, other.found.operating))
+    yield from sorted(pairs, key=lambda pair: (pair[0] or 0.0, pair[1] or 0.0))
 
 
 def section_of(one: Compared, other: Compared, rows: list[Row]) -> Section:
@@ -186,13 +189,16 @@ def section_of(one: Compared, other: Compared, rows: list[Row]) -> Section:
         for key, name in (("first", one.name), ("second", other.name))
     ]  # fmt: skip
     has_curve = len(curves[0].points) > 1
+    differ = any(row["condition"] != row["of_second"] for row in rows)
     return Section(
         "compared",
         "Accuracy of both on the same samples",
-        "First run of each; the gain is that of the second, with the interval of Agresti and Min. "
-        "The p-values are of McNemar's exact test, corrected by Holm for all rows.",
+        "Means over chips and seeds; the gain is that of the second, with its interval at 95 % "
+        "over samples, and over chips where these differ. The p-values are of Student's t, "
+        "corrected by Holm for all rows.",
         [
-            Column("condition", "sigma or age, s", lambda of: "-" if of is None else f"{of:g}"),
+            Column("condition", *condition_column(one)),
+            *([Column("of_second", f"age, {other.name}", age_text)] if differ else []),
             Column("votes", "votes"),
             Column("first", one.name, share),
             Column("second", other.name, share),
@@ -201,13 +207,26 @@ def section_of(one: Compared, other: Compared, rows: list[Row]) -> Section:
             Column("samples", "samples"),
         ],
         rows,
-        line_chart("compared", "Accuracy of both", "sigma", curves) if has_curve else "",
+        line_chart("compared", "Accuracy of both", condition_column(one)[0], curves)
+        if has_curve
+        else "",
     )
+
+
+def condition_column(of: Compared) -> tuple[str, Callable[[float | None], str]]:
+    """Return the label of a condition, and how it is written."""
+    return ("sigma", "{:g}".format) if of.head.device is None else ("age", age_text)
+
+
+def age_text(value: float | None) -> str:
+    """Return an age; a dash where it is no matter."""
+    return "-" if value is None else age(value)
 
 
 def gain_text(value: dict[str, float]) -> str:
     """Return a difference in points with its interval."""
-    return f"{100 * value['value']:+.2f} [{points(value['low'])}, {points(value['high'])}]"
+    low, high = (points(value[end], digits=2) for end in ("low", "high"))
+    return f"{points(value['value'], '+', 2)} [{low}, {high}]"
 
 
 def verdict(other: Compared, rows: list[Row]) -> str:
@@ -229,9 +248,11 @@ def unlike(one: Compared, other: Compared) -> Iterator[str]:
         if mine != theirs:
             yield f"{name} differs: {mine} and {theirs}"
     for name, of in (("first", one), ("second", other)):
-        left = [c for c in of.head.conditions if (c, c) not in {*pairs_of_conditions(one, other)}]
-        if left and of.head.device is None:
-            yield f"only the {name} has sigma " + ", ".join(f"{c:g}" for c in left if c is not None)
+        taken = {pair[name == "second"] for pair in pairs_of_conditions(one, other)}
+        left = [condition for condition in of.head.conditions if condition not in taken]
+        if left:
+            label, written = condition_column(of)
+            yield f"only the {name} has {label} " + ", ".join(written(c) for c in left)
 
 
 def made(of: Compared) -> str:

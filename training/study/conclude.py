@@ -8,19 +8,22 @@ from noisevote.models.card import Card
 from noisevote.models.errors import DataError
 from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import Conclusions, recommended
-from noisevote.models.study.options import Recorded, weighed
+from noisevote.models.study.options import reference_of, weighed
+from noisevote.models.study.recorded import Recorded
 from noisevote.models.study.replay import FULL
 from noisevote.models.study.results import Results
-from noisevote.models.study.weighed import Ceiling, Option, Reached, Weighed
+from noisevote.models.study.weighed import Ceiling, Reached, Weighed
 
 
 def options_at(results: Results, card: Card, condition: float | None) -> list[Weighed]:
     """Return all options that were recorded under a condition."""
+    whole = len(results.labels[Half.CHOICE])
+    reference = reference_of(results.settings.get((condition, ())), whole)
     return [
         option
         for (at, repeats), recorded in results.settings.items()
         if at == condition
-        for option in weighed(recorded, results.head, card, condition, dict(repeats))
+        for option in weighed(recorded, results.head, card, condition, dict(repeats), reference)
     ]
 
 
@@ -44,9 +47,10 @@ def concluded(results: Results, card: Card) -> Conclusions:
     options = [of for condition in conditions for of in options_at(results, card, condition)]
     operating = operating_condition(results)
     at_operating = [of for of in options if of.option.condition == operating]
-    plain = [of.option for of in at_operating if is_plain(of.option)]
+    plain = [of.option for of in at_operating if of.option.is_plain]
     if not plain:
-        raise DataError("votes at the operating point are not measured yet")
+        why = [of.problem for of in results.problems if of.cell.sigma in {None, operating}]
+        raise DataError(f"votes at the operating point: {(*why, 'they are not measured yet')[0]}")
     best = recommended(at_operating, head.tolerance, clean_choice.accuracy)
     return Conclusions(
         clean_choice=clean_choice,
@@ -59,18 +63,8 @@ def concluded(results: Results, card: Card) -> Conclusions:
     )
 
 
-def is_plain(option: Option) -> bool:
-    """Return whether all votes are cast by one chip without repeats."""
-    return (
-        not option.repeats
-        and option.chips == 1
-        and option.delta is None
-        and (option.stop == "full")
-    )
-
-
 def ceilings(results: Results, conditions: list[float | None]) -> Iterator[Ceiling]:
-    """Yield what no number of votes passes under each condition.
+    """Yield about the most that votes without repeats can reach under each condition.
 
     On a device that is what its chips reach when their reads are free of noise; else what all
     recorded votes of a sample decide together, as far as votes of several seeds are there.
@@ -87,7 +81,13 @@ def ceilings(results: Results, conditions: list[float | None]) -> Iterator[Ceili
             choice = together(recorded, results, Half.CHOICE)
             report = together(recorded, results, Half.REPORT)
         if choice is not None:
-            yield Ceiling(condition=condition, votes=votes, choice=choice, report=report)
+            yield Ceiling(
+                condition=condition,
+                votes=votes,
+                is_quiet=results.head.device is not None,
+                choice=choice,
+                report=report,
+            )
 
 
 def all_votes(recorded: Recorded, half: Half) -> int:

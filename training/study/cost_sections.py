@@ -7,11 +7,11 @@ from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import pareto
 from noisevote.models.study.costs import CostModel
 from noisevote.models.study.weighed import Option, Weighed
+from noisevote.models.study.words import energy, share
 from noisevote.training.study.errors import ALL, RATIO
 from noisevote.training.study.figures import Figures
 from noisevote.training.study.repeats import midpoint
 from noisevote.training.study.section import Column, Row, Section
-from noisevote.training.study.words import energy, share
 
 
 def front(study: Figures) -> Section:
@@ -89,7 +89,7 @@ def layers(study: Figures) -> Section:
         rows.append(row)
     if ALL in study.results.errors:
         rows.append(
-            {"point": ALL, "energy": 1.0, "alone": None,
+            {"point": ALL, "energy": 1.0, "alone": None, "samples": None,
              "error": study.results.errors[ALL][RATIO]}
         )  # fmt: skip
     is_noise = study.head.device is None
@@ -111,6 +111,7 @@ def layers(study: Figures) -> Section:
             Column("energy", "share of the energy", share),
             Column("error", "error to signal", lambda of: "-" if of is None else f"{of:.3g}"),
             Column("alone", "midpoint" if is_noise else "alone", lambda of: of or "-"),
+            Column("samples", "samples", lambda of: "-" if of is None else f"{of:,}"),
         ],
         rows,
     )
@@ -121,7 +122,7 @@ def alone(study: Figures, point: str) -> Row:
     if study.head.device is None:
         fit = midpoint(study.results, point)
         if fit is None:
-            return {"alone": None}
+            return {"alone": None, "samples": None}
         s50, (low, high) = fit.sensitivity.s50, fit.interval
         shown = [
             f"> {fit.largest:g}" if of >= fit.largest else f"{of:.3g}" for of in (s50, low, high)
@@ -133,7 +134,7 @@ def alone(study: Figures, point: str) -> Row:
         }  # fmt: skip
     cells = study.results.layers.get(point)
     if not cells:
-        return {"alone": None}
+        return {"alone": None, "samples": None}
     votes = cells[0].fell_on
     labels = study.results.labels_of(Half.CHOICE, len(votes))
     value = float((votes[:, 0] == labels).mean())

@@ -2,9 +2,16 @@
 
 from noisevote.models.study.head import StudyHead
 from noisevote.models.study.weighed import Weighed
+from noisevote.models.study.words import age, energy, seconds
 from noisevote.training.study.recalled import Recalled
-from noisevote.training.study.section import Column, Row, option_words, run_columns, with_interval
-from noisevote.training.study.words import age, energy, seconds
+from noisevote.training.study.section import (
+    Column,
+    Row,
+    accuracy_row,
+    option_words,
+    run_columns,
+    with_samples,
+)
 
 
 class Figures(Recalled):
@@ -45,15 +52,10 @@ class Figures(Recalled):
         return self.found.options[0].costs.unit
 
     @property
-    def chips(self) -> int | None:
-        """How many chips differ; None without, where runs differ by the seed."""
-        device = self.head.device
-        return self.head.chips if device is not None and device.differs_by_chip else None
-
-    @property
     def run_columns(self) -> tuple[Column, ...]:
         """The columns of what differs by chip or by seed."""
-        return run_columns("seed" if self.chips is None else "chip")
+        device = self.head.device
+        return run_columns("chip" if device is not None and device.differs_by_chip else "seed")
 
     def cost_row(self, of: Weighed) -> Row:
         """Return the costs of an option as values of a row."""
@@ -63,19 +65,8 @@ class Figures(Recalled):
         """Return an option as values of a row."""
         return {
             **option_words(of.option),
-            "choice": {
-                "value": of.choice.accuracy,
-                "low": of.choice.interval[0],
-                "high": of.choice.interval[1],
-            },
-            "report": None
-            if of.report is None
-            else {
-                "value": of.report.accuracy,
-                "low": of.report.interval[0],
-                "high": of.report.interval[1],
-            },
-            "samples": of.choice.samples,
+            "choice": accuracy_row(of.choice),
+            "report": None if of.report is None else accuracy_row(of.report),
             "mean_votes": of.choice.mean_votes,
             **self.cost_row(of),
         }
@@ -85,13 +76,12 @@ class Figures(Recalled):
         """Columns of a table of options."""
         return [
             Column("ask", "votes, rule, reads"),
-            Column("choice", "accuracy, chosen on", with_interval),
+            Column("choice", "accuracy, chosen on", with_samples),
             Column(
                 "report",
                 "accuracy, other half",
-                lambda of: with_interval(of) if of else "not recorded",
+                lambda of: with_samples(of) if of else "not recorded",
             ),
-            Column("samples", "samples"),
             Column("mean_votes", "votes cast", "{:.2f}".format),
             *self.cost_columns,
         ]

@@ -54,10 +54,11 @@ class Subject:
         )
 
     @property
-    def name(self) -> tuple[Path, str | None, float | None, int]:
+    def name(self) -> tuple[Path, str, str | None, float | None, int, str]:
         """What tells it from others."""
         digest = None if self.device is None else self.device.digest
-        return self.folder, digest, self.temperature_c, self.seed
+        samples = Halves(self.examples, {}).digest
+        return self.folder, self.fingerprint, digest, self.temperature_c, self.seed, samples
 
 
 @dataclass(slots=True)

@@ -16,7 +16,15 @@ import numpy as np
 from noisevote.models.card import Card
 from noisevote.models.errors import InputError
 from noisevote.models.noise import NoiseKind
-from noisevote.models.study.cells import Cell, Condition, Half, OnChip, OnNoise, Part
+from noisevote.models.study.cells import (
+    MOST_CELL_VOTES,
+    Cell,
+    Condition,
+    Half,
+    OnChip,
+    OnNoise,
+    Part,
+)
 from noisevote.models.study.head import StudyHead
 
 SHARES = (0.75, 0.15, 0.10)
@@ -61,13 +69,12 @@ class Thoroughness:
 
 
 FEWER_SEEDS = "seeds beyond the first away from the operating point"
+FEWER_FOR_LAYERS = "part of the strengths and samples for noise in single layers"
 
 LEVELS = (
     Thoroughness(True, 1, 19, 1.0),
-    Thoroughness(False, 1, 13, 0.5, FEWER_SEEDS),
-    Thoroughness(
-        False, 1, 9, 0.25, f"{FEWER_SEEDS}, and most of the strengths of the noise in single layers"
-    ),
+    Thoroughness(False, 1, 13, 0.5, f"{FEWER_SEEDS}, and {FEWER_FOR_LAYERS}"),
+    Thoroughness(False, 1, 9, 0.25, f"{FEWER_SEEDS}, and most {FEWER_FOR_LAYERS[5:]}"),
     Thoroughness(
         False, 3, 0, 0.0, f"{FEWER_SEEDS}, two of three strengths or ages, and layers alone"
     ),
@@ -97,7 +104,8 @@ def extent_of(head: StudyHead, card: Card) -> Extent:
     Raises:
         InputError: they have no room for the quickest study.
     """
-    most = max(head.choice_samples, head.report_samples)
+    room = MOST_CELL_VOTES // head.votes
+    most = min(room, max(head.choice_samples, head.report_samples))
     extents = [Extent(affordable(head, card, level, most), level) for level in LEVELS]
     for enough in (ENOUGH_SAMPLES, FEWER_SAMPLES, FEWEST_SAMPLES):
         for extent in extents:

@@ -1,25 +1,22 @@
 """What a study recorded, as its answers need it: options, right answers, differences, in words."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from noisevote.models.card import Card
-from noisevote.models.stopping import DELTA
 from noisevote.models.study.cells import Half
-from noisevote.models.study.conclusions import Conclusions
-from noisevote.models.study.replay import answered
+from noisevote.models.study.conclusions import ROUNDING, Conclusions
+from noisevote.models.study.options import rule_of
 from noisevote.models.study.results import Results
+from noisevote.models.study.seeds import shared_places
 from noisevote.models.study.weighed import Option, Reached, Weighed
-from noisevote.training.measure.results import Z_95
-from noisevote.training.study.conclude import is_plain
-from noisevote.training.study.words import age, share, snr
+from noisevote.models.study.words import age, share, snr
+from noisevote.training.study.differences import Differences, OfChips, paired_by_chip
 
 
 def told(reached: Reached) -> str:
-    """Return an accuracy with interval and number of samples."""
+    """Return an accuracy with its interval."""
     low, high = reached.interval
     return f"{share(reached.accuracy)} [{100 * low:.1f}, {100 * high:.1f}]"
 
@@ -57,7 +54,7 @@ class Recalled:
     @property
     def plain(self) -> list[Weighed]:
         """Options without repeats, rules and several chips."""
-        return [of for of in self.found.options if is_plain(of.option)]
+        return [of for of in self.found.options if of.option.is_plain]
 
     def at(self, condition: float | None, votes: int) -> Weighed | None:
         """Return all of so many votes under a condition."""
@@ -83,73 +80,73 @@ class Recalled:
             return f"{head.kind} noise of sigma {value:g}{snr(head.kind, value or 0.0)}"
         return head.device.name + ("" if value is None else f" at an age of {age(value)}")
 
-    def tolerated(self, votes: int) -> Weighed | None:
-        """Return the largest noise up to which so many votes lose no more than the tolerance.
+    def tolerated(self, votes: int) -> tuple[Weighed | None, bool]:
+        """Return the largest noise at which so many votes lose no more than the tolerance.
 
-        It is chosen on the half that settings are chosen on, all smaller strengths included.
+        It is chosen on the half that settings are chosen on. Smaller noise at which they lose more
+        is passed over unless that is shown (95 %, paired with the network without noise).
+
+        Returns:
+            It, None where there is none, and whether it is the largest that was studied.
         """
-        needed = self.found.clean_choice.accuracy - self.results.head.tolerance
-        good = None
-        for condition in sorted(of for of in self.results.head.conditions if of):
-            of = self.at(condition, votes)
-            if of is not None and of.choice.accuracy < needed:
+        good, tolerance = None, self.results.head.tolerance
+        tried = [self.at(of, votes) for of in sorted(c for c in self.results.head.conditions if c)]
+        for of in (each for each in tried if each is not None):
+            differences = self.differences(of.option, None, Half.CHOICE)
+            if differences is None or differences.interval[1] < -tolerance:
                 break
-            good = of or good
-        return good
+            if differences.mean >= -tolerance - ROUNDING:
+                good = of
+        return good, good is not None and good is tried[-1]
 
     def loss(self, option: Option) -> str:
         """Return what an option loses against the network without noise, on the other half."""
-        ours = self.right(option)
-        if ours is None:
-            return ""
-        clean = self.results.clean_right(Half.REPORT, len(ours)).astype(np.float64)
-        return f", {difference_text(ours - clean)} against no noise"
+        found = self.differences(option, None)
+        return "" if found is None else f", {self.told_difference(found)} against no noise"
 
-    def right(self, option: Option) -> NDArray[np.float64] | None:
-        """Return the share of right answers on each sample of the other half ``[samples]``.
+    def told_difference(self, found: Differences) -> str:
+        """Return a difference in points, and whether it speaks of other chips."""
+        device = self.results.head.device
+        differ = device is not None and device.differs_by_chip
+        is_open = differ and not found.tells_of_other_chips
+        return f"{found.text}{' on these chips' if is_open else ''}"
 
-        The mean over the chips of the mean over their seeds; None where it was not recorded.
+    def differences(
+        self, option: Option, other: Option | None, half: Half = Half.REPORT
+    ) -> Differences | None:
+        """Return how much more often an option is right than another, on the samples of both.
+
+        Args:
+            option: that is set against the other.
+            other: None: the network without noise and device.
+            half: of the samples.
+
+        Returns:
+            None where one was not recorded.
         """
+        ours, theirs = self.right_by_chip(option, half), self.right_by_chip(other, half)
+        if ours is None or theirs is None:
+            return None
+        one, other_one = (len(next(iter(of.values()))) for of in (ours, theirs))
+        _, here, there = shared_places(one, other_one, len(self.results.labels[half]))
+        mine = {chip: of[here] for chip, of in ours.items()}
+        others = {chip: of[there] for chip, of in theirs.items()}
+        of_samples = np.mean([*mine.values()], axis=0) - np.mean([*others.values()], axis=0)
+        return Differences(of_samples, (paired_by_chip(mine, others),))
+
+    def right_by_chip(self, option: Option | None, half: Half) -> OfChips | None:
+        """Return the share of right answers on each sample by chip; None where not recorded.
+
+        Args:
+            option: how to ask; None: the network without noise and device.
+            half: of the samples.
+        """
+        if option is None:
+            samples = len(self.results.clean_votes(half))
+            return {None: self.results.clean_right(half, samples).astype(np.float64)}
         recorded = self.results.settings.get((option.condition, tuple(option.repeats.items())))
-        if recorded is None or option.chips > 1 or option.stop.rule.needs_threshold:
+        if recorded is None:
             return None
-        rule = option.stop.rule(option.delta or DELTA)
-        classes = self.results.head.classes
-        by_chip: dict[int | None, list[NDArray[np.bool_]]] = {}
-        for (chip, _), votes in recorded.runs[Half.REPORT].items():
-            modes = answered(votes, classes, option.votes, rule).modes
-            right = modes == self.results.labels_of(Half.REPORT, len(votes))
-            by_chip.setdefault(chip, []).append(right)
-        if not by_chip:
-            return None
-        return np.asarray(np.mean([np.mean(of, axis=0) for of in by_chip.values()], axis=0))
-
-    def by_chip(self, votes: int) -> list[float]:
-        """Return the accuracy of each chip with so many votes, at the operating point."""
-        head = self.results.head
-        by_chip: dict[int | None, list[float]] = {}
-        runs = self.results.settings[self.found.operating, ()].runs[Half.REPORT]
-        for (chip, _), of in runs.items():
-            labels = self.results.labels_of(Half.REPORT, len(of))
-            modes = answered(of, head.classes, min(votes, of.shape[1])).modes
-            by_chip.setdefault(chip, []).append(float((modes == labels).mean()))
-        return [float(np.mean(of)) for of in by_chip.values()]
-
-
-def difference_text(differences: NDArray[np.float64]) -> str:
-    """Return a paired difference of accuracies in points, with its interval at 95 %.
-
-    The interval is that of Agresti and Min (Statistics in Medicine 24, 2005), half a pair added to
-    each cell, for shares of right answers instead of one answer each.
-
-    Args:
-        differences: of each sample ``[samples]``, -1 to 1.
-    """
-    samples, total = len(differences), float(differences.sum())
-    centre = total / (samples + 2)
-    variance = float((differences**2).sum()) + 1 - total**2 / (samples + 2)
-    half = Z_95 * math.sqrt(variance) / (samples + 2)
-    return (
-        f"{100 * total / samples:+.1f} points [{100 * (centre - half):.1f}, "
-        f"{100 * (centre + half):.1f}]"
-    )
+        rule = rule_of(self.results.head, self.card, option)
+        found = recorded.replayed(half, option.votes, rule, option.chips)
+        return None if found is None else found.of_chips

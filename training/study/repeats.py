@@ -116,7 +116,8 @@ def midpoint(results: Results, point: str, resamples: int = RESAMPLES) -> Midpoi
         resamples: of the bootstrap; 0 leaves the interval out.
 
     Returns:
-        None where it was not measured, on a device, or where no curve fits.
+        None where it was not measured, on a device, where no curve fits, or where the network is no
+        better than a guess without noise.
     """
     cells = [of for of in results.layers.get(point, []) if not of.cell.on_chip]
     if len(cells) < FEWEST_STRENGTHS:
@@ -126,11 +127,12 @@ def midpoint(results: Results, point: str, resamples: int = RESAMPLES) -> Midpoi
     samples = len(strengths[sigmas[0]].fell_on)
     labels = results.labels_of(Half.CHOICE, samples)
     clean = results.clean_right(Half.CHOICE, samples)
+    chance = 1 / results.head.classes
+    if clean.mean() <= chance:
+        return None
     right = np.stack([strengths[sigma].fell_on[:, 0] == labels for sigma in sigmas.tolist()])
     try:
-        fitted, interval = fit_with_interval(
-            sigmas, clean, right, 1 / results.head.classes, resamples
-        )
+        fitted, interval = fit_with_interval(sigmas, clean, right, chance, resamples)
     except RuntimeError:  # no curve fits
         return None
     return Midpoint(fitted, interval, float(sigmas[-1]), samples)

@@ -14,7 +14,7 @@ from noisevote.models.noise_setting import shown_map
 from noisevote.models.study.conclusions import Conclusions
 from noisevote.models.study.folders import REPORT_HTML, REPORT_JSON, TABLE
 from noisevote.models.study.head import StudyHead
-from noisevote.models.study.planner import request_body
+from noisevote.models.study.planner import remarks_on, request_body
 from noisevote.models.study.results import Results
 from noisevote.models.study.store import StudyStore
 from noisevote.training.study.answers import Answers
@@ -73,6 +73,7 @@ def report_of(
     """Return what the report says beside its tables."""
     head, answers = results.head, Answers(results, conclusions, card)
     best = conclusions.recommended
+    chosen = conclusions.weighed(best)
     found = {
         "How much noise?": answers.how_much_noise(),
         "How many votes?": answers.how_many_votes(),
@@ -91,6 +92,7 @@ def report_of(
         },
         "answers": found | ({"Among the first?": among} if among else {}),
         "recommended": None if best is None else request_body(head, best, card),
+        "remarks": [] if chosen is None else list(remarks_on(chosen, head)),
         "not_measured": list(not_measured(results, conclusions, card)),
         "made": {
             "checkpoint": f"{head.checkpoint}, {head.fingerprint}",

@@ -50,12 +50,13 @@ class Study:
         make = Maker(head, extent)
         self.stage("votes and layers", list(first_stage(head, card, extent)))
         results = Results(self.store)
-        check_clean(results)
+        clean = clean_accuracy(results)
         to_try = self.store.settled("to try", settings_to_try(results, card))
         self.stage("repeats", list(repeated(make, Half.CHOICE, to_try, SHARES[1])))
         results = Results(self.store)
         options = options_at(results, card, operating_condition(results))
-        best = recommended(options, head.tolerance, results.clean_accuracy)
+        unconfirmed = [of.model_copy(update={"report": None}) for of in options]
+        best = recommended(unconfirmed, head.tolerance, clean)
         to_confirm = self.store.settled("to confirm", settings_to_confirm(options, best))
         self.stage("the best of them", list(repeated(make, Half.REPORT, to_confirm, SHARES[2])))
         found = concluded(Results(self.store), card)
@@ -109,12 +110,16 @@ class Queue:
         return None
 
 
-def check_clean(results: Results) -> None:
-    """Refuse to go on where the network without noise could not be measured.
+def clean_accuracy(results: Results) -> float:
+    """Return the accuracy without noise on the half that is chosen on.
 
     Raises:
-        DataError: it could not, and why.
+        DataError: the network without noise could not be measured, and why.
     """
     for measured in results.problems:
         if measured.cell.part is Part.CLEAN:
             raise DataError(f"without noise: {measured.problem}")
+    found = results.clean(Half.CHOICE)
+    if found is None:
+        raise DataError("the network without noise is not measured yet")
+    return found.accuracy

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from noisevote.models.study.weighed import Option, Reached
-from noisevote.training.study.words import points, share
+from noisevote.models.study.words import points, share
 
 Row = dict[str, Any]
 MANY_CLASSES = 20
@@ -60,18 +60,11 @@ class Section:
         return [column.label for column in self.columns]
 
 
-def reached_row(reached: Reached, alike: int | None = None) -> Row:
-    """Return what was reached as values of a row.
-
-    Args:
-        reached: on a half of the samples.
-        alike: of its runs the first so many are told apart: the chips, each with the first seed;
-            None: all, which differ by the seed.
-    """
-    low, high = reached.interval
-    runs = np.array(reached.runs[:alike])
+def reached_row(reached: Reached) -> Row:
+    """Return what was reached as values of a row."""
+    runs = np.array(reached.runs)
     return {
-        "accuracy": {"value": reached.accuracy, "low": low, "high": high},
+        "accuracy": accuracy_row(reached),
         "samples": reached.samples,
         "runs": len(runs),
         "worst": float(runs.min()),
@@ -80,14 +73,25 @@ def reached_row(reached: Reached, alike: int | None = None) -> Row:
     }
 
 
+def accuracy_row(reached: Reached) -> dict[str, float]:
+    """Return an accuracy with its interval and number of samples as a value of a row."""
+    low, high = reached.interval
+    return {"value": reached.accuracy, "low": low, "high": high, "samples": reached.samples}
+
+
 def with_interval(value: dict[str, float]) -> str:
     """Return an accuracy with its interval."""
     return f"{share(value['value'])} [{100 * value['low']:.1f}, {100 * value['high']:.1f}]"
 
 
+def with_samples(value: dict[str, float]) -> str:
+    """Return an accuracy with its interval and number of samples."""
+    return f"{with_interval(value)}, n = {value['samples']:,}"
+
+
 def spread_text(value: float | None) -> str:
     """Return a standard deviation in points."""
-    return "-" if value is None else points(value)
+    return "-" if value is None else points(value, digits=2)
 
 
 ACCURACY = Column("accuracy", "accuracy [95 %]", with_interval)
@@ -107,12 +111,17 @@ def run_columns(differ_by: str) -> tuple[Column, ...]:
 def option_words(option: Option) -> Row:
     """Return an option in words."""
     votes = f"{option.votes} vote{'s' if option.votes > 1 else ''}"
-    rule = "" if option.stop == "full" else f", stopped by {option.stop.value}"
+    rule = "" if option.stop == "full" else f", stopped by {rule_words(option)}"
     chips = "" if option.chips == 1 else f", on {option.chips} chips"
     return {
         "ask": f"{votes}{rule}{chips}{reads_words(option.repeats)}",
         **option.model_dump(mode="json"),
     }
+
+
+def rule_words(option: Option) -> str:
+    """Return a stop rule with its chance of another mode, where it has one."""
+    return option.stop.value + ("" if option.delta is None else f" with delta {option.delta:g}")
 
 
 def reads_words(repeats: Mapping[str, int]) -> str:

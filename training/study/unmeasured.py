@@ -7,11 +7,9 @@ from noisevote.models.card import Card
 from noisevote.models.devices.profile import Profile
 from noisevote.models.study.conclusions import Conclusions
 from noisevote.models.study.results import Results
-from noisevote.training.study.plan import extent_of
+from noisevote.training.study.plan import FEWER_SAMPLES, extent_of
 
 SHOWN = 5
-FEW_SAMPLES = 300
-"""Below which the report warns of wide intervals."""
 
 
 def not_measured(results: Results, found: Conclusions, card: Card) -> Iterator[str]:
@@ -23,8 +21,14 @@ def not_measured(results: Results, found: Conclusions, card: Card) -> Iterator[s
             f"{head.report_samples - found.clean.samples:,} of {head.report_samples:,} "
             f"samples: the budget of {head.passes:,} passes has no room for them"
         )
-    if found.clean.samples < FEW_SAMPLES:
-        yield f"with {found.clean.samples} samples intervals are wide; give more"
+    options = found.at(found.operating)
+    fewest = min(of.samples for of in (found.clean, *(each.choice for each in options)))
+    if fewest < FEWER_SAMPLES:
+        yield (
+            f"options are set against each other on {fewest:,} samples or more: their differences "
+            "may be chance, and the tolerance is soon less than one sample; give more samples or a "
+            "larger budget"
+        )
     if extent.level.left_out:
         yield f"{extent.level.left_out}: the budget has no room for them"
     for measured in results.problems[:SHOWN]:

@@ -145,6 +145,42 @@ def test_what_is_recommended_loses_no_more_than_is_accepted_for_the_least_energy
     assert recommended(OPTIONS, tolerance, clean) is OPTIONS[place]
 
 
+def test_what_loses_just_the_tolerance_is_good_enough() -> None:
+    exact = (option(1, 0.7, 1.0), option(20, 0.8, 20.0))
+    assert recommended(exact, 0.1, 0.5) is exact[0]
+
+
+def test_many_repeats_on_few_samples_do_not_make_votes_dearer() -> None:
+    lucky = option(10, 0.99, 15.0, repeats={"fc2": 2})
+    assert accuracy_to_keep([*OPTIONS, lucky], 0.03, 0.90) == 0.97
+    assert accuracy_to_keep([*OPTIONS, lucky], 0.03, 0.985) == 0.985
+
+
+def test_what_other_samples_confirm_comes_first() -> None:
+    cheap, confirmed = option(1, 0.97, 1.0), option(2, 0.96, 2.0)
+    confirmed = confirmed.model_copy(update={"report": reached(0.96)})
+    assert recommended([cheap, confirmed], 0.02, 0.97) is confirmed
+    assert recommended([cheap, confirmed], 0.001, 0.97) is cheap
+
+
+def test_a_plan_tells_what_to_know_before_relying_on_it() -> None:
+    worse = option(3, 0.96, 1.0).model_copy(update={"report": reached(0.91)})
+    found = planned(conclusions((worse,)), head_of(), MNIST, Demand(accuracy=0.95))
+    missed, abstains = found.remarks
+    assert "on other samples it reaches 0.9100, less than the 0.95 that was asked" in missed
+    assert "fewer than 6 votes always abstain" in abstains
+    many = planned(conclusions((option(6, 0.96, 1.0),)), head_of(), MNIST, Demand(energy=2.0))
+    assert many.remarks == ()
+
+
+def test_the_best_that_is_told_is_the_best_by_what_was_asked_for() -> None:
+    wide, narrow = option(1, 0.97, 1.0), option(1, 0.96, 1.0)
+    sure = narrow.choice.model_copy(update={"interval": (0.955, 0.965)})
+    both = conclusions((wide, narrow.model_copy(update={"choice": sure})))
+    with pytest.raises(InputError, match=r"for sure .* the best reaches 0\.9600 \[0\.9550"):
+        planned(both, head_of(), MNIST, Demand(accuracy=0.96), is_sure=True)
+
+
 def test_nothing_is_recommended_where_nothing_was_weighed() -> None:
     assert recommended([], 0.01, 0.98) is None
 

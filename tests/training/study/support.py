@@ -55,17 +55,16 @@ def measured(folder: Path) -> dict[str, NDArray[np.int16]]:
     return {of.cell.key: of.fell_on for of in StudyStore(folder).measured()}
 
 
-def first_votes_right(folder: Path, sigma: float) -> dict[int, bool]:
-    """Whether the first vote under the first seed is right, by number of the reported sample."""
+def first_votes_right(folder: Path, sigma: float) -> dict[int, float]:
+    """How often the first vote is right over the seeds, by number of the reported sample."""
     store = StudyStore(folder)
-    (votes,) = (
-        of.fell_on
-        for of in store.measured()
-        if (of.cell.half, of.cell.sigma, of.cell.seed) == (Half.REPORT, sigma, 0)
-        and not of.cell.condition.repeats
-    )
     labels, numbers = store.labels(Half.REPORT), store.numbers(Half.REPORT)
-    return dict(zip(numbers.tolist(), (votes[:, 0] == labels).tolist(), strict=True))
+    of_seeds = [
+        of.fell_on[:, 0] == labels
+        for of in store.measured()
+        if (of.cell.half, of.cell.sigma) == (Half.REPORT, sigma) and not of.cell.condition.repeats
+    ]
+    return dict(zip(numbers.tolist(), np.mean(of_seeds, axis=0).tolist(), strict=True))
 
 
 def report(folder: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from noisevote.models.data.files import data_dir
 from noisevote.models.devices.setting import DeviceSetting, profiles_at
 from noisevote.models.noise import Noise
 from noisevote.models.stopping import DELTA, StopRule
-from noisevote.models.study.options import interval_of
+from noisevote.models.study.recorded import interval_of
 from noisevote.models.study.replay import answered
 from noisevote.models.study.store import StudyStore
 from noisevote.models.study.weighed import Reached, Weighed
@@ -80,7 +80,7 @@ def measured_anew(checkpoint: Checkpoint, store: StudyStore, of: Weighed) -> Rea
     head, option = store.head, of.option
     chosen = examples(checkpoint, IMAGES)
     caster = Caster(checkpoint, ANEW)
-    shares: dict[tuple[int | None, int], float] = {}
+    of_chips = []
     for chip in range(head.chips if head.device and head.device.differs_by_chip else 1):
         noise: Noise | DeviceSetting = (
             Noise(head.kind, float(option.condition or 0.0), dict(option.repeats))
@@ -93,11 +93,10 @@ def measured_anew(checkpoint: Checkpoint, store: StudyStore, of: Weighed) -> Rea
         fell_on = caster.cast(chosen, noise, option.votes).fell_on
         rule = option.stop.rule(option.delta or DELTA)
         modes = answered(fell_on, head.classes, option.votes, rule).modes
-        shares[chip, 0] = float((modes == chosen.examples.labels).mean())
-    mean = float(np.mean(list(shares.values())))
-    return of.choice.model_copy(
-        update={"accuracy": mean, "interval": interval_of(shares, len(chosen))}
-    )
+        of_chips.append(float((modes == chosen.examples.labels).mean()))
+    mean = float(np.mean(of_chips))
+    interval = interval_of(mean, len(chosen), np.array(of_chips))
+    return of.choice.model_copy(update={"accuracy": mean, "interval": interval})
 
 
 def overlap(one: Reached, other: Reached) -> bool:

@@ -177,6 +177,37 @@ def test_a_single_vote_can_be_studied(
     assert "buy nothing" not in said  # they were not measured to be the same
 
 
+def test_a_network_that_is_always_wrong_is_reported_as_that(
+    monkeypatch: pytest.MonkeyPatch, theirs: Checkpoint, tmp_path: Path
+) -> None:
+    inputs = load_dataset("digits", Path("nowhere")).test.inputs[:120].astype(np.float32)
+    silent = Rows(
+        inputs={"x": inputs},
+        input_of_row=np.arange(len(inputs)),
+        sigma=np.zeros((len(inputs), 1)),
+        keys=[VoteKey(0, number, 0) for number in range(len(inputs))],
+    )
+    answers = votes_of(theirs.runtime(NoiseKind.MULTIPLICATIVE).outputs(silent))
+    np.savez(tmp_path / "wrong.npz", inputs=inputs, labels=(answers + 1) % 10)
+    wrong = ("--samples", str(tmp_path / "wrong.npz"), "--processes", "1")
+    assert run(monkeypatch, *arguments(theirs, tmp_path / "study", *wrong)) == 0
+    assert "without noise, 0.0 %" in report(tmp_path / "study")["answers"]["How much noise?"]
+
+
+def test_a_conclusion_that_was_damaged_is_drawn_again(
+    monkeypatch: pytest.MonkeyPatch, theirs: Checkpoint, finished: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "named [/b]"  # which the console must not take for its markup
+    shutil.copytree(finished, folder)
+    before = StudyStore(folder).conclusions
+    with sqlite3.connect(folder / STORE_FILE) as connection:
+        connection.execute("UPDATE conclusions SET content = substr(content, 1, 900)")
+    with pytest.raises(DataError, match="damaged"):
+        assert StudyStore(folder).conclusions
+    assert run(monkeypatch, *arguments(theirs, folder, "--processes", "1")) == 0
+    assert StudyStore(folder).conclusions == before
+
+
 def test_two_studies_are_compared_pair_by_pair(
     monkeypatch: pytest.MonkeyPatch, finished: Path, tmp_path: Path
 ) -> None:
@@ -184,6 +215,20 @@ def test_two_studies_are_compared_pair_by_pair(
                "--output", str(tmp_path)) == 0  # fmt: skip
     page = tmp_path / f"compare-{finished.name}-{finished.name}.html"
     assert "No difference is shown" in page.read_text()
+
+
+def test_studies_with_other_questions_are_compared_under_the_same_noise(
+    monkeypatch: pytest.MonkeyPatch, theirs: Checkpoint, finished: Path, tmp_path: Path
+) -> None:
+    more = ("--processes", "1", "--sigma", "0.5", "--at", "0.2")
+    assert run(monkeypatch, *arguments(theirs, tmp_path / "study", *more)) == 0
+    assert run(monkeypatch, "study", "--compare", str(finished), str(tmp_path / "study"),
+               "--output", str(tmp_path)) == 0  # fmt: skip
+    told = json.loads((tmp_path / f"compare-{finished.name}-study.json").read_text())
+    (table,) = told["tables"].values()
+    assert all(row["condition"] == row["of_second"] for row in table["rows"])
+    assert {row["condition"] for row in table["rows"]} == {0.0, 0.2, 0.5}
+    assert "only the first has sigma 0.1" in told["not_measured"][0]
 
 
 def test_a_network_that_learnt_from_less_is_shown_to_be_worse(

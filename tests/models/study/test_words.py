@@ -2,7 +2,7 @@
 
 import pytest
 
-from noisevote.training.study.words import age, energy
+from noisevote.models.study.words import age, energy
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,8 @@ from noisevote.training.study.words import age, energy
         (4.494e-05, "J", "44.9 uJ"),
         (2.5e-16, "J", "0.25 fJ"),
         (12.5, "J", "12.5 J"),
+        (999.6e-6, "J", "1 mJ"),
+        (2500.0, "J", "2.5 kJ"),
     ],
 )
 def test_an_energy_has_no_exponent(value: float, unit: str, text: str) -> None:
@@ -25,8 +27,8 @@ def test_an_energy_has_no_exponent(value: float, unit: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.5, "0.5 s"), (60.0, "60 s"), (3600.0, "1 hour"), (2_592_000.0, "30 days"),
-        (31_557_600.0, "1 year"),
+        (0.0, "0 s"), (0.5, "0.5 s"), (59.96, "1 minute"), (3600.0, "1 hour"),
+        (5400.0, "1.5 hours"), (2_592_000.0, "30 days"), (31_557_600.0, "1 year"),
     ],
 )  # fmt: skip
 def test_an_age_is_told_in_the_largest_unit_that_it_fills(value: float, text: str) -> None:

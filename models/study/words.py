@@ -2,10 +2,14 @@
 
 import math
 
-PREFIXES = ((1e-15, "f"), (1e-12, "p"), (1e-9, "n"), (1e-6, "u"), (1e-3, "m"), (1.0, ""))
+PREFIXES = (
+    (1e-15, "f"), (1e-12, "p"), (1e-9, "n"), (1e-6, "u"), (1e-3, "m"), (1.0, ""), (1e3, "k"),
+)  # fmt: skip
 MANY_PASSES = 99_999.5
 """From which on five figures are not enough to write them without an exponent."""
-AGES = ((31_557_600.0, "years"), (86_400.0, "days"), (3600.0, "hours"), (1.0, "s"))
+AGES = (
+    (31_557_600.0, "years"), (86_400.0, "days"), (3600.0, "hours"), (60.0, "minutes"), (1.0, "s"),
+)  # fmt: skip
 
 
 def share(value: float) -> str:
@@ -13,15 +17,22 @@ def share(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
-def points(value: float) -> str:
-    """Return a difference of shares in points."""
-    return f"{100 * value:.2f}"
+def points(value: float, sign: str = "-", digits: int = 1) -> str:
+    """Return a difference of shares in points; zero has no sign of its own.
+
+    Args:
+        value: as a share.
+        sign: ``+`` to write that of more than zero, too.
+        digits: behind the point.
+    """
+    return f"{round(100 * value, digits) + 0.0:{sign}.{digits}f}"
 
 
 def with_prefix(value: float, unit: str) -> str:
     """Return a quantity with the prefix that suits it."""
-    factor, prefix = next(((f, p) for f, p in reversed(PREFIXES) if value >= f), PREFIXES[0])
-    return f"{value / factor:.3g} {prefix}{unit}"
+    rounded = float(f"{value:.3g}")
+    factor, prefix = next(((f, p) for f, p in reversed(PREFIXES) if rounded >= f), PREFIXES[0])
+    return f"{rounded / factor:.3g} {prefix}{unit}"
 
 
 def energy(value: float, unit: str) -> str:
@@ -39,9 +50,10 @@ def seconds(value: float | None) -> str:
 
 def age(value: float) -> str:
     """Return an age."""
+    rounded = float(f"{value:.3g}")
     for length, name in AGES:
-        if value >= length:
-            count = f"{value / length:.3g}"
+        if rounded >= length or (name == "s" and rounded > 0):
+            count = f"{rounded / length:.3g}"
             return f"{count} {name.removesuffix('s') if count == '1' and len(name) > 1 else name}"
     return f"{value:g} s"
 
