@@ -17,9 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, betaincinv, ndtri, stdtrit
 
-DEFAULT_ALPHA = 0.05
-"""Of requests that name none."""
-
 KEPT = 4096
 """Values of each statistic that are kept: few votes make few different counts."""
 

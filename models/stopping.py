@@ -227,6 +227,9 @@ STOP_RULES_TEXT = ". ".join(f"{row}: {row.rule.text}" for row in StopRule) + "."
 StopReason = StopRule | Literal["deadline"]
 """Why voting ended: ``full`` if all votes were cast, else the rule that held, or the deadline."""
 
+DEFAULT_ALPHA = 0.05
+"""Chance that an answer which does not abstain is not the most likely one, where none is named."""
+
 
 def mode_of(vote_counts: NDArray[np.int64]) -> int:
     """Return the class with the most votes; of several, the lowest index."""

@@ -10,8 +10,8 @@ from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.devices.profile import Profile
 from noisevote.models.errors import InputError
 from noisevote.models.specs import CardPart
-from noisevote.models.statistics import DEFAULT_ALPHA, fewest_votes_to_be_sure
-from noisevote.models.stopping import StopRule
+from noisevote.models.statistics import fewest_votes_to_be_sure
+from noisevote.models.stopping import DEFAULT_ALPHA, StopRule
 from noisevote.models.study.conclusions import Conclusions, pareto
 from noisevote.models.study.head import StudyHead
 from noisevote.models.study.placing import device_of_request

@@ -13,8 +13,7 @@ from noisevote.models.noise import (
     MIN_SNR_DB,
     NoiseKind,
 )
-from noisevote.models.statistics import DEFAULT_ALPHA
-from noisevote.models.stopping import DELTA, STOP_RULES_TEXT, StopRule
+from noisevote.models.stopping import DEFAULT_ALPHA, DELTA, STOP_RULES_TEXT, StopRule
 from noisevote.service.voting.priority import Priority
 from noisevote.service.wire.device import DeviceFields
 from noisevote.service.wire.shortened import shortened
