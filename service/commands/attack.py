@@ -35,7 +35,7 @@ from noisevote.service.commands import voting
 from noisevote.service.commands.module_surrogate import attacker_from_module
 from noisevote.service.commands.options import with_options_of
 from noisevote.service.configuration.folders import SHIPPED_NAME, folders_from
-from noisevote.service.configuration.reading import load_settings
+from noisevote.service.configuration.reading import about_engine, load_settings
 from noisevote.service.jobs.chosen import chosen_from
 from noisevote.service.jobs.plans import AskedNoise, check_plan, plan_of, usual_attacks
 from noisevote.service.jobs.run import REPORT_JSON, about_of, run_of, write_report
@@ -142,8 +142,11 @@ def attack_command(
     **options: Any,
 ) -> None:
     """Assess how well noise and votes protect a checkpoint against black-box attacks."""
+    chosen = load_settings()
+    for complaint in about_engine(chosen):
+        raise InputError(complaint)
     try:
-        store = CheckpointStore(*folders_from(checkpoints))
+        store = CheckpointStore(*folders_from(checkpoints), preference=chosen.preference)
     except ValueError as error:
         raise InputError(f"checkpoints is {checkpoints!r}: {error}", "checkpoints") from error
     if surrogate_weights is not None and surrogate_module is None:

@@ -55,6 +55,16 @@ def test_writes_a_report_and_resumes_from_its_steps(
     assert "holds the steps of another assessment" in capsys.readouterr().err
 
 
+def test_noise_is_drawn_as_the_settings_say_like_that_of_the_service(
+    samples: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOISEVOTE_NOISE_SCHEME", "sfc64x8-icdf4-1")
+    asked = ["attack", "mnist_cnn-mult-1.0", *QUICK, f"--samples={samples}", f"--output={tmp_path}"]
+    assert run_main(monkeypatch, *asked) == 0
+    report = Report.model_validate_json((tmp_path / "report.json").read_bytes())
+    assert report.about.target_fingerprint.startswith("sfc64x8-icdf4-1:")
+
+
 @pytest.mark.parametrize(("wanted", "classes"), [("next", (1, 2)), ("3", (3, 3)), ("5,4", (5, 4))])
 def test_a_class_is_wanted_of_all_of_each_or_by_a_rule(
     wanted: str,
