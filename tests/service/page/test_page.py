@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Browser, expect
 
 from noisevote.models.stopping import Exact
@@ -174,12 +175,17 @@ def test_the_pictures_in_the_docs_are_of_the_pages_as_they_are(
         if "networks" in path:
             visit.page.get_by_role("heading", name=heading).first.scroll_into_view_if_needed()
         visit.page.screenshot(path=tmp_path / name)
+        # What it says goes into the file, by which an old picture is known.
+        says = " ".join(visit.page.locator("dl.answers").all_inner_texts())
     kept_at = PICTURE.with_name(name)
     with Image.open(tmp_path / name) as fresh:
         if os.environ.get("WRITE_PICTURES") == "1":
-            fresh.convert("RGB").quantize(64).save(kept_at, optimize=True)
+            info = PngInfo()
+            info.add_itxt("says", says)
+            fresh.convert("RGB").quantize(64).save(kept_at, optimize=True, pnginfo=info)
         with Image.open(kept_at) as kept:
             assert kept.size == fresh.size
+            assert kept.info.get("says", "") == says
     assert kept_at.stat().st_size < 120_000
 
 
