@@ -13,10 +13,8 @@ from noisevote.models.study.cells import MOST_VOTES
 
 MOST_SAMPLES = 2**20
 MOST_SEED = 2**20
-SEEDS_A_HALF = 500
-"""Room for the seeds of a half of the samples."""
-
-MOST_SEEDS = SEEDS_A_HALF
+MOST_SEEDS = 500
+"""For which a half of the samples has room."""
 
 MAY_DIFFER = {"passes"}
 """What may be otherwise when a study goes on, and is what was settled first."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 from noisevote.models.card import Card
@@ -73,16 +72,20 @@ def planned(
     """
     at = checked_condition(conclusions, head, condition)
     every = conclusions.at(at)
-    confirmed = [of for of in every if of.report is not None]
     ceiling = conclusions.ceiling(at)
     if demand.latency_s is not None and any(of.costs.latency_s is None for of in every):
         raise InputError(
             "the study knows no latencies: its device tells no costs; ask for accuracy or energy",
             "latency_s",
         )
+    chosen = (
+        most_accurate(every, demand)
+        if demand.accuracy is None
+        else cheapest(every, demand.accuracy, is_sure, ceiling)
+    )
     front = pareto(every, by_latency=demand.latency_s is not None)
     return Planned(
-        chosen=(chosen := confirmed_first(confirmed, every, demand, is_sure, ceiling)),
+        chosen=chosen,
         body=request_body(head, chosen.option, card, known),
         ceiling=ceiling,
         front=tuple(front),
@@ -133,70 +136,66 @@ def checked_condition(
     return at
 
 
-def confirmed_first(
-    confirmed: Sequence[Weighed],
-    every: Sequence[Weighed],
-    demand: Demand,
-    is_sure: bool,
-    ceiling: Ceiling | None,
-) -> Weighed:
-    """Return the best option that meets a demand: one that other samples confirm if any does.
+def most_accurate(options: Sequence[Weighed], demand: Demand) -> Weighed:
+    """Return the most accurate option that costs no more than is demanded.
+
+    One that other samples confirm comes first.
 
     Raises:
-        InputError: none does.
+        InputError: each costs more, or the demand bounds no cost.
     """
-    if confirmed:
-        with suppress(InputError):
-            return meeting(confirmed, demand, is_sure, ceiling)
-    return meeting(every, demand, is_sure, ceiling)
-
-
-def meeting(
-    options: Sequence[Weighed], demand: Demand, is_sure: bool, ceiling: Ceiling | None
-) -> Weighed:
-    """Return the best option that meets a demand.
-
-    Raises:
-        InputError: none does; the message tells the best there is.
-    """
-    if demand.accuracy is not None:
-        wanted = demand.accuracy
-
-        def held(of: Weighed) -> float:
-            return of.choice.interval[0] if is_sure else of.choice.accuracy
-
-        found = [of for of in options if held(of) >= wanted]
-        if found:
-            return min(found, key=lambda of: (of.costs.energy, of.option.chips, of.option.votes))
-        best = max(options, key=held).choice
-        beyond = (
-            ""
-            if ceiling is None
-            else f"; votes without repeats reach about {ceiling.choice.accuracy:.4f} at most"
-        )
-        what = "for sure " if is_sure else ""
-        raise InputError(
-            f"accuracy is {wanted:g}; no option reaches that {what}at this condition: the best "
-            f"reaches {best.accuracy:.4f} [{best.interval[0]:.4f}, {best.interval[1]:.4f}]{beyond}",
-            "accuracy",
-        )
-    field, most = (
-        ("energy", demand.energy) if demand.energy is not None else ("latency_s", demand.latency_s)
-    )
+    field = "energy" if demand.latency_s is None else "latency_s"
+    most = getattr(demand, field)
+    if most is None:
+        raise InputError("give one of accuracy, energy and latency_s")
 
     def cost(of: Weighed) -> float:
         return of.costs.energy if field == "energy" else (of.costs.latency_s or 0.0)
 
-    if most is None:
-        raise InputError("give one of accuracy, energy and latency_s")
-    found = [of for of in options if cost(of) <= most]
+    found = confirmed_of([of for of in options if cost(of) <= most])
     if not found:
         unit = "s" if field == "latency_s" else options[0].costs.unit
-        least = cost(min(options, key=cost))
+        least = min(cost(of) for of in options)
         raise InputError(
             f"{field} is {most:g} {unit}; the cheapest option takes {least:.4g} {unit}", field
         )
     return min(found, key=lambda of: (-of.choice.accuracy, cost(of)))
+
+
+def cheapest(
+    options: Sequence[Weighed], wanted: float, is_sure: bool, ceiling: Ceiling | None
+) -> Weighed:
+    """Return the cheapest option that reaches an accuracy.
+
+    One that other samples confirm comes first.
+
+    Raises:
+        InputError: none reaches it; the message tells the best there is.
+    """
+
+    def held(of: Weighed) -> float:
+        return of.choice.interval[0] if is_sure else of.choice.accuracy
+
+    found = confirmed_of([of for of in options if held(of) >= wanted])
+    if found:
+        return min(found, key=lambda of: (of.costs.energy, of.option.chips, of.option.votes))
+    best = max(options, key=held).choice
+    beyond = (
+        ""
+        if ceiling is None
+        else f"; votes without repeats reach about {ceiling.choice.accuracy:.4f} at most"
+    )
+    what = "for sure " if is_sure else ""
+    raise InputError(
+        f"accuracy is {wanted:g}; no option reaches that {what}at this condition: the best "
+        f"reaches {best.accuracy:.4f} [{best.interval[0]:.4f}, {best.interval[1]:.4f}]{beyond}",
+        "accuracy",
+    )
+
+
+def confirmed_of(options: Sequence[Weighed]) -> Sequence[Weighed]:
+    """Return the options that were recorded on the other half, too; all if none was."""
+    return [of for of in options if of.report is not None] or options
 
 
 def request_body(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noisevote.models.study.cells import Half
-from noisevote.models.study.head import SEEDS_A_HALF
+from noisevote.models.study.head import MOST_SEEDS
 
 SAMPLES_A_SEED = 2**20
 
@@ -22,7 +22,7 @@ def seed_of(seed: int, half: Half, number: int) -> int:
         half: of the samples.
         number: of the noise's seed, from 0.
     """
-    return (2 * seed + (half is Half.REPORT)) * SEEDS_A_HALF + number
+    return (2 * seed + (half is Half.REPORT)) * MOST_SEEDS + number
 
 
 def request_seed(base: int, sample: int) -> int:

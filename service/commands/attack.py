@@ -142,13 +142,7 @@ def attack_command(
     **options: Any,
 ) -> None:
     """Assess how well noise and votes protect a checkpoint against black-box attacks."""
-    chosen = load_settings()
-    for complaint in about_engine(chosen):
-        raise InputError(complaint)
-    try:
-        store = CheckpointStore(*folders_from(checkpoints), preference=chosen.preference)
-    except ValueError as error:
-        raise InputError(f"checkpoints is {checkpoints!r}: {error}", "checkpoints") from error
+    store = checkpoints_in(checkpoints)
     if surrogate_weights is not None and surrogate_module is None:
         raise InputError("surrogate_weights are those of a surrogate_module", "surrogate_weights")
     chosen = chosen_from(store, target, named_surrogate(surrogate, surrogate_module), undefended)
@@ -230,6 +224,21 @@ def device_from(device: str | dict[str, Any] | None, **condition: Any) -> AskedD
         raise input_error_from(error) from None
     settings = load_settings()
     return asked_device(fields, DeviceStore(*settings.devices), settings)
+
+
+def checkpoints_in(folders: str) -> CheckpointStore:
+    """Return the checkpoints in some folders, with engine and noise scheme of the settings.
+
+    Raises:
+        InputError: they are no folders, or this machine has no such engine.
+    """
+    chosen = load_settings()
+    for complaint in about_engine(chosen):
+        raise InputError(complaint)
+    try:
+        return CheckpointStore(*folders_from(folders), preference=chosen.preference)
+    except ValueError as error:
+        raise InputError(f"checkpoints is {folders!r}: {error}", "checkpoints") from error
 
 
 def named_surrogate(checkpoint: str | None, module: str | None) -> str | None:

@@ -39,12 +39,13 @@ def write_report(store: StudyStore, card: Card) -> list[str]:
     Raises:
         DataError: the study has not come to its end, or the files cannot be written.
     """
+    files = files_of(store, card)
     try:
-        for name, text in files_of(store, card).items():
+        for name, text in files.items():
             write_whole(store.folder / name, text.encode())
     except OSError as error:
         raise DataError(f"the report in {store.folder} cannot be written: {error}") from error
-    told = json.loads((store.folder / REPORT_JSON).read_text())["answers"]
+    told = json.loads(files[REPORT_JSON])["answers"]
     return [f"{question} {answer}" for question, answer in told.items()]
 
 
