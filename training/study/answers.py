@@ -7,7 +7,7 @@ from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import ROUNDING, accuracy_to_keep
 from noisevote.models.study.recorded import Replayed, accuracies, interval_of
 from noisevote.models.study.replay import is_among_first
-from noisevote.models.study.weighed import Weighed
+from noisevote.models.study.weighed import Ceiling, Weighed
 from noisevote.models.study.words import age, energy, seconds, share, snr
 from noisevote.training.study.recalled import Recalled, one_or_more, told
 from noisevote.training.study.section import MANY_CLASSES, option_words
@@ -73,13 +73,15 @@ class Answers(Recalled):
     def later_ages(self, most: int) -> str:
         """Return what is left at the largest age that was studied."""
         ages = [of for of in self.results.head.ages_s if of is not None]
-        last = self.at(ages[-1], most) if len(ages) > 1 else None
-        if last is None or last.report is None:
+        if len(ages) < 2:
             return ""
-        return (
-            f" At an age of {age(ages[-1])} {one_or_more(most)} {'is' if most == 1 else 'are'} "
-            f"right for {told(last.report)}."
-        )
+        last = [(votes, self.at(ages[-1], votes)) for votes in sorted({1, most})]
+        parts = [
+            f"{one_or_more(votes)} {'is' if votes == 1 else 'are'} right for {told(of.report)}"
+            for votes, of in last
+            if of is not None and of.report is not None
+        ]
+        return f" At an age of {age(ages[-1])} {' and '.join(parts)}." if parts else ""
 
     def how_many_votes(self) -> str:
         """Answer how many votes buy the accuracy back."""
@@ -96,38 +98,36 @@ class Answers(Recalled):
                 f"{self.at_place} one vote is right for {told(one.report)}; {self.samples}. More "
                 "votes were not studied (--votes)."
             )
-        best = ceiling.choice.accuracy if ceiling else top.choice.accuracy
-        enough = next(
-            (
-                of
-                for of in sorted(self.plain, key=lambda of: of.option.votes)
-                if of.option.condition == found.operating
-                and of.choice.accuracy >= best - head.tolerance - ROUNDING
-            ),
-            None,
-        )
         limit = (
             ""
             if ceiling is None or ceiling.report is None
             else f" {self.ceiling_text(ceiling.votes)} is right for {told(ceiling.report)}."
         )
-        reached = (
-            f"on the half that is chosen on not even {one_or_more(top.option.votes)} come within "
-            f"{self.tolerance} of the ceiling; on the other they are right for {told(top.report)}"
-            if enough is None or enough.report is None
-            else f"on the half that is chosen on {one_or_more(enough.option.votes)} "
-            f"{'comes' if enough.option.votes == 1 else 'come'} within {self.tolerance} of the "
-            f"ceiling"
-            + (
-                ""
-                if enough.option.votes == 1
-                else f"; on the other they are right for {told(enough.report)}"
-            )
-        )
         return (
-            f"{self.at_place} one vote is right for {told(one.report)}; {reached}; "
-            f"{self.samples}.{limit}{self.saved()}"
+            f"{self.at_place} one vote is right for {told(one.report)}; "
+            f"{self.enough_votes(ceiling or top, top)}; {self.samples}.{limit}{self.saved()}"
         )
+
+    def enough_votes(self, most: Ceiling | Weighed, top: Weighed) -> str:
+        """Return how many votes come near to the most that they can reach.
+
+        Args:
+            most: that they can reach.
+            top: all recorded votes.
+        """
+        needed = most.choice.accuracy - self.results.head.tolerance - ROUNDING
+        of_point = [of for of in self.plain if of.option.condition == self.found.operating]
+        by_votes = sorted(of_point, key=lambda of: of.option.votes)
+        enough = next((of for of in by_votes if of.choice.accuracy >= needed), None)
+        near = f"come within {self.tolerance} of the ceiling"
+        if enough is None:
+            text, shown = f"not even {one_or_more(top.option.votes)} {near}", top
+        elif enough.option.votes == 1:
+            return f"by the half that is chosen on, it {near.replace('come', 'comes')}"
+        else:
+            text, shown = f"{one_or_more(enough.option.votes)} {near}", enough
+        other = "" if shown.report is None else f"; on the other they have {told(shown.report)}"
+        return f"by the half that is chosen on, {text}{other}"
 
     def ceiling_text(self, votes: int) -> str:
         """Return what a ceiling is."""
