@@ -143,19 +143,20 @@ class Studies:
             else:
                 found.append(listed)
         if found:
-            found.sort(key=lambda of: (is_default(of.store.folder, of.head), of.store.folder.name))
-            return found[-1].store
+            return max(found, key=rank).store
         raise UnknownStudyError(
             f"checkpoint {wanted.checkpoint}{wanted.where}: {why}; make one with: {wanted.command}"
         )
 
     def of(self, checkpoint: str, fingerprint: str) -> list[StudyHead]:
-        """Return the heads of the studies of a checkpoint, as it is now, that have ended."""
-        return [
-            listed.head
-            for listed in self.all_of(checkpoint)
-            if listed.head.fingerprint == fingerprint and listed.has_ended
-        ]
+        """Return the heads of the studies of a checkpoint as it is now, one of each as found."""
+        found: dict[tuple[str | None, float | None, NoiseKind], Listed] = {}
+        for listed in self.all_of(checkpoint):
+            head = listed.head
+            if head.fingerprint == fingerprint and listed.has_ended:
+                name = head.device_name, head.temperature_c, head.kind
+                found[name] = max(found.get(name, listed), listed, key=rank)
+        return [listed.head for listed in found.values()]
 
     def all_of(self, checkpoint: str) -> Iterator[Listed]:
         """Yield the studies of a checkpoint; what cannot be read is passed over."""
@@ -181,6 +182,11 @@ class Studies:
             return None if known is None else known[1]
         self._seen[path] = version, listed
         return listed
+
+
+def rank(of: Listed) -> tuple[bool, str]:
+    """Return what one of several studies of the same is taken by; the largest counts."""
+    return is_default(of.store.folder, of.head), of.store.folder.name
 
 
 def is_default(folder: Path, head: StudyHead) -> bool:

@@ -20,7 +20,7 @@ from noisevote.models.study.head import StudyHead
 from noisevote.models.study.recorded import Recorded
 from noisevote.models.study.replay import FULL
 from noisevote.models.study.seeds import shared_places
-from noisevote.models.study.weighed import Option, Weighed
+from noisevote.models.study.weighed import Option, Reached, Weighed
 
 COUNTS = (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
 """Numbers of votes that are looked at, as far as so many were recorded."""
@@ -79,7 +79,7 @@ def delta_of(rule: Stopping) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """All votes without repeats on the half that is chosen on, to which options are compared.
+    """All votes without repeats on a half of the samples, to which options are compared.
 
     Options with repeats are recorded on fewer samples, which may be easier or harder than all.
 
@@ -107,17 +107,24 @@ class Reference:
         return float(np.clip(found, 0.0, 1.0))
 
 
-def reference_of(recorded: Recorded | None, whole: int) -> Reference | None:
+References = Mapping[Half, Reference]
+"""By half, as far as votes without repeats were recorded there."""
+
+
+def references_of(recorded: Recorded | None, wholes: Mapping[Half, int]) -> References:
     """Return what options of a condition are compared to.
 
     Args:
         recorded: votes without repeats under the condition; None: there are none.
-        whole: samples of the half that is chosen on.
+        wholes: samples of each half.
     """
-    if recorded is None:
-        return None
-    found = recorded.replayed(Half.CHOICE, recorded.votes_of(Half.CHOICE), FULL)
-    return None if found is None else Reference(found.of_samples, whole)
+    found = {
+        half: None if recorded is None else recorded.replayed(half, recorded.votes_of(half), FULL)
+        for half in wholes
+    }
+    return {
+        half: Reference(of.of_samples, wholes[half]) for half, of in found.items() if of is not None
+    }
 
 
 def weighed(
@@ -126,7 +133,7 @@ def weighed(
     card: Card,
     condition: float | None,
     repeats: Mapping[str, int],
-    reference: Reference | None = None,
+    references: References,
 ) -> Iterator[Weighed]:
     """Yield all options of one condition and repeats.
 
@@ -136,15 +143,15 @@ def weighed(
         card: of its checkpoint.
         condition: sigma at all points, or age.
         repeats: reads that are averaged, by noise point.
-        reference: to which they are compared; None: each counts as it was recorded.
+        references: to which they are compared; on a half without one each counts as recorded.
     """
     costs = CostModel(head, card)
     for votes, rule, chips in ways_to_ask(recorded, head, card, condition, repeats):
-        found = recorded.replayed(Half.CHOICE, votes, rule, chips)
-        if found is None:
+        choice, report = (
+            reached(recorded, references.get(half), half, votes, rule, chips) for half in Half
+        )
+        if choice is None:
             continue
-        accuracy = None if reference is None else reference.adjusted(found.of_samples)
-        choice = recorded.told(found, Half.CHOICE, votes, rule, chips, accuracy)
         yield Weighed(
             option=Option(
                 condition=condition,
@@ -155,7 +162,7 @@ def weighed(
                 chips=chips,
             ),
             choice=choice,
-            report=recorded.reached(Half.REPORT, votes, rule, chips),
+            report=report,
             costs=costs.of(
                 repeats,
                 choice.mean_votes,
@@ -164,6 +171,22 @@ def weighed(
                 stops_early=not rule.casts_all,
             ),
         )
+
+
+def reached(
+    recorded: Recorded,
+    reference: Reference | None,
+    half: Half,
+    votes: int,
+    rule: Stopping,
+    chips: int,
+) -> Reached | None:
+    """Return what a way to ask reaches on a half, adjusted to the samples of a reference."""
+    found = recorded.replayed(half, votes, rule, chips)
+    if found is None:
+        return None
+    accuracy = None if reference is None else reference.adjusted(found.of_samples)
+    return recorded.told(found, half, votes, rule, chips, accuracy)
 
 
 def ways_to_ask(

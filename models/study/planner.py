@@ -102,13 +102,25 @@ def remarks_on(of: Weighed, head: StudyHead, wanted: float | None = None) -> Ite
         head: of the study.
         wanted: accuracy that it was chosen for.
     """
-    if wanted is not None and of.report is not None and of.report.accuracy < wanted:
+    if of.report is None:
+        yield "it was not recorded on other samples, where it may reach less"
+    elif wanted is not None and of.report.accuracy < wanted:
         yield (
             f"on other samples it reaches {of.report.accuracy:.4f}, less than the {wanted:g} that "
             "was asked for: the best of many options looks better where it was chosen"
         )
+    device, runs = head.device, (of.report or of.choice).runs
+    if device is not None and device.differs_by_chip and of.option.chips == 1 and len(runs) > 1:
+        yield (
+            f"the request names no chip and is cast on chip 0, which reaches {runs[0]:.4f}; the "
+            f"accuracy is the mean over {len(runs)} chips, from {min(runs):.4f} to {max(runs):.4f}"
+        )
     fewest = fewest_votes_to_be_sure(DEFAULT_ALPHA)
-    if of.option.votes < fewest and of.option.stop is StopRule.FULL and not head.is_silent:
+    if of.option.stop is not StopRule.FULL:
+        yield (
+            f"answers that {of.option.stop} may stop have no interval, no p-value and no abstention"
+        )
+    elif of.option.votes < fewest and not head.is_silent:
         yield (
             f"answers of fewer than {fewest} votes always abstain (at the alpha of "
             f"{DEFAULT_ALPHA:g}): so few cannot show which class is the most likely. The accuracy "
@@ -139,7 +151,8 @@ def checked_condition(
 def most_accurate(options: Sequence[Weighed], demand: Demand) -> Weighed:
     """Return the most accurate option that costs no more than is demanded.
 
-    One that other samples confirm comes first.
+    One that other samples confirm comes first, and of options that differ by less than one sample
+    the cheapest.
 
     Raises:
         InputError: each costs more, or the demand bounds no cost.
@@ -159,7 +172,12 @@ def most_accurate(options: Sequence[Weighed], demand: Demand) -> Weighed:
         raise InputError(
             f"{field} is {most:g} {unit}; the cheapest option takes {least:.4g} {unit}", field
         )
-    return min(found, key=lambda of: (-of.choice.accuracy, cost(of)))
+    best = max(found, key=lambda of: of.choice.accuracy).choice
+    as_good = best.accuracy - 1 / best.samples
+    return min(
+        (of for of in found if of.choice.accuracy > as_good),
+        key=lambda of: (of.costs.energy, cost(of), -of.choice.accuracy),
+    )
 
 
 def cheapest(
@@ -179,7 +197,9 @@ def cheapest(
     found = confirmed_of([of for of in options if held(of) >= wanted])
     if found:
         return min(found, key=lambda of: (of.costs.energy, of.option.chips, of.option.votes))
-    best = max(options, key=held).choice
+    best = max(options, key=held)
+    low, high = best.choice.interval
+    other = "" if best.report is None else f" ({best.report.accuracy:.4f} on other samples)"
     beyond = (
         ""
         if ceiling is None
@@ -187,8 +207,9 @@ def cheapest(
     )
     what = "for sure " if is_sure else ""
     raise InputError(
-        f"accuracy is {wanted:g}; no option reaches that {what}at this condition: the best "
-        f"reaches {best.accuracy:.4f} [{best.interval[0]:.4f}, {best.interval[1]:.4f}]{beyond}",
+        f"accuracy is {wanted:g}; no option reaches that {what}at this condition on the samples "
+        f"that options are chosen on: the best reaches {best.choice.accuracy:.4f} [{low:.4f}, "
+        f"{high:.4f}]{other}{beyond}",
         "accuracy",
     )
 

@@ -66,7 +66,7 @@ class Weighed(CardPart):
     """How to ask."""
     choice: Reached
     """What it reaches on the half that is chosen on. Where it was recorded on fewer samples than
-    all votes without repeats, the accuracy is adjusted to theirs."""
+    all votes without repeats, the accuracy is adjusted to theirs, on the other half, too."""
     report: Reached | None
     """What it reaches on the other half; None where that was not recorded."""
     costs: Costs

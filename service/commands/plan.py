@@ -116,9 +116,14 @@ def check_unit(energy: str | None, store: StudyStore) -> None:
     if energy is None or not energy.strip().endswith("J"):
         return
     if conclusions_in(store).options[0].costs.unit != "J":
+        why = (
+            "it is of noise of a strength; one on a device with costs knows joules"
+            if store.head.device is None
+            else "its device tells no costs"
+        )
         raise InputError(
-            f"energy is {energy}; the study counts passes, since its device tells no costs: write "
-            "--energy 2.5",
+            f"energy is {energy}; the study counts passes, since {why}: write --energy 2.5 for two "
+            "and a half passes",
             "energy",
         )
 

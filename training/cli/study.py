@@ -143,6 +143,10 @@ def run_one(
     seconds, passes = parse_budget(budget)
     of_all = Subject.of(checkpoint, plan, device, halves)
     if store.exists:
+        if passes not in {None, store.head.passes}:
+            kept = f"the study in {store.folder} keeps its budget of {store.head.passes:,} passes"
+            more = "another one makes another study (--output)"
+            console.print(f"{kept}; {more}", soft_wrap=True, markup=False)
         passes = store.head.passes
     elif passes is None and seconds is not None:
         head = head_of(checkpoint, plan, halves, device, ages_s, MOST_PASSES)

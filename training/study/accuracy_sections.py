@@ -32,7 +32,10 @@ def sweep(study: Figures) -> Section:
     rows: list[Row] = []
     curves: dict[int, list[Point]] = {votes: [] for votes in shown}
     if study.head.device is None:
-        rows.append({"condition": 0.0, "votes": 1, **reached_row(study.found.clean)})
+        clean = study.found.clean
+        rows.append({"condition": 0.0, "votes": 1, **reached_row(clean)})
+        for curve in curves.values():
+            curve.append(Point(0.0, clean.accuracy, *clean.interval))
     for (condition, votes), of in plain.items():
         if votes in shown and of.report is not None:
             rows.append({"condition": condition, "votes": votes, **reached_row(of.report)})

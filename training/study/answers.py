@@ -34,16 +34,17 @@ class Answers(Recalled):
 
     def up_to(self, votes: int) -> str:
         """Return up to which noise so many votes lose no more than the tolerance."""
-        good, is_largest = self.tolerated(votes)
+        good, following = self.tolerated(votes)
         if good is None:
             least = min((of.option.condition or 0.0 for of in self.plain), default=0.0)
             return f"under less noise than any that was studied (sigma {least:g} and above)"
         sigma = good.option.condition or 0.0
-        beyond = "at least " if is_largest else ""
+        beyond = "at least " if following is None else ""
+        further = "" if following is None else f"; next studied: {following:g}"
         figure = told(good.report or good.choice)
         return (
             f"{beyond}up to sigma {sigma:g}{snr(self.results.head.kind, sigma)} ({figure} there"
-            f"{self.loss(good.option)})"
+            f"{self.loss(good.option)}{further})"
         )
 
     def on_device(self, clean: str, most: int) -> str:
@@ -119,21 +120,28 @@ class Answers(Recalled):
         of_point = [of for of in self.plain if of.option.condition == self.found.operating]
         by_votes = sorted(of_point, key=lambda of: of.option.votes)
         enough = next((of for of in by_votes if of.choice.accuracy >= needed), None)
-        near = f"come within {self.tolerance} of the ceiling"
+        near = f"come within {self.tolerance} of the most that votes reach"
         if enough is None:
             text, shown = f"not even {one_or_more(top.option.votes)} {near}", top
         elif enough.option.votes == 1:
             return f"by the half that is chosen on, it {near.replace('come', 'comes')}"
         else:
             text, shown = f"{one_or_more(enough.option.votes)} {near}", enough
-        other = "" if shown.report is None else f"; on the other they have {told(shown.report)}"
-        return f"by the half that is chosen on, {text}{other}"
+        if shown.report is None:
+            return f"by the half that is chosen on, {text}"
+        limit = most.report.accuracy if most.report is not None else shown.report.accuracy
+        is_less = enough is not None and limit - shown.report.accuracy > self.results.head.tolerance
+        less = " and are further below it" if is_less else ""
+        return (
+            f"by the half that is chosen on, {text}; on the other they have {told(shown.report)}"
+            f"{less}"
+        )
 
     def ceiling_text(self, votes: int) -> str:
         """Return what a ceiling is."""
         if self.results.head.device is not None:
-            return "The ceiling, the same chips without read noise,"
-        return f"The ceiling, the mode of all {votes} recorded votes,"
+            return "About the most that votes reach, the same chips without read noise,"
+        return f"About the most that votes reach, the mode of all {votes} recorded ones,"
 
     def saved(self) -> str:
         """Return what stopping early saves."""
@@ -148,10 +156,10 @@ class Answers(Recalled):
         if not rules:
             return ""
         (of,) = rules[:1]
-        reached = of.report or of.choice
+        reached, cast = of.report or of.choice, of.choice.mean_votes
         return (
-            f" The stop rule bounded casts {reached.mean_votes:.1f} of {of.option.votes} votes on "
-            f"average, and is right for {share(reached.accuracy)}."
+            f" The stop rule bounded casts {cast:.1f} of {of.option.votes} votes on average, and "
+            f"is right for {share(reached.accuracy)}."
         )
 
     def at_what_cost(self) -> str:
@@ -185,15 +193,15 @@ class Answers(Recalled):
         kept = accuracy_to_keep(options, tolerance, clean)
         here = "on the half that is chosen on"
         if kept == clean:
-            return f"loses at most {self.tolerance} against no noise, {share(clean)}, {here}"
+            return f"loses at most {self.tolerance} against {self.without}, {share(clean)}, {here}"
         if kept < clean:
             return (
                 f"comes within {self.tolerance} of the best, {share(kept)}, {here}; none comes so "
-                f"near to {share(clean)}, without noise"
+                f"near to {share(clean)}, with {self.without}"
             )
         return (
             f"comes within {self.tolerance} of votes without repeats at their best, {share(kept)}, "
-            f"{here}; without noise {share(clean)} are right there"
+            f"{here}; with {self.without} {share(clean)} are right there"
         )
 
     def against(self, best: Weighed, top: Weighed) -> str:

@@ -193,9 +193,9 @@ def section_of(one: Compared, other: Compared, rows: list[Row]) -> Section:
     return Section(
         "compared",
         "Accuracy of both on the same samples",
-        "Means over chips and seeds; the gain is that of the second, with its interval at 95 % "
-        "over samples, and over chips where these differ. The p-values are of Student's t, "
-        "corrected by Holm for all rows.",
+        f"Means over chips and seeds; the chart has {most} votes. The gain is that of the second, "
+        "with its interval at 95 % over samples, and over chips where these differ. The p-values "
+        "are of Student's t, corrected by Holm for all rows.",
         [
             Column("condition", *condition_column(one)),
             *([Column("of_second", f"age, {other.name}", age_text)] if differ else []),
@@ -207,7 +207,7 @@ def section_of(one: Compared, other: Compared, rows: list[Row]) -> Section:
             Column("samples", "samples"),
         ],
         rows,
-        line_chart("compared", "Accuracy of both", condition_column(one)[0], curves)
+        line_chart("compared", "Accuracy of both", condition_column(one)[0], curves, is_close=True)
         if has_curve
         else "",
     )
@@ -234,7 +234,11 @@ def verdict(other: Compared, rows: list[Row]) -> str:
     better = sum(row["p_holm"] < 0.05 and row["gain"]["value"] > 0 for row in rows)
     worse = sum(row["p_holm"] < 0.05 and row["gain"]["value"] < 0 for row in rows)
     if not better and not worse:
-        return f"No difference is shown in any of {len(rows)} conditions (Holm, 5 %)."
+        reach = max(max(-row["gain"]["low"], row["gain"]["high"]) for row in rows)
+        return (
+            f"No difference is shown in any of {len(rows)} conditions (Holm, 5 %); one of up to "
+            f"{points(reach)} points is not ruled out."
+        )
     return (
         f"{other.name} is better in {better} and worse in {worse} of {len(rows)} conditions; in "
         "the others no difference is shown (Holm, 5 %)."

@@ -8,7 +8,7 @@ from noisevote.models.card import Card
 from noisevote.models.errors import DataError
 from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import Conclusions, recommended
-from noisevote.models.study.options import reference_of, weighed
+from noisevote.models.study.options import references_of, weighed
 from noisevote.models.study.recorded import Recorded
 from noisevote.models.study.replay import FULL
 from noisevote.models.study.results import Results
@@ -17,13 +17,13 @@ from noisevote.models.study.weighed import Ceiling, Reached, Weighed
 
 def options_at(results: Results, card: Card, condition: float | None) -> list[Weighed]:
     """Return all options that were recorded under a condition."""
-    whole = len(results.labels[Half.CHOICE])
-    reference = reference_of(results.settings.get((condition, ())), whole)
+    wholes = {half: len(results.labels[half]) for half in Half}
+    references = references_of(results.settings.get((condition, ())), wholes)
     return [
         option
         for (at, repeats), recorded in results.settings.items()
         if at == condition
-        for option in weighed(recorded, results.head, card, condition, dict(repeats), reference)
+        for option in weighed(recorded, results.head, card, condition, dict(repeats), references)
     ]
 
 

@@ -75,9 +75,7 @@ LEVELS = (
     Thoroughness(True, 1, 19, 1.0),
     Thoroughness(False, 1, 13, 0.5, f"{FEWER_SEEDS}, and {FEWER_FOR_LAYERS}"),
     Thoroughness(False, 1, 9, 0.25, f"{FEWER_SEEDS}, and most {FEWER_FOR_LAYERS[5:]}"),
-    Thoroughness(
-        False, 3, 0, 0.0, f"{FEWER_SEEDS}, two of three strengths or ages, and layers alone"
-    ),
+    Thoroughness(False, 3, 0, 0.0, f"{FEWER_SEEDS}, and layers alone"),
 )
 """From thorough to quick."""
 

@@ -68,6 +68,11 @@ class Recalled:
         )
 
     @property
+    def without(self) -> str:
+        """What the network is set against that has none."""
+        return "no noise" if self.results.head.device is None else "no device"
+
+    @property
     def at_place(self) -> str:
         """The operating point, to begin a sentence."""
         return f"{'Under' if self.results.head.device is None else 'On'} {self.place}"
@@ -80,29 +85,32 @@ class Recalled:
             return f"{head.kind} noise of sigma {value:g}{snr(head.kind, value or 0.0)}"
         return head.device.name + ("" if value is None else f" at an age of {age(value)}")
 
-    def tolerated(self, votes: int) -> tuple[Weighed | None, bool]:
+    def tolerated(self, votes: int) -> tuple[Weighed | None, float | None]:
         """Return the largest noise at which so many votes lose no more than the tolerance.
 
         It is chosen on the half that settings are chosen on. Smaller noise at which they lose more
         is passed over unless that is shown (95 %, paired with the network without noise).
 
         Returns:
-            It, None where there is none, and whether it is the largest that was studied.
+            It, None where there is none; and the next larger sigma that was studied, None where
+            there is none.
         """
         good, tolerance = None, self.results.head.tolerance
         tried = [self.at(of, votes) for of in sorted(c for c in self.results.head.conditions if c)]
-        for of in (each for each in tried if each is not None):
-            differences = self.differences(of.option, None, Half.CHOICE)
-            if differences is None or differences.interval[1] < -tolerance:
+        studied = [each for each in tried if each is not None]
+        for of in studied:
+            found = self.differences(of.option, None, Half.CHOICE)
+            if found is None or found.interval[1] < -tolerance:
                 break
-            if differences.mean >= -tolerance - ROUNDING:
+            if found.mean >= -tolerance - ROUNDING:
                 good = of
-        return good, good is not None and good is tried[-1]
+        after = studied[studied.index(good) + 1 :] if good else []
+        return good, after[0].option.condition if after else None
 
     def loss(self, option: Option) -> str:
         """Return what an option loses against the network without noise, on the other half."""
         found = self.differences(option, None)
-        return "" if found is None else f", {self.told_difference(found)} against no noise"
+        return "" if found is None else f", {self.told_difference(found)} against {self.without}"
 
     def told_difference(self, found: Differences) -> str:
         """Return a difference in points, and whether it speaks of other chips."""

@@ -7,6 +7,7 @@ from noisevote.models.card import Card
 from noisevote.models.devices.profile import Profile
 from noisevote.models.study.conclusions import Conclusions
 from noisevote.models.study.results import Results
+from noisevote.models.study.words import age
 from noisevote.training.study.plan import FEWER_SAMPLES, extent_of
 
 SHOWN = 5
@@ -15,22 +16,7 @@ SHOWN = 5
 def not_measured(results: Results, found: Conclusions, card: Card) -> Iterator[str]:
     """Yield what was not measured, and why."""
     head = results.head
-    extent = extent_of(head, card)
-    if found.clean.samples < head.report_samples:
-        yield (
-            f"{head.report_samples - found.clean.samples:,} of {head.report_samples:,} "
-            f"samples: the budget of {head.passes:,} passes has no room for them"
-        )
-    options = found.at(found.operating)
-    fewest = min(of.samples for of in (found.clean, *(each.choice for each in options)))
-    if fewest < FEWER_SAMPLES:
-        yield (
-            f"options are set against each other on {fewest:,} samples or more: their differences "
-            "may be chance, and the tolerance is soon less than one sample; give more samples or a "
-            "larger budget"
-        )
-    if extent.level.left_out:
-        yield f"{extent.level.left_out}: the budget has no room for them"
+    yield from left_out(results, found, card)
     for measured in results.problems[:SHOWN]:
         condition = measured.cell.condition.model_dump_json(exclude_defaults=True)
         yield f"{condition}: {measured.problem}"
@@ -47,6 +33,35 @@ def not_measured(results: Results, found: Conclusions, card: Card) -> Iterator[s
         yield from not_on_device(results, found, card)
     yield f"more than {head.votes} votes (--votes)"
     yield "other inputs: the samples are taken to be like those that the network will see"
+
+
+def left_out(results: Results, found: Conclusions, card: Card) -> Iterator[str]:
+    """Yield what the budget or the samples left out."""
+    head = results.head
+    extent = extent_of(head, card)
+    if found.clean.samples < head.report_samples:
+        yield (
+            f"{head.report_samples - found.clean.samples:,} of {head.report_samples:,} "
+            f"samples: the budget of {head.passes:,} passes has no room for them"
+        )
+    options = found.at(found.operating)
+    fewest = min(of.samples for of in (found.clean, *(each.choice for each in options)))
+    if fewest < FEWER_SAMPLES:
+        small = head.tolerance * fewest < 1
+        finer = ", and the tolerance is less than one of them" if small else ""
+        yield (
+            f"options are set against each other on as few as {fewest:,} samples, so that their "
+            f"differences may be chance{finer}; more samples, or a larger budget, make another "
+            "study (--output)"
+        )
+    taken = {condition for condition, _ in results.settings} | {0.0}
+    left = [of for of in head.conditions if of not in taken]
+    if left:
+        shown = [f"{of:g}" if head.device is None else age(of or 0.0) for of in left]
+        name = "sigma" if head.device is None else "an age of"
+        yield f"{name} {', '.join(shown)}: the budget has no room for them"
+    if extent.level.left_out:
+        yield f"{extent.level.left_out}: the budget has no room for them"
 
 
 def not_on_device(results: Results, found: Conclusions, card: Card) -> Iterator[str]:

@@ -6,7 +6,7 @@ import pytest
 from noisevote.models.errors import DataError
 from noisevote.models.stopping import StopRule
 from noisevote.models.study.cells import Half
-from noisevote.models.study.options import Reference, reference_of, rule_of, weighed
+from noisevote.models.study.options import Reference, references_of, rule_of, weighed
 from noisevote.models.study.recorded import Recorded
 from noisevote.models.study.seeds import places_of
 from noisevote.models.study.weighed import Option
@@ -27,13 +27,14 @@ def recorded(right: np.ndarray) -> Recorded:
 def test_an_option_on_easy_samples_is_no_better_for_that() -> None:
     is_hard = np.arange(SAMPLES) % 2 == 1  # every other sample, none of which the fewer ones are
     all_right = recorded(~is_hard)
-    reference = reference_of(all_right, SAMPLES)
+    references = references_of(all_right, dict.fromkeys(Half, SAMPLES))
+    assert list(references) == [Half.CHOICE]  # on the other half nothing was recorded
     on_easy = recorded((~is_hard)[places_of(FEWER, SAMPLES)])
-    (found,) = weighed(on_easy, head_of(), MNIST, 1.0, {"fc2": 2}, reference)
+    (found,) = weighed(on_easy, head_of(), MNIST, 1.0, {"fc2": 2}, references)
     assert found.choice.samples == FEWER
     assert found.choice.runs == (1.0,)
     assert found.choice.accuracy == 0.5
-    (alone,) = weighed(on_easy, head_of(), MNIST, 1.0, {"fc2": 2})
+    (alone,) = weighed(on_easy, head_of(), MNIST, 1.0, {"fc2": 2}, {})
     assert alone.choice.accuracy == 1.0
 
 

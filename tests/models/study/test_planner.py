@@ -169,15 +169,36 @@ def test_a_plan_tells_what_to_know_before_relying_on_it() -> None:
     missed, abstains = found.remarks
     assert "on other samples it reaches 0.9100, less than the 0.95 that was asked" in missed
     assert "fewer than 6 votes always abstain" in abstains
-    many = planned(conclusions((option(6, 0.96, 1.0),)), head_of(), MNIST, Demand(energy=2.0))
-    assert many.remarks == ()
+    stopped = option(20, 0.96, 1.0, stop=StopRule.EXACT, delta=None)
+    found = planned(conclusions((stopped,)), head_of(), MNIST, Demand(accuracy=0.95))
+    unconfirmed, stops = found.remarks
+    assert "not recorded on other samples" in unconfirmed
+    assert "answers that exact may stop have no interval" in stops
+    many = option(6, 0.96, 1.0).model_copy(update={"report": reached(0.96)})
+    assert planned(conclusions((many,)), head_of(), MNIST, Demand(energy=2.0)).remarks == ()
+    chips = many.model_copy(
+        update={"report": reached(0.96).model_copy(update={"runs": (0.9, 0.99, 0.98)})}
+    )
+    on_chips = head_of(device=HERMES, ages_s=(1.0,), chips=3)
+    (first,) = planned(conclusions((chips,)), on_chips, MNIST, Demand(energy=2.0)).remarks
+    assert "cast on chip 0, which reaches 0.9000" in first
+
+
+def test_a_difference_of_less_than_one_sample_is_not_paid_for() -> None:
+    dear = option(5, 0.964, 5.0, 1.0, chips=5)
+    cheap = option(1, 0.96, 1.0, 1.0)
+    both = conclusions((dear, cheap))
+    for demand in (Demand(latency_s=2.0), Demand(energy=9.0)):
+        assert planned(both, head_of(), MNIST, demand).chosen is cheap
+    better = conclusions((dear, option(1, 0.95, 1.0, 1.0)))
+    assert planned(better, head_of(), MNIST, Demand(latency_s=2.0)).chosen is dear
 
 
 def test_the_best_that_is_told_is_the_best_by_what_was_asked_for() -> None:
     wide, narrow = option(1, 0.97, 1.0), option(1, 0.96, 1.0)
     sure = narrow.choice.model_copy(update={"interval": (0.955, 0.965)})
     both = conclusions((wide, narrow.model_copy(update={"choice": sure})))
-    with pytest.raises(InputError, match=r"for sure .* the best reaches 0\.9600 \[0\.9550"):
+    with pytest.raises(InputError, match=r"for sure .*: the best reaches 0\.9600 \[0\.9550"):
         planned(both, head_of(), MNIST, Demand(accuracy=0.96), is_sure=True)
 
 
