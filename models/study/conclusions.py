@@ -1,6 +1,8 @@
 """What a study concludes: every option weighed, the ceilings, and the one that is recommended."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -28,9 +30,7 @@ class Conclusions(CardPart):
     reference: Option
     """All votes at that condition without repeats."""
     recommended: Option | None
-    """The cheapest option at that condition that is, on the half that is chosen on, at most the
-    tolerance below the accuracy to keep (:func:`accuracy_to_keep`); one that was confirmed on the
-    other half if any such is good enough. None if none was weighed."""
+    """The option at that condition that :func:`recommended` chooses; None if none was weighed."""
 
     def at(self, condition: float | None) -> list[Weighed]:
         """Return the options of a condition."""
@@ -63,42 +63,72 @@ def pareto(options: Sequence[Weighed], by_latency: bool = False) -> list[Weighed
     return front
 
 
-def accuracy_to_keep(options: Sequence[Weighed], tolerance: float, clean: float) -> float:
-    """Return the accuracy that a recommended option loses little against.
+class Yardstick(StrEnum):
+    """What a recommended option may lose little against."""
 
-    That without noise, or of votes without repeats at their best where noise and votes gain; that
-    of the best option where none comes within the tolerance of no noise. All are of the half that
-    is chosen on. Options with repeats, which are many and recorded on fewer samples, are no measure
-    else: the best of them is too good by chance.
+    CLEAN = "clean"
+    """The network without noise and device."""
+    VOTES = "votes"
+    """All votes without repeats, where they are better."""
+    BEST = "best"
+    """The best option, where none comes within the tolerance of no noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The option that a study recommends, and by what.
+
+    Attributes:
+        chosen: the option.
+        yardstick: what it may lose little against.
+        accuracy: of that.
+        is_shown: whether it is shown to lose no more than the tolerance; else it is estimated.
+    """
+
+    chosen: Weighed
+    yardstick: Yardstick
+    accuracy: float
+    is_shown: bool
+
+
+def recommended(
+    options: Sequence[Weighed], tolerance: float, clean: float
+) -> Recommendation | None:
+    """Return the cheapest option that is shown to lose at most ``tolerance``, if one is.
+
+    That it loses no more is shown by the lower end of its paired difference (non-inferiority, at
+    95 %), since the cheapest of many that only seem good enough is so by chance. Where that is
+    shown of none, or there is no yardstick but the best option, estimates decide. One that was
+    recorded on the other half is taken where any such is good enough, and one of several chips only
+    where no other is.
 
     Args:
-        options: of one condition.
+        options: of one condition, with all votes without repeats among them.
         tolerance: loss that is accepted, as a share.
         clean: accuracy without noise.
     """
-    best = max((of.choice.accuracy for of in options), default=0.0)
+    plain = [of for of in options if of.option.is_plain]
+    if not plain:
+        return None
+    best = max(of.choice.accuracy for of in options)
+    top = max(plain, key=lambda of: of.option.votes).choice.accuracy
     if best < clean - tolerance - ROUNDING:
-        return best
-    plain = (of.choice.accuracy for of in options if not of.option.repeats)
-    return max(clean, *plain)
-
-
-def recommended(options: Sequence[Weighed], tolerance: float, clean: float) -> Weighed | None:
-    """Return the cheapest option that loses at most ``tolerance``.
-
-    One that was confirmed on the other half is taken where any such is good enough, and one of
-    several chips only where no other is.
-
-    Args:
-        options: of one condition.
-        tolerance: loss that is accepted, as a share.
-        clean: accuracy without noise.
-    """
-    needed = accuracy_to_keep(options, tolerance, clean) - tolerance
-    enough = [of for of in options if of.choice.accuracy >= needed - ROUNDING]
-    confirmed = [of for of in enough if of.report is not None]
-    return min(
-        confirmed or enough,
+        yardstick, accuracy = Yardstick.BEST, best
+    elif top > clean:
+        yardstick, accuracy = Yardstick.VOTES, top
+    else:
+        yardstick, accuracy = Yardstick.CLEAN, clean
+    shown = [of for of in options if is_shown(of, yardstick, tolerance)]
+    seems = [of for of in options if of.choice.accuracy >= accuracy - tolerance - ROUNDING]
+    enough = shown or seems
+    chosen = min(
+        [of for of in enough if of.report is not None] or enough,
         key=lambda of: (of.option.chips > 1, of.costs.energy, of.costs.latency_s or 0.0),
-        default=None,
     )
+    return Recommendation(chosen, yardstick, accuracy, bool(shown))
+
+
+def is_shown(of: Weighed, yardstick: Yardstick, tolerance: float) -> bool:
+    """Return whether an option is shown to lose no more than the tolerance."""
+    lower = {Yardstick.CLEAN: of.over_clean, Yardstick.VOTES: of.over_votes}.get(yardstick)
+    return lower is not None and lower >= -tolerance - ROUNDING

@@ -16,8 +16,9 @@ from noisevote.models.errors import DataError
 from noisevote.models.stopping import Stopping, StopRule
 from noisevote.models.study.cells import Half
 from noisevote.models.study.costs import CostModel
+from noisevote.models.study.differences import Differences, OfChips, paired, samples_of
 from noisevote.models.study.head import StudyHead
-from noisevote.models.study.recorded import Recorded
+from noisevote.models.study.recorded import Recorded, Replayed
 from noisevote.models.study.replay import FULL
 from noisevote.models.study.seeds import shared_places
 from noisevote.models.study.weighed import Option, Reached, Weighed
@@ -79,52 +80,51 @@ def delta_of(rule: Stopping) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """All votes without repeats on a half of the samples, to which options are compared.
+    """What options of a condition are compared to, on a half of the samples.
 
     Options with repeats are recorded on fewer samples, which may be easier or harder than all.
 
     Attributes:
-        right: share of right answers on each sample ``[samples]``.
+        votes: all votes without repeats, how many.
+        of_chips: share of right answers of these on each sample, by chip.
+        clean: whether the network without noise and device is right on each sample ``[samples]``.
         whole: samples of the half, over which those of a cell are spread.
     """
 
-    right: NDArray[np.float64]
+    votes: int
+    of_chips: OfChips
+    clean: NDArray[np.float64]
     whole: int
 
-    def adjusted(self, right: NDArray[np.float64]) -> float:
+    def over_votes(self, right: OfChips) -> Differences:
+        """Return how much more often an option is right than all votes without repeats."""
+        return self._over(self.of_chips, right)
+
+    def over_clean(self, right: OfChips) -> Differences:
+        """Return how much more often an option is right than without noise and device."""
+        return self._over({None: self.clean}, right)
+
+    def _over(self, other: OfChips, right: OfChips) -> Differences:
+        _, here, there = shared_places(samples_of(right), samples_of(other), self.whole)
+        return paired(right, other, (here, there))
+
+    def adjusted(self, right: OfChips) -> float:
         """Return the accuracy of an option as if it had been recorded on the reference's samples.
 
         That of the reference, and the paired difference on the samples that both have: a regression
         estimate of slope 1 (W. G. Cochran, Sampling Techniques, 1977, section 7.3).
 
         Args:
-            right: share of right answers on each sample of the option ``[samples]``.
+            right: share of right answers on each sample, by chip.
         """
-        _, here, there = shared_places(len(right), len(self.right), self.whole)
-        if len(here) == len(self.right):
-            return float(right.mean())
-        found = self.right.mean() + (right[here] - self.right[there]).mean()
-        return float(np.clip(found, 0.0, 1.0))
+        if samples_of(right) == samples_of(self.of_chips):
+            return float(np.mean([of.mean() for of in right.values()]))
+        mean = np.mean([of.mean() for of in self.of_chips.values()])
+        return float(np.clip(mean + self.over_votes(right).mean, 0.0, 1.0))
 
 
 References = Mapping[Half, Reference]
 """By half, as far as votes without repeats were recorded there."""
-
-
-def references_of(recorded: Recorded | None, wholes: Mapping[Half, int]) -> References:
-    """Return what options of a condition are compared to.
-
-    Args:
-        recorded: votes without repeats under the condition; None: there are none.
-        wholes: samples of each half.
-    """
-    found = {
-        half: None if recorded is None else recorded.replayed(half, recorded.votes_of(half), FULL)
-        for half in wholes
-    }
-    return {
-        half: Reference(of.of_samples, wholes[half]) for half, of in found.items() if of is not None
-    }
 
 
 def weighed(
@@ -147,20 +147,23 @@ def weighed(
     """
     costs = CostModel(head, card)
     for votes, rule, chips in ways_to_ask(recorded, head, card, condition, repeats):
+        option = Option(
+            condition=condition,
+            repeats=dict(repeats),
+            votes=votes,
+            stop=rule.row,
+            delta=delta_of(rule),
+            chips=chips,
+        )
+        found = {half: recorded.replayed(half, votes, rule, chips) for half in Half}
         choice, report = (
-            reached(recorded, references.get(half), half, votes, rule, chips) for half in Half
+            None if of is None else told(recorded, references.get(half), of, half, option, rule)
+            for half, of in found.items()
         )
         if choice is None:
             continue
         yield Weighed(
-            option=Option(
-                condition=condition,
-                repeats=dict(repeats),
-                votes=votes,
-                stop=rule.row,
-                delta=delta_of(rule),
-                chips=chips,
-            ),
+            option=option,
             choice=choice,
             report=report,
             costs=costs.of(
@@ -170,23 +173,38 @@ def weighed(
                 chips,
                 stops_early=not rule.casts_all,
             ),
+            **lower_ends(found[Half.CHOICE], references.get(Half.CHOICE), option),
         )
 
 
-def reached(
+def told(
     recorded: Recorded,
     reference: Reference | None,
+    found: Replayed,
     half: Half,
-    votes: int,
+    option: Option,
     rule: Stopping,
-    chips: int,
-) -> Reached | None:
-    """Return what a way to ask reaches on a half, adjusted to the samples of a reference."""
-    found = recorded.replayed(half, votes, rule, chips)
-    if found is None:
-        return None
-    accuracy = None if reference is None else reference.adjusted(found.of_samples)
-    return recorded.told(found, half, votes, rule, chips, accuracy)
+) -> Reached:
+    """Return what an option reaches on a half, adjusted to the samples of a reference."""
+    accuracy = None if reference is None else reference.adjusted(found.of_chips)
+    return recorded.told(found, half, option.votes, rule, option.chips, accuracy)
+
+
+def lower_ends(
+    found: Replayed | None, reference: Reference | None, option: Option
+) -> dict[str, float]:
+    """Return what an option is shown to lose at most, by the names in :class:`Weighed`."""
+    if found is None or reference is None:
+        return {}
+    # The mode of all votes, which the rule ``exact`` keeps on any input.
+    is_same = (
+        not option.repeats
+        and option.chips == 1
+        and option.votes == reference.votes
+        and option.stop in {StopRule.FULL, StopRule.EXACT}
+    )
+    over_votes = 0.0 if is_same else reference.over_votes(found.of_chips).lower
+    return {"over_votes": over_votes, "over_clean": reference.over_clean(found.of_chips).lower}
 
 
 def ways_to_ask(
@@ -202,8 +220,8 @@ def ways_to_ask(
     shared = max(1, recorded.chips) if head.is_silent else most
     for votes in sorted({*(count for count in COUNTS if count < shared), shared}):
         chips = [count for count in (1, *CHIPS) if count <= min(votes, max(1, recorded.chips))]
-        if head.is_silent and votes > 1:
-            chips = chips[1:]
+        if head.is_silent:  # a chip has a single vote to cast
+            chips = [count for count in chips if count == votes]
         for rule in rules_for(head, card, condition, repeats, votes):
             for count in chips if rule.threshold is None else [1]:
                 yield votes, rule, count

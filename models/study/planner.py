@@ -11,7 +11,7 @@ from noisevote.models.errors import InputError
 from noisevote.models.specs import CardPart
 from noisevote.models.statistics import fewest_votes_to_be_sure
 from noisevote.models.stopping import DEFAULT_ALPHA, StopRule
-from noisevote.models.study.conclusions import Conclusions, pareto
+from noisevote.models.study.conclusions import ROUNDING, Conclusions, pareto
 from noisevote.models.study.head import StudyHead
 from noisevote.models.study.placing import device_of_request
 from noisevote.models.study.weighed import Ceiling, Option, Weighed
@@ -104,7 +104,7 @@ def remarks_on(of: Weighed, head: StudyHead, wanted: float | None = None) -> Ite
     """
     if of.report is None:
         yield "it was not recorded on other samples, where it may reach less"
-    elif wanted is not None and of.report.accuracy < wanted:
+    elif wanted is not None and of.report.accuracy < wanted - ROUNDING:
         yield (
             f"on other samples it reaches {of.report.accuracy:.4f}, less than the {wanted:g} that "
             "was asked for: the best of many options looks better where it was chosen"
@@ -194,7 +194,7 @@ def cheapest(
     def held(of: Weighed) -> float:
         return of.choice.interval[0] if is_sure else of.choice.accuracy
 
-    found = confirmed_of([of for of in options if held(of) >= wanted])
+    found = confirmed_of([of for of in options if held(of) >= wanted - ROUNDING])
     if found:
         return min(found, key=lambda of: (of.costs.energy, of.option.chips, of.option.votes))
     best = max(options, key=held)

@@ -71,6 +71,11 @@ class Weighed(CardPart):
     """What it reaches on the other half; None where that was not recorded."""
     costs: Costs
     """Of an answer."""
+    over_votes: float | None = None
+    """What its accuracy is shown to be over that of all votes without repeats, or under it if below
+    0, on the half that is chosen on: the lower end of the paired difference, at 95 %."""
+    over_clean: float | None = None
+    """The same over the network without noise and device."""
 
 
 class Ceiling(CardPart):
@@ -79,9 +84,8 @@ class Ceiling(CardPart):
     condition: float | None
     """Sigma at all points, or age of the device."""
     votes: Count
-    """Recorded votes that were counted together, on the half that has fewer."""
-    is_quiet: bool = False
-    """Whether it is that of chips whose reads are free of noise, one vote of each."""
+    """Recorded votes that were counted together, on the half that has fewer; 1 of chips whose reads
+    are free of noise."""
     choice: Reached
     """On the half that is chosen on."""
     report: Reached | None

@@ -147,7 +147,7 @@ def show_plan(found: PlanResponse) -> None:
     late = "" if found.latency_s is None else f", {seconds(found.latency_s)} for 99 %"
     console.print(f"costs: {energy_words(found.energy, found.energy_unit)}{late}")
     if found.ceiling is not None:
-        console.print(f"ceiling: {ceiling_text(found.ceiling)}", soft_wrap=True)
+        console.print(f"ceiling: {ceiling_text(found.ceiling, found.study.device)}", soft_wrap=True)
     for remark in found.remarks:
         console.print(f"note: {remark}", soft_wrap=True)
     console.print("body for /predict, without its input:")
@@ -164,9 +164,9 @@ def told(reached: Reached) -> str:
     )
 
 
-def ceiling_text(ceiling: Ceiling) -> str:
+def ceiling_text(ceiling: Ceiling, device: str | None) -> str:
     """Return a ceiling in words."""
-    what = "without read noise" if ceiling.is_quiet else f"all {ceiling.votes} votes together"
+    what = f"all {ceiling.votes} votes together" if device is None else "without read noise"
     other = "" if ceiling.report is None else f"; on other samples {told(ceiling.report)}"
     return f"{told(ceiling.choice)}{other}, {what}"
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from noisevote.models.errors import (
     CheckpointError,
@@ -59,6 +59,15 @@ class WhichStudy(BaseModel):
     noise: NoiseKind | None = None
     """Kind of the noise, where there is no device. Default: the checkpoint's."""
 
+    @model_validator(mode="after")
+    def names_one_study(self) -> Self:
+        """Refuse fields that exclude each other."""
+        if self.device is not None and self.noise is not None:
+            raise ValueError("device and noise both say what noise there is; give one")
+        if self.device is None and self.temperature_c is not None:
+            raise ValueError("temperature_c is that of a device; give a device, too")
+        return self
+
 
 Which = Annotated[WhichStudy, Query()]
 
@@ -106,7 +115,7 @@ async def plan(request: Request, service: ServiceDep) -> PlanResponse:
 
 @router.get(
     "/checkpoints/{name}/report",
-    responses=responses_for(UnknownCheckpointError, UnknownStudyError),
+    responses=responses_for(UnknownCheckpointError, UnknownStudyError, InputError),
 )
 async def report(name: str, service: ServiceDep, which: Which) -> Response:
     """Return the report of a checkpoint's study as JSON."""
@@ -119,7 +128,7 @@ async def report(name: str, service: ServiceDep, which: Which) -> Response:
     response_class=Response,
     responses={
         **PAGE_REPLY,
-        **responses_for(UnknownCheckpointError, UnknownStudyError),
+        **responses_for(UnknownCheckpointError, UnknownStudyError, InputError),
     },
 )
 async def report_page(name: str, service: ServiceDep, which: Which) -> Response:

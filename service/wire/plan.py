@@ -77,8 +77,8 @@ class PlannedOption(Reply):
     """What it reaches on the samples that it was chosen on, adjusted to those of all votes without
     repeats where it was recorded on fewer: the mean over the chips that were studied, whose own
     accuracies are `runs`, that of chip 0 first. Where there are no chips, or several share the
-    votes, `runs` are those of the seeds. The best of many options looks a little better there than
-    it is."""
+    votes, `runs` are those of the seeds. The best of many options looks better there than it is,
+    by points where samples are few."""
     confirmed: Reached | None
     """What it reaches on other samples; null where that was not recorded."""
     energy: float

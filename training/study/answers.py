@@ -4,7 +4,7 @@ import numpy as np
 
 from noisevote.models.stopping import StopRule
 from noisevote.models.study.cells import Half
-from noisevote.models.study.conclusions import ROUNDING, accuracy_to_keep
+from noisevote.models.study.conclusions import ROUNDING, Yardstick, recommended
 from noisevote.models.study.recorded import Replayed, accuracies, interval_of
 from noisevote.models.study.replay import is_among_first
 from noisevote.models.study.weighed import Ceiling, Weighed
@@ -53,12 +53,9 @@ class Answers(Recalled):
         one, ceiling = self.at(self.found.operating, 1), self.found.ceiling(self.found.operating)
         if one is None or one.report is None:
             return "No vote on the device was measured."
-        chips = (
-            f"mean of {head.chips} chips"
-            if head.device and head.device.differs_by_chip
-            else "one chip"
-        )
-        runs = one.report.runs if head.device and head.device.differs_by_chip else ()
+        differ = head.device is not None and head.device.differs_by_chip and head.chips > 1
+        chips = f"mean of {head.chips} chips" if differ else "one chip"
+        runs = one.report.runs if differ else ()
         worst = f", worst {share(min(runs))}, best {share(max(runs))}" if len(runs) > 1 else ""
         limit = (
             ""
@@ -189,20 +186,22 @@ class Answers(Recalled):
     def chosen_for(self) -> str:
         """Return by what the recommended option was chosen."""
         clean, tolerance = self.found.clean_choice.accuracy, self.results.head.tolerance
-        options = self.found.at(self.found.operating)
-        kept = accuracy_to_keep(options, tolerance, clean)
-        here = "on the half that is chosen on"
-        if kept == clean:
-            return f"loses at most {self.tolerance} against {self.without}, {share(clean)}, {here}"
-        if kept < clean:
-            return (
-                f"comes within {self.tolerance} of the best, {share(kept)}, {here}; none comes so "
-                f"near to {share(clean)}, with {self.without}"
-            )
-        return (
-            f"comes within {self.tolerance} of votes without repeats at their best, {share(kept)}, "
-            f"{here}; with {self.without} {share(clean)} are right there"
+        by = recommended(self.found.at(self.found.operating), tolerance, clean)
+        if by is None:
+            return "was measured"
+        against = {
+            Yardstick.CLEAN: f"{self.without}, {share(by.accuracy)}",
+            Yardstick.VOTES: f"all votes without repeats, {share(by.accuracy)} (with "
+            f"{self.without} {share(clean)})",
+            Yardstick.BEST: f"the best, {share(by.accuracy)}; none comes so near to "
+            f"{share(clean)}, with {self.without}",
+        }[by.yardstick]
+        shown = (
+            "is shown to lose"
+            if by.is_shown
+            else "seems to lose, which is not shown of any option,"
         )
+        return f"{shown} at most {self.tolerance} on the half that is chosen on against {against}"
 
     def against(self, best: Weighed, top: Weighed) -> str:
         """Return the paired difference of the recommended option to the reference."""

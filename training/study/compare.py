@@ -12,13 +12,13 @@ from noisevote.models.errors import DataError
 from noisevote.models.files import write_whole
 from noisevote.models.statistics import holm_p_values
 from noisevote.models.study.cells import Half
+from noisevote.models.study.differences import Differences, OfChips, samples_of
 from noisevote.models.study.recorded import accuracies
 from noisevote.models.study.replay import FULL
 from noisevote.models.study.results import Results
 from noisevote.models.study.seeds import places_of
 from noisevote.models.study.store import StudyStore
 from noisevote.models.study.words import age, points, share
-from noisevote.training.study.differences import Differences, OfChips
 from noisevote.training.study.page import page_of
 from noisevote.training.study.section import Column, Row, Section
 
@@ -137,7 +137,8 @@ def rows_of(one: Compared, other: Compared) -> Iterator[Row]:
     """Yield the paired comparison of each condition and number of votes."""
     for condition, theirs in pairs_of_conditions(one, other):
         is_clean = condition == 0 and one.head.device is None
-        for votes in COUNTS[:1] if is_clean else COUNTS:
+        is_one = is_clean or (one.head.is_silent and other.head.is_silent)
+        for votes in COUNTS[:1] if is_one else COUNTS:
             first, second = one.right(condition, votes), other.right(theirs, votes)
             if first is None or second is None:
                 continue
@@ -160,11 +161,6 @@ def rows_of(one: Compared, other: Compared) -> Iterator[Row]:
                 "gain": {"value": found.mean, "low": low, "high": high},
                 "p_value": found.p_value,
             }
-
-
-def samples_of(right: OfChips) -> int:
-    """Return on how many samples answers were recorded."""
-    return len(next(iter(right.values())))
 
 
 def pairs_of_conditions(
@@ -247,7 +243,10 @@ def verdict(other: Compared, rows: list[Row]) -> str:
 
 def unlike(one: Compared, other: Compared) -> Iterator[str]:
     """Yield in what the studies differ beside what is compared."""
-    for name in ("seed", "noise_scheme", "votes", "kind", "temperature_c"):
+    for of in (one, other):
+        if of.head.device is not None and of.head.device.differs_by_chip and of.head.chips == 1:
+            yield f"{of.name} has one chip: what is shown holds for it, not for the device"
+    for name in ("seed", "seeds", "chips", "noise_scheme", "votes", "kind", "temperature_c"):
         mine, theirs = getattr(one.head, name), getattr(other.head, name)
         if mine != theirs:
             yield f"{name} differs: {mine} and {theirs}"

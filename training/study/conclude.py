@@ -8,7 +8,7 @@ from noisevote.models.card import Card
 from noisevote.models.errors import DataError
 from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import Conclusions, recommended
-from noisevote.models.study.options import references_of, weighed
+from noisevote.models.study.options import Reference, References, weighed
 from noisevote.models.study.recorded import Recorded
 from noisevote.models.study.replay import FULL
 from noisevote.models.study.results import Results
@@ -17,14 +17,29 @@ from noisevote.models.study.weighed import Ceiling, Reached, Weighed
 
 def options_at(results: Results, card: Card, condition: float | None) -> list[Weighed]:
     """Return all options that were recorded under a condition."""
-    wholes = {half: len(results.labels[half]) for half in Half}
-    references = references_of(results.settings.get((condition, ())), wholes)
+    references = references_of(results, condition)
     return [
         option
         for (at, repeats), recorded in results.settings.items()
         if at == condition
         for option in weighed(recorded, results.head, card, condition, dict(repeats), references)
     ]
+
+
+def references_of(results: Results, condition: float | None) -> References:
+    """Return what the options of a condition are compared to, by half."""
+    recorded = results.settings.get((condition, ()))
+    found: dict[Half, Reference] = {}
+    if recorded is None:
+        return found
+    for half in Half:
+        votes = recorded.votes_of(half)
+        replayed = recorded.replayed(half, votes, FULL)
+        whole = len(results.labels[half])
+        if replayed is not None:
+            clean = results.clean_right(half, whole).astype(np.float64)
+            found[half] = Reference(votes, replayed.of_chips, clean, whole)
+    return found
 
 
 def operating_condition(results: Results) -> float | None:
@@ -59,7 +74,7 @@ def concluded(results: Results, card: Card) -> Conclusions:
         options=tuple(options),
         operating=operating,
         reference=max(plain, key=lambda option: option.votes),
-        recommended=None if best is None else best.option,
+        recommended=None if best is None else best.chosen.option,
     )
 
 
@@ -84,7 +99,6 @@ def ceilings(results: Results, conditions: list[float | None]) -> Iterator[Ceili
             yield Ceiling(
                 condition=condition,
                 votes=votes,
-                is_quiet=results.head.device is not None,
                 choice=choice,
                 report=report,
             )

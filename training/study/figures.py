@@ -55,7 +55,8 @@ class Figures(Recalled):
     def run_columns(self) -> tuple[Column, ...]:
         """The columns of what differs by chip or by seed."""
         device = self.head.device
-        return run_columns("chip" if device is not None and device.differs_by_chip else "seed")
+        differ = device is not None and device.differs_by_chip and self.head.chips > 1
+        return run_columns("chip" if differ else "seed")
 
     def cost_row(self, of: Weighed) -> Row:
         """Return the costs of an option as values of a row."""

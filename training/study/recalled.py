@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 
 from noisevote.models.card import Card
 from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import ROUNDING, Conclusions
+from noisevote.models.study.differences import Differences, OfChips, paired, samples_of
 from noisevote.models.study.options import rule_of
 from noisevote.models.study.results import Results
 from noisevote.models.study.seeds import shared_places
 from noisevote.models.study.weighed import Option, Reached, Weighed
 from noisevote.models.study.words import age, share, snr
-from noisevote.training.study.differences import Differences, OfChips, paired_by_chip
 
 
 def told(reached: Reached) -> str:
@@ -88,24 +89,27 @@ class Recalled:
     def tolerated(self, votes: int) -> tuple[Weighed | None, float | None]:
         """Return the largest noise at which so many votes lose no more than the tolerance.
 
-        It is chosen on the half that settings are chosen on. Smaller noise at which they lose more
-        is passed over unless that is shown (95 %, paired with the network without noise).
+        It is chosen on the half that settings are chosen on, by the isotonic regression of the loss
+        against no noise over sigma: losses that fall from one sigma to the next are averaged, so
+        that neither a dip nor a lucky point decides alone.
 
         Returns:
             It, None where there is none; and the next larger sigma that was studied, None where
             there is none.
         """
-        good, tolerance = None, self.results.head.tolerance
         tried = [self.at(of, votes) for of in sorted(c for c in self.results.head.conditions if c)]
-        studied = [each for each in tried if each is not None]
-        for of in studied:
-            found = self.differences(of.option, None, Half.CHOICE)
-            if found is None or found.interval[1] < -tolerance:
-                break
-            if found.mean >= -tolerance - ROUNDING:
-                good = of
-        after = studied[studied.index(good) + 1 :] if good else []
-        return good, after[0].option.condition if after else None
+        losses = [
+            (of, -found.mean)
+            for of in tried
+            if of is not None
+            and (found := self.differences(of.option, None, Half.CHOICE)) is not None
+        ]
+        if not losses:
+            return None, None
+        rising = isotonic_regression([loss for _, loss in losses]).x
+        good = int((rising <= self.results.head.tolerance + ROUNDING).sum())
+        following = losses[good][0].option.condition if good < len(losses) else None
+        return (losses[good - 1][0] if good else None), following
 
     def loss(self, option: Option) -> str:
         """Return what an option loses against the network without noise, on the other half."""
@@ -135,12 +139,9 @@ class Recalled:
         ours, theirs = self.right_by_chip(option, half), self.right_by_chip(other, half)
         if ours is None or theirs is None:
             return None
-        one, other_one = (len(next(iter(of.values()))) for of in (ours, theirs))
-        _, here, there = shared_places(one, other_one, len(self.results.labels[half]))
-        mine = {chip: of[here] for chip, of in ours.items()}
-        others = {chip: of[there] for chip, of in theirs.items()}
-        of_samples = np.mean([*mine.values()], axis=0) - np.mean([*others.values()], axis=0)
-        return Differences(of_samples, (paired_by_chip(mine, others),))
+        whole = len(self.results.labels[half])
+        _, *places = shared_places(samples_of(ours), samples_of(theirs), whole)
+        return paired(ours, theirs, tuple(places))
 
     def right_by_chip(self, option: Option | None, half: Half) -> OfChips | None:
         """Return the share of right answers on each sample by chip; None where not recorded.

@@ -57,7 +57,8 @@ class Study:
         options = options_at(results, card, operating_condition(results))
         unconfirmed = [of.model_copy(update={"report": None}) for of in options]
         best = recommended(unconfirmed, head.tolerance, clean)
-        to_confirm = self.store.settled("to confirm", settings_to_confirm(options, best))
+        chosen = None if best is None else best.chosen
+        to_confirm = self.store.settled("to confirm", settings_to_confirm(options, chosen))
         self.stage("the best of them", list(repeated(make, Half.REPORT, to_confirm, SHARES[2])))
         found = concluded(Results(self.store), card)
         self.store.conclude(found)

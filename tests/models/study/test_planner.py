@@ -1,5 +1,7 @@
 """The planner on options of known accuracy and cost."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from noisevote.models.checkpoint import SHIPPED, CheckpointStore
 from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.errors import InputError
 from noisevote.models.stopping import StopRule
-from noisevote.models.study.conclusions import Conclusions, accuracy_to_keep, pareto, recommended
+from noisevote.models.study.conclusions import Conclusions, Yardstick, pareto, recommended
 from noisevote.models.study.costs import CostModel
 from noisevote.models.study.planner import Demand, parse_quantity, planned
 from noisevote.models.study.weighed import Ceiling, Costs, Option, Reached, Weighed
@@ -129,38 +131,56 @@ def test_nothing_as_cheap_reaches_or_beats_an_option_of_the_front(
     assert max(o.choice.accuracy for o in options) == front[-1].choice.accuracy
 
 
+def choice(
+    tolerance: float, clean: float, options: Sequence[Weighed] = OPTIONS
+) -> tuple[Weighed, Yardstick, float, bool]:
+    found = recommended(options, tolerance, clean)
+    assert found is not None
+    return found.chosen, found.yardstick, found.accuracy, found.is_shown
+
+
 @pytest.mark.parametrize(
-    ("tolerance", "clean", "kept", "place"),
+    ("tolerance", "clean", "place", "yardstick", "accuracy"),
     [
-        pytest.param(0.03, 0.98, 0.98, 2, id="against no noise, where options come near it"),
-        pytest.param(0.005, 0.98, 0.97, 4, id="against the best, where none comes near"),
-        pytest.param(0.03, 0.80, 0.97, 2, id="against the best, where noise and votes gain"),
-        pytest.param(0.18, 0.80, 0.97, 0, id="the least energy of those that are good enough"),
+        pytest.param(0.03, 0.98, 2, Yardstick.CLEAN, 0.98, id="against no noise"),
+        pytest.param(0.005, 0.98, 4, Yardstick.BEST, 0.97, id="where nothing comes near to that"),
+        pytest.param(0.03, 0.80, 2, Yardstick.VOTES, 0.97, id="where noise and votes gain"),
+        pytest.param(0.18, 0.80, 0, Yardstick.VOTES, 0.97, id="the least energy of those"),
     ],
 )
-def test_what_is_recommended_loses_no_more_than_is_accepted_for_the_least_energy(
-    tolerance: float, clean: float, kept: float, place: int
+def test_by_estimates_what_is_recommended_loses_no_more_than_is_accepted(
+    tolerance: float, clean: float, place: int, yardstick: Yardstick, accuracy: float
 ) -> None:
-    assert accuracy_to_keep(OPTIONS, tolerance, clean) == kept
-    assert recommended(OPTIONS, tolerance, clean) is OPTIONS[place]
+    assert choice(tolerance, clean) == (OPTIONS[place], yardstick, accuracy, False)
+
+
+def test_what_is_shown_to_lose_little_comes_before_what_seems_to() -> None:
+    seems = option(1, 0.97, 1.0).model_copy(update={"over_votes": -0.03, "over_clean": 0.1})
+    shown = option(10, 0.965, 8.0).model_copy(update={"over_votes": -0.01, "over_clean": 0.1})
+    top = option(20, 0.97, 20.0).model_copy(update={"over_votes": 0.0, "over_clean": 0.1})
+    every = (seems, shown, top)
+    assert choice(0.01, 0.80, every) == (shown, Yardstick.VOTES, 0.97, True)
+    assert choice(0.005, 0.80, every) == (top, Yardstick.VOTES, 0.97, True)
+    assert choice(0.01, 0.975, every) == (seems, Yardstick.CLEAN, 0.975, True)
+
+
+def test_many_repeats_on_few_samples_are_no_yardstick() -> None:
+    lucky = option(10, 0.99, 15.0, repeats={"fc2": 2})
+    assert choice(0.03, 0.90, [*OPTIONS, lucky])[1:3] == (Yardstick.VOTES, 0.97)
+
+
+def test_what_was_recorded_on_other_samples_comes_first() -> None:
+    cheap, confirmed = option(1, 0.97, 1.0), option(2, 0.96, 2.0)
+    confirmed = confirmed.model_copy(update={"report": reached(0.96)})
+    assert choice(0.02, 0.96, [cheap, confirmed])[0] is confirmed
+    assert choice(0.001, 0.97, [cheap, confirmed])[0] is cheap
 
 
 def test_what_loses_just_the_tolerance_is_good_enough() -> None:
     exact = (option(1, 0.7, 1.0), option(20, 0.8, 20.0))
-    assert recommended(exact, 0.1, 0.5) is exact[0]
-
-
-def test_many_repeats_on_few_samples_do_not_make_votes_dearer() -> None:
-    lucky = option(10, 0.99, 15.0, repeats={"fc2": 2})
-    assert accuracy_to_keep([*OPTIONS, lucky], 0.03, 0.90) == 0.97
-    assert accuracy_to_keep([*OPTIONS, lucky], 0.03, 0.985) == 0.985
-
-
-def test_what_other_samples_confirm_comes_first() -> None:
-    cheap, confirmed = option(1, 0.97, 1.0), option(2, 0.96, 2.0)
-    confirmed = confirmed.model_copy(update={"report": reached(0.96)})
-    assert recommended([cheap, confirmed], 0.02, 0.97) is confirmed
-    assert recommended([cheap, confirmed], 0.001, 0.97) is cheap
+    assert choice(0.1, 0.5, exact)[0] is exact[0]
+    worse = exact[0].model_copy(update={"over_votes": 0.7 - 0.8})
+    assert choice(0.1, 0.5, (worse, exact[1]))[0] is worse
 
 
 def test_a_plan_tells_what_to_know_before_relying_on_it() -> None:
