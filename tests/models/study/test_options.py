@@ -127,7 +127,7 @@ def test_the_cheapest_of_many_that_seem_good_enough_is_not_taken_for_good_enough
         return found
 
     assert lose_more(is_shown=True) < STUDIES / 2
-    assert lose_more(is_shown=False) > 0.8 * STUDIES
+    assert lose_more(is_shown=False) > 0.7 * STUDIES
 
 
 def test_the_rule_of_an_option_is_that_of_the_card() -> None:
