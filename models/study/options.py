@@ -219,9 +219,10 @@ def ways_to_ask(
     # Chips whose own votes do not differ can share as many votes as they are.
     shared = max(1, recorded.chips) if head.is_silent else most
     for votes in sorted({*(count for count in COUNTS if count < shared), shared}):
-        chips = [count for count in (1, *CHIPS) if count <= min(votes, max(1, recorded.chips))]
-        if head.is_silent:  # a chip has a single vote to cast
-            chips = [count for count in chips if count == votes]
+        most_chips = min(votes, max(1, recorded.chips))
+        # A chip whose votes do not differ has a single one to cast.
+        several = (votes,) if head.is_silent else (1, *CHIPS)
+        chips = [count for count in several if count <= most_chips]
         for rule in rules_for(head, card, condition, repeats, votes):
             for count in chips if rule.threshold is None else [1]:
                 yield votes, rule, count

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from noisevote.models.devices.presets import DeviceStore
 from noisevote.models.errors import DataError
 from noisevote.models.stopping import StopRule
 from noisevote.models.study.cells import Half
 from noisevote.models.study.conclusions import recommended
 from noisevote.models.study.differences import OfChips
-from noisevote.models.study.options import Reference, rule_of, weighed
+from noisevote.models.study.options import Reference, rule_of, ways_to_ask, weighed
 from noisevote.models.study.recorded import Recorded
+from noisevote.models.study.replay import Votes
 from noisevote.models.study.seeds import places_of
 from noisevote.models.study.weighed import Costs, Option, Reached, Weighed
 from tests.models.study.heads import head_of
@@ -128,6 +130,20 @@ def test_the_cheapest_of_many_that_seem_good_enough_is_not_taken_for_good_enough
 
     assert lose_more(is_shown=True) < STUDIES / 2
     assert lose_more(is_shown=False) > 0.7 * STUDIES
+
+
+def test_chips_whose_votes_do_not_differ_cast_one_each() -> None:
+    silent = DeviceStore().find("pcm-joshi")
+    head = head_of(device=silent, ages_s=(60.0,), chips=3)
+    assert head.is_silent
+    labels = {half: np.zeros(SAMPLES, np.int64) for half in Half}
+    votes = np.zeros((SAMPLES, 1), np.int16)
+    runs: dict[tuple[Half, int | None, int], Votes] = {
+        (Half.CHOICE, chip, 0): votes for chip in range(3)
+    }
+    of_chips = Recorded(head, labels, labels, runs)
+    asked = {(of, chips) for of, _, chips in ways_to_ask(of_chips, head, MNIST, 60.0, {})}
+    assert asked == {(1, 1), (2, 2), (3, 3)}
 
 
 def test_the_rule_of_an_option_is_that_of_the_card() -> None:
