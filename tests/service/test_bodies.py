@@ -178,6 +178,7 @@ ALLOWED = {
     "/checkpoints": "GET",
     "/attack": "GET, POST",
     "/attack/1": "DELETE, GET",
+    "/attack/choices": "GET",
 }
 
 
@@ -192,6 +193,7 @@ ALLOWED = {
         ("POST", "/checkpoints", 405, "method_not_allowed"),
         ("OPTIONS", "/attack", 405, "method_not_allowed"),
         ("PUT", "/attack/1", 405, "method_not_allowed"),
+        ("OPTIONS", "/attack/choices", 405, "method_not_allowed"),
         ("GET", "/nosuch", 404, "not_found"),
         ("POST", "/predict/", 404, "not_found"),
         ("POST", "//predict", 404, "not_found"),
