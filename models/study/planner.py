@@ -1,6 +1,5 @@
 """From a demand to the votes that meet it, by what a study recorded: no new passes."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from noisevote.models.study.conclusions import ROUNDING, Conclusions, pareto
 from noisevote.models.study.head import StudyHead
 from noisevote.models.study.placing import device_of_request
 from noisevote.models.study.weighed import Ceiling, Option, Weighed
+from noisevote.models.study.words import energy
 
 SHOWN_CONDITIONS = 20
 
@@ -90,7 +90,7 @@ def planned(
         ceiling=ceiling,
         front=tuple(front),
         bodies=tuple(request_body(head, of.option, card, known) for of in front),
-        remarks=tuple(remarks_on(chosen, head, demand.accuracy)),
+        remarks=(*remarks_on(chosen, head, demand.accuracy), *cheaper(chosen, every)),
     )
 
 
@@ -125,6 +125,25 @@ def remarks_on(of: Weighed, head: StudyHead, wanted: float | None = None) -> Ite
             f"answers of fewer than {fewest} votes always abstain (at the alpha of "
             f"{DEFAULT_ALPHA:g}): so few cannot show which class is the most likely. The accuracy "
             "is that of their modes"
+        )
+
+
+def cheaper(chosen: Weighed, options: Sequence[Weighed]) -> Iterator[str]:
+    """Yield an option of at most half the energy that may be as accurate.
+
+    Its accuracy lies in the interval of the chosen one, on the half that is chosen on.
+    """
+    found = [
+        of
+        for of in options
+        if of.costs.energy <= chosen.costs.energy / 2
+        and of.choice.accuracy >= chosen.choice.interval[0]
+    ]
+    if found:
+        of = max(found, key=lambda of: of.choice.accuracy)
+        yield (
+            f"an option of {energy(of.costs.energy, of.costs.unit)} reaches "
+            f"{of.choice.accuracy:.4f}, which lies in the interval of this one"
         )
 
 
@@ -260,26 +279,3 @@ def named(device: Profile, known: DeviceStore | None) -> str | dict[str, Any]:
     if device.name in known.names() and known.find(device.name).digest == device.digest:
         return device.name
     return device.model_dump(mode="json", exclude_defaults=True)
-
-
-PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
-
-
-def parse_quantity(text: str, unit: str, field: str) -> float:
-    """Return a quantity in its unit: ``5uJ``, ``50us``; without a unit the bare number.
-
-    Args:
-        text: as it was given.
-        unit: ``J`` or ``s``.
-        field: that it is for.
-
-    Raises:
-        InputError: it is none.
-    """
-    found = re.fullmatch(
-        rf"\s*([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*(?:([mnpfuµμ]?){unit})?\s*", text
-    )
-    value = float(found[1]) * PREFIXES[found[2] or ""] if found else 0.0
-    if not 0 < value < 1e30:
-        raise InputError(f"{text!r} is no {field}; write 5e-6 or 5u{unit}", field)
-    return value

@@ -1,6 +1,7 @@
 """The command ``noisevote plan``: the votes that meet a demand, from a study's recorded votes."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,6 @@ from noisevote.models.devices.options import parse_age, profile_named
 from noisevote.models.devices.presets import SUFFIX, DeviceStore
 from noisevote.models.errors import DataError, InputError
 from noisevote.models.study.folders import Studies
-from noisevote.models.study.planner import parse_quantity
 from noisevote.models.study.store import StudyStore
 from noisevote.models.study.weighed import Ceiling, Reached
 from noisevote.models.study.words import energy as energy_words
@@ -24,6 +24,8 @@ from noisevote.service.configuration.reading import load_settings
 from noisevote.service.prediction.planning import conclusions_in, planned_from, study_for
 from noisevote.service.wire.parsing import validated_as
 from noisevote.service.wire.plan import PlannedOption, PlanRequest, PlanResponse
+
+PREFIXES = {"": 1.0, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
 
 
 def plan_command(
@@ -194,3 +196,23 @@ def front_row(option: PlannedOption, unit: str) -> list[str]:
         f"{option.forecast.mean_votes:.2f}",
         escape(json.dumps(request)),
     ]
+
+
+def parse_quantity(text: str, unit: str, field: str) -> float:
+    """Return a quantity in its unit: ``5uJ``, ``50us``; without a unit the bare number.
+
+    Args:
+        text: as it was given.
+        unit: ``J`` or ``s``.
+        field: that it is for.
+
+    Raises:
+        InputError: it is none.
+    """
+    found = re.fullmatch(
+        rf"\s*([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*(?:([mnpfuµμ]?){unit})?\s*", text
+    )
+    value = float(found[1]) * PREFIXES[found[2] or ""] if found else 0.0
+    if not 0 < value < 1e30:
+        raise InputError(f"{text!r} is no {field}; write 5e-6 or 5u{unit}", field)
+    return value

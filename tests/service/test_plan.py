@@ -16,6 +16,7 @@ from noisevote.models.study.cells import Half
 from noisevote.models.study.seeds import places_of, request_seed, seed_of
 from noisevote.models.study.store import StudyStore
 from noisevote.service.cli import app as command
+from noisevote.service.commands.plan import parse_quantity
 from noisevote.service.configuration.settings import Settings
 from noisevote.service.wire.plan import PlanResponse
 from tests.service.support import error_in, serving
@@ -211,3 +212,18 @@ def test_the_command_plans_the_same_without_a_server(
     joules = runner.invoke(command, ["plan", NAME, "--energy", "60uJ", *place])
     assert isinstance(joules.exception, InputError)
     assert "the study counts passes" in str(joules.exception)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [("5uJ", "J", 5e-6), ("5e-6", "J", 5e-6), ("1.5 mJ", "J", 1.5e-3), ("50us", "s", 5e-5),
+     ("20", "J", 20.0), ("2µs", "s", 2e-6)],
+)  # fmt: skip
+def test_quantities_are_read_with_their_prefix(text: str, unit: str, value: float) -> None:
+    assert parse_quantity(text, unit, "energy") == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["", "5J", "-1us", "1e400us", "us", "5 us 6"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is no latency; write 5e-6 or 5us"):
+        parse_quantity(text, "s", "latency")
