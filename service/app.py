@@ -1,12 +1,13 @@
 """The composition root: settings become an app."""
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.routing import BaseRoute, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from noisevote.service.configuration.keys import KeyRing
@@ -72,12 +73,25 @@ def create_app(settings: Settings) -> FastAPI:
     install_error_handlers(app)
     for direct in (predict, stream):  # an included router would look for them twice
         app.router.routes.extend(direct.router.routes)
-    for routes in (checkpoints, plan, devices, attack, operations, v2, page):
+    included = (checkpoints, plan, devices, attack, operations, v2, page)
+    for routes in included:
         app.include_router(routes.router)
+    app.state.methods_of_paths = methods_of_paths(
+        [route for routes in (predict, stream, *included) for route in routes.router.routes]
+    )
     app.openapi = lambda: (  # type: ignore[method-assign]
         app.openapi_schema or describe_keys(FastAPI.openapi(app))
     )
     return app
+
+
+def methods_of_paths(routes: Sequence[BaseRoute]) -> dict[str, set[str]]:
+    """Return the methods of each path that takes no name for a part of it."""
+    found: dict[str, set[str]] = {}
+    for route in routes:
+        if isinstance(route, Route) and not route.param_convertors:
+            found.setdefault(route.path, set()).update(route.methods or ())
+    return found
 
 
 def lasting_app(settings: Settings) -> FastAPI:

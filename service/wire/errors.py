@@ -238,15 +238,15 @@ async def on_router_exception(request: Request, error: Exception) -> JSONRespons
 def allowed_methods(request: Request) -> Iterable[str]:
     """Yield the methods that a path takes, over all its routes.
 
-    A path that is described as such takes no others, though its end could be somebody's name.
+    A path with routes of its own takes no others, though its end could be somebody's name.
     """
-    described = request.app.openapi()["paths"].get(request.scope["path"])
+    own = request.app.state.methods_of_paths.get(request.scope["path"])
+    if own is not None:
+        yield from sorted(own)
+        return
     for method in HTTPMethod:
         scope = {**request.scope, "method": method.value}
-        is_hidden = described is not None and method.value.lower() not in {*described, "head"}
-        if not is_hidden and any(
-            route.matches(scope)[0] is Match.FULL for route in request.app.routes
-        ):
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
             yield method.value
 
 
