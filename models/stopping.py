@@ -17,7 +17,8 @@ from noisevote.models.measured import Threshold
 
 DELTA = 0.001
 """Chance of another mode than that of all N votes, where none is given."""
-
+DEFAULT_ALPHA = 0.05
+"""Chance that an answer which does not abstain is not the most likely one, where none is given."""
 ANY_INPUT = "any input"
 
 
@@ -227,9 +228,6 @@ STOP_RULES_TEXT = ". ".join(f"{row}: {row.rule.text}" for row in StopRule) + "."
 StopReason = StopRule | Literal["deadline"]
 """Why voting ended: ``full`` if all votes were cast, else the rule that held, or the deadline."""
 
-DEFAULT_ALPHA = 0.05
-"""Chance that an answer which does not abstain is not the most likely one, where none is named."""
-
 
 def mode_of(vote_counts: NDArray[np.int64]) -> int:
     """Return the class with the most votes; of several, the lowest index."""
@@ -263,8 +261,7 @@ def is_fixed(counts: NDArray[np.int64], votes: int) -> NDArray[np.bool_]:
     wins_ties = np.arange(counts.shape[1]) < modes[:, np.newaxis]
     reach = counts + left[:, np.newaxis] + wins_ties
     reach[np.arange(len(counts)), modes] = 0
-    fixed: NDArray[np.bool_] = (left == 0) | (reach.max(axis=1) <= counts.max(axis=1))
-    return fixed
+    return np.asarray((left == 0) | (reach.max(axis=1) <= counts.max(axis=1)))
 
 
 @lru_cache(maxsize=64)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import stdtrit
 
 from noisevote.models.statistics import paired_interval
-from noisevote.models.study.recorded import ALPHA
+from noisevote.models.study.recorded import ALPHA, chip_error
 from noisevote.models.study.words import points
 
 LEAST_P_VALUE = 1e-12
@@ -51,7 +50,7 @@ class Differences:
         added as squares, since they are drawn independently.
         """
         low, high = paired_interval(self.of_samples, alpha)
-        chips = [float(stdtrit(len(of) - 1, 1 - alpha / 2)) * error_of(of) for of in self._chips]
+        chips = (chip_error(of, alpha=alpha) for of in self.of_chips)
         return math.hypot((high - low) / 2, *chips)
 
     @property
@@ -79,10 +78,6 @@ class Differences:
         return math.exp(float(found))
 
     @property
-    def _chips(self) -> list[NDArray[np.float64]]:
-        return [of for of in self.of_chips if len(of) > 1]
-
-    @property
     def tells_of_other_chips(self) -> bool:
         """Whether the interval is over chips, too."""
         return all(len(of) > 1 for of in self.of_chips)
@@ -92,11 +87,6 @@ class Differences:
         """The mean in points, with its interval."""
         low, high = self.interval
         return f"{points(self.mean, '+')} points [{points(low)}, {points(high)}]"
-
-
-def error_of(of_chips: NDArray[np.float64]) -> float:
-    """Return the standard error of the mean over some chips."""
-    return float(of_chips.std(ddof=1)) / math.sqrt(len(of_chips))
 
 
 def paired_by_chip(ours: OfChips, theirs: OfChips) -> NDArray[np.float64]:

@@ -195,14 +195,17 @@ def interval_of(
     return low, high
 
 
-def chip_error(of_chips: NDArray[np.float64], sharing: int | None = None) -> float:
+def chip_error(
+    of_chips: NDArray[np.float64], sharing: int | None = None, alpha: float = ALPHA
+) -> float:
     """Return half the interval of Student of a mean over chips; 0 of a single one.
 
     Args:
         of_chips: figure of each chip alone.
         sharing: over so many of them; None: over all.
+        alpha: chance that the interval misses.
     """
     if len(of_chips) < 2:
         return 0.0
-    half_width = float(of_chips.mean()) - student_interval(of_chips, ALPHA)[0]
+    half_width = float(of_chips.mean()) - student_interval(of_chips, alpha)[0]
     return half_width * math.sqrt(len(of_chips) / (sharing or len(of_chips)))

@@ -73,10 +73,9 @@ class StudyStore:
         """Whether there is one: a file that holds a head."""
         if not self._path.is_file() or self._path.stat().st_size == 0:
             return False
+        has_head = "SELECT count(*) FROM sqlite_master WHERE name = 'head'"
         with self._database.connected() as connection:
-            (tables,) = connection.execute(
-                "SELECT count(*) FROM sqlite_master WHERE name = 'head'"
-            ).fetchone()
+            (tables,) = connection.execute(has_head).fetchone()
             return bool(tables and connection.execute("SELECT 1 FROM head").fetchone())
 
     @property
@@ -191,9 +190,8 @@ class StudyStore:
         with self._database.connected("rwc") as connection:
             content = REPEATS.dump_json(list(settings))
             connection.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (stage, content))
-            (held,) = connection.execute(
-                "SELECT content FROM settings WHERE stage = ?", (stage,)
-            ).fetchone()
+            kept = "SELECT content FROM settings WHERE stage = ?"
+            (held,) = connection.execute(kept, (stage,)).fetchone()
         with self._database.believing():
             return REPEATS.validate_json(held)
 
@@ -244,10 +242,9 @@ class StudyStore:
         with suppress(DataError):  # what it concluded before may be damaged, or of an older form
             if self.conclusions == conclusions:
                 return  # a file that is as it was need not be read again by those who serve it
+        content = conclusions.model_dump_json()
         with self._database.connected("rwc") as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO conclusions VALUES (1, ?)", (conclusions.model_dump_json(),)
-            )
+            connection.execute("INSERT OR REPLACE INTO conclusions VALUES (1, ?)", (content,))
 
     @property
     def has_ended(self) -> bool:

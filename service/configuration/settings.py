@@ -155,7 +155,7 @@ class Settings(BaseSettings):
         default_factory=lambda: min(allowed_cores(), MOST_ATTACK_THREADS), ge=1
     )
     """Threads of the worker's gradients, of low priority like all of it. Each holds what a network
-    computes for 32 samples: 0.6 GB of ``densenet40``."""
+    computes for 32 samples."""
     attack_url: str | None = None
     """Address at which the worker reaches this service; by default the one at which the request for
     an assessment came in, without TLS."""

@@ -1,5 +1,6 @@
 """What a study recorded, as its answers need it: options, right answers, differences, in words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,8 +107,7 @@ class Recalled:
         ]
         if not losses:
             return None, None
-        rising = isotonic_regression([loss for _, loss in losses]).x
-        good = int((rising <= self.results.head.tolerance + ROUNDING).sum())
+        good = how_many_are_good([loss for _, loss in losses], self.results.head.tolerance)
         following = losses[good][0].option.condition if good < len(losses) else None
         return (losses[good - 1][0] if good else None), following
 
@@ -159,3 +159,13 @@ class Recalled:
         rule = rule_of(self.results.head, self.card, option)
         found = recorded.replayed(half, option.votes, rule, option.chips)
         return None if found is None else found.of_chips
+
+
+def how_many_are_good(losses: Sequence[float], tolerance: float) -> int:
+    """Return how many strengths of the noise, from the least on, lose no more than the tolerance.
+
+    Args:
+        losses: estimated, by rising strength; their isotonic regression decides.
+        tolerance: loss that is accepted.
+    """
+    return int((isotonic_regression(losses).x <= tolerance + ROUNDING).sum())
