@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from noisevote.models.checkpoint import Checkpoint
+from noisevote.models.draws.schemes import NEWEST
 from noisevote.models.draws.tensors import fill_noise
 from noisevote.models.engines.arithmetic import REFERENCE
-from noisevote.models.engines.preference import arithmetics_here
+from noisevote.models.engines.preference import Preference, arithmetics_here
 from noisevote.models.networks.noise_points import NoisePoint, noise_from
 from noisevote.models.networks.trained import load_network
 from noisevote.models.noise import Noise, NoiseKind, VoteKey
@@ -140,10 +141,13 @@ def vote_rows(bench: Bench, folder: Path, seconds: float) -> Iterator[Row]:
     noise = [np.empty((VOTES, *point.shape), np.float32) for point in card.noise_points]
     loop = TorchLoop(bench.checkpoint)
     others = {
-        str(one): bench.checkpoint.runtime(KIND, one)
+        f"in {one}": bench.checkpoint.runtime(KIND, one)
         for one in arithmetics_here()
         if one != REFERENCE
     }
+    if card.noise_scheme != NEWEST.id:
+        newest = Checkpoint(bench.checkpoint.folder, Preference(noise_scheme=NEWEST.id))
+        others[f"drawn by {NEWEST.id}"] = newest.runtime(KIND)
     times = race(
         {
             **{one: partial(other.outputs, on_one) for one, other in others.items()},
@@ -169,7 +173,7 @@ def vote_rows(bench: Bench, folder: Path, seconds: float) -> Iterator[Row]:
     ):
         yield ratio_row(name, measure, times, over, "clean", 1.0)
     for one in others:
-        measure = f"the same in {one}, 20 votes on one image"
+        measure = f"the same {one}, 20 votes on one image"
         yield ratio_row(name, measure, times, one, "clean", 1.0)
     yield ratio_row(
         name, "votes/s, PyTorch loop = 1, one request", times, "torch loop", "one image", 1.0

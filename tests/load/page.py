@@ -42,7 +42,7 @@ LOAD_COLUMNS: tuple[Column, ...] = (
 def write_page(folder: Path = RESULTS) -> Path:
     """Write tables and figures of a folder anew and return the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    sections = [INTRODUCTION]
+    sections = [INTRODUCTION, *others_in(folder)]
     for name, section in SECTIONS.items():
         path = folder / f"{name}.csv"
         if path.is_file():
@@ -53,6 +53,13 @@ def write_page(folder: Path = RESULTS) -> Path:
     path = folder / PAGE
     path.write_text("\n".join(sections))
     return path
+
+
+def others_in(folder: Path) -> list[str]:
+    """Return where the same was measured on other processors, if it was."""
+    pages = sorted(path.relative_to(folder) for path in folder.glob(f"*/{PAGE}"))
+    links = ", ".join(f"[{page.parent}]({page})" for page in pages)
+    return [f"On other processors: {links}.\n"] if links else []
 
 
 def about(table: Table) -> str:
