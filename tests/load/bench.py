@@ -20,6 +20,7 @@ from rich.console import Console
 from noisevote.models.checkpoint import SHIPPED, Checkpoint, CheckpointStore
 from noisevote.models.cores import allowed_cores
 from noisevote.models.draws.library import library
+from noisevote.models.engines.preference import cpu_kind
 from noisevote.training.measure.results import as_text, machine, write_table
 from tests.load.against import against_rows
 from tests.load.attack_load import duration_rows, interleaved_rows
@@ -101,7 +102,7 @@ def measured(name: str, rows: Iterable[Row], results: Path) -> None:
     about = {
         "command": "python -m " + shlex.join(["tests.load.bench", *without_folder(sys.argv[1:])]),
         "inputs": some_inputs(CheckpointStore(SHIPPED).find(ENGINE_CHECKPOINTS[0]).card, 1)[1],
-        "cores": f"{allowed_cores()} of {cpu_name()}",
+        "cores": f"{allowed_cores()} of {cpu_name()}, {cpu_kind() or 'no kind that is known'}",
         "noise filled by": "NumPy" if library() is None else "compiled code",
         "load before": ", ".join(f"{load:.2f}" for load in os.getloadavg()),
         **machine(),

@@ -52,12 +52,12 @@ def test_run_on_another_cpu_goes_on_and_says_so(
     fit(recipe, dataset.train, tmp_path, Console(quiet=True), minutes=0)
     before = read_state(tmp_path)["devices"]
     monkeypatch.setattr(accelerators, "bfloat16_unit", lambda: None)
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "SVE256")
     console = Console(record=True, width=200)
     progress = fit(recipe, dataset.train, tmp_path, console)
     assert progress.is_finished
-    assert progress.devices == [*before, "cpu (AVX2, float32)"]
-    assert f"another accelerator, cpu (AVX2, float32) after {before[0]}" in console.export_text()
+    assert progress.devices == [*before, "cpu (SVE256, float32)"]
+    assert f"another accelerator, cpu (SVE256, float32) after {before[0]}" in console.export_text()
     assert (tmp_path / STATE_FILE).is_file()
 
 
