@@ -24,8 +24,9 @@ class Network:
     Attributes:
         build: makes the untrained network for one kind of noise; further keywords are options of
             the recipe, such as widths.
-        tile: rows of a forward pass that serve well: the fewest of those that take the least time a
-            vote (1 to 20 rows measured), since they keep the maps in the caches.
+        tile: rows of a forward pass that serve well: the fewest of those in which answers take the
+            least CPU time (``python -m tests.load.bench tiles``). More rows share the weights and
+            the work around a pass; fewer keep large maps in the caches.
         is_quantisable: whether ``build`` takes a ``quantisation``.
     """
 
@@ -38,8 +39,8 @@ NETWORKS: dict[str, Network] = {
     "densenet40": Network(partial(DenseNet, depth=40), tile=4),
     "densenet100": Network(partial(DenseNet, depth=100, bottleneck=True), tile=4),
     "madry_cnn": Network(MadryCnn, tile=20),
-    "mnist_cnn": Network(MnistCnn),
-    "stroke_lstm": Network(StrokeLstm, tile=10, is_quantisable=False),
+    "mnist_cnn": Network(MnistCnn, tile=20),
+    "stroke_lstm": Network(StrokeLstm, tile=40, is_quantisable=False),
 }
 
 

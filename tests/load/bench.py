@@ -36,6 +36,7 @@ from tests.load.peers import peer_rows
 from tests.load.scale_out import scale_out_rows
 from tests.load.schemes import scheme_rows
 from tests.load.surroundings import surroundings_rows
+from tests.load.tiles import tile_rows
 
 console = Console(stderr=True)
 
@@ -51,7 +52,7 @@ def run(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            help="engine, devices, http, surroundings, scaling, page; and only if named: "
+            help="engine, tiles, devices, http, surroundings, scaling, page; and only if named: "
             "engines-http, schemes, peers, ray, attack, assessment, attack-load, against."
         ),
     ] = None,
@@ -68,6 +69,7 @@ def run(
     cores = allowed_cores()
     benchmarks: Mapping[str, Mapping[str, Callable[[], Iterable[Row]]]] = {
         "engine": {"engine": lambda: all_rows(engine_rows, seconds * ENGINE_SECONDS)},
+        "tiles": {"tiles": lambda: all_rows(tile_rows, seconds * ENGINE_SECONDS)},
         "devices": {"devices": lambda: all_rows(device_rows, seconds * DEVICES_SECONDS)},
         "http": {
             "overhead": lambda: overhead_rows(cores, lengths),
@@ -89,7 +91,7 @@ def run(
         "attack-load": {"attack_load": lambda: interleaved_rows(cores, images, lengths.step)},
         "page": {},
     }
-    for name in what or ["engine", "devices", "http", "surroundings", "scaling", "page"]:
+    for name in what or ["engine", "tiles", "devices", "http", "surroundings", "scaling", "page"]:
         if name not in benchmarks:
             raise typer.BadParameter(f"{name!r} is none of {', '.join(benchmarks)}")
         for table, measure in benchmarks[name].items():

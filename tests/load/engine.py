@@ -128,7 +128,6 @@ def engine_rows(checkpoint: Checkpoint, seconds: float) -> Iterator[Row]:
     print(f"{checkpoint.name}: on {source}")  # noqa: T201 - the progress of a script
     with TemporaryDirectory() as folder:
         yield from vote_rows(bench, Path(folder), seconds)
-    yield from tile_rows(bench, seconds)
     yield from answer_rows(bench, 3 * seconds)
 
 
@@ -180,19 +179,6 @@ def vote_rows(bench: Bench, folder: Path, seconds: float) -> Iterator[Row]:
     )
 
 
-def tile_rows(bench: Bench, seconds: float) -> Iterator[Row]:
-    """Measure a vote in tiles of several sizes against one in the card's."""
-    name, card = bench.checkpoint.name, bench.checkpoint.card
-    runtime = bench.checkpoint.runtime(KIND)
-    sizes = sorted({1, 2, 4, 8, 10, 16, 20, 32, card.tile})
-    tiles = {size: bench.rows(1, size) for size in sizes}
-    contenders = {str(size): partial(runtime.outputs, rows) for size, rows in tiles.items()}
-    times = race(contenders, seconds)
-    for size in sizes:
-        measure = f"vote in a tile of {size} / in one of {card.tile}, the card's"
-        yield ratio_row(name, measure, times, str(size), str(card.tile), card.tile / size)
-
-
 def answer_rows(bench: Bench, seconds: float) -> Iterator[Row]:
     """Race whole answers by every stop rule against the PyTorch loop."""
     name = bench.checkpoint.name
@@ -230,8 +216,13 @@ def answer_rows(bench: Bench, seconds: float) -> Iterator[Row]:
         yield row(name, f"votes cast, {rule}", (mean, mean, mean), "votes", rounds)
 
 
-def servings_of(bench: Bench) -> dict[str, "Serving"]:
-    """Return one way to serve for each stop rule that the checkpoint has."""
+def servings_of(bench: Bench, tile: int | None = None) -> dict[str, "Serving"]:
+    """Return one way to serve for each stop rule that the checkpoint has.
+
+    Args:
+        bench: whose inputs they are asked about.
+        tile: votes of a pass; by default the card's.
+    """
     request = VoteRequest(
         inputs={bench.checkpoint.card.input.name: bench.inputs[:1]},
         noise=Noise(KIND, SIGMA).at(bench.checkpoint.card.point_names),
@@ -240,19 +231,20 @@ def servings_of(bench: Bench) -> dict[str, "Serving"]:
         seed=0,
     )
     rules = (Full(), Exact(), Bounded(DELTA))
-    servings = {str(rule.row): Serving(bench, replace(request, stop=rule)) for rule in rules}
+    servings = {str(rule.row): Serving(bench, replace(request, stop=rule), tile) for rule in rules}
     for entry in bench.checkpoint.card.thresholds:
         if (entry.kind, entry.sigma, entry.votes, entry.delta) == (KIND, SIGMA, VOTES, DELTA):
             asked = replace(request, stop=Calibrated(DELTA, entry))
-            servings[str(asked.stop.row)] = Serving(bench, asked)
+            servings[str(asked.stop.row)] = Serving(bench, asked, tile)
     return servings
 
 
 class Serving:
     """Answers requests as the service does, tile after tile from the batcher, on one thread."""
 
-    def __init__(self, bench: Bench, request: VoteRequest) -> None:
+    def __init__(self, bench: Bench, request: VoteRequest, tile: int | None = None) -> None:
         self._bench = bench
+        self._tile = tile or bench.checkpoint.card.tile
         self._request = request
         self.answers = 0
         self.votes_cast = 0
@@ -260,7 +252,7 @@ class Serving:
     def answer(self, images: NDArray[np.float32]) -> None:
         """Answer one request for each image, all of them waiting at the same time."""
         card, runtime = self._bench.checkpoint.card, self._bench.checkpoint.runtime(KIND)
-        batcher, group = VoteBatcher(1, 1e9), Group(card.tile, card.macs / GIGA)
+        batcher, group = VoteBatcher(1, 1e9), Group(self._tile, card.macs / GIGA)
         polls = []
         for image in images:
             inputs = {card.input.name: image[np.newaxis]}

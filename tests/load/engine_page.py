@@ -5,27 +5,25 @@ from collections.abc import Sequence
 from noisevote.training.measure.results import Row, Table
 from noisevote.training.report.markdown import markdown_table
 
-IN_A_TILE = "vote in a tile of"
-"""How measures of tiles begin."""
-
 
 def engine_section(table: Table) -> str:
     """Return the engine's ratios, one column a network."""
-    is_of_tile = {row["measure"]: row["measure"].startswith(IN_A_TILE) for row in table.rows}
-    tiles = [
-        [row["checkpoint"], row["measure"], spread(row)]
-        for row in table.rows
-        if is_of_tile[row["measure"]]
-    ]
-    others = [row for row in table.rows if not is_of_tile[row["measure"]]]
     return (
         "## Engine\n\nOne thread, one process, sigma 0.5, medians (quartiles) over rounds in which "
         "all contenders take turns. The PyTorch loop is eager, in inference mode, 20 passes of "
         "batch 1 with `torch.randn_like` at every noise point. Answers are those of 16 requests "
-        "that wait at the same time, as the batcher serves them.\n\n"
-        + by_network(others)
-        + "\nTiles:\n\n"
-        + markdown_table(["checkpoint", "measure", "ratio"], tiles)
+        "that wait at the same time, as the batcher serves them.\n\n" + by_network(table.rows)
+    )
+
+
+def tiles_section(table: Table) -> str:
+    """Return what votes cost in tiles of other sizes."""
+    rows = [[row["checkpoint"], row["measure"], spread(row)] for row in table.rows]
+    return (
+        "## Tiles\n\nOne thread, CPU time, sigma 0.5, medians (quartiles) of ratios to tiles of "
+        "the size on the card. Votes are on one image; answers are those of 16 requests for 20 "
+        "votes that wait at the same time.\n\n"
+        + markdown_table(["checkpoint", "measure", "ratio"], rows)
     )
 
 

@@ -11,6 +11,7 @@ from tests.load.engine_page import (
     engine_section,
     engines_http_section,
     schemes_section,
+    tiles_section,
 )
 from tests.load.overload import overload_findings
 from tests.load.scale_out import scale_out_section
@@ -228,6 +229,7 @@ def attack_load_section(table: Table) -> str:
 
 SECTIONS: dict[str, Callable[[Table], str]] = {
     "engine": engine_section,
+    "tiles": tiles_section,
     "engines_http": engines_http_section,
     "schemes": schemes_section,
     "devices": devices_section,
