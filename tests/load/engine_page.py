@@ -20,9 +20,9 @@ def tiles_section(table: Table) -> str:
     """Return what votes cost in tiles of other sizes."""
     rows = [[row["checkpoint"], row["measure"], spread(row)] for row in table.rows]
     return (
-        "## Tiles\n\nOne thread, CPU time, sigma 0.5, medians (quartiles) of ratios to tiles of "
-        "the size on the card. Votes are on one image; answers are those of 16 requests for 20 "
-        "votes that wait at the same time.\n\n"
+        "## Tiles\n\nOne thread, sigma 0.5, medians (quartiles) of ratios to tiles of the size "
+        "named last, the card's at that time. Votes are on one image; answers are those of 16 "
+        "requests for 20 votes that wait at the same time.\n\n"
         + markdown_table(["checkpoint", "measure", "ratio"], rows)
     )
 
