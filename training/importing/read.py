@@ -11,6 +11,7 @@ from onnx import ModelProto, TensorProto, helper, inliner, version_converter
 from noisevote.models.errors import ImportingError
 from noisevote.models.files import regular_content
 from noisevote.training.export.nodes import names_read, replace_nodes
+from noisevote.training.export.weights import EMBEDDED_BYTES
 from noisevote.training.importing.constants import (
     MOST_BYTES,
     check_constants,
@@ -44,6 +45,9 @@ INTEGER_PRODUCTS = {
     "ConvInteger", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "MatMulInteger",
     "MatMulIntegerToFloat", "QAttention", "QGemm", "QLinearConv", "QLinearMatMul",
 }  # fmt: skip
+
+
+OF_4_BITS = (TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,7 @@ def graph_of(model: ModelProto, source: str, digest: str) -> Graph:
     if model.functions:
         model = inliner.inline_local_functions(model)
     check_operators(model)
+    check_numbers(model)
     for node in nodes_in(model.graph):
         node.domain = "" if node.domain in PLAIN_DOMAINS else node.domain
     opset = next((e.version for e in model.opset_import if e.domain in PLAIN_DOMAINS), 1)
@@ -193,6 +198,21 @@ def check_operators(model: ModelProto) -> None:
             raise ImportingError(
                 f"{node.op_type} multiplies whole numbers, and noise needs real ones: quantise the "
                 "network in QDQ format (QuantizeLinear and DequantizeLinear around real products)"
+            )
+
+
+def check_numbers(model: ModelProto) -> None:
+    """Refuse weights that no file of weights holds.
+
+    Raises:
+        ImportingError: these are some.
+    """
+    for tensor in model.graph.initializer:
+        if tensor.data_type in OF_4_BITS and tensor.ByteSize() > EMBEDDED_BYTES:
+            raise ImportingError(
+                f"{tensor.name!r} holds numbers of 4 bits "
+                f"({TensorProto.DataType.Name(tensor.data_type).lower()}), which the format of the "
+                "weights does not have: quantise to 8 bits"
             )
 
 

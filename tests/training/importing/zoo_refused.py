@@ -28,6 +28,18 @@ def integer_product() -> ModelProto:
     return draw.model(FEATURES, {"scores": (FLOAT, ["n", 3])})
 
 
+def weights_of_4_bits() -> ModelProto:
+    draw = Drawing()
+    long, short = (TensorProto(name=name, data_type=TensorProto.INT4) for name in ("long", "w4"))
+    long.dims[:], long.raw_data = [6, 3000], bytes(9000)
+    short.dims[:], short.raw_data = [3000, 3], bytes(4500)
+    draw.weights += [long, short]
+    step = draw.constant("step", 0.1, "float32")
+    wide = draw("MatMul", "x", draw("DequantizeLinear", "long", step))
+    draw("MatMul", wide, draw("DequantizeLinear", "w4", step), to="scores")
+    return draw.model(FEATURES, {"scores": (FLOAT, ["n", 3])}, opset=21)
+
+
 def zipmap() -> ModelProto:
     draw = Drawing()
     shares = draw("Softmax", draw("MatMul", "x", draw.weight("w", 6, 3)))
