@@ -19,8 +19,9 @@ stamp := .venv/installed$(asked)$(if $(EXTRAS),-$(subst $(comma),-,$(EXTRAS)))
 dev_stamp := .venv-dev/installed$(asked)
 pip_install := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-# Tests start some hundred processes: what they import is compiled once.
-quick_tests := env -u PYTHONDONTWRITEBYTECODE .venv-dev/bin/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+# Tests start some hundred processes: what they import is compiled once, whatever the environment says.
+quick_tests := env -u PYTHONDONTWRITEBYTECODE .venv-dev/bin/python -m pytest -m "not slow" \
+	-n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: serve test test-pages test-slow test-packages test-contract bench bench-peers check format clean
 

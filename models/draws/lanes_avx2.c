@@ -36,6 +36,7 @@ static upper_octaves upper_of(const float *table) {
     return upper;
 }
 
+/* The value of one word, of any octave. */
 static float value_of(uint16_t word, const float *table) {
     const float scaled = (float)(int32_t)((uint32_t)word << 16 | 0x8000);
     uint32_t bits, finished;

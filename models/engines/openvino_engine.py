@@ -63,6 +63,11 @@ MOST_OPERATIONS = 1000
 """Of such a graph: more take a second to compile, and unrolled networks never gave the same bits.
 """
 
+QUANTISED = b"uantizeLinear"
+"""Of the operators QuantizeLinear and DequantizeLinear, in the bytes of a graph that has one."""
+
+REAL_PRODUCTS = {"LP_TRANSFORMS_MODE": "NO", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
+
 HINTS = {Precision.FLOAT32: "f32", Precision.BFLOAT16: "bf16"}
 
 
@@ -104,7 +109,8 @@ class OpenVinoSession:
             self._outputs = tensors_of(model.outputs)
             if precision is Precision.BFLOAT16:
                 model = with_short_noise(model)
-            self._of_any_size = core().compile_model(model, "CPU", options(precision))
+            chosen = options(precision, QUANTISED in contents[graph.name])
+            self._of_any_size = core().compile_model(model, "CPU", chosen)
             self._of_size: dict[int, Any] = {}
             is_large = len(model.get_ordered_ops()) > MOST_OPERATIONS
             if rows and not is_large and sum(map(len, weights.values())) <= MOST_TWICE:
@@ -112,7 +118,7 @@ class OpenVinoSession:
                     model.reshape(
                         {entry.any_name: shape_for(entry, rows) for entry in model.inputs}
                     )
-                    compiled = core().compile_model(model, "CPU", options(precision))
+                    compiled = core().compile_model(model, "CPU", chosen)
                     if are_same(compiled, self._of_any_size):
                         self._of_size[rows] = compiled
         self._precision = precision
@@ -185,11 +191,13 @@ def core() -> Any:
     return one
 
 
-def options(precision: Precision) -> dict[str, Any]:
+def options(precision: Precision, is_quantised: bool) -> dict[str, Any]:
     """Return how a graph is compiled.
 
     Quantised signals meet products of real numbers, as in the reference: 8-bit products saturate on
-    processors without VNNI, and some graphs end the process while they are compiled for them.
+    processors without VNNI, and some graphs end the process while they are compiled for them. The
+    first option for it is an internal one (tried with 2026.2 and 2026.4); a version without it
+    would refuse the graph, and the reference serve it.
     """
     side_by_side = allowed_cores()
     return {
@@ -197,7 +205,7 @@ def options(precision: Precision) -> dict[str, Any]:
         "NUM_STREAMS": side_by_side,
         "INFERENCE_NUM_THREADS": side_by_side,  # one a stream
         "ENABLE_CPU_PINNING": False,
-        "LP_TRANSFORMS_MODE": "NO",
+        **(REAL_PRODUCTS if is_quantised else {}),
     }
 
 

@@ -24,14 +24,14 @@ class Network:
     Attributes:
         build: makes the untrained network for one kind of noise; further keywords are options of
             the recipe, such as widths.
-        tile: rows of a forward pass that serve well: the fewest of those in which answers take the
-            least CPU time (``python -m tests.load.bench tiles``). More rows share the weights and
-            the work around a pass; fewer keep large maps in the caches.
+        tile: rows of a forward pass that serve well: beyond them answers, or the votes of large
+            networks, take hardly less CPU time (``python -m tests.load.bench tiles``). More rows
+            share the weights and the work around a pass; fewer keep large maps in the caches.
         is_quantisable: whether ``build`` takes a ``quantisation``.
     """
 
     build: Callable[..., nn.Module]
-    tile: int = 8
+    tile: int
     is_quantisable: bool = True
 
 

@@ -25,7 +25,8 @@ INTRODUCTION = """# Speed
 Made by `python -m tests.load.bench page` from the files in this folder, which `make bench` and
 `make bench-peers` write. All latencies count from when a request was due, not from when the client
 got round to sending it, under arrivals at a set rate (Poisson) that does not wait for answers.
-Client and server share the machine.
+Client and server share the machine. With `--results FOLDER` another processor has a page of its
+own.
 """
 
 Column = tuple[str, str, str]

@@ -46,8 +46,8 @@ INTEGER_PRODUCTS = {
     "MatMulIntegerToFloat", "QAttention", "QGemm", "QLinearConv", "QLinearMatMul",
 }  # fmt: skip
 
-
-OF_4_BITS = (TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1)
+UNDER_8_BITS = re.compile(r"u?int[24]$|float[46]e")
+"""Names of types that safetensors does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +120,13 @@ def graph_of(model: ModelProto, source: str, digest: str) -> Graph:
     """Put a graph into the usual form.
 
     Raises:
-        ImportingError: it has operators that have no place for noise.
+        ImportingError: it has operators that have no place for noise, or numbers that no file of
+            weights holds.
     """
     check_constants(model)
     if model.functions:
         model = inliner.inline_local_functions(model)
     check_operators(model)
-    check_numbers(model)
     for node in nodes_in(model.graph):
         node.domain = "" if node.domain in PLAIN_DOMAINS else node.domain
     opset = next((e.version for e in model.opset_import if e.domain in PLAIN_DOMAINS), 1)
@@ -149,6 +149,7 @@ def graph_of(model: ModelProto, source: str, digest: str) -> Graph:
         else:
             graph.initializer.append(value)
     replace_nodes(graph, nodes)
+    check_numbers(model)
     return Graph(model, source, digest, opset)
 
 
@@ -205,14 +206,14 @@ def check_numbers(model: ModelProto) -> None:
     """Refuse weights that no file of weights holds.
 
     Raises:
-        ImportingError: these are some.
+        ImportingError: there are some.
     """
     for tensor in model.graph.initializer:
-        if tensor.data_type in OF_4_BITS and tensor.ByteSize() > EMBEDDED_BYTES:
+        kind = TensorProto.DataType.Name(tensor.data_type).lower()
+        if UNDER_8_BITS.match(kind) and tensor.ByteSize() > EMBEDDED_BYTES:
             raise ImportingError(
-                f"{tensor.name!r} holds numbers of 4 bits "
-                f"({TensorProto.DataType.Name(tensor.data_type).lower()}), which the format of the "
-                "weights does not have: quantise to 8 bits"
+                f"{tensor.name!r} holds numbers of less than 8 bits ({kind}), which the format of "
+                "the weights does not have: quantise to 8 bits"
             )
 
 

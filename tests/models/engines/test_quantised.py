@@ -1,5 +1,6 @@
 """Quantised signals meet products of real numbers, in every engine and on every processor."""
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from noisevote.models.engines.loading import load_session
 from noisevote.models.engines.onnx_runtime import session_options
 from noisevote.models.engines.preference import arithmetics_here
 from noisevote.models.engines.session import INPUT_OF_ROW
+from tests.models.engines.needed import need_openvino
 from tests.training.importing.zoo_forms import quantised
 
 LONG, CLASSES = 64, 10
@@ -60,6 +62,22 @@ def product(weights: np.ndarray) -> ModelProto:
     drawn = helper.make_graph(nodes, "product", inputs, [scores], held)
     opsets = [helper.make_opsetid("", 17)]
     return helper.make_model(drawn, opset_imports=opsets, ir_version=8)
+
+
+def test_openvino_convolves_no_numbers_of_8_bits(tmp_path: Path) -> None:
+    need_openvino()
+    engine = import_module("noisevote.models.engines.openvino_engine")
+    onnx.save(quantised(), tmp_path / "graph.onnx")
+    how = engine.options(Precision.FLOAT32, is_quantised=True)
+    core = engine.core()
+    compiled = core.compile_model(core.read_model(tmp_path / "graph.onnx"), "CPU", how)
+    told = [node.get_rt_info() for node in compiled.get_runtime_model().get_ordered_ops()]
+    precisions = {
+        info["runtimePrecision"].astype(str)
+        for info in told
+        if info["layerType"].astype(str) == "Convolution"
+    }
+    assert precisions == {"f32"}
 
 
 def test_no_kernel_of_8_bits_takes_the_place_of_a_real_product(tmp_path: Path) -> None:

@@ -34,8 +34,8 @@ from tests.training.importing.zoo_refused import (
 REFUSED: dict[str, tuple[Callable[[], ModelProto], list[str], str]] = {
     "integer products": (integer_product, [], "MatMulInteger multiplies whole numbers, and noise "
                          "needs real ones: quantise the network in QDQ format"),
-    "4 bits": (weights_of_4_bits, [], "'long' holds numbers of 4 bits (int4), which the format of "
-               "the weights does not have: quantise to 8 bits"),
+    "4 bits": (weights_of_4_bits, [], "'long' holds numbers of less than 8 bits (int4), which the "
+               "format of the weights does not have: quantise to 8 bits"),
     "zipmap": (zipmap, [], "the graph gives no tensor of scores (scores a list); of scikit-learn, "
                "export with options={'zipmap': False}"),
     "linear classifier": (linear_classifier, [], "the network has no layer with weights (Conv, "

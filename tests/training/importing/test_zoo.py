@@ -92,7 +92,7 @@ def test_an_imported_network_has_the_points_and_the_place_that_it_is_to_have(tak
 
 
 def test_without_noise_it_gives_what_the_original_gives(taken: Taken) -> None:
-    options = onnxruntime.SessionOptions()  # as the file says: faster kernels may saturate
+    options = onnxruntime.SessionOptions()  # 8-bit kernels may saturate
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(taken.model.SerializeToString(), options)
     silent = np.zeros(len(taken.shapes))

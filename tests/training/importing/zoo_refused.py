@@ -30,13 +30,12 @@ def integer_product() -> ModelProto:
 
 def weights_of_4_bits() -> ModelProto:
     draw = Drawing()
-    long, short = (TensorProto(name=name, data_type=TensorProto.INT4) for name in ("long", "w4"))
-    long.dims[:], long.raw_data = [6, 3000], bytes(9000)
-    short.dims[:], short.raw_data = [3000, 3], bytes(4500)
-    draw.weights += [long, short]
+    long = TensorProto(name="long", data_type=TensorProto.INT4, dims=[6, 3000])
+    long.raw_data = bytes(9000)
     step = draw.constant("step", 0.1, "float32")
-    wide = draw("MatMul", "x", draw("DequantizeLinear", "long", step))
-    draw("MatMul", wide, draw("DequantizeLinear", "w4", step), to="scores")
+    held = draw("Constant", to="long", value=long)
+    wide = draw("MatMul", "x", draw("DequantizeLinear", held, step))
+    draw("MatMul", wide, draw.weight("w", 3000, 3), to="scores")
     return draw.model(FEATURES, {"scores": (FLOAT, ["n", 3])}, opset=21)
 
 
