@@ -1,13 +1,9 @@
 """A network that others made becomes a checkpoint folder."""
 
-import shutil
-import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from onnx import ModelProto, TensorProto
@@ -17,21 +13,18 @@ from noisevote.models.checkpoint import WEIGHTS_FILE, Checkpoint, sha256_of
 from noisevote.models.checkpoint_folders import CARD_FILE
 from noisevote.models.draws.schemes import NEWEST
 from noisevote.models.errors import ImportingError
-from noisevote.models.files import LEFT_BEHIND_S
 from noisevote.models.noise import NoiseKind
 from noisevote.models.specs import NoiseSpec, PointSpec
 from noisevote.training.export.card_file import held_card, put_in_place, write_card
 from noisevote.training.export.nodes import constant_names, graphs_of, strip_provenance
 from noisevote.training.export.weights import EMBEDDED_BYTES, point_into_weights, write_weights
 from noisevote.training.importing.batch_norm import Estimate, with_batch_norms
+from noisevote.training.importing.begun import begun_in, remove_begun
 from noisevote.training.importing.look import ENOUGH_NOISY, Look, as_original
 from noisevote.training.importing.measure import Arrays, rows
 from noisevote.training.importing.place import Placed, placed
 from noisevote.training.importing.read import Graph
 from noisevote.training.importing.tile import Tile, tile_for
-
-BEGUN = ".import-"
-"""How folders begin in which checkpoints are made."""
 
 FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE}
 SHOWN = 8
@@ -104,8 +97,8 @@ def take_in(look: Look, plan: ImportPlan) -> Made:
     plan.folder.parent.mkdir(parents=True, exist_ok=True)
     remove_begun(plan.folder.parent)
     # Beside its place, where no store of checkpoints looks.
-    with TemporaryDirectory(dir=plan.folder.parent, prefix=BEGUN) as beside:
-        made = Path(beside) / plan.folder.name
+    with begun_in(plan.folder.parent) as beside:
+        made = beside / plan.folder.name
         made.mkdir()
         graphs = write_graphs(placement, made)
         write_card(card_of(look, plan, labels, placement, tile, graphs, made), made)
@@ -129,14 +122,6 @@ def check_free(folder: Path, replaces: bool) -> None:
             f"there is a checkpoint {folder.name} in {folder.parent}; give --replace, or another "
             "--name"
         )
-
-
-def remove_begun(folder: Path) -> None:
-    """Remove what imports have begun that were killed long ago."""
-    for begun in folder.glob(f"{BEGUN}*"):
-        with suppress(OSError):
-            if time.time() - begun.stat().st_mtime > LEFT_BEHIND_S:
-                shutil.rmtree(begun)
 
 
 def labels_for(look: Look, labels: Sequence[str] | None) -> tuple[str, ...]:
